@@ -1,0 +1,46 @@
+"""What a descriptor is, as a value that can be recorded.
+
+How it is found out stands in `inspect`; facts about Linux in docs/capture-format.md.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class DescriptorKind(IntEnum):
+    """What kind of open file a descriptor refers to; the numbers stand in captures and never change."""
+
+    UNKNOWN = 0
+    MEMFD = 1
+    FILE = 2
+    EVENTFD = 3
+    SOCKET = 4
+    PIPE = 5
+    USERFAULTFD = 6
+    PIDFD = 7
+    DMABUF = 8
+    DEVICE = 9
+    ANON = 10
+    DIRECTORY = 11
+
+    @property
+    def label(self) -> str:
+        """The name in transcripts and JSON, lower case."""
+        return self.name.lower()
+
+
+class Descriptor(NamedTuple):
+    """One descriptor as it was when it passed.
+
+    `identity` tells open objects apart: equal and non-empty means the same object. `size` and `page_size` are in
+    bytes (0: does not apply); `seals` are F_SEAL_* bits (-1: cannot be sealed); `flags` are the O_* bits of
+    F_GETFL; `name` is the kernel's name of it (`/memfd:pc.ram (deleted)`).
+    """
+
+    kind: DescriptorKind
+    identity: str = ""
+    size: int = 0
+    page_size: int = 0
+    seals: int = -1
+    flags: int = 0
+    name: str = ""

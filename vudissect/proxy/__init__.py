@@ -1,0 +1,1 @@
+"""The relay: sockets, clocks, and the recording of what passes."""

@@ -1,0 +1,1 @@
+"""What people look at: transcript, JSON, tables. No state of the protocol."""

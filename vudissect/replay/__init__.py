@@ -1,0 +1,1 @@
+"""Peers that play a recorded or scripted side over real sockets."""
