@@ -1,88 +1,51 @@
 """Short ways to write a field, so that a layout reads like the table in a specification."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from vudissect.spec.model import BitField, BitSet, Field, Meaning
 
 
-def _integer(
-    name: str,
-    code: str,
-    meaning: Meaning,
-    choices: Mapping[int, str] | None,
-    bits: BitSet | None,
-    parts: tuple[BitField, ...],
-    note: str,
-) -> Field:
-    if choices:
-        meaning = Meaning.CHOICE
-    elif bits is not None:
-        meaning = Meaning.FLAGS
-    elif parts:
-        meaning = Meaning.BITS
-    return Field(name, code, meaning, choices or {}, bits, parts, note)
+class _Integer(Protocol):
+    def __call__(
+        self,
+        name: str,
+        meaning: Meaning = Meaning.NUMBER,
+        *,
+        choices: Mapping[int, str] | None = None,
+        bits: BitSet | None = None,
+        parts: tuple[BitField, ...] = (),
+        note: str = "",
+    ) -> Field: ...
 
 
-def u8(
-    name: str,
-    meaning: Meaning = Meaning.NUMBER,
-    *,
-    choices: Mapping[int, str] | None = None,
-    bits: BitSet | None = None,
-    parts: tuple[BitField, ...] = (),
-    note: str = "",
-) -> Field:
-    """Unsigned, 1 byte."""
-    return _integer(name, "B", meaning, choices, bits, parts, note)
+def _integer(code: str) -> _Integer:
+    def make(
+        name: str,
+        meaning: Meaning = Meaning.NUMBER,
+        *,
+        choices: Mapping[int, str] | None = None,
+        bits: BitSet | None = None,
+        parts: tuple[BitField, ...] = (),
+        note: str = "",
+    ) -> Field:
+        if choices:
+            meaning = Meaning.CHOICE
+        elif bits is not None:
+            meaning = Meaning.FLAGS
+        elif parts:
+            meaning = Meaning.BITS
+        return Field(name, code, meaning, choices or {}, bits, parts, note)
+
+    return make
 
 
-def u16(
-    name: str,
-    meaning: Meaning = Meaning.NUMBER,
-    *,
-    choices: Mapping[int, str] | None = None,
-    bits: BitSet | None = None,
-    parts: tuple[BitField, ...] = (),
-    note: str = "",
-) -> Field:
-    """Unsigned, 2 bytes."""
-    return _integer(name, "H", meaning, choices, bits, parts, note)
-
-
-def u32(
-    name: str,
-    meaning: Meaning = Meaning.NUMBER,
-    *,
-    choices: Mapping[int, str] | None = None,
-    bits: BitSet | None = None,
-    parts: tuple[BitField, ...] = (),
-    note: str = "",
-) -> Field:
-    """Unsigned, 4 bytes."""
-    return _integer(name, "I", meaning, choices, bits, parts, note)
-
-
-def u64(
-    name: str,
-    meaning: Meaning = Meaning.NUMBER,
-    *,
-    choices: Mapping[int, str] | None = None,
-    bits: BitSet | None = None,
-    parts: tuple[BitField, ...] = (),
-    note: str = "",
-) -> Field:
-    """Unsigned, 8 bytes."""
-    return _integer(name, "Q", meaning, choices, bits, parts, note)
-
-
-def i32(name: str, meaning: Meaning = Meaning.NUMBER, *, note: str = "") -> Field:
-    """Signed, 4 bytes."""
-    return Field(name, "i", meaning, note=note)
-
-
-def i64(name: str, meaning: Meaning = Meaning.NUMBER, *, note: str = "") -> Field:
-    """Signed, 8 bytes."""
-    return Field(name, "q", meaning, note=note)
+u8 = _integer("B")
+u16 = _integer("H")
+u32 = _integer("I")
+u64 = _integer("Q")
+i32 = _integer("i")
+i64 = _integer("q")
 
 
 def raw(name: str, size: int, meaning: Meaning = Meaning.BYTES, note: str = "") -> Field:

@@ -187,6 +187,8 @@ class Tail:
 class Layout:
     """A payload, packed, in the byte order of the machine: fixed fields, then at most one array or tail.
 
+    `when` tells layouts of one size apart: this one is meant if the named field has one of these values.
+    No descriptor rides on a `bare` form, whatever the message's row says.
     `deviation` is set on layouts that real programs send but no specification allows; it says who and why.
     """
 
@@ -194,6 +196,8 @@ class Layout:
     fields: tuple[Field, ...] = ()
     array: Array | None = None
     tail: Tail | None = None
+    when: tuple[str, frozenset[int]] | None = None
+    bare: bool = False
     note: str = ""
     deviation: str = ""
 
