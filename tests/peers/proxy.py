@@ -1,0 +1,27 @@
+"""`vuproxy` in the middle of a pair, as a user would start it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.peers.processes import Process, PeerError, running, wait_for_listener
+
+
+@contextmanager
+def recorded(capture: Path, *, front_end: str, back_end: str) -> Iterator[Process]:
+    """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
+
+    The capture is complete when the block has been left; `PeerError` if `vuproxy` then ends with another status than 0.
+    """
+    vuproxy = Path(sys.executable).with_name("vuproxy")
+    if not vuproxy.exists():
+        raise PeerError(f"no vuproxy beside {sys.executable}; install the package: pip install -e .")
+    command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", os.fspath(capture), "-q"]
+    with running("vuproxy", command, capture.parent) as proxy:
+        for role, _, address in (front_end.partition(":"), back_end.partition(":")):
+            if role == "listen":
+                wait_for_listener(Path(address), proxy)
+        yield proxy
+        proxy.stop()

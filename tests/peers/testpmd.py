@@ -1,0 +1,102 @@
+"""DPDK's testpmd with one virtual port: net_vhost as a back-end, virtio_user as a front-end.
+
+Ports are forwarded on one polling core each; a back-end and a front-end get different ones.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.peers.processes import Process, PeerError, program, running, wait_for_listener
+
+MEMORY = 256  # MiB that a testpmd takes, all of it shared with the other side by virtio_user
+_PROMPT = "testpmd> "
+
+
+class Testpmd:
+    """A testpmd that reads commands."""
+
+    __test__ = False  # its name makes pytest think that it holds tests
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def command(self, line: str, answer: str) -> re.Match[str]:
+        """Give a command and wait for its answer, a regular expression."""
+        said = len(self._process.output())
+        self._process.say(line)
+        return self._process.expect(answer, start=said)
+
+    def ready(self) -> None:
+        """Wait until it takes commands: the other side must be there if the port needs it."""
+        self._process.expect(_PROMPT)
+
+    def start(self) -> None:
+        """Start to receive or to send."""
+        self.command("start", r"packet forwarding - ports=1")
+
+    def stop(self) -> None:
+        """Stop; the port stays up."""
+        self.command("stop", r"Done\.")
+
+    def received(self) -> int:
+        """Packets received so far."""
+        return int(self.command("show port stats 0", r"RX-packets: (\d+)[^#]*TX-bytes")[1])
+
+    def sent(self) -> int:
+        """Packets sent so far."""
+        return int(self.command("show port stats 0", r"TX-packets: (\d+)[^#]*TX-bytes")[1])
+
+    def wait_received(self, least: int, patience: float = 20.0) -> int:
+        """Wait until `least` packets have been received; how many they are then."""
+        deadline = time.monotonic() + patience
+        while (count := self.received()) < least:
+            if time.monotonic() > deadline:
+                raise PeerError(f"only {count} of {least} packets arrived within {patience:.0f} s")
+            time.sleep(0.05)
+        return count
+
+    def quit(self) -> None:
+        """Close the port and end. The back-end must still be there when a front-end does."""
+        self._process.say("quit")
+        self._process.finish()
+
+
+@contextmanager
+def net_vhost(socket: Path, folder: Path, *, listen: bool = True, iommu: bool = False) -> Iterator[Testpmd]:
+    """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers."""
+    vdev = f"net_vhost0,iface={socket},queues=1,client={int(not listen)},iommu-support={int(iommu)}"
+    with _testpmd("net-vhost", vdev, "rxonly", -1, folder) as process:
+        if listen:
+            wait_for_listener(socket, process)
+        yield Testpmd(process)
+
+
+@contextmanager
+def virtio_user(socket: Path, folder: Path, *, listen: bool = False) -> Iterator[Testpmd]:
+    """A front-end that sends as fast as it can; it dials `socket`, or listens there."""
+    vdev = f"net_virtio_user0,path={socket},queues=1,server={int(listen)}"
+    with _testpmd("virtio-user", vdev, "txonly", 0, folder) as process:
+        if listen:
+            wait_for_listener(socket, process)
+        yield Testpmd(process)
+
+
+@contextmanager
+def _testpmd(name: str, vdev: str, mode: str, core: int, folder: Path) -> Iterator[Process]:
+    """testpmd whose main thread floats and whose forwarding thread has the `core`th processor."""
+    processors = sorted(os.sched_getaffinity(0))
+    main = ",".join(map(str, processors))
+    # Of all that it keeps in the file system only this prefix tells two of them apart.
+    prefix = f"vudissect-{os.getpid()}-{name}"
+    command = [
+        *(program("stdbuf", "coreutils"), "-oL"),
+        *(program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
+        *("--no-huge", "-m", str(MEMORY), "--no-pci", "--no-telemetry", "--file-prefix", prefix, "--vdev", vdev),
+        *("--", "--interactive", f"--forward-mode={mode}", "--total-num-mbufs=2048"),
+    ]
+    with running(name, command, folder) as process:
+        yield process
