@@ -78,7 +78,7 @@ VIRTIO_FEATURES = BitSet(
         Bit(39, "NOTIF_CONFIG_DATA"),
         Bit(40, "RING_RESET"),
         Bit(41, "ADMIN_VQ", note="older network devices had GUEST_RSC4 here (and GUEST_RSC6 at 42)"),
-        Bit(43, "SUSPEND", since="virtio 1.4 draft"),
+        Bit(43, "SUSPEND", since="virtio 1.4"),
     ),
     source=_VIRTIO,
 )
@@ -96,7 +96,7 @@ STATUS_BITS = BitSet(
         Bit(1, "DRIVER"),
         Bit(2, "DRIVER_OK"),
         Bit(3, "FEATURES_OK"),
-        Bit(4, "SUSPEND", since="virtio 1.4 draft"),
+        Bit(4, "SUSPEND", since="virtio 1.4"),
         Bit(6, "NEEDS_RESET", ("DEVICE_NEEDS_RESET",)),
         Bit(7, "FAILED"),
     ),
