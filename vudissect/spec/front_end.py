@@ -7,7 +7,7 @@ release and the commit of QEMU that brought the message.
 from functools import partial
 
 from vudissect.spec import crypto, payloads
-from vudissect.spec.model import Answer, Channel, Descriptors, FdKind, Gate, Message, PhaseNeeded
+from vudissect.spec.model import Answer, Channel, Descriptors, Effect, FdKind, Gate, Message, PhaseNeeded
 from vudissect.spec.payloads import NOTHING
 
 _message = partial(
@@ -35,6 +35,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Asks for the feature bits that the back-end offers.",
         answer=Answer.ALWAYS,
         reply=(payloads.VIRTIO_FEATURES_WORD,),
+        effect=Effect.OFFER_FEATURES,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -42,6 +43,7 @@ MESSAGES: tuple[Message, ...] = (
         name="SET_FEATURES",
         summary="Acknowledges feature bits; without PROTOCOL_FEATURES (30) it also enables all rings.",
         request=(payloads.VIRTIO_FEATURES_WORD,),
+        effect=Effect.ACK_FEATURES,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -53,7 +55,7 @@ MESSAGES: tuple[Message, ...] = (
     _message(
         id=4,
         name="RESET_OWNER",
-        summary="Deprecated: once disabled all rings, then did whatever each back-end thought; RESET_DEVICE replaces it.",
+        summary="Deprecated and understood in several ways; back-ends disable all rings or do nothing.",
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -69,6 +71,7 @@ MESSAGES: tuple[Message, ...] = (
         answer=Answer.IF_POSTCOPY,
         reply=(payloads.MEM_TABLE,),
         fds=Descriptors(FdKind.MEMORY, 1, 8, per="nregions"),
+        effect=Effect.REPLACE_MEMORY,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -126,6 +129,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Gives the eventfd by which the driver announces buffers; starts the ring.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
+        effect=Effect.SET_KICK,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -134,6 +138,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Gives the eventfd by which the back-end announces used buffers.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
+        effect=Effect.SET_CALL,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -142,6 +147,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Gives the eventfd by which the back-end announces an error.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
+        effect=Effect.SET_ERR,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -151,6 +157,7 @@ MESSAGES: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.PROTOCOL_FEATURES_WORD,),
         gate=_OFFERED,
+        effect=Effect.OFFER_PROTOCOL_FEATURES,
         since="QEMU 2.5 (dcb10c000c)",
     ),
     _message(
@@ -159,6 +166,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Acknowledges protocol features.",
         request=(payloads.PROTOCOL_FEATURES_WORD,),
         gate=_OFFERED,
+        effect=Effect.ACK_PROTOCOL_FEATURES,
         since="QEMU 2.5 (dcb10c000c)",
     ),
     _message(
@@ -233,6 +241,7 @@ MESSAGES: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.CONFIG, payloads.CONFIG_ERROR),
         gate=_needs("CONFIG"),
+        effect=Effect.READ_CONFIG,
         since="QEMU 2.12 (4c3e257b5e)",
     ),
     _message(
@@ -278,6 +287,7 @@ MESSAGES: tuple[Message, ...] = (
         name="POSTCOPY_LISTEN",
         summary="Tells that postcopy begins: from now on memory tables are answered with the back-end's addresses.",
         gate=_needs("PAGEFAULT"),
+        effect=Effect.START_POSTCOPY,
         since="QEMU 2.12 (6864a7b5ac)",
     ),
     _message(
@@ -287,6 +297,7 @@ MESSAGES: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.RESULT,),
         gate=_needs("PAGEFAULT"),
+        effect=Effect.END_POSTCOPY,
         since="QEMU 2.12 (c639187e33)",
     ),
     _message(
@@ -350,6 +361,7 @@ MESSAGES: tuple[Message, ...] = (
         reply=(payloads.MEM_REG,),
         fds=Descriptors(FdKind.MEMORY, 1, 1),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
+        effect=Effect.ADD_MEMORY,
         since="QEMU 5.1 (f1aeb14b08)",
     ),
     _message(
@@ -358,6 +370,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Removes the memory region with this guest address, user address and size.",
         request=(payloads.MEM_REG, payloads.MEM_REG_XEN, payloads.MEM_REG_SHORT),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
+        effect=Effect.REMOVE_MEMORY,
         since="QEMU 5.1 (f1aeb14b08); without a descriptor since 7.1 (a81d8d4a72)",
     ),
     _message(

@@ -1,7 +1,8 @@
 """The vocabulary of the message table: what a row, a payload layout, a field and a feature bit can say.
 
 Nothing here knows a single message. The rows live beside this file (`front_end`, `back_end`, `gpu`, `features`,
-`devices`); `table` looks them up. Everything is immutable, so that a dialect is a changed copy and nothing else.
+`devices`); `table` looks them up. Everything is immutable, so that a dialect is a changed copy and nothing else;
+rows and layouts are compared by identity.
 """
 
 from collections.abc import Iterator, Mapping
@@ -89,7 +90,7 @@ class Bit:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BitSet:
     """Named bits of one word, such as the protocol features."""
 
@@ -141,7 +142,7 @@ class BitField:
         return ((1 << self.width) - 1) << self.low
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """One field of a fixed layout. `code` is a `struct` code without byte order: `I`, `Q`, `16s`, ….
 
@@ -163,7 +164,7 @@ class Field:
         return Struct("=" + self.code).size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Array:
     """Entries behind the fixed fields: as many as `count` says (a number, a field's name, or what fits)."""
 
@@ -172,7 +173,7 @@ class Array:
     count: int | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tail:
     """Bytes behind the fixed fields; their number is the product of `length` (numbers and field names).
 
@@ -183,7 +184,7 @@ class Tail:
     length: tuple[int | str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """A payload, packed, in the byte order of the machine: fixed fields, then at most one array or tail.
 
@@ -200,6 +201,9 @@ class Layout:
     bare: bool = False
     note: str = ""
     deviation: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Layout {self.name}>"
 
     @cached_property
     def codes(self) -> str:
@@ -284,6 +288,25 @@ class Answer(Enum):
     NEVER = "never"
 
 
+class Effect(Enum):
+    """What a message does to the session, where it does something that later messages build on."""
+
+    NONE = "none"
+    OFFER_FEATURES = "the reply tells which virtio features are offered"
+    ACK_FEATURES = "acknowledges virtio features"
+    OFFER_PROTOCOL_FEATURES = "the reply tells which protocol features are offered"
+    ACK_PROTOCOL_FEATURES = "acknowledges protocol features"
+    REPLACE_MEMORY = "replaces the memory map"
+    ADD_MEMORY = "adds a memory region"
+    REMOVE_MEMORY = "removes a memory region"
+    SET_KICK = "replaces the kick descriptor of a ring"
+    SET_CALL = "replaces the call descriptor of a ring"
+    SET_ERR = "replaces the err descriptor of a ring"
+    START_POSTCOPY = "memory tables are answered from now on"
+    END_POSTCOPY = "memory tables are no longer answered"
+    READ_CONFIG = "the reply tells the configuration space"
+
+
 class PhaseNeeded(Enum):
     """How far a feature must have come before a message may be sent."""
 
@@ -306,7 +329,7 @@ class Gate:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """One row of the table: all there is to say about a message.
 
@@ -326,8 +349,12 @@ class Message:
     gate: Gate = Gate()
     opens: Channel | None = None
     aliases: tuple[str, ...] = ()
+    effect: Effect = Effect.NONE
     since: str = ""
     source: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Message {self.channel.label} {self.id} {self.name}>"
 
     @property
     def initiator(self) -> Side:
@@ -335,7 +362,7 @@ class Message:
         return self.channel.initiator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Device:
     """A virtio device type: configuration space, feature bits, and what its queues are called.
 

@@ -1,0 +1,184 @@
+"""Bytes to messages and back, compiled from the message table.
+
+Decoding never raises: whatever the bytes are, a `WireMessage` comes out that keeps every one of them and says in
+`problem` what is wrong with it. Encoding raises `ValueError` for values that do not fit.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from vudissect.spec.model import Answer, Channel, Layout, Message, Side
+from vudissect.spec.payloads import ACK
+from vudissect.spec.table import Protocol
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, VERSION_MASK, ByteOrder, struct_of
+from vudissect.wire.layout import LayoutCodec, Values
+
+_VERSION_AND_REPLY = VERSION_MASK | REPLY
+_HEADER_CODES = "III"
+
+
+class WireMessage(NamedTuple):
+    """A message as decoded.
+
+    `row` is None for a number that the table does not know, `layout` None for a payload that fits no layout.
+    `values` are the fields of `layout` in order, integers as on the wire; an array is a tuple of tuples. `size` is
+    the payload size that the header claims; `data` are the bytes from the header on, as far as they are there.
+    `problem` is empty for a well-formed message.
+    """
+
+    row: Message | None
+    reply: bool
+    id: int
+    flags: int
+    size: int
+    layout: Layout | None
+    values: Values
+    problem: str
+    data: bytes
+
+
+class _Shapes(NamedTuple):
+    """The payloads that one message may have in one direction, as codecs, in the order in which to try them."""
+
+    row: Message
+    layouts: tuple[LayoutCodec, ...]
+
+
+class _Direction:
+    """Everything needed to decode what one side sends on one channel."""
+
+    def __init__(self, protocol: Protocol, channel: Channel, sender: Side, byte_order: ByteOrder) -> None:
+        self.reply = sender is not channel.initiator
+        self.shapes = {
+            row.id: _Shapes(row, tuple(layout_codec(layout, byte_order) for layout in self._layouts(row)))
+            for row in protocol.channel(channel)
+        }
+        # Version and REPLY flag that the direction asks for. The GPU channel has no version, and its requests carry
+        # whatever was in memory (vhost-user-gpu's UPDATE): nothing to hold them to.
+        self.flags_mask = _VERSION_AND_REPLY if channel is not Channel.GPU else 0
+        self.flags_wanted = VERSION | (REPLY if self.reply else 0)
+        # (number, payload size) to the one layout of that size, for the many messages where there is just one.
+        self.fixed: dict[tuple[int, int], tuple[Message, Layout, Any]] = {}
+        for number, (row, codecs) in self.shapes.items():
+            for codec in codecs:
+                size = codec.layout.size
+                alone = [other for other in codecs if other.may_have(size)] == [codec] if size is not None else False
+                if size is not None and alone and codec.plain:
+                    self.fixed[number, size] = (row, codec.layout, codec.unpack_fixed)
+
+    def _layouts(self, row: Message) -> tuple[Layout, ...]:
+        if not self.reply:
+            return tuple(sorted(row.request, key=lambda layout: layout.when is None))
+        if row.answer in (Answer.ALWAYS, Answer.NEVER):
+            return tuple(sorted(row.reply, key=lambda layout: layout.when is None))
+        # An acknowledgement looks like an empty memory table, which nobody sends as a reply: it goes first.
+        exact = tuple(layout for layout in row.reply if layout.size is not None)
+        return (*exact, ACK, *(layout for layout in row.reply if layout.size is None))
+
+
+class Codec:
+    """Decodes and encodes the messages of one protocol in one byte order."""
+
+    def __init__(self, protocol: Protocol, byte_order: ByteOrder) -> None:
+        self.protocol = protocol
+        self.byte_order = byte_order
+        self._header = struct_of(_HEADER_CODES, byte_order)
+        self._unpack_header = self._header.unpack_from
+        self._directions = tuple(
+            tuple(_Direction(protocol, channel, side, byte_order) for side in (Side.FRONT_END, Side.BACK_END))
+            for channel in Channel
+        )
+
+    def decode(self, channel: Channel, sender: Side, data: bytes, length: int | None = None) -> WireMessage:
+        """Decode the message that starts `data`.
+
+        `length` is how many bytes there were on the wire, where only the first of them were kept.
+        """
+        direction = self._directions[channel][sender]
+        if len(data) >= HEADER_SIZE:
+            number, flags, size = self._unpack_header(data)
+            shape = direction.fixed.get((number, size))
+            if (
+                shape is not None
+                and len(data) == HEADER_SIZE + size
+                and flags & direction.flags_mask == direction.flags_wanted & direction.flags_mask
+            ):
+                row, layout, unpack = shape
+                return WireMessage(
+                    row, direction.reply, number, flags, size, layout, unpack(data, HEADER_SIZE), "", data
+                )
+        return self._decode_any(direction, data, len(data) if length is None else length)
+
+    def _decode_any(self, direction: _Direction, data: bytes, length: int) -> WireMessage:
+        if len(data) < HEADER_SIZE:
+            problem = f"header cut short: {length} of {HEADER_SIZE} bytes"
+            return WireMessage(None, direction.reply, 0, 0, 0, None, (), problem, data)
+        number, flags, size = self._unpack_header(data)
+        row, layout, values, problem = self._payload(direction, number, size, data)
+        if length < HEADER_SIZE + size:
+            problem = f"cut short: {length - HEADER_SIZE} of {size} payload bytes"
+        return WireMessage(
+            row,
+            direction.reply,
+            number,
+            flags,
+            size,
+            layout,
+            values,
+            problem or self._flags_problem(direction, flags),
+            data,
+        )
+
+    @staticmethod
+    def _payload(
+        direction: _Direction, number: int, size: int, data: bytes
+    ) -> tuple[Message | None, Layout | None, Values, str]:
+        shapes = direction.shapes.get(number)
+        if shapes is None:
+            return None, None, (), "unknown message"
+        payload = data[HEADER_SIZE : HEADER_SIZE + size]
+        for codec in shapes.layouts:
+            values = codec.decode(payload, size)
+            if values is not None:
+                return shapes.row, codec.layout, values, ""
+        if not shapes.layouts:
+            return shapes.row, None, (), "takes no reply"
+        expected = " or ".join(dict.fromkeys(codec.layout.size_text for codec in shapes.layouts))
+        return shapes.row, None, (), f"payload is {size} bytes, expected {expected}"
+
+    @staticmethod
+    def _flags_problem(direction: _Direction, flags: int) -> str:
+        wrong = (flags ^ direction.flags_wanted) & direction.flags_mask
+        if wrong & REPLY:
+            return "a reply without the REPLY flag" if direction.reply else "a request with the REPLY flag"
+        if wrong:
+            return f"version {flags & VERSION_MASK}, expected {VERSION}"
+        return ""
+
+    def encode(
+        self,
+        row: Message,
+        layout: Layout,
+        values: Values,
+        *,
+        reply: bool = False,
+        need_reply: bool = False,
+    ) -> bytes:
+        """A whole message. `values` as in `WireMessage`; `ValueError` if they do not fit the layout."""
+        payload = layout_codec(layout, self.byte_order).encode(values)
+        flags = 0 if row.channel is Channel.GPU else VERSION
+        flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
+        return self._header.pack(row.id, flags, len(payload)) + payload
+
+    def reencode(self, message: WireMessage) -> bytes:
+        """The bytes of a well-formed message, made from its values: equal to `message.data`."""
+        if message.layout is None:
+            raise ValueError(f"message {message.id} has no known layout: {message.problem}")
+        payload = layout_codec(message.layout, self.byte_order).encode(message.values)
+        return self._header.pack(message.id, message.flags, message.size) + payload
+
+
+@cache
+def layout_codec(layout: Layout, byte_order: ByteOrder) -> LayoutCodec:
+    """The compiled form of a layout."""
+    return LayoutCodec(layout, byte_order)

@@ -1,0 +1,96 @@
+"""Decoded values as named fields, the form that JSON shows and that people write; and the way back."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from vudissect.spec.model import Field, Layout, Meaning
+from vudissect.wire.layout import Values
+
+Fields = dict[str, Any]
+
+
+def to_fields(layout: Layout, values: Values) -> Fields:
+    """Named fields, ready for JSON: integers as they are, bit fields one by one, bytes as text.
+
+    Padding is left out while it is zero, key material is only measured. Arrays are lists of such dictionaries.
+    """
+    fields: Fields = {}
+    for field, value in zip(layout.fields, values, strict=False):
+        _show(fields, field, value)
+    rest = values[len(layout.fields) :]
+    if layout.array is not None:
+        fields[layout.array.name] = [to_fields(layout.array.entry, entry) for entry in rest[0]]
+    elif layout.tail is not None:
+        _show(fields, layout.tail.field, rest[0])
+    return fields
+
+
+def _show(fields: Fields, field: Field, value: Any) -> None:
+    if field.parts:
+        for part in field.parts:
+            number = (value & part.mask) >> part.low
+            if number or part.meaning is not Meaning.PADDING:
+                fields[part.name] = number
+    elif not isinstance(value, bytes):
+        fields[field.name] = value
+    elif field.meaning is not Meaning.PADDING or any(value):
+        fields[field.name] = bytes_text(field.meaning, value)
+
+
+def bytes_text(meaning: Meaning, value: bytes) -> str:
+    """A run of bytes as text: MAC, UUID, NUL-padded text, else hexadecimal."""
+    if meaning is Meaning.MAC:
+        return value.hex(":")
+    if meaning is Meaning.UUID and len(value) == 16:
+        return str(UUID(bytes=value))
+    if meaning is Meaning.TEXT:
+        return value.rstrip(b"\0").decode("utf-8", "backslashreplace")
+    if meaning is Meaning.SECRET:
+        return f"({len(value)} bytes of key material)"
+    return value.hex()
+
+
+def from_fields(layout: Layout, fields: Mapping[str, Any]) -> Values:
+    """Values for the codec from named fields; what is left out is zero, a count or length is worked out.
+
+    Bytes may be given as bytes or as the text that `to_fields` makes. `ValueError` names an unknown field.
+    """
+    given = dict(fields)
+    rest: tuple[Any, ...] = ()
+    if layout.array is not None:
+        entries = given.pop(layout.array.name, ())
+        rest = (tuple(from_fields(layout.array.entry, entry) for entry in entries),)
+        if isinstance(layout.array.count, str):
+            given.setdefault(layout.array.count, len(entries))
+        elif layout.array.count is not None:
+            blank = from_fields(layout.array.entry, {})
+            rest = ((*rest[0], *(blank for _ in range(layout.array.count - len(entries)))),)
+    elif layout.tail is not None:
+        contents = _read_bytes(layout.tail.field.meaning, given.pop(layout.tail.field.name, b""))
+        rest = (contents,)
+        if len(layout.tail.length) == 1 and isinstance(layout.tail.length[0], str):
+            given.setdefault(layout.tail.length[0], len(contents))
+    head = tuple(_read(field, given) for field in layout.fields)
+    if given:
+        known = ", ".join(layout.names) or "none"
+        raise ValueError(f"{layout.name} has no field {next(iter(given))!r}; its fields: {known}")
+    return head + rest
+
+
+def _read(field: Field, given: dict[str, Any]) -> Any:
+    if field.parts and field.name not in given:
+        return sum((int(given.pop(part.name, 0)) << part.low) & part.mask for part in field.parts)
+    if field.code.endswith("s"):
+        return _read_bytes(field.meaning, given.pop(field.name, b""))
+    return given.pop(field.name, 0)
+
+
+def _read_bytes(meaning: Meaning, value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected bytes or text, got {value!r}")
+    if meaning is Meaning.TEXT:
+        return value.encode()
+    return bytes.fromhex(value.replace(":", "").replace("-", ""))

@@ -1,0 +1,41 @@
+"""The header in front of every message, and how to tell its byte order."""
+
+from struct import Struct
+from typing import Literal
+
+ByteOrder = Literal["little", "big"]
+
+HEADER_SIZE = 12
+
+VERSION_MASK = 0x3
+VERSION = 0x1
+REPLY = 0x4
+NEED_REPLY = 0x8
+
+_PREFIXES = {"little": "<", "big": ">"}
+
+_LITTLE = Struct("<III").unpack_from
+_BIG = Struct(">III").unpack_from
+
+# Above every number ever given out, vendors' included, and far below any small number read in the wrong order.
+_LARGEST_REQUEST = 1100
+_USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD})
+
+
+def struct_of(codes: str, byte_order: ByteOrder) -> Struct:
+    """A packed `Struct` of these codes in this byte order."""
+    return Struct(_PREFIXES[byte_order] + codes)
+
+
+def detect_byte_order(header: bytes) -> ByteOrder | None:
+    """The byte order in which the first 12 bytes of a main channel make sense; None if in neither or in both."""
+    if len(header) < HEADER_SIZE:
+        return None
+    little, big = _plausible(*_LITTLE(header)), _plausible(*_BIG(header))
+    if little == big:
+        return None
+    return "little" if little else "big"
+
+
+def _plausible(request: int, flags: int, _size: int) -> bool:
+    return request < _LARGEST_REQUEST and flags in _USUAL_FLAGS

@@ -1,0 +1,75 @@
+"""One payload layout, compiled: bytes to a tuple of values and back, and values to named fields and back."""
+
+import struct
+from math import prod
+from typing import Any
+
+from vudissect.spec.model import Array, Layout, Tail
+from vudissect.wire.header import ByteOrder, struct_of
+
+# Integers and bytes as on the wire, in the order of `Layout.names`; an array is a tuple of such tuples.
+Values = tuple[Any, ...]
+
+
+class LayoutCodec:
+    """Decodes and encodes payloads of one layout in one byte order."""
+
+    def __init__(self, layout: Layout, byte_order: ByteOrder) -> None:
+        self.layout = layout
+        self._fixed = struct_of(layout.codes, byte_order)
+        self._entry = struct_of(layout.array.entry.codes, byte_order) if layout.array else None
+        self._position = {name: position for position, name in enumerate(layout.names)}
+        self.plain = layout.array is None and layout.tail is None and layout.when is None
+        self.unpack_fixed = self._fixed.unpack_from
+
+    def may_have(self, size: int) -> bool:
+        """Whether a payload of this size could have this layout."""
+        return self.layout.size == size if self.layout.size is not None else size >= self._fixed.size
+
+    def decode(self, payload: bytes, size: int) -> Values | None:
+        """The values, or None where this is not the layout of a payload of `size` bytes.
+
+        Where `payload` is shorter than `size` (snap length), arrays and tails come as far as they go.
+        """
+        if not self.may_have(size) or len(payload) < self._fixed.size:
+            return None
+        head: Values = self._fixed.unpack_from(payload)
+        if self.layout.when is not None:
+            name, allowed = self.layout.when
+            if head[self._position[name]] not in allowed:
+                return None
+        rest = payload[self._fixed.size :]
+        wanted = size - self._fixed.size
+        if self._entry is not None and self.layout.array is not None:
+            if wanted != self._count(self.layout.array, head, wanted) * self._entry.size:
+                return None
+            whole = len(rest) // self._entry.size * self._entry.size
+            return (*head, tuple(self._entry.iter_unpack(rest[:whole])))
+        if self.layout.tail is not None:
+            return (*head, rest) if wanted == self._tail_length(self.layout.tail, head, wanted) else None
+        return head
+
+    def encode(self, values: Values) -> bytes:
+        """The payload; `ValueError` names the first value that does not fit."""
+        number = len(self.layout.fields)
+        try:
+            payload = self._fixed.pack(*values[:number])
+            if self._entry is not None:
+                payload += b"".join(self._entry.pack(*entry) for entry in values[number])
+        except struct.error as error:
+            raise ValueError(f"{self.layout.name}: {error}") from None
+        if self.layout.tail is not None:
+            payload += values[number]
+        return payload
+
+    def _count(self, array: Array, head: Values, available: int) -> int:
+        if isinstance(array.count, int):
+            return array.count
+        if array.count is None:
+            return available // array.entry.fixed_size
+        return int(head[self._position[array.count]])
+
+    def _tail_length(self, tail: Tail, head: Values, available: int) -> int:
+        if not tail.length:
+            return available
+        return prod(factor if isinstance(factor, int) else head[self._position[factor]] for factor in tail.length)
