@@ -1,0 +1,187 @@
+"""Records to the blocks of a pcapng file. What stands in a packet is `packet`'s; reading is `reader`'s."""
+
+import platform
+from collections.abc import Mapping
+from struct import Struct
+
+from vudissect.capture import blocks
+from vudissect.capture.packet import (
+    ADDRESSES,
+    MAX_MESSAGE,
+    PLAIN,
+    PLAIN_SHAPES,
+    PROXY_ADDRESS,
+    pack,
+)
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.host.descriptor import Descriptor
+from vudissect.spec.model import Channel, Side
+
+# Block type, total length, interface, time (high, low), captured and original length; see `blocks` and `packet`.
+_PACKET = Struct("<IIIIIII")
+_TRAILER = Struct("<I")
+_OVERHEAD = _PACKET.size + _TRAILER.size
+
+# The same and a plain message up to its bytes.
+_MESSAGE = Struct(_PACKET.format + PLAIN.format.removeprefix("<"))
+_FRONT = PLAIN.size
+_MESSAGE_OVERHEAD = _MESSAGE.size + _TRAILER.size
+# By length of the data modulo 4.
+_TRAILERS = tuple(Struct(f"<{len(padding)}xI").pack for padding in blocks.PADDING)
+
+_MAX_COMMENT = 400
+_MAX_LENGTH = 0xFFFF_FFFF
+
+_CHANNEL_DESCRIPTIONS = {
+    Channel.MAIN: "the socket between front-end and back-end",
+    Channel.BACKEND: "the back-end channel, handed over in a message of the main channel",
+    Channel.GPU: "the vhost-user-gpu channel, handed over in a message of the main channel",
+}
+
+
+class CaptureEncoder:
+    """Makes the bytes of a capture: `preamble` once, then one block for each message and event.
+
+    `snaplen` is how many bytes of a message are kept at most; `epoch_offset` is nanoseconds since the epoch minus
+    the monotonic clock, for the time stamps.
+    """
+
+    def __init__(self, application: str, command: str, snaplen: int, epoch_offset: int) -> None:
+        self._application = application
+        self._command = command
+        self._snaplen = min(snaplen, MAX_MESSAGE)
+        self._epoch_offset = epoch_offset
+
+    def preamble(self) -> bytes:
+        """The section header, an interface for each channel, and the names of the addresses."""
+        system = platform.uname()
+        section = Struct("<IHHq").pack(blocks.BYTE_ORDER_MAGIC, 1, 0, -1) + blocks.options(
+            (blocks.SECTION_OS, f"{system.system} {system.release} {system.machine}".encode()),
+            (blocks.SECTION_APPLICATION, self._application.encode(errors="backslashreplace")),
+            (blocks.COMMENT, self._command.encode(errors="backslashreplace")),
+        )
+        names = blocks.names((address.packed, name) for address, name in (*ADDRESSES.values(), PROXY_ADDRESS))
+        # The names come last: Wireshark's editcap refuses a file in which they stand before the interfaces.
+        return b"".join(
+            (
+                blocks.block(blocks.SECTION_HEADER, section),
+                *(blocks.block(blocks.INTERFACE_DESCRIPTION, _interface(channel)) for channel in Channel),
+                blocks.block(blocks.NAME_RESOLUTION, names),
+            )
+        )
+
+    def message(
+        self,
+        connection: int,
+        channel: Channel,
+        sender: Side,
+        sequence: int,
+        received: int,
+        forwarded: int,
+        data: bytes,
+        length: int,
+        marks: int = 0,
+        descriptors: tuple[Descriptor, ...] = (),
+    ) -> bytes:
+        """A message of `length` bytes on the wire, of which `data` are known; times in ns, monotonic."""
+        captured = len(data)
+        if descriptors or captured > self._snaplen:
+            return self.record(
+                Record(
+                    RecordKind.MESSAGE,
+                    connection,
+                    channel,
+                    sender,
+                    sequence,
+                    received,
+                    forwarded,
+                    received + self._epoch_offset,
+                    length,
+                    data[: self._snaplen],
+                    Mark(marks),
+                    descriptors,
+                )
+            )
+        stamp = received + self._epoch_offset
+        total = (captured + _MESSAGE_OVERHEAD + 3) & ~3
+        return (
+            _MESSAGE.pack(
+                blocks.ENHANCED_PACKET,
+                total,
+                channel,
+                stamp >> 32,
+                stamp & 0xFFFF_FFFF,
+                captured + _FRONT,
+                captured + _FRONT if captured == length else min(max(length, captured) + _FRONT, _MAX_LENGTH),
+                PLAIN_SHAPES[channel][sender],
+                marks,
+                connection,
+                0,
+                sequence,
+                received,
+                forwarded,
+                length,
+            )
+            + data
+            + _TRAILERS[captured & 3](total)
+        )
+
+    def event(
+        self,
+        kind: RecordKind,
+        connection: int,
+        channel: Channel,
+        sequence: int,
+        when: int,
+        details: Mapping[str, str | int],
+    ) -> bytes:
+        """An event of the proxy's; `when` in ns, monotonic."""
+        time = when + self._epoch_offset
+        return self.record(
+            Record(kind, connection, channel, Side.PROXY, sequence, when, when, time, 0, b"", details=details)
+        )
+
+    def record(self, record: Record) -> bytes:
+        """The block of a record with the time that it has; its frame number is not stored."""
+        data, original = pack(record)
+        comment = _comment(record)
+        options = blocks.options((blocks.COMMENT, comment.encode())) if comment else b""
+        padding = blocks.PADDING[len(data) & 3]
+        total = len(data) + len(padding) + len(options) + _OVERHEAD
+        front = _PACKET.pack(
+            blocks.ENHANCED_PACKET,
+            total,
+            record.channel,
+            record.time >> 32,
+            record.time & 0xFFFF_FFFF,
+            len(data),
+            min(original, _MAX_LENGTH),
+        )
+        return front + data + padding + options + _TRAILER.pack(total)
+
+
+def _interface(channel: Channel) -> bytes:
+    return Struct("<HHI").pack(blocks.LINK_TYPE_EXPORTED_PDU, 0, blocks.MAX_PACKET) + blocks.options(
+        (blocks.INTERFACE_NAME, channel.label.encode()),
+        (blocks.INTERFACE_DESCRIPTION_TEXT, _CHANNEL_DESCRIPTIONS[channel].encode()),
+        (blocks.INTERFACE_RESOLUTION, b"\x09"),
+    )
+
+
+def _comment(record: Record) -> str:
+    """What a person without the plugin should see of a record, on one line; "" for plain messages."""
+    if record.kind is RecordKind.MESSAGE:
+        facts = [_descriptor_text(descriptor) for descriptor in record.descriptors]
+        text = f"{len(facts)} descriptor{'s' if len(facts) > 1 else ''}: {', '.join(facts)}" if facts else ""
+    else:
+        what = record.kind.name.lower().replace("_", " ")
+        facts = [f"{name.replace('_', ' ')} {value}" for name, value in record.details.items()]
+        text = f"connection {record.connection}, {what}" + (f": {', '.join(facts)}" if facts else "")
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return text if len(text) <= _MAX_COMMENT else text[: _MAX_COMMENT - 1] + "…"
+
+
+def _descriptor_text(descriptor: Descriptor) -> str:
+    size = f" of {descriptor.size} bytes" if descriptor.size else ""
+    name = f" {descriptor.name}" if descriptor.name else ""
+    return f"{descriptor.kind.label}{size}{name}"

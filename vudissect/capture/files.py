@@ -1,0 +1,101 @@
+"""Opening captures: paths and standard input, compressed or not, and files that are still being written."""
+
+import gzip
+import io
+import sys
+import time
+import zlib
+from typing import BinaryIO, Final, Protocol, cast
+
+from vudissect.capture.errors import CaptureError, TruncatedCapture
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_POLL_SECONDS: Final = 0.02
+
+
+class ByteSource(Protocol):
+    """What a capture can be read from: `read` gives at most `size` bytes, and none at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Some bytes."""
+
+
+def open_capture(path: str) -> BinaryIO:
+    """Open a capture to read; `-` is standard input; gzip and zstd are recognised by their first bytes.
+
+    A path that cannot be opened is an `OSError`, a compression that cannot be undone a `CaptureError`.
+    """
+    file = open(0, "rb", closefd=False) if path == "-" else open(path, "rb")  # noqa: SIM115
+    magic = file.peek(len(_ZSTD))[: len(_ZSTD)]
+    if magic.startswith(_GZIP):
+        return cast(BinaryIO, _Decompressed(gzip.GzipFile(fileobj=file), (zlib.error, gzip.BadGzipFile)))
+    if magic == _ZSTD:
+        return cast(BinaryIO, _zstd(file))
+    return file
+
+
+def _zstd(file: io.BufferedReader) -> "_Decompressed":
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return _Decompressed(zstd.ZstdFile(file), (zstd.ZstdError,))
+    try:
+        import zstandard
+    except ImportError:
+        raise CaptureError("the capture is compressed with zstd: install the Python package zstandard") from None
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return _Decompressed(reader, (zstandard.ZstdError,))
+
+
+class _Decompressor(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Decompressed(io.RawIOBase):
+    """A decompressing stream whose errors are those of captures."""
+
+    def __init__(self, stream: _Decompressor, damage: tuple[type[Exception], ...]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._damage = damage
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._stream.read1(size)
+        except EOFError:
+            raise TruncatedCapture("the compressed capture ends early: what could be unpacked was read") from None
+        except self._damage as error:
+            raise CaptureError(f"the compressed capture is damaged: {error}") from None
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class FollowedFile(io.RawIOBase):
+    """A file that is still being written: at its end `read` waits for more, until `stop` is called."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let the next read at the end of the file return nothing; may be called from a signal handler."""
+        self._stopped = True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At least one byte, as long as the file is followed."""
+        while True:
+            stopped = self._stopped
+            data = self._file.read(size)
+            if data or stopped:
+                return data
+            time.sleep(_POLL_SECONDS)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

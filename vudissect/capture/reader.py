@@ -1,0 +1,174 @@
+"""Reading a capture: pcapng blocks to records, streaming and in constant memory.
+
+Made for what vuproxy writes, for what Wireshark's editcap, mergecap and tshark turn it into, and for damage.
+"""
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Final
+
+from vudissect.capture import blocks
+from vudissect.capture.errors import CaptureError, TruncatedCapture, damaged
+from vudissect.capture.files import ByteSource
+from vudissect.capture.packet import PLAIN, PLAIN_SHAPES, unpack
+from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
+from vudissect.capture.section import Block, Section
+from vudissect.spec.model import Channel, Side
+
+__all__ = ["CaptureError", "TruncatedCapture", "read_capture"]
+
+_CHUNK: Final = 256 << 10
+# Type and length of a block, and the byte order mark of a section header.
+_START: Final = 12
+
+# Blocks which Wireshark shows as a line of the packet list, so that they take a frame number.
+_NUMBERED: Final = frozenset({blocks.OLD_PACKET, blocks.SIMPLE_PACKET, blocks.ENHANCED_PACKET})
+
+_ORDERS = {Struct(f"{order}I").pack(blocks.BYTE_ORDER_MAGIC): order for order in "<>"}
+_CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" for magic in (0xA1B2C3D4, 0xA1B23C4D))
+
+# A plain message with all before its bytes: type, length, interface, time (high, low), captured, original, `PLAIN`.
+_PLAIN_BLOCK = Struct("<IIIIIII" + PLAIN.format.removeprefix("<"))
+_PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in Side}
+_DATA_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
+
+
+def read_capture(stream: ByteSource) -> Iterator[Record]:
+    """The records of a capture, in order, as they come; `frame` counts all packets, as Wireshark does.
+
+    Packets that are not vudissect's are passed over. A `CaptureError` ends what cannot be read; it is a
+    `TruncatedCapture` where the input ends within a block.
+    """
+    source = _Source(stream)
+    frame = 0
+    # Interfaces whose packets may be plain messages: none while the section is laid out in another way.
+    interfaces = 0
+    marks_of = _Marks()
+    # The loop below runs for every message of a file: all that it needs is local.
+    message, packet, no_marks, no_details = RecordKind.MESSAGE, blocks.ENHANCED_PACKET, Mark(0), NO_DETAILS
+    unpack_plain, plain_size, data_offset, new = (
+        _PLAIN_BLOCK.unpack_from,
+        _PLAIN_BLOCK.size,
+        _DATA_OFFSET,
+        tuple.__new__,
+    )
+    plain_ends = _PLAIN_ENDS
+    while True:
+        # Nearly every block is a message without descriptors or options, laid out as vuproxy does it: one unpack
+        # and one look-up read it. A block that differs in any way leaves the loop and goes the general way below.
+        buffer, position, size = source.buffer, source.position, len(source.buffer)
+        while position + plain_size <= size:
+            (
+                block_type, total, interface, high, low, captured, _, shape,
+                marks, connection, descriptors, sequence, received, forwarded, length,
+            ) = unpack_plain(buffer, position)  # fmt: skip
+            ends = plain_ends.get(shape)
+            end = position + total
+            if (
+                ends is None
+                or descriptors
+                or block_type != packet
+                or end > size
+                or total <= plain_size
+                or total != captured + 35 & -4
+                or interface >= interfaces
+            ):
+                break
+            frame += 1
+            data = buffer[position + plain_size : position + data_offset + captured]
+            yield new(
+                Record,
+                (
+                    message, connection, *ends, sequence, received, forwarded, high << 32 | low, length, data,
+                    marks_of[marks] if marks else no_marks, (), no_details, frame,
+                ),
+            )  # fmt: skip
+            position = end
+        source.position = position
+
+        block = source.block()
+        if block is None:
+            return
+        if block.type in _NUMBERED:
+            frame += 1
+        if block.type == blocks.INTERFACE_DESCRIPTION:
+            source.section.add_interface(block)
+        elif block.type == blocks.ENHANCED_PACKET:
+            link_type, time, data = source.section.packet(block)
+            record = unpack(data, time, frame) if link_type == blocks.LINK_TYPE_EXPORTED_PDU else None
+            if record is not None:
+                yield record
+        interfaces = len(source.section.interfaces) if source.section.is_native else 0
+
+
+class _Marks(dict[int, Mark]):
+    """Marks by number: making one anew costs more than all else about a record."""
+
+    def __missing__(self, number: int) -> Mark:
+        marks = self[number] = Mark(number)
+        return marks
+
+
+class _Source:
+    """The input as blocks, and as the `buffer` that has been read but, from `position` on, not used up."""
+
+    def __init__(self, stream: ByteSource) -> None:
+        # A pipe gives what it has; a buffered reader would wait until the whole chunk is there.
+        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+        self._base = 0
+        self.buffer = b""
+        self.position = 0
+        self.section = Section("<")
+
+    def block(self) -> Block | None:
+        """The next block of any type, or None at the end. A section header replaces `section`."""
+        start = self._peek(_START)
+        offset = self._base + self.position
+        if start[:4] == blocks.SECTION_MAGIC and len(start) == _START:
+            order = _ORDERS.get(start[8:])
+            if order is None:
+                raise damaged(offset, "a section header without a byte order mark")
+            self.section = Section(order)
+        elif offset == 0:
+            raise _no_capture(start)
+        elif not start:
+            return None
+        if len(start) < _START:
+            raise _truncated(offset)
+        block_type, total = self.section.block_start.unpack_from(start)
+        if total < _START or total % 4 or total > blocks.MAX_BLOCK:
+            raise damaged(offset, f"a block says that it is {total} bytes long")
+        whole = self._peek(total)
+        if len(whole) < total:
+            raise _truncated(offset)
+        if whole[4:8] != whole[-4:]:
+            raise damaged(offset, "the two lengths of a block differ")
+        self.position += total
+        return Block(block_type, whole[8:-4], offset)
+
+    def _peek(self, count: int) -> bytes:
+        """The next `count` bytes, fewer only where the input ends."""
+        have = len(self.buffer) - self.position
+        if have < count:
+            parts = [self.buffer[self.position :]]
+            while have < count and (part := self._read(_CHUNK)):
+                parts.append(part)
+                have += len(part)
+            self._base += self.position
+            self.buffer, self.position = b"".join(parts), 0
+        return self.buffer[self.position : self.position + count]
+
+
+def _no_capture(start: bytes) -> CaptureError:
+    """Why an input that starts like this is none."""
+    if not start:
+        return CaptureError("the input is empty, it holds no capture")
+    if blocks.SECTION_MAGIC.startswith(start[:4]):
+        return _truncated(0)
+    if start[:4] in _CLASSIC_MAGICS:
+        return CaptureError("a classic pcap file, and only pcapng is read: convert it with editcap -F pcapng OLD NEW")
+    return CaptureError("not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst")
+
+
+def _truncated(offset: int) -> TruncatedCapture:
+    return TruncatedCapture(f"byte {offset}: the capture ends within a block, as after a crash; all before was read")

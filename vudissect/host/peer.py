@@ -1,0 +1,43 @@
+"""Who is at the other end of a Unix socket."""
+
+import os
+from socket import SO_PEERCRED, SOL_SOCKET, socket
+from struct import Struct
+from typing import NamedTuple
+
+_UCRED = Struct("=iII")
+
+
+class Peer(NamedTuple):
+    """A process as it was when it connected (or began to listen).
+
+    `pid` is 0 for a process that this PID namespace does not show; `command` and `executable` are "" where /proc
+    does not tell.
+    """
+
+    pid: int
+    uid: int
+    gid: int
+    command: str = ""
+    executable: str = ""
+
+
+def peer_of(sock: socket) -> Peer:
+    """The peer of a connected Unix socket; an `OSError` on any other descriptor."""
+    pid, uid, gid = _UCRED.unpack(sock.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
+    return Peer(pid, uid, gid, _command(pid), _executable(pid))
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().decode(errors="backslashreplace").rstrip("\n")
+    except OSError:
+        return ""
+
+
+def _executable(pid: int) -> str:
+    try:
+        return os.readlink(b"/proc/%d/exe" % pid).decode(errors="backslashreplace")
+    except OSError:
+        return ""
