@@ -1,0 +1,46 @@
+"""`python -m benchmarks [NAME ...]`: run all benchmarks, or those named, and print one table."""
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks import flood, iotlb, roundtrip, show, startup
+from benchmarks.table import Row, as_text
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "roundtrip": roundtrip.run,
+    "flood": flood.run,
+    "iotlb": iotlb.run,
+    "show": show.run,
+    "startup": startup.run,
+}
+
+
+def machine() -> str:
+    """Processor, cores, kernel, interpreter and how busy the machine is, on one line."""
+    models = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+    model = next(models, "unknown processor").partition(": ")[2]
+    return (
+        f"{model}, {len(os.sched_getaffinity(0))} cores, Linux {platform.release()}, "
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"vudissect {metadata.version('vudissect')}, load {os.getloadavg()[0]:.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)} (default: all)")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    for name in names:
+        if name not in BENCHMARKS:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+    print(machine(), flush=True)
+    for name in names:
+        print(f"\n{name}\n{as_text(BENCHMARKS[name]())}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

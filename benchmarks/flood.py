@@ -1,0 +1,78 @@
+"""Messages of 20 bytes in bursts of 32, as fast as the relay takes them, while it records; and what that leaves behind.
+
+How many have arrived is asked at the end, so nothing waits for an answer in between.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.messages import reply, request
+from benchmarks.programs import CAPTURE, Relay, c_relay, converse, relaying, vuproxy
+from benchmarks.table import Row, compared, in_turns, mebibytes, per_second
+from tests.peers.processes import Process
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import RecordKind
+
+ROUNDS = 5
+BURSTS = 20_000
+BURST = 32
+LONG_BURSTS = 100_000
+
+
+def run() -> list[Row]:
+    rates = in_turns(ROUNDS, {"C relay": lambda: _rate(c_relay), "vuproxy": lambda: _rate(vuproxy)})
+    return [
+        compared(
+            "messages through it",
+            per_second,
+            ("vuproxy", rates["vuproxy"]),
+            ("C relay", rates["C relay"]),
+            "at least 0.5",
+        ),
+        *_what_is_left(),
+    ]
+
+
+def _rate(relay: Relay) -> float:
+    with TemporaryDirectory() as folder:
+        front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
+        with relaying(relay, front, back):
+            return float(_flood(front, back, BURSTS)["rate"])
+
+
+def _what_is_left() -> list[Row]:
+    """A longer flood through vuproxy in two parts: losses, and the most memory held after a quarter and at the end."""
+    with TemporaryDirectory() as folder:
+        front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
+        with relaying(vuproxy, front, back) as process:
+            parts = [_flood(front, back, LONG_BURSTS // 4)]
+            early = _most_memory(process)
+            parts.append(_flood(front, back, LONG_BURSTS * 3 // 4))
+            late = _most_memory(process)
+            process.stop()
+        sent = sum(part["sent"] for part in parts)
+        arrived = sum(part["arrived"] for part in parts)
+        with open_capture(str(Path(folder, CAPTURE))) as stream:
+            recorded = sum(record.kind is RecordKind.MESSAGE for record in read_capture(stream))
+    return [
+        Row("messages that arrived", f"{arrived:,}", f"sent {sent:,}", reach="all"),
+        Row("messages in the capture", f"{recorded:,}", f"with answers {sent + len(parts):,}", reach="all"),
+        Row(
+            "most memory at the end", mebibytes(late), f"at a quarter {mebibytes(early)}", f"{late / early:.2f}", "flat"
+        ),
+    ]
+
+
+def _flood(front: Path, back: Path, bursts: int) -> Any:
+    back_end = ("sink", reply("GET_QUEUE_NUM"))
+    front_end = ("burst", request("SET_VRING_NUM", num=256), request("GET_QUEUE_NUM"), bursts, BURST)
+    return converse(front, back, back_end, front_end)
+
+
+def _most_memory(process: Process) -> int:
+    """Peak resident memory of a process so far, in bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) << 10

@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from benchmarks.table import Row
+
+
+def run() -> list[Row]:
+    return []

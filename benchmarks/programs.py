@@ -1,0 +1,102 @@
+"""What is started to be measured: the programs in C, the relays and commands, and the core that each runs on."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.peers.processes import Process, running, wait_for_listener
+
+BUILD = Path(__file__).resolve().parents[1] / "build" / "benchmarks"
+CAPTURE = "recorded.pcapng"
+
+_CORES = sorted(os.sched_getaffinity(0))
+_PEERS_CORE = _CORES[0]
+_RELAY_CORE = _CORES[-1]
+
+# The command of a relay between the socket that the front-end dials and the one at which the back-end listens.
+Relay = Callable[[Path, Path], list[str]]
+
+
+def c_relay(front: Path, back: Path) -> list[str]:
+    """The yardstick, relay.c."""
+    return [compiled("relay"), os.fspath(front), os.fspath(back)]
+
+
+def vuproxy(front: Path, back: Path) -> list[str]:
+    """vuproxy, which records to CAPTURE beside the sockets."""
+    capture = front.with_name(CAPTURE)
+    return [installed("vuproxy"), "--listen", os.fspath(front), "--connect", os.fspath(back), "-q", "-w", str(capture)]
+
+
+def compiled(name: str) -> str:
+    """Path of a program in C; compiled first if its source is newer."""
+    source, program = Path(__file__).with_name(f"{name}.c"), BUILD / name
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", program, source], check=True)
+    return os.fspath(program)
+
+
+def installed(name: str) -> str:
+    """Path of a command in the interpreter's environment."""
+    return os.fspath(Path(sys.executable).with_name(name))
+
+
+@contextmanager
+def relaying(relay: Relay, front: Path, back: Path) -> Iterator[Process]:
+    """Run a relay on its core during the block; at the end it is asked to stop, and has finished its capture."""
+    with running("relay", _pinned(_RELAY_CORE, relay(front, back)), front.parent) as process:
+        wait_for_listener(front, process)
+        yield process
+
+
+def converse(
+    dial: Path, listen: Path, back_end: tuple[str, bytes], front_end: tuple[str, *tuple[bytes | int, ...]]
+) -> Any:
+    """Let a back-end and a front-end of peer.c talk, on one core; returns what the front-end reports.
+
+    Both are what it does and the arguments behind the socket, messages as bytes; see peer.c.
+    """
+    back_end_command, front_end_command = _peer(listen, *back_end), _peer(dial, *front_end)
+    listen.unlink(missing_ok=True)
+    with running("back-end", back_end_command, listen.parent) as process:
+        wait_for_listener(listen, process)
+        report = subprocess.run(front_end_command, stdout=subprocess.PIPE, check=True).stdout
+        process.finish()
+    return json.loads(report)
+
+
+def _peer(socket: Path, does: str, *arguments: bytes | int) -> list[str]:
+    texts = (argument.hex() if isinstance(argument, bytes) else str(argument) for argument in arguments)
+    return _pinned(_PEERS_CORE, [compiled("peer"), does, str(socket), *texts])
+
+
+def _pinned(core: int, command: list[str]) -> list[str]:
+    return ["taskset", "--cpu-list", str(core), *command]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took: wall time in seconds, and the most memory that it held, in bytes."""
+
+    seconds: float
+    memory: int
+
+
+def spent(*command: str) -> Spent:
+    """Run a command, its output thrown away; an exit status other than 0 is a `CalledProcessError`."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Spent(seconds, usage.ru_maxrss << 10)
