@@ -30,7 +30,17 @@ _MESSAGE_OVERHEAD = _MESSAGE.size + _TRAILER.size
 _TRAILERS = tuple(Struct(f"<{len(padding)}xI").pack for padding in blocks.PADDING)
 
 _MAX_COMMENT = 400
-_MAX_LENGTH = 0xFFFF_FFFF
+# Wireshark shows no packet as longer; the header in the packet has the true length of a message.
+_MAX_LENGTH = 0x7FFF_FFFF
+
+_EVENT_TEXTS = {
+    RecordKind.CONNECTION_OPENED: "connection {} opened",
+    RecordKind.CONNECTION_CLOSED: "connection {} closed",
+    RecordKind.CHANNEL_OPENED: "connection {}: {} channel opened",
+    RecordKind.CHANNEL_CLOSED: "connection {}: {} channel closed",
+    RecordKind.GAP: "connection {}: capture gap",
+    RecordKind.NOTE: "connection {}: note",
+}
 
 _CHANNEL_DESCRIPTIONS = {
     Channel.MAIN: "the socket between front-end and back-end",
@@ -171,13 +181,17 @@ def _interface(channel: Channel) -> bytes:
 def _comment(record: Record) -> str:
     """What a person without the plugin should see of a record, on one line; "" for plain messages."""
     if record.kind is RecordKind.MESSAGE:
+        if not record.descriptors:
+            return ""
+        count = len(record.descriptors)
+        what = f"{count} descriptor{'s' if count > 1 else ''}"
         facts = [_descriptor_text(descriptor) for descriptor in record.descriptors]
-        text = f"{len(facts)} descriptor{'s' if len(facts) > 1 else ''}: {', '.join(facts)}" if facts else ""
     else:
-        what = record.kind.name.lower().replace("_", " ")
+        what = _EVENT_TEXTS[record.kind].format(record.connection, record.channel.label)
         facts = [f"{name.replace('_', ' ')} {value}" for name, value in record.details.items()]
-        text = f"connection {record.connection}, {what}" + (f": {', '.join(facts)}" if facts else "")
-    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    text = f"{what}: {', '.join(facts)}" if facts else what
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return text if len(text) <= _MAX_COMMENT else text[: _MAX_COMMENT - 1] + "…"
 
 

@@ -60,14 +60,20 @@ class _Decompressed(io.RawIOBase):
         super().__init__()
         self._stream = stream
         self._damage = damage
+        self._started = False
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            return self._stream.read1(size)
+            data = self._stream.read1(size)
         except EOFError:
-            raise TruncatedCapture("the compressed capture ends early: what could be unpacked was read") from None
+            raise TruncatedCapture("the compressed capture ends early, what could be unpacked was read") from None
         except self._damage as error:
-            raise CaptureError(f"the compressed capture is damaged: {error}") from None
+            raise CaptureError(f"the compressed capture is damaged, what stands before was read: {error}") from None
+        if not data and not self._started:
+            # zstandard passes the end of its input on, wherever that is.
+            raise TruncatedCapture("the compressed capture ends before anything can be unpacked")
+        self._started = True
+        return data
 
     def close(self) -> None:
         self._stream.close()

@@ -238,4 +238,9 @@ def _unpack_details(data: bytes, frame: int) -> Mapping[str, str | int]:
         raise _damage(frame, "the details of its event are no JSON") from None
     if not isinstance(details, dict) or not all(isinstance(value, str | int) for value in details.values()):
         raise _damage(frame, "the details of its event are no object of strings and numbers")
-    return details
+    # JSON can spell what is no Unicode, which nothing could print.
+    return {_unicode(key): _unicode(value) if isinstance(value, str) else value for key, value in details.items()}
+
+
+def _unicode(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()

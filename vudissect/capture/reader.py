@@ -22,7 +22,16 @@ _CHUNK: Final = 256 << 10
 _START: Final = 12
 
 # Blocks which Wireshark shows as a line of the packet list, so that they take a frame number.
-_NUMBERED: Final = frozenset({blocks.OLD_PACKET, blocks.SIMPLE_PACKET, blocks.ENHANCED_PACKET})
+_NUMBERED: Final = frozenset(
+    {
+        blocks.OLD_PACKET,
+        blocks.SIMPLE_PACKET,
+        blocks.ENHANCED_PACKET,
+        blocks.JOURNAL,
+        blocks.CUSTOM,
+        blocks.CUSTOM_DO_NOT_COPY,
+    }
+)
 
 _ORDERS = {Struct(f"{order}I").pack(blocks.BYTE_ORDER_MAGIC): order for order in "<>"}
 _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" for magic in (0xA1B2C3D4, 0xA1B23C4D))
@@ -30,7 +39,7 @@ _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" fo
 # A plain message with all before its bytes: type, length, interface, time (high, low), captured, original, `PLAIN`.
 _PLAIN_BLOCK = Struct("<IIIIIII" + PLAIN.format.removeprefix("<"))
 _PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in Side}
-_DATA_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
+_PACKET_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
 
 
 def read_capture(stream: ByteSource) -> Iterator[Record]:
@@ -46,13 +55,8 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
     marks_of = _Marks()
     # The loop below runs for every message of a file: all that it needs is local.
     message, packet, no_marks, no_details = RecordKind.MESSAGE, blocks.ENHANCED_PACKET, Mark(0), NO_DETAILS
-    unpack_plain, plain_size, data_offset, new = (
-        _PLAIN_BLOCK.unpack_from,
-        _PLAIN_BLOCK.size,
-        _DATA_OFFSET,
-        tuple.__new__,
-    )
-    plain_ends = _PLAIN_ENDS
+    unpack_plain, plain_size, least = _PLAIN_BLOCK.unpack_from, _PLAIN_BLOCK.size, PLAIN.size
+    packet_offset, plain_ends, new = _PACKET_OFFSET, _PLAIN_ENDS, tuple.__new__
     while True:
         # Nearly every block is a message without descriptors or options, laid out as vuproxy does it: one unpack
         # and one look-up read it. A block that differs in any way leaves the loop and goes the general way below.
@@ -69,13 +73,14 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
                 or descriptors
                 or block_type != packet
                 or end > size
-                or total <= plain_size
+                or captured < least
                 or total != captured + 35 & -4
                 or interface >= interfaces
+                or buffer[position + 4 : position + 8] != buffer[end - 4 : end]
             ):
                 break
             frame += 1
-            data = buffer[position + plain_size : position + data_offset + captured]
+            data = buffer[position + plain_size : position + packet_offset + captured]
             yield new(
                 Record,
                 (

@@ -9,10 +9,10 @@ _UCRED = Struct("=iII")
 
 
 class Peer(NamedTuple):
-    """A process as it was when it connected (or began to listen).
+    """A process that connected, or that was listening.
 
-    `pid` is 0 for a process that this PID namespace does not show; `command` and `executable` are "" where /proc
-    does not tell.
+    `pid` is 0 where there is no peer or this PID namespace does not show it; `command` and `executable` are "" where
+    /proc does not tell.
     """
 
     pid: int
@@ -23,7 +23,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(sock: socket) -> Peer:
-    """The peer of a connected Unix socket; an `OSError` on any other descriptor."""
+    """The peer of a Unix socket as of when it connected; an `OSError` if the socket is closed."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
     return Peer(pid, uid, gid, _command(pid), _executable(pid))
 

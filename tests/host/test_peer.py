@@ -1,0 +1,43 @@
+"""Who is at the other end of a socket."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from vudissect.host.peer import peer_of
+
+
+def test_the_peer_of_a_socket_pair_is_this_process() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        peer = peer_of(one)
+
+    assert (peer.pid, peer.uid, peer.gid) == (os.getpid(), os.geteuid(), os.getegid())
+    assert peer.command == Path("/proc/self/comm").read_text().rstrip("\n")
+    assert os.path.samefile(peer.executable, sys.executable)
+
+
+def test_a_process_that_has_gone_is_known_by_its_number_alone() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        name = f"\0vudissect-test-{os.getpid()}"
+        listener.bind(name)
+        listener.listen()
+        child = os.fork()
+        if child == 0:
+            socket.socket(socket.AF_UNIX).connect(name)
+            os._exit(0)
+        accepted, _ = listener.accept()
+        os.waitpid(child, 0)
+        with accepted:
+            peer = peer_of(accepted)
+
+    assert peer.pid == child
+    assert (peer.command, peer.executable) == ("", "")
+
+
+def test_a_socket_without_a_peer_has_process_zero() -> None:
+    with socket.socket(socket.AF_UNIX) as unconnected:
+        peer = peer_of(unconnected)
+
+    assert (peer.pid, peer.command, peer.executable) == (0, "", "")
