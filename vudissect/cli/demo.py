@@ -1,0 +1,75 @@
+"""`vudissect demo`: a small session of our own through a real vuproxy, and what it looks like."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from threading import Thread
+
+import click
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.style import style_for
+from vudissect.render.transcript import Transcript
+from vudissect.replay.demo import BackEnd, front_end
+from vudissect.replay.peer import PeerError
+from vudissect.session.session import Session
+
+_SECONDS = 10
+
+
+@click.command("demo")
+@click.option("-w", "--write", "keep", metavar="FILE", help="Keep the capture.")
+@click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
+def command(keep: str | None, verbose: bool) -> None:
+    """Let a scripted front-end and back-end talk through vuproxy, and explain what they said."""
+    with clear_errors(keep or "demo"), tempfile.TemporaryDirectory(prefix="vudissect-") as folder:
+        capture = _record(Path(folder))
+        if keep is not None:
+            shutil.copyfile(capture, keep)
+        transcript, session = Transcript(style_for(sys.stdout), verbose=verbose), Session()
+        with open_capture(str(capture)) as stream:
+            for event in session.events(read_capture(stream)):
+                click.echo(transcript.text(event), nl=False)
+    click.echo(
+        "\nThat was a front-end and a back-end of our own, talking through a real vuproxy. With your own:\n"
+        "  vuproxy --listen front.sock --connect back.sock -w boot.pcapng\n"
+        "  vudissect show boot.pcapng",
+        err=True,
+    )
+
+
+def _record(folder: Path) -> Path:
+    front, back, capture = folder / "front.sock", folder / "back.sock", folder / "demo.pcapng"
+    server = Thread(target=BackEnd(back).serve, daemon=True)
+    server.start()
+    arguments = ["--listen", str(front), "--connect", str(back), "-w", str(capture), "-q", "--once"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vudissect.cli.vuproxy", *arguments], stderr=subprocess.PIPE, text=True
+    ) as proxy:
+        try:
+            _wait_for(front, proxy)
+            front_end(front)
+            _, errors = proxy.communicate(timeout=_SECONDS)
+        except (PeerError, OSError, subprocess.TimeoutExpired) as error:
+            proxy.kill()
+            fail(f"the demo did not get through: {error}")
+    server.join(_SECONDS)
+    if proxy.returncode:
+        fail(f"vuproxy ended with status {proxy.returncode}: {errors.strip()}")
+    return capture
+
+
+def _wait_for(path: Path, proxy: subprocess.Popen[str]) -> None:
+    for _ in range(_SECONDS * 100):
+        if path.exists():
+            return
+        if proxy.poll() is not None:
+            assert proxy.stderr is not None
+            fail(f"vuproxy did not start: {proxy.stderr.read().strip()}")
+        time.sleep(0.01)
+    fail("vuproxy did not start in time")

@@ -1,0 +1,39 @@
+"""The `vudissect` command: its subcommands are imported when they are called, so that `--help` is quick."""
+
+from importlib import import_module
+
+import click
+
+from vudissect import __version__
+
+# Name, module beside this file, and the line for --help; the module's function `command` is the command.
+_COMMANDS = {
+    "show": ("show", "Explain a capture, one line a message."),
+    "messages": ("messages", "Print the message table."),
+    "demo": ("demo", "Record and explain a small session; needs nothing installed."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"vudissect.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vudissect")
+def main() -> None:
+    """Explain what a vhost-user front-end and back-end said to each other.
+
+    Captures are made with vuproxy.
+    """

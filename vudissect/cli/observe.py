@@ -1,0 +1,45 @@
+"""The live transcript of a running vuproxy: reads the capture stream from standard input, as a process of its own.
+
+At the end it reports what it found, as one JSON object, on the descriptor given by `--report-fd`.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import click
+
+from vudissect.capture.errors import CaptureError
+from vudissect.capture.reader import read_capture
+from vudissect.cli.errors import clear_errors
+from vudissect.render.style import style_for
+from vudissect.render.transcript import Transcript
+from vudissect.session.event import Kind
+from vudissect.session.session import Session
+
+
+@click.command()
+@click.option("-v", "--verbose", is_flag=True)
+@click.option("--report-fd", type=int, required=True)
+def main(verbose: bool, report_fd: int) -> None:
+    """Show a capture as it comes; started by vuproxy."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
+    session = Session()
+    transcript = Transcript(style_for(sys.stdout), verbose=verbose)
+    malformed = unanswered = 0
+    with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
+        try:
+            for event in session.events(read_capture(stream)):
+                malformed += event.kind is Kind.MALFORMED
+                unanswered += len(event.unanswered)
+                sys.stdout.write(transcript.text(event))
+                sys.stdout.flush()
+        except CaptureError as error:
+            print(f"vuproxy: the live transcript ends here: {error}", file=sys.stderr)
+    unanswered += len(session.unanswered())
+    os.write(report_fd, json.dumps({"malformed": malformed, "unanswered": unanswered}).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

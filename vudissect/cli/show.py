@@ -1,0 +1,111 @@
+"""`vudissect show`: a capture as a transcript or as JSON lines."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+import click
+
+from vudissect.capture.errors import TruncatedCapture
+from vudissect.capture.files import FollowedFile, open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.jsonl import json_lines
+from vudissect.render.style import style_for
+from vudissect.render.transcript import Transcript
+from vudissect.session.event import Event
+from vudissect.session.filter import Filter
+from vudissect.session.session import Session, guess_devices
+from vudissect.spec.devices import DEVICES, device_by_name
+from vudissect.spec.model import Channel, Device, Side
+
+# What tells the device type is said while a connection is set up.
+_RECORDS_TO_GUESS_FROM = 512
+_LINES_AT_ONCE = 256
+
+
+@click.command("show")
+@click.argument("file")
+@click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the file grows, until interrupted.")
+@click.option("--no-times", is_flag=True, help="Leave out what differs from run to run, to compare transcripts.")
+@click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is guessed wrong.")
+@click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
+@click.option("--channel", "channels", multiple=True, type=click.Choice([channel.label for channel in Channel]))
+@click.option("--from", "sender", type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]))
+@click.option("--ring", "rings", multiple=True, type=click.IntRange(0), metavar="N", help="Only what names this ring.")
+def command(
+    file: str,
+    verbose: bool,
+    as_json: bool,
+    follow: bool,
+    no_times: bool,
+    device: str | None,
+    names: tuple[str, ...],
+    channels: tuple[str, ...],
+    sender: str | None,
+    rings: tuple[int, ...],
+) -> None:
+    """Explain the capture FILE (- for standard input), one line a message.
+
+    The columns are: frame, seconds, who spoke to whom (F is the front-end, B the back-end), the message with its
+    contents and descriptors, and for a reply the request that it answers and how long that took. A descriptor keeps
+    its name (evt#3) throughout; + marks its first appearance.
+    """
+    told = _device(device)
+    wanted = Filter(
+        names,
+        tuple(channel for channel in Channel if channel.label in channels),
+        next((side for side in Side if side.label == sender), None),
+        rings,
+    )
+    live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
+    with clear_errors(file):
+        stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
+        records = read_capture(stream)
+        if live:
+            session = Session(told)
+        else:
+            first = list(_until_truncated(islice(records, _RECORDS_TO_GUESS_FROM)))
+            records = chain(first, records)
+            session = Session(told, {} if told else guess_devices(first))
+        events = filter(wanted.keeps, session.events(_until_truncated(records)))
+        lines = json_lines(events, look_ahead=not live) if as_json else _text(events, session, verbose, not no_times)
+        _write(lines, 1 if live else _LINES_AT_ONCE)
+
+
+def _device(name: str | None) -> Device | None:
+    if name is None:
+        return None
+    device = device_by_name(name)
+    if device is None:
+        known = ", ".join(device.name for device in DEVICES if device.config.fields)
+        fail(f"unknown device type {name!r}; known are {known}")
+    return device
+
+
+def _until_truncated(records: Iterable[Record]) -> Iterator[Record]:
+    # A capture that was cut off is what a crash leaves behind: all that is there is worth showing.
+    try:
+        yield from records
+    except TruncatedCapture as error:
+        sys.stdout.flush()
+        print(f"vudissect: {error}", file=sys.stderr)
+
+
+def _text(events: Iterable[Event], session: Session, verbose: bool, times: bool) -> Iterator[str]:
+    transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=times)
+    yield from map(transcript.text, events)
+    yield transcript.unanswered(session.unanswered())
+
+
+def _write(lines: Iterator[str], at_once: int) -> None:
+    while chunk := list(islice(lines, at_once)):
+        sys.stdout.write("".join(chunk))
+        if at_once == 1:
+            sys.stdout.flush()
+    sys.stdout.flush()

@@ -1,0 +1,101 @@
+"""Every field of a message, one a line: what `show -v` puts below the line of the transcript."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from vudissect.render.descriptors import seals_text
+from vudissect.render.features import offered_text
+from vudissect.render.units import hex_text, printable, size_text
+from vudissect.render.values import config_fields
+from vudissect.session.connection import Connection
+from vudissect.session.event import Event
+from vudissect.session.names import NamedDescriptor
+from vudissect.spec.devices import feature_names
+from vudissect.spec.model import Field, Layout, Meaning
+from vudissect.wire.codec import WireMessage
+from vudissect.wire.fields import bytes_text
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
+from vudissect.wire.layout import Values
+
+_MOST_BYTES = 256
+_DECIMAL = frozenset({Meaning.NUMBER, Meaning.COUNT, Meaning.RING, Meaning.STATUS_CODE, Meaning.CHOICE})
+
+
+def detail_lines(event: Event) -> Iterator[str]:
+    """The header, every field of the payload, and the descriptors."""
+    message = event.message
+    if message is None:
+        return
+    yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
+    if message.layout is not None:
+        yield from _layout_lines(message.layout, message.values, event.connection, "")
+        if message.layout.deviation:
+            yield f"note: {message.layout.deviation}"
+    if message.problem:
+        yield f"bytes: {hex_text(message.data, _MOST_BYTES)}"
+    for named in event.descriptors:
+        yield _descriptor_line(named)
+
+
+def _flags_text(message: WireMessage) -> str:
+    words = [f"{message.flags:#x} (version {message.flags & VERSION_MASK}"]
+    words += ["reply"] if message.flags & REPLY else []
+    words += ["need_reply"] if message.flags & NEED_REPLY else []
+    return ", ".join(words) + ")"
+
+
+def _layout_lines(layout: Layout, values: Values, connection: Connection, path: str) -> Iterator[str]:
+    for field, value in zip(layout.fields, values, strict=False):
+        yield from _field_lines(field, value, connection, path)
+    rest = values[len(layout.fields) :]
+    if layout.array is not None:
+        for number, entry in enumerate(rest[0]):
+            yield from _layout_lines(layout.array.entry, entry, connection, f"{path}{layout.array.name}[{number}].")
+    elif layout.tail is not None:
+        yield from _field_lines(layout.tail.field, rest[0], connection, path)
+
+
+def _field_lines(field: Field, value: Any, connection: Connection, path: str) -> Iterator[str]:
+    name = path + field.name
+    if field.parts:
+        for part in field.parts:
+            number = (value & part.mask) >> part.low
+            if number or part.meaning is not Meaning.PADDING:
+                yield f"{path}{part.name} = {number}"
+    elif field.meaning is Meaning.CONFIG and connection.guess.device is not None:
+        yield f"{name} = {hex_text(value, _MOST_BYTES)}"
+        for key, content in config_fields(connection.guess.device, value).items():
+            yield f"{name}.{connection.guess.device.name}.{key} = {printable(str(content))}"
+    elif isinstance(value, bytes):
+        yield f"{name} = {_bytes_text(field.meaning, value)}"
+    elif field.meaning is Meaning.VIRTIO_FEATURES:
+        yield f"{name} = {value:#x} ({offered_text(feature_names(connection.guess.device, value))})"
+    elif field.bits is not None:
+        yield f"{name} = {value:#x} ({offered_text(field.bits.names(value))})"
+    elif field.choices:
+        yield f"{name} = {value} ({field.choices.get(value, 'unknown')})"
+    elif field.meaning is Meaning.SIZE:
+        yield f"{name} = {value} ({size_text(value)})" if value >= 1024 else f"{name} = {value}"
+    else:
+        yield f"{name} = {value}" if field.meaning in _DECIMAL else f"{name} = {value:#x}"
+
+
+def _bytes_text(meaning: Meaning, value: bytes) -> str:
+    if meaning in (Meaning.BYTES, Meaning.PADDING, Meaning.CONFIG, Meaning.PIXELS):
+        return hex_text(value, _MOST_BYTES)
+    return printable(bytes_text(meaning, value))
+
+
+def _descriptor_line(named: NamedDescriptor) -> str:
+    descriptor = named.descriptor
+    words = [f"{named.name}: {descriptor.kind.label}", printable(descriptor.name)]
+    if descriptor.size:
+        words.append(f"size {descriptor.size} ({size_text(descriptor.size)})")
+    if descriptor.page_size:
+        words.append(f"page size {size_text(descriptor.page_size)}")
+    if seals := seals_text(descriptor.seals):
+        words.append(f"seals {seals}")
+    words.append(f"flags {descriptor.flags:#o}")
+    words.append(f"identity {printable(descriptor.identity)}" if descriptor.identity else "identity unknown")
+    words.append(f"first seen in #{named.first}")
+    return ", ".join(word for word in words if word)

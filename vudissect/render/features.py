@@ -1,0 +1,44 @@
+"""Feature words as names, and as a difference to what was offered."""
+
+from vudissect.session.connection import Connection
+from vudissect.spec.devices import feature_names
+from vudissect.spec.model import BitSet, Effect
+
+
+def offered_text(names: tuple[str, ...]) -> str:
+    """All names of a word."""
+    return " ".join(names) or "none"
+
+
+def virtio_features_text(word: int, connection: Connection, effect: Effect) -> str:
+    """A virtio feature word; an acknowledgement is shown against the offer."""
+    device = connection.guess.device
+    if effect is not Effect.ACK_FEATURES or connection.features.offered is None:
+        return offered_text(feature_names(device, word))
+    offered = connection.features.offered
+    return _difference(
+        feature_names(device, word),
+        feature_names(device, offered & ~word),
+        feature_names(device, word & ~offered),
+    )
+
+
+def protocol_features_text(bits: BitSet, word: int, connection: Connection, effect: Effect) -> str:
+    """A word of protocol features; an acknowledgement is shown against the offer."""
+    if effect is not Effect.ACK_PROTOCOL_FEATURES or connection.protocol_features.offered is None:
+        return offered_text(bits.names(word))
+    offered = connection.protocol_features.offered
+    return _difference(bits.names(word), bits.names(offered & ~word), bits.names(word & ~offered))
+
+
+def _difference(acked: tuple[str, ...], refused: tuple[str, ...], unasked: tuple[str, ...]) -> str:
+    # Whichever of the two lists is shorter says the same in less room.
+    if not acked:
+        text = "none"
+    elif not refused:
+        text = "all that was offered"
+    elif len(refused) < len(acked):
+        text = "all but " + " ".join(refused)
+    else:
+        text = "only " + " ".join(name for name in acked if name not in unasked)
+    return f"{text}, and NOT OFFERED: {' '.join(unasked)}" if unasked else text

@@ -1,0 +1,171 @@
+"""The transcript: one line a message, stable enough to compare and narrow enough to paste.
+
+frame  seconds  who  name and contents  descriptors  [request and latency]
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.render.descriptors import descriptor_text
+from vudissect.render.detail import detail_lines
+from vudissect.render.style import Style
+from vudissect.render.units import duration_text, hex_text, printable
+from vudissect.render.values import describe
+from vudissect.session.connection import Connection
+from vudissect.session.event import Event, Kind
+from vudissect.session.pairing import Request
+from vudissect.spec.model import Channel, Effect, Layout, Side
+from vudissect.wire.header import NEED_REPLY
+from vudissect.wire.layout import Values
+
+_MALFORMED_BYTES = 32
+_INDENT = " " * 24
+
+_ARROWS = {Side.FRONT_END: "F>B", Side.BACK_END: "B>F"}
+_CHANNELS = {Channel.MAIN: "", Channel.BACKEND: "backend: ", Channel.GPU: "gpu: "}
+_MARKS = {
+    Mark.DESCRIPTORS_LOST: "DESCRIPTORS LOST",
+    Mark.CUT_SHORT: "CUT SHORT",
+    Mark.NOT_FORWARDED: "NOT FORWARDED",
+    Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
+}
+_WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.LATE_DESCRIPTORS)
+
+
+class Transcript:
+    """Makes the line (or lines) of each event.
+
+    `verbose` adds every field below the line; without `times` nothing in the text differs from run to run.
+    """
+
+    def __init__(self, style: Style, *, verbose: bool = False, times: bool = True) -> None:
+        self._style = style
+        self._verbose = verbose
+        self._times = times
+
+    def text(self, event: Event) -> str:
+        """The lines of one event, each with its newline."""
+        if event.message is None:
+            line = self._event_line(event)
+        else:
+            line = self._message_line(event)
+            if self._verbose:
+                line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
+        if event.unanswered:
+            line = "\n".join([line, *(self._unanswered(request) for request in event.unanswered)])
+        return line + "\n"
+
+    def unanswered(self, requests: tuple[Request, ...]) -> str:
+        """Lines for the requests that were still waiting where the capture ends."""
+        return "".join(self._unanswered(request) + "\n" for request in requests)
+
+    def _prefix(self, event: Event, who: str) -> str:
+        record = event.record
+        number = f"{record.frame:>6} "
+        time = f"{event.elapsed / 1e9:>11.6f} " if self._times else ""
+        connection = f"c{record.connection} " if record.connection > 1 else ""
+        return self._style.dim(number + time) + f" {connection}{who} "
+
+    def _message_line(self, event: Event) -> str:
+        record, message = event.record, event.message
+        assert message is not None
+        style = self._style
+        row = message.row
+        name = row.name if row is not None else f"message {message.id}"
+        contents = ""
+        if message.layout is not None:
+            effect = row.effect if row is not None else Effect.NONE
+            contents = _describe(message.layout, effect)(message.values, event.connection)
+        parts = [self._prefix(event, _ARROWS[record.sender]) + _CHANNELS[record.channel]]
+        if message.reply:
+            parts.append(style.reply(name) + " ->")
+        else:
+            parts.append(style.name(name))
+        if contents:
+            parts.append(contents)
+        if message.layout is not None and message.layout.deviation:
+            parts.append(f"({message.layout.name})")
+        if event.kind is Kind.MALFORMED:
+            parts.append(style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}")
+        if event.descriptors:
+            parts.append(" ".join([descriptor_text(named, record.frame) for named in event.descriptors]))
+        if event.replaced:
+            parts.append(f"(was {event.replaced})")
+        if message.flags & NEED_REPLY and not message.reply and record.channel is not Channel.GPU:
+            parts.append("need_reply")
+        if int(record.marks) & _WORTH_SAYING:
+            parts.append(style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks)))
+        if message.reply:
+            parts.append(style.dim(self._answered(event)))
+        return " ".join(parts)
+
+    def _answered(self, event: Event) -> str:
+        if event.request is None:
+            return "[answers nothing that was asked]"
+        latency = f" +{duration_text(event.latency)}" if self._times and event.latency is not None else ""
+        return f"[#{event.request.frame}{latency}]"
+
+    def _unanswered(self, request: Request) -> str:
+        name = request.row.name if request.row is not None else f"message {request.id}"
+        return _INDENT + self._style.bad(f"! {_CHANNELS[request.channel]}{name} (#{request.frame}) was never answered")
+
+    def _event_line(self, event: Event) -> str:
+        make = _EVENTS.get(event.record.kind, _unknown_event)
+        return self._prefix(event, "---") + self._style.dim(printable(make(event)))
+
+
+@cache
+def _describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], str]:
+    return describe(layout, effect)
+
+
+def _peer(event: Event, side: str) -> str:
+    details = event.record.details
+    command = details.get(f"{side}_command") or "?"
+    pid = details.get(f"{side}_pid")
+    return f"{command} (pid {pid})" if pid else str(command)
+
+
+def _connection_opened(event: Event) -> str:
+    front_end, back_end = _peer(event, "front_end"), _peer(event, "back_end")
+    return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}"
+
+
+def _connection_closed(event: Event) -> str:
+    details = event.record.details
+    how = f" ({details['how']})" if details.get("how") else ""
+    return f"connection {event.record.connection} closed by the {details.get('by', '?')}{how}"
+
+
+def _channel_opened(event: Event) -> str:
+    return f"{event.record.channel.label} channel opened"
+
+
+def _channel_closed(event: Event) -> str:
+    details = event.record.details
+    how = f" ({details['how']})" if details.get("how") else ""
+    return f"{event.record.channel.label} channel closed by the {details.get('by', '?')}{how}"
+
+
+def _gap(event: Event) -> str:
+    details = event.record.details
+    return f"{details.get('messages', '?')} messages are missing here: {details.get('reason', '?')}"
+
+
+def _note(event: Event) -> str:
+    return str(event.record.details.get("text", ""))
+
+
+def _unknown_event(event: Event) -> str:
+    return " ".join(f"{key}={value}" for key, value in event.record.details.items())
+
+
+_EVENTS = {
+    RecordKind.CONNECTION_OPENED: _connection_opened,
+    RecordKind.CONNECTION_CLOSED: _connection_closed,
+    RecordKind.CHANNEL_OPENED: _channel_opened,
+    RecordKind.CHANNEL_CLOSED: _channel_closed,
+    RecordKind.GAP: _gap,
+    RecordKind.NOTE: _note,
+}

@@ -1,0 +1,41 @@
+"""Numbers and foreign text as people read them."""
+
+import re
+
+_UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def size_text(size: int) -> str:
+    """A number of bytes, in the largest unit that leaves nothing out: `256M`, `4K`, `1056`."""
+    for unit, letter in _UNITS:
+        if size and size % unit == 0:
+            return f"{size // unit}{letter}"
+    return str(size)
+
+
+def address_text(address: int) -> str:
+    """An address or offset: hexadecimal, but a plain 0."""
+    return f"{address:#x}" if address else "0"
+
+
+def duration_text(nanoseconds: int) -> str:
+    """A duration with three digits that matter: `87us`, `1.24ms`, `2.03s`."""
+    if nanoseconds < 0:
+        return f"-{duration_text(-nanoseconds)}"
+    if nanoseconds < 999_500:
+        return f"{nanoseconds / 1e3:.3g}us"
+    if nanoseconds < 999_500_000:
+        return f"{nanoseconds / 1e6:.3g}ms"
+    return f"{nanoseconds / 1e9:.3f}s" if nanoseconds < 10_000_000_000 else f"{nanoseconds / 1e9:.1f}s"
+
+
+def hex_text(data: bytes, most: int) -> str:
+    """Bytes in hexadecimal, at most `most` of them, and how many there are beyond."""
+    text = data[:most].hex(" ")
+    return text if len(data) <= most else f"{text} ... ({len(data)} bytes)"
+
+
+def printable(text: str) -> str:
+    """Text from outside, with everything that could drive a terminal shown as an escape."""
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

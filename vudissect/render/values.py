@@ -1,0 +1,191 @@
+"""Payloads in a few words, compiled once for each row and layout: the part of a transcript line behind the name."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+from vudissect.render.features import protocol_features_text, virtio_features_text
+from vudissect.render.units import address_text, hex_text, printable, size_text
+from vudissect.session.connection import Connection
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Array, BitField, Device, Effect, Field, Layout, Meaning
+from vudissect.wire.fields import bytes_text
+from vudissect.wire.layout import LayoutCodec, Values
+
+Text = Callable[[Any, Connection], str]
+
+_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
+_MOST_BYTES = 16
+_UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
+
+
+def describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], str]:
+    """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
+    texts: list[tuple[int, Text]] = []
+    for position, field in enumerate(layout.fields):
+        if field.meaning not in _UNSAID:
+            texts.append((position, _field_text(field, effect)))
+    if layout.array is not None:
+        texts.append((len(layout.fields), _array_text(layout.array)))
+    elif layout.tail is not None:
+        texts.append((len(layout.fields), _field_text(layout.tail.field, effect)))
+
+    def text(values: Values, connection: Connection) -> str:
+        return " ".join([make(values[position], connection) for position, make in texts])
+
+    return text
+
+
+def _field_text(field: Field, effect: Effect) -> Text:
+    meaning = field.meaning
+    if meaning is Meaning.VIRTIO_FEATURES:
+        return lambda value, connection: virtio_features_text(value, connection, effect)
+    if field.bits is not None:
+        if effect in (Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES):
+            bits = field.bits
+            return lambda value, connection: protocol_features_text(bits, value, connection, effect)
+        return partial(_flags, field)
+    if field.parts:
+        return partial(_parts, field.parts)
+    special = _SPECIAL.get(meaning)
+    if special is not None:
+        return partial(special, field)
+    name = field.name
+    if field.code.endswith("s"):
+        return lambda value, _: f"{name} {_bytes(meaning, value)}"
+    if meaning in (Meaning.GUEST_ADDRESS, Meaning.USER_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX):
+        return lambda value, _: f"{name} {value:#x}" if value else f"{name} 0"
+    return lambda value, _: f"{name} {value}"
+
+
+def _ring(_field: Field, value: int, _: Connection) -> str:
+    return f"ring {value}"
+
+
+def _ring_base(_field: Field, value: int, connection: Connection) -> str:
+    if not (connection.features.acked or 0) & _RING_PACKED:
+        return f"base {value}"
+    avail, used = value & 0xFFFF, value >> 16
+    return f"avail {avail & 0x7FFF} wrap {avail >> 15} used {used & 0x7FFF} wrap {used >> 15}"
+
+
+def _ring_address(field: Field, value: int, connection: Connection) -> str:
+    place = connection.ring_address(value)
+    return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
+
+
+def _user_address(field: Field, value: int, connection: Connection) -> str:
+    place = connection.memory.by_user_address(value)
+    return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
+
+
+def _size(field: Field, value: int, _: Connection) -> str:
+    return f"{field.name} {size_text(value)}"
+
+
+def _choice(field: Field, value: int, _: Connection) -> str:
+    return field.choices.get(value) or f"{field.name} {value}"
+
+
+def _result(_field: Field, value: int, _: Connection) -> str:
+    return f"FAILED ({value})" if value else "ok"
+
+
+def _flags(field: Field, value: int, _: Connection) -> str:
+    assert field.bits is not None
+    return f"{field.name} {'|'.join(field.bits.names(value)) or '0'}"
+
+
+def _parts(parts: tuple[BitField, ...], value: int, connection: Connection) -> str:
+    words = []
+    for part in parts:
+        number = (value & part.mask) >> part.low
+        if part.meaning is Meaning.RING:
+            words.append(f"ring {number}")
+        elif part.meaning is Meaning.STATUS_CODE:
+            words.append(f"FAILED ({number})" if number else "ok")
+        elif number:
+            words.append(part.name if part.width == 1 else f"{part.name} {number:#x}")
+    return " ".join(words)
+
+
+def _config(_field: Field, value: bytes, connection: Connection) -> str:
+    device = connection.guess.device
+    return f"{device.name}: {config_text(device, value)}" if device else hex_text(value, _MOST_BYTES)
+
+
+def _pixels(field: Field, value: bytes, _: Connection) -> str:
+    return f"{field.name} {size_text(len(value))}"
+
+
+def _bytes(meaning: Meaning, value: bytes) -> str:
+    return hex_text(value, _MOST_BYTES) if meaning is Meaning.BYTES else printable(bytes_text(meaning, value))
+
+
+_SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
+    Meaning.RING: _ring,
+    Meaning.RING_BASE: _ring_base,
+    Meaning.RING_ADDRESS: _ring_address,
+    Meaning.USER_ADDRESS: _user_address,
+    Meaning.SIZE: _size,
+    Meaning.CHOICE: _choice,
+    Meaning.STATUS_CODE: _result,
+    Meaning.CONFIG: _config,
+    Meaning.PIXELS: _pixels,
+}
+
+
+def _array_text(array: Array) -> Text:
+    names = [field.meaning for field in array.entry.fields]
+    singular = array.name.removesuffix("s")
+    if Meaning.GUEST_ADDRESS in names and Meaning.SIZE in names:
+        start, size = names.index(Meaning.GUEST_ADDRESS), names.index(Meaning.SIZE)
+
+        def regions(entries: Values, _: Connection) -> str:
+            if not entries:
+                return f"no {array.name}"
+            places = (
+                f"{singular}{number} {address_text(entry[start])}+{size_text(entry[size])}"
+                for number, entry in enumerate(entries)
+            )
+            return ", ".join(places)
+
+        return regions
+    describe_entry = describe(array.entry, Effect.NONE)
+
+    def text(entries: Values, connection: Connection) -> str:
+        used = (
+            f"{singular}{number} {describe_entry(entry, connection)}"
+            for number, entry in enumerate(entries)
+            if any(entry)
+        )
+        return ", ".join(used) or f"no {array.name}"
+
+    return text
+
+
+def config_fields(device: Device, contents: bytes) -> dict[str, Any]:
+    """The configuration space of a device by field, as far as the bytes go; it is little-endian on every machine."""
+    layout = device.config
+    padded = contents.ljust(layout.fixed_size, b"\0")[: layout.fixed_size]
+    values = _fixed_part(layout).decode(padded, layout.fixed_size) or ()
+    fields: dict[str, Any] = {}
+    end = 0
+    for field, value in zip(layout.fields, values, strict=True):
+        end += field.size
+        if end > len(contents):
+            break
+        if field.meaning is not Meaning.PADDING:
+            fields[field.name] = bytes_text(field.meaning, value) if isinstance(value, bytes) else value
+    return fields
+
+
+@cache
+def _fixed_part(layout: Layout) -> LayoutCodec:
+    return LayoutCodec(Layout(layout.name, layout.fields), "little")
+
+
+def config_text(device: Device, contents: bytes) -> str:
+    """The fields of a configuration space that are not zero."""
+    fields = config_fields(device, contents)
+    return " ".join(f"{name} {printable(str(value))}" for name, value in fields.items() if value) or "all zero"

@@ -1,0 +1,147 @@
+"""One end of a channel on a real socket: sends and receives whole messages by name, with their descriptors."""
+
+import array
+import os
+import socket
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple, Self
+
+from vudissect.spec.model import Channel, Layout, Message, Side
+from vudissect.spec.payloads import ACK
+from vudissect.spec.table import UPSTREAM, Protocol
+from vudissect.wire.codec import Codec, WireMessage
+from vudissect.wire.fields import Fields, from_fields, to_fields
+from vudissect.wire.header import HEADER_SIZE, struct_of
+
+_MOST_DESCRIPTORS = 253
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
+
+
+class PeerError(RuntimeError):
+    """The other side did something else than what was expected of it; one line."""
+
+
+class Received(NamedTuple):
+    """A message that came in; the descriptors belong to whoever asked for it."""
+
+    message: WireMessage
+    descriptors: tuple[int, ...]
+
+    @property
+    def fields(self) -> Fields:
+        """The payload by field name; empty where it could not be decoded."""
+        return to_fields(self.message.layout, self.message.values) if self.message.layout is not None else {}
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
+
+class Peer:
+    """Speaks for `side` on `channel`. Nothing waits longer than `timeout` seconds: then it is a `PeerError`."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        side: Side,
+        channel: Channel = Channel.MAIN,
+        *,
+        protocol: Protocol = UPSTREAM,
+        timeout: float = 10.0,
+    ) -> None:
+        sock.settimeout(timeout)
+        self.socket = sock
+        self._side = side
+        self._other = Side.BACK_END if side is Side.FRONT_END else Side.FRONT_END
+        self._channel = channel
+        self._protocol = protocol
+        self._codec = Codec(protocol, "little")
+        self._size = struct_of("8xI", "little")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.socket.close()
+
+    def send(
+        self,
+        name: str,
+        fields: Mapping[str, Any] = _NO_FIELDS,
+        *,
+        layout: Layout | None = None,
+        descriptors: tuple[int, ...] = (),
+        need_reply: bool = False,
+    ) -> None:
+        """Send a request, in its specified layout unless another one is given."""
+        row = self._row(name)
+        layout = layout or row.request[0]
+        values = from_fields(layout, fields)
+        self._send(self._codec.encode(row, layout, values, need_reply=need_reply), descriptors)
+
+    def ask(self, name: str, fields: Mapping[str, Any] = _NO_FIELDS, **options: Any) -> Received:
+        """Send a request and wait for its answer."""
+        self.send(name, fields, **options)
+        answer = self.receive()
+        if answer.message.id != self._row(name).id or not answer.message.reply:
+            raise PeerError(f"expected the answer to {name}, got message {answer.message.id}")
+        return answer
+
+    def reply(
+        self,
+        request: WireMessage,
+        fields: Mapping[str, Any] = _NO_FIELDS,
+        *,
+        layout: Layout | None = None,
+        descriptors: tuple[int, ...] = (),
+    ) -> None:
+        """Answer a request with its explicit reply."""
+        if request.row is None:
+            raise PeerError(f"message {request.id} is not known, so neither is its reply")
+        layout = layout or request.row.reply[0]
+        self._send(self._codec.encode(request.row, layout, from_fields(layout, fields), reply=True), descriptors)
+
+    def acknowledge(self, request: WireMessage, result: int = 0) -> None:
+        """Answer a request that carries NEED_REPLY."""
+        self.reply(request, {ACK.fields[0].name: result}, layout=ACK)
+
+    def receive(self) -> Received:
+        """The next message. `PeerError` when the other side has closed, or says nothing in time."""
+        header, descriptors = self._read(HEADER_SIZE)
+        (size,) = self._size.unpack(header)
+        payload, more = self._read(size)
+        message = self._codec.decode(self._channel, self._other, header + payload)
+        return Received(message, descriptors + more)
+
+    def _row(self, name: str) -> Message:
+        for row in self._protocol.find(name):
+            if row.channel is self._channel:
+                return row
+        raise ValueError(f"no message {name} on the {self._channel.label} channel")
+
+    def _send(self, data: bytes, descriptors: tuple[int, ...]) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        sent = self.socket.sendmsg([data], rights)
+        self.socket.sendall(data[sent:])
+
+    def _read(self, size: int) -> tuple[bytes, tuple[int, ...]]:
+        data = b""
+        descriptors: tuple[int, ...] = ()
+        while len(data) < size:
+            try:
+                part, rights, _, _ = self.socket.recvmsg(
+                    size - len(data), socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
+                )
+            except TimeoutError:
+                raise PeerError("the other side said nothing in time") from None
+            for _, _, numbers in rights:
+                received = array.array("i", numbers[: len(numbers) // 4 * 4])
+                descriptors += tuple(received)
+            if not part:
+                raise PeerError("the other side closed the socket")
+            data += part
+        return data, descriptors
