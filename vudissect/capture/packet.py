@@ -5,7 +5,6 @@ The layout is that of docs/capture-format.md. Nothing of pcapng, and nothing of 
 
 import json
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 from itertools import product
 from struct import Struct
 from typing import Final
@@ -35,17 +34,19 @@ _MAX_IDENTITY = 255
 _MAX_NAME = 512
 _MAX_DETAIL = 8192
 
-ADDRESSES: Final = {
-    (Channel.MAIN, Side.FRONT_END): (IPv4Address("198.51.100.1"), "front-end"),
-    (Channel.MAIN, Side.BACK_END): (IPv4Address("198.51.100.2"), "back-end"),
-    (Channel.BACKEND, Side.FRONT_END): (IPv4Address("198.51.100.3"), "front-end.backend"),
-    (Channel.BACKEND, Side.BACK_END): (IPv4Address("198.51.100.4"), "back-end.backend"),
-    (Channel.GPU, Side.FRONT_END): (IPv4Address("198.51.100.5"), "front-end.gpu"),
-    (Channel.GPU, Side.BACK_END): (IPv4Address("198.51.100.6"), "back-end.gpu"),
-}
-"""Documentation addresses (RFC 5737) that stand for the two ends of each channel, and their names."""
+_NETWORK = bytes((198, 51, 100))
 
-PROXY_ADDRESS: Final = (IPv4Address("198.51.100.7"), "vuproxy")
+ADDRESSES: Final = {
+    (Channel.MAIN, Side.FRONT_END): (_NETWORK + b"\x01", "front-end"),
+    (Channel.MAIN, Side.BACK_END): (_NETWORK + b"\x02", "back-end"),
+    (Channel.BACKEND, Side.FRONT_END): (_NETWORK + b"\x03", "front-end.backend"),
+    (Channel.BACKEND, Side.BACK_END): (_NETWORK + b"\x04", "back-end.backend"),
+    (Channel.GPU, Side.FRONT_END): (_NETWORK + b"\x05", "front-end.gpu"),
+    (Channel.GPU, Side.BACK_END): (_NETWORK + b"\x06", "back-end.gpu"),
+}
+"""IPv4 addresses that stand for the two ends of each channel (documentation addresses, RFC 5737), and their names."""
+
+PROXY_ADDRESS: Final = (_NETWORK + b"\x07", "vuproxy")
 """What stands for the recorder, the source and destination of events."""
 
 
@@ -55,7 +56,7 @@ def _tags(channel: Channel, sender: Side) -> bytes:
     else:
         receiver = Side.BACK_END if sender is Side.FRONT_END else Side.FRONT_END
         source, destination = ADDRESSES[channel, sender][0], ADDRESSES[channel, receiver][0]
-    tags = ((_TAG_DISSECTOR, DISSECTOR), (_TAG_SOURCE, source.packed), (_TAG_DESTINATION, destination.packed))
+    tags = ((_TAG_DISSECTOR, DISSECTOR), (_TAG_SOURCE, source), (_TAG_DESTINATION, destination))
     parts = []
     for tag, value in tags:
         # Unlike in pcapng options, the length covers the padding.
