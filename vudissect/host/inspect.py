@@ -30,10 +30,10 @@ def inspect(fd: int) -> Descriptor:
     except OSError:
         return Descriptor(DescriptorKind.UNKNOWN)
     file_type = stat.S_IFMT(status.st_mode)
-    if not file_type:
-        return _anonymous(fd, flags)
-    name = _link(fd)
     identity = f"{status.st_dev}:{status.st_ino}"
+    if not file_type:
+        return _anonymous(fd, identity, status.st_size, flags)
+    name = _link(fd)
     if file_type == stat.S_IFREG:
         return _regular(fd, identity, status.st_size, flags, name)
     if file_type == stat.S_IFSOCK:
@@ -51,8 +51,6 @@ _KINDS = {
 
 
 def _regular(fd: int, identity: str, size: int, flags: int, name: str) -> Descriptor:
-    if name.startswith("/dmabuf:"):
-        return Descriptor(DescriptorKind.DMABUF, identity, size, 0, -1, flags, name)
     kind = DescriptorKind.MEMFD if name.startswith("/memfd:") else DescriptorKind.FILE
     try:
         seals = fcntl(fd, _F_GET_SEALS)
@@ -63,15 +61,17 @@ def _regular(fd: int, identity: str, size: int, flags: int, name: str) -> Descri
     return Descriptor(kind, identity, size, os.fstatvfs(fd).f_bsize, seals, flags, name)
 
 
-def _anonymous(fd: int, flags: int) -> Descriptor:
-    """An anonymous inode; eventfds, the most frequent, cost one look into /proc."""
+def _anonymous(fd: int, inode: str, size: int, flags: int) -> Descriptor:
+    """A descriptor without a file type; eventfds, the most frequent, cost one look into /proc."""
     _, _, after = _fdinfo(fd).partition(_EVENTFD_ID)
     if after:
         identity = f"eventfd:{int(after.split(None, 1)[0])}"
         return Descriptor(DescriptorKind.EVENTFD, identity, flags=flags, name="anon_inode:[eventfd]")
     name = _link(fd)
-    kind = DescriptorKind.DMABUF if name.startswith("/dmabuf:") else _ANONYMOUS_KINDS.get(name, DescriptorKind.ANON)
-    return Descriptor(kind, flags=flags, name=name)
+    if name.startswith("/dmabuf:"):
+        # Each has an inode of its own, in a file system of their own.
+        return Descriptor(DescriptorKind.DMABUF, inode, size, flags=flags, name=name)
+    return Descriptor(_ANONYMOUS_KINDS.get(name, DescriptorKind.ANON), flags=flags, name=name)
 
 
 def _link(fd: int) -> str:
