@@ -53,7 +53,7 @@ def installed(name: str) -> str:
 def relaying(relay: Relay, front: Path, back: Path) -> Iterator[Process]:
     """Run a relay on its core during the block; at the end it is asked to stop, and has finished its capture."""
     with running("relay", _pinned(_RELAY_CORE, relay(front, back)), front.parent) as process:
-        wait_for_listener(front, process)
+        wait_for_listener(str(front), process)
         yield process
 
 
@@ -67,7 +67,7 @@ def converse(
     back_end_command, front_end_command = _peer(listen, *back_end), _peer(dial, *front_end)
     listen.unlink(missing_ok=True)
     with running("back-end", back_end_command, listen.parent) as process:
-        wait_for_listener(listen, process)
+        wait_for_listener(str(listen), process)
         report = subprocess.run(front_end_command, stdout=subprocess.PIPE, check=True).stdout
         process.finish()
     return json.loads(report)
@@ -93,7 +93,7 @@ class Spent:
 def spent(*command: str) -> Spent:
     """Run a command, its output thrown away; an exit status other than 0 is a `CalledProcessError`."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
