@@ -1,0 +1,78 @@
+"""The `vuproxy` command."""
+
+import sys
+
+import click
+
+from vudissect import __version__
+from vudissect.cli.errors import fail
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--listen", metavar="ADDRESS", help="Where the front-end connects: --front-end listen:ADDRESS.")
+@click.option("--connect", metavar="ADDRESS", help="Where the back-end listens: --back-end connect:ADDRESS.")
+@click.option("--front-end", metavar="ROLE:ADDRESS", help="listen: wait for the front-end; connect: call it.")
+@click.option("--back-end", metavar="ROLE:ADDRESS", help="listen: wait for the back-end; connect: call it.")
+@click.option("-w", "--write", "capture", metavar="FILE", help="The capture; - for standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="No live transcript.")
+@click.option("-v", "--verbose", is_flag=True, help="Every field of every message in the live transcript.")
+@click.option("--once", is_flag=True, help="End after the first connection.")
+@click.option(
+    "--wait",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="How long to wait for a side that is called.",
+)
+@click.option(
+    "--snaplen",
+    metavar="BYTES",
+    type=click.IntRange(12),
+    default=65536,
+    show_default=True,
+    help="How much of a message is recorded at most.",
+)
+@click.option("--no-interpose", is_flag=True, help="Leave the back-end and GPU channels alone; they are not recorded.")
+@click.option("--byte-order", type=click.Choice(["auto", "little", "big"]), default="auto", show_default=True)
+@click.version_option(__version__, prog_name="vuproxy")
+def main(
+    listen: str | None,
+    connect: str | None,
+    front_end: str | None,
+    back_end: str | None,
+    capture: str | None,
+    quiet: bool,
+    verbose: bool,
+    once: bool,
+    wait: float,
+    snaplen: int,
+    no_interpose: bool,
+    byte_order: str,
+) -> None:
+    """Sit between a vhost-user front-end and its back-end, show what they say, and record it.
+
+    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. Without -w the capture is
+    vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
+    """
+    # Here, so that --help is quick.
+    from vudissect.proxy.address import AddressError, Role, parse_address, parse_side
+    from vudissect.proxy.program import Recording, RecordingError, run
+    from vudissect.proxy.relay import Settings
+
+    if (listen and front_end) or (connect and back_end):
+        fail("--listen and --front-end are the same thing, as are --connect and --back-end: give one of them")
+    if not (listen or front_end) or not (connect or back_end):
+        fail("say where both sides are: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
+    try:
+        settings = Settings(
+            parse_address(Role.LISTEN, listen) if listen else parse_side(front_end or ""),
+            parse_address(Role.CONNECT, connect) if connect else parse_side(back_end or ""),
+            once,
+            wait,
+            not no_interpose,
+            "little" if byte_order == "little" else "big" if byte_order == "big" else None,
+        )
+        sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen)))
+    except (AddressError, RecordingError) as error:
+        fail(str(error))

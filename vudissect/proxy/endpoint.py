@@ -1,0 +1,111 @@
+"""The sockets of the two sides: made, found dead or alive, dialled, and removed again."""
+
+import errno
+import os
+import socket
+import stat
+from contextlib import suppress
+from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+
+from vudissect.proxy.address import Address, AddressError
+
+_BACKLOG = 128
+
+# Nobody is there (yet): worth another try.
+_ABSENT = {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN}
+
+
+class Listener:
+    """A listening socket. Its file has mode 0600 from the first moment, and goes when the listener is closed."""
+
+    def __init__(self, address: Address) -> None:
+        """Listen; `AddressError` where that cannot be."""
+        self._address = address
+        self._inode: tuple[int, int] | None = None
+        try:
+            self.socket = _inherited(address.fd) if address.fd is not None else self._bind()
+        except OSError as error:
+            raise AddressError(f"{address}: cannot listen there: {error.strerror}") from None
+        self.socket.setblocking(False)
+
+    def accept(self) -> socket.socket | None:
+        """The next peer, None when there is none; `OSError` when this process is out of resources."""
+        try:
+            return self.socket.accept()[0]
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+
+    def close(self) -> None:
+        """Listen no longer. The file is removed if it is still the one that was made here."""
+        self.socket.close()
+        if self._inode is not None and self._inode == _inode(self._address.name):
+            with suppress(OSError):
+                os.unlink(self._address.name)
+
+    def _bind(self) -> socket.socket:
+        if self._address.is_path:
+            _remove_dead(self._address)
+        listening = socket.socket(AF_UNIX, SOCK_STREAM)
+        try:
+            # Before the file exists, so that there is no moment in which others may connect.
+            os.fchmod(listening.fileno(), 0o600)
+            listening.bind(self._address.name)
+            if self._address.is_path:
+                self._inode = _inode(self._address.name)
+            listening.listen(_BACKLOG)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
+
+
+def dial(address: Address) -> socket.socket | None:
+    """Connect, or None while nobody is there; `AddressError` where waiting will not help."""
+    if address.fd is not None:
+        return _inherited(address.fd)
+    calling = socket.socket(AF_UNIX, SOCK_STREAM)
+    calling.setblocking(False)
+    try:
+        calling.connect(address.name)
+    except OSError as error:
+        calling.close()
+        if error.errno in _ABSENT:
+            return None
+        raise AddressError(f"{address}: cannot connect: {error.strerror}") from None
+    return calling
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        inherited = socket.socket(fileno=fd)
+    except OSError as error:
+        raise AddressError(f"fd:{fd}: not a socket that this process was given: {error.strerror}") from None
+    if inherited.family != AF_UNIX or inherited.type != SOCK_STREAM:
+        raise AddressError(f"fd:{fd}: not a Unix stream socket")
+    inherited.set_inheritable(False)
+    return inherited
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _remove_dead(address: Address) -> None:
+    """Make way for a new socket file, if what is in the way is a socket that nobody listens on."""
+    try:
+        mode = os.lstat(address.name).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise AddressError(f"{address}: exists and is not a socket: choose another path, or remove it")
+    # A datagram socket cannot connect to a stream socket, but learns whether there is one. So the owner of a live
+    # socket does not see a connection come and go.
+    with socket.socket(AF_UNIX, SOCK_DGRAM) as probe:
+        error = probe.connect_ex(address.name)
+    if error != errno.ECONNREFUSED:
+        raise AddressError(f"{address}: in use by a running program: end it, or choose another path")
+    os.unlink(address.name)

@@ -1,0 +1,100 @@
+"""What the loop waits for: readable sockets, other events on them, and moments in time."""
+
+import heapq
+import select
+import socket
+from collections.abc import Callable
+from itertools import count
+from time import monotonic
+
+READABLE = select.EPOLLIN
+WRITABLE = select.EPOLLOUT
+HUNG_UP = select.EPOLLHUP | select.EPOLLERR
+
+
+class Poller:
+    """An epoll with the calls that its events lead to, and timers."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._retired: list[socket.socket] = []
+        self._watched: dict[int, int] = {}
+        self._on_readable: dict[int, Callable[[], object]] = {}
+        self._on_event: dict[int, Callable[[int], object]] = {}
+        self._poll = self._epoll.poll
+
+    def watch(self, fd: int, events: int, on_readable: Callable[[], object], on_event: Callable[[int], None]) -> None:
+        """Begin to watch a descriptor; a hang-up is always reported, even when `events` is 0.
+
+        `on_readable` is called when it is readable and nothing else, `on_event` with all events otherwise.
+        """
+        self._on_readable[fd] = on_readable
+        self._on_event[fd] = on_event
+        self.change(fd, events)
+
+    def change(self, fd: int, events: int | None) -> None:
+        """Watch for other events; None leaves the descriptor alone until the next change."""
+        before = self._watched.get(fd)
+        if events == before:
+            return
+        if events is None:
+            self._epoll.unregister(fd)
+            del self._watched[fd]
+        elif before is None:
+            self._epoll.register(fd, events)
+            self._watched[fd] = events
+        else:
+            self._epoll.modify(fd, events)
+            self._watched[fd] = events
+
+    def forget(self, fd: int) -> None:
+        """Watch no longer."""
+        self.change(fd, None)
+        self._on_readable.pop(fd, None)
+        self._on_event.pop(fd, None)
+
+    def retire(self, sock: socket.socket) -> None:
+        """Watch a socket no longer, and close it at the end of this turn.
+
+        Not at once: an event of this turn may still name its descriptor, which must not have a new owner by then.
+        """
+        self.forget(sock.fileno())
+        self._retired.append(sock)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call `action` once, about `seconds` from now."""
+        heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), action))
+
+    def run(self, idle_seconds: float | None) -> bool:
+        """One turn: wait, for `idle_seconds` at most, and call what is to be called. False if there was no event."""
+        timeout = idle_seconds
+        if self._timers:
+            until_next = max(0.0, self._timers[0][0] - monotonic())
+            timeout = until_next if timeout is None else min(timeout, until_next)
+        events = self._poll(timeout)
+        on_readable = self._on_readable
+        for fd, what in events:
+            if what == READABLE:
+                call = on_readable.get(fd)
+                if call is not None:
+                    call()
+            elif fd in self._on_event:
+                self._on_event[fd](what)
+        while self._timers and self._timers[0][0] <= monotonic():
+            heapq.heappop(self._timers)[2]()
+        if self._retired:
+            self.close_retired()
+        return bool(events)
+
+    def close_retired(self) -> None:
+        """Close the sockets that were retired."""
+        for sock in self._retired:
+            sock.close()
+        self._retired.clear()
+
+    def close(self) -> None:
+        """Release the epoll, and what was retired."""
+        self.close_retired()
+        self._epoll.close()

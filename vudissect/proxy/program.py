@@ -1,0 +1,109 @@
+"""The vuproxy program: opens the capture, starts the live transcript, relays until told to stop, sums up."""
+
+import os
+import shlex
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+from vudissect import __version__
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.record import RecordKind
+from vudissect.host.limits import raise_descriptor_limit
+from vudissect.proxy.observer import Observer
+from vudissect.proxy.recorder import Recorder
+from vudissect.proxy.relay import Relay, Settings
+from vudissect.proxy.sink import MakeGap, Sink, sink_for
+from vudissect.proxy.summary import Summary
+from vudissect.spec.model import Channel
+
+_STDOUT = 1
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Where the capture goes: a file, `-` for standard output, or None for a new file with a name of its own."""
+
+    capture: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    snaplen: int = 65536
+
+
+class RecordingError(Exception):
+    """The capture cannot be written at all; the message names it and the remedy."""
+
+
+def run(settings: Settings, recording: Recording) -> int:
+    """Be vuproxy, and return the exit status. `AddressError` or `RecordingError` if it cannot even begin."""
+    raise_descriptor_limit()
+    epoch_offset = time.time_ns() - time.monotonic_ns()
+    encoder = CaptureEncoder(f"vuproxy {__version__}", shlex.join(sys.argv), recording.snaplen, epoch_offset)
+    recorder = Recorder(encoder, recording.snaplen, _warn)
+    relay = Relay(settings, recorder, _warn)
+    try:
+        capture = _open_capture(recording.capture, encoder)
+        recorder.add_sink(capture)
+        observer = None
+        if not (recording.quiet or recording.capture == "-"):
+            observer = Observer(recording.verbose, encoder.preamble(), _gap_maker(encoder), _warn)
+            recorder.add_sink(observer.sink)
+        _stop_on_signals(relay)
+        relay.run()
+    finally:
+        relay.close()
+    recorder.close()
+    summary = Summary(relay, recorder, capture.lost, observer.finish() if observer else {})
+    _warn(str(summary))
+    return summary.status
+
+
+def _open_capture(name: str | None, encoder: CaptureEncoder) -> Sink:
+    if name == "-":
+        if os.isatty(_STDOUT):
+            raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
+        fd, name = os.dup(_STDOUT), "standard output"
+    else:
+        fd, name = _create(name)
+        _warn(f"recording to {name}")
+    try:
+        return sink_for(fd, name, encoder.preamble(), _gap_maker(encoder), _warn)
+    except OSError as error:
+        raise RecordingError(f"{name}: cannot be written: {error.strerror}") from None
+
+
+def _create(name: str | None) -> tuple[int, str]:
+    """A file of this name, emptied; without a name a new one, called after the time."""
+    kind_of_open = os.O_TRUNC if name else os.O_EXCL
+    name = name or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
+    try:
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | kind_of_open, 0o600), name
+    except OSError as error:
+        raise RecordingError(f"{name}: cannot be written: {error.strerror}: name another file with -w") from None
+
+
+def _gap_maker(encoder: CaptureEncoder) -> MakeGap:
+    def gap(messages: int, reason: str) -> bytes:
+        details: dict[str, str | int] = {"messages": messages, "reason": reason}
+        return encoder.event(RecordKind.GAP, 0, Channel.MAIN, 0, time.monotonic_ns(), details)
+
+    return gap
+
+
+def _stop_on_signals(relay: Relay) -> None:
+    """Have the first signal end the relay in good order, and the second at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for each in _ENDING_SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        relay.stop()
+
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, stop)
+
+
+def _warn(text: str) -> None:
+    print(f"vuproxy: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,237 @@
+"""One direction of one channel: what comes out of one socket goes into the other, and is put down for the record.
+
+Back-pressure: what the target does not take waits here, never more than one read brought, and the source is not read
+meanwhile. The other direction is another pump and goes on.
+"""
+
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from socket import MSG_CTRUNC, MSG_DONTWAIT
+from time import monotonic_ns
+
+from vudissect.capture.record import Mark
+from vudissect.proxy.recorder import Flow, LongMessage, Recorder
+from vudissect.proxy.rights import only_rights
+from vudissect.wire.framing import Framer, Piece, Rights
+
+READ_SIZE = 1 << 16
+
+EOF = "eof"
+
+# What a peer has sent when its counterpart is gone is still read, up to more than a socket buffer can hold.
+_LAST_READS = 512
+
+# The kernel passes at most 253 descriptors with one sendmsg.
+_MOST_DESCRIPTORS = 253
+_CONTROL_SIZE = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+
+# Sockets that were handed over share their blocking mode with their former owner, so that it is never changed;
+# each call says for itself that it will not wait.
+_MSG_CMSG_CLOEXEC = 0x4000_0000
+_RECEIVE = _MSG_CMSG_CLOEXEC | MSG_DONTWAIT
+_UNEVENTFUL = _MSG_CMSG_CLOEXEC
+
+# Too many descriptors in flight, or no memory: no event tells when it is over.
+_TRY_LATER = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
+
+_NOT_FORWARDED = int(Mark.NOT_FORWARDED)
+_DESCRIPTORS_LOST = int(Mark.DESCRIPTORS_LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What is forwarded instead of a message's descriptors, and what is to be done once that has happened.
+
+    `done` gets the sequence number of the message.
+    """
+
+    rights: Rights
+    done: Callable[[int], None]
+
+
+# Given the number of a message and its descriptors.
+Interpose = Callable[[int, Rights], Handover | None]
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """A piece on its way: what of it is still to be sent, and with which descriptors."""
+
+    piece: Piece
+    received: int
+    data: memoryview
+    rights: Rights
+    handover: Handover | None = None
+
+
+class Pump:
+    """Moves messages from `source` to `target`.
+
+    `ended` says how the source has come to its end and `broken` why the target takes nothing any more ("" while that
+    is not so); `settle` is called when one of them, or `blocked`, may have changed. `stalled` means that no event
+    will tell when the target can be tried again: `try_later` is called, and is to have `flush` called after a while.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        source: socket.socket,
+        target: socket.socket,
+        framer: Framer,
+        recorder: Recorder,
+        next_sequence: Callable[[], int],
+        settle: Callable[[], None],
+        try_later: Callable[[], None],
+        interpose: Interpose | None = None,
+    ) -> None:
+        self.ended = ""
+        self.broken = ""
+        self.stalled = False
+        self.undelivered = 0
+        self.framer = framer
+        self._flow = flow
+        self._recorder = recorder
+        self._record = recorder.backlog.append
+        self._next_sequence = next_sequence
+        self._settle = settle
+        self._try_later = try_later
+        self._interpose = interpose
+        self._target = target
+        self._receive = source.recvmsg
+        self._pending: deque[_Outgoing] = deque()
+        self._long: LongMessage | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something waits for the target."""
+        return bool(self._pending)
+
+    def readable(self) -> bool:
+        """Read once and forward what is complete; False if there was nothing to read."""
+        try:
+            data, rights, flags, _ = self._receive(READ_SIZE, _CONTROL_SIZE, _RECEIVE)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.end(_reason(error))
+            return False
+        received = monotonic_ns()
+        if not data:
+            self.end(EOF)
+            return False
+        marks = 0
+        if rights or flags != _UNEVENTFUL:
+            rights = only_rights(rights)
+            if flags & MSG_CTRUNC:
+                marks = _DESCRIPTORS_LOST
+                self._recorder.descriptors_were_lost(self._flow)
+        self._recorder.weigh(len(data), rights)
+        pending, send, record, now = self._pending, self._target.send, self._recorder.backlog.append, monotonic_ns
+        for piece in self.framer.feed(data, rights, marks):
+            if pending or piece.rights or not (piece.start and piece.end) or self.broken:
+                self._enqueue(piece, received)
+                continue
+            # The short way of nearly all messages. What does not succeed here is tried again by flush.
+            message = piece.data
+            try:
+                sent = send(message, MSG_DONTWAIT)
+            except OSError:
+                sent = 0
+            if sent == len(message):
+                record((self._flow, self._next_sequence(), received, now(), message, piece.marks, None))
+            else:
+                pending.append(_Outgoing(piece, received, memoryview(message)[sent:], []))
+        if pending:
+            self.flush()
+            if pending or self.broken:
+                self._settle()
+        return True
+
+    def flush(self) -> None:
+        """Forward what waits, as far as the target takes it."""
+        self.stalled = False
+        while self._pending:
+            out = self._pending[0]
+            if not self.broken and not self._push(out):
+                return
+            if self.broken or not out.data:
+                self._pending.popleft()
+                self._passed(out)
+
+    def end(self, how: str) -> None:
+        """The source gives nothing more; what is left of an incomplete message is forwarded as it is."""
+        self.ended = how
+        piece = self.framer.finish()
+        if piece:
+            self._enqueue(piece, monotonic_ns())
+            self.flush()
+        self._settle()
+
+    def read_on(self) -> None:
+        """Read all that is there, as long as the target takes it."""
+        for _ in range(_LAST_READS):
+            if self.blocked or self.ended or not self.readable():
+                break
+
+    def abandon(self) -> None:
+        """Give up on the target; what the source has said up to now is recorded as not forwarded."""
+        self.broken = self.broken or "closed"
+        self.flush()
+        self.read_on()
+        if not self.ended:
+            self.end("closed")
+
+    def _enqueue(self, piece: Piece, received: int) -> None:
+        handover = None
+        if self._interpose and piece.rights and piece.start:
+            handover = self._interpose(self.framer.number(piece.data), piece.rights)
+        rights = handover.rights if handover else piece.rights
+        self._pending.append(_Outgoing(piece, received, memoryview(piece.data), rights, handover))
+
+    def _push(self, out: _Outgoing) -> bool:
+        """Send some of a piece; False if the target takes nothing now."""
+        try:
+            if out.rights:
+                sent = self._target.sendmsg((out.data,), out.rights, MSG_DONTWAIT)
+            else:
+                sent = self._target.send(out.data, MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in _TRY_LATER:
+                self.stalled = True
+                self._try_later()
+                return False
+            self.broken = _reason(error)
+            return True
+        out.data = out.data[sent:]
+        out.rights = []
+        return True
+
+    def _passed(self, out: _Outgoing) -> None:
+        """Put down a piece that has left, or never will."""
+        piece, marks, forwarded = out.piece, out.piece.marks, monotonic_ns()
+        if self.broken:
+            marks |= _NOT_FORWARDED
+            forwarded = 0
+            self.undelivered += len(out.data)
+        if piece.start and piece.end:
+            sequence = self._next_sequence()
+            self._recorder.backlog.append(
+                (self._flow, sequence, out.received, forwarded, piece.data, marks, piece.rights)
+            )
+        else:
+            if piece.start:
+                self._long = LongMessage(self._flow, self._next_sequence(), out.received)
+            assert self._long is not None
+            sequence = self._long.sequence
+            self._recorder.add_to_long(self._long, piece, marks, forwarded)
+        if out.handover:
+            out.handover.done(sequence)
+
+
+def _reason(error: OSError) -> str:
+    return "reset" if error.errno == errno.ECONNRESET else error.strerror or str(error)

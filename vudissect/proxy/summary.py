@@ -1,0 +1,51 @@
+"""What a run has come to, as text for people and as an exit status."""
+
+from dataclasses import dataclass
+
+from vudissect.proxy.recorder import Recorder, Totals
+from vudissect.proxy.relay import Relay
+from vudissect.spec.model import Side
+
+FINE, LOSSES, CANNOT = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of a run; `findings` are the observer's, `lost` counts records missing from the capture."""
+
+    relay: Relay
+    recorder: Recorder
+    lost: int
+    findings: dict[str, int]
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if self.lost or self.recorder.descriptors_lost or self.findings.get("malformed"):
+            return LOSSES
+        return CANNOT if self.relay.gave_up and not self.relay.connections else FINE
+
+    def __str__(self) -> str:
+        lines = [_count(self.relay.connections, "connection")]
+        for (channel, sender), totals in sorted(self.recorder.totals.items()):
+            receiver = Side(1 - sender)
+            lines.append(f"  {channel.label:7} {sender.label:>9} to {receiver.label:9}  {_traffic(totals)}")
+        if self.relay.gave_up:
+            lines.append(f"  nobody to talk to: {_count(self.relay.gave_up, 'time')}")
+        for name, number in self.findings.items():
+            lines.append(f"  {name}: {number}")
+        if self.recorder.descriptors_lost:
+            lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
+        if self.lost:
+            lines.append(f"  LOST: {_count(self.lost, 'record')} of the capture")
+        return "\n".join(lines)
+
+
+def _traffic(totals: Totals) -> str:
+    return ", ".join(
+        (_count(totals.messages, "message"), _count(totals.descriptors, "descriptor"), _count(totals.bytes, "byte"))
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
