@@ -15,15 +15,16 @@ from vudissect.render.values import describe
 from vudissect.session.connection import Connection
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
-from vudissect.spec.model import Channel, Effect, Layout, Side
+from vudissect.spec.model import Channel, Layout, Message
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
 
 _MALFORMED_BYTES = 32
 _INDENT = " " * 24
 
-_ARROWS = {Side.FRONT_END: "F>B", Side.BACK_END: "B>F"}
-_CHANNELS = {Channel.MAIN: "", Channel.BACKEND: "backend: ", Channel.GPU: "gpu: "}
+# By `Side` and by `Channel`.
+_ARROWS = ("F>B", "B>F", "---")
+_CHANNELS = ("", " backend:", " gpu:")
 _MARKS = {
     Mark.DESCRIPTORS_LOST: "DESCRIPTORS LOST",
     Mark.CUT_SHORT: "CUT SHORT",
@@ -60,12 +61,12 @@ class Transcript:
         """Lines for the requests that were still waiting where the capture ends."""
         return "".join(self._unanswered(request) + "\n" for request in requests)
 
-    def _prefix(self, event: Event, who: str) -> str:
+    def _prefix(self, event: Event) -> str:
         record = event.record
         number = f"{record.frame:>6} "
         time = f"{event.elapsed / 1e9:>11.6f} " if self._times else ""
         connection = f"c{record.connection} " if record.connection > 1 else ""
-        return self._style.dim(number + time) + f" {connection}{who} "
+        return self._style.dim(number + time) + f" {connection}{_ARROWS[record.sender]}"
 
     def _message_line(self, event: Event) -> str:
         record, message = event.record, event.message
@@ -74,10 +75,9 @@ class Transcript:
         row = message.row
         name = row.name if row is not None else f"message {message.id}"
         contents = ""
-        if message.layout is not None:
-            effect = row.effect if row is not None else Effect.NONE
-            contents = _describe(message.layout, effect)(message.values, event.connection)
-        parts = [self._prefix(event, _ARROWS[record.sender]) + _CHANNELS[record.channel]]
+        if message.layout is not None and row is not None:
+            contents = _describe(row, message.layout)(message.values, event.connection)
+        parts = [self._prefix(event) + _CHANNELS[record.channel]]
         if message.reply:
             parts.append(style.reply(name) + " ->")
         else:
@@ -108,16 +108,16 @@ class Transcript:
 
     def _unanswered(self, request: Request) -> str:
         name = request.row.name if request.row is not None else f"message {request.id}"
-        return _INDENT + self._style.bad(f"! {_CHANNELS[request.channel]}{name} (#{request.frame}) was never answered")
+        return _INDENT + self._style.bad(f"!{_CHANNELS[request.channel]} {name} (#{request.frame}) was never answered")
 
     def _event_line(self, event: Event) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
-        return self._prefix(event, "---") + self._style.dim(printable(make(event)))
+        return self._prefix(event) + " " + self._style.dim(printable(make(event)))
 
 
 @cache
-def _describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], str]:
-    return describe(layout, effect)
+def _describe(row: Message, layout: Layout) -> Callable[[Values, Connection], str]:
+    return describe(layout, row.effect)
 
 
 def _peer(event: Event, side: str) -> str:

@@ -22,7 +22,7 @@ _UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SE
 def describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
     texts: list[tuple[int, Text]] = []
-    for position, field in enumerate(layout.fields):
+    for position, field in sorted(enumerate(layout.fields), key=lambda item: item[1].meaning is not Meaning.KIND):
         if field.meaning not in _UNSAID:
             texts.append((position, _field_text(field, effect)))
     if layout.array is not None:
@@ -129,6 +129,7 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
     Meaning.USER_ADDRESS: _user_address,
     Meaning.SIZE: _size,
     Meaning.CHOICE: _choice,
+    Meaning.KIND: _choice,
     Meaning.STATUS_CODE: _result,
     Meaning.CONFIG: _config,
     Meaning.PIXELS: _pixels,

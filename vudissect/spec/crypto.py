@@ -47,7 +47,7 @@ _KEYS = (
 SESSION_C1 = Layout(
     "crypto session (first)",
     (i64("session_id"), u32("op_code", choices=_OPERATIONS), *_SYMMETRIC, *_KEYS),
-    when=("op_code", frozenset(_OPERATIONS)),
+    when=("op_code", frozenset({0x0002, 0x0102, 0x0202, 0x0302})),
     note="QEMU 2.12 to 7.0, DPDK 18.05 to 24.11",
 )
 SESSION_C2 = Layout(

@@ -29,7 +29,7 @@ def _integer(code: str) -> _Integer:
         parts: tuple[BitField, ...] = (),
         note: str = "",
     ) -> Field:
-        if choices:
+        if choices and meaning is Meaning.NUMBER:
             meaning = Meaning.CHOICE
         elif bits is not None:
             meaning = Meaning.FLAGS

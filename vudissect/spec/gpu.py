@@ -33,7 +33,7 @@ _DISPLAY = Layout(
 )
 _DISPLAY_INFO = Layout("display info", _CONTROL_HEADER, Array("displays", _DISPLAY, 16))
 _EDID_REQUEST = Layout("EDID request", (u32("scanout"),))
-_EDID = Layout("EDID", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4), raw("edid", 1024)))
+_EDID = Layout("EDID", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4, "padding2"), raw("edid", 1024)))
 
 _CURSOR_FIELDS = (u32("scanout"), u32("x"), u32("y"))
 _CURSOR_POSITION = Layout("cursor position", _CURSOR_FIELDS)

@@ -64,6 +64,7 @@ class Meaning(Enum):
     RING_ADDRESS = "user address, or IOVA with ACCESS_PLATFORM, or guest address with GPA_ADDRESSES"
     IOVA = "I/O virtual address"
     CHOICE = "one of named values"
+    KIND = "one of named values, which says what the whole payload is about"
     BITS = "sub-fields in bits"
     FLAGS = "set of named bits"
     VIRTIO_FEATURES = "virtio feature bits, device-dependent"

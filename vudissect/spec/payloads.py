@@ -106,6 +106,7 @@ IOTLB = Layout(
         u8("perm", choices={0: "none", 1: "RO", 2: "WO", 3: "RW"}),
         u8(
             "type",
+            Meaning.KIND,
             choices={1: "MISS", 2: "UPDATE", 3: "INVALIDATE", 4: "ACCESS_FAIL", 5: "BATCH_BEGIN", 6: "BATCH_END"},
         ),
         pad(6),

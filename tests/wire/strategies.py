@@ -1,0 +1,66 @@
+"""Well-formed payloads of any layout, for property tests."""
+
+import struct
+from typing import Any
+
+from hypothesis import strategies as st
+
+from vudissect.spec.model import Channel, Field, Layout, Message
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.layout import Values
+
+# Every way in which a message of the table can look: row, reply or request, layout.
+FORMS: list[tuple[Message, bool, Layout]] = [
+    (row, reply, layout)
+    for row in UPSTREAM.messages
+    for reply, layouts in ((False, row.request), (True, row.reply))
+    for layout in layouts
+]
+
+
+def form_name(form: tuple[Message, bool, Layout]) -> str:
+    row, reply, layout = form
+    return f"{Channel(row.channel).label}-{row.name}-{'reply' if reply else 'request'}-{layout.name}".replace(" ", "_")
+
+
+def _value(field: Field) -> st.SearchStrategy[Any]:
+    if field.code.endswith("s"):
+        # A long run is a short one repeated: what is in it cannot matter, and drawing 16 KiB is slow.
+        return st.binary(min_size=1, max_size=64).map(lambda seed: (seed * field.size)[: field.size])
+    signed = field.code.islower()
+    bits = field.size * 8
+    return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1) if signed else st.integers(0, (1 << bits) - 1)
+
+
+@st.composite
+def values(draw: st.DrawFn, layout: Layout) -> Values:
+    """Values that fit the layout: random, but with counts, lengths and selectors that agree with the rest."""
+    rest: tuple[Any, ...] = ()
+    forced: dict[str, int] = {}
+    if layout.when is not None:
+        name, allowed = layout.when
+        forced[name] = draw(st.sampled_from(sorted(allowed)))
+    if layout.array is not None:
+        count = layout.array.count
+        number = count if isinstance(count, int) else draw(st.integers(0, 8))
+        if isinstance(count, str):
+            forced[count] = number
+        rest = (tuple(draw(values(layout.array.entry)) for _ in range(number)),)
+    if layout.tail is not None:
+        names = [factor for factor in layout.tail.length if isinstance(factor, str)]
+        forced |= {name: draw(st.integers(0, 7)) for name in names}
+        length = 1
+        for factor in layout.tail.length:
+            length *= factor if isinstance(factor, int) else forced[factor]
+        rest = (draw(st.binary(min_size=length, max_size=length)),)
+    head = tuple(forced[field.name] if field.name in forced else draw(_value(field)) for field in layout.fields)
+    return head + rest
+
+
+def pack(layout: Layout, given: Values, order: str) -> bytes:
+    """The payload, packed field by field without the project's codec."""
+    data = b"".join(struct.pack(order + field.code, value) for field, value in zip(layout.fields, given, strict=False))
+    rest = given[len(layout.fields) :]
+    if layout.array is not None:
+        return data + b"".join(pack(layout.array.entry, entry, order) for entry in rest[0])
+    return data + (rest[0] if layout.tail is not None else b"")
