@@ -119,8 +119,7 @@ def _fds(fds: Descriptors) -> str:
         count = f"1 per region ({fds.least} to {fds.most})"
     else:
         count = str(fds.most) if fds.least == fds.most else f"{fds.least} or {fds.most}"
-    text = f"{count} {fds.kind}"
-    return text
+    return f"{count} {fds.kind}"
 
 
 def _gate(gate: Gate) -> str:

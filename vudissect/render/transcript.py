@@ -4,7 +4,7 @@ frame  seconds  who  name and contents  descriptors  [request and latency]
 """
 
 from collections.abc import Callable
-from functools import cache
+from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.render.descriptors import descriptor_text
@@ -16,6 +16,7 @@ from vudissect.session.connection import Connection
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
 from vudissect.spec.model import Channel, Layout, Message
+from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
 
@@ -34,6 +35,14 @@ _MARKS = {
 _WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.LATE_DESCRIPTORS)
 
 
+class _Head(NamedTuple):
+    """What all messages of one row, form and direction have in common."""
+
+    text: str
+    describe: Callable[[Values, Connection], str] | None
+    deviation: str
+
+
 class Transcript:
     """Makes the line (or lines) of each event.
 
@@ -44,6 +53,7 @@ class Transcript:
         self._style = style
         self._verbose = verbose
         self._times = times
+        self._heads: dict[tuple[Message | None, Layout | None, bool], _Head] = {}
 
     def text(self, event: Event) -> str:
         """The lines of one event, each with its newline."""
@@ -63,29 +73,19 @@ class Transcript:
 
     def _prefix(self, event: Event) -> str:
         record = event.record
-        number = f"{record.frame:>6} "
-        time = f"{event.elapsed / 1e9:>11.6f} " if self._times else ""
-        connection = f"c{record.connection} " if record.connection > 1 else ""
-        return self._style.dim(number + time) + f" {connection}{_ARROWS[record.sender]}"
+        columns = f"{record.frame:>6} {event.elapsed / 1e9:>11.6f} " if self._times else f"{record.frame:>6} "
+        return self._style.dim(columns) + (f" c{record.connection}" if record.connection > 1 else "")
 
     def _message_line(self, event: Event) -> str:
         record, message = event.record, event.message
         assert message is not None
         style = self._style
-        row = message.row
-        name = row.name if row is not None else f"message {message.id}"
-        contents = ""
-        if message.layout is not None and row is not None:
-            contents = _describe(row, message.layout)(message.values, event.connection)
-        parts = [self._prefix(event) + _CHANNELS[record.channel]]
-        if message.reply:
-            parts.append(style.reply(name) + " ->")
-        else:
-            parts.append(style.name(name))
-        if contents:
+        head = self._heads.get((message.row, message.layout, message.reply)) or self._new_head(event, message)
+        parts = [self._prefix(event) + head.text]
+        if head.describe is not None and (contents := head.describe(message.values, event.connection)):
             parts.append(contents)
-        if message.layout is not None and message.layout.deviation:
-            parts.append(f"({message.layout.name})")
+        if head.deviation:
+            parts.append(head.deviation)
         if event.kind is Kind.MALFORMED:
             parts.append(style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}")
         if event.descriptors:
@@ -100,6 +100,19 @@ class Transcript:
             parts.append(style.dim(self._answered(event)))
         return " ".join(parts)
 
+    def _new_head(self, event: Event, message: WireMessage) -> _Head:
+        row, layout = message.row, message.layout
+        name = row.name if row is not None else f"message {message.id}"
+        styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
+        head = _Head(
+            f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
+            describe(layout, row.effect) if row is not None and layout is not None else None,
+            f"({layout.name})" if layout is not None and layout.deviation else "",
+        )
+        if row is not None:
+            self._heads[row, layout, message.reply] = head
+        return head
+
     def _answered(self, event: Event) -> str:
         if event.request is None:
             return "[answers nothing that was asked]"
@@ -112,12 +125,7 @@ class Transcript:
 
     def _event_line(self, event: Event) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
-        return self._prefix(event) + " " + self._style.dim(printable(make(event)))
-
-
-@cache
-def _describe(row: Message, layout: Layout) -> Callable[[Values, Connection], str]:
-    return describe(layout, row.effect)
+        return f"{self._prefix(event)} {_ARROWS[event.record.sender]} {self._style.dim(printable(make(event)))}"
 
 
 def _peer(event: Event, side: str) -> str:

@@ -1,11 +1,13 @@
 """Numbers and foreign text as people read them."""
 
 import re
+from functools import lru_cache
 
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+@lru_cache(maxsize=1024)
 def size_text(size: int) -> str:
     """A number of bytes, in the largest unit that leaves nothing out: `256M`, `4K`, `1056`."""
     for unit, letter in _UNITS:

@@ -132,8 +132,7 @@ class Session:
         apply = effects.get(message.row.effect)
         if apply is None or message.layout is None:
             return ""
-        fields = to_fields(message.layout, message.values)
-        name: str = apply(connection, fields, descriptors) if fields else ""
+        name: str = apply(connection, to_fields(message.layout, message.values), descriptors)
         return name
 
     def _connection_event(self, record: Record, connection: Connection, elapsed: int) -> Event:
