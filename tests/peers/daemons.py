@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import Process, PeerError, program, running, wait_for_listener
+from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
 
 # Not on the PATH: QEMU starts it itself where libvirt is in charge.
 _VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
 
 
 @contextmanager
-def storage_daemon(image: Path, socket: Path, folder: Path) -> Iterator[Process]:
+def storage_daemon(image: Path, socket: str, folder: Path) -> Iterator[Process]:
     """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device."""
     command = [
         program("qemu-storage-daemon", "qemu-system-common"),
@@ -26,7 +26,7 @@ def storage_daemon(image: Path, socket: Path, folder: Path) -> Iterator[Process]
 
 
 @contextmanager
-def virtiofsd(shared: Path, socket: Path, folder: Path) -> Iterator[Process]:
+def virtiofsd(shared: Path, socket: str, folder: Path) -> Iterator[Process]:
     """The virtiofsd in C that Debian ships with QEMU, sharing a directory."""
     if not _VIRTIOFSD.exists():
         raise PeerError(f"{_VIRTIOFSD} is not installed; on Debian: apt install qemu-system-common")

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import Process, PeerError, program, running
+from tests.peers.processes import PeerError, Process, program, running
+
+MEMORY = 256  # MiB
 
 _KERNEL_PACKAGE = "linux-image-cloud-amd64"
 _PATIENCE = 60.0
@@ -83,9 +85,9 @@ def _install_module(path: Path, root: Path) -> str:
 
 @contextmanager
 def guest(
-    script: str, folder: Path, *, modules: tuple[str, ...], memory: int, devices: list[str], append: str = ""
+    script: str, folder: Path, *, modules: tuple[str, ...], devices: list[str], append: str = ""
 ) -> Iterator[Process]:
-    """QEMU (machine q35) with a guest of `memory` MiB that runs `script`; `devices` are further options of QEMU.
+    """QEMU (machine q35) with a guest that runs `script`; `devices` are further options of QEMU.
 
     The output of the process is the guest's serial console, and what QEMU itself has to say.
     """
@@ -93,9 +95,9 @@ def guest(
     command = [
         program("qemu-system-x86_64", "qemu-system-x86"),
         *("-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
-        *("-machine", "q35,memory-backend=ram", "-m", f"{memory}M"),
+        *("-machine", "q35,memory-backend=ram", "-m", f"{MEMORY}M"),
         # The back-end maps the guest's memory, so it must be a file that can be handed over.
-        *("-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on"),
+        *("-object", f"memory-backend-memfd,id=ram,size={MEMORY}M,share=on"),
         *("-kernel", os.fspath(kernel()), "-initrd", os.fspath(initramfs)),
         *("-append", f"console=ttyS0 quiet panic=-1 {append}"),
         *devices,

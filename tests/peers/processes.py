@@ -6,11 +6,10 @@ No protocol here, and nothing about what the programs are.
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PATIENCE = 30.0
@@ -42,6 +41,10 @@ class Process:
     def pid(self) -> int:
         return self._popen.pid
 
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._popen.poll() is None
+
     def output(self) -> str:
         """What it has written to standard output and standard error so far."""
         return self._log.read_text(errors="replace")
@@ -57,11 +60,11 @@ class Process:
         compiled = re.compile(pattern)
         deadline = time.monotonic() + patience
         while True:
-            running = self._popen.poll() is None
+            alive = self.alive()
             if (match := compiled.search(self.output(), start)) is not None:
                 return match
-            if not running or time.monotonic() > deadline:
-                why = f"within {patience:.0f} s" if running else f"before it ended ({self._popen.returncode})"
+            if not alive or time.monotonic() > deadline:
+                why = f"within {patience:.0f} s" if alive else f"before it ended ({self._popen.returncode})"
                 raise PeerError(f"{self.name} did not say {pattern!r} {why}; it said:\n{self.output()}")
             time.sleep(_POLL)
 
@@ -74,17 +77,16 @@ class Process:
         if status != 0:
             raise PeerError(f"{self.name} ended with status {status}; it said:\n{self.output()}")
 
-    def stop(self) -> None:
-        """Ask it to end with SIGTERM and wait for status 0."""
-        self._popen.send_signal(signal.SIGTERM)
-        self.finish()
+    def terminate(self) -> None:
+        """Ask it to end, with SIGTERM."""
+        self._popen.terminate()
 
     def end(self) -> None:
         """End it, gently first: a QEMU that waits for an answer does not hear SIGTERM."""
         if self._popen.stdin is not None:
             self._popen.stdin.close()
-        if self._popen.poll() is None:
-            self._popen.terminate()
+        if self.alive():
+            self.terminate()
             try:
                 self._popen.wait(_GRACE)
             except subprocess.TimeoutExpired:
@@ -108,19 +110,29 @@ def running(name: str, command: list[str], folder: Path) -> Iterator[Process]:
         process.end()
 
 
-def wait_for_listener(path: Path, owner: Process, patience: float = _PATIENCE) -> None:
-    """Wait until somebody listens at `path`, without connecting: peers count connections."""
+def wait_for_listener(address: str, process: Process, patience: float = _PATIENCE) -> None:
+    """Wait until `process` listens at `address`, without connecting: peers count connections."""
     deadline = time.monotonic() + patience
-    while not _listening(path):
-        if time.monotonic() > deadline:
-            raise PeerError(f"{owner.name} does not listen at {path}; it said:\n{owner.output()}")
+    while not _listens(process.pid, address):
+        if not process.alive() or time.monotonic() > deadline:
+            raise PeerError(f"{process.name} does not listen at {address}; it said:\n{process.output()}")
         time.sleep(_POLL)
 
 
-def _listening(path: Path) -> bool:
-    """Whether the kernel lists a listening socket at `path` (flag __SO_ACCEPTCON of /proc/net/unix)."""
+def _listens(pid: int, address: str) -> bool:
+    """Whether the kernel lists a listening socket (__SO_ACCEPTCON) at `address` that is open in process `pid`.
+
+    The address is the one that was bound, so a relative one tells nothing without the process.
+    """
+    inodes = set()
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
-        columns = line.split(maxsplit=7)
-        if len(columns) == 8 and columns[7] == os.fspath(path):
-            return bool(int(columns[3], 16) & 0x10000)
-    return False
+        _slot, _references, _protocol, flags, _type, _state, inode, *path = line.split(maxsplit=7)
+        if path == [address] and int(flags, 16) & 0x10000:
+            inodes.add(f"socket:[{inode}]")
+    return bool(inodes) and not inodes.isdisjoint(_open_files(pid))
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(FileNotFoundError):  # closed meanwhile, or the process has ended
+            yield os.readlink(link)

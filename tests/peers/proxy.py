@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import Process, PeerError, running, wait_for_listener
+from tests.peers.processes import PeerError, Process, running, wait_for_listener
 
 
 @contextmanager
-def recorded(capture: Path, *, front_end: str, back_end: str) -> Iterator[Process]:
+def recorded(capture: Path, *, front_end: str, back_end: str, once: bool = False) -> Iterator[Process]:
     """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
 
-    The capture is complete when the block has been left; `PeerError` if `vuproxy` then ends with another status than 0.
+    Paths are relative to the folder of the capture, which is complete when the block has been left. `PeerError` if
+    `vuproxy` then ends with another status than 0: by itself with `once`, else at SIGTERM.
     """
     vuproxy = Path(sys.executable).with_name("vuproxy")
     if not vuproxy.exists():
         raise PeerError(f"no vuproxy beside {sys.executable}; install the package: pip install -e .")
-    command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", os.fspath(capture), "-q"]
+    command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", capture.name, "-q"]
+    if once:
+        command.append("--once")
     with running("vuproxy", command, capture.parent) as proxy:
         for role, _, address in (front_end.partition(":"), back_end.partition(":")):
             if role == "listen":
-                wait_for_listener(Path(address), proxy)
+                wait_for_listener(address, proxy)
         yield proxy
-        proxy.stop()
+        if not once:
+            proxy.terminate()
+        proxy.finish()

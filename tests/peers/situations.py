@@ -13,10 +13,14 @@ from tests.peers.guest import guest, results
 from tests.peers.proxy import recorded
 from tests.peers.testpmd import Testpmd, net_vhost, virtio_user
 
-GUEST_MEMORY = 256  # MiB
 SECTOR = 512
 SECTORS = 12345  # of the disk; an unlikely number, so that seeing it again means something
 MIB = 1 << 20
+GUEST_WRITES = (b"vudissect\n" * MIB)[:MIB]  # to its disk or into a file
+
+# Every program runs in the folder of its situation: a path from the root could be too long for a socket, and would
+# make every capture name another folder.
+_FRONT, _BACK = "front.sock", "back.sock"
 
 _LEAST_PACKETS = 10_000  # before a sender without limit is stopped
 
@@ -27,7 +31,6 @@ class DiskUse:
 
     before: bytes
     after: bytes
-    written: bytes
     written_at: int
     sectors: int
     digest_of_first_mib: str
@@ -36,7 +39,7 @@ class DiskUse:
 
 def disk(folder: Path, capture: Path) -> DiskUse:
     """QEMU's vhost-user-blk and qemu-storage-daemon: a guest reads from, writes to and reads back a disk."""
-    image, front, back = folder / "disk.img", folder / "front.sock", folder / "back.sock"
+    image = folder / "disk.img"
     before = random.Random(SECTORS).randbytes(SECTORS * SECTOR)
     image.write_bytes(before)
     script = """
@@ -47,17 +50,16 @@ sync
 echo 3 > /proc/sys/vm/drop_caches
 echo RESULT digest_of_written=$(dd if=/dev/vda bs=1M skip=2 count=1 2> /dev/null | sha256sum)
 """
-    devices = ["-chardev", f"socket,id=disk,path={front}", "-device", "vhost-user-blk-pci,chardev=disk"]
+    devices = ["-chardev", f"socket,id=disk,path={_FRONT}", "-device", "vhost-user-blk-pci,chardev=disk"]
     with (
-        storage_daemon(image, back, folder),
-        recorded(capture, front_end=f"listen:{front}", back_end=f"connect:{back}"),
-        guest(script, folder, modules=("virtio_blk",), memory=GUEST_MEMORY, devices=devices) as machine,
+        storage_daemon(image, _BACK, folder),
+        recorded(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
+        guest(script, folder, modules=("virtio_blk",), devices=devices) as machine,
     ):
         found = results(machine)
     return DiskUse(
         before=before,
         after=image.read_bytes(),
-        written=(b"vudissect\n" * MIB)[:MIB],
         written_at=2 * MIB,
         sectors=int(found["sectors"]),
         digest_of_first_mib=found["digest_of_first_mib"].split()[0],
@@ -76,7 +78,7 @@ class Sharing:
 
 def file_system(folder: Path, capture: Path) -> Sharing:
     """QEMU's vhost-user-fs and virtiofsd: a guest mounts a directory of the host, reads one file and writes another."""
-    shared, front, back = folder / "shared", folder / "front.sock", folder / "back.sock"
+    shared = folder / "shared"
     shared.mkdir()
     given = random.Random("file system").randbytes(100_000)
     (shared / "from-host").write_bytes(given)
@@ -86,11 +88,11 @@ echo RESULT digest_of_given=$(sha256sum < /mnt/from-host)
 yes vudissect | head -c 1048576 > /mnt/from-guest
 umount /mnt
 """
-    devices = ["-chardev", f"socket,id=fs,path={front}", "-device", "vhost-user-fs-pci,chardev=fs,tag=shared"]
+    devices = ["-chardev", f"socket,id=fs,path={_FRONT}", "-device", "vhost-user-fs-pci,chardev=fs,tag=shared"]
     with (
-        virtiofsd(shared, back, folder),
-        recorded(capture, front_end=f"listen:{front}", back_end=f"connect:{back}"),
-        guest(script, folder, modules=("virtiofs",), memory=GUEST_MEMORY, devices=devices) as machine,
+        virtiofsd(shared, _BACK, folder),
+        recorded(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
+        guest(script, folder, modules=("virtiofs",), devices=devices) as machine,
     ):
         found = results(machine)
     return Sharing(given, found["digest_of_given"].split()[0], (shared / "from-guest").read_bytes())
@@ -106,22 +108,21 @@ class Packets:
 
 def virtio_user_dials(folder: Path, capture: Path) -> Packets:
     """DPDK's virtio_user and net_vhost, which listens: what one sends the other receives."""
-    front, back = folder / "front.sock", folder / "back.sock"
     with (
-        net_vhost(back, folder) as back_end,
-        recorded(capture, front_end=f"listen:{front}", back_end=f"connect:{back}"),
-        virtio_user(front, folder) as front_end,
+        net_vhost(_BACK, folder) as back_end,
+        recorded(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
+        virtio_user(_FRONT, folder) as front_end,
     ):
         return _send(front_end, back_end)
 
 
 def virtio_user_listens(folder: Path, capture: Path) -> Packets:
     """The same with the roles of the sockets exchanged: virtio_user listens, net_vhost dials."""
-    front, back = folder / "front.sock", folder / "back.sock"
     with (
-        virtio_user(front, folder, listen=True) as front_end,
-        recorded(capture, front_end=f"connect:{front}", back_end=f"listen:{back}"),
-        net_vhost(back, folder, listen=False) as back_end,
+        virtio_user(_FRONT, folder, listen=True) as front_end,
+        # Once: net_vhost dials again as soon as virtio_user has gone.
+        recorded(capture, front_end=f"connect:{_FRONT}", back_end=f"listen:{_BACK}", once=True),
+        net_vhost(_BACK, folder, listen=False) as back_end,
     ):
         return _send(front_end, back_end)
 
@@ -146,7 +147,6 @@ def iommu(folder: Path, capture: Path, packets: int = 3000) -> Packets:
 
     Each packet is in a buffer that the guest has just mapped, so the back-end must ask for its address.
     """
-    front, back = folder / "front.sock", folder / "back.sock"
     script = f"""
 ip link set eth0 up
 pktgen=/proc/net/pktgen
@@ -159,20 +159,20 @@ echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
 """
     devices = [
         *("-device", "intel-iommu,intremap=off,device-iotlb=on"),
-        *("-chardev", f"socket,id=net,path={front}", "-netdev", "vhost-user,id=net,chardev=net"),
+        *("-chardev", f"socket,id=net,path={_FRONT}", "-netdev", "vhost-user,id=net,chardev=net"),
         # Without vectors=0, QEMU 7.2 crashes under TCG when the driver turns MSI-X on.
         *("-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on,ats=on,vectors=0"),
     ]
     with (
-        net_vhost(back, folder, iommu=True) as back_end,
-        recorded(capture, front_end=f"listen:{front}", back_end=f"connect:{back}"),
+        net_vhost(_BACK, folder, iommu=True) as back_end,
+        recorded(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
     ):
         back_end.ready()
         back_end.start()
         # Without IPv6 the guest sends nothing of its own, so the numbers can be compared.
         append = "intel_iommu=on ipv6.disable=1"
         modules = ("virtio_net", "pktgen")
-        with guest(script, folder, modules=modules, memory=GUEST_MEMORY, devices=devices, append=append) as machine:
+        with guest(script, folder, modules=modules, devices=devices, append=append) as machine:
             sent = int(results(machine)["sent"])
         received = back_end.wait_received(sent)
         back_end.stop()

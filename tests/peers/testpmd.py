@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import Process, PeerError, program, running, wait_for_listener
+from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
 
 MEMORY = 256  # MiB that a testpmd takes, all of it shared with the other side by virtio_user
 _PROMPT = "testpmd> "
@@ -66,7 +66,7 @@ class Testpmd:
 
 
 @contextmanager
-def net_vhost(socket: Path, folder: Path, *, listen: bool = True, iommu: bool = False) -> Iterator[Testpmd]:
+def net_vhost(socket: str, folder: Path, *, listen: bool = True, iommu: bool = False) -> Iterator[Testpmd]:
     """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers."""
     vdev = f"net_vhost0,iface={socket},queues=1,client={int(not listen)},iommu-support={int(iommu)}"
     with _testpmd("net-vhost", vdev, "rxonly", -1, folder) as process:
@@ -76,7 +76,7 @@ def net_vhost(socket: Path, folder: Path, *, listen: bool = True, iommu: bool = 
 
 
 @contextmanager
-def virtio_user(socket: Path, folder: Path, *, listen: bool = False) -> Iterator[Testpmd]:
+def virtio_user(socket: str, folder: Path, *, listen: bool = False) -> Iterator[Testpmd]:
     """A front-end that sends as fast as it can; it dials `socket`, or listens there."""
     vdev = f"net_virtio_user0,path={socket},queues=1,server={int(listen)}"
     with _testpmd("virtio-user", vdev, "txonly", 0, folder) as process:

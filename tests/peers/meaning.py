@@ -1,0 +1,141 @@
+"""What a capture says, gathered with the library in one pass, and what every healthy capture must say."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.session.event import Event, Kind
+from vudissect.session.session import Session
+from vudissect.spec.model import Channel, Descriptors, FdKind, Layout
+from vudissect.wire.fields import Fields, to_fields
+
+# Of the kinds of descriptor that the table names, those that the recorded pairs use.
+_KINDS = {
+    FdKind.MEMORY: {DescriptorKind.MEMFD, DescriptorKind.FILE},
+    FdKind.EVENT: {DescriptorKind.EVENTFD},
+    FdKind.SOCKET: {DescriptorKind.SOCKET},
+}
+_LOSSES = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
+
+
+@dataclass
+class Meaning:
+    """A capture in numbers; the lists name what is wrong, one line each, and are empty for a healthy session."""
+
+    connections: int = 0
+    closed: int = 0
+    messages: Counter[Channel] = field(default_factory=Counter)
+    requests: Counter[tuple[Channel, str]] = field(default_factory=Counter)
+    replies: int = 0
+    descriptors: int = 0
+    memory: int = 0  # bytes of all regions together, when there were most
+    device: str = ""
+    config: bytes = b""  # the configuration space as last read
+    opened: set[Channel] = field(default_factory=set)
+    malformed: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+    miscounted: list[str] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def capacity(self) -> int:
+        """Sectors of the disk; a block device's configuration begins with this number."""
+        return int.from_bytes(self.config[:8], "little")
+
+
+def meaning_of(capture: Path) -> Meaning:
+    """Read a whole capture."""
+    meaning = Meaning()
+    session = Session()
+    with open_capture(str(capture)) as stream:
+        for event in session.events(read_capture(stream)):
+            _add(meaning, event)
+    meaning.unanswered += [f"frame {request.frame}: {request.row}" for request in session.unanswered()]
+    return meaning
+
+
+def _add(meaning: Meaning, event: Event) -> None:
+    record, message = event.record, event.message
+    where = f"frame {record.frame}"
+    meaning.connections += record.kind is RecordKind.CONNECTION_OPENED
+    meaning.closed += record.kind is RecordKind.CONNECTION_CLOSED
+    meaning.unanswered += [f"frame {request.frame}: {request.row}" for request in event.unanswered]
+    if record.kind is RecordKind.CHANNEL_OPENED:
+        meaning.opened.add(record.channel)
+    meaning.memory = max(meaning.memory, sum(region.size for region in event.connection.memory.regions))
+    if event.connection.guess.device is not None:
+        meaning.device = event.connection.guess.device.name
+    if record.kind is RecordKind.GAP or record.marks & _LOSSES:
+        meaning.lost.append(f"{where}: {record.kind.name} {record.marks!r} {dict(record.details)}")
+    if message is None:
+        return
+    meaning.messages[record.channel] += 1
+    meaning.descriptors += len(event.descriptors)
+    if event.kind is Kind.MALFORMED or message.row is None or message.layout is None:
+        meaning.malformed.append(f"{where}: {message.row or message.id}: {message.problem}")
+        return
+    fields = to_fields(message.layout, message.values)
+    if message.reply:
+        meaning.replies += 1
+        if event.request is None:
+            meaning.unasked.append(f"{where}: {message.row}")
+        elif message.row.name == "GET_CONFIG":
+            meaning.config = bytes.fromhex(fields["contents"])
+    else:
+        meaning.requests[record.channel, message.row.name] += 1
+    rule = message.row.reply_fds if message.reply else message.row.fds
+    if event.kind is Kind.ACK:
+        rule = Descriptors()
+    kinds = [named.descriptor.kind for named in event.descriptors]
+    if len(kinds) not in _counts_allowed(rule, message.layout, fields):
+        meaning.miscounted.append(f"{where}: {message.row} with {len(kinds)} descriptors")
+    if not _KINDS.get(rule.kind, set()).issuperset(kinds):
+        meaning.misfits.append(f"{where}: {message.row} with {kinds}")
+
+
+def _counts_allowed(rule: Descriptors, layout: Layout, fields: Fields) -> range:
+    """How many descriptors a message may carry by its row in the table."""
+    if layout.bare:
+        return range(1)
+    if rule.per:
+        return range(fields[rule.per], fields[rule.per] + 1)
+    if rule.unless:
+        count = 0 if fields[rule.unless] else rule.most
+        return range(count, count + 1)
+    return range(rule.least, rule.most + 1)
+
+
+class HealthyCapture:
+    """Tests that hold for every recording of peers that work. The class that inherits has a fixture `meaning`."""
+
+    def test_one_connection_opened_and_closed(self, meaning: Meaning) -> None:
+        assert (meaning.connections, meaning.closed) == (1, 1)
+
+    def test_no_message_is_malformed(self, meaning: Meaning) -> None:
+        assert meaning.messages[Channel.MAIN] > 0
+        assert meaning.malformed == []
+
+    def test_every_request_that_is_owed_an_answer_has_one(self, meaning: Meaning) -> None:
+        assert meaning.replies > 0
+        assert meaning.unanswered == []
+
+    def test_every_reply_answers_a_request(self, meaning: Meaning) -> None:
+        assert meaning.replies > 0
+        assert meaning.unasked == []
+
+    def test_messages_carry_as_many_descriptors_as_the_table_says(self, meaning: Meaning) -> None:
+        assert meaning.descriptors > 0
+        assert meaning.miscounted == []
+
+    def test_the_descriptors_are_of_the_kinds_that_the_table_says(self, meaning: Meaning) -> None:
+        assert meaning.descriptors > 0
+        assert meaning.misfits == []
+
+    def test_nothing_was_lost(self, meaning: Meaning) -> None:
+        assert meaning.lost == []
