@@ -8,14 +8,16 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import MSG_CTRUNC, MSG_DONTWAIT
 from time import monotonic_ns
 
 from vudissect.capture.record import Mark
-from vudissect.proxy.recorder import Flow, LongMessage, Recorder
-from vudissect.proxy.rights import only_rights
-from vudissect.wire.framing import Framer, Piece, Rights
+from vudissect.host.descriptor import Descriptor
+from vudissect.proxy.recorder import Flow, Recorder, WithRights
+from vudissect.proxy.rights import descriptors, inspect_and_close, only_rights
+from vudissect.wire.framing import Framer, Piece, Rights, Trait
+from vudissect.wire.header import HEADER_SIZE
 
 READ_SIZE = 1 << 16
 
@@ -37,8 +39,10 @@ _UNEVENTFUL = _MSG_CMSG_CLOEXEC
 # Too many descriptors in flight, or no memory: no event tells when it is over.
 _TRY_LATER = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
+# By the bits of a piece's traits. Plain numbers, as arithmetic on enumerations is slow.
+_MARKS = tuple(sum(int(Mark[str(trait.name)]) for trait in Trait if trait & bits) for bits in range(2 * max(Trait)))
+_GLUED = int(Trait.GLUED)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
-_DESCRIPTORS_LOST = int(Mark.DESCRIPTORS_LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,18 @@ class _Outgoing:
     data: memoryview
     rights: Rights
     handover: Handover | None = None
+
+
+@dataclass(slots=True)
+class _Long:
+    """A message that passes bit by bit: what is known of it so far."""
+
+    sequence: int
+    received: int
+    length: int = 0
+    marks: int = 0
+    data: bytearray = field(default_factory=bytearray)
+    descriptors: tuple[Descriptor, ...] = ()
 
 
 class Pump:
@@ -94,7 +110,6 @@ class Pump:
         self.framer = framer
         self._flow = flow
         self._recorder = recorder
-        self._record = recorder.backlog.append
         self._next_sequence = next_sequence
         self._settle = settle
         self._try_later = try_later
@@ -102,7 +117,7 @@ class Pump:
         self._target = target
         self._receive = source.recvmsg
         self._pending: deque[_Outgoing] = deque()
-        self._long: LongMessage | None = None
+        self._long: _Long | None = None
 
     @property
     def blocked(self) -> bool:
@@ -122,28 +137,44 @@ class Pump:
         if not data:
             self.end(EOF)
             return False
-        marks = 0
+        lost = False
         if rights or flags != _UNEVENTFUL:
             rights = only_rights(rights)
-            if flags & MSG_CTRUNC:
-                marks = _DESCRIPTORS_LOST
-                self._recorder.descriptors_were_lost(self._flow)
-        self._recorder.weigh(len(data), rights)
-        pending, send, record, now = self._pending, self._target.send, self._recorder.backlog.append, monotonic_ns
-        for piece in self.framer.feed(data, rights, marks):
-            if pending or piece.rights or not (piece.start and piece.end) or self.broken:
-                self._enqueue(piece, received)
-                continue
-            # The short way of nearly all messages. What does not succeed here is tried again by flush.
-            message = piece.data
-            try:
-                sent = send(message, MSG_DONTWAIT)
-            except OSError:
-                sent = 0
-            if sent == len(message):
-                record((self._flow, self._next_sequence(), received, now(), message, piece.marks, None))
+            lost = bool(flags & MSG_CTRUNC)
+            self._account_for(rights, lost)
+        self._recorder.weigh(len(data))
+        pending, flow, totals, backlog = self._pending, self._flow, self._flow.totals, self._recorder.backlog
+        connection, channel, sender = flow.connection, flow.channel, flow.sender
+        send, next_sequence = self._target.send, self._next_sequence
+        totals.bytes += len(data)
+        traits = 0
+        for message in self.framer.feed(data, rights, lost):
+            if type(message) is not bytes or pending or self.broken:
+                self._enqueue(message if isinstance(message, Piece) else Piece(message, [], traits), received)
             else:
-                pending.append(_Outgoing(piece, received, memoryview(message)[sent:], []))
+                # The short way of nearly all messages. What does not succeed here is tried again by flush.
+                try:
+                    sent = send(message, MSG_DONTWAIT)
+                except OSError:
+                    sent = 0
+                if sent == len(message):
+                    backlog.append(
+                        (
+                            connection,
+                            channel,
+                            sender,
+                            next_sequence(),
+                            received,
+                            monotonic_ns(),
+                            message,
+                            sent,
+                            _MARKS[traits],
+                        )
+                    )
+                    totals.messages += 1
+                else:
+                    pending.append(_Outgoing(Piece(message, [], traits), received, memoryview(message)[sent:], []))
+            traits = _GLUED
         if pending:
             self.flush()
             if pending or self.broken:
@@ -186,7 +217,7 @@ class Pump:
 
     def _enqueue(self, piece: Piece, received: int) -> None:
         handover = None
-        if self._interpose and piece.rights and piece.start:
+        if self._interpose and piece.rights and piece.end and len(piece.data) >= HEADER_SIZE and not self.broken:
             handover = self._interpose(self.framer.number(piece.data), piece.rights)
         rights = handover.rights if handover else piece.rights
         self._pending.append(_Outgoing(piece, received, memoryview(piece.data), rights, handover))
@@ -205,6 +236,12 @@ class Pump:
                 self.stalled = True
                 self._try_later()
                 return False
+            if error.errno == errno.EINVAL and out.rights:
+                # Gathered from several reads they may be too many for one message, and some cannot be passed on.
+                out.rights = []
+                out.piece = out.piece._replace(traits=out.piece.traits | Trait.DESCRIPTORS_LOST)
+                self._recorder.lost_descriptors(self._flow)
+                return True
             self.broken = _reason(error)
             return True
         out.data = out.data[sent:]
@@ -213,24 +250,43 @@ class Pump:
 
     def _passed(self, out: _Outgoing) -> None:
         """Put down a piece that has left, or never will."""
-        piece, marks, forwarded = out.piece, out.piece.marks, monotonic_ns()
+        piece, marks, forwarded = out.piece, _MARKS[out.piece.traits], monotonic_ns()
         if self.broken:
             marks |= _NOT_FORWARDED
             forwarded = 0
             self.undelivered += len(out.data)
-        if piece.start and piece.end:
+        if piece.start:
+            self._flow.totals.messages += 1
             sequence = self._next_sequence()
-            self._recorder.backlog.append(
-                (self._flow, sequence, out.received, forwarded, piece.data, marks, piece.rights)
-            )
+        if piece.start and piece.end:
+            entry = self._flow.entry(sequence, out.received, forwarded, piece.data, len(piece.data), marks)
+            self._recorder.backlog.append(WithRights(entry, piece.rights) if piece.rights else entry)
         else:
             if piece.start:
-                self._long = LongMessage(self._flow, self._next_sequence(), out.received)
-            assert self._long is not None
-            sequence = self._long.sequence
-            self._recorder.add_to_long(self._long, piece, marks, forwarded)
+                self._long = _Long(sequence, out.received)
+            self._passed_some(piece, marks, forwarded)
         if out.handover:
             out.handover.done(sequence)
+
+    def _passed_some(self, piece: Piece, marks: int, forwarded: int) -> None:
+        """Put down one more part of a long message. Its descriptors are let go at once: the end may be far."""
+        long = self._long
+        assert long is not None
+        long.length += len(piece.data)
+        long.marks |= marks
+        long.data += piece.data[: max(0, self._recorder.snaplen - len(long.data))]
+        long.descriptors += inspect_and_close(piece.rights)
+        if piece.end:
+            entry = self._flow.entry(long.sequence, long.received, forwarded, bytes(long.data), long.length, long.marks)
+            self._recorder.described(entry, long.descriptors)
+            self._long = None
+
+    def _account_for(self, rights: Rights, lost: bool) -> None:
+        count = len(descriptors(rights))
+        self._flow.totals.descriptors += count
+        self._recorder.weigh(0, count)
+        if lost:
+            self._recorder.lost_descriptors(self._flow)
 
 
 def _reason(error: OSError) -> str:

@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, RecordKind
 from vudissect.host.descriptor import Descriptor
-from vudissect.proxy.rights import descriptors, inspect_and_close
+from vudissect.proxy.rights import inspect_and_close
 from vudissect.proxy.sink import Sink, Warn
 from vudissect.spec.model import Channel, Side
-from vudissect.wire.framing import Piece, Rights
+from vudissect.wire.framing import Rights
 
 # How much may wait: this many messages, or fewer when they are large or have descriptors.
 _FULL = 512
@@ -27,11 +27,17 @@ class Totals:
     bytes: int = 0
     descriptors: int = 0
 
-    def add(self, length: int, descriptors: int) -> None:
-        """Count a message."""
-        self.messages += 1
-        self.bytes += length
-        self.descriptors += descriptors
+
+# A message as the encoder takes it: connection, channel, sender, sequence, received, forwarded, data, length, marks.
+Entry = tuple[int, Channel, Side, int, int, int, bytes, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WithRights:
+    """A message whose descriptors are still to be inspected and closed."""
+
+    entry: Entry
+    rights: Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +49,26 @@ class Flow:
     sender: Side
     totals: Totals
 
+    def entry(self, sequence: int, received: int, forwarded: int, data: bytes, length: int, marks: int) -> Entry:
+        """A message of this flow, for the backlog."""
+        return self.connection, self.channel, self.sender, sequence, received, forwarded, data, length, marks
 
-@dataclass(slots=True)
-class LongMessage:
-    """A message that passes bit by bit: what is known of it so far."""
-
-    flow: Flow
-    sequence: int
-    received: int
-    data: bytearray = field(default_factory=bytearray)
-    length: int = 0
-    marks: int = 0
-    descriptors: tuple[Descriptor, ...] = ()
-
-
-# A message: flow, sequence, received, forwarded, bytes, marks, descriptors.
-Entry = tuple[Flow, int, int, int, bytes, int, Rights | None]
+    def __str__(self) -> str:
+        return f"connection {self.connection}, {self.channel.label} channel, from the {self.sender.label}"
 
 
 class Recorder:
-    """Keeps what has passed until `drain`. `backlog.append` takes an `Entry`, or bytes that are encoded already."""
+    """Keeps what has passed until `drain`.
+
+    To `backlog` is appended, without a call: a message as a plain tuple, one with descriptors, or encoded bytes.
+    """
 
     def __init__(self, encoder: CaptureEncoder, snaplen: int, warn: Warn) -> None:
-        self.backlog: list[Entry | bytes] = []
+        self.backlog: list[Entry | WithRights | bytes] = []
         self.totals: defaultdict[tuple[Channel, Side], Totals] = defaultdict(Totals)
+        self.snaplen = snaplen
         self.descriptors_lost = 0
         self._encoder = encoder
-        self._snaplen = snaplen
         self._sinks: list[Sink] = []
         self._warn = warn
         self._extra = 0
@@ -92,42 +91,18 @@ class Recorder:
         """What the messages of one direction of a channel are recorded under."""
         return Flow(connection, channel, sender, self.totals[channel, sender])
 
-    def weigh(self, size: int, rights: Rights) -> None:
-        """Have the recorder drained earlier on account of a message that is large or has descriptors."""
-        self._extra += size // _BYTES_AS_ONE + _DESCRIPTOR_AS_MESSAGES * len(descriptors(rights))
+    def weigh(self, size: int, descriptors: int = 0) -> None:
+        """Be drained earlier on account of large messages, or of descriptors that wait."""
+        self._extra += size // _BYTES_AS_ONE + _DESCRIPTOR_AS_MESSAGES * descriptors
 
-    def add_to_long(self, message: LongMessage, piece: Piece, marks: int, forwarded: int) -> None:
-        """Put down one more piece of a message that passes bit by bit; its descriptors are closed at once."""
-        message.length += len(piece.data)
-        message.marks |= marks
-        if len(message.data) < self._snaplen:
-            message.data += piece.data[: self._snaplen - len(message.data)]
-        message.descriptors += inspect_and_close(piece.rights)
-        if piece.end:
-            flow = message.flow
-            flow.totals.add(message.length, len(message.descriptors))
-            self.backlog.append(
-                self._encoder.message(
-                    flow.connection,
-                    flow.channel,
-                    flow.sender,
-                    message.sequence,
-                    message.received,
-                    forwarded,
-                    bytes(message.data),
-                    message.length,
-                    message.marks,
-                    message.descriptors,
-                )
-            )
-
-    def descriptors_were_lost(self, flow: Flow) -> None:
-        """The kernel has dropped descriptors: that must not go unseen."""
+    def lost_descriptors(self, flow: Flow) -> None:
+        """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
         self.descriptors_lost += 1
-        self._warn(
-            f"connection {flow.connection}: descriptors of a message from the {flow.sender.label} ({flow.channel.label}"
-            " channel) are lost: this process has too many open files (see ulimit -n)"
-        )
+        self._warn(f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)")
+
+    def described(self, entry: Entry, descriptors: tuple[Descriptor, ...]) -> None:
+        """Put down a message whose descriptors have been inspected already."""
+        self.backlog.append(self._encoder.message(*entry, descriptors))
 
     def event(
         self,
@@ -137,7 +112,7 @@ class Recorder:
         sequence: int,
         details: Mapping[str, str | int] = NO_DETAILS,
     ) -> None:
-        """Record an event of now."""
+        """Put down an event of now."""
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
 
     def drain(self) -> None:
@@ -145,27 +120,12 @@ class Recorder:
         encode = self._encoder.message
         records: list[bytes] = []
         for entry in self.backlog:
-            if isinstance(entry, bytes):
+            if isinstance(entry, tuple):
+                records.append(encode(*entry))
+            elif isinstance(entry, bytes):
                 records.append(entry)
-                continue
-            flow, sequence, received, forwarded, data, marks, rights = entry
-            described = inspect_and_close(rights) if rights else ()
-            length = len(data)
-            flow.totals.add(length, len(described))
-            records.append(
-                encode(
-                    flow.connection,
-                    flow.channel,
-                    flow.sender,
-                    sequence,
-                    received,
-                    forwarded,
-                    data,
-                    length,
-                    marks,
-                    described,
-                )
-            )
+            else:
+                records.append(encode(*entry.entry, inspect_and_close(entry.rights)))
         self.backlog.clear()
         self._extra = 0
         for sink in self._sinks:
