@@ -1,7 +1,18 @@
 """What holds for the whole suite."""
 
+import os
+
+import pytest
 from hypothesis import settings
 
 # No deadline: a busy machine is no failure. No database: a run depends on nothing but the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI a skipped test is a failure: what is not tested there is not tested at all."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -66,14 +66,14 @@ def command(
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
-        records = read_capture(stream)
+        records: Iterator[Record] = _until_truncated(read_capture(stream))
         if live:
             session = Session(told)
         else:
-            first = list(_until_truncated(islice(records, _RECORDS_TO_GUESS_FROM)))
+            first = list(islice(records, _RECORDS_TO_GUESS_FROM))
             records = chain(first, records)
             session = Session(told, {} if told else guess_devices(first))
-        events = filter(wanted.keeps, session.events(_until_truncated(records)))
+        events = filter(wanted.keeps, session.events(records))
         lines = json_lines(events, look_ahead=not live) if as_json else _text(events, session, verbose, not no_times)
         _write(lines, 1 if live else _LINES_AT_ONCE)
 
@@ -90,9 +90,14 @@ def _device(name: str | None) -> Device | None:
 
 def _until_truncated(records: Iterable[Record]) -> Iterator[Record]:
     # A capture that was cut off is what a crash leaves behind: all that is there is worth showing.
+    any_read = False
     try:
-        yield from records
+        for record in records:
+            any_read = True
+            yield record
     except TruncatedCapture as error:
+        if not any_read:
+            raise
         sys.stdout.flush()
         print(f"vudissect: {error}", file=sys.stderr)
 

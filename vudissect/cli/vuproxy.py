@@ -76,3 +76,7 @@ def main(
         sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen)))
     except (AddressError, RecordingError) as error:
         fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -106,7 +106,7 @@ class Transcript:
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
         head = _Head(
             f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
-            describe(layout, row.effect) if row is not None and layout is not None else None,
+            describe(layout, row.effect, reply=message.reply) if row is not None and layout is not None else None,
             f"({layout.name})" if layout is not None and layout.deviation else "",
         )
         if row is not None:

@@ -19,7 +19,7 @@ _MOST_BYTES = 16
 _UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
 
 
-def describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], str]:
+def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, Connection], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
     texts: list[tuple[int, Text]] = []
     for position, field in sorted(enumerate(layout.fields), key=lambda item: item[1].meaning is not Meaning.KIND):
@@ -27,7 +27,8 @@ def describe(layout: Layout, effect: Effect) -> Callable[[Values, Connection], s
             texts.append((position, _field_text(field, effect)))
     if layout.array is not None:
         texts.append((len(layout.fields), _array_text(layout.array)))
-    elif layout.tail is not None:
+    elif layout.tail is not None and (reply or effect is not Effect.READ_CONFIG):
+        # A request to read carries room for the contents; what is in it means nothing.
         texts.append((len(layout.fields), _field_text(layout.tail.field, effect)))
 
     def text(values: Values, connection: Connection) -> str:
@@ -187,6 +188,9 @@ def _fixed_part(layout: Layout) -> LayoutCodec:
 
 
 def config_text(device: Device, contents: bytes) -> str:
-    """The fields of a configuration space that are not zero."""
+    """The fields of a configuration space that are not zero, and in any case the first."""
     fields = config_fields(device, contents)
-    return " ".join(f"{name} {printable(str(value))}" for name, value in fields.items() if value) or "all zero"
+    words = [
+        f"{name} {printable(str(value))}" for number, (name, value) in enumerate(fields.items()) if value or not number
+    ]
+    return " ".join(words)

@@ -1,0 +1,52 @@
+# Everything from a bare machine with Python 3.11 and make: `make demo`, `make test`, `make bench`.
+
+PYTHON ?= $(firstword $(shell command -v python3.14 python3.13 python3.12 python3.11 python3))
+VENV := .venv
+BIN := $(VENV)/bin
+# How many tests at once; real peers want a core each.
+JOBS ?= 2
+
+.PHONY: help demo test check packages bench docs captures clean
+
+help:
+	@echo "make demo      record and explain a small session"
+	@echo "make test      style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
+	@echo "make check     style and types only"
+	@echo "make bench     measure against a relay in C and against tshark"
+	@echo "make docs      generate docs/messages.md"
+	@echo "make captures  record the captures in captures/ anew"
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older (make PYTHON=... names another)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/packages.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+packages:
+	@sh tests/packages.sh $$(cat tests/peers/packages.txt)
+
+demo: $(VENV)/installed
+	@$(BIN)/vudissect demo
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check packages
+	$(BIN)/pytest -n $(JOBS)
+
+bench: $(VENV)/installed packages
+	@sh tests/packages.sh gcc libc6-dev
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/installed
+	$(BIN)/vudissect messages --markdown > docs/messages.md
+
+captures: $(VENV)/installed packages
+	$(BIN)/python captures/make.py
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

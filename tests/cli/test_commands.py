@@ -1,0 +1,252 @@
+"""The commands as a user calls them: what they print, and how they say that they cannot."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conversation import Conversation
+from vudissect.capture.record import RecordKind
+
+TIMEOUT = 30
+
+
+def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", "from vudissect.cli.main import main; main(prog_name='vudissect')", *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=TIMEOUT,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, front_end_command="qemu", back_end_command="disk")
+    talk.ask("GET_FEATURES", features=0)
+    for ring in (0, 1):
+        talk.front_end("SET_VRING_NUM", index=ring, num=256)
+        talk.front_end("SET_VRING_KICK", index=ring, nofd=1)
+    path = tmp_path / "talk.pcapng"
+    path.write_bytes(talk.capture())
+    return path
+
+
+def messages(result: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """The message names of a transcript, in order."""
+    lines = result.stdout.decode().splitlines()
+    return [line.split()[3] for line in lines if not line.strip().startswith("!")]
+
+
+class TestShow:
+    def test_a_capture_is_explained(self, capture: Path) -> None:
+        result = run("show", str(capture))
+
+        assert result.returncode == 0
+        assert messages(result)[1:3] == ["GET_FEATURES", "GET_FEATURES"]
+        assert b"SET_VRING_NUM ring 1 num 256" in result.stdout
+
+    def test_from_standard_input_too(self, capture: Path) -> None:
+        assert run("show", "-", stdin=capture.read_bytes()).stdout == run("show", str(capture)).stdout
+
+    def test_and_compressed(self, capture: Path, tmp_path: Path) -> None:
+        packed = tmp_path / "talk.pcapng.gz"
+        packed.write_bytes(gzip.compress(capture.read_bytes()))
+
+        assert run("show", str(packed)).stdout == run("show", str(capture)).stdout
+
+    def test_json_is_one_object_a_line(self, capture: Path) -> None:
+        result = run("show", "--json", str(capture))
+
+        assert [json.loads(line)["frame"] for line in result.stdout.splitlines()] == [1, 2, 3, 4, 5, 6, 7]
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            (["-m", "SET_VRING_*"], ["SET_VRING_NUM", "SET_VRING_KICK"] * 2),
+            (["-m", "vhost_user_set_vring_num"], ["SET_VRING_NUM"] * 2),
+            (["-m", "1"], ["GET_FEATURES"] * 2),
+            (["--ring", "1"], ["SET_VRING_NUM", "SET_VRING_KICK"]),
+            (["--from", "back-end"], ["GET_FEATURES"]),
+            (["--channel", "gpu"], []),
+        ],
+    )
+    def test_what_is_shown_can_be_narrowed(self, capture: Path, options: list[str], expected: list[str]) -> None:
+        assert messages(run("show", *options, str(capture))) == expected
+
+    def test_a_capture_that_was_cut_off_is_shown_as_far_as_it_goes(self, capture: Path) -> None:
+        capture.write_bytes(capture.read_bytes()[:-10])
+
+        result = run("show", str(capture))
+
+        assert result.returncode == 0
+        assert len(messages(result)) == 6
+        assert result.stderr.count(b"\n") == 1
+
+    def test_a_growing_file_can_be_followed(self, capture: Path) -> None:
+        whole = capture.read_bytes()
+        capture.write_bytes(whole[:-200])
+        command = [sys.executable, "-c", "from vudissect.cli.main import main; main()", "show", "-f", str(capture)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            with capture.open("ab") as file:
+                file.write(whole[-200:])
+            rest = [process.stdout.readline() for _ in range(6)]
+            process.send_signal(signal.SIGINT)
+            process.wait(TIMEOUT)
+
+        assert "connection 1" in first
+        assert "SET_VRING_KICK ring 1" in rest[-1]
+
+    def test_a_reader_that_leaves_early_is_no_error(self, capture: Path) -> None:
+        command = f"{sys.executable} -m vudissect.cli show {capture} | true"
+
+        result = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=TIMEOUT, check=False
+        )
+
+        assert (result.returncode, result.stderr) == (0, b"")
+
+    def test_no_colour_where_nobody_looks(self, capture: Path) -> None:
+        assert b"\x1b" not in run("show", str(capture), FORCE_COLOR="1").stdout
+
+
+class TestRefusals:
+    """One line that names the thing, exit status 2, and never a traceback."""
+
+    def refused(self, result: subprocess.CompletedProcess[bytes], *words: str) -> None:
+        text = result.stderr.decode()
+        assert result.returncode == 2
+        assert "Traceback" not in text
+        for word in words:
+            assert word in text
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        result = run("show", str(tmp_path / "none.pcapng"))
+
+        self.refused(result, "none.pcapng", "No such file")
+        assert result.stderr.count(b"\n") == 1
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        self.refused(run("show", str(tmp_path)), str(tmp_path), "directory")
+
+    @pytest.mark.parametrize(
+        ("contents", "word"),
+        [
+            (b"", "empty"),
+            (b"#!/bin/sh\nexit\n", "not a pcapng capture"),
+            (b"\xd4\xc3\xb2\xa1" + bytes(20), "editcap"),
+            (b"\x1f\x8b" + bytes(30), "talk"),
+            (b"\x28\xb5\x2f\xfd" + bytes(30), "talk"),
+        ],
+    )
+    def test_a_file_that_is_no_capture(self, tmp_path: Path, contents: bytes, word: str) -> None:
+        path = tmp_path / "talk"
+        path.write_bytes(contents)
+
+        result = run("show", str(path))
+
+        self.refused(result, word)
+        assert result.stderr.count(b"\n") == 1
+
+    def test_damage_in_the_middle(self, capture: Path) -> None:
+        data = bytearray(capture.read_bytes())
+        data[-400:-100] = b"\xff" * 300
+
+        capture.write_bytes(data)
+        result = run("show", str(capture))
+
+        self.refused(result, "damaged")
+        assert messages(result)
+
+    def test_an_unknown_device_type(self, capture: Path) -> None:
+        self.refused(run("show", "--device", "toaster", str(capture)), "toaster", "blk")
+
+    @pytest.mark.parametrize("options", [["--channel", "side"], ["--ring", "x"], ["--no-such"]])
+    def test_a_bad_option(self, capture: Path, options: list[str]) -> None:
+        self.refused(run("show", *options, str(capture)), options[-1])
+
+    def test_an_unknown_command(self) -> None:
+        self.refused(run("explode"), "explode")
+
+    def test_an_unknown_message_names_the_nearest(self) -> None:
+        self.refused(run("messages", "SET_MEMTABLE"), "SET_MEM_TABLE")
+
+    def test_an_output_that_is_full(self, capture: Path) -> None:
+        command = f"{sys.executable} -m vudissect.cli show {capture} > /dev/full"
+
+        result = subprocess.run(["bash", "-c", command], capture_output=True, timeout=TIMEOUT, check=False)
+
+        self.refused(result, "No space left")
+
+
+class TestMessages:
+    def test_the_table_lists_every_channel(self) -> None:
+        text = run("messages").stdout.decode()
+
+        assert [line for line in text.splitlines() if "channel" in line] == [
+            "main channel, requests of the front-end:",
+            "backend channel, requests of the back-end:",
+            "gpu channel, requests of the back-end:",
+        ]
+
+    def test_a_message_is_explained_with_its_fields(self) -> None:
+        text = run("messages", "VHOST_USER_SET_SLAVE_REQ_FD").stdout.decode()
+
+        assert "SET_BACKEND_REQ_FD (main channel, 21" in text
+        assert "opens:       the backend channel" in text
+
+    def test_a_number_means_one_message_on_each_channel(self) -> None:
+        text = run("messages", "8").stdout.decode()
+
+        assert [line.split(" (")[0] for line in text.splitlines() if " channel, 8" in line] == [
+            "SET_VRING_NUM",
+            "SHARED_OBJECT_LOOKUP",
+            "UPDATE",
+        ]
+
+    def test_the_page_of_the_documentation_is_fresh(self) -> None:
+        page = Path(__file__).parents[2] / "docs" / "messages.md"
+
+        assert run("messages", "--markdown").stdout.decode() == page.read_text(), "stale: run make docs"
+
+
+class TestDemo:
+    def test_it_shows_a_whole_session_and_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        result = run("demo", TMPDIR=str(tmp_path))
+
+        assert result.returncode == 0, result.stderr.decode()
+        names = messages(result)
+        assert names.index("SET_BACKEND_REQ_FD") < names.index("SET_MEM_TABLE") < names.index("GET_VRING_BASE")
+        assert b"backend: CONFIG_CHANGE_MSG" in result.stdout
+        assert b"MALFORMED" not in result.stdout
+        assert b"never answered" not in result.stdout
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_capture_can_be_kept(self, tmp_path: Path) -> None:
+        kept = tmp_path / "demo.pcapng"
+
+        demo = run("demo", "-w", str(kept))
+
+        assert messages(run("show", str(kept))) == messages(demo)
+
+
+def test_help_and_version_come_quickly_and_without_the_heavy_parts() -> None:
+    script = (
+        "import sys\nfrom vudissect.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted(name for name in sys.modules if name.startswith('vudissect.')), file=sys.stderr)"
+    )
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+
+    assert result.stderr.strip() == "['vudissect.cli', 'vudissect.cli.main']"

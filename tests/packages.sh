@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs the Debian packages named as arguments that are missing, where root or sudo allows it; else says which.
+set -eu
+
+missing=
+for package in "$@"; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+    [ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null; then
+    as_root=sudo
+else
+    echo "These Debian packages are missing:$missing" >&2
+    echo "Install them with: sudo apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+$as_root apt-get install -qq --yes --no-install-recommends $missing >/dev/null

@@ -1,0 +1,141 @@
+"""JSON lines: the same keys in every line, and requests that know their replies."""
+
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from tests.conversation import EPOCH, MILLISECOND, Conversation, eventfd
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.render.jsonl import json_lines
+from vudissect.session.session import Session
+from vudissect.spec.features import PROTOCOL_FEATURES
+from vudissect.spec.model import Channel, Side
+
+KEYS = [
+    "frame", "time", "elapsed", "connection", "channel", "from", "kind", "id", "name", "flags", "size", "payload",
+    "fds", "request_frame", "reply_frame", "latency", "dialect", "findings", "marks",
+]  # fmt: skip
+
+
+def objects(talk: Conversation, *, look_ahead: bool = True) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in json_lines(Session().events(talk.records), look_ahead=look_ahead)]
+
+
+def test_every_line_has_the_same_keys_in_the_same_order() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, front_end_pid=1)
+    talk.ask("GET_FEATURES", features=0)
+    talk.raw(Side.FRONT_END, b"short")
+    talk.front_end("SET_VRING_KICK", descriptors=(eventfd(1),))
+
+    assert [list(line) for line in objects(talk)] == [KEYS] * 5
+
+
+def test_a_request_knows_its_reply_and_the_reply_its_request() -> None:
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+    talk.front_end("SET_OWNER")
+    talk.back_end("GET_FEATURES", features=(1 << 64) - 1)
+
+    asked, owner, answered = objects(talk)
+
+    assert (asked["kind"], asked["reply_frame"], asked["request_frame"]) == ("request", 3, None)
+    assert owner["reply_frame"] is None
+    assert (answered["kind"], answered["request_frame"], answered["latency"]) == ("reply", 1, 2 * MILLISECOND - 1000)
+    assert answered["payload"] == {"features": 2**64 - 1}
+
+
+def test_times_are_nanoseconds() -> None:
+    talk = Conversation()
+    talk.front_end("SET_OWNER")
+    talk.front_end("SET_OWNER")
+
+    assert [(line["time"], line["elapsed"]) for line in objects(talk)] == [
+        (EPOCH + MILLISECOND, 0),
+        (EPOCH + 2 * MILLISECOND, MILLISECOND),
+    ]
+
+
+def test_an_acknowledgement_is_told_from_a_reply() -> None:
+    talk = Conversation()
+    talk.ask("GET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("REPLY_ACK"))
+    talk.front_end("SET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("REPLY_ACK"))
+    talk.front_end("SET_VRING_NUM", index=1, num=256, need_reply=True)
+    talk.back_end("SET_VRING_NUM", ack=0)
+
+    request, ack = objects(talk)[-2:]
+
+    assert request["flags"] == {"version": 1, "reply": False, "need_reply": True, "raw": 9}
+    assert (ack["kind"], ack["payload"]) == ("ack", {"result": 0})
+
+
+def test_a_malformed_message_keeps_its_bytes() -> None:
+    talk = Conversation()
+    talk.raw(Side.BACK_END, struct.pack("<III", 99, 1, 1) + b"\xff", Channel.BACKEND, marks=Mark.SPLIT)
+
+    (line,) = objects(talk)
+
+    assert (line["kind"], line["name"], line["channel"], line["from"]) == ("malformed", None, "backend", "back-end")
+    assert line["payload"] == {"problem": "unknown message", "bytes": "630000000100000001000000ff"}
+    assert line["marks"] == ["split"]
+
+
+def test_a_descriptor_has_a_name_and_says_what_it_is() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_KICK", descriptors=(eventfd(5),))
+    talk.front_end("SET_VRING_KICK", descriptors=(eventfd(5),))
+
+    (fd,) = objects(talk)[1]["fds"]
+
+    assert (fd["name"], fd["kind"], fd["first_frame"], fd["identity"]) == ("evt#1", "eventfd", 1, "eventfd:5")
+
+
+def test_an_event_has_its_details_as_payload() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
+
+    (line,) = objects(talk)
+
+    assert (line["kind"], line["name"], line["from"], line["id"]) == ("event", "connection_closed", "proxy", None)
+    assert line["payload"] == {"by": "back-end", "how": "eof"}
+
+
+def test_a_live_capture_holds_nothing_back() -> None:
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+    said = json_lines(Session().events(iter(talk.records)), look_ahead=False)
+
+    assert json.loads(next(said))["reply_frame"] is None
+
+
+def test_a_request_that_is_never_answered_holds_back_a_bounded_number_of_lines() -> None:
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+    for _ in range(5000):
+        talk.front_end("SET_OWNER")
+    read = 0
+
+    def counted() -> Any:
+        nonlocal read
+        for record in talk.records:
+            read += 1
+            yield record
+
+    first = next(json_lines(Session().events(counted())))
+
+    assert json.loads(first)["frame"] == 1
+    assert read < 2000
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_no_line_is_lost_or_out_of_order(answered: bool) -> None:
+    talk = Conversation()
+    for _ in range(50):
+        talk.front_end("GET_FEATURES")
+        if answered:
+            talk.back_end("GET_FEATURES", features=0)
+        talk.front_end("SET_OWNER")
+
+    assert [line["frame"] for line in objects(talk)] == list(range(1, len(talk.records) + 1))

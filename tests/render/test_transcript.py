@@ -1,0 +1,263 @@
+"""The transcript: what one reads of a conversation."""
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conversation import Conversation, eventfd, memfd
+from tests.wire.strategies import FORMS, form_name, pack, values
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.session.session import Session
+from vudissect.spec.devices import device_by_name
+from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.spec.model import Channel, Layout, Meaning, Message, Side
+
+
+def lines(talk: Conversation, *, verbose: bool = False, times: bool = False) -> list[str]:
+    session = Session()
+    transcript = Transcript(Style(False), verbose=verbose, times=times)
+    text = "".join(transcript.text(session.feed(record)) for record in talk.records)
+    return (text + transcript.unanswered(session.unanswered())).splitlines()
+
+
+def last(talk: Conversation) -> str:
+    """The last line without its columns in front of the message."""
+    return lines(talk)[-1].split(maxsplit=2)[2]
+
+
+def test_a_line_has_frame_time_and_direction() -> None:
+    talk = Conversation()
+    talk.front_end("SET_OWNER")
+    talk.front_end("SET_VRING_NUM", index=0, num=256)
+
+    assert lines(talk, times=True) == [
+        "     1    0.000000  F>B SET_OWNER",
+        "     2    0.001000  F>B SET_VRING_NUM ring 0 num 256",
+    ]
+
+
+def test_without_times_nothing_differs_from_run_to_run() -> None:
+    talk = Conversation()
+    talk.ask("GET_QUEUE_NUM", queues=4)
+
+    assert lines(talk) == ["     1  F>B GET_QUEUE_NUM", "     2  B>F GET_QUEUE_NUM -> queues 4 [#1]"]
+
+
+def test_a_reply_names_its_request_and_how_long_it_took() -> None:
+    talk = Conversation()
+    talk.ask("GET_QUEUE_NUM", queues=4)
+
+    assert lines(talk, times=True)[1].endswith("GET_QUEUE_NUM -> queues 4 [#1 +999us]")
+
+
+def test_features_are_named() -> None:
+    talk = Conversation()
+    talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1", "EVENT_IDX"))
+
+    assert last(talk) == "GET_FEATURES -> EVENT_IDX VERSION_1 [#1]"
+
+
+@pytest.mark.parametrize(
+    ("acked", "text"),
+    [
+        (("MQ", "REPLY_ACK", "CONFIG"), "all that was offered"),
+        (("MQ", "REPLY_ACK"), "all but CONFIG"),
+        (("MQ",), "only MQ"),
+        ((), "none"),
+        (("MQ", "RARP"), "only MQ, and NOT OFFERED: RARP"),
+        (("MQ", "REPLY_ACK", "CONFIG", "RARP"), "all that was offered, and NOT OFFERED: RARP"),
+    ],
+)
+def test_acknowledged_features_are_shown_against_the_offer(acked: tuple[str, ...], text: str) -> None:
+    talk = Conversation()
+    talk.ask("GET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("MQ", "REPLY_ACK", "CONFIG"))
+    talk.front_end("SET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask(*acked))
+
+    assert last(talk) == f"SET_PROTOCOL_FEATURES {text}"
+
+
+def test_the_features_of_the_device_are_named_once_it_is_known() -> None:
+    blk = device_by_name("blk")
+    assert blk is not None
+    talk = Conversation()
+    talk.front_end("GET_CONFIG", contents=bytes(60))
+    talk.back_end("GET_CONFIG", contents=bytes(60))
+    talk.ask("GET_FEATURES", features=blk.features.mask("FLUSH"))
+
+    assert last(talk) == "GET_FEATURES -> FLUSH [#3]"
+
+
+def test_ring_addresses_are_places_in_the_memory_map() -> None:
+    talk = Conversation()
+    region = {"guest_addr": 0, "size": 1 << 20, "user_addr": 0x7F00_0000_0000}
+    talk.front_end("SET_MEM_TABLE", regions=[region], descriptors=(memfd(size=1 << 20),))
+    talk.front_end("SET_VRING_ADDR", desc=0x7F00_0000_1000, avail=0x7F00_0000_2000, used=0x1234)
+
+    assert lines(talk)[0].endswith("SET_MEM_TABLE region0 0+1M +mem#1 (memfd pc.ram 1M)")
+    assert last(talk) == "SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used 0x1234 avail region0+0x2000 log 0"
+
+
+def test_a_descriptor_is_introduced_once_and_retired_by_the_next() -> None:
+    talk = Conversation()
+    for number in (1, 2, 1):
+        talk.front_end("SET_VRING_CALL", index=3, descriptors=(eventfd(number),))
+
+    assert [line.split("SET_VRING_CALL ")[1] for line in lines(talk)] == [
+        "ring 3 +evt#1",
+        "ring 3 +evt#2 (was evt#1)",
+        "ring 3 evt#1 (was evt#2)",
+    ]
+
+
+def test_a_ring_may_come_without_a_descriptor() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_KICK", index=2, nofd=1)
+
+    assert last(talk) == "SET_VRING_KICK ring 2 nofd"
+
+
+def test_a_wish_for_an_acknowledgement_and_its_failure_are_seen() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1, need_reply=True)
+    talk.back_end("SET_VRING_ENABLE", ack=1)
+
+    assert [line.split(maxsplit=2)[2] for line in lines(talk)] == [
+        "SET_VRING_ENABLE ring 0 enable need_reply",
+        "SET_VRING_ENABLE -> FAILED (1) [#1]",
+    ]
+
+
+def test_the_iotlb_speaks_of_its_kind_first() -> None:
+    talk = Conversation()
+    talk.back_end("IOTLB_MSG", Channel.BACKEND, type=1, iova=0xFFFE0000, perm=3)
+
+    assert lines(talk) == ["     1  B>F backend: IOTLB_MSG MISS iova 0xfffe0000 size 0 user_addr 0 RW"]
+
+
+def test_a_packed_ring_base_has_two_halves() -> None:
+    talk = Conversation()
+    talk.front_end("SET_FEATURES", features=VIRTIO_FEATURES.mask("RING_PACKED"))
+    talk.front_end("SET_VRING_BASE", index=0, num=0x8005_0007)
+
+    assert last(talk) == "SET_VRING_BASE ring 0 avail 7 wrap 0 used 5 wrap 1"
+
+
+def test_the_configuration_space_is_read_by_device_type() -> None:
+    talk = Conversation()
+    contents = (2048).to_bytes(8, "little") + bytes(52)
+    talk.front_end("GET_CONFIG", contents=bytes(60))
+    talk.back_end("GET_CONFIG", contents=contents)
+
+    assert [line.split(maxsplit=2)[2] for line in lines(talk)] == [
+        "GET_CONFIG offset 0 size 60 writable",
+        "GET_CONFIG -> offset 0 size 60 writable blk: capacity 2048 [#1]",
+    ]
+
+
+def test_a_disk_without_capacity_is_not_passed_over() -> None:
+    talk = Conversation()
+    talk.front_end("GET_CONFIG", contents=bytes(60))
+    talk.back_end("GET_CONFIG", contents=bytes(12) + b"\x7e" + bytes(47))
+
+    assert last(talk) == "GET_CONFIG -> offset 0 size 60 writable blk: capacity 0 seg_max 126 [#1]"
+
+
+def test_a_malformed_message_shows_reason_and_bytes() -> None:
+    talk = Conversation()
+    talk.raw(Side.FRONT_END, struct.pack("<III", 99, 1, 2) + b"\x1b\x07")
+
+    assert last(talk) == "message 99 MALFORMED, unknown message: 63 00 00 00 01 00 00 00 02 00 00 00 1b 07"
+
+
+def test_lost_descriptors_cannot_be_overlooked() -> None:
+    talk = Conversation()
+    talk.raw(Side.FRONT_END, struct.pack("<IIIQ", 12, 1, 8, 0), marks=Mark.DESCRIPTORS_LOST)
+
+    assert last(talk) == "SET_VRING_KICK ring 0 DESCRIPTORS LOST"
+
+
+def test_what_was_never_answered_stands_below_the_close() -> None:
+    talk = Conversation()
+    talk.front_end("GET_VRING_BASE", index=1)
+    talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
+
+    assert lines(talk)[1:] == [
+        "     2  --- connection 1 closed by the back-end (eof)",
+        " " * 24 + "! GET_VRING_BASE (#1) was never answered",
+    ]
+
+
+def test_what_waits_at_the_end_of_the_capture_is_told_too() -> None:
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+
+    assert lines(talk)[-1].strip() == "! GET_FEATURES (#1) was never answered"
+
+
+def test_the_second_connection_is_marked() -> None:
+    talk = Conversation()
+    talk.front_end("SET_OWNER", connection=2)
+
+    assert lines(talk) == ["     1  c2 F>B SET_OWNER"]
+
+
+def test_the_peers_are_introduced() -> None:
+    talk = Conversation()
+    talk.event(
+        RecordKind.CONNECTION_OPENED,
+        front_end_command="qemu-system-x86",
+        front_end_pid=12,
+        back_end_command="virtiofsd",
+        back_end_pid=34,
+    )
+
+    assert lines(talk) == ["     1  --- connection 1: front-end qemu-system-x86 (pid 12), back-end virtiofsd (pid 34)"]
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    talk = Conversation()
+    evil = "/memfd:\x1b[2J\x07\u202e (deleted)"
+    talk.front_end("SET_MEM_TABLE", regions=[{}], descriptors=(Descriptor(DescriptorKind.MEMFD, "1:1", name=evil),))
+    talk.event(RecordKind.NOTE, text="\x1b]0;title\x07")
+    talk.event(RecordKind.CONNECTION_OPENED, front_end_command="a\nb")
+
+    text = "".join(lines(talk, verbose=True))
+
+    assert text.isprintable()
+    assert "\\x1b[2J" in text
+
+
+def test_colour_is_only_added() -> None:
+    talk = Conversation()
+    talk.ask("GET_QUEUE_NUM", queues=4)
+
+    coloured = "".join(Transcript(Style(True)).text(event) for event in talk.events())
+
+    assert "\x1b[" in coloured
+
+
+@pytest.mark.parametrize("form", FORMS, ids=form_name)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_verbose_shows_every_field_of_every_message(form: tuple[Message, bool, Layout], data: st.DataObject) -> None:
+    row, reply, layout = form
+    payload = pack(layout, data.draw(values(layout)), "<")
+    side = row.initiator if not reply else Side(1 - row.initiator)
+    flags = (0 if row.channel is Channel.GPU else 1) | (4 if reply else 0)
+    talk = Conversation()
+    talk.raw(side, struct.pack("<III", row.id, flags, len(payload)) + payload, row.channel)
+
+    (event,) = talk.events()
+    assert event.message is not None
+    assert event.message.layout is not None
+    shown = "\n".join(lines(talk, verbose=True))
+
+    for field in event.message.layout.fields:
+        for name in [part.name for part in field.parts if part.meaning is not Meaning.PADDING] or [field.name]:
+            assert f"{name} = " in shown
+    assert "\x1b" not in shown
