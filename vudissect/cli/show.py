@@ -4,11 +4,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 
 import click
 
-from vudissect.capture.errors import TruncatedCapture
+from vudissect.capture.errors import CaptureError, TruncatedCapture
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
@@ -70,8 +70,7 @@ def command(
         if live:
             session = Session(told)
         else:
-            first = list(islice(records, _RECORDS_TO_GUESS_FROM))
-            records = chain(first, records)
+            first, records = _look_ahead(records)
             session = Session(told, {} if told else guess_devices(first))
         events = filter(wanted.keeps, session.events(records))
         lines = json_lines(events, look_ahead=not live) if as_json else _text(events, session, verbose, not no_times)
@@ -102,6 +101,24 @@ def _until_truncated(records: Iterable[Record]) -> Iterator[Record]:
         print(f"vudissect: {error}", file=sys.stderr)
 
 
+def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:
+    """The first records, and all of them over again; what ends them too early does so in its place."""
+    first: list[Record] = []
+    failure: CaptureError | None = None
+    try:
+        first.extend(islice(records, _RECORDS_TO_GUESS_FROM))
+    except CaptureError as error:
+        failure = error
+
+    def again() -> Iterator[Record]:
+        yield from first
+        if failure is not None:
+            raise failure
+        yield from records
+
+    return first, again()
+
+
 def _text(events: Iterable[Event], session: Session, verbose: bool, times: bool) -> Iterator[str]:
     transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=times)
     yield from map(transcript.text, events)
@@ -109,8 +126,15 @@ def _text(events: Iterable[Event], session: Session, verbose: bool, times: bool)
 
 
 def _write(lines: Iterator[str], at_once: int) -> None:
-    while chunk := list(islice(lines, at_once)):
+    chunk: list[str] = []
+    try:
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) >= at_once:
+                sys.stdout.write("".join(chunk))
+                chunk.clear()
+                if at_once == 1:
+                    sys.stdout.flush()
+    finally:
         sys.stdout.write("".join(chunk))
-        if at_once == 1:
-            sys.stdout.flush()
-    sys.stdout.flush()
+        sys.stdout.flush()
