@@ -98,8 +98,15 @@ def test_ring_addresses_are_places_in_the_memory_map() -> None:
     talk.front_end("SET_MEM_TABLE", regions=[region], descriptors=(memfd(size=1 << 20),))
     talk.front_end("SET_VRING_ADDR", desc=0x7F00_0000_1000, avail=0x7F00_0000_2000, used=0x1234)
 
-    assert lines(talk)[0].endswith("SET_MEM_TABLE region0 0+1M +mem#1 (memfd pc.ram 1M)")
+    assert lines(talk)[0].endswith("SET_MEM_TABLE region0 0+1M at 0x7f0000000000 +mem#1 (memfd pc.ram 1M)")
     assert last(talk) == "SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used 0x1234 avail region0+0x2000 log 0"
+
+
+def test_a_region_says_where_in_its_file_it_begins() -> None:
+    talk = Conversation()
+    talk.front_end("ADD_MEM_REG", guest_addr=1 << 32, size=1 << 30, user_addr=0x7F80_0000_0000, mmap_offset=3 << 30)
+
+    assert last(talk) == "ADD_MEM_REG 0x100000000+1G at 0x7f8000000000 file+0xc0000000"
 
 
 def test_a_descriptor_is_introduced_once_and_retired_by_the_next() -> None:

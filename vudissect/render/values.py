@@ -21,6 +21,8 @@ _UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SE
 
 def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, Connection], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
+    if not reply and _is_region(layout):
+        return _region_text(layout)
     texts: list[tuple[int, Text]] = []
     for position, field in sorted(enumerate(layout.fields), key=lambda item: item[1].meaning is not Meaning.KIND):
         if field.meaning not in _UNSAID:
@@ -137,22 +139,35 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
 }
 
 
+def _is_region(layout: Layout) -> bool:
+    meanings = {field.meaning for field in layout.fields}
+    return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
+
+
+def _region_text(layout: Layout) -> Callable[[Values, Connection], str]:
+    """A memory region in short: guest address, size, user address. They define the map, so they are no places in it."""
+    meanings = [field.meaning for field in layout.fields]
+    guest, size, user, offset = map(
+        meanings.index, (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
+    )
+
+    def text(values: Values, _: Connection) -> str:
+        place = f"{address_text(values[guest])}+{size_text(values[size])} at {address_text(values[user])}"
+        return f"{place} file+{values[offset]:#x}" if values[offset] else place
+
+    return text
+
+
 def _array_text(array: Array) -> Text:
-    names = [field.meaning for field in array.entry.fields]
     singular = array.name.removesuffix("s")
-    if Meaning.GUEST_ADDRESS in names and Meaning.SIZE in names:
-        start, size = names.index(Meaning.GUEST_ADDRESS), names.index(Meaning.SIZE)
-
-        def regions(entries: Values, _: Connection) -> str:
-            if not entries:
-                return f"no {array.name}"
-            places = (
-                f"{singular}{number} {address_text(entry[start])}+{size_text(entry[size])}"
-                for number, entry in enumerate(entries)
+    if _is_region(array.entry):
+        describe_region = _region_text(array.entry)
+        return lambda entries, connection: (
+            ", ".join(
+                f"{singular}{number} {describe_region(entry, connection)}" for number, entry in enumerate(entries)
             )
-            return ", ".join(places)
-
-        return regions
+            or f"no {array.name}"
+        )
     describe_entry = describe(array.entry, Effect.NONE)
 
     def text(entries: Values, connection: Connection) -> str:
