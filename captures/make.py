@@ -20,7 +20,7 @@ from tests.peers.processes import PeerError, program  # noqa: E402
 from tests.peers.situations import disk, file_system, iommu, virtio_user_dials, virtio_user_listens  # noqa: E402
 
 # Enough packets to see what happens, few enough for a file under version control.
-_PACKETS = 150
+_PACKETS = 180
 
 _RECORDING = "recorded.pcapng"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
 
-# Not on the PATH: QEMU starts it itself where libvirt is in charge.
+# Not on the PATH: it is libvirt that usually starts it.
 _VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
+_VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
 
 @contextmanager
@@ -30,8 +31,13 @@ def virtiofsd(shared: Path, socket: str, folder: Path) -> Iterator[Process]:
     """The virtiofsd in C that Debian ships with QEMU, sharing a directory."""
     if not _VIRTIOFSD.exists():
         raise PeerError(f"{_VIRTIOFSD} is not installed; on Debian: apt install qemu-system-common")
-    # Its default sandbox needs namespaces, which a container may not give.
-    command = [os.fspath(_VIRTIOFSD), f"--socket-path={socket}", "-o", f"source={shared}", "-o", "sandbox=chroot"]
-    with running("virtiofsd", command, folder) as process:
-        wait_for_listener(socket, process)
-        yield process
+    # It locks a file named after the path, which must therefore be nobody else's, and leaves the file behind. Its
+    # default sandbox needs namespaces, which a container may not give.
+    path = os.fspath(folder / socket)
+    command = [os.fspath(_VIRTIOFSD), f"--socket-path={path}", "-o", f"source={shared}", "-o", "sandbox=chroot"]
+    try:
+        with running("virtiofsd", command, folder) as process:
+            wait_for_listener(path, process)
+            yield process
+    finally:
+        (_VIRTIOFSD_LOCKS / f"{path.replace('/', '.')}.pid").unlink(missing_ok=True)

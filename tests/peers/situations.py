@@ -145,7 +145,8 @@ def _send(front_end: Testpmd, back_end: Testpmd) -> Packets:
 def iommu(folder: Path, capture: Path, packets: int = 3000) -> Packets:
     """QEMU's vhost-user-net behind a virtual IOMMU and DPDK's net_vhost: a guest floods the network with broadcasts.
 
-    Each packet is in a buffer that the guest has just mapped, so the back-end must ask for its address.
+    Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told
+    when that holds no more.
     """
     script = f"""
 ip link set eth0 up
@@ -169,8 +170,9 @@ echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
     ):
         back_end.ready()
         back_end.start()
-        # Without IPv6 the guest sends nothing of its own, so the numbers can be compared.
-        append = "intel_iommu=on ipv6.disable=1"
+        # Strict: mappings end one by one, not by the hundred. Without IPv6 the guest sends nothing of its own, so the
+        # numbers can be compared.
+        append = "intel_iommu=on iommu.strict=1 ipv6.disable=1"
         modules = ("virtio_net", "pktgen")
         with guest(script, folder, modules=modules, devices=devices, append=append) as machine:
             sent = int(results(machine)["sent"])

@@ -44,7 +44,6 @@ def meaning(seen: object, folder: Path) -> Meaning:
     return meaning_of(folder / _CAPTURE)
 
 
-@pytest.mark.xdist_group("disk")
 class TestDisk(HealthyCapture):
     situation = staticmethod(disk)
 
@@ -73,7 +72,6 @@ class TestDisk(HealthyCapture):
         assert meaning.messages[Channel.BACKEND] == 0
 
 
-@pytest.mark.xdist_group("file system")
 class TestFileSystem(HealthyCapture):
     situation = staticmethod(file_system)
 
@@ -111,17 +109,14 @@ class PacketsRecorded(HealthyCapture):
         assert Channel.BACKEND not in meaning.opened
 
 
-@pytest.mark.xdist_group("virtio_user dials")
 class TestVirtioUserDials(PacketsRecorded):
     situation = staticmethod(virtio_user_dials)
 
 
-@pytest.mark.xdist_group("virtio_user listens")
 class TestVirtioUserListens(PacketsRecorded):
     situation = staticmethod(virtio_user_listens)
 
 
-@pytest.mark.xdist_group("iommu")
 class TestIommu(HealthyCapture):
     situation = staticmethod(iommu)
 
