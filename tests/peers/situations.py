@@ -142,7 +142,7 @@ def _send(front_end: Testpmd, back_end: Testpmd) -> Packets:
     return Packets(sent, received)
 
 
-def iommu(folder: Path, capture: Path, packets: int = 3000) -> Packets:
+def iommu(folder: Path, capture: Path, packets: int = 2000) -> Packets:
     """QEMU's vhost-user-net behind a virtual IOMMU and DPDK's net_vhost: a guest floods the network with broadcasts.
 
     Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told

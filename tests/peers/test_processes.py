@@ -32,7 +32,7 @@ def test_a_program_ends_with_a_block_that_fails(tmp_path: Path) -> None:
 def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
     with (
         running("failing", _shell("echo no luck; exit 3"), tmp_path) as process,
-        pytest.raises(PeerError, match="(?s)failing ended with status 3.*no luck"),
+        pytest.raises(PeerError, match=r"(?s)failing ended with status 3.*no luck"),
     ):
         process.finish()
 
@@ -40,7 +40,7 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
 def test_waiting_for_words_ends_with_the_program(tmp_path: Path) -> None:
     with (
         running("silent", _shell("echo nothing of the kind"), tmp_path) as process,
-        pytest.raises(PeerError, match="(?s)before it ended.*nothing of the kind"),
+        pytest.raises(PeerError, match=r"(?s)before it ended.*nothing of the kind"),
     ):
         process.expect("ready")
 
@@ -48,6 +48,6 @@ def test_waiting_for_words_ends_with_the_program(tmp_path: Path) -> None:
 def test_waiting_for_a_listener_ends_with_the_program(tmp_path: Path) -> None:
     with (
         running("deaf", _shell("echo cannot listen"), tmp_path) as process,
-        pytest.raises(PeerError, match="(?s)deaf does not listen at a.sock.*cannot listen"),
+        pytest.raises(PeerError, match=r"(?s)deaf does not listen at a.sock.*cannot listen"),
     ):
         wait_for_listener("a.sock", process)
