@@ -1,0 +1,72 @@
+"""The house: each room stands on a floor and imports only what stands below it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vudissect.spec.table import UPSTREAM
+
+PACKAGE = Path(__file__).parents[1] / "vudissect"
+FLOORS = {
+    "spec": 1,
+    "host": 1,
+    "wire": 2,
+    "capture": 2,
+    "session": 3,
+    "lint": 4,
+    "proxy": 5,
+    "replay": 5,
+    "render": 5,
+    "cli": 6,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOMS_WITH_SOCKETS_AND_CLOCKS = {"proxy", "replay", "cli"}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    here = room(path)
+    used = {module.split(".")[1] for module in imports(path) if module.startswith("vudissect.")} - {here}
+
+    assert {there for there in used if FLOORS[there] >= FLOORS.get(here, 0)} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_only_some_rooms_have_sockets_and_clocks(path: Path) -> None:
+    if room(path) not in ROOMS_WITH_SOCKETS_AND_CLOCKS | {"host"}:
+        assert not {"socket", "select", "selectors", "threading", "asyncio"} & set(imports(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_module_is_crowded(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 400
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"spec", "replay"}], ids=name)
+def test_messages_are_named_in_the_table_only(path: Path) -> None:
+    names = {spelling for row in UPSTREAM.messages for spelling in (row.name, *row.aliases)}
+    strings = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+    assert strings & names == set()
