@@ -2,7 +2,8 @@
 
 from vudissect.session.connection import Connection
 from vudissect.spec.devices import feature_names
-from vudissect.spec.model import BitSet, Effect
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import BitSet
 
 
 def offered_text(names: tuple[str, ...]) -> str:

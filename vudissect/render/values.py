@@ -7,8 +7,9 @@ from typing import Any
 from vudissect.render.features import protocol_features_text, virtio_features_text
 from vudissect.render.units import address_text, hex_text, printable, size_text
 from vudissect.session.connection import Connection
+from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Array, BitField, Device, Effect, Field, Layout, Meaning
+from vudissect.spec.model import Array, BitField, Device, Field, Layout, Meaning
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec, Values
 

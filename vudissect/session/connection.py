@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import MemoryMap, Place
 from vudissect.session.pairing import Request, Waiting
+from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Answer, Channel, Effect, Message
+from vudissect.spec.model import Answer, Channel, Message
 from vudissect.spec.table import Protocol
 from vudissect.wire.header import NEED_REPLY
 

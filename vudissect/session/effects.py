@@ -7,7 +7,7 @@ from typing import Any
 from vudissect.session.connection import Connection, Ring
 from vudissect.session.memory import Region
 from vudissect.session.names import NamedDescriptor
-from vudissect.spec.model import Effect
+from vudissect.spec.effect import Effect
 
 # Rings beyond this are not tracked: descriptors can be given for 256 only.
 _MOST_RINGS = 256

@@ -10,7 +10,8 @@ from vudissect.session.effects import ON_REPLY, ON_REQUEST
 from vudissect.session.event import Event, Kind
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Request
-from vudissect.spec.model import Answer, Channel, Device, Effect
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Answer, Channel, Device
 from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec, WireMessage

@@ -6,6 +6,7 @@ Source, where nothing else is said: QEMU docs/interop/vhost-user.rst, "Back-end 
 from functools import partial
 
 from vudissect.spec import payloads
+from vudissect.spec.effect import Effect
 from vudissect.spec.model import Answer, Channel, Descriptors, FdKind, Gate, Message
 
 _message = partial(
@@ -22,6 +23,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Tells of a miss or a forbidden access in the device IOTLB.",
         request=(payloads.IOTLB,),
         gate=Gate(protocol=("BACKEND_REQ",), virtio=("ACCESS_PLATFORM",)),
+        effect=Effect.UPDATE_IOTLB,
         since="QEMU 2.10 (6dcdd06e3b)",
     ),
     _message(
@@ -29,6 +31,7 @@ MESSAGES: tuple[Message, ...] = (
         name="CONFIG_CHANGE_MSG",
         summary="Tells that the configuration space has changed.",
         gate=Gate(protocol=("BACKEND_REQ", "CONFIG")),
+        effect=Effect.CHANGE_CONFIG,
         since="QEMU 2.12 (4c3e257b5e)",
     ),
     _message(
@@ -62,6 +65,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Offers a shared object to other devices under a UUID.",
         request=(payloads.UUID,),
         gate=Gate(protocol=("BACKEND_REQ", "SHARED_OBJECT")),
+        effect=Effect.ADD_OBJECT,
         since="QEMU 8.2 (1609476662)",
     ),
     _message(
@@ -70,6 +74,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Withdraws a shared object.",
         request=(payloads.UUID,),
         gate=Gate(protocol=("BACKEND_REQ", "SHARED_OBJECT")),
+        effect=Effect.REMOVE_OBJECT,
         since="QEMU 8.2 (1609476662)",
     ),
     _message(
@@ -90,6 +95,7 @@ MESSAGES: tuple[Message, ...] = (
         request=(payloads.SHMEM_MAP,),
         fds=Descriptors(FdKind.FILE, 1, 1),
         gate=Gate(protocol=("BACKEND_REQ", "SHMEM", "BACKEND_SEND_FD")),
+        effect=Effect.MAP_SHARED_MEMORY,
         since="QEMU 11.1 (588acb45c29f)",
     ),
     _message(
@@ -98,6 +104,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Asks to unmap a range of a shared memory region.",
         request=(payloads.SHMEM_MAP,),
         gate=Gate(protocol=("BACKEND_REQ", "SHMEM", "BACKEND_SEND_FD")),
+        effect=Effect.UNMAP_SHARED_MEMORY,
         since="QEMU 11.1 (588acb45c29f)",
     ),
 )

@@ -8,8 +8,9 @@ commit of QEMU that brought the message.
 from functools import partial
 
 from vudissect.spec import payloads
+from vudissect.spec.effect import Effect
 from vudissect.spec.front_end_extensions import EXTENSIONS
-from vudissect.spec.model import Answer, Channel, Descriptors, Effect, FdKind, Gate, Message, PhaseNeeded
+from vudissect.spec.model import Answer, Channel, Descriptors, FdKind, Gate, Message, PhaseNeeded
 from vudissect.spec.payloads import NOTHING
 
 _message = partial(
@@ -40,12 +41,14 @@ MESSAGES: tuple[Message, ...] = (
         id=3,
         name="SET_OWNER",
         summary="Makes the sender the owner of the session; sent once.",
+        effect=Effect.TAKE_OWNERSHIP,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
         id=4,
         name="RESET_OWNER",
         summary="Deprecated and understood in several ways; back-ends disable all rings or do nothing.",
+        effect=Effect.DISABLE_RINGS,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -73,6 +76,7 @@ MESSAGES: tuple[Message, ...] = (
         reply=(payloads.LOG_REPLY_VALUE, payloads.LOG, payloads.EMPTY),
         fds=Descriptors(FdKind.MEMORY, 0, 1, note="with LOG_SHMFD"),
         gate=Gate(virtio=("LOG_ALL",), phase=PhaseNeeded.OFFERED),
+        effect=Effect.SET_LOG,
         since="QEMU 2.1 (5f6f6664bf); 16 bytes since 2.5 (2b8819c6ee)",
     ),
     _message(
@@ -88,6 +92,7 @@ MESSAGES: tuple[Message, ...] = (
         name="SET_VRING_NUM",
         summary="Sets the number of entries of a ring.",
         request=(payloads.VRING_STATE,),
+        effect=Effect.SET_RING_SIZE,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -95,6 +100,7 @@ MESSAGES: tuple[Message, ...] = (
         name="SET_VRING_ADDR",
         summary="Sets the addresses of a ring's parts.",
         request=(payloads.VRING_ADDR,),
+        effect=Effect.SET_RING_ADDRESSES,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -102,6 +108,7 @@ MESSAGES: tuple[Message, ...] = (
         name="SET_VRING_BASE",
         summary="Sets where in the ring the back-end goes on.",
         request=(payloads.VRING_BASE,),
+        effect=Effect.SET_RING_BASE,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(
@@ -111,6 +118,7 @@ MESSAGES: tuple[Message, ...] = (
         request=(payloads.VRING_BASE,),
         answer=Answer.ALWAYS,
         reply=(payloads.VRING_BASE,),
+        effect=Effect.STOP_RING,
         since="QEMU 2.1 (5f6f6664bf)",
     ),
     _message(

@@ -6,7 +6,8 @@ Source and `since` as in `front_end`, where the fourteen messages of the first p
 from functools import partial
 
 from vudissect.spec import crypto, payloads
-from vudissect.spec.model import Answer, Channel, Descriptors, Effect, FdKind, Gate, Message, PhaseNeeded
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Answer, Channel, Descriptors, FdKind, Gate, Message, PhaseNeeded
 from vudissect.spec.payloads import NOTHING
 
 _message = partial(
@@ -55,6 +56,7 @@ EXTENSIONS: tuple[Message, ...] = (
         gate=Gate(
             protocol=("MQ",), phase=PhaseNeeded.OFFERED, note="offered is enough; rust-vmm wants it acknowledged"
         ),
+        effect=Effect.COUNT_QUEUES,
         since="QEMU 2.5 (e2051e9e00)",
     ),
     _message(
@@ -63,6 +65,7 @@ EXTENSIONS: tuple[Message, ...] = (
         summary="Enables or disables a ring; a ring is processed only when started and enabled.",
         request=(payloads.VRING_ENABLE,),
         gate=Gate(virtio=("PROTOCOL_FEATURES",)),
+        effect=Effect.ENABLE_RING,
         since="QEMU 2.5 (7263a0ad78)",
     ),
     _message(
@@ -90,6 +93,7 @@ EXTENSIONS: tuple[Message, ...] = (
         fds=Descriptors(FdKind.SOCKET, 1, 1, note="User-mode Linux passes a pipe"),
         gate=_needs("BACKEND_REQ"),
         opens=Channel.BACKEND,
+        effect=Effect.OPEN_CHANNEL,
         since="QEMU 2.10 (4bbeeba023)",
     ),
     _message(
@@ -100,6 +104,7 @@ EXTENSIONS: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.RESULT,),
         gate=Gate(virtio=("ACCESS_PLATFORM",)),
+        effect=Effect.UPDATE_IOTLB,
         since="QEMU 2.10 (6dcdd06e3b)",
     ),
     _message(
@@ -127,6 +132,7 @@ EXTENSIONS: tuple[Message, ...] = (
         summary="Writes the device's configuration space, for the driver or for live migration.",
         request=(payloads.CONFIG,),
         gate=_needs("CONFIG"),
+        effect=Effect.WRITE_CONFIG,
         since="QEMU 2.12 (4c3e257b5e)",
     ),
     _message(
@@ -157,6 +163,7 @@ EXTENSIONS: tuple[Message, ...] = (
         reply=NOTHING,
         reply_fds=Descriptors(FdKind.USERFAULTFD, 0, 1, note="none when the back-end failed"),
         gate=_needs("PAGEFAULT"),
+        effect=Effect.ADVISE_POSTCOPY,
         since="QEMU 2.12 (d3dff7a5a1)",
     ),
     _message(
@@ -186,6 +193,7 @@ EXTENSIONS: tuple[Message, ...] = (
         reply=(payloads.INFLIGHT,),
         reply_fds=Descriptors(FdKind.MEMORY, 0, 1, note="none when mmap_size is 0: the back-end declines"),
         gate=_needs("INFLIGHT_SHMFD"),
+        effect=Effect.OFFER_INFLIGHT,
         since="QEMU 4.0 (5ad204bf2a)",
     ),
     _message(
@@ -195,6 +203,7 @@ EXTENSIONS: tuple[Message, ...] = (
         request=(payloads.INFLIGHT,),
         fds=Descriptors(FdKind.MEMORY, 1, 1),
         gate=_needs("INFLIGHT_SHMFD"),
+        effect=Effect.SET_INFLIGHT,
         since="QEMU 4.0 (5ad204bf2a)",
     ),
     _message(
@@ -203,6 +212,7 @@ EXTENSIONS: tuple[Message, ...] = (
         summary="Gives the socket of the GPU channel.",
         fds=Descriptors(FdKind.SOCKET, 1, 1),
         opens=Channel.GPU,
+        effect=Effect.OPEN_CHANNEL,
         since="QEMU 4.1 (bd2e44fee4)",
     ),
     _message(
@@ -210,6 +220,7 @@ EXTENSIONS: tuple[Message, ...] = (
         name="RESET_DEVICE",
         summary="Disables all rings and resets the device; memory table and descriptors stay.",
         gate=_needs("RESET_DEVICE"),
+        effect=Effect.RESET,
         since="QEMU 5.0 (d91d57e604)",
     ),
     _message(
@@ -227,6 +238,7 @@ EXTENSIONS: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.MEM_SLOTS,),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
+        effect=Effect.COUNT_MEMORY_SLOTS,
         since="QEMU 5.1 (6b0eff1a4e)",
     ),
     _message(
@@ -256,6 +268,7 @@ EXTENSIONS: tuple[Message, ...] = (
         summary="Tells the back-end the virtio device status.",
         request=(payloads.STATUS,),
         gate=_needs("STATUS"),
+        effect=Effect.SET_STATUS,
         since="QEMU 5.1 (553dc662bb)",
     ),
     _message(
@@ -265,6 +278,7 @@ EXTENSIONS: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.STATUS,),
         gate=_needs("STATUS"),
+        effect=Effect.GET_STATUS,
         since="QEMU 5.1 (553dc662bb)",
     ),
     _message(
@@ -288,6 +302,7 @@ EXTENSIONS: tuple[Message, ...] = (
         fds=Descriptors(FdKind.PIPE, 1, 1),
         reply_fds=Descriptors(FdKind.PIPE, 0, 1, unless="nofd"),
         gate=_needs("DEVICE_STATE"),
+        effect=Effect.START_STATE_TRANSFER,
         since="QEMU 8.2 (019233096c)",
     ),
     _message(
@@ -297,6 +312,7 @@ EXTENSIONS: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.RESULT,),
         gate=_needs("DEVICE_STATE"),
+        effect=Effect.CHECK_STATE_TRANSFER,
         since="QEMU 8.2 (cda83adc62)",
     ),
     _message(
@@ -306,6 +322,7 @@ EXTENSIONS: tuple[Message, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.SHMEM_CONFIG,),
         gate=_needs("SHMEM"),
+        effect=Effect.COUNT_SHARED_MEMORY,
         since="QEMU 11.1 (060ed6a4bb4d)",
     ),
 )

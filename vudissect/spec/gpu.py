@@ -5,6 +5,7 @@ Source: QEMU docs/interop/vhost-user-gpu.rst; the display structures are those o
 
 from functools import partial
 
+from vudissect.spec.effect import Effect
 from vudissect.spec.features import GPU_FEATURES
 from vudissect.spec.fields import i32, pad, raw, u8, u32, u64
 from vudissect.spec.model import Answer, Array, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Message, Tail
@@ -71,6 +72,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Asks for the protocol features of the GPU channel.",
         answer=Answer.ALWAYS,
         reply=(_FEATURES_WORD,),
+        effect=Effect.OFFER_GPU_FEATURES,
         since="QEMU 4.1 (bd2e44fee4)",
     ),
     _message(
@@ -78,6 +80,7 @@ MESSAGES: tuple[Message, ...] = (
         name="SET_PROTOCOL_FEATURES",
         summary="Acknowledges protocol features of the GPU channel.",
         request=(_FEATURES_WORD,),
+        effect=Effect.ACK_GPU_FEATURES,
         since="QEMU 4.1 (bd2e44fee4)",
     ),
     _message(

@@ -11,6 +11,8 @@ from enum import Enum, IntEnum, StrEnum
 from functools import cached_property
 from struct import Struct
 
+from vudissect.spec.effect import Effect
+
 
 class Side(IntEnum):
     """Who sent a message (or, for the proxy, who noted an event)."""
@@ -287,25 +289,6 @@ class Answer(Enum):
     IF_POSTCOPY = "after POSTCOPY_LISTEN"
     ON_REQUEST = "acknowledged if REPLY_ACK is negotiated and NEED_REPLY is set"
     NEVER = "never"
-
-
-class Effect(Enum):
-    """What a message does to the session, where it does something that later messages build on."""
-
-    NONE = "none"
-    OFFER_FEATURES = "the reply tells which virtio features are offered"
-    ACK_FEATURES = "acknowledges virtio features"
-    OFFER_PROTOCOL_FEATURES = "the reply tells which protocol features are offered"
-    ACK_PROTOCOL_FEATURES = "acknowledges protocol features"
-    REPLACE_MEMORY = "replaces the memory map"
-    ADD_MEMORY = "adds a memory region"
-    REMOVE_MEMORY = "removes a memory region"
-    SET_KICK = "replaces the kick descriptor of a ring"
-    SET_CALL = "replaces the call descriptor of a ring"
-    SET_ERR = "replaces the err descriptor of a ring"
-    START_POSTCOPY = "memory tables are answered from now on"
-    END_POSTCOPY = "memory tables are no longer answered"
-    READ_CONFIG = "the reply tells the configuration space"
 
 
 class PhaseNeeded(Enum):
