@@ -1,17 +1,24 @@
-"""What is known of one connection: features, memory, rings' descriptors, what waits for an answer."""
+"""What is known of one connection: features, memory, rings, migration, and what waits for an answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import MemoryMap, Place
 from vudissect.session.pairing import Request, Waiting
-from vudissect.spec.effect import Effect
+from vudissect.session.phases import PHASES, Phase, Step
+from vudissect.session.rings import Order, Ring, Started
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Answer, Channel, Message
 from vudissect.spec.table import Protocol
 from vudissect.wire.header import NEED_REPLY
 
 _ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+
+# More than any device has; a hostile peer could name four billion.
+_MOST_RINGS = 1024
 
 
 @dataclass(slots=True)
@@ -21,27 +28,65 @@ class Negotiation:
     offered: int | None = None
     acked: int | None = None
 
+    def has(self, mask: int) -> bool:
+        """Whether all these features are in force."""
+        return (self.acked or 0) & mask == mask
 
-@dataclass(slots=True)
-class Ring:
-    """Names of the descriptors that a ring has now, by the message that sets them."""
 
-    descriptors: dict[Effect, str] = field(default_factory=dict)
+class Postcopy(Enum):
+    """How far postcopy migration has come."""
+
+    NONE = "none"
+    ADVISED = "advised"
+    LISTENING = "listening"
+    ENDED = "ended"
+
+
+class SharedFile(NamedTuple):
+    """Memory that was given for a purpose (log, in-flight requests): its size, descriptor and frame."""
+
+    size: int
+    offset: int
+    descriptor: str
+    frame: int
+
+
+class Change(NamedTuple):
+    """Something that a message changed, in the words of the state."""
+
+    subject: str
+    before: str
+    after: str
 
 
 class Connection:
-    """The state of one connection between a front-end and a back-end, its channels included."""
+    """The state of one connection between a front-end and a back-end, its channels included.
+
+    Numbers and words are None until a message has told them: a capture may begin in mid-session.
+    """
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
         self.number = number
         self.protocol = protocol
         self.guess = guess
+        self.phase = Phase.CONNECTED
         self.features = Negotiation()
         self.protocol_features = Negotiation()
+        self.gpu_features = Negotiation()
+        self.owned_since: int | None = None
+        self.queues: int | None = None
+        self.memory_slots: int | None = None
         self.memory = MemoryMap()
         self.rings: dict[int, Ring] = {}
-        self.postcopy = False
+        self.log: SharedFile | None = None
+        self.inflight: SharedFile | None = None
+        self.status: int | None = None
+        self.config: bytes | None = None
+        self.postcopy = Postcopy.NONE
+        self.transferring_state: str = ""
+        self.shared_memory: tuple[int, ...] | None = None
         self.waiting = tuple(Waiting() for _ in Channel)
+        self.changes: list[Change] = []
         bits = protocol.protocol_features
         self._reply_ack = bits.mask("REPLY_ACK")
         self._log_shmfd = bits.mask("LOG_SHMFD")
@@ -49,24 +94,60 @@ class Connection:
 
     def owes_reply(self, row: Message, flags: int) -> bool:
         """Whether the rules demand an answer to this request, as things stand."""
-        acked = self.protocol_features.acked or 0
         if row.answer is Answer.ALWAYS:
             return True
         if row.answer is Answer.NEVER:
             return False
-        if row.answer is Answer.IF_LOG_SHMFD and acked & self._log_shmfd:
+        if row.answer is Answer.IF_LOG_SHMFD and self.protocol_features.has(self._log_shmfd):
             return True
-        if row.answer is Answer.IF_POSTCOPY and self.postcopy:
+        if row.answer is Answer.IF_POSTCOPY and self.postcopy is Postcopy.LISTENING:
             return True
-        return bool(flags & NEED_REPLY and acked & self._reply_ack)
+        return bool(flags & NEED_REPLY) and self.protocol_features.has(self._reply_ack)
 
     def ring_address(self, address: int) -> Place | None:
-        """Where an address of SET_VRING_ADDR lies; None for an IOVA and outside of all regions."""
-        if (self.features.acked or 0) & _ACCESS_PLATFORM:
+        """Where an address of a ring lies; None for an IOVA and outside of all regions."""
+        if self.features.has(_ACCESS_PLATFORM):
             return None
-        if (self.protocol_features.acked or 0) & self._guest_addresses:
+        if self.protocol_features.has(self._guest_addresses):
             return self.memory.by_guest_address(address)
         return self.memory.by_user_address(address)
+
+    def ring(self, index: int) -> Ring:
+        """The ring of this index, which becomes known by being named."""
+        ring = self.rings.get(index)
+        if ring is None:
+            ring = Ring(index)
+            if self.features.acked is not None and not self.features.acked & _PROTOCOL_FEATURES:
+                ring.order(Order.ENABLE_ALL)
+            if len(self.rings) < _MOST_RINGS:
+                self.rings[index] = ring
+        return ring
+
+    def order_ring(self, ring: Ring, order: Order) -> None:
+        """Give a ring an order, and let the connection follow."""
+        before = ring.state()
+        ring.order(order)
+        self.changed(f"ring {ring.index}", before, ring.state())
+        if ring.started is Started.STARTED:
+            self.step(Step.RING_STARTED)
+        elif not any(other.started is Started.STARTED for other in self.rings.values()):
+            self.step(Step.RINGS_STOPPED)
+
+    def order_all_rings(self, order: Order) -> None:
+        """Give all rings an order."""
+        for ring in self.rings.values():
+            self.order_ring(ring, order)
+
+    def step(self, step: Step) -> None:
+        """Move the phase on."""
+        after = PHASES.get((self.phase, step), self.phase)
+        self.changed("connection", self.phase.value, after.value)
+        self.phase = after
+
+    def changed(self, subject: str, before: str, after: str) -> None:
+        """Note a change for whoever shows what a message did; equal words are none."""
+        if before != after:
+            self.changes.append(Change(subject, before, after))
 
     def close_channel(self, channel: Channel) -> tuple[Request, ...]:
         """Forget what waits on a channel; the requests that will now never get the answer that they are owed."""

@@ -1,55 +1,86 @@
 """What messages do to the state of a connection, one function for each `Effect` of the message table."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-from vudissect.session.connection import Connection, Ring
+from vudissect.session.connection import Connection, Negotiation, Postcopy, SharedFile
 from vudissect.session.memory import Region
 from vudissect.session.names import NamedDescriptor
+from vudissect.session.phases import Step
+from vudissect.session.rings import Addresses, Order, Slot
 from vudissect.spec.effect import Effect
+from vudissect.spec.features import STATUS_BITS, VIRTIO_FEATURES
+from vudissect.wire.fields import Fields
 
-# Rings beyond this are not tracked: descriptors can be given for 256 only.
-_MOST_RINGS = 256
-
-Descriptors = tuple[NamedDescriptor, ...]
-# Takes the connection, the payload by field and the descriptors; returns the name of a descriptor put out of use.
-Apply = Callable[[Connection, Mapping[str, Any], Descriptors], str]
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
-def _offer_features(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.features.offered = fields["features"]
-    connection.guess.see_features(fields["features"])
-    return ""
+@dataclass(slots=True)
+class Act:
+    """A message that takes effect. `replaced` is set to the name of a descriptor that it puts out of use."""
+
+    effect: Effect
+    connection: Connection
+    fields: Fields
+    descriptors: tuple[NamedDescriptor, ...]
+    frame: int
+    replaced: str = ""
+
+    @property
+    def descriptor(self) -> str:
+        """The name of the first descriptor, or ""."""
+        return self.descriptors[0].name if self.descriptors else ""
 
 
-def _ack_features(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.features.acked = fields["features"]
-    return ""
+Apply = Callable[[Act], None]
 
 
-def _offer_protocol_features(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.protocol_features.offered = fields["features"]
-    return ""
+def _offer_features(act: Act) -> None:
+    act.connection.features.offered = act.fields["features"]
+    act.connection.guess.see_features(act.fields["features"])
+    act.connection.step(Step.FEATURES)
 
 
-def _ack_protocol_features(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.protocol_features.acked = fields["features"]
-    return ""
+def _ack_features(act: Act) -> None:
+    connection = act.connection
+    connection.features.acked = act.fields["features"]
+    connection.step(Step.FEATURES)
+    if not act.fields["features"] & _PROTOCOL_FEATURES:
+        connection.order_all_rings(Order.ENABLE_ALL)
 
 
-def _read_config(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    if fields.get("offset") == 0:
-        connection.guess.see_config(fields["size"])
-    return ""
+def _offer(word: Callable[[Connection], Negotiation]) -> Apply:
+    def apply(act: Act) -> None:
+        word(act.connection).offered = act.fields["features"]
+
+    return apply
 
 
-def _replace_memory(connection: Connection, fields: Mapping[str, Any], descriptors: Descriptors) -> str:
-    regions = fields["regions"]
-    if connection.postcopy and not regions:
-        return ""  # the message that ends the exchange of addresses, not an empty map
-    names = [named.name for named in descriptors] + [""] * len(regions)
-    connection.memory.replace(
+def _acknowledge(word: Callable[[Connection], Negotiation]) -> Apply:
+    def apply(act: Act) -> None:
+        word(act.connection).acked = act.fields["features"]
+
+    return apply
+
+
+def _take_ownership(act: Act) -> None:
+    act.connection.owned_since = act.frame
+    act.connection.step(Step.SETUP)
+
+
+def _disable_rings(act: Act) -> None:
+    act.connection.order_all_rings(Order.DISABLE_ALL)
+    act.connection.step(Step.RESET)
+
+
+def _replace_memory(act: Act) -> None:
+    regions = act.fields["regions"]
+    if act.connection.postcopy is Postcopy.LISTENING and not regions:
+        return  # the message that ends the exchange of addresses, not an empty map
+    names = [named.name for named in act.descriptors] + [""] * len(regions)
+    before = len(act.connection.memory.regions)
+    act.connection.memory.replace(
         tuple(
             Region(
                 number, region["guest_addr"], region["size"], region["user_addr"], region["mmap_offset"], names[number]
@@ -57,65 +88,163 @@ def _replace_memory(connection: Connection, fields: Mapping[str, Any], descripto
             for number, region in enumerate(regions)
         )
     )
-    return ""
+    act.connection.changed("memory", f"{before} regions", f"{len(regions)} regions")
+    act.connection.step(Step.SETUP)
 
 
-def _add_memory(connection: Connection, fields: Mapping[str, Any], descriptors: Descriptors) -> str:
-    if "guest_addr" in fields:
-        name = descriptors[0].name if descriptors else ""
-        connection.memory.add(fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"], name)
-    return ""
+def _add_memory(act: Act) -> None:
+    fields = act.fields
+    if "guest_addr" in fields:  # else the message that ends the exchange of addresses
+        before = len(act.connection.memory.regions)
+        act.connection.memory.add(
+            fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"], act.descriptor
+        )
+        act.connection.changed("memory", f"{before} regions", f"{before + 1} regions")
+        act.connection.step(Step.SETUP)
 
 
-def _remove_memory(connection: Connection, fields: Mapping[str, Any], _: Descriptors) -> str:
-    region = connection.memory.remove(fields["guest_addr"], fields["size"], fields["user_addr"])
-    return region.descriptor if region is not None else ""
+def _remove_memory(act: Act) -> None:
+    fields = act.fields
+    before = len(act.connection.memory.regions)
+    region = act.connection.memory.remove(fields["guest_addr"], fields["size"], fields["user_addr"])
+    if region is not None:
+        act.replaced = region.descriptor
+        act.connection.changed("memory", f"{before} regions", f"{before - 1} regions")
 
 
-def _set_ring_descriptor(effect: Effect) -> Apply:
-    def apply(connection: Connection, fields: Mapping[str, Any], descriptors: Descriptors) -> str:
-        ring = connection.rings.get(fields["index"])
-        if ring is None:
-            if len(connection.rings) >= _MOST_RINGS:
-                return ""
-            ring = connection.rings[fields["index"]] = Ring()
-        new = descriptors[0].name if descriptors else ""
-        old = ring.descriptors.get(effect, "")
-        ring.descriptors[effect] = new
-        return old if old != new else ""
+def _count_queues(act: Act) -> None:
+    act.connection.queues = act.fields["queues"]
+
+
+def _count_memory_slots(act: Act) -> None:
+    act.connection.memory_slots = act.fields["slots"]
+
+
+def _set_ring_size(act: Act) -> None:
+    act.connection.ring(act.fields["index"]).size = act.fields["num"]
+
+
+def _set_ring_addresses(act: Act) -> None:
+    fields = act.fields
+    act.connection.ring(fields["index"]).addresses = Addresses(
+        act.frame, fields["desc"], fields["used"], fields["avail"], fields["log"], bool(fields["flags"] & 1)
+    )
+
+
+def _set_ring_base(act: Act) -> None:
+    act.connection.ring(act.fields["index"]).base = act.fields["num"]
+
+
+def _stop_ring(act: Act) -> None:
+    act.connection.order_ring(act.connection.ring(act.fields["index"]), Order.GET_BASE)
+
+
+def _ring_stopped(act: Act) -> None:
+    act.connection.ring(act.fields["index"]).stopped_at = act.fields["num"]
+
+
+def _set_ring_descriptor(act: Act) -> None:
+    ring = act.connection.ring(act.fields["index"])
+    old = ring.slots[act.effect]
+    new = Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, old.epoch + 1)
+    ring.slots[act.effect] = new
+    if old.name != new.name:
+        act.replaced = old.name
+    if act.effect is Effect.SET_KICK:
+        act.connection.order_ring(ring, Order.KICK)
+
+
+def _enable_ring(act: Act) -> None:
+    order = Order.ENABLE if act.fields["num"] else Order.DISABLE
+    act.connection.order_ring(act.connection.ring(act.fields["index"]), order)
+
+
+def _set_log(act: Act) -> None:
+    if "mmap_size" in act.fields:
+        size, offset = act.fields["mmap_size"], act.fields["mmap_offset"]
+        act.connection.log = SharedFile(size, offset, act.descriptor, act.frame)
+
+
+def _inflight(act: Act) -> None:
+    size, offset = act.fields["mmap_size"], act.fields["mmap_offset"]
+    act.connection.inflight = SharedFile(size, offset, act.descriptor, act.frame)
+
+
+def _status(act: Act) -> None:
+    status = act.fields["status"]
+    if act.connection.status is not None:
+        before, after = (" ".join(STATUS_BITS.names(word)) or "0" for word in (act.connection.status, status))
+        act.connection.changed("status", before, after)
+    act.connection.status = status
+
+
+def _read_config(act: Act) -> None:
+    if act.fields.get("offset") == 0:
+        act.connection.config = bytes.fromhex(act.fields["contents"])
+        act.connection.guess.see_config(act.fields["size"])
+
+
+def _postcopy(after: Postcopy) -> Apply:
+    def apply(act: Act) -> None:
+        act.connection.changed("postcopy", act.connection.postcopy.value, after.value)
+        act.connection.postcopy = after
 
     return apply
 
 
-def _start_postcopy(connection: Connection, _fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.postcopy = True
-    return ""
+def _start_state_transfer(act: Act) -> None:
+    act.connection.transferring_state = "load" if act.fields["direction"] else "save"
 
 
-def _end_postcopy(connection: Connection, _fields: Mapping[str, Any], _: Descriptors) -> str:
-    connection.postcopy = False
-    return ""
+def _end_state_transfer(act: Act) -> None:
+    act.connection.transferring_state = ""
+
+
+def _count_shared_memory(act: Act) -> None:
+    act.connection.shared_memory = tuple(entry["size"] for entry in act.fields["sizes"])
 
 
 ON_REQUEST: Mapping[Effect, Apply] = MappingProxyType(
     {
         Effect.ACK_FEATURES: _ack_features,
-        Effect.ACK_PROTOCOL_FEATURES: _ack_protocol_features,
+        Effect.ACK_PROTOCOL_FEATURES: _acknowledge(lambda connection: connection.protocol_features),
+        Effect.ACK_GPU_FEATURES: _acknowledge(lambda connection: connection.gpu_features),
+        Effect.TAKE_OWNERSHIP: _take_ownership,
+        Effect.DISABLE_RINGS: _disable_rings,
+        Effect.RESET: _disable_rings,
         Effect.REPLACE_MEMORY: _replace_memory,
         Effect.ADD_MEMORY: _add_memory,
         Effect.REMOVE_MEMORY: _remove_memory,
-        Effect.SET_KICK: _set_ring_descriptor(Effect.SET_KICK),
-        Effect.SET_CALL: _set_ring_descriptor(Effect.SET_CALL),
-        Effect.SET_ERR: _set_ring_descriptor(Effect.SET_ERR),
-        Effect.START_POSTCOPY: _start_postcopy,
-        Effect.END_POSTCOPY: _end_postcopy,
+        Effect.SET_RING_SIZE: _set_ring_size,
+        Effect.SET_RING_ADDRESSES: _set_ring_addresses,
+        Effect.SET_RING_BASE: _set_ring_base,
+        Effect.STOP_RING: _stop_ring,
+        Effect.SET_KICK: _set_ring_descriptor,
+        Effect.SET_CALL: _set_ring_descriptor,
+        Effect.SET_ERR: _set_ring_descriptor,
+        Effect.ENABLE_RING: _enable_ring,
+        Effect.SET_LOG: _set_log,
+        Effect.ADVISE_POSTCOPY: _postcopy(Postcopy.ADVISED),
+        Effect.START_POSTCOPY: _postcopy(Postcopy.LISTENING),
+        Effect.END_POSTCOPY: _postcopy(Postcopy.ENDED),
+        Effect.SET_INFLIGHT: _inflight,
+        Effect.SET_STATUS: _status,
+        Effect.START_STATE_TRANSFER: _start_state_transfer,
+        Effect.CHECK_STATE_TRANSFER: _end_state_transfer,
     }
 )
 
 ON_REPLY: Mapping[Effect, Apply] = MappingProxyType(
     {
         Effect.OFFER_FEATURES: _offer_features,
-        Effect.OFFER_PROTOCOL_FEATURES: _offer_protocol_features,
+        Effect.OFFER_PROTOCOL_FEATURES: _offer(lambda connection: connection.protocol_features),
+        Effect.OFFER_GPU_FEATURES: _offer(lambda connection: connection.gpu_features),
+        Effect.COUNT_QUEUES: _count_queues,
+        Effect.COUNT_MEMORY_SLOTS: _count_memory_slots,
+        Effect.STOP_RING: _ring_stopped,
+        Effect.OFFER_INFLIGHT: _inflight,
+        Effect.GET_STATUS: _status,
         Effect.READ_CONFIG: _read_config,
+        Effect.COUNT_SHARED_MEMORY: _count_shared_memory,
     }
 )

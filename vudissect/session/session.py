@@ -1,15 +1,15 @@
 """Records in, events out: one `Session` understands all connections of a capture or of a running proxy."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.session.connection import Connection
 from vudissect.session.device import DeviceGuess
-from vudissect.session.effects import ON_REPLY, ON_REQUEST
+from vudissect.session.effects import ON_REPLY, ON_REQUEST, Act, Apply
 from vudissect.session.event import Event, Kind
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Request
+from vudissect.session.phases import Step
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Answer, Channel, Device
 from vudissect.spec.payloads import ACK
@@ -56,6 +56,8 @@ class Session:
         connection = self.connections.get(record.connection)
         if connection is None:
             connection = self._new_connection(record.connection)
+        elif connection.changes:
+            connection.changes = []
         if record.kind is not RecordKind.MESSAGE:
             return self._connection_event(record, connection, elapsed)
         codec = self._big if int(record.marks) & _BIG_ENDIAN else self._little
@@ -98,7 +100,7 @@ class Session:
         else:
             owed = row.answer is not Answer.NEVER and connection.owes_reply(row, message.flags)
             if row.effect is not Effect.NONE:
-                replaced = self._apply(ON_REQUEST, connection, message, descriptors)
+                replaced = self._apply(ON_REQUEST, record, connection, message, descriptors)
         awaits = owed or row is None or bool(message.flags & NEED_REPLY)
         if awaits:
             connection.waiting[record.channel].ask(
@@ -118,13 +120,14 @@ class Session:
         request = connection.waiting[record.channel].answer(message.id)
         latency = None if request is None else record.received - request.forwarded
         if message.row is not None and message.row.effect is not Effect.NONE:
-            self._apply(ON_REPLY, connection, message, descriptors)
+            self._apply(ON_REPLY, record, connection, message, descriptors)
         kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
         return Event(record, connection, kind, elapsed, message, False, request, latency, descriptors)
 
     @staticmethod
     def _apply(
-        effects: Mapping[Effect, Any],
+        effects: Mapping[Effect, Apply],
+        record: Record,
         connection: Connection,
         message: WireMessage,
         descriptors: tuple[NamedDescriptor, ...],
@@ -133,8 +136,10 @@ class Session:
         apply = effects.get(message.row.effect)
         if apply is None or message.layout is None:
             return ""
-        name: str = apply(connection, to_fields(message.layout, message.values), descriptors)
-        return name
+        fields = to_fields(message.layout, message.values)
+        act = Act(message.row.effect, connection, fields, descriptors, record.frame)
+        apply(act)
+        return act.replaced
 
     def _connection_event(self, record: Record, connection: Connection, elapsed: int) -> Event:
         unanswered: tuple[Request, ...] = ()
@@ -143,6 +148,7 @@ class Session:
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.close_channel(record.channel)
         elif record.kind is RecordKind.CONNECTION_CLOSED:
+            connection.step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
             del self.connections[record.connection]
         return Event(record, connection, Kind.EVENT, elapsed, unanswered=unanswered)

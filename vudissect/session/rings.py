@@ -1,0 +1,106 @@
+"""The state of a ring: two small machines, and what the front-end has told of it.
+
+Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a ring that is started and enabled; the
+two are independent of each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from vudissect.spec.effect import Effect
+
+
+class Started(Enum):
+    """Whether the ring was given to the back-end."""
+
+    STOPPED = "stopped"
+    STARTED = "started"
+
+
+class Enabled(Enum):
+    """Whether the back-end may process it."""
+
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+
+
+class Order(Enum):
+    """What the front-end orders of a ring, be it by a message for the ring or for all of them."""
+
+    KICK = "a kick descriptor comes"
+    GET_BASE = "the base is asked for"
+    ENABLE = "enabled by message"
+    DISABLE = "disabled by message"
+    ENABLE_ALL = "features acknowledged without PROTOCOL_FEATURES"
+    DISABLE_ALL = "owner or device reset"
+
+
+# What is not in the tables changes nothing.
+STARTED: Mapping[tuple[Started, Order], Started] = MappingProxyType(
+    {
+        (Started.STOPPED, Order.KICK): Started.STARTED,
+        (Started.STARTED, Order.GET_BASE): Started.STOPPED,
+    }
+)
+ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(
+    {
+        (Enabled.DISABLED, Order.ENABLE): Enabled.ENABLED,
+        (Enabled.DISABLED, Order.ENABLE_ALL): Enabled.ENABLED,
+        (Enabled.ENABLED, Order.DISABLE): Enabled.DISABLED,
+        (Enabled.ENABLED, Order.DISABLE_ALL): Enabled.DISABLED,
+    }
+)
+
+
+@dataclass(slots=True)
+class Slot:
+    """One of the descriptors of a ring: its name ("" for none), the frame that gave it, and how often one was given."""
+
+    name: str = ""
+    nofd: bool = False
+    frame: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts of a ring are, as told in `frame`; `log` only counts where `logged`."""
+
+    frame: int
+    desc: int
+    used: int
+    avail: int
+    log: int
+    logged: bool
+
+
+@dataclass(slots=True)
+class Ring:
+    """What is known of a ring. Numbers are None until they were told."""
+
+    index: int
+    started: Started = Started.STOPPED
+    enabled: Enabled = Enabled.DISABLED
+    size: int | None = None
+    base: int | None = None
+    stopped_at: int | None = None
+    addresses: Addresses | None = None
+    slots: dict[Effect, Slot] = field(
+        default_factory=lambda: {Effect.SET_KICK: Slot(), Effect.SET_CALL: Slot(), Effect.SET_ERR: Slot()}
+    )
+
+    @property
+    def running(self) -> bool:
+        """Whether the back-end processes it."""
+        return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
+
+    def order(self, order: Order) -> None:
+        """Let both machines take an order."""
+        self.started = STARTED.get((self.started, order), self.started)
+        self.enabled = ENABLED.get((self.enabled, order), self.enabled)
+
+    def state(self) -> str:
+        """The state in words: `started, enabled`."""
+        return f"{self.started.value}, {self.enabled.value}"
