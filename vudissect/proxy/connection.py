@@ -40,6 +40,7 @@ class Connection:
         recorder: Recorder,
         closed: Callable[["Connection"], None],
     ) -> None:
+        self.is_pair = missing is None
         self._number = number
         self._poller = poller
         self._recorder = recorder

@@ -5,7 +5,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
-from socket import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+from socket import AF_UNIX, SO_ACCEPTCONN, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 
 from vudissect.proxy.address import Address, AddressError
 
@@ -13,6 +13,14 @@ _BACKLOG = 128
 
 # Nobody is there (yet): worth another try.
 _ABSENT = {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN}
+
+
+def claim(address: Address) -> None:
+    """Make sure that `fd:N` is a socket, and that no program which is started from here inherits it; `AddressError`."""
+    if address.fd is not None:
+        inherited = _inherited(address.fd)
+        inherited.set_inheritable(False)
+        inherited.detach()
 
 
 class Listener:
@@ -23,7 +31,12 @@ class Listener:
         self._address = address
         self._inode: tuple[int, int] | None = None
         try:
-            self.socket = _inherited(address.fd) if address.fd is not None else self._bind()
+            if address.fd is None:
+                self.socket = self._bind()
+            else:
+                self.socket = _inherited(address.fd)
+                if not self.socket.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):
+                    raise AddressError(f"{address}: does not listen; for a connected socket say connect:{address}")
         except OSError as error:
             raise AddressError(f"{address}: cannot listen there: {error.strerror}") from None
         self.socket.setblocking(False)
@@ -79,10 +92,9 @@ def _inherited(fd: int) -> socket.socket:
     try:
         inherited = socket.socket(fileno=fd)
     except OSError as error:
-        raise AddressError(f"fd:{fd}: not a socket that this process was given: {error.strerror}") from None
+        raise AddressError(f"fd:{fd}: {error.strerror}: a Unix stream socket is needed") from None
     if inherited.family != AF_UNIX or inherited.type != SOCK_STREAM:
         raise AddressError(f"fd:{fd}: not a Unix stream socket")
-    inherited.set_inheritable(False)
     return inherited
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 
 from vudissect.proxy.address import Address, AddressError, Role
-from vudissect.proxy.endpoint import Listener, dial
+from vudissect.proxy.endpoint import Listener, claim, dial
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.spec.model import Side
 
@@ -68,9 +68,11 @@ class Pairing:
         self._calling_since = 0.0
         self._said_so: set[Side] = set()
         self._ticking = False
+        self._cannot_accept = False
         self._listeners: dict[Side, Listener] = {}
         try:
             for side in _SIDES:
+                claim(addresses[side])
                 if side not in self._dialled:
                     self._listeners[side] = Listener(addresses[side])
         except AddressError:
@@ -84,7 +86,7 @@ class Pairing:
             self._call()
 
     def connection_ended(self) -> None:
-        """Where both sides are dialled: do so again, after a moment."""
+        """A pair has been served. Where both sides are dialled: do so again, after a moment."""
         if self._calls_both and not self.finished:
             self._poller.later(_BACK_OFF_SECONDS, self._call)
 
@@ -92,10 +94,7 @@ class Pairing:
         """Accept and dial no longer; peers that are still waiting are left alone."""
         self.finished = True
         self._calling = False
-        for listener in self._listeners.values():
-            self._poller.forget(listener.socket.fileno())
-            listener.close()
-        self._listeners.clear()
+        self._stop_listening()
         for side in _SIDES:
             while self._waiting[side]:
                 self._leave_alone(side, self._waiting[side][0], Side.PROXY, "stopped")
@@ -104,6 +103,12 @@ class Pairing:
         for side, listener in self._listeners.items():
             accept = partial(self._accept, side, listener)
             self._poller.watch(listener.socket.fileno(), READABLE, accept, accept)
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners.values():
+            self._poller.forget(listener.socket.fileno())
+            listener.close()
+        self._listeners.clear()
 
     def _call(self) -> None:
         self._calling = not self.finished
@@ -114,9 +119,12 @@ class Pairing:
         try:
             while accepted := listener.accept():
                 self._arrived(side, accepted)
+            self._cannot_accept = False
         except OSError as error:
             # Too many open files, usually. The event would come again and again: look away from it for a while.
-            self._warn(f"cannot accept the {side.label}: {error.strerror}")
+            if not self._cannot_accept:
+                self._cannot_accept = True
+                self._warn(f"cannot accept the {side.label}: {error.strerror}: trying again until it works")
             self._poller.change(listener.socket.fileno(), None)
             self._poller.later(_ACCEPT_AGAIN_SECONDS, self._watch_listeners)
         self._advance()
@@ -153,6 +161,8 @@ class Pairing:
             self._said_so.clear()
             if self._once:
                 self.finished = True
+                # Not at once: this may be the call of a listener.
+                self._poller.later(0, self._stop_listening)
             self._paired((front_end, back_end))
 
     def _is_wanted(self, side: Side) -> bool:

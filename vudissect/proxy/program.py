@@ -68,11 +68,12 @@ def _open_capture(name: str | None, encoder: CaptureEncoder) -> Sink:
         fd, name = os.dup(_STDOUT), "standard output"
     else:
         fd, name = _create(name)
-        _warn(f"recording to {name}")
     try:
-        return sink_for(fd, name, encoder.preamble(), _gap_maker(encoder), _warn)
+        sink = sink_for(fd, name, encoder.preamble(), _gap_maker(encoder), _warn)
     except OSError as error:
-        raise RecordingError(f"{name}: cannot be written: {error.strerror}") from None
+        raise RecordingError(f"{name}: cannot be written: {error.strerror}: name another file with -w") from None
+    _warn(f"recording to {name}")
+    return sink
 
 
 def _create(name: str | None) -> tuple[int, str]:

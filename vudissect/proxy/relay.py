@@ -124,4 +124,5 @@ class Relay:
 
     def _closed(self, connection: Connection) -> None:
         self._active.discard(connection)
-        self._pairing.connection_ended()
+        if connection.is_pair:
+            self._pairing.connection_ended()
