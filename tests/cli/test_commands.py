@@ -189,6 +189,23 @@ class TestRefusals:
         self.refused(result, "No space left")
 
 
+class TestState:
+    def test_the_state_at_a_frame_knows_only_what_was_said_until_then(self, capture: Path) -> None:
+        early = run("state", str(capture), "--at", "3").stdout.decode()
+        late = run("state", str(capture)).stdout.decode()
+
+        assert "  ring 0" not in early
+        assert "  ring 1: started, disabled; size 256" in late
+
+    def test_a_question_without_an_answer_is_waiting(self, capture: Path) -> None:
+        assert b"waiting on the main channel: GET_FEATURES (#2)" in run("state", str(capture), "--at", "2").stdout
+
+    def test_a_frame_that_does_not_exist_is_refused(self, capture: Path) -> None:
+        result = run("state", str(capture), "--at", "99")
+
+        assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
+
+
 class TestMessages:
     def test_the_table_lists_every_channel(self) -> None:
         text = run("messages").stdout.decode()

@@ -22,7 +22,7 @@ _DECIMAL = frozenset({Meaning.NUMBER, Meaning.COUNT, Meaning.RING, Meaning.STATU
 
 
 def detail_lines(event: Event) -> Iterator[str]:
-    """The header, every field of the payload, and the descriptors."""
+    """The header, every field of the payload, the descriptors, and what the message changed."""
     message = event.message
     if message is None:
         return
@@ -35,6 +35,8 @@ def detail_lines(event: Event) -> Iterator[str]:
         yield f"bytes: {hex_text(message.data, _MOST_BYTES)}"
     for named in event.descriptors:
         yield _descriptor_line(named)
+    for change in event.connection.changes:
+        yield f"changes {change.subject}: {change.before} -> {change.after}"
 
 
 def _flags_text(message: WireMessage) -> str:

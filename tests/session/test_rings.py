@@ -1,0 +1,161 @@
+"""Rings and phases: what the messages of a session do to them."""
+
+import pytest
+
+from tests.conversation import Conversation, eventfd, memfd
+from vudissect.session.connection import Connection
+from vudissect.session.phases import PHASES, Phase, Step
+from vudissect.session.rings import Enabled, Order, Ring, Started
+from vudissect.session.session import Session
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+
+PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+
+
+def after(talk: Conversation) -> Connection:
+    return talk.events()[-1].connection
+
+
+def changes(talk: Conversation) -> list[str]:
+    """Everything that changed, in order."""
+    session = Session()
+    return [
+        f"{change.subject}: {change.before} -> {change.after}"
+        for record in talk.records
+        for change in session.feed(record).connection.changes
+    ]
+
+
+@pytest.mark.parametrize("started", Started)
+@pytest.mark.parametrize("enabled", Enabled)
+@pytest.mark.parametrize(
+    ("order", "then_started", "then_enabled"),
+    [
+        (Order.KICK, Started.STARTED, None),
+        (Order.GET_BASE, Started.STOPPED, None),
+        (Order.ENABLE, None, Enabled.ENABLED),
+        (Order.DISABLE, None, Enabled.DISABLED),
+        (Order.ENABLE_ALL, None, Enabled.ENABLED),
+        (Order.DISABLE_ALL, None, Enabled.DISABLED),
+    ],
+)
+def test_started_and_enabled_are_independent(
+    started: Started, enabled: Enabled, order: Order, then_started: Started | None, then_enabled: Enabled | None
+) -> None:
+    ring = Ring(0, started, enabled)
+
+    ring.order(order)
+
+    assert (ring.started, ring.enabled) == (then_started or started, then_enabled or enabled)
+
+
+def test_a_ring_runs_once_it_is_started_and_enabled() -> None:
+    talk = Conversation()
+    talk.front_end("SET_FEATURES", features=PROTOCOL_FEATURES)
+    talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(1),))
+    before = after(talk).rings[0].running
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+
+    assert (before, after(talk).rings[0].running) == (False, True)
+
+
+def test_without_protocol_features_a_ring_is_enabled_by_rule() -> None:
+    talk = Conversation()
+    talk.front_end("SET_FEATURES", features=0)
+    talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(1),))
+
+    assert after(talk).rings[0].running
+
+
+def test_asking_for_the_base_stops_a_ring_and_the_answer_says_where() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_KICK", index=2, nofd=1)
+    talk.front_end("GET_VRING_BASE", index=2)
+    talk.back_end("GET_VRING_BASE", index=2, num=77)
+
+    ring = after(talk).rings[2]
+
+    assert (ring.started, ring.stopped_at) == (Started.STOPPED, 77)
+
+
+@pytest.mark.parametrize("name", ["RESET_DEVICE", "RESET_OWNER"])
+def test_a_reset_disables_all_rings_and_keeps_the_memory(name: str) -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", regions=[{"size": 4096}], descriptors=(memfd(),))
+    for ring in (0, 1):
+        talk.front_end("SET_VRING_ENABLE", index=ring, num=1)
+    talk.front_end(name)
+
+    connection = after(talk)
+
+    assert [ring.enabled for ring in connection.rings.values()] == [Enabled.DISABLED] * 2
+    assert len(connection.memory.regions) == 1
+
+
+def test_what_is_told_of_a_ring_is_known() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_NUM", index=1, num=256)
+    talk.front_end("SET_VRING_BASE", index=1, num=5)
+    talk.front_end("SET_VRING_ADDR", index=1, flags=1, desc=1, used=2, avail=3, log=4)
+
+    ring = after(talk).rings[1]
+
+    assert (ring.size, ring.base) == (256, 5)
+    assert ring.addresses is not None
+    assert (ring.addresses.frame, ring.addresses.used, ring.addresses.logged) == (3, 2, True)
+
+
+def test_every_call_descriptor_begins_an_epoch() -> None:
+    talk = Conversation()
+    for number in (1, 2):
+        talk.front_end("SET_VRING_CALL", index=0, descriptors=(eventfd(number),))
+
+    slot = after(talk).rings[0].slots[Effect.SET_CALL]
+
+    assert (slot.name, slot.frame, slot.epoch) == ("evt#2", 2, 2)
+
+
+def test_ten_thousand_rings_are_not_kept() -> None:
+    talk = Conversation()
+    for index in range(10_000):
+        talk.front_end("SET_VRING_NUM", index=index, num=1)
+
+    assert len(after(talk).rings) <= 1024
+
+
+def test_a_whole_session_moves_through_its_phases() -> None:
+    talk = Conversation()
+    talk.ask("GET_FEATURES", features=PROTOCOL_FEATURES)
+    talk.front_end("SET_OWNER")
+    talk.front_end("SET_VRING_KICK", index=0, nofd=1)
+    talk.front_end("SET_VRING_KICK", index=1, nofd=1)
+    talk.front_end("GET_VRING_BASE", index=0)
+    talk.front_end("GET_VRING_BASE", index=1)
+    talk.front_end("SET_VRING_KICK", index=0, nofd=1)
+
+    assert [change.removeprefix("connection: ") for change in changes(talk) if "connection" in change] == [
+        "connected -> negotiating",
+        "negotiating -> configured",
+        "configured -> running",
+        "running -> suspended",
+        "suspended -> running",
+    ]
+
+
+def test_no_phase_is_left_behind() -> None:
+    reached = {Phase.CONNECTED}
+    for _ in Phase:
+        reached |= {there for (here, _), there in PHASES.items() if here in reached}
+
+    assert reached == set(Phase)
+    assert not [step for (phase, step) in PHASES if phase is Phase.CLOSED and step is not Step.CLOSED]
+
+
+def test_a_message_that_repeats_what_is_known_changes_nothing() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+    once = changes(talk)
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+
+    assert changes(talk) == once == ["ring 0: stopped, disabled -> stopped, enabled"]

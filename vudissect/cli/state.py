@@ -1,0 +1,36 @@
+"""`vudissect state`: what is known of the connections of a capture at one frame."""
+
+import click
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.state import state_lines
+from vudissect.session.session import Session
+
+
+@click.command("state")
+@click.argument("file")
+@click.option(
+    "--at", "frame", type=click.IntRange(1), metavar="FRAME", help="Up to and with this frame; else the last."
+)
+def command(file: str, frame: int | None) -> None:
+    """Print the state of all connections of the capture FILE that are open at a frame.
+
+    Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
+    """
+    session = Session()
+    with clear_errors(file):
+        last = 0
+        for record in read_capture(open_capture(file)):
+            if frame is not None and record.frame > frame:
+                break
+            session.feed(record)
+            last = record.frame
+        if frame is not None and last < frame:
+            fail(f"{file} has {last} frames, there is no frame {frame}")
+        if not session.connections:
+            click.echo(f"no connection is open at frame {last}")
+        for connection in session.connections.values():
+            for line in state_lines(connection):
+                click.echo(line)
