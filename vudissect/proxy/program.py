@@ -41,7 +41,9 @@ def run(settings: Settings, recording: Recording) -> int:
     """Be vuproxy, and return the exit status. `AddressError` or `RecordingError` if it cannot even begin."""
     raise_descriptor_limit()
     epoch_offset = time.time_ns() - time.monotonic_ns()
-    encoder = CaptureEncoder(f"vuproxy {__version__}", shlex.join(sys.argv), recording.snaplen, epoch_offset)
+    # Without the folder of the program: it is the user's, and a capture is shown to others.
+    command = shlex.join(["vuproxy", *sys.argv[1:]])
+    encoder = CaptureEncoder(f"vuproxy {__version__}", command, recording.snaplen, epoch_offset)
     recorder = Recorder(encoder, recording.snaplen, _warn)
     relay = Relay(settings, recorder, _warn)
     try:
