@@ -65,17 +65,20 @@ def check_version(needed: Program) -> None:
         raise PeerError(f"{needed.name} is not {needed.version}*: name its capture after its own version")
 
 
-def main(names: list[str]) -> None:
-    """Make the captures of these names, or all."""
+def main(names: list[str]) -> int:
+    """Make the captures of these names, or all; the exit status."""
     unknown = [name for name in names if name not in CAPTURES]
     if unknown:
-        sys.exit(f"no capture is called {unknown[0]!r}; there are {', '.join(CAPTURES)}")
+        print(f"no capture is called {unknown[0]!r}; there are {', '.join(CAPTURES)}", file=sys.stderr)
+        return 2
     for name in names or CAPTURES:
         try:
             print(make(name))
         except PeerError as error:
-            sys.exit(f"{name}: {error}")
+            print(f"{name}: {error}", file=sys.stderr)
+            return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main([Path(name).name.removesuffix(".pcapng") for name in sys.argv[1:]])
+    sys.exit(main([Path(name).name.removesuffix(".pcapng") for name in sys.argv[1:]]))

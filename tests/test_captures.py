@@ -1,0 +1,86 @@
+"""The committed captures, decoded without the programs that they were recorded from."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.peers import guest, testpmd
+from tests.peers.meaning import HealthyCapture, Meaning, meaning_of
+from tests.peers.situations import MIB, SECTORS
+from vudissect.spec.model import Channel
+
+_FOLDER = Path(__file__).parent.parent / "captures"
+
+
+class Expected(NamedTuple):
+    """What a capture must say: `memory` in bytes, `capacity` in sectors.
+
+    `messages` are those on the main channel but for the translation of addresses, which no two runs do alike;
+    `misses` is how often, at least, the back-end asks for an address.
+    """
+
+    device: str
+    memory: int
+    messages: int
+    descriptors: int
+    capacity: int = 0
+    back_end_channel: bool = True
+    misses: int = 0
+
+
+_GUEST = guest.MEMORY * MIB
+_TESTPMD = testpmd.MEMORY * MIB
+
+EXPECTED = {
+    "qemu-7.2-blk-qsd": Expected("blk", _GUEST, 42, 8, capacity=SECTORS),
+    "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
+    "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
+    "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
+    "dpdk-22.11-virtio-user-server-vhost-client": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
+}
+
+
+@pytest.fixture(scope="module", params=EXPECTED)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def meaning(name: str) -> Meaning:
+    return meaning_of(_FOLDER / f"{name}.pcapng")
+
+
+@pytest.fixture(scope="module")
+def expected(name: str) -> Expected:
+    return EXPECTED[name]
+
+
+def test_something_is_expected_of_every_capture() -> None:
+    assert {path.name for path in _FOLDER.glob("*.pcapng*")} == {f"{name}.pcapng" for name in EXPECTED}
+
+
+class TestCapture(HealthyCapture):
+    def test_the_device_is_recognised(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.device == expected.device
+
+    def test_the_memory_regions_are_the_memory_that_was_shared(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.memory == expected.memory
+
+    def test_the_descriptors_are_all_there(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.descriptors == expected.descriptors
+
+    def test_the_messages_are_all_there(self, meaning: Meaning, expected: Expected) -> None:
+        translations = 2 * meaning.requests[Channel.MAIN, "IOTLB_MSG"]
+        assert meaning.messages[Channel.MAIN] - translations == expected.messages
+
+    def test_the_capacity_is_the_size_of_the_image(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.capacity == expected.capacity
+
+    def test_the_channel_of_the_back_end_is_there_when_it_was_handed_over(
+        self, meaning: Meaning, expected: Expected
+    ) -> None:
+        assert (Channel.BACKEND in meaning.opened) == expected.back_end_channel
+
+    def test_the_back_end_asked_for_addresses(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.requests[Channel.BACKEND, "IOTLB_MSG"] >= expected.misses
