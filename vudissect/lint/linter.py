@@ -1,0 +1,111 @@
+"""Asks the rules about every event, as few of them as possible."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Finding
+from vudissect.lint.rule import At, Rule, Trigger
+from vudissect.lint.rules import ALL_RULES
+from vudissect.session.event import Event, Kind
+from vudissect.spec.model import Channel, Message
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
+
+# Flags of a message about which there is nothing to say; the GPU channel has no version.
+_REGULAR_FLAGS = (
+    (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
+    (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
+    (frozenset({0}), frozenset({REPLY})),
+)
+_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN)
+
+# Repetitions are counted, not told again.
+_MOST_OF_A_RULE = 20
+
+
+class Linter:
+    """Finds what is wrong in a session. Feed it every event, in order; `finish` asks about what is left open.
+
+    A rule that is broken over and over on one connection is told `_MOST_OF_A_RULE` times; `withheld` counts the rest.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = ALL_RULES) -> None:
+        self._rules = tuple(rule for rule in rules if rule.check is not None)
+        self._for_message: dict[tuple[Message | None, bool], tuple[Rule, ...]] = {}
+        self._irregular = self._of(lambda trigger: trigger.irregular)
+        self._at_end = self._of(lambda trigger: trigger.at_end)
+        self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
+        self._memories: dict[int, dict[str, dict[Any, Any]]] = {}
+        self._told: dict[tuple[int, str], int] = {}
+        self._last: dict[int, Event] = {}
+        self.withheld: dict[str, int] = {}
+        self._lost_sync: dict[tuple[int, Channel], int] = {}
+
+    def check(self, event: Event) -> list[Finding]:
+        """What is wrong with this event."""
+        message = event.message
+        number = event.record.connection
+        self._last[number] = event
+        if message is None:
+            rules = self._for_event[event.record.kind]
+        else:
+            key = (message.row, message.reply)
+            found = self._for_message.get(key)
+            rules = found if found is not None else self._new_rules(*key)
+            if message.reply and (number, event.record.channel) in self._lost_sync:
+                return []  # all that follows a lost synchronisation is its consequence
+            if _is_irregular(event):
+                rules = self._irregular + rules
+        findings = list(self._ask(rules, event)) if rules else []
+        if event.record.kind is RecordKind.CONNECTION_CLOSED:
+            self._forget(number)
+        return findings
+
+    def finish(self) -> list[Finding]:
+        """What is wrong where the capture ends, on connections that are still open."""
+        return [finding for event in self._last.values() for finding in self._ask(self._at_end, event)]
+
+    def _ask(self, rules: tuple[Rule, ...], event: Event) -> Iterator[Finding]:
+        number = event.record.connection
+        at = At(event, self._memories.setdefault(number, {}), self._lost_sync)
+        for rule in rules:
+            at.rule = rule
+            assert rule.check is not None
+            for finding in rule.check(at):
+                told = self._told[number, rule.id] = self._told.get((number, rule.id), 0) + 1
+                if told <= _MOST_OF_A_RULE:
+                    yield finding
+                else:
+                    self.withheld[rule.id] = self.withheld.get(rule.id, 0) + 1
+
+    def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
+
+    def _new_rules(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
+        rules = self._of(
+            lambda trigger: bool(trigger.matches and not trigger.irregular and trigger.matches(row, reply))
+        )
+        self._for_message[row, reply] = rules
+        return rules
+
+    def _forget(self, number: int) -> None:
+        self._memories.pop(number, None)
+        self._last.pop(number, None)
+        for channel in Channel:
+            self._lost_sync.pop((number, channel), None)
+
+
+def _is_about(kind: RecordKind, trigger: Trigger) -> bool:
+    return kind in trigger.kinds
+
+
+def _is_irregular(event: Event) -> bool:
+    message = event.message
+    assert message is not None
+    return (
+        event.kind is Kind.MALFORMED
+        or message.flags not in _REGULAR_FLAGS[event.record.channel][message.reply]
+        or bool(int(event.record.marks) & ~_REGULAR_MARKS)
+        or (message.reply and event.request is None)
+    )
