@@ -13,7 +13,7 @@ help:
 	@echo "make test      style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
 	@echo "make check     style and types only"
 	@echo "make bench     measure against a relay in C and against tshark"
-	@echo "make docs      generate docs/messages.md"
+	@echo "make docs      generate the pages of docs/ that come from the code"
 	@echo "make captures  record the captures in captures/ anew"
 
 $(VENV)/installed: pyproject.toml
@@ -36,7 +36,7 @@ check: $(VENV)/installed
 	$(BIN)/mypy
 
 test: check packages
-	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist loadscope
 
 bench: $(VENV)/installed packages
 	@sh tests/packages.sh gcc libc6-dev
@@ -44,6 +44,7 @@ bench: $(VENV)/installed packages
 
 docs: $(VENV)/installed
 	$(BIN)/vudissect messages --markdown > docs/messages.md
+	$(BIN)/vudissect rules --markdown > docs/rules.md
 
 captures: $(VENV)/installed packages
 	$(BIN)/python captures/make.py

@@ -9,6 +9,8 @@ from vudissect import __version__
 # Name, module beside this file, and the line for --help; the module's function `command` is the command.
 _COMMANDS = {
     "show": ("show", "Explain a capture, one line a message."),
+    "lint": ("lint", "Say what is wrong in captures, and who is to blame."),
+    "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "messages": ("messages", "Print the message table."),
     "demo": ("demo", "Record and explain a small session; needs nothing installed."),

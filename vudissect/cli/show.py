@@ -4,15 +4,14 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import click
 
-from vudissect.capture.errors import CaptureError, TruncatedCapture
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.reading import look_ahead, until_truncated
 from vudissect.render.jsonl import json_lines
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
@@ -22,8 +21,6 @@ from vudissect.session.session import Session, guess_devices
 from vudissect.spec.devices import DEVICES, device_by_name
 from vudissect.spec.model import Channel, Device, Side
 
-# What tells the device type is said while a connection is set up.
-_RECORDS_TO_GUESS_FROM = 512
 _LINES_AT_ONCE = 256
 
 
@@ -66,11 +63,11 @@ def command(
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
-        records: Iterator[Record] = _until_truncated(read_capture(stream))
+        records: Iterator[Record] = until_truncated(read_capture(stream))
         if live:
             session = Session(told)
         else:
-            first, records = _look_ahead(records)
+            first, records = look_ahead(records)
             session = Session(told, {} if told else guess_devices(first))
         events = filter(wanted.keeps, session.events(records))
         lines = json_lines(events, look_ahead=not live) if as_json else _text(events, session, verbose, not no_times)
@@ -85,38 +82,6 @@ def _device(name: str | None) -> Device | None:
         known = ", ".join(device.name for device in DEVICES if device.config.fields)
         fail(f"unknown device type {name!r}; known are {known}")
     return device
-
-
-def _until_truncated(records: Iterable[Record]) -> Iterator[Record]:
-    # A capture that was cut off is what a crash leaves behind: all that is there is worth showing.
-    any_read = False
-    try:
-        for record in records:
-            any_read = True
-            yield record
-    except TruncatedCapture as error:
-        if not any_read:
-            raise
-        sys.stdout.flush()
-        print(f"vudissect: {error}", file=sys.stderr)
-
-
-def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:
-    """The first records, and all of them over again; what ends them too early does so in its place."""
-    first: list[Record] = []
-    failure: CaptureError | None = None
-    try:
-        first.extend(islice(records, _RECORDS_TO_GUESS_FROM))
-    except CaptureError as error:
-        failure = error
-
-    def again() -> Iterator[Record]:
-        yield from first
-        if failure is not None:
-            raise failure
-        yield from records
-
-    return first, again()
 
 
 def _text(events: Iterable[Event], session: Session, verbose: bool, times: bool) -> Iterator[str]:

@@ -1,0 +1,116 @@
+"""Findings for people, for programs and for CI servers."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from xml.etree import ElementTree
+
+from vudissect.lint.finding import Finding, Severity
+from vudissect.lint.rule import Rule
+from vudissect.render.style import Style
+from vudissect.render.units import printable
+
+_ORDER = {severity: number for number, severity in enumerate(Severity)}
+# What makes the exit status 1; `--strict` adds warnings.
+_FAILURES = frozenset({Severity.ERROR})
+_STRICT_FAILURES = frozenset({Severity.ERROR, Severity.WARNING})
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, and among equals what came first: a first cause stands before its consequences."""
+    return sorted(findings, key=lambda finding: (_ORDER[finding.severity], finding.frame))
+
+
+def fails(finding: Finding, *, strict: bool) -> bool:
+    """Whether a finding makes the exit status 1."""
+    return finding.severity in (_STRICT_FAILURES if strict else _FAILURES)
+
+
+def finding_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
+    """One line; the frame is left out where the finding stands below its message."""
+    place = "" if finding.frame in (0, frame) else f" #{finding.frame}"
+    severity = f"{finding.severity.value} {finding.rule}"
+    colour = style.bad if finding.severity is Severity.ERROR else style.dim
+    because = ""
+    if finding.frames:
+        because = f" (see {', '.join(f'#{number}' for number in finding.frames)})"
+    return f"{colour(severity)}{place} {finding.blame.value}: {printable(finding.message)}{because}"
+
+
+def report(findings: Sequence[Finding], withheld: dict[str, int], messages: int, style: Style) -> Iterator[str]:
+    """The findings of one capture, line by line, with what each rule refers to."""
+    for finding in in_order(findings):
+        yield finding_text(finding, style)
+        yield style.dim(f"    {finding.source}")
+    for rule, times in sorted(withheld.items()):
+        yield f"{rule}: {times} more times"
+    counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
+    words = [f"{count} {severity.value}{'s' if count != 1 else ''}" for severity, count in counts.items() if count]
+    yield f"{messages} messages: {', '.join(words) or 'nothing found'}"
+
+
+def finding_json(finding: Finding, file: str) -> str:
+    """One JSON object; keys are stable."""
+    return json.dumps(
+        {
+            "rule": finding.rule,
+            "severity": finding.severity.value,
+            "blame": finding.blame.value,
+            "frame": finding.frame,
+            "frames": list(finding.frames),
+            "message": finding.message,
+            "source": finding.source,
+            "connection": finding.connection,
+            "file": file,
+        }
+    )
+
+
+def junit(results: Iterable[tuple[str, Sequence[Finding]]], *, strict: bool) -> bytes:
+    """A JUnit report: a test suite for each capture, a test case for each finding, or one that passed."""
+    root = ElementTree.Element("testsuites", name="vudissect lint")
+    for file, findings in results:
+        suite = ElementTree.SubElement(root, "testsuite", name=file, tests=str(max(1, len(findings))))
+        failures = 0
+        for finding in in_order(findings):
+            case = ElementTree.SubElement(suite, "testcase", classname=file, name=f"{finding.rule} #{finding.frame}")
+            text = f"{finding.blame.value}: {printable(finding.message)}"
+            if fails(finding, strict=strict):
+                failures += 1
+                ElementTree.SubElement(case, "failure", type=finding.severity.value, message=text).text = finding.source
+            else:
+                ElementTree.SubElement(case, "system-out").text = f"{finding.severity.value}: {text}"
+        if not findings:
+            ElementTree.SubElement(suite, "testcase", classname=file, name="nothing found")
+        suite.set("failures", str(failures))
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def rule_list(rules: Iterable[Rule]) -> Iterator[str]:
+    """One line a rule."""
+    for rule in rules:
+        remark = "" if rule.check is not None else " (a capture cannot decide it)"
+        yield f"{rule.id:<10} {rule.severity.value:<8} {rule.statement}{remark}"
+
+
+def rule_detail(rule: Rule) -> Iterator[str]:
+    """All that is known of one rule."""
+    yield f"{rule.id} ({rule.severity.value})"
+    yield f"  {rule.statement}"
+    yield f"  source: {rule.source}"
+    if rule.undecided:
+        yield f"  not checked: {rule.undecided}"
+
+
+def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
+    """The page `docs/rules.md`, line by line."""
+    yield "# Rules"
+    yield ""
+    yield "Generated from the rules by `vudissect rules --markdown`. An error breaks conforming or common peers, a warning"
+    yield "is tolerated somewhere, info is worth knowing, compat breaks a named program."
+    yield ""
+    yield "| rule | severity | what must hold | source | checked |"
+    yield "|---|---|---|---|---|"
+    for rule in rules:
+        checked = "yes" if rule.check is not None else f"no: {rule.undecided}"
+        cells = (rule.id, rule.severity.value, rule.statement, rule.source, checked)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
