@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -187,6 +188,86 @@ class TestRefusals:
         result = subprocess.run(["bash", "-c", command], capture_output=True, timeout=TIMEOUT, check=False)
 
         self.refused(result, "No space left")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A front-end that enables a ring with 7, which breaks VU-VRG-03."""
+    talk = Conversation()
+    talk.front_end("SET_VRING_ENABLE", index=3, num=7)
+    path = tmp_path / "broken.pcapng"
+    path.write_bytes(talk.capture())
+    return path
+
+
+class TestLint:
+    def test_a_broken_rule_is_named_with_its_culprit(self, broken: Path) -> None:
+        result = run("lint", str(broken))
+
+        assert result.returncode == 1
+        first = result.stdout.decode().splitlines()[0]
+        assert first.startswith("error VU-VRG-03 #1 front-end: ring 3 is enabled with 7")
+
+    def test_a_healthy_capture_passes(self, capture: Path) -> None:
+        result = run("lint", "--ignore", "VU-RPL-03", "--ignore", "VU-RPL-08", str(capture))
+
+        assert b"error" not in result.stdout.splitlines()[-1]
+
+    def test_a_rule_can_be_ignored(self, broken: Path) -> None:
+        assert b"VU-VRG-03" not in run("lint", "--ignore", "vu-vrg-03", str(broken)).stdout
+
+    def test_json_is_one_object_a_finding(self, broken: Path) -> None:
+        lines = [json.loads(line) for line in run("lint", "--json", str(broken)).stdout.splitlines()]
+
+        (finding,) = [line for line in lines if line["rule"] == "VU-VRG-03"]
+        assert (finding["severity"], finding["blame"], finding["frame"]) == ("error", "front-end", 1)
+        assert list(finding)[:7] == ["rule", "severity", "blame", "frame", "frames", "message", "source"]
+
+    def test_junit_has_a_failure_for_each_error(self, broken: Path, tmp_path: Path) -> None:
+        report = tmp_path / "junit.xml"
+
+        run("lint", "--junit", str(report), str(broken))
+
+        (case,) = [case for case in ElementTree.parse(report).iter("testcase") if case.get("name") == "VU-VRG-03 #1"]
+        assert case.find("failure") is not None
+
+    def test_each_of_several_captures_is_named(self, broken: Path, capture: Path) -> None:
+        lines = run("lint", str(broken), str(capture)).stdout.decode().splitlines()
+
+        assert [line for line in lines if line.endswith(".pcapng:")] == [f"{broken}:", f"{capture}:"]
+
+    def test_the_finding_stands_below_its_line(self, broken: Path) -> None:
+        line, finding = run("show", str(broken)).stdout.decode().splitlines()[:2]
+
+        assert line.endswith("SET_VRING_ENABLE ring 3 num 7")
+        assert finding.strip() == "! error VU-VRG-03 front-end: ring 3 is enabled with 7; only 0 and 1 are defined"
+
+    def test_and_in_the_json_line(self, broken: Path) -> None:
+        assert "VU-VRG-03" in json.loads(run("show", "--json", str(broken)).stdout)["findings"]
+
+    def test_an_unknown_rule_names_the_nearest(self, broken: Path) -> None:
+        result = run("lint", "--ignore", "VU-VRG-O3", str(broken))
+
+        assert (result.returncode, b"VU-VRG-03" in result.stderr) == (2, True)
+
+
+class TestRules:
+    def test_a_rule_can_be_looked_up(self) -> None:
+        text = run("rules", "vu-vrg-03").stdout.decode()
+
+        assert text.startswith("VU-VRG-03 (error)")
+        assert "source:" in text
+
+    def test_a_family_can_be_listed(self) -> None:
+        lines = run("rules", "VU-VRG").stdout.decode().splitlines()
+
+        assert lines
+        assert all(line.startswith("VU-VRG-") for line in lines)
+
+    def test_an_unknown_rule_names_the_nearest(self) -> None:
+        result = run("rules", "VU-VRG-033")
+
+        assert (result.returncode, b"VU-VRG-03" in result.stderr) == (2, True)
 
 
 class TestState:

@@ -2,13 +2,16 @@
 
 import json
 import struct
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.conversation import EPOCH, MILLISECOND, Conversation, eventfd
-from vudissect.capture.record import Mark, RecordKind
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.lint.finding import Finding
 from vudissect.render.jsonl import json_lines
+from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.spec.features import PROTOCOL_FEATURES
 from vudissect.spec.model import Channel, Side
@@ -19,8 +22,12 @@ KEYS = [
 ]  # fmt: skip
 
 
+def judged(records: Iterable[Record]) -> Iterator[tuple[Event, list[Finding]]]:
+    return ((event, []) for event in Session().events(records))
+
+
 def objects(talk: Conversation, *, look_ahead: bool = True) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in json_lines(Session().events(talk.records), look_ahead=look_ahead)]
+    return [json.loads(line) for line in json_lines(judged(talk.records), look_ahead=look_ahead)]
 
 
 def test_every_line_has_the_same_keys_in_the_same_order() -> None:
@@ -105,7 +112,7 @@ def test_an_event_has_its_details_as_payload() -> None:
 def test_a_live_capture_holds_nothing_back() -> None:
     talk = Conversation()
     talk.front_end("GET_FEATURES")
-    said = json_lines(Session().events(iter(talk.records)), look_ahead=False)
+    said = json_lines(judged(talk.records), look_ahead=False)
 
     assert json.loads(next(said))["reply_frame"] is None
 
@@ -123,7 +130,7 @@ def test_a_request_that_is_never_answered_holds_back_a_bounded_number_of_lines()
             read += 1
             yield record
 
-    first = next(json_lines(Session().events(counted())))
+    first = next(json_lines(judged(counted())))
 
     assert json.loads(first)["frame"] == 1
     assert read < 2000

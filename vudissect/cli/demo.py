@@ -13,6 +13,7 @@ import click
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.lint.linter import Linter
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.replay.demo import BackEnd, front_end
@@ -31,10 +32,10 @@ def command(keep: str | None, verbose: bool) -> None:
         capture = _record(Path(folder))
         if keep is not None:
             shutil.copyfile(capture, keep)
-        transcript, session = Transcript(style_for(sys.stdout), verbose=verbose), Session()
+        transcript = Transcript(style_for(sys.stdout), verbose=verbose)
         with open_capture(str(capture)) as stream:
-            for event in session.events(read_capture(stream)):
-                click.echo(transcript.text(event), nl=False)
+            for event, findings in Linter().judge(Session().events(read_capture(stream))):
+                click.echo(transcript.text(event, findings), nl=False)
     click.echo(
         "\nThat was a front-end and a back-end of our own, talking through a real vuproxy. With your own:\n"
         "  vuproxy --listen front.sock --connect back.sock -w boot.pcapng\n"

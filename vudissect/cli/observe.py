@@ -13,6 +13,8 @@ import click
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors
+from vudissect.lint.linter import Linter
+from vudissect.render.findings import fails
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Kind
@@ -27,18 +29,24 @@ def main(verbose: bool, report_fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     session = Session()
     transcript = Transcript(style_for(sys.stdout), verbose=verbose)
-    malformed = unanswered = 0
+    linter = Linter()
+    malformed = unanswered = found = 0
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
         try:
-            for event in session.events(read_capture(stream)):
+            for event, findings in linter.judge(session.events(read_capture(stream))):
                 malformed += event.kind is Kind.MALFORMED
                 unanswered += len(event.unanswered)
-                sys.stdout.write(transcript.text(event))
+                found += sum(fails(finding, strict=True) for finding in findings)
+                sys.stdout.write(transcript.text(event, findings))
                 sys.stdout.flush()
         except CaptureError as error:
             print(f"vuproxy: the live transcript ends here: {error}", file=sys.stderr)
+    rest = linter.finish()
+    sys.stdout.write(transcript.findings(rest))
     unanswered += len(session.unanswered())
-    os.write(report_fd, json.dumps({"malformed": malformed, "unanswered": unanswered}).encode() + b"\n")
+    found += sum(fails(finding, strict=True) for finding in rest)
+    report = {"malformed": malformed, "unanswered": unanswered, "findings": found}
+    os.write(report_fd, json.dumps(report).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.reading import look_ahead, until_truncated
+from vudissect.lint.finding import Finding
+from vudissect.lint.linter import Linter
 from vudissect.render.jsonl import json_lines
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
@@ -69,8 +71,13 @@ def command(
         else:
             first, records = look_ahead(records)
             session = Session(told, {} if told else guess_devices(first))
-        events = filter(wanted.keeps, session.events(records))
-        lines = json_lines(events, look_ahead=not live) if as_json else _text(events, session, verbose, not no_times)
+        linter = Linter()
+        judged = ((event, findings) for event, findings in linter.judge(session.events(records)) if wanted.keeps(event))
+        if as_json:
+            lines = json_lines(judged, look_ahead=not live)
+        else:
+            transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times)
+            lines = _text(judged, transcript, session, linter)
         _write(lines, 1 if live else _LINES_AT_ONCE)
 
 
@@ -84,10 +91,13 @@ def _device(name: str | None) -> Device | None:
     return device
 
 
-def _text(events: Iterable[Event], session: Session, verbose: bool, times: bool) -> Iterator[str]:
-    transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=times)
-    yield from map(transcript.text, events)
+def _text(
+    judged: Iterable[tuple[Event, list[Finding]]], transcript: Transcript, session: Session, linter: Linter
+) -> Iterator[str]:
+    for event, findings in judged:
+        yield transcript.text(event, findings)
     yield transcript.unanswered(session.unanswered())
+    yield transcript.findings(linter.finish())
 
 
 def _write(lines: Iterator[str], at_once: int) -> None:

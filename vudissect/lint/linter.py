@@ -62,6 +62,11 @@ class Linter:
             self._forget(number)
         return findings
 
+    def judge(self, events: Iterable[Event]) -> Iterator[tuple[Event, list[Finding]]]:
+        """Each event with what is wrong with it; the state of the session is the one after that event."""
+        for event in events:
+            yield event, self.check(event)
+
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
         return [finding for event in self._last.values() for finding in self._ask(self._at_end, event)]

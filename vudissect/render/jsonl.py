@@ -5,11 +5,12 @@ more than a bounded number of them, after which it stays null.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from json import JSONEncoder
 
 from vudissect.capture.record import Mark
+from vudissect.lint.finding import Finding
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.wire.codec import WireMessage
@@ -37,12 +38,12 @@ class _Line:
         self.open = False
 
 
-def json_lines(events: Iterable[Event], *, look_ahead: bool = True) -> Iterator[str]:
-    """The line of each event, with its newline. Without `look_ahead` nothing is held back (a live capture)."""
+def json_lines(judged: Iterable[tuple[Event, Sequence[Finding]]], *, look_ahead: bool = True) -> Iterator[str]:
+    """The line of each event with what was found about it. Without `look_ahead` nothing is held back (live)."""
     held: deque[_Line] = deque()
     asked: dict[int, _Line] = {}
-    for event in events:
-        line = _line(event, look_ahead)
+    for event, findings in judged:
+        line = _line(event, findings, look_ahead)
         if not look_ahead:
             yield line.head + line.tail
             continue
@@ -65,7 +66,7 @@ def json_lines(events: Iterable[Event], *, look_ahead: bool = True) -> Iterator[
         yield line.head + line.tail
 
 
-def _line(event: Event, look_ahead: bool) -> _Line:
+def _line(event: Event, findings: Sequence[Finding], look_ahead: bool) -> _Line:
     record, message, request = event.record, event.message, event.request
     if message is None:
         number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
@@ -84,7 +85,9 @@ def _line(event: Event, look_ahead: bool) -> _Line:
         f'"request_frame":{request.frame if request is not None else "null"},"reply_frame":'
     )
     latency = "null" if event.latency is None else event.latency
-    tail = f'null,"latency":{latency},"dialect":"{event.connection.protocol.key}","findings":[],"marks":{marks}}}\n'
+    rules = _dumps([finding.rule for finding in findings]) if findings else "[]"
+    dialect = event.connection.protocol.key
+    tail = f'null,"latency":{latency},"dialect":"{dialect}","findings":{rules},"marks":{marks}}}\n'
     return _Line(record.frame, head, tail, look_ahead and event.awaits)
 
 

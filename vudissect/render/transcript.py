@@ -3,12 +3,14 @@
 frame  seconds  who  name and contents  descriptors  [request and latency]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Finding, Severity
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
+from vudissect.render.findings import finding_text
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, hex_text, printable
 from vudissect.render.values import describe
@@ -46,7 +48,8 @@ class _Head(NamedTuple):
 class Transcript:
     """Makes the line (or lines) of each event.
 
-    `verbose` adds every field below the line; without `times` nothing in the text differs from run to run.
+    `verbose` adds every field below the line, and findings that are merely worth knowing; without `times` nothing in
+    the text differs from run to run.
     """
 
     def __init__(self, style: Style, *, verbose: bool = False, times: bool = True) -> None:
@@ -55,8 +58,8 @@ class Transcript:
         self._times = times
         self._heads: dict[tuple[Message | None, Layout | None, bool], _Head] = {}
 
-    def text(self, event: Event) -> str:
-        """The lines of one event, each with its newline."""
+    def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
+        """The lines of one event, each with its newline; what was found about it stands below."""
         if event.message is None:
             line = self._event_line(event)
         else:
@@ -65,7 +68,15 @@ class Transcript:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
         if event.unanswered:
             line = "\n".join([line, *(self._unanswered(request) for request in event.unanswered)])
-        return line + "\n"
+        return line + "\n" + self.findings(findings, event.record.frame) if findings else line + "\n"
+
+    def findings(self, findings: Sequence[Finding], frame: int | None = None) -> str:
+        """Lines for what was found about the message of a frame, or about the end of the capture."""
+        return "".join(
+            f"{_INDENT}! {finding_text(finding, self._style, frame=frame)}\n"
+            for finding in findings
+            if self._verbose or finding.severity is not Severity.INFO
+        )
 
     def unanswered(self, requests: tuple[Request, ...]) -> str:
         """Lines for the requests that were still waiting where the capture ends."""
