@@ -45,6 +45,7 @@ bench: $(VENV)/installed packages
 docs: $(VENV)/installed
 	$(BIN)/vudissect messages --markdown > docs/messages.md
 	$(BIN)/vudissect rules --markdown > docs/rules.md
+	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 
 captures: $(VENV)/installed packages
 	$(BIN)/python captures/make.py
