@@ -18,7 +18,8 @@ def states_markdown() -> Iterator[str]:
     """The page, line by line."""
     yield "# States"
     yield ""
-    yield "Generated from the transition tables in `vudissect/session/` by `make docs`. What is in no row changes nothing."
+    yield "Generated from the transition tables in `vudissect/session/` by `make docs`. What is in no row changes"
+    yield "nothing."
     for title, summary, table in _MACHINES:
         yield ""
         yield f"## {title}"
