@@ -15,6 +15,7 @@ FLOORS = {
     "wire": 2,
     "capture": 2,
     "session": 3,
+    "conversation": 4,
     "lint": 4,
     "proxy": 5,
     "replay": 5,
