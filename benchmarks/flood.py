@@ -51,7 +51,8 @@ def _what_is_left() -> list[Row]:
             early = _most_memory(process)
             parts.append(_flood(front, back, LONG_BURSTS * 3 // 4))
             late = _most_memory(process)
-            process.stop()
+            process.terminate()
+            process.finish()
         sent = sum(part["sent"] for part in parts)
         arrived = sum(part["arrived"] for part in parts)
         with open_capture(str(Path(folder, CAPTURE))) as stream:

@@ -3,10 +3,17 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from tests.peers.processes import PeerError, Process, running, wait_for_listener
+
+
+class Between(Protocol):
+    """Runs what stands between a front-end and a back-end while a block does."""
+
+    def __call__(self, capture: Path, *, front_end: str, back_end: str) -> AbstractContextManager[object]: ...
 
 
 @contextmanager

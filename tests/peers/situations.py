@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.peers.daemons import storage_daemon, virtiofsd
 from tests.peers.guest import guest, results
-from tests.peers.proxy import recorded
+from tests.peers.proxy import Between, recorded
 from tests.peers.testpmd import Testpmd, net_vhost, virtio_user
 
 SECTOR = 512
@@ -142,11 +142,18 @@ def _send(front_end: Testpmd, back_end: Testpmd) -> Packets:
     return Packets(sent, received)
 
 
-def iommu(folder: Path, capture: Path, packets: int = 2000) -> Packets:
+@dataclass(frozen=True)
+class Flood(Packets):
+    """Packets, and how long it took the sender to get rid of them."""
+
+    seconds: float
+
+
+def iommu(folder: Path, capture: Path, packets: int = 2000, between: Between = recorded) -> Flood:
     """QEMU's vhost-user-net behind a virtual IOMMU and DPDK's net_vhost: a guest floods the network with broadcasts.
 
     Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told
-    when that holds no more.
+    when that holds no more. `between` runs what stands between the two.
     """
     script = f"""
 ip link set eth0 up
@@ -157,6 +164,7 @@ for setting in "count {packets}" "pkt_size 1000" "dst_mac ff:ff:ff:ff:ff:ff" "ds
 done
 echo start > $pktgen/pgctrl
 echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
+echo RESULT microseconds=$(sed -n 's/^Result: OK: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
 """
     devices = [
         *("-device", "intel-iommu,intremap=off,device-iotlb=on"),
@@ -166,7 +174,7 @@ echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
     ]
     with (
         net_vhost(_BACK, folder, iommu=True) as back_end,
-        recorded(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
+        between(capture, front_end=f"listen:{_FRONT}", back_end=f"connect:{_BACK}"),
     ):
         back_end.ready()
         back_end.start()
@@ -175,8 +183,9 @@ echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
         append = "intel_iommu=on iommu.strict=1 ipv6.disable=1"
         modules = ("virtio_net", "pktgen")
         with guest(script, folder, modules=modules, devices=devices, append=append) as machine:
-            sent = int(results(machine)["sent"])
+            found = results(machine)
+            sent = int(found["sent"])
         received = back_end.wait_received(sent)
         back_end.stop()
         back_end.quit()
-    return Packets(sent, received)
+    return Flood(sent, received, int(found["microseconds"]) / 1e6)
