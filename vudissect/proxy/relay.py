@@ -44,7 +44,7 @@ class Relay:
         self.connections = 0
         self._settings = settings
         self._recorder = recorder
-        self._poller = Poller()
+        self.poller = Poller()
         self._active: set[Connection] = set()
         self._numbers = 0
         self._stopping = False
@@ -53,7 +53,7 @@ class Relay:
             (settings.front_end, settings.back_end),
             settings.wait,
             settings.once,
-            self._poller,
+            self.poller,
             warn,
             self._paired,
             self._left_alone,
@@ -66,7 +66,7 @@ class Relay:
 
     def run(self) -> None:
         """Relay until `stop` is called or nothing more can come; what was received by then has been forwarded."""
-        poller, recorder, pairing = self._poller, self._recorder, self._pairing
+        poller, recorder, pairing = self.poller, self._recorder, self._pairing
         backlog = recorder.backlog
         poller.watch(self._wake, READABLE, self._woken, lambda _: self._woken())
         pairing.start()
@@ -82,11 +82,12 @@ class Relay:
         pairing.close()
         for connection in tuple(self._active):
             connection.stop(Side.PROXY, "stopped")
+        poller.close_retired()
 
     def close(self) -> None:
         """Listen no longer, and release what `run` has used."""
         self._pairing.close()
-        self._poller.close()
+        self.poller.close()
         os.close(self._wake)
 
     def stop(self) -> None:
@@ -115,7 +116,7 @@ class Relay:
             missing,
             self._settings.byte_order,
             self._settings.interpose,
-            self._poller,
+            self.poller,
             self._recorder,
             self._closed,
         )

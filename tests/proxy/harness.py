@@ -1,0 +1,282 @@
+"""A relay in this process with what is needed to talk through it: peers, and the records that it makes."""
+
+import fcntl
+import os
+import select
+import socket
+import struct
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record, RecordKind
+from vudissect.proxy.address import Address, Role, parse_address
+from vudissect.proxy.poller import READABLE
+from vudissect.proxy.recorder import Recorder
+from vudissect.proxy.relay import Relay, Settings
+from vudissect.spec.model import Channel
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.header import ByteOrder
+
+# How long anything may take before the test that waits for it fails.
+PATIENCE = 20.0
+
+NUMBERS = {(row.channel, row.name): row.id for row in UPSTREAM.messages}
+
+
+def message(
+    name: str, payload: bytes = b"", flags: int = 1, channel: Channel = Channel.MAIN, order: str = "="
+) -> bytes:
+    """The bytes of a message."""
+    return struct.pack(f"{order}III", NUMBERS[channel, name], flags, len(payload)) + payload
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; fail if it never does."""
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, "it never came to pass"
+        sleep(0.002)
+
+
+@contextmanager
+def in_background(action: Callable[[], object]) -> Iterator[None]:
+    """Do something while the block is busy with something else; both must come to their end."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            action()
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "it does not come to its end"
+    assert not failures, failures
+
+
+class Peer:
+    """One end of a conversation. It waits for what is to come, and fails the test if that does not come."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        sock.settimeout(PATIENCE)
+
+    def send(self, data: bytes, *fds: int) -> None:
+        """One write, with descriptors."""
+        if fds:
+            assert socket.send_fds(self.socket, [data], fds) == len(data)
+        else:
+            self.socket.sendall(data)
+
+    def receive(self, size: int = 65536) -> tuple[bytes, list[int]]:
+        """One read, with its descriptors."""
+        data, fds, flags, _ = socket.recv_fds(self.socket, size, 253)
+        assert not flags & socket.MSG_CTRUNC
+        return data, fds
+
+    def receive_message(self) -> tuple[bytes, list[int]]:
+        """A message as most programs read it: header and payload with one call each."""
+        header, fds = self.receive(12)
+        if len(header) < 12:
+            return header, fds
+        size = struct.unpack("=III", header)[2]
+        return header + (self.socket.recv(size) if size else b""), fds
+
+    def receive_all(self, size: int) -> bytes:
+        """Exactly `size` bytes."""
+        received = bytearray()
+        while len(received) < size:
+            part = self.socket.recv(min(1 << 20, size - len(received)))
+            assert part, f"the stream ended after {len(received)} of {size} bytes"
+            received += part
+        return bytes(received)
+
+    def receive_to_end(self) -> bytes:
+        """All that comes until the end of the stream."""
+        received = bytearray()
+        while part := self.socket.recv(1 << 20):
+            received += part
+        return bytes(received)
+
+    def at_end(self) -> bool:
+        """Wait for something to read; whether it is the end of the stream."""
+        return not self.socket.recv(1)
+
+    def has_nothing(self) -> bool:
+        """Whether there is nothing to read, not even the end."""
+        return not select.select([self.socket], [], [], 0)[0]
+
+    def all_was_read(self) -> bool:
+        """Whether the other end has read all that was sent."""
+        return not struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]
+
+    def send_and_see_it_read(self, data: bytes, *fds: int) -> None:
+        """One write, and wait until the other end has read it."""
+        self.send(data, *fds)
+        eventually(self.all_was_read)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
+
+
+class Memory:
+    """A sink that keeps all."""
+
+    lost = 0
+    unwritten = False
+
+    def __init__(self, preamble: bytes) -> None:
+        self.capture = bytearray(preamble)
+
+    def write(self, records: list[bytes]) -> None:
+        self.capture += b"".join(records)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Listener:
+    """A back-end or front-end that waits to be called."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(os.fspath(path))
+        self._socket.listen(128)
+        self._socket.settimeout(PATIENCE)
+
+    def accept(self) -> Peer:
+        """The next caller."""
+        return Peer(self._socket.accept()[0])
+
+    def close(self) -> None:
+        """Be there no longer; the file stays, as after a crash."""
+        self._socket.close()
+
+
+def call(path: Path) -> Peer:
+    """Connect."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(os.fspath(path))
+    return Peer(sock)
+
+
+class RunningRelay:
+    """A relay in a thread, from `relaying`. `said` is what it tells the user; `records` are there when it has ended."""
+
+    def __init__(self, folder: Path, settings: Settings, said: list[str], recorder: Recorder, memory: Memory) -> None:
+        self.front_path, self.back_path = folder / "front.sock", folder / "back.sock"
+        self.said = said
+        self.recorder = recorder
+        self.relay = Relay(settings, recorder, said.append)
+        self._memory = memory
+        self._failure: BaseException | None = None
+        self._hold = os.eventfd(0)
+        self._is_held, self._release = threading.Event(), threading.Event()
+        self.relay.poller.watch(self._hold, READABLE, self._be_held, lambda _: None)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Have it do nothing during the block, so that it finds all that happens there at once."""
+        os.eventfd_write(self._hold, 1)
+        assert self._is_held.wait(PATIENCE)
+        yield
+        self._is_held.clear()
+        self._release.set()
+
+    @property
+    def records(self) -> list[Record]:
+        """All that it has recorded."""
+        return list(read_capture(BytesIO(self._memory.capture)))
+
+    @property
+    def messages(self) -> list[Record]:
+        """The messages that it has recorded."""
+        return self.of_kind(RecordKind.MESSAGE)
+
+    def of_kind(self, kind: RecordKind) -> list[Record]:
+        """The records of one kind."""
+        return [record for record in self.records if record.kind is kind]
+
+    def wait(self) -> None:
+        """Until it ends by itself."""
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the relay does not end"
+
+    def stop(self) -> None:
+        """Have it end, and see that it has not failed."""
+        self.relay.stop()
+        self.wait()
+        self.relay.close()
+        self.recorder.close()
+        if self._failure:
+            raise self._failure
+
+    def _be_held(self) -> None:
+        os.eventfd_read(self._hold)
+        self._is_held.set()
+        self._release.wait(PATIENCE)
+        self._release.clear()
+
+    def _run(self) -> None:
+        try:
+            self.relay.run()
+        except BaseException as error:
+            self._failure = error
+
+
+@contextmanager
+def relaying(
+    folder: Path,
+    front_end: str = "listen:front.sock",
+    back_end: str = "connect:back.sock",
+    *,
+    snaplen: int = 65536,
+    once: bool = False,
+    wait: float = PATIENCE,
+    interpose: bool = True,
+    byte_order: ByteOrder | None = None,
+) -> Iterator[RunningRelay]:
+    """A relay for the block; paths are relative to `folder`."""
+    encoder = CaptureEncoder("test", "test", snaplen, 0)
+    said: list[str] = []
+    recorder = Recorder(encoder, snaplen, said.append)
+    memory = Memory(encoder.preamble())
+    recorder.add_sink(memory)
+    sides = (_address(folder, front_end), _address(folder, back_end))
+    relay = RunningRelay(folder, Settings(*sides, once, wait, interpose, byte_order), said, recorder, memory)
+    try:
+        yield relay
+    finally:
+        relay.stop()
+
+
+@contextmanager
+def conversation(folder: Path, **options: Any) -> Iterator[tuple[RunningRelay, Peer, Peer]]:
+    """A relay with a front-end and a back-end that are connected through it."""
+    listener = Listener(folder / "back.sock")
+    with relaying(folder, **options) as relay:
+        front = call(relay.front_path)
+        back = listener.accept()
+        yield relay, front, back
+        front.close()
+        back.close()
+    listener.close()
+
+
+def _address(folder: Path, text: str) -> Address:
+    role, _, name = text.partition(":")
+    return parse_address(Role(role), name if name.startswith(("@", "fd:")) else os.fspath(folder / name))
