@@ -150,6 +150,14 @@ class TestWhatIsOwed:
 
         assert unanswered(talk) == ["SET_MEM_TABLE"]
 
+    def test_nothing_for_the_messages_that_end_a_postcopy_exchange(self) -> None:
+        talk = negotiated()
+        talk.front_end("POSTCOPY_LISTEN")
+        talk.front_end("SET_MEM_TABLE")
+        talk.front_end("ADD_MEM_REG", layout=MEM_REG_CONSUMED)
+
+        assert unanswered(talk) == []
+
     def test_what_the_close_leaves_unanswered_is_told_with_it(self) -> None:
         talk = Conversation()
         talk.front_end("GET_FEATURES")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.session.connection import Connection
+from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.device import DeviceGuess
 from vudissect.session.effects import ON_REPLY, ON_REQUEST, Act, Apply
 from vudissect.session.event import Event, Kind
@@ -99,6 +99,8 @@ class Session:
             owed = False
         else:
             owed = row.answer is not Answer.NEVER and connection.owes_reply(row, message.flags)
+            if owed and row.answer is Answer.IF_POSTCOPY and _ends_postcopy_exchange(connection, message):
+                owed = False
             if row.effect is not Effect.NONE:
                 replaced = self._apply(ON_REQUEST, record, connection, message, descriptors)
         awaits = owed or row is None or bool(message.flags & NEED_REPLY)
@@ -152,6 +154,14 @@ class Session:
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
             del self.connections[record.connection]
         return Event(record, connection, Kind.EVENT, elapsed, unanswered=unanswered)
+
+
+def _ends_postcopy_exchange(connection: Connection, message: WireMessage) -> bool:
+    """Whether the front-end only takes note of the addresses that it got; nobody answers that."""
+    layout = message.layout
+    if layout is None or connection.postcopy is not Postcopy.LISTENING:
+        return False
+    return layout.bare or (layout.array is not None and not message.values[-1])
 
 
 def guess_devices(records: Iterable[Record]) -> dict[int, Device | None]:
