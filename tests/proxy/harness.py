@@ -7,6 +7,7 @@ import socket
 import struct
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -196,6 +197,10 @@ class RunningRelay:
         yield
         self._is_held.clear()
         self._release.set()
+
+    def processor_time(self) -> float:
+        """Seconds of processor time that its thread has used."""
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident or 0))
 
     @property
     def records(self) -> list[Record]:

@@ -81,6 +81,16 @@ def test_a_peer_that_closes_without_having_read_resets(tmp_path: Path) -> None:
     assert closed.details["how"] == "reset"
 
 
+def test_a_peer_that_closes_while_it_is_written_to(tmp_path: Path) -> None:
+    with conversation(tmp_path) as (relay, front, back):
+        with relay.busy():
+            back.close()
+            front.send(NUM)
+        assert front.at_end()
+    (closed,) = relay.of_kind(RecordKind.CONNECTION_CLOSED)
+    assert closed.details == {"by": "back-end", "how": "eof", "undelivered": len(NUM)}
+
+
 def test_what_cannot_be_delivered_is_recorded(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         front.send(FEATURES)
@@ -99,13 +109,15 @@ def test_what_cannot_be_delivered_is_recorded(tmp_path: Path) -> None:
 
 
 def test_a_peer_that_only_stops_reading_goes_on_talking(tmp_path: Path) -> None:
-    with conversation(tmp_path) as (_, front, back):
+    with conversation(tmp_path) as (relay, front, back):
         back.socket.shutdown(socket.SHUT_RD)
         eventually(lambda: cannot_send(front))
         back.send(REPLY)
         assert front.receive() == (REPLY, [])
         back.close()
         assert front.receive_to_end() == b""
+    (closed,) = relay.of_kind(RecordKind.CONNECTION_CLOSED)
+    assert (closed.details["by"], closed.details["how"]) == ("back-end", "stopped reading")
 
 
 def test_the_end_within_a_message(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ A half-close is passed on as a half-close, after everything before it. When a si
 sent is still delivered, then the other side is closed.
 """
 
+import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from operator import and_
 
 from vudissect.proxy.poller import HUNG_UP, READABLE, WRITABLE, Poller
-from vudissect.proxy.pump import EOF, Interpose, Pump
+from vudissect.proxy.pump import EOF, RESET, STOPPED_READING, Interpose, Pump
 from vudissect.proxy.recorder import Recorder
 from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Framer
@@ -50,6 +51,7 @@ class Link:
         self._poller = poller
         self._closed = closed
         self._gone = [False, False]
+        self._silenced = [False, False]
         self._passed_on = [False, False]
         self._first_to_leave: tuple[Side, str] | None = None
         self._open = True
@@ -100,8 +102,9 @@ class Link:
             return
         for side in _PEERS:
             pump, other = self.pumps[side], Side(1 - side)
-            if pump.broken:
-                self._leave(other, pump.broken)
+            if pump.broken and not self._silenced[side]:
+                self._silenced[side] = True
+                self._leave(other, _how_it_left(self._sockets[other], pump.broken))
                 # The source is to learn that nobody reads on, as it would without a proxy.
                 with suppress(OSError):
                     self._sockets[side].shutdown(socket.SHUT_RD)
@@ -148,3 +151,14 @@ class Link:
             for pump in self.pumps:
                 pump.flush()
             self._settle()
+
+
+def _how_it_left(sock: socket.socket, refusal: str) -> str:
+    """Whether a peer that takes nothing more has hung up (with our bytes unread, or not), or only stopped reading."""
+    if refusal != STOPPED_READING:
+        return refusal
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return RESET
+    look = select.poll()
+    look.register(sock, 0)
+    return EOF if look.poll(0) else STOPPED_READING

@@ -21,7 +21,11 @@ from vudissect.wire.header import HEADER_SIZE
 
 READ_SIZE = 1 << 16
 
+# How a peer has left; other errors are told as the system does.
 EOF = "eof"
+RESET = "reset"
+STOPPED_READING = "stopped reading"
+_REASONS = {errno.ECONNRESET: RESET, errno.EPIPE: STOPPED_READING}
 
 # What a peer has sent when its counterpart is gone is still read, up to more than a socket buffer can hold.
 _LAST_READS = 512
@@ -152,10 +156,11 @@ class Pump:
             if type(message) is not bytes or pending or self.broken:
                 self._enqueue(message if isinstance(message, Piece) else Piece(message, [], traits), received)
             else:
-                # The short way of nearly all messages. What does not succeed here is tried again by flush.
+                # The short way of nearly all messages; what is not sent here waits.
                 try:
                     sent = send(message, MSG_DONTWAIT)
-                except OSError:
+                except OSError as error:
+                    self._refused(error)
                     sent = 0
                 if sent == len(message):
                     backlog.append(
@@ -176,7 +181,8 @@ class Pump:
                     pending.append(_Outgoing(Piece(message, [], traits), received, memoryview(message)[sent:], []))
             traits = _GLUED
         if pending:
-            self.flush()
+            if not self.stalled:
+                self.flush()
             if pending or self.broken:
                 self._settle()
         return True
@@ -229,24 +235,26 @@ class Pump:
                 sent = self._target.sendmsg((out.data,), out.rights, MSG_DONTWAIT)
             else:
                 sent = self._target.send(out.data, MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
         except OSError as error:
-            if error.errno in _TRY_LATER:
-                self.stalled = True
-                self._try_later()
-                return False
             if error.errno == errno.EINVAL and out.rights:
                 # Gathered from several reads they may be too many for one message, and some cannot be passed on.
                 out.rights = []
                 out.piece = out.piece._replace(traits=out.piece.traits | Trait.DESCRIPTORS_LOST)
                 self._recorder.lost_descriptors(self._flow)
                 return True
-            self.broken = _reason(error)
-            return True
+            return self._refused(error)
         out.data = out.data[sent:]
         out.rights = []
         return True
+
+    def _refused(self, error: OSError) -> bool:
+        """The target has not taken something: True if it never will."""
+        if error.errno in _TRY_LATER:
+            self.stalled = True
+            self._try_later()
+        elif error.errno != errno.EAGAIN:
+            self.broken = _reason(error)
+        return bool(self.broken)
 
     def _passed(self, out: _Outgoing) -> None:
         """Put down a piece that has left, or never will."""
@@ -290,4 +298,4 @@ class Pump:
 
 
 def _reason(error: OSError) -> str:
-    return "reset" if error.errno == errno.ECONNRESET else error.strerror or str(error)
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
