@@ -34,6 +34,7 @@ class Linter:
         self._rules = tuple(rule for rule in rules if rule.check is not None)
         self._for_message: dict[tuple[Message | None, bool], tuple[Rule, ...]] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
+        self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
         self._memories: dict[int, dict[str, dict[Any, Any]]] = {}
@@ -57,6 +58,8 @@ class Linter:
                 return []  # all that follows a lost synchronisation is its consequence
             if _is_irregular(event):
                 rules = self._irregular + rules
+            if event.descriptors:
+                rules = self._carrying + rules
         findings = list(self._ask(rules, event)) if rules else []
         if event.record.kind is RecordKind.CONNECTION_CLOSED:
             self._forget(number)

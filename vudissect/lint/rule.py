@@ -11,7 +11,7 @@ A rule asks the session's state, which has taken in the message already. What it
 keeps in `at.memory`, a dictionary of its own for each connection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,9 @@ from vudissect.wire.fields import Fields, to_fields
 
 SPEC = "QEMU docs/interop/vhost-user.rst"
 
+# A hostile peer must not fill the memory of a rule.
+_MOST_KEYS = 256
+
 _BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
 
 
@@ -35,12 +38,14 @@ class Trigger:
     """When a rule is asked: for the messages that `matches` picks by row and direction, or for events of `kinds`.
 
     `irregular` asks only for messages that are out of the ordinary: malformed, with unusual flags, with marks.
+    `carrying` asks for messages that carry descriptors.
     `at_end` asks once where the capture ends, for each connection that is still open.
     """
 
     matches: Callable[[Message | None, bool], bool] | None = None
     kinds: frozenset[RecordKind] = frozenset()
     irregular: bool = False
+    carrying: bool = False
     at_end: bool = False
 
 
@@ -62,6 +67,11 @@ def messages(where: Callable[[Message | None, bool], bool]) -> Trigger:
 def irregular() -> Trigger:
     """For messages that are out of the ordinary, of any row."""
     return Trigger(lambda row, reply: True, irregular=True)
+
+
+def carrying() -> Trigger:
+    """For messages with descriptors, of any row."""
+    return Trigger(carrying=True)
 
 
 def events(*kinds: RecordKind) -> Trigger:
@@ -161,6 +171,14 @@ class At:
     def memory(self) -> dict[Any, Any]:
         """What this rule remembers of this connection."""
         return self._memories.setdefault(self.rule.id, {})
+
+    def first(self, key: Hashable = None) -> bool:
+        """Whether this rule has not asked this before about the same key on this connection."""
+        known: set[Hashable] = self.memory.setdefault("asked before", set())
+        if key in known or len(known) >= _MOST_KEYS:
+            return False
+        known.add(key)
+        return True
 
     @property
     def sender(self) -> Blame:
