@@ -16,6 +16,7 @@ class _Integer(Protocol):
         bits: BitSet | None = None,
         parts: tuple[BitField, ...] = (),
         note: str = "",
+        writable: bool = False,
     ) -> Field: ...
 
 
@@ -28,6 +29,7 @@ def _integer(code: str) -> _Integer:
         bits: BitSet | None = None,
         parts: tuple[BitField, ...] = (),
         note: str = "",
+        writable: bool = False,
     ) -> Field:
         if choices and meaning is Meaning.NUMBER:
             meaning = Meaning.CHOICE
@@ -35,7 +37,7 @@ def _integer(code: str) -> _Integer:
             meaning = Meaning.FLAGS
         elif parts:
             meaning = Meaning.BITS
-        return Field(name, code, meaning, choices or {}, bits, parts, note)
+        return Field(name, code, meaning, choices or {}, bits, parts, note, writable)
 
     return make
 
@@ -48,9 +50,9 @@ i32 = _integer("i")
 i64 = _integer("q")
 
 
-def raw(name: str, size: int, meaning: Meaning = Meaning.BYTES, note: str = "") -> Field:
+def raw(name: str, size: int, meaning: Meaning = Meaning.BYTES, note: str = "", *, writable: bool = False) -> Field:
     """A run of `size` bytes."""
-    return Field(name, f"{size}s", meaning, note=note)
+    return Field(name, f"{size}s", meaning, note=note, writable=writable)
 
 
 def pad(size: int, name: str = "padding") -> Field:

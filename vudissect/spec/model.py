@@ -150,7 +150,7 @@ class Field:
     """One field of a fixed layout. `code` is a `struct` code without byte order: `I`, `Q`, `16s`, ….
 
     With `parts`, the value is read as these bit fields (they cover every bit); with `bits`, as a set of named
-    bits; with `choices`, as one of named values.
+    bits; with `choices`, as one of named values. `writable`: the driver may write it (in a configuration space).
     """
 
     name: str
@@ -160,6 +160,7 @@ class Field:
     bits: BitSet | None = None
     parts: tuple[BitField, ...] = ()
     note: str = ""
+    writable: bool = False
 
     @property
     def size(self) -> int:

@@ -3,8 +3,6 @@
 from vudissect.spec.fields import pad, u8, u16, u32, u64
 from vudissect.spec.model import Bit, BitField, BitSet, Device, Layout, Meaning
 
-_WRITABLE = "the driver may write it"
-
 RNG = Device(
     4,
     "rng",
@@ -20,9 +18,9 @@ BALLOON = Device(
         "balloon configuration",
         (
             u32("num_pages", note="pages of 4096 bytes"),
-            u32("actual", note=f"pages of 4096 bytes; {_WRITABLE}"),
+            u32("actual", note="pages of 4096 bytes", writable=True),
             u32("free_page_hint_cmd_id", note="with FREE_PAGE_HINT"),
-            u32("poison_val", Meaning.HEX, note=f"with PAGE_POISON; {_WRITABLE}"),
+            u32("poison_val", Meaning.HEX, note="with PAGE_POISON", writable=True),
         ),
     ),
     BitSet(
@@ -61,7 +59,7 @@ IOMMU = Device(
             u32("domain_range_start"),
             u32("domain_range_end"),
             u32("probe_size", Meaning.SIZE),
-            u8("bypass", choices={0: "off", 1: "on"}, note=f"with BYPASS_CONFIG; {_WRITABLE}"),
+            u8("bypass", choices={0: "off", 1: "on"}, note="with BYPASS_CONFIG", writable=True),
             pad(3, "reserved"),
         ),
     ),

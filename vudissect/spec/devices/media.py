@@ -3,7 +3,6 @@
 from vudissect.spec.fields import pad, raw, u8, u16, u32
 from vudissect.spec.model import Bit, BitSet, Device, Layout, Meaning
 
-_WRITABLE = "the driver may write it"
 _GPU_EVENTS = BitSet("gpu events", (Bit(0, "DISPLAY"),))
 _INPUT_SELECT = {
     0x00: "UNSET",
@@ -24,7 +23,7 @@ CONSOLE = Device(
             u16("cols"),
             u16("rows"),
             u32("max_nr_ports"),
-            u32("emerg_wr", Meaning.HEX, note=f"a character; {_WRITABLE}"),
+            u32("emerg_wr", Meaning.HEX, note="a character", writable=True),
         ),
     ),
     BitSet(
@@ -43,7 +42,7 @@ GPU = Device(
         "gpu configuration",
         (
             u32("events_read", bits=_GPU_EVENTS),
-            u32("events_clear", bits=_GPU_EVENTS, note=_WRITABLE),
+            u32("events_clear", bits=_GPU_EVENTS, writable=True),
             u32("num_scanouts"),
             u32("num_capsets"),
             u32("blob_alignment", Meaning.SIZE, note="with BLOB_ALIGNMENT"),
@@ -70,8 +69,8 @@ INPUT = Device(
     Layout(
         "input configuration",
         (
-            u8("select", choices=_INPUT_SELECT, note=_WRITABLE),
-            u8("subsel", note=_WRITABLE),
+            u8("select", choices=_INPUT_SELECT, writable=True),
+            u8("subsel", writable=True),
             u8("size", Meaning.SIZE, note="valid bytes of data, 0 if there is nothing to read"),
             pad(5, "reserved"),
             raw("data", 128, note="text, bitmap, axis or identity, as selected"),

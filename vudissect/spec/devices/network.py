@@ -40,7 +40,7 @@ NET = Device(
     Layout(
         "net configuration",
         (
-            raw("mac", 6, Meaning.MAC),
+            raw("mac", 6, Meaning.MAC, note="written by legacy drivers only", writable=True),
             u16("status", bits=_NET_STATUS),
             u16("max_virtqueue_pairs"),
             u16("mtu", note="bytes"),

@@ -4,7 +4,6 @@ from vudissect.spec.fields import pad, raw, u8, u16, u32, u64
 from vudissect.spec.model import Bit, BitSet, Device, Layout, Meaning, Tail
 
 _SECTORS = "sectors of 512 bytes"
-_WRITABLE = "the driver may write it"
 
 BLK = Device(
     2,
@@ -23,7 +22,7 @@ BLK = Device(
             u8("alignment_offset", note="logical blocks"),
             u16("min_io_size", note="logical blocks"),
             u32("opt_io_size", note="logical blocks"),
-            u8("writeback", choices={0: "writethrough", 1: "writeback"}, note=_WRITABLE),
+            u8("writeback", choices={0: "writethrough", 1: "writeback"}, writable=True),
             pad(1, "unused0"),
             u16("num_queues"),
             u32("max_discard_sectors", note=_SECTORS),
@@ -81,8 +80,8 @@ SCSI = Device(
             u32("max_sectors"),
             u32("cmd_per_lun"),
             u32("event_info_size", Meaning.SIZE),
-            u32("sense_size", Meaning.SIZE, note=_WRITABLE),
-            u32("cdb_size", Meaning.SIZE, note=_WRITABLE),
+            u32("sense_size", Meaning.SIZE, writable=True),
+            u32("cdb_size", Meaning.SIZE, writable=True),
             u16("max_channel"),
             u16("max_target"),
             u32("max_lun"),
