@@ -104,7 +104,7 @@ class Link:
             pump, other = self.pumps[side], Side(1 - side)
             if pump.broken and not self._silenced[side]:
                 self._silenced[side] = True
-                self._leave(other, _how_it_left(self._sockets[other], pump.broken))
+                self._leave(other, self.pumps[other].ended or _how_it_left(self._sockets[other], pump.broken))
                 # The source is to learn that nobody reads on, as it would without a proxy.
                 with suppress(OSError):
                     self._sockets[side].shutdown(socket.SHUT_RD)
