@@ -72,11 +72,11 @@ class Linter:
 
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
-        return [finding for event in self._last.values() for finding in self._ask(self._at_end, event)]
+        return [finding for event in self._last.values() for finding in self._ask(self._at_end, event, finished=True)]
 
-    def _ask(self, rules: tuple[Rule, ...], event: Event) -> Iterator[Finding]:
+    def _ask(self, rules: tuple[Rule, ...], event: Event, *, finished: bool = False) -> Iterator[Finding]:
         number = event.record.connection
-        at = At(event, self._memories.setdefault(number, {}), self._lost_sync)
+        at = At(event, self._memories.setdefault(number, {}), self._lost_sync, finished)
         for rule in rules:
             at.rule = rule
             assert rule.check is not None

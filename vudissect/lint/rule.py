@@ -20,6 +20,7 @@ from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.session.connection import Connection
 from vudissect.session.event import Event
+from vudissect.session.pairing import Request
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Message, Side
 from vudissect.wire.codec import WireMessage
@@ -133,10 +134,15 @@ class At:
     """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one)."""
 
     def __init__(
-        self, event: Event, memories: dict[str, dict[Any, Any]], lost_sync: dict[tuple[int, Channel], int]
+        self,
+        event: Event,
+        memories: dict[str, dict[Any, Any]],
+        lost_sync: dict[tuple[int, Channel], int],
+        finished: bool = False,
     ) -> None:
         self.event = event
         self.rule: Rule
+        self._finished = finished
         self._memories = memories
         self._lost_sync = lost_sync
 
@@ -144,6 +150,17 @@ class At:
     def connection(self) -> Connection:
         """The state after the event."""
         return self.event.connection
+
+    @property
+    def over(self) -> bool:
+        """Whether this is the end: the connection was closed, or the capture ends."""
+        return self._finished or self.event.record.kind is RecordKind.CONNECTION_CLOSED
+
+    @property
+    def unanswered(self) -> tuple[Request, ...]:
+        """Where a connection or channel ends: the requests that did not get the answer that they are owed."""
+        waiting = self.connection.waiting
+        return self.event.unanswered or tuple(request for each in waiting for request in each.owed())
 
     @property
     def message(self) -> WireMessage:
