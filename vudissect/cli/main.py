@@ -13,6 +13,7 @@ _COMMANDS = {
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "messages": ("messages", "Print the message table."),
+    "compose": ("compose", "Make a capture from a conversation written as text."),
     "demo": ("demo", "Record and explain a small session; needs nothing installed."),
 }
 

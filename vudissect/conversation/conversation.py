@@ -114,14 +114,29 @@ class Conversation:
         """Nobody says anything for so many nanoseconds."""
         self._now += duration
 
-    def open(self, front_end: str = "", back_end: str = "", connection: int = 1, **details: str | int) -> None:
+    def open(
+        self,
+        front_end: str = "",
+        back_end: str = "",
+        connection: int = 1,
+        after: int = MILLISECOND,
+        **details: str | int,
+    ) -> None:
         """A connection is opened between two programs of these names."""
         named: dict[str, str | int] = {"front_end_command": front_end, "back_end_command": back_end, **details}
-        self._record(RecordKind.CONNECTION_OPENED, Side.PROXY, Channel.MAIN, b"", connection=connection, details=named)
+        self._record(
+            RecordKind.CONNECTION_OPENED,
+            Side.PROXY,
+            Channel.MAIN,
+            b"",
+            connection=connection,
+            after=after,
+            details=named,
+        )
 
-    def close(self, by: str, how: str = "eof", connection: int = 1) -> None:
+    def close(self, by: str, how: str = "eof", connection: int = 1, after: int = MILLISECOND) -> None:
         """A connection is closed by `front-end` or `back-end`."""
-        self.event(RecordKind.CONNECTION_CLOSED, connection=connection, by=by, how=how)
+        self.event(RecordKind.CONNECTION_CLOSED, connection=connection, after=after, by=by, how=how)
 
     def event(
         self,

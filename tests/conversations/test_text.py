@@ -1,0 +1,273 @@
+"""The text form of a conversation: what a line means, what a transcript says, and what is refused."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.conversation.conversation import MILLISECOND, SECOND, ConversationError
+from vudissect.conversation.text import read_conversation
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.session.event import Event, Kind
+from vudissect.session.session import Session, guess_devices
+from vudissect.spec.model import Channel, Side
+from vudissect.wire.fields import Fields, to_fields
+
+CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
+LATENCY = re.compile(r" \+[\d.]+[mu]?s\]")
+
+
+def said(*lines: str) -> Record:
+    """The last record of a conversation."""
+    return read_conversation("\n".join(lines)).records[-1]
+
+
+def heard(*lines: str) -> Event:
+    """What a session makes of the last line."""
+    return read_conversation("\n".join(lines)).events()[-1]
+
+
+def fields(*lines: str) -> Fields:
+    event = heard(*lines)
+    assert event.message is not None
+    assert event.message.layout is not None
+    return to_fields(event.message.layout, event.message.values)
+
+
+def transcript(records: Iterable[Record]) -> list[str]:
+    records = list(records)
+    shown = Transcript(Style(False))
+    return [shown.text(event).rstrip("\n") for event in Session(devices=guess_devices(records)).events(records)]
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_a_transcript_of_a_real_session_is_a_conversation(path: Path) -> None:
+    with open_capture(str(path)) as stream:
+        records = list(read_capture(stream))
+    device = next(device.name for device in guess_devices(records).values() if device is not None)
+    lines = transcript(records)
+
+    again = transcript(read_conversation("\n".join((f"device {device}", *lines))).records)
+
+    assert [LATENCY.sub("]", line) for line in again] == [LATENCY.sub("]", line) for line in lines]
+
+
+class TestMessages:
+    def test_fields_are_given_by_name(self) -> None:
+        assert fields("F>B SET_VRING_NUM index=3 num=256") == {"index": 3, "num": 256}
+
+    def test_or_as_a_transcript_has_them(self) -> None:
+        assert fields("F>B SET_VRING_NUM ring 3 num 256") == {"index": 3, "num": 256}
+
+    def test_features_are_given_by_name(self) -> None:
+        word = fields("B>F GET_FEATURES features=VERSION_1|PROTOCOL_FEATURES|bit5")["features"]
+
+        assert word == 1 << 32 | 1 << 30 | 1 << 5
+
+    def test_features_of_a_device_need_the_device(self) -> None:
+        assert fields("device blk", "B>F GET_FEATURES -> MQ")["features"] == 1 << 12
+        assert fields("device net", "B>F GET_FEATURES -> MQ")["features"] == 1 << 22
+
+    def test_features_can_be_told_as_a_difference_to_the_offer(self) -> None:
+        offer = "B>F GET_FEATURES -> LOG_ALL INDIRECT_DESC VERSION_1"
+
+        assert fields(offer, "F>B SET_FEATURES all but LOG_ALL")["features"] == 1 << 28 | 1 << 32
+
+    def test_an_acknowledgement_is_ok_or_a_failure(self) -> None:
+        assert heard("B>F SET_MEM_TABLE -> ok").kind is Kind.ACK
+        assert fields("B>F SET_OWNER -> FAILED (7)") == {"result": 7}
+        assert fields("B>F SET_OWNER ack=1") == {"result": 1}
+
+    def test_a_result_is_no_acknowledgement_where_the_message_has_one_of_its_own(self) -> None:
+        assert heard("B>F CHECK_DEVICE_STATE -> FAILED (1)").kind is Kind.REPLY
+
+    def test_memory_regions_have_a_short_form(self) -> None:
+        regions = fields("F>B SET_MEM_TABLE 0+1M at 0x7f0000, 0x100000+2M at 0x8f0000 file+0x1000")["regions"]
+
+        assert [(region["size"], region["mmap_offset"]) for region in regions] == [(1 << 20, 0), (2 << 20, 0x1000)]
+
+    def test_addresses_are_places_in_regions(self) -> None:
+        table = "F>B SET_MEM_TABLE 0+1M at 0x7f0000 mem#1"
+
+        assert fields(table, "F>B SET_VRING_ADDR ring 0 desc region0+0x1000")["desc"] == 0x7F1000
+
+    def test_a_layout_is_chosen_by_its_name_in_parentheses(self) -> None:
+        event = heard("F>B ADD_MEM_REG 0+1M at 0x7f0000 (memory region description (short)) mem#1")
+
+        assert event.message is not None
+        assert event.message.size == 36
+
+    def test_the_configuration_space_is_given_by_the_fields_of_the_device(self) -> None:
+        contents = fields("B>F GET_CONFIG -> offset 0 size 60 blk: capacity 2048 blk_size 512")["contents"]
+
+        assert contents == ((2048).to_bytes(8, "little") + bytes(12) + (512).to_bytes(4, "little")).hex().ljust(
+            120, "0"
+        )
+
+    def test_entries_of_an_array_are_numbered(self) -> None:
+        sizes = fields("B>F GET_SHMEM_CONFIG -> nregions 1 size2 size 64M")["sizes"]
+
+        assert [entry["size"] for entry in sizes[:4]] == [0, 0, 64 << 20, 0]
+
+    def test_a_packed_ring_goes_on_at_two_places(self) -> None:
+        num = fields("F>B SET_VRING_BASE ring 0 avail 5 wrap 1 used 3 wrap 0")["num"]
+
+        assert num == 5 | 1 << 15 | 3 << 16
+
+    def test_other_channels_are_named(self) -> None:
+        record = said("B>F backend: CONFIG_CHANGE_MSG need_reply")
+
+        assert (record.channel, record.sender, record.data[4]) == (Channel.BACKEND, Side.BACK_END, 0x9)
+
+    def test_a_number_that_nobody_knows_has_a_payload(self) -> None:
+        assert said("F>B message 99 payload=0102").data == bytes.fromhex("630000000100000002000000" + "0102")
+
+    def test_the_header_may_be_wrong_on_purpose(self) -> None:
+        assert said("B>F SET_OWNER ok header_flags=0xd header_size=4").data[4:12] == bytes.fromhex("0d00000004000000")
+
+    def test_any_bytes_can_be_sent(self) -> None:
+        assert said("F>B bytes 01000000 ff").data == b"\x01\0\0\0\xff"
+
+    def test_a_message_may_be_cut_short(self) -> None:
+        record = said("F>B SET_OWNER cut_short=6")
+
+        assert (len(record.data), record.marks) == (6, Mark.CUT_SHORT)
+
+    def test_marks_are_words(self) -> None:
+        assert said("F>B SET_OWNER split descriptors_lost").marks == Mark.SPLIT | Mark.DESCRIPTORS_LOST
+
+    def test_the_bytes_may_be_big_endian(self) -> None:
+        assert said("byte-order big", "F>B SET_OWNER").data[:4] == b"\0\0\0\3"
+
+
+class TestDescriptors:
+    def test_the_same_name_is_the_same_object(self) -> None:
+        records = read_conversation("F>B SET_VRING_KICK ring 0 evt#a\nF>B SET_VRING_KICK ring 1 evt#a evt#b").records
+
+        assert records[0].descriptors == records[1].descriptors[:1]
+        assert records[1].descriptors[1] not in records[0].descriptors
+
+    def test_memory_is_described_where_it_first_appears(self) -> None:
+        (memory,) = said("F>B SET_MEM_TABLE 0+1M at 0x7f0000 +mem#1 (memfd pc.ram 2M pages 2M seals 0x6)").descriptors
+
+        assert (memory.name, memory.size, memory.page_size, memory.seals) == (
+            "/memfd:pc.ram (deleted)",
+            2 << 20,
+            2 << 20,
+            6,
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "kind"),
+        [
+            ("sock#1 (dgram)", DescriptorKind.SOCKET),
+            ("pipe#1", DescriptorKind.PIPE),
+            ("uffd#1", DescriptorKind.USERFAULTFD),
+            ("dmabuf#1", DescriptorKind.DMABUF),
+            ("mem#1 (file /dev/shm/x 4K)", DescriptorKind.FILE),
+            ("fd=evt#1", DescriptorKind.EVENTFD),
+        ],
+    )
+    def test_each_kind_has_its_word(self, text: str, kind: DescriptorKind) -> None:
+        assert [descriptor.kind for descriptor in said(f"F>B SET_BACKEND_REQ_FD {text}").descriptors] == [kind]
+
+
+class TestTime:
+    def test_a_message_comes_a_millisecond_after_the_one_before(self) -> None:
+        first, second = read_conversation("F>B SET_OWNER\nF>B SET_OWNER").records
+
+        assert second.received - first.received == MILLISECOND
+
+    def test_unless_the_line_says_otherwise(self) -> None:
+        first, second = read_conversation("F>B SET_OWNER\nF>B SET_OWNER +20us").records
+
+        assert second.received - first.received == 20_000
+
+    def test_silence_comes_before_the_next_line(self) -> None:
+        first, second = read_conversation("F>B SET_OWNER\n... 2s\nF>B SET_OWNER").records
+
+        assert second.received - first.received == 2 * SECOND + MILLISECOND
+
+    def test_the_columns_of_a_transcript_tell_the_time_since_the_start(self) -> None:
+        text = " 1    0.000000  F>B SET_OWNER\n 2    1.500000  F>B SET_OWNER"
+
+        first, second = read_conversation(text).records
+
+        assert second.received - first.received == 1_500_000_000
+
+
+class TestEvents:
+    @pytest.mark.parametrize(
+        ("line", "kind", "details"),
+        [
+            (
+                "--- connection front-end=qemu back-end=disk",
+                RecordKind.CONNECTION_OPENED,
+                {"front_end_command": "qemu", "back_end_command": "disk"},
+            ),
+            ("--- closed by back-end", RecordKind.CONNECTION_CLOSED, {"by": "back-end", "how": "eof"}),
+            ("--- closed by front-end (reset)", RecordKind.CONNECTION_CLOSED, {"by": "front-end", "how": "reset"}),
+            ("--- backend channel opened", RecordKind.CHANNEL_OPENED, {}),
+            ("--- gpu channel closed by back-end", RecordKind.CHANNEL_CLOSED, {"by": "back-end", "how": "eof"}),
+            ("--- 5 messages are missing here: full", RecordKind.GAP, {"messages": 5, "reason": "full"}),
+            ("--- note: guest boots", RecordKind.NOTE, {"text": "guest boots"}),
+        ],
+    )
+    def test_each_has_a_line(self, line: str, kind: RecordKind, details: dict[str, object]) -> None:
+        record = said(line)
+
+        assert (record.kind, record.details) == (kind, details)
+
+    def test_several_connections_are_numbered(self) -> None:
+        assert said("c2 F>B SET_OWNER").connection == 2
+        assert said("--- connection 3: front-end a, back-end b").connection == 3
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("Front-end says hello", "'Front-end' begins no line"),
+            ("F>B SET_MEMORY", "no message SET_MEMORY"),
+            ("F>B backend: SET_OWNER", "backend channel has no message"),
+            ("F>B SET_OWNER now", "'now' is not understood"),
+            ("F>B SET_VRING_NUM size=3", "no field 'size'; there are index, num"),
+            ("F>B SET_VRING_NUM num=many", "'many' is no number"),
+            ("F>B SET_VRING_ENABLE ring 0 num=maybe", "num is one of disable, enable"),
+            ("F>B SET_VRING_NUM ring 0 num", "'' is no number"),
+            ("F>B SET_VRING_NUM num=0x100000000", "SET_VRING_NUM: vring state"),
+            ("B>F GET_FEATURES -> TURBO", "unknown bit 'TURBO'"),
+            ("B>F GET_FEATURES -> CTRL_VQ", "say `device net` first"),
+            ("F>B SET_FEATURES all but LOG_ALL", "nothing was offered"),
+            ("F>B SET_VRING_ADDR ring 0 desc region0+0x1000", "0 memory regions are known"),
+            ("B>F SET_OWNER", "takes no reply but an acknowledgement"),
+            ("F>B message 99", "give its payload"),
+            ("F>B message 99 payload=xyz", "'xyz' is not hexadecimal"),
+            ("F>B bytes hello", "'hello' is not hexadecimal"),
+            ("F>B SET_VRING_KICK ring 0 cat#1", "no kind of descriptor cat#"),
+            ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd pc.ram large)", "described as (memfd NAME SIZE)"),
+            ("... long", "'long' is no time"),
+            ("--- the end", "'the end' is not understood"),
+            ("device toaster", "no device type 'toaster'"),
+            ("byte-order middle", "little or big, not 'middle'"),
+            ("device blk", "before the first message"),
+        ],
+    )
+    def test_the_line_and_what_is_wrong_with_it_are_named(self, line: str, words: str) -> None:
+        start = "F>B SET_OWNER\n" if "before" in words else "# a comment\n"
+        with pytest.raises(ConversationError) as error:
+            read_conversation(start + line)
+
+        assert str(error.value).startswith("line 2: ")
+        assert words in str(error.value)
+
+    def test_a_descriptor_is_described_once(self) -> None:
+        lines = ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd a 1M)",) * 2
+        with pytest.raises(ConversationError, match="mem#1 has been described before"):
+            read_conversation("\n".join(lines))

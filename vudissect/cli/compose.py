@@ -1,0 +1,36 @@
+"""`vudissect compose`: a capture from a conversation that was written as text."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.conversation.conversation import ConversationError
+from vudissect.conversation.text import read_conversation
+
+
+@click.command("compose")
+@click.argument("file")
+@click.option("-w", "--write", "output", default="-", metavar="FILE", help="The capture; standard output without it.")
+def command(file: str, output: str) -> None:
+    """Make a capture from the conversation in FILE (- for standard input).
+
+    A conversation is a text that reads like a transcript of vudissect show: one message a line.
+    """
+    with clear_errors(file):
+        try:
+            text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+            capture = read_conversation(text).capture()
+        except UnicodeDecodeError:
+            fail(f"{file}: is no text")
+        except ConversationError as error:
+            fail(f"{file}: {error}")
+    if output == "-" and sys.stdout.isatty():
+        fail("a capture is no text for a terminal: write it to a file with -w")
+    with clear_errors(output):
+        if output == "-":
+            sys.stdout.buffer.write(capture)
+            sys.stdout.flush()
+        else:
+            Path(output).write_bytes(capture)

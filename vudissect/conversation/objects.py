@@ -1,0 +1,77 @@
+"""Descriptors in the text of a conversation: `evt#1`, `+mem#1 (memfd pc.ram 256M pages 2M seals 0x2)`."""
+
+import re
+
+from vudissect.conversation.conversation import ConversationError
+from vudissect.conversation.descriptors import eventfd, file, memfd, of_kind
+from vudissect.conversation.values import number
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+
+_DESCRIPTOR = re.compile(r"(?<!\S)(?:fd=|\+)?(?P<prefix>[a-z]+)#(?P<name>\w+)(?: \((?P<about>[^)]*)\))?")
+_MEMORY = re.compile(
+    r"(?:(?P<kind>memfd|file) )?(?P<name>.*?) ?(?P<size>\d+[KMGT]?)"
+    r"(?: pages (?P<pages>\w+))?(?: seals (?P<seals>-?\w+))?"
+)
+_KINDS = {
+    "mem": DescriptorKind.MEMFD,
+    "evt": DescriptorKind.EVENTFD,
+    "sock": DescriptorKind.SOCKET,
+    "pipe": DescriptorKind.PIPE,
+    "uffd": DescriptorKind.USERFAULTFD,
+    "pidfd": DescriptorKind.PIDFD,
+    "dmabuf": DescriptorKind.DMABUF,
+    "dev": DescriptorKind.DEVICE,
+    "fd": DescriptorKind.UNKNOWN,
+}
+# What a socket is when nothing is said.
+_SOCKET = "stream"
+_PLAIN_MEMORY = "64M"
+
+
+class Objects:
+    """The open objects of a conversation: equal words are the same object, described where it first appears."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Descriptor] = {}
+
+    def take(self, text: str) -> tuple[str, tuple[Descriptor, ...]]:
+        """The text without its descriptors, and these in order."""
+        found = tuple(self._descriptor(match) for match in _DESCRIPTOR.finditer(text))
+        return _DESCRIPTOR.sub(" ", text), found
+
+    def _descriptor(self, match: re.Match[str]) -> Descriptor:
+        prefix, name, about = match["prefix"], match["name"], match["about"]
+        key = prefix, name
+        if key not in self._known:
+            self._known[key] = _new(prefix, name, about or "")
+        elif about:
+            raise ConversationError(f"{prefix}#{name} has been described before")
+        return self._known[key]
+
+
+def _new(prefix: str, name: str, about: str) -> Descriptor:
+    if prefix not in _KINDS:
+        raise ConversationError(
+            f"no kind of descriptor {prefix}#; there are {', '.join(f'{each}#' for each in _KINDS)}"
+        )
+    kind = _KINDS[prefix]
+    if kind is DescriptorKind.MEMFD:
+        return _memory(name, about)
+    if kind is DescriptorKind.EVENTFD:
+        return eventfd(name)
+    if kind is DescriptorKind.SOCKET:
+        return of_kind(kind, name, f"socket:[{name}] {about or _SOCKET}")
+    return of_kind(kind, name)
+
+
+def _memory(name: str, about: str) -> Descriptor:
+    match = _MEMORY.fullmatch(about or _PLAIN_MEMORY)
+    if match is None:
+        raise ConversationError(f"memory is described as (memfd NAME SIZE), not ({about})")
+    size, page_size = number(match["size"]), number(match["pages"] or "4K")
+    if match["kind"] == "file":
+        made = file(match["name"] or f"/dev/shm/{name}", size, page_size=page_size)
+    else:
+        seals = number(match["seals"] or "2")
+        made = memfd(match["name"] or name, size, page_size=page_size, seals=seals)
+    return made._replace(identity=f"{made.kind.label}:{name}")

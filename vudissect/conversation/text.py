@@ -1,0 +1,157 @@
+"""The text form of a conversation: a line a message, as in a transcript. docs/conversation.md describes it."""
+
+import re
+
+from vudissect.capture.record import RecordKind
+from vudissect.conversation.contents import Contents
+from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
+from vudissect.conversation.objects import Objects
+from vudissect.conversation.values import duration
+from vudissect.session.session import Session
+from vudissect.spec.devices import DEVICES, device_by_name
+from vudissect.spec.model import Channel, Device, Side
+from vudissect.spec.table import UPSTREAM, Protocol
+from vudissect.wire.header import ByteOrder
+
+_LINE = re.compile(
+    r"(?:\d+ +(?:(?P<seconds>\d+\.\d+) +)?)?(?:c(?P<connection>\d+) +)?(?P<arrow>F>B|B>F|---) +(?P<rest>.*)"
+)
+_MESSAGE = re.compile(r"(?:(?P<channel>backend|gpu): +)?(?:message +)?(?P<name>\w+)(?: +(?P<words>.*))?")
+_MALFORMED = re.compile(r"MALFORMED, .*: (?P<bytes>[0-9a-f ]+)")
+_SIDES = {"F>B": Side.FRONT_END, "B>F": Side.BACK_END}
+_CHANNELS = {channel.label: channel for channel in Channel}
+
+_OPENED = re.compile(
+    r"connection(?: (?P<number>\d+))?:? +front-end[ =](?P<front>\S+?)(?: \(pid (?P<front_pid>\d+)\))?,?"
+    r" +back-end[ =](?P<back>\S+)(?: \(pid (?P<back_pid>\d+)\))?"
+)
+_CLOSED = re.compile(
+    r"(?:connection (?P<number>\d+) )?closed by (?:the )?(?P<by>front-end|back-end|proxy)(?: \((?P<how>.*)\))?"
+)
+_CHANNEL_OPENED = re.compile(r"(?P<channel>backend|gpu) channel opened")
+_CHANNEL_CLOSED = re.compile(r"(?P<channel>backend|gpu) channel closed by (?:the )?(?P<by>[\w-]+)(?: \((?P<how>.*)\))?")
+_PIDS = (("front_end", "front_pid"), ("back_end", "back_pid"))
+_GAP = re.compile(r"(?P<messages>\d+) messages are missing here: (?P<reason>.*)")
+_NOTE = re.compile(r"note:? (?P<text>.*)")
+
+
+def read_conversation(text: str) -> Conversation:
+    """The conversation that a text tells; `ConversationError` says in which line it is not understood, and why."""
+    reader = _Reader()
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            reader.read(line.strip())
+        except ConversationError as error:
+            raise ConversationError(f"line {number}: {error}") from None
+    return reader.conversation
+
+
+class _Reader:
+    """Reads line by line; a session follows, so that words such as `region0+0x1000` have a meaning."""
+
+    def __init__(self) -> None:
+        self._byte_order: ByteOrder = "little"
+        self._protocol: Protocol = UPSTREAM
+        self._device: Device | None = None
+        self._objects = Objects()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.conversation = Conversation(self._byte_order, self._protocol)
+        self._session = Session(self._device, protocol=self._protocol)
+
+    def read(self, line: str) -> None:
+        if not line or line[0] in "#!":
+            return  # comments, and what a transcript says of missing answers
+        match = _LINE.fullmatch(line)
+        if line.startswith("... "):
+            self._silence(line.removeprefix("... "))
+        elif match is None:
+            self._direct(*line.partition(" ")[::2])
+        else:
+            after = self._after(match["seconds"])
+            said = len(self.conversation.records)
+            connection = int(match["connection"] or 1)
+            if match["arrow"] == "---":
+                self._note(match["rest"], connection, after)
+            else:
+                self._say(_SIDES[match["arrow"]], match["rest"], connection, after)
+            for record in self.conversation.records[said:]:
+                self._session.feed(record)
+
+    def _after(self, seconds: str | None) -> int:
+        """The time since the record before: what the line says of the time since the first, or the usual."""
+        records = self.conversation.records
+        if seconds is None or not records:
+            return MILLISECOND
+        return max(0, records[0].received + round(float(seconds) * 1e9) - records[-1].received)
+
+    def _silence(self, text: str) -> None:
+        length = duration(text.strip())
+        if length is None:
+            raise ConversationError(f"{text!r} is no time; write ... 2s")
+        self.conversation.silence(length)
+
+    def _direct(self, word: str, name: str) -> None:
+        name = name.strip()
+        if word not in ("device", "byte-order"):
+            raise ConversationError(f"{word!r} begins no line: write F>B, B>F, --- or ... 2s")
+        if self.conversation.records:
+            raise ConversationError(f"{word} must stand before the first message")
+        if word == "device":
+            self._device = device_by_name(name)
+            if self._device is None:
+                raise ConversationError(
+                    f"no device type {name!r}; there are {', '.join(each.name for each in DEVICES)}"
+                )
+        elif name == "big":
+            self._byte_order = "big"
+        elif name != "little":
+            raise ConversationError(f"byte-order is little or big, not {name!r}")
+        self._begin()
+
+    def _say(self, side: Side, text: str, connection: int, after: int) -> None:
+        match = _MESSAGE.fullmatch(text)
+        if match is None:
+            raise ConversationError(f"{text!r} names no message")
+        channel = _CHANNELS[match["channel"] or Channel.MAIN.label]
+        words = match["words"] or ""
+        whole = _MALFORMED.search(words)
+        if whole is not None or match["name"] == "bytes":
+            self._say_bytes(side, channel, whole["bytes"] if whole else words, connection, after)
+            return
+        name = int(match["name"]) if match["name"].isdecimal() else match["name"]
+        row = self.conversation.row(name, channel)
+        state = self._session.connections.get(connection)
+        device = self._device or (state.guess.device if state is not None else None)
+        contents = Contents(row, side is not channel.initiator, state, device)
+        options = {"after": after, "connection": connection} | contents.read(words, self._objects)
+        self.conversation.say(side, name, channel, **options)
+
+    def _say_bytes(self, side: Side, channel: Channel, text: str, connection: int, after: int) -> None:
+        text, descriptors = self._objects.take(text)
+        try:
+            data = bytes.fromhex(text)
+        except ValueError:
+            raise ConversationError(f"{text.strip()!r} is not hexadecimal") from None
+        self.conversation.raw(side, data, channel, descriptors=descriptors, connection=connection, after=after)
+
+    def _note(self, text: str, connection: int, after: int) -> None:
+        say = self.conversation
+        if match := _OPENED.fullmatch(text):
+            pids = {f"{side}_pid": int(match[group]) for side, group in _PIDS if match[group]}
+            say.open(match["front"], match["back"], int(match["number"] or connection), after, **pids)
+        elif match := _CLOSED.fullmatch(text):
+            say.close(match["by"], match["how"] or "eof", int(match["number"] or connection), after)
+        elif match := _CHANNEL_OPENED.fullmatch(text):
+            say.event(RecordKind.CHANNEL_OPENED, _CHANNELS[match["channel"]], connection, after)
+        elif match := _CHANNEL_CLOSED.fullmatch(text):
+            channel = _CHANNELS[match["channel"]]
+            say.event(RecordKind.CHANNEL_CLOSED, channel, connection, after, by=match["by"], how=match["how"] or "eof")
+        elif match := _GAP.fullmatch(text):
+            missing = int(match["messages"])
+            say.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
+        elif match := _NOTE.fullmatch(text):
+            say.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
+        else:
+            raise ConversationError(f"--- {text!r} is not understood: connection, closed by, channel opened, note")

@@ -1,0 +1,111 @@
+"""Values as a transcript writes them, read back: sizes, addresses in regions, named bits, choices."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from vudissect.conversation.conversation import ConversationError
+from vudissect.session.connection import Connection
+from vudissect.spec.devices import DEVICES
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
+from vudissect.wire.codec import layout_codec
+from vudissect.wire.fields import from_fields
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_NUMBER = re.compile(r"(-?\d+|0x[0-9a-f]+)([KMGT]?)", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s)")
+_PLACE = re.compile(r"region(\d+)\+(\S+)")
+_TEXTS = frozenset({Meaning.MAC, Meaning.UUID, Meaning.TEXT, Meaning.BYTES, Meaning.CONFIG, Meaning.SECRET})
+_NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+def number(text: str) -> int:
+    """`12`, `0x1f`, `256M`."""
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ConversationError(f"{text!r} is no number")
+    digits, unit = match.groups()
+    return int(digits, 0 if digits[:2].lower() == "0x" else 10) << _UNITS[unit.upper()]
+
+
+def duration(text: str) -> int | None:
+    """`2s`, `4.5ms`, `20us` in nanoseconds; None for what is no duration."""
+    match = _DURATION.fullmatch(text)
+    return None if match is None else round(float(match[1]) * _NANOSECONDS[match[2]])
+
+
+def value_of(field: Field, text: str, connection: Connection | None, device: Device | None) -> Any:
+    """The value of a field of the table, as text in a conversation."""
+    if field.meaning is Meaning.PIXELS:
+        return bytes(number(text))
+    if field.code.endswith("s"):
+        if field.meaning not in _TEXTS:
+            raise ConversationError(f"{field.name} cannot be said")
+        return text
+    if field.meaning is Meaning.VIRTIO_FEATURES:
+        return word(text.split("|"), feature_numbers(device))
+    if field.bits is not None:
+        return word(text.split("|"), field.bits.numbers)
+    if field.choices and not text[:1].isdigit():
+        return choice(field, text)
+    return address(text, field, connection) if "region" in text else number(text)
+
+
+def choice(field: Field, text: str) -> int:
+    """The number of a named value."""
+    for value, name in field.choices.items():
+        if name == text:
+            return value
+    raise ConversationError(f"{field.name} is one of {', '.join(field.choices.values())}, not {text!r}")
+
+
+def address(text: str, field: Field, connection: Connection | None) -> int:
+    """`region0+0x1000`, in the address space of the field."""
+    match = _PLACE.fullmatch(text)
+    regions = connection.memory.regions if connection is not None else ()
+    region = next((region for region in regions if match and region.number == int(match[1])), None)
+    if match is None or region is None:
+        raise ConversationError(f"{field.name}: no place {text!r}, {len(regions)} memory regions are known")
+    guest = field.meaning is Meaning.RING_ADDRESS and connection is not None and _by_guest_address(connection)
+    return (region.guest_addr if guest else region.user_addr) + number(match[2])
+
+
+def _by_guest_address(connection: Connection) -> bool:
+    bit = connection.protocol.protocol_features.numbers.get("GPA_ADDRESSES")
+    return bit is not None and connection.protocol_features.has(1 << bit)
+
+
+def word(names: list[str], numbers: Mapping[str, int]) -> int:
+    """Named bits as a word; a bit without a name is `bit23`, and a number stands for itself."""
+    value = 0
+    for name in names:
+        if name in numbers:
+            value |= 1 << numbers[name]
+        elif name.removeprefix("bit").isdecimal() and name.startswith("bit"):
+            value |= 1 << int(name.removeprefix("bit"))
+        elif name[:1].isdigit():
+            value |= number(name)
+        else:
+            raise ConversationError(f"unknown bit {name!r}{_hint(name)}")
+    return value
+
+
+def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
+    """The first `size` bytes of a configuration space with these fields; the rest is zero."""
+    layout = Layout(device.config.name, device.config.fields)
+    fields = {
+        field.name: value_of(field, values[field.name], None, device) for field in layout.fields if field.name in values
+    }
+    return layout_codec(layout, "little").encode(from_fields(layout, fields))[:size].ljust(size, b"\0")
+
+
+def _hint(name: str) -> str:
+    owners = [device.name for device in DEVICES if name in device.features.numbers]
+    return f"; it is a feature of {' and '.join(owners)}: say `device {owners[0]}` first" if owners else ""
+
+
+def feature_numbers(device: Device | None) -> dict[str, int]:
+    """Name to bit number of a virtio feature word, the device's own names before the shared ones."""
+    own: BitSet | None = device.features if device is not None else None
+    return dict(VIRTIO_FEATURES.numbers) | (dict(own.numbers) if own is not None else {})
