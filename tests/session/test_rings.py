@@ -34,6 +34,9 @@ def changes(talk: Conversation) -> list[str]:
     [
         (Order.KICK, Started.STARTED, None),
         (Order.GET_BASE, Started.STOPPED, None),
+        (Order.RUN, Started.STARTED, None),
+        (Order.HALT, Started.STOPPED, None),
+        (Order.HALT_ALL, Started.STOPPED, None),
         (Order.ENABLE, None, Enabled.ENABLED),
         (Order.DISABLE, None, Enabled.DISABLED),
         (Order.ENABLE_ALL, None, Enabled.ENABLED),

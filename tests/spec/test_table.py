@@ -3,6 +3,7 @@
 import pytest
 
 from vudissect.spec.devices import DEVICES
+from vudissect.spec.dialects import DIALECTS
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import GPU_FEATURES, PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.spec.model import Answer, Channel, Layout, Message
@@ -145,7 +146,7 @@ def test_no_two_fields_of_a_layout_share_a_name(name: str) -> None:
 
 
 def test_every_effect_has_a_message() -> None:
-    assert {row.effect for row in UPSTREAM.messages} == set(Effect)
+    assert {row.effect for dialect in DIALECTS for row in dialect.protocol.messages} == set(Effect)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,48 @@
 """Well-formed payloads of any layout, for property tests."""
 
 import struct
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from vudissect.spec.model import Channel, Field, Layout, Message
-from vudissect.spec.table import UPSTREAM
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.model import Channel, Field, HeaderRules, Layout, Message
+from vudissect.spec.payloads import ACK
+from vudissect.spec.table import UPSTREAM, Protocol
+from vudissect.wire.codec import forms
 from vudissect.wire.layout import Values
 
-# Every way in which a message of the table can look: row, reply or request, layout.
-FORMS: list[tuple[Message, bool, Layout]] = [
-    (row, reply, layout)
-    for row in UPSTREAM.messages
-    for reply, layouts in ((False, row.request), (True, row.reply))
-    for layout in layouts
-]
+
+class Form(NamedTuple):
+    """One way in which a message can look."""
+
+    protocol: Protocol
+    row: Message
+    reply: bool
+    layout: Layout
 
 
-def form_name(form: tuple[Message, bool, Layout]) -> str:
-    row, reply, layout = form
-    return f"{Channel(row.channel).label}-{row.name}-{'reply' if reply else 'request'}-{layout.name}".replace(" ", "_")
+def _all_forms() -> Iterator[Form]:
+    """Every form of every dialect; a row of a dialect that looks like one seen before is not repeated."""
+    seen: set[tuple[HeaderRules, tuple[Layout, ...]]] = set()
+    for dialect in DIALECTS:
+        protocol = dialect.protocol
+        for row in protocol.messages if protocol is UPSTREAM else dialect.changed:
+            for reply in (False, True):
+                company = forms(row, reply=reply)
+                if protocol is UPSTREAM or (protocol.header, company) not in seen:
+                    seen.add((protocol.header, company))
+                    yield from (Form(protocol, row, reply, layout) for layout in company if layout is not ACK)
+
+
+FORMS = list(_all_forms())
+
+
+def form_name(form: Form) -> str:
+    way = "reply" if form.reply else "request"
+    name = f"{form.protocol.key}-{Channel(form.row.channel).label}-{form.row.name}-{way}-{form.layout.name}"
+    return name.replace(" ", "_")
 
 
 def _value(field: Field) -> st.SearchStrategy[Any]:

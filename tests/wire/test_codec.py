@@ -1,28 +1,35 @@
 """The codec over the whole message table: what is encoded comes back, and nothing on the wire makes it raise."""
 
 import struct
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.strategies import FORMS, form_name, pack, values
+from tests.wire.strategies import FORMS, Form, form_name, pack, values
+from vudissect.spec import dialects
 from vudissect.spec.model import Channel, Layout, Meaning, Message, Side
 from vudissect.spec.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
-from vudissect.spec.table import UPSTREAM
+from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields, to_fields
 from vudissect.wire.header import ByteOrder, detect_byte_order
 
 LITTLE = Codec(UPSTREAM, "little")
-CODECS = {"little": LITTLE, "big": Codec(UPSTREAM, "big")}
+MST_2015 = Codec(dialects.MST_2015.protocol, "little")
 ORDERS = {"little": "<", "big": ">"}
 
 
 def sender(row: Message, reply: bool) -> Side:
     other = Side.BACK_END if row.initiator is Side.FRONT_END else Side.FRONT_END
     return other if reply else row.initiator
+
+
+@cache
+def codec(protocol: Protocol, byte_order: ByteOrder) -> Codec:
+    return Codec(protocol, byte_order)
 
 
 def has_secrets(layout: Layout) -> bool:
@@ -41,35 +48,33 @@ def header(row: Message, flags: int, size: int) -> bytes:
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_every_form_survives_a_round_trip(
-    form: tuple[Message, bool, Layout], byte_order: ByteOrder, data: st.DataObject
-) -> None:
-    row, reply, layout = form
+def test_every_form_survives_a_round_trip(form: Form, byte_order: ByteOrder, data: st.DataObject) -> None:
+    protocol, row, reply, layout = form
     wanted = data.draw(values(layout))
     payload = pack(layout, wanted, ORDERS[byte_order])
-    flags = (0 if row.channel is Channel.GPU else 1) | (4 if reply else 0)
+    flags = (0 if row.channel is Channel.GPU else row.version) | (4 if reply else 0)
     wire = struct.pack(ORDERS[byte_order] + "III", row.id, flags, len(payload)) + payload
-    codec = CODECS[byte_order]
 
-    decoded = codec.decode(row.channel, sender(row, reply), wire)
+    decoded = codec(protocol, byte_order).decode(row.channel, sender(row, reply), wire)
 
     assert decoded.problem == ""
     assert decoded.row is row
-    assert codec.reencode(decoded) == wire
+    assert codec(protocol, byte_order).reencode(decoded) == wire
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if not has_secrets(form[2])], ids=form_name)
+@pytest.mark.parametrize("form", [form for form in FORMS if not has_secrets(form.layout)], ids=form_name)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_named_fields_lead_back_to_the_bytes(form: tuple[Message, bool, Layout], data: st.DataObject) -> None:
-    row, reply, layout = form
-    wire = LITTLE.encode(row, layout, data.draw(values(layout)), reply=reply)
+def test_named_fields_lead_back_to_the_bytes(form: Form, data: st.DataObject) -> None:
+    protocol, row, reply, layout = form
+    little = codec(protocol, "little")
+    wire = little.encode(row, layout, data.draw(values(layout)), reply=reply)
 
-    decoded = LITTLE.decode(row.channel, sender(row, reply), wire)
+    decoded = little.decode(row.channel, sender(row, reply), wire)
     assert decoded.layout is not None
     fields = to_fields(decoded.layout, decoded.values)
 
-    assert LITTLE.encode(row, decoded.layout, from_fields(decoded.layout, fields), reply=reply) == wire
+    assert little.encode(row, decoded.layout, from_fields(decoded.layout, fields), reply=reply) == wire
 
 
 @given(
@@ -237,3 +242,69 @@ def test_key_material_is_measured_and_not_shown() -> None:
 
     assert shown["key"] == "(64 bytes of key material)"
     assert "736563726574" not in str(shown)
+
+
+class TestHeaderRules:
+    """The draft of 2015 has a second version, and a bit for failures in the number of the message."""
+
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_both_versions_are_read(self, version: int) -> None:
+        wire = struct.pack("<IIIII", 8, version, 8, 0, 256)
+
+        decoded = MST_2015.decode(Channel.MAIN, Side.FRONT_END, wire)
+
+        assert (decoded.problem, decoded.values) == ("", (0, 256))
+
+    def test_a_third_version_is_not(self) -> None:
+        wire = struct.pack("<III", 3, 3, 0)
+
+        assert MST_2015.decode(Channel.MAIN, Side.FRONT_END, wire).problem == "version 3, expected 1 or 2"
+
+    def test_a_message_is_written_in_the_version_that_has_it(self) -> None:
+        old, new = (row for row in MST_2015.protocol.messages if row.id in (3, 17))
+
+        assert MST_2015.encode(old, old.request[0], ()) == struct.pack("<III", 3, 1, 0)
+        assert MST_2015.encode(new, new.request[0], ()) == struct.pack("<III", 17, 2, 0)
+
+    def test_a_request_that_failed_comes_back_as_it_was_with_bit_31(self) -> None:
+        wire = struct.pack("<IIIII", 0x80000008, 5, 8, 3, 256)
+
+        decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
+
+        assert (decoded.problem, decoded.id, decoded.error, decoded.values) == ("", 8, True, (3, 256))
+        assert MST_2015.reencode(decoded) == wire
+
+    def test_a_question_that_failed_comes_back_as_the_question(self) -> None:
+        wire = struct.pack("<III", 0x80000001, 5, 0)
+
+        decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
+
+        assert (decoded.problem, decoded.id, decoded.error) == ("", 1, True)
+
+    def test_a_failure_that_is_not_the_request_says_so(self) -> None:
+        wire = struct.pack("<IIIQ", 0x80000001, 5, 8, 0)
+
+        decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
+
+        assert (decoded.problem, decoded.error) == ("payload is 8 bytes, expected 0", True)
+
+    def test_a_request_cannot_be_a_failure(self) -> None:
+        wire = struct.pack("<III", 0x80000003, 1, 0)
+
+        assert MST_2015.decode(Channel.MAIN, Side.FRONT_END, wire).problem == "a request with the error bit"
+
+    def test_elsewhere_bit_31_belongs_to_the_number(self) -> None:
+        wire = struct.pack("<IIIII", 0x80000008, 5, 8, 3, 256)
+
+        decoded = LITTLE.decode(Channel.MAIN, Side.BACK_END, wire)
+
+        assert (decoded.id, decoded.error, decoded.problem) == (0x80000008, False, "unknown message")
+
+    def test_with_reply_all_an_answer_is_the_request(self) -> None:
+        wire = struct.pack("<IIIII", 8, 5, 8, 3, 256)
+
+        assert MST_2015.decode(Channel.MAIN, Side.BACK_END, wire).values == (3, 256)
+
+    @pytest.mark.parametrize(("order", "name"), [("<", "little"), (">", "big")])
+    def test_the_second_version_tells_the_byte_order_too(self, order: str, name: str) -> None:
+        assert detect_byte_order(struct.pack(order + "III", 1, 2, 0)) == name

@@ -29,8 +29,8 @@ class Negotiation:
     acked: int | None = None
 
     def has(self, mask: int) -> bool:
-        """Whether all these features are in force."""
-        return (self.acked or 0) & mask == mask
+        """Whether all these features are in force; never for 0, the mask of a feature that the dialect lacks."""
+        return mask != 0 and (self.acked or 0) & mask == mask
 
 
 class Postcopy(Enum):
@@ -88,9 +88,16 @@ class Connection:
         self.waiting = tuple(Waiting() for _ in Channel)
         self.changes: list[Change] = []
         bits = protocol.protocol_features
-        self._reply_ack = bits.mask("REPLY_ACK")
-        self._log_shmfd = bits.mask("LOG_SHMFD")
-        self._guest_addresses = bits.mask("GPA_ADDRESSES")
+        self._reply_ack = bits.known("REPLY_ACK")
+        self._reply_all = bits.known("REPLY_ALL")
+        self._must_run = bits.known("MUST_RUN")
+        self._log_shmfd = bits.known("LOG_SHMFD")
+        self._guest_addresses = bits.known("GPA_ADDRESSES")
+
+    @property
+    def runs_on_order(self) -> bool:
+        """Whether rings are started by message only, not by a kick."""
+        return self.protocol_features.has(self._must_run)
 
     def owes_reply(self, row: Message, flags: int) -> bool:
         """Whether the rules demand an answer to this request, as things stand."""
@@ -101,6 +108,8 @@ class Connection:
         if row.answer is Answer.IF_LOG_SHMFD and self.protocol_features.has(self._log_shmfd):
             return True
         if row.answer is Answer.IF_POSTCOPY and self.postcopy is Postcopy.LISTENING:
+            return True
+        if row.answer is Answer.IF_REPLY_ALL and self.protocol_features.has(self._reply_all):
             return True
         return bool(flags & NEED_REPLY) and self.protocol_features.has(self._reply_ack)
 

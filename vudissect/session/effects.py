@@ -83,7 +83,12 @@ def _replace_memory(act: Act) -> None:
     act.connection.memory.replace(
         tuple(
             Region(
-                number, region["guest_addr"], region["size"], region["user_addr"], region["mmap_offset"], names[number]
+                number,
+                region["guest_addr"],
+                region["size"],
+                region["user_addr"],
+                region.get("mmap_offset", 0),  # regions of 2014 have none
+                names[number],
             )
             for number, region in enumerate(regions)
         )
@@ -150,13 +155,23 @@ def _set_ring_descriptor(act: Act) -> None:
     ring.slots[act.effect] = new
     if old.name != new.name:
         act.replaced = old.name
-    if act.effect is Effect.SET_KICK:
+    if act.effect is Effect.SET_KICK and not act.connection.runs_on_order:
         act.connection.order_ring(ring, Order.KICK)
 
 
 def _enable_ring(act: Act) -> None:
     order = Order.ENABLE if act.fields["num"] else Order.DISABLE
     act.connection.order_ring(act.connection.ring(act.fields["index"]), order)
+
+
+def _run_ring(act: Act) -> None:
+    order = Order.RUN if act.fields["num"] else Order.HALT
+    act.connection.order_ring(act.connection.ring(act.fields["index"]), order)
+
+
+def _halt_rings(act: Act) -> None:
+    act.connection.order_all_rings(Order.HALT_ALL)
+    act.connection.step(Step.RESET)
 
 
 def _set_log(act: Act) -> None:
@@ -223,6 +238,8 @@ ON_REQUEST: Mapping[Effect, Apply] = MappingProxyType(
         Effect.SET_CALL: _set_ring_descriptor,
         Effect.SET_ERR: _set_ring_descriptor,
         Effect.ENABLE_RING: _enable_ring,
+        Effect.RUN_RING: _run_ring,
+        Effect.HALT_RINGS: _halt_rings,
         Effect.SET_LOG: _set_log,
         Effect.ADVISE_POSTCOPY: _postcopy(Postcopy.ADVISED),
         Effect.START_POSTCOPY: _postcopy(Postcopy.LISTENING),

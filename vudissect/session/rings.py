@@ -31,6 +31,9 @@ class Order(Enum):
 
     KICK = "a kick descriptor comes"
     GET_BASE = "the base is asked for"
+    RUN = "started by message"
+    HALT = "stopped by message"
+    HALT_ALL = "owner reset, where that stops rings"
     ENABLE = "enabled by message"
     DISABLE = "disabled by message"
     ENABLE_ALL = "features acknowledged without PROTOCOL_FEATURES"
@@ -41,7 +44,10 @@ class Order(Enum):
 STARTED: Mapping[tuple[Started, Order], Started] = MappingProxyType(
     {
         (Started.STOPPED, Order.KICK): Started.STARTED,
+        (Started.STOPPED, Order.RUN): Started.STARTED,
         (Started.STARTED, Order.GET_BASE): Started.STOPPED,
+        (Started.STARTED, Order.HALT): Started.STOPPED,
+        (Started.STARTED, Order.HALT_ALL): Started.STOPPED,
     }
 )
 ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(

@@ -29,6 +29,8 @@ class Effect(Enum):
     SET_CALL = "replaces the call descriptor of a ring"
     SET_ERR = "replaces the err descriptor of a ring"
     ENABLE_RING = "enables or disables a ring"
+    RUN_RING = "starts or stops a ring"
+    HALT_RINGS = "stops all rings"
     SET_LOG = "replaces the log memory"
     OPEN_CHANNEL = "gives the socket of another channel"
     START_POSTCOPY = "memory tables are answered from now on"

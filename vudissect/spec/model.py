@@ -115,6 +115,10 @@ class BitSet:
         """The word with the named bits set; an unknown name is a `KeyError`."""
         return sum(1 << self.numbers[name] for name in set(names))
 
+    def known(self, name: str) -> int:
+        """The word with the named bit set; 0 where the set has no such bit, as in an older dialect."""
+        return 1 << self.numbers[name] if name in self.numbers else 0
+
     def names(self, word: int) -> tuple[str, ...]:
         """Names of the bits set in `word`, lowest first; a bit without a name is `bit N`."""
         return tuple(
@@ -288,6 +292,7 @@ class Answer(Enum):
     ALWAYS = "always"
     IF_LOG_SHMFD = "if LOG_SHMFD is negotiated"
     IF_POSTCOPY = "after POSTCOPY_LISTEN"
+    IF_REPLY_ALL = "with the request itself if REPLY_ALL is negotiated"
     ON_REQUEST = "acknowledged if REPLY_ACK is negotiated and NEED_REPLY is set"
     NEVER = "never"
 
@@ -314,12 +319,25 @@ class Gate:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What a header may say on the main and the back-end channel.
+
+    `versions` are those that either side may write. `error` is the bit of the request number that marks an answer as
+    a request that failed, sent back as it came; 0 where there is none.
+    """
+
+    versions: tuple[int, ...] = (1,)
+    error: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
     """One row of the table: all there is to say about a message.
 
     `request` and `reply` list the layouts that are known, the specified one first; the payload's size, and the
-    count in it, tell them apart. `reply` holds the explicit reply; the acknowledgement is the same for all.
+    count in it, tell them apart. `reply` holds the explicit reply; the acknowledgement is the same for all, and a
+    request sent back has the layouts of the request. `version` is the first header version that has the message.
     """
 
     channel: Channel
@@ -335,6 +353,7 @@ class Message:
     opens: Channel | None = None
     aliases: tuple[str, ...] = ()
     effect: Effect = Effect.NONE
+    version: int = 1
     since: str = ""
     source: str = ""
 

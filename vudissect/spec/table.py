@@ -9,10 +9,12 @@ from functools import cached_property
 
 from vudissect.spec import back_end, front_end, gpu
 from vudissect.spec.features import PROTOCOL_FEATURES
-from vudissect.spec.model import BitSet, Channel, Message
+from vudissect.spec.model import BitSet, Channel, HeaderRules, Message
 
 # How the C sources spell the names; what people paste into a search box carries them. Longest first.
 _PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
+
+_HEADER = HeaderRules()
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Protocol:
     key: str
     messages: tuple[Message, ...]
     protocol_features: BitSet
+    header: HeaderRules = _HEADER
 
     @cached_property
     def _by_id(self) -> dict[tuple[Channel, int], Message]:

@@ -23,7 +23,8 @@ class WireMessage(NamedTuple):
     `row` is None for a number that the table does not know, `layout` None for a payload that fits no layout.
     `values` are the fields of `layout` in order, integers as on the wire; an array is a tuple of tuples. `size` is
     the payload size that the header claims; `data` are the bytes from the header on, as far as they are there.
-    `problem` is empty for a well-formed message.
+    `problem` is empty for a well-formed message. `error`: a request that failed, sent back with the error bit, which
+    `id` is without.
     """
 
     row: Message | None
@@ -35,6 +36,7 @@ class WireMessage(NamedTuple):
     values: Values
     problem: str
     data: bytes
+    error: bool = False
 
 
 class _Shapes(NamedTuple):
@@ -50,13 +52,19 @@ class _Direction:
     def __init__(self, protocol: Protocol, channel: Channel, sender: Side, byte_order: ByteOrder) -> None:
         self.reply = sender is not channel.initiator
         self.shapes = {
-            row.id: _Shapes(row, tuple(layout_codec(layout, byte_order) for layout in self._layouts(row)))
-            for row in protocol.channel(channel)
+            row.id: _Shapes(row, _codecs(forms(row, reply=self.reply), byte_order)) for row in protocol.channel(channel)
         }
+        # What comes back with the error bit is a request, whatever the answer would have been.
+        self.failures = (
+            {row.id: _Shapes(row, _codecs(forms(row), byte_order)) for row in protocol.channel(channel)}
+            if protocol.header.error and self.reply
+            else {}
+        )
         # Version and REPLY flag that the direction asks for. The GPU channel has no version, and its requests carry
         # whatever was in memory (vhost-user-gpu's UPDATE): nothing to hold them to.
         self.flags_mask = _VERSION_AND_REPLY if channel is not Channel.GPU else 0
-        self.flags_wanted = VERSION | (REPLY if self.reply else 0)
+        self.flags_wanted = (VERSION | (REPLY if self.reply else 0)) & self.flags_mask
+        self.versions = protocol.header.versions
         # (number, payload size) to the one layout of that size, for the many messages where there is just one.
         self.fixed: dict[tuple[int, int], tuple[Message, Layout, Any]] = {}
         for number, (row, codecs) in self.shapes.items():
@@ -66,14 +74,20 @@ class _Direction:
                 if size is not None and alone and codec.plain:
                     self.fixed[number, size] = (row, codec.layout, codec.unpack_fixed)
 
-    def _layouts(self, row: Message) -> tuple[Layout, ...]:
-        if not self.reply:
-            return tuple(sorted(row.request, key=lambda layout: layout.when is None))
-        if row.answer in (Answer.ALWAYS, Answer.NEVER):
-            return tuple(sorted(row.reply, key=lambda layout: layout.when is None))
-        # An acknowledgement looks like an empty memory table, which nobody sends as a reply: it goes first.
-        exact = tuple(layout for layout in row.reply if layout.size is not None)
-        return (*exact, ACK, *(layout for layout in row.reply if layout.size is None))
+
+def forms(row: Message, *, reply: bool = False) -> tuple[Layout, ...]:
+    """The layouts that a message may have in one direction, in the order in which to try them."""
+    if not reply or row.answer is Answer.IF_REPLY_ALL:
+        return tuple(sorted(row.request, key=lambda layout: layout.when is None))
+    if row.answer in (Answer.ALWAYS, Answer.NEVER):
+        return tuple(sorted(row.reply, key=lambda layout: layout.when is None))
+    # An acknowledgement looks like an empty memory table, which nobody sends as a reply: it goes first.
+    exact = tuple(layout for layout in row.reply if layout.size is not None)
+    return (*exact, ACK, *(layout for layout in row.reply if layout.size is None))
+
+
+def _codecs(layouts: tuple[Layout, ...], byte_order: ByteOrder) -> tuple[LayoutCodec, ...]:
+    return tuple(layout_codec(layout, byte_order) for layout in layouts)
 
 
 class Codec:
@@ -101,7 +115,7 @@ class Codec:
             if (
                 shape is not None
                 and len(data) == HEADER_SIZE + size
-                and flags & direction.flags_mask == direction.flags_wanted & direction.flags_mask
+                and flags & direction.flags_mask == direction.flags_wanted
             ):
                 row, layout, unpack = shape
                 return WireMessage(
@@ -114,9 +128,15 @@ class Codec:
             problem = f"header cut short: {length} of {HEADER_SIZE} bytes"
             return WireMessage(None, direction.reply, 0, 0, 0, None, (), problem, data)
         number, flags, size = self._unpack_header(data)
-        row, layout, values, problem = self._payload(direction, number, size, data)
+        error = bool(number & self.protocol.header.error)
+        number &= ~self.protocol.header.error
+        row, layout, values, problem = self._payload(
+            direction.failures if error else direction.shapes, number, size, data
+        )
         if length < HEADER_SIZE + size:
             problem = f"cut short: {length - HEADER_SIZE} of {size} payload bytes"
+        elif error and not direction.reply:
+            problem = "a request with the error bit"
         return WireMessage(
             row,
             direction.reply,
@@ -127,13 +147,14 @@ class Codec:
             values,
             problem or self._flags_problem(direction, flags),
             data,
+            error,
         )
 
     @staticmethod
     def _payload(
-        direction: _Direction, number: int, size: int, data: bytes
+        known: dict[int, _Shapes], number: int, size: int, data: bytes
     ) -> tuple[Message | None, Layout | None, Values, str]:
-        shapes = direction.shapes.get(number)
+        shapes = known.get(number)
         if shapes is None:
             return None, None, (), "unknown message"
         payload = data[HEADER_SIZE : HEADER_SIZE + size]
@@ -148,11 +169,11 @@ class Codec:
 
     @staticmethod
     def _flags_problem(direction: _Direction, flags: int) -> str:
-        wrong = (flags ^ direction.flags_wanted) & direction.flags_mask
+        wrong = flags & direction.flags_mask ^ direction.flags_wanted
         if wrong & REPLY:
             return "a reply without the REPLY flag" if direction.reply else "a request with the REPLY flag"
-        if wrong:
-            return f"version {flags & VERSION_MASK}, expected {VERSION}"
+        if wrong and flags & VERSION_MASK not in direction.versions:
+            return f"version {flags & VERSION_MASK}, expected {' or '.join(map(str, direction.versions))}"
         return ""
 
     def encode(
@@ -163,19 +184,26 @@ class Codec:
         *,
         reply: bool = False,
         need_reply: bool = False,
+        error: bool = False,
     ) -> bytes:
-        """A whole message. `values` as in `WireMessage`; `ValueError` if they do not fit the layout."""
+        """A whole message, in the first header version that has it.
+
+        `values` as in `WireMessage`; `ValueError` if they do not fit the layout. `error` sets the dialect's error bit.
+        """
         payload = layout_codec(layout, self.byte_order).encode(values)
-        flags = 0 if row.channel is Channel.GPU else VERSION
+        flags = 0 if row.channel is Channel.GPU else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
-        return self._header.pack(row.id, flags, len(payload)) + payload
+        return self._header.pack(self._number(row.id, error), flags, len(payload)) + payload
 
     def reencode(self, message: WireMessage) -> bytes:
         """The bytes of a well-formed message, made from its values: equal to `message.data`."""
         if message.layout is None:
             raise ValueError(f"message {message.id} has no known layout: {message.problem}")
         payload = layout_codec(message.layout, self.byte_order).encode(message.values)
-        return self._header.pack(message.id, message.flags, message.size) + payload
+        return self._header.pack(self._number(message.id, message.error), message.flags, message.size) + payload
+
+    def _number(self, number: int, error: bool) -> int:
+        return number | self.protocol.header.error if error else number
 
 
 @cache

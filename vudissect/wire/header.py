@@ -19,7 +19,8 @@ _BIG = Struct(">III").unpack_from
 
 # Above every number ever given out, vendors' included, and far below any small number read in the wrong order.
 _LARGEST_REQUEST = 1100
-_USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD})
+# With version 1, and with the version 2 of a draft.
+_USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD, 0x2, 0x6})
 
 
 def struct_of(codes: str, byte_order: ByteOrder) -> Struct:
