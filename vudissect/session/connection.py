@@ -62,7 +62,8 @@ class Change(NamedTuple):
 class Connection:
     """The state of one connection between a front-end and a back-end, its channels included.
 
-    Numbers and words are None until a message has told them: a capture may begin in mid-session.
+    Numbers and words are None until a message has told them: a capture may begin in mid-session. `opened` is the
+    frame in which it began, `programs` are the command names of the peers ("" if unknown), indexed by `Side`.
     """
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
@@ -70,6 +71,8 @@ class Connection:
         self.protocol = protocol
         self.guess = guess
         self.phase = Phase.CONNECTED
+        self.opened: int | None = None
+        self.programs = ("", "")
         self.features = Negotiation()
         self.protocol_features = Negotiation()
         self.gpu_features = Negotiation()
@@ -112,6 +115,12 @@ class Connection:
         if row.answer is Answer.IF_REPLY_ALL and self.protocol_features.has(self._reply_all):
             return True
         return bool(flags & NEED_REPLY) and self.protocol_features.has(self._reply_ack)
+
+    def lacks(self, feature: str) -> bool:
+        """Whether a protocol feature is known not to be in force; never where its negotiation may have been missed."""
+        if self.opened is None and self.protocol_features.acked is None:
+            return False
+        return not self.protocol_features.has(self.protocol.protocol_features.known(feature))
 
     def ring_address(self, address: int) -> Place | None:
         """Where an address of a ring lies; None for an IOVA and outside of all regions."""

@@ -19,6 +19,7 @@ from vudissect.wire.fields import to_fields
 from vudissect.wire.header import NEED_REPLY
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
+_COMMANDS = ("front_end_command", "back_end_command")
 _NO_DEVICES: Mapping[int, Device | None] = {}
 
 
@@ -146,7 +147,10 @@ class Session:
     def _connection_event(self, record: Record, connection: Connection, elapsed: int) -> Event:
         unanswered: tuple[Request, ...] = ()
         if record.kind is RecordKind.CONNECTION_OPENED:
-            connection.guess.see_program(str(record.details.get("back_end_command", "")))
+            connection.opened = record.frame
+            front_end, back_end = (str(record.details.get(key, "")) for key in _COMMANDS)
+            connection.programs = (front_end, back_end)
+            connection.guess.see_program(back_end)
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.close_channel(record.channel)
         elif record.kind is RecordKind.CONNECTION_CLOSED:
