@@ -80,6 +80,42 @@ class TestPairing:
 
         assert unanswered(talk) == ["GET_FEATURES"]
 
+    def test_and_remembers_what_came_first(self) -> None:
+        talk = Conversation()
+        talk.front_end("GET_FEATURES")
+        talk.front_end("GET_PROTOCOL_FEATURES")
+        talk.back_end("GET_PROTOCOL_FEATURES")
+        talk.back_end("GET_FEATURES")
+
+        overtaken = [event.request.overtaken for event in talk.events() if event.request is not None]
+
+        assert overtaken == [0, 3]
+
+    def test_what_was_answered_and_what_asked_for_nothing_is_remembered(self) -> None:
+        talk = Conversation()
+        talk.front_end("GET_FEATURES")
+        talk.front_end("SET_OWNER")
+        talk.back_end("GET_FEATURES")
+
+        (*_, last) = talk.events()
+        main = last.connection.waiting[Channel.MAIN]
+
+        assert [(request.frame, answer) for request, answer in main.answered.values()] == [(1, 3)]
+        assert list(main.unasked.values()) == [2]
+
+    @pytest.mark.parametrize("connection", [0, 1])
+    def test_what_waits_in_a_gap_is_forgotten(self, connection: int) -> None:
+        talk = Conversation()
+        talk.open()
+        talk.front_end("GET_FEATURES")
+        talk.event(RecordKind.GAP, connection=connection, messages=3)
+        session = Session()
+        for record in talk.records:
+            session.feed(record)
+
+        assert session.unanswered() == ()
+        assert not session.connections[1].whole
+
     def test_an_acknowledgement_is_no_reply(self) -> None:
         talk = negotiated(REPLY_ACK)
         talk.front_end("SET_VRING_NUM", need_reply=True)

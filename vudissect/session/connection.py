@@ -64,6 +64,8 @@ class Connection:
 
     Numbers and words are None until a message has told them: a capture may begin in mid-session. `opened` is the
     frame in which it began, `programs` are the command names of the peers ("" if unknown), indexed by `Side`.
+    `frame` is the latest one, `answered` that of the latest request on the main channel that has its answer; where a
+    `gap` is noted, messages are missing from the capture.
     """
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
@@ -72,6 +74,9 @@ class Connection:
         self.guess = guess
         self.phase = Phase.CONNECTED
         self.opened: int | None = None
+        self.frame = 0
+        self.answered = 0
+        self.gap = False
         self.programs = ("", "")
         self.features = Negotiation()
         self.protocol_features = Negotiation()
@@ -96,6 +101,16 @@ class Connection:
         self._must_run = bits.known("MUST_RUN")
         self._log_shmfd = bits.known("LOG_SHMFD")
         self._guest_addresses = bits.known("GPA_ADDRESSES")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was seen from its beginning, so that what was never told was never said."""
+        return (self.opened is not None or self.owned_since is not None) and not self.gap
+
+    @property
+    def knows_memory(self) -> bool:
+        """Whether no region can have been missed."""
+        return self.whole or self.memory.whole
 
     @property
     def runs_on_order(self) -> bool:
@@ -144,7 +159,7 @@ class Connection:
     def order_ring(self, ring: Ring, order: Order) -> None:
         """Give a ring an order, and let the connection follow."""
         before = ring.state()
-        ring.order(order)
+        ring.order(order, self.frame)
         self.changed(f"ring {ring.index}", before, ring.state())
         if ring.started is Started.STARTED:
             self.step(Step.RING_STARTED)
@@ -166,6 +181,12 @@ class Connection:
         """Note a change for whoever shows what a message did; equal words are none."""
         if before != after:
             self.changes.append(Change(subject, before, after))
+
+    def interrupt(self) -> None:
+        """Messages were missed: what waits may have been answered, and what was not seen may have been said."""
+        self.gap = True
+        self.memory.whole = False
+        self.waiting = tuple(Waiting() for _ in Channel)
 
     def close_channel(self, channel: Channel) -> tuple[Request, ...]:
         """Forget what waits on a channel; the requests that will now never get the answer that they are owed."""

@@ -75,7 +75,7 @@ def _disable_rings(act: Act) -> None:
 
 
 def _replace_memory(act: Act) -> None:
-    regions = act.fields["regions"]
+    regions = act.fields["regions"][: act.fields["nregions"]]  # some send more slots than regions
     if act.connection.postcopy is Postcopy.LISTENING and not regions:
         return  # the message that ends the exchange of addresses, not an empty map
     names = [named.name for named in act.descriptors] + [""] * len(regions)
@@ -89,10 +89,13 @@ def _replace_memory(act: Act) -> None:
                 region["user_addr"],
                 region.get("mmap_offset", 0),  # regions of 2014 have none
                 names[number],
+                act.frame,
             )
             for number, region in enumerate(regions)
-        )
+        ),
+        act.frame,
     )
+    act.connection.memory.whole = True
     act.connection.changed("memory", f"{before} regions", f"{len(regions)} regions")
     act.connection.step(Step.SETUP)
 
@@ -102,7 +105,7 @@ def _add_memory(act: Act) -> None:
     if "guest_addr" in fields:  # else the message that ends the exchange of addresses
         before = len(act.connection.memory.regions)
         act.connection.memory.add(
-            fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"], act.descriptor
+            fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"], act.descriptor, act.frame
         )
         act.connection.changed("memory", f"{before} regions", f"{before + 1} regions")
         act.connection.step(Step.SETUP)
@@ -111,7 +114,7 @@ def _add_memory(act: Act) -> None:
 def _remove_memory(act: Act) -> None:
     fields = act.fields
     before = len(act.connection.memory.regions)
-    region = act.connection.memory.remove(fields["guest_addr"], fields["size"], fields["user_addr"])
+    region = act.connection.memory.remove(fields["guest_addr"], fields["size"], fields["user_addr"], act.frame)
     if region is not None:
         act.replaced = region.descriptor
         act.connection.changed("memory", f"{before} regions", f"{before - 1} regions")
@@ -141,7 +144,9 @@ def _set_ring_base(act: Act) -> None:
 
 
 def _stop_ring(act: Act) -> None:
-    act.connection.order_ring(act.connection.ring(act.fields["index"]), Order.GET_BASE)
+    ring = act.connection.ring(act.fields["index"])
+    ring.stopped_at = None
+    act.connection.order_ring(ring, Order.GET_BASE)
 
 
 def _ring_stopped(act: Act) -> None:

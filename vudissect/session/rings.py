@@ -84,7 +84,10 @@ class Addresses:
 
 @dataclass(slots=True)
 class Ring:
-    """What is known of a ring. Numbers are None until they were told."""
+    """What is known of a ring. Numbers are None until they were told.
+
+    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never.
+    """
 
     index: int
     started: Started = Started.STOPPED
@@ -92,6 +95,8 @@ class Ring:
     size: int | None = None
     base: int | None = None
     stopped_at: int | None = None
+    runs_since: int = 0
+    stopped_in: int = 0
     addresses: Addresses | None = None
     slots: dict[Effect, Slot] = field(
         default_factory=lambda: {Effect.SET_KICK: Slot(), Effect.SET_CALL: Slot(), Effect.SET_ERR: Slot()}
@@ -102,10 +107,15 @@ class Ring:
         """Whether the back-end processes it."""
         return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
-    def order(self, order: Order) -> None:
-        """Let both machines take an order."""
+    def order(self, order: Order, frame: int = 0) -> None:
+        """Let both machines take the order that a frame gives."""
+        started, running = self.started, self.running
         self.started = STARTED.get((self.started, order), self.started)
         self.enabled = ENABLED.get((self.enabled, order), self.enabled)
+        if self.running and not running:
+            self.runs_since = frame
+        if started is Started.STARTED and self.started is Started.STOPPED:
+            self.stopped_in = frame
 
     def state(self) -> str:
         """The state in words: `started, enabled`."""

@@ -59,6 +59,7 @@ class Session:
             connection = self._new_connection(record.connection)
         elif connection.changes:
             connection.changes = []
+        connection.frame = record.frame
         if record.kind is not RecordKind.MESSAGE:
             return self._connection_event(record, connection, elapsed)
         codec = self._big if int(record.marks) & _BIG_ENDIAN else self._little
@@ -107,8 +108,10 @@ class Session:
         awaits = owed or row is None or bool(message.flags & NEED_REPLY)
         if awaits:
             connection.waiting[record.channel].ask(
-                Request(record.frame, record.forwarded, record.channel, message.id, row, owed)
+                Request(record.frame, record.forwarded, record.channel, message.id, row, owed, message.flags)
             )
+        else:
+            connection.waiting[record.channel].unasked[message.id] = record.frame
         kind = Kind.MALFORMED if message.problem else Kind.REQUEST
         return Event(record, connection, kind, elapsed, message, awaits, None, None, descriptors, replaced)
 
@@ -120,8 +123,10 @@ class Session:
         message: WireMessage,
         descriptors: tuple[NamedDescriptor, ...],
     ) -> Event:
-        request = connection.waiting[record.channel].answer(message.id)
+        request = connection.waiting[record.channel].answer(message.id, record.frame)
         latency = None if request is None else record.received - request.forwarded
+        if request is not None and record.channel is Channel.MAIN:
+            connection.answered = request.frame
         if message.row is not None and message.row.effect is not Effect.NONE:
             self._apply(ON_REPLY, record, connection, message, descriptors)
         kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
@@ -148,11 +153,15 @@ class Session:
         unanswered: tuple[Request, ...] = ()
         if record.kind is RecordKind.CONNECTION_OPENED:
             connection.opened = record.frame
+            connection.whole = True
             front_end, back_end = (str(record.details.get(key, "")) for key in _COMMANDS)
             connection.programs = (front_end, back_end)
             connection.guess.see_program(back_end)
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.close_channel(record.channel)
+        elif record.kind is RecordKind.GAP:
+            for missed in [connection] if record.connection else self.connections.values():
+                missed.interrupt()
         elif record.kind is RecordKind.CONNECTION_CLOSED:
             connection.step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
