@@ -153,7 +153,6 @@ class Session:
         unanswered: tuple[Request, ...] = ()
         if record.kind is RecordKind.CONNECTION_OPENED:
             connection.opened = record.frame
-            connection.whole = True
             front_end, back_end = (str(record.details.get(key, "")) for key in _COMMANDS)
             connection.programs = (front_end, back_end)
             connection.guess.see_program(back_end)
