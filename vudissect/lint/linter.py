@@ -1,15 +1,18 @@
 """Asks the rules about every event, as few of them as possible."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Finding
-from vudissect.lint.rule import At, Rule, Trigger
+from vudissect.lint.rule import SLOW, At, Recent, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
 from vudissect.session.event import Event, Kind
 from vudissect.spec.model import Channel, Message
+from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
 # Flags of a message about which there is nothing to say; the GPU channel has no version.
@@ -22,6 +25,9 @@ _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN)
 
 # Repetitions are counted, not told again.
 _MOST_OF_A_RULE = 20
+
+# How much of what was said last on a channel a rule can look back at.
+_RECENT = 4
 
 
 class Linter:
@@ -38,8 +44,9 @@ class Linter:
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
         self._memories: dict[int, dict[str, dict[Any, Any]]] = {}
+        self._lasting: dict[str, dict[Any, Any]] = {}
         self._told: dict[tuple[int, str], int] = {}
-        self._last: dict[int, Event] = {}
+        self._recent: dict[int, Recent] = {}
         self.withheld: dict[str, int] = {}
         self._lost_sync: dict[tuple[int, Channel], int] = {}
 
@@ -47,7 +54,10 @@ class Linter:
         """What is wrong with this event."""
         message = event.message
         number = event.record.connection
-        self._last[number] = event
+        recent = self._recent.get(number)
+        if recent is None:
+            recent = self._recent[number] = tuple(deque(maxlen=_RECENT) for _ in Channel)
+        recent[event.record.channel].append(event)
         if message is None:
             rules = self._for_event[event.record.kind]
         else:
@@ -72,11 +82,13 @@ class Linter:
 
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
-        return [finding for event in self._last.values() for finding in self._ask(self._at_end, event, finished=True)]
+        last = [max(chain(*recent), key=lambda event: event.record.frame) for recent in self._recent.values()]
+        return [finding for event in last for finding in self._ask(self._at_end, event, finished=True)]
 
     def _ask(self, rules: tuple[Rule, ...], event: Event, *, finished: bool = False) -> Iterator[Finding]:
         number = event.record.connection
-        at = At(event, self._memories.setdefault(number, {}), self._lost_sync, finished)
+        memories = self._memories.setdefault(number, {})
+        at = At(event, memories, self._lasting, self._recent[number], self._lost_sync, finished)
         for rule in rules:
             at.rule = rule
             assert rule.check is not None
@@ -99,7 +111,7 @@ class Linter:
 
     def _forget(self, number: int) -> None:
         self._memories.pop(number, None)
-        self._last.pop(number, None)
+        self._recent.pop(number, None)
         for channel in Channel:
             self._lost_sync.pop((number, channel), None)
 
@@ -115,5 +127,16 @@ def _is_irregular(event: Event) -> bool:
         event.kind is Kind.MALFORMED
         or message.flags not in _REGULAR_FLAGS[event.record.channel][message.reply]
         or bool(int(event.record.marks) & ~_REGULAR_MARKS)
-        or (message.reply and event.request is None)
+        or (message.reply and _is_odd_answer(event, message))
+    )
+
+
+def _is_odd_answer(event: Event, message: WireMessage) -> bool:
+    """Whether an answer belongs to nothing, comes late or behind a later one, or says that the request failed."""
+    request, layout = event.request, message.layout
+    return (
+        request is None
+        or request.overtaken > 0
+        or (event.latency or 0) > SLOW
+        or (layout is not None and layout.failure != 0 and message.values[0] & layout.failure != 0)
     )

@@ -11,6 +11,7 @@ A rule asks the session's state, which has taken in the message already. What it
 keeps in `at.memory`, a dictionary of its own for each connection.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,9 @@ from vudissect.wire.fields import Fields, to_fields
 
 SPEC = "QEMU docs/interop/vhost-user.rst"
 
+# An answer that takes longer (ns) is out of the ordinary: DPDK takes 0.9 s to populate memory, nobody else so long.
+SLOW = 1_000_000_000
+
 # A hostile peer must not fill the memory of a rule.
 _MOST_KEYS = 256
 
@@ -38,7 +42,8 @@ _BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
 class Trigger:
     """When a rule is asked: for the messages that `matches` picks by row and direction, or for events of `kinds`.
 
-    `irregular` asks only for messages that are out of the ordinary: malformed, with unusual flags, with marks.
+    `irregular` asks only for messages that are out of the ordinary: malformed, with unusual flags, with marks; answers
+    to nothing, late ones, and those that tell of a failure.
     `carrying` asks for messages that carry descriptors.
     `at_end` asks once where the capture ends, for each connection that is still open.
     """
@@ -66,7 +71,7 @@ def messages(where: Callable[[Message | None, bool], bool]) -> Trigger:
 
 
 def irregular() -> Trigger:
-    """For messages that are out of the ordinary, of any row."""
+    """For messages that are out of the ordinary (see `Trigger`), of any row."""
     return Trigger(lambda row, reply: True, irregular=True)
 
 
@@ -84,6 +89,9 @@ def ending() -> Trigger:
     """When a connection is closed, and where the capture ends for those that are open."""
     return Trigger(kinds=frozenset({RecordKind.CONNECTION_CLOSED}), at_end=True)
 
+
+# The last few events of each channel, by its number.
+Recent = tuple[deque[Event], ...]
 
 Findings = Iterator[Finding]
 Check = Callable[["At"], Findings]
@@ -137,6 +145,8 @@ class At:
         self,
         event: Event,
         memories: dict[str, dict[Any, Any]],
+        lasting: dict[str, dict[Any, Any]],
+        recent: Recent,
         lost_sync: dict[tuple[int, Channel], int],
         finished: bool = False,
     ) -> None:
@@ -144,6 +154,8 @@ class At:
         self.rule: Rule
         self._finished = finished
         self._memories = memories
+        self._lasting = lasting
+        self._recent = recent
         self._lost_sync = lost_sync
 
     @property
@@ -188,6 +200,15 @@ class At:
     def memory(self) -> dict[Any, Any]:
         """What this rule remembers of this connection."""
         return self._memories.setdefault(self.rule.id, {})
+
+    @property
+    def lasting_memory(self) -> dict[Any, Any]:
+        """What this rule remembers across connections."""
+        return self._lasting.setdefault(self.rule.id, {})
+
+    def recent(self, channel: Channel) -> tuple[Event, ...]:
+        """The last few events of a channel of this connection, this one included; the newest stands last."""
+        return tuple(self._recent[channel])
 
     def first(self, key: Hashable = None) -> bool:
         """Whether this rule has not asked this before about the same key on this connection."""

@@ -236,6 +236,16 @@ class Layout:
         return None
 
     @cached_property
+    def failure(self) -> int:
+        """The bits of the first value of which any says that the request failed; 0 where no result is told."""
+        if not self.fields:
+            return 0
+        first = self.fields[0]
+        if first.meaning is Meaning.STATUS_CODE:
+            return -1
+        return sum(part.mask for part in first.parts if part.meaning is Meaning.STATUS_CODE)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the decoded values: the fixed fields, then the array or the tail."""
         names = tuple(f.name for f in self.fields)
