@@ -54,6 +54,17 @@ class Trigger:
     carrying: bool = False
     at_end: bool = False
 
+    def __or__(self, other: "Trigger") -> "Trigger":
+        """Whenever either of two asks."""
+        picks = [trigger.matches for trigger in (self, other) if trigger.matches is not None]
+        return Trigger(
+            (lambda row, reply: any(matches(row, reply) for matches in picks)) if picks else None,
+            self.kinds | other.kinds,
+            self.irregular or other.irregular,
+            self.carrying or other.carrying,
+            self.at_end or other.at_end,
+        )
+
 
 def requests(*effects: Effect) -> Trigger:
     """For requests that have one of these effects; without effects for all requests."""
@@ -72,7 +83,7 @@ def messages(where: Callable[[Message | None, bool], bool]) -> Trigger:
 
 def irregular() -> Trigger:
     """For messages that are out of the ordinary (see `Trigger`), of any row."""
-    return Trigger(lambda row, reply: True, irregular=True)
+    return Trigger(irregular=True)
 
 
 def carrying() -> Trigger:
@@ -237,12 +248,18 @@ class At:
         return self._lost_sync.get((self.connection.number, channel))
 
     def finding(
-        self, message: str, blame: Blame | None = None, *, frame: int | None = None, frames: tuple[int, ...] = ()
+        self,
+        message: str,
+        blame: Blame | None = None,
+        *,
+        frame: int | None = None,
+        frames: tuple[int, ...] = (),
+        severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this rule, on this message and its sender unless said otherwise."""
+        """A finding of this rule, on this message and its sender, as bad as the rule says, unless said otherwise."""
         return Finding(
             self.rule.id,
-            self.rule.severity,
+            self.rule.severity if severity is None else severity,
             self.sender if blame is None else blame,
             self.connection.number,
             self.frame if frame is None else frame,
