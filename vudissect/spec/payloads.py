@@ -113,12 +113,14 @@ IOTLB = Layout(
     ),
 )
 
+WRITABLE = "writable"
+LIVE_MIGRATION = "live migration"
 CONFIG = Layout(
     "device configuration space",
     (
         u32("offset", Meaning.OFFSET),
         u32("size", Meaning.SIZE),
-        u32("flags", choices={0: "writable", 1: "live migration"}),
+        u32("flags", choices={0: WRITABLE, 1: LIVE_MIGRATION}),
     ),
     tail=Tail(raw("contents", 0, Meaning.CONFIG), ("size",)),
 )

@@ -73,6 +73,22 @@ class Dialect:
         known = self.protocol.protocol_features.by_number
         return tuple(bit for bit in UPSTREAM.protocol_features.bits if bit.number not in known)
 
+    def differences(self, other: "Dialect") -> tuple[tuple[Place, ...], tuple[int, ...]]:
+        """The messages and protocol features, by number, of which the two make something else."""
+        rows, others = self._rows, other._rows
+        places = [place for place in sorted({*rows, *others}) if rows.get(place) is not others.get(place)]
+        bits, other_bits = self.protocol.protocol_features.by_number, other.protocol.protocol_features.by_number
+        numbers = [number for number in sorted({*bits, *other_bits}) if bits.get(number) is not other_bits.get(number)]
+        return tuple(places), tuple(numbers)
+
+    @cached_property
+    def _rows(self) -> dict[Place, Message]:
+        """All rows, those that only show other names of bits as upstream has them."""
+        changed = {(row.channel, row.id): row for row in self.changed}
+        kept = {(row.channel, row.id) for row in self.protocol.messages}
+        upstream = {(row.channel, row.id): row for row in UPSTREAM.messages if (row.channel, row.id) in kept}
+        return upstream | changed
+
     def _bits(self, base: BitSet) -> BitSet:
         if not self.bits and not self.removed_bits:
             return base

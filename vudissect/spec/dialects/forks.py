@@ -175,7 +175,9 @@ FTL = Dialect(
 _RUST_CONFIG = replace(
     payloads.CONFIG,
     fields=tuple(
-        replace(field, choices={0: "none", 1: "writable", 2: "live migration"}) if field.choices else field
+        replace(field, choices={0: "none", 1: payloads.WRITABLE, 2: payloads.LIVE_MIGRATION})
+        if field.choices
+        else field
         for field in payloads.CONFIG.fields
     ),
     note="flags as rust-vmm numbers them",

@@ -1,0 +1,228 @@
+"""Which dialect a connection speaks: candidates, what speaks for and against them, and what would settle it.
+
+Every message that looks new is put to all dialects; the one that the least speaks against wins, upstream where it is
+among several. The evidence is kept, so that a choice can always be explained.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places
+from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT, Dialect
+from vudissect.spec.model import Answer, Channel, Message, Side
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
+
+# The same header with other contents is looked at a few times; more tells nothing new.
+_MOST_LOOKS = 4
+_MOST_SIGHTINGS = 256
+# Covers the fixed part of every payload, but for pictures.
+_MOST_PAYLOAD = 2048
+_RUNNERS_UP = 3
+_MOST_EVIDENCE = 16
+_MOST_PLACES = 4
+
+_ORDERS: tuple[ByteOrder, ...] = ("little", "big")
+_HEADERS = {order: struct_of("III", order).unpack_from for order in _ORDERS}
+_WORD = {order: struct_of("Q", order).unpack for order in _ORDERS}
+
+_Signature = tuple[Channel, Side, bytes, tuple[DescriptorKind, ...]]
+
+
+class Evidence(NamedTuple):
+    """A message that does not fit some of the dialects in question, and why. `row` is how the winner reads it."""
+
+    frame: int
+    channel: Channel
+    reply: bool
+    number: int
+    row: Message | None
+    reason: Reason
+    weight: int
+    against: tuple[Dialect, ...]
+
+
+class OpenQuestion(NamedTuple):
+    """A dialect that fits as well as the winner: messages and feature bits (at most four each) that would tell."""
+
+    dialect: Dialect
+    messages: tuple[tuple[Channel, int], ...]
+    bits: tuple[int, ...]
+
+
+class Verdict(NamedTuple):
+    """The dialect in force. `told`: the user said so, whatever the evidence.
+
+    The score is by how much less speaks against a dialect than against the worst one, summed over all messages.
+    """
+
+    dialect: Dialect
+    told: bool
+    score: int
+    runners_up: tuple[tuple[Dialect, int], ...]
+    evidence: tuple[Evidence, ...]
+    open_questions: tuple[OpenQuestion, ...]
+
+
+class Detector:
+    """Looks at the records of one connection; cheap for what it has seen before."""
+
+    def __init__(self, told: Dialect | None = None) -> None:
+        self._told = told
+        self._looks: dict[_Signature, int] = {}
+        self._seen: set[tuple[_Signature, bytes]] = set()
+        self._sightings: list[tuple[_Signature, Sighting]] = []
+        self._words: dict[tuple[bool, int], int] = {}
+        self._from_start = False
+        self._eager = False
+        self._against_upstream = 0
+        self._verdict: Verdict | None = None
+
+    def see(self, record: Record) -> bool:
+        """Take note of a record; whether it was evidence of a new kind."""
+        if record.kind is not RecordKind.MESSAGE:
+            self._from_start = self._from_start or record.kind is RecordKind.CONNECTION_OPENED
+            return False
+        kinds = tuple(descriptor.kind for descriptor in record.descriptors) if record.descriptors else ()
+        signature = (record.channel, record.sender, record.data[:HEADER_SIZE], kinds)
+        looks = self._looks.get(signature, 0)
+        if looks == _MOST_LOOKS or len(self._sightings) == _MOST_SIGHTINGS:
+            return False
+        payload = record.data[HEADER_SIZE : HEADER_SIZE + _MOST_PAYLOAD]
+        if (signature, payload) in self._seen or record.channel is Channel.GPU:
+            return False
+        self._looks[signature] = looks + 1
+        self._seen.add((signature, payload))
+        return self._look(record, signature, payload)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect in force, without the trouble of a verdict where nothing speaks against upstream."""
+        if self._told is not None:
+            return self._told
+        return self.verdict.dialect if self._against_upstream else UPSTREAM_DIALECT
+
+    @property
+    def verdict(self) -> Verdict:
+        """What all that was seen amounts to."""
+        if self._verdict is None:
+            self._verdict = self._judge()
+        return self._verdict
+
+    def _look(self, record: Record, signature: _Signature, payload: bytes) -> bool:
+        order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
+        if len(record.data) < HEADER_SIZE:
+            return False
+        number, flags, size = _HEADERS[order](record.data)
+        if record.length < HEADER_SIZE + size:
+            return False
+        reply = record.sender is not record.channel.initiator
+        row = UPSTREAM.request(record.channel, number)
+        self._eager = self._eager or (
+            not reply and bool(flags & NEED_REPLY) and row is not None and row.answer is Answer.ALWAYS
+        )
+        sighting = Sighting(
+            record.frame,
+            record.channel,
+            reply,
+            number,
+            flags,
+            size,
+            payload,
+            order,
+            None if record.marks & Mark.DESCRIPTORS_LOST else signature[3],
+            self._words,
+            self._from_start,
+            self._eager,
+        )
+        self._sightings.append((signature, sighting))
+        self._verdict = None
+        self._against_upstream += sum(_against(UPSTREAM_DIALECT, sighting).values())
+        if record.channel is Channel.MAIN and (reply, number) in _all_word_places() and size == len(payload) == 8:
+            self._words = {**self._words, (reply, number): _WORD[order](payload)[0]}
+        return True
+
+    def _judge(self) -> Verdict:
+        weighed = [
+            (signature, sighting, {dialect: _against(dialect, sighting) for dialect in DIALECTS})
+            for signature, sighting in self._sightings
+        ]
+        scores = _scores(weighed)
+        ranking = sorted(DIALECTS, key=lambda dialect: -scores[dialect])
+        winner = self._told or ranking[0]
+        rivals = [dialect for dialect in ranking if dialect is not winner][:_RUNNERS_UP]
+        if UPSTREAM_DIALECT not in (winner, *rivals):
+            rivals.append(UPSTREAM_DIALECT)
+        return Verdict(
+            winner,
+            self._told is not None,
+            scores[winner],
+            tuple((dialect, scores[dialect]) for dialect in rivals),
+            _evidence(weighed, (winner, *rivals), winner),
+            tuple(_open_question(winner, dialect) for dialect in rivals if scores[dialect] == scores[winner]),
+        )
+
+
+_Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
+
+
+def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
+    """What in a sighting speaks against a dialect, with weights."""
+    protocol = dialect.protocol
+    reading = read(protocol, sighting)
+    weights = ((reason, weight * ask(protocol, sighting, reading)) for reason, weight, ask in QUESTIONS)
+    return {reason: weight for reason, weight in weights if weight}
+
+
+def _scores(weighed: _Weighed) -> dict[Dialect, int]:
+    """Each kind of message counts once, by the worst of its sightings."""
+    worst: dict[_Signature, dict[Dialect, int]] = {}
+    for signature, _, against in weighed:
+        known = worst.setdefault(signature, dict.fromkeys(DIALECTS, 0))
+        for dialect, reasons in against.items():
+            known[dialect] = max(known[dialect], sum(reasons.values()))
+    return {dialect: sum(max(known.values()) - known[dialect] for known in worst.values()) for dialect in DIALECTS}
+
+
+def _evidence(weighed: _Weighed, rivals: tuple[Dialect, ...], winner: Dialect) -> tuple[Evidence, ...]:
+    """What tells the dialects in question apart, the weightiest first, each kind of message and reason once."""
+    found: dict[tuple[_Signature, Reason], Evidence] = {}
+    for signature, sighting, against in weighed:
+        for reason in Reason:
+            weight = max(against[dialect].get(reason, 0) for dialect in rivals)
+            if weight:
+                found.setdefault(
+                    (signature, reason),
+                    Evidence(
+                        sighting.frame,
+                        sighting.channel,
+                        sighting.reply,
+                        sighting.number,
+                        read(winner.protocol, sighting).row,
+                        reason,
+                        weight,
+                        tuple(dialect for dialect in rivals if reason in against[dialect]),
+                    ),
+                )
+    return tuple(sorted(found.values(), key=lambda evidence: -evidence.weight))[:_MOST_EVIDENCE]
+
+
+def _open_question(winner: Dialect, rival: Dialect) -> OpenQuestion:
+    messages, bits = winner.differences(rival)
+    return OpenQuestion(rival, messages[:_MOST_PLACES], bits[:_MOST_PLACES])
+
+
+@cache
+def _all_word_places() -> frozenset[tuple[bool, int]]:
+    return frozenset(place for dialect in DIALECTS for place in word_places(dialect.protocol))
+
+
+def detect_dialects(records: Iterable[Record]) -> dict[int, Verdict]:
+    """The verdict for each connection, as far as these records tell."""
+    detectors: dict[int, Detector] = {}
+    for record in records:
+        detectors.setdefault(record.connection, Detector()).see(record)
+    return {connection: detector.verdict for connection, detector in detectors.items()}

@@ -1,0 +1,217 @@
+"""What in a message speaks against a dialect, as a table of small questions with weights.
+
+A sighting is put to a dialect by its rows: unknown number, header, payload, descriptors, features, values. What no row
+can say (addresses, habits of a program) is asked at the end. Nothing here knows a message or a dialect by name.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import cache
+from typing import NamedTuple
+
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Channel, FdKind, Layout, Meaning, Message, PhaseNeeded, set_bits
+from vudissect.spec.payloads import LIVE_MIGRATION
+from vudissect.spec.table import Protocol
+from vudissect.wire.codec import forms, layout_codec
+from vudissect.wire.header import VERSION_MASK, ByteOrder
+from vudissect.wire.layout import Values
+
+_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
+
+# Whoever maps a process' memory does so above this on a 64-bit machine; guests have less memory.
+_HOST_POINTERS = 1 << 46
+
+_KINDS: Mapping[FdKind, frozenset[DescriptorKind]] = {
+    FdKind.SOCKET: frozenset({DescriptorKind.SOCKET}),
+    FdKind.PIPE: frozenset({DescriptorKind.PIPE, DescriptorKind.FILE, DescriptorKind.MEMFD}),
+}
+
+
+class Reason(Enum):
+    """Why a message does not fit a dialect."""
+
+    NUMBER = "no such message"
+    HEADER = "no such header"
+    PAYLOAD = "no such payload"
+    DESCRIPTORS = "other descriptors"
+    GATE = "its feature is not negotiated"
+    BIT = "no such feature"
+    VALUE = "no such value"
+    ADDRESS = "these addresses are not the guest's"
+    HABIT = "another program's habit"
+
+
+class Sighting(NamedTuple):
+    """A message as it was seen, with what had been said before.
+
+    `number` and `flags` as in the header. `kinds` are those of the descriptors, None where some were lost. `words` are
+    the 64-bit payloads seen so far on the main channel, by reply and number. `from_start`: nothing was missed before.
+    `eager`: the front-end wants acknowledgements of questions, as only rust-vmm does.
+    """
+
+    frame: int
+    channel: Channel
+    reply: bool
+    number: int
+    flags: int
+    size: int
+    payload: bytes
+    byte_order: ByteOrder
+    kinds: tuple[DescriptorKind, ...] | None
+    words: Mapping[tuple[bool, int], int]
+    from_start: bool
+    eager: bool
+
+
+class Reading(NamedTuple):
+    """How a protocol reads a sighting: row and layout are None where it has none."""
+
+    row: Message | None
+    layout: Layout | None
+    values: Values
+
+
+# Takes the protocol, the sighting and its reading; says how often the reason applies.
+Question = Callable[[Protocol, Sighting, Reading], int]
+
+
+def read(protocol: Protocol, sighting: Sighting) -> Reading:
+    """The row and payload that a protocol sees in a sighting."""
+    failed = sighting.number & protocol.header.error
+    row = protocol.request(sighting.channel, sighting.number & ~protocol.header.error)
+    if row is None:
+        return Reading(None, None, ())
+    for layout in forms(row, reply=sighting.reply and not failed):
+        values = layout_codec(layout, sighting.byte_order).decode(sighting.payload, sighting.size)
+        if values is not None:
+            return Reading(row, layout, values)
+    return Reading(row, None, ())
+
+
+def _number(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
+    return reading.row is None
+
+
+def _header(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    version = sighting.flags & VERSION_MASK
+    if version not in protocol.header.versions:
+        return 1
+    return reading.row is not None and not sighting.reply and version < reading.row.version
+
+
+def _payload(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
+    return reading.row is not None and reading.layout is None
+
+
+def _descriptors(_protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    if reading.row is None or reading.layout is None or sighting.kinds is None:
+        return 0
+    expected = reading.row.reply_fds if sighting.reply else reading.row.fds
+    if reading.layout.bare:
+        return bool(sighting.kinds)
+    if not expected.least <= len(sighting.kinds) <= expected.most:
+        return 1
+    wanted = _KINDS.get(expected.kind)
+    return wanted is not None and any(
+        kind not in wanted for kind in sighting.kinds if kind is not DescriptorKind.UNKNOWN
+    )
+
+
+def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    if reading.row is None or sighting.reply:
+        return 0
+    gate = reading.row.gate
+    said = _said(protocol, sighting)
+    for bits, names, offered, acked in (
+        (protocol.protocol_features, gate.protocol, said.protocol_offered, said.protocol_acked),
+        (VIRTIO_FEATURES, gate.virtio, said.offered, said.acked),
+    ):
+        word = acked
+        if gate.phase is PhaseNeeded.OFFERED:
+            word = None if offered is None and acked is None else (offered or 0) | (acked or 0)
+        if word is not None and any(not word & bits.known(name) for name in names):
+            return 1
+    return 0
+
+
+def _bit(protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
+    if reading.row is None or reading.row.effect not in (
+        Effect.OFFER_PROTOCOL_FEATURES,
+        Effect.ACK_PROTOCOL_FEATURES,
+    ):
+        return 0
+    known = protocol.protocol_features.by_number
+    return sum(number not in known for number in set_bits(reading.values[0])) if reading.values else 0
+
+
+def _value(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
+    if reading.layout is None:
+        return 0
+    fields = zip(reading.layout.fields, reading.values, strict=False)
+    return any(field.choices and value not in field.choices for field, value in fields)
+
+
+def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    acked = _said(protocol, sighting).protocol_acked or 0
+    if reading.layout is None or not acked & protocol.protocol_features.known("GPA_ADDRESSES"):
+        return 0
+    fields = zip(reading.layout.fields, reading.values, strict=False)
+    return any(field.meaning is Meaning.RING_ADDRESS and value >= _HOST_POINTERS for field, value in fields)
+
+
+def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    """A front-end of rust-vmm writes what a driver writes, and nothing is being migrated."""
+    if not sighting.eager or reading.row is None or reading.layout is None:
+        return 0
+    if reading.row.effect is not Effect.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & _LOG_ALL:
+        return 0
+    fields = zip(reading.layout.fields, reading.values, strict=False)
+    return any(field.choices.get(value) == LIVE_MIGRATION for field, value in fields)
+
+
+QUESTIONS: tuple[tuple[Reason, int, Question], ...] = (
+    (Reason.NUMBER, 8, _number),
+    (Reason.HEADER, 8, _header),
+    (Reason.PAYLOAD, 6, _payload),
+    (Reason.DESCRIPTORS, 4, _descriptors),
+    (Reason.GATE, 2, _gate),
+    (Reason.ADDRESS, 3, _address),
+    (Reason.BIT, 1, _bit),
+    (Reason.VALUE, 2, _value),
+    (Reason.HABIT, 1, _habit),
+)
+
+
+class _Said(NamedTuple):
+    """The words of a connection so far, as a protocol reads them; None where a word may have been missed."""
+
+    offered: int | None
+    acked: int | None
+    protocol_offered: int | None
+    protocol_acked: int | None
+
+
+_WORDS = (
+    (True, Effect.OFFER_FEATURES),
+    (False, Effect.ACK_FEATURES),
+    (True, Effect.OFFER_PROTOCOL_FEATURES),
+    (False, Effect.ACK_PROTOCOL_FEATURES),
+)
+
+
+@cache
+def word_places(protocol: Protocol) -> tuple[tuple[bool, int], ...]:
+    """Where on the main channel the words of features are said: reply and number, -1 where there is no such message."""
+    numbers = {row.effect: row.id for row in protocol.channel(Channel.MAIN)}
+    return tuple((reply, numbers.get(effect, -1)) for reply, effect in _WORDS)
+
+
+def _said(protocol: Protocol, sighting: Sighting) -> _Said:
+    words = [sighting.words.get(place) for place in word_places(protocol)]
+    # A connection that was seen to offer features has been seen from the start.
+    if sighting.from_start or words[0] is not None:
+        return _Said(*(word or 0 for word in words))
+    return _Said(*words)
