@@ -205,6 +205,24 @@ class TestWhatIsOwed:
         assert unanswered(talk) == []
 
 
+class TestNegotiation:
+    def test_the_frames_that_offered_and_acknowledged_are_known(self) -> None:
+        talk = negotiated(REPLY_ACK)
+
+        protocol_features = talk.events()[-1].connection.protocol_features
+
+        assert (protocol_features.offered_in, protocol_features.acked_in) == (4, 5)
+
+    @pytest.mark.parametrize(("device", "rings"), [("blk", 4), ("net", 9), (None, 9)])
+    def test_network_devices_count_queues_in_pairs(self, device: str | None, rings: int) -> None:
+        talk = Conversation()
+        talk.ask("GET_QUEUE_NUM", queues=4)
+
+        connection = talk.events(device=device_by_name(device) if device else None)[-1].connection
+
+        assert connection.most_rings == rings
+
+
 class TestMemory:
     REGIONS = (
         {"guest_addr": 0, "size": 0xA0000, "user_addr": 0x7F00_0000_0000},

@@ -9,6 +9,8 @@ from vudissect.session.memory import MemoryMap, Place
 from vudissect.session.pairing import Request, Waiting
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Started
+from vudissect.spec.devices.network import NET
+from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Answer, Channel, Message
 from vudissect.spec.table import Protocol
@@ -23,10 +25,20 @@ _MOST_RINGS = 1024
 
 @dataclass(slots=True)
 class Negotiation:
-    """Features of one word: None until the message that tells was seen."""
+    """Features of one word, and the frames that told them last: None and 0 until the message that tells was seen."""
 
     offered: int | None = None
     acked: int | None = None
+    offered_in: int = 0
+    acked_in: int = 0
+
+    def offer(self, word: int, frame: int) -> None:
+        """Take note of an offer."""
+        self.offered, self.offered_in = word, frame
+
+    def acknowledge(self, word: int, frame: int) -> None:
+        """Take note of an acknowledgement."""
+        self.acked, self.acked_in = word, frame
 
     def has(self, mask: int) -> bool:
         """Whether all these features are in force; never for 0, the mask of a feature that the dialect lacks."""
@@ -111,6 +123,21 @@ class Connection:
     def knows_memory(self) -> bool:
         """Whether no region can have been missed."""
         return self.whole or self.memory.whole
+
+    @property
+    def most_rings(self) -> int | None:
+        """How many rings the back-end can have, as far as it told.
+
+        Network devices count pairs, and have a control queue beside them; so might a device whose type is not known.
+        """
+        if self.queues is None or self.guess.device not in (None, NET):
+            return self.queues
+        return 2 * self.queues + 1
+
+    @property
+    def rings_were_started(self) -> bool:
+        """Whether any ring was ever given to the back-end."""
+        return any(ring.slots[Effect.SET_KICK].epoch for ring in self.rings.values())
 
     @property
     def runs_on_order(self) -> bool:

@@ -37,14 +37,14 @@ Apply = Callable[[Act], None]
 
 
 def _offer_features(act: Act) -> None:
-    act.connection.features.offered = act.fields["features"]
+    act.connection.features.offer(act.fields["features"], act.frame)
     act.connection.guess.see_features(act.fields["features"])
     act.connection.step(Step.FEATURES)
 
 
 def _ack_features(act: Act) -> None:
     connection = act.connection
-    connection.features.acked = act.fields["features"]
+    connection.features.acknowledge(act.fields["features"], act.frame)
     connection.step(Step.FEATURES)
     if not act.fields["features"] & _PROTOCOL_FEATURES:
         connection.order_all_rings(Order.ENABLE_ALL)
@@ -52,14 +52,14 @@ def _ack_features(act: Act) -> None:
 
 def _offer(word: Callable[[Connection], Negotiation]) -> Apply:
     def apply(act: Act) -> None:
-        word(act.connection).offered = act.fields["features"]
+        word(act.connection).offer(act.fields["features"], act.frame)
 
     return apply
 
 
 def _acknowledge(word: Callable[[Connection], Negotiation]) -> Apply:
     def apply(act: Act) -> None:
-        word(act.connection).acked = act.fields["features"]
+        word(act.connection).acknowledge(act.fields["features"], act.frame)
 
     return apply
 
