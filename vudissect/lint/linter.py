@@ -67,9 +67,9 @@ class Linter:
             if message.reply and (number, event.record.channel) in self._lost_sync:
                 return []  # all that follows a lost synchronisation is its consequence
             if _is_irregular(event):
-                rules = self._irregular + rules
+                rules = _joined(self._irregular, rules)
             if event.descriptors:
-                rules = self._carrying + rules
+                rules = _joined(self._carrying, rules)
         findings = list(self._ask(rules, event)) if rules else []
         if event.record.kind is RecordKind.CONNECTION_CLOSED:
             self._forget(number)
@@ -103,9 +103,7 @@ class Linter:
         return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
 
     def _new_rules(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
-        rules = self._of(
-            lambda trigger: bool(trigger.matches and not trigger.irregular and trigger.matches(row, reply))
-        )
+        rules = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
         self._for_message[row, reply] = rules
         return rules
 
@@ -118,6 +116,11 @@ class Linter:
 
 def _is_about(kind: RecordKind, trigger: Trigger) -> bool:
     return kind in trigger.kinds
+
+
+def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Both, each rule once."""
+    return tuple(rule for rule in special if rule not in rules) + rules
 
 
 def _is_irregular(event: Event) -> bool:

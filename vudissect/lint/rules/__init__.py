@@ -3,6 +3,18 @@
 from itertools import chain
 
 from vudissect.lint.rule import Rule
-from vudissect.lint.rules import rings
+from vudissect.lint.rules import (
+    backend_channel,
+    descriptors,
+    framing,
+    rings,
+)
 
-ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(rings.RULES), key=lambda rule: rule.id))
+_BOOKS = (
+    backend_channel.RULES,
+    descriptors.RULES,
+    framing.RULES,
+    rings.RULES,
+)
+
+ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(*_BOOKS), key=lambda rule: rule.id))

@@ -1,0 +1,330 @@
+"""VU-BEC, VU-SHO, VU-SHM: the channel on which the back-end asks, and the objects and memory that it shares there."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, events, irregular, messages, replies
+from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Answer, Channel, Meaning, Message, Side
+from vudissect.spec.programs import ANY, QEMU, room_of
+from vudissect.wire.header import REPLY
+
+RULES = RuleBook()
+
+_CHANNEL = f"{SPEC}, Back-end message types"
+
+_BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BACK_END}
+
+# When both sides shut down the channel may go first; that takes no longer than this.
+_A_SECOND = 1_000_000_000
+
+# A hostile peer could share without end.
+_MOST_SHARED = 1024
+
+_NIL = str(UUID(int=0))
+_PAGE = 4096
+
+
+def _shares_object(row: Message | None) -> bool:
+    return row is not None and row.effect in (Effect.ADD_OBJECT, Effect.REMOVE_OBJECT)
+
+
+def _names_object(row: Message | None) -> bool:
+    return row is not None and any(field.meaning is Meaning.UUID for layout in row.request for field in layout.fields)
+
+
+def _may_ask_for_acknowledgement(row: Message | None, reply: bool) -> bool:
+    return row is not None and not reply and row.channel is Channel.BACKEND and row.answer is Answer.ON_REQUEST
+
+
+class _Objects:
+    """The shared objects of a connection, by UUID, with the frames in which they were added."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, int] = {}
+        self.asked: dict[int, str] = {}
+
+    def take(self, at: At) -> None:
+        """Follow a request that adds or removes an object, or its answer: one that failed has added nothing."""
+        request = at.event.request
+        if at.message.reply:
+            uuid = self.asked.pop(request.frame, "") if request is not None else ""
+            if at.fields.get("result"):
+                self.added.pop(uuid, None)
+            return
+        uuid = at.fields.get("uuid", "")
+        if at.event.awaits and len(self.asked) < _MOST_SHARED:
+            self.asked[at.frame] = uuid
+        if at.message.row is not None and at.message.row.effect is Effect.REMOVE_OBJECT:
+            self.added.pop(uuid, None)
+        elif len(self.added) < _MOST_SHARED:
+            self.added.setdefault(uuid, at.frame)
+
+
+@RULES.rule(
+    "VU-BEC-01",
+    Severity.ERROR,
+    "the back-end asks on its own channel, for acknowledgements only with REPLY_ACK, and is answered truly there",
+    f"{_CHANNEL}; QEMU eea5aeef84. Answers that nobody asked for: VU-RPL-01, -02, -12",
+    messages(lambda row, reply: _may_ask_for_acknowledgement(row, reply) or _shares_object(row)) | irregular(),
+)
+def requests_of_the_back_end(at: At) -> Findings:
+    message, channel = at.message, at.event.record.channel
+    if channel is Channel.MAIN and message.reply and at.event.request is None and not message.flags & REPLY:
+        row = at.connection.protocol.request(Channel.BACKEND, message.id)
+        if row is not None:
+            yield at.finding(
+                f"the back-end sends a request on the main channel (message {message.id}, which is {row.name} on the "
+                "back-end channel): only the front-end asks there, and takes it for a wrong answer"
+            )
+    if _may_ask_for_acknowledgement(message.row, message.reply) and asks_in_vain(at) and at.first():
+        yield at.finding(
+            f"{at.name} asks the front-end for an acknowledgement (NEED_REPLY), but {why_no_acknowledgement(at)}: "
+            "a back-end that waits for it may wait for ever"
+        )
+    if _shares_object(message.row):
+        yield from _inverted(at)
+
+
+def _inverted(at: At) -> Findings:
+    """Answers of QEMU 8.2 to 9.1, where 1 meant success."""
+    known: dict[int, bool] = at.memory.setdefault("should succeed", {})
+    objects: _Objects = at.memory.setdefault("objects", _Objects())
+    adds = at.message.row is not None and at.message.row.effect is Effect.ADD_OBJECT
+    request, result = at.event.request, at.fields.get("result")
+    if not at.message.reply:
+        uuid = at.fields.get("uuid")
+        if at.event.awaits and uuid not in (None, _NIL) and len(known) < _MOST_SHARED:
+            known[at.frame] = adds != (uuid in objects.added)
+    elif request is not None and request.frame in known:
+        expected = known.pop(request.frame)
+        program = room_of(at.connection.programs[Side.FRONT_END], Side.FRONT_END)
+        if result == expected and program in (QEMU, ANY) and at.connection.opened is not None:
+            outcome = "should have succeeded" if expected else "should have failed"
+            yield at.finding(
+                f"{at.name} (#{request.frame}) {outcome} and is answered {result}, which means "
+                f"{'failure' if result else 'success'}: QEMU 8.2 to 9.1 answer the other way round (eea5aeef84)",
+                frames=(request.frame,),
+            )
+    objects.take(at)
+
+
+@RULES.rule(
+    "VU-BEC-02",
+    Severity.WARNING,
+    "the back-end channel stays open while the session goes on",
+    "QEMU closes the channel on a malformed message and goes on without it",
+    messages(lambda row, reply: not reply and row is not None and _shows_life(row))
+    | events(RecordKind.CHANNEL_CLOSED)
+    | ending(),
+)
+def channel_closed(at: At) -> Findings:
+    memory, record, message = at.memory, at.event.record, at.event.message
+    if record.kind is RecordKind.CHANNEL_CLOSED and not at.over:
+        by = record.details.get("by")
+        if record.channel is Channel.BACKEND and by in _BLAMES:
+            memory["closed"] = (at.frame, record.received, by)
+    elif message is not None and message.row is not None and message.row.opens is Channel.BACKEND:
+        memory.clear()
+    elif "closed" in memory:
+        frame, when, by = memory["closed"]
+        if not at.over or record.received - when >= _A_SECOND:
+            memory.clear()
+            yield at.finding(
+                f"the {by} closed the back-end channel and the session went on without it: the back-end can no longer "
+                "tell of changes in the configuration or ask for translations",
+                _BLAMES[by],
+                frame=frame,
+                frames=(at.frame,),
+            )
+
+
+def _shows_life(row: Message) -> bool:
+    # Not translations: there are thousands of them, and they cease with the channel.
+    return row.channel is Channel.MAIN and row.effect is not Effect.UPDATE_IOTLB
+
+
+@RULES.rule(
+    "VU-SHO-01",
+    Severity.ERROR,
+    "a shared object has a UUID, is added once before it is removed, and is found with its descriptor",
+    f"{SPEC}, SHARED_OBJECT; rust-vmm refuses the nil UUID",
+    messages(
+        lambda row, reply: _names_object(row) and row is not None and (row.channel is Channel.BACKEND or not reply)
+    ),
+)
+def shared_objects(at: At) -> Findings:
+    message, row = at.message, at.message.row
+    objects: _Objects = at.memory.setdefault("objects", _Objects())
+    assert row is not None
+    uuid = at.fields.get("uuid")
+    if message.reply:
+        if row.answer is Answer.ALWAYS and at.fields.get("result") == 0 and not at.event.descriptors and not _lost(at):
+            yield at.finding(
+                f"{at.name} is answered with success but without a descriptor: the dma-buf belongs on this answer "
+                "(QEMU puts it on the main channel, where the back-end does not look for it)"
+            )
+    elif uuid == _NIL:
+        yield at.finding(f"{at.name} names the nil UUID, which stands for no object")
+    elif row.effect is Effect.ADD_OBJECT and uuid in objects.added:
+        first = objects.added[uuid]
+        yield at.finding(f"{at.name} adds {uuid}, which it has added in #{first} already", frames=(first,))
+    elif row.effect is Effect.REMOVE_OBJECT and uuid is not None and uuid not in objects.added and _seen_whole(at):
+        yield at.finding(f"{at.name} removes {uuid}, which is not there: never added, or removed already")
+    if _shares_object(row):
+        objects.take(at)
+
+
+def _lost(at: At) -> bool:
+    """Whether descriptors are missing because they were lost on the way: VU-HDR-10."""
+    return bool(at.event.record.marks & Mark.DESCRIPTORS_LOST)
+
+
+def _seen_whole(at: At) -> bool:
+    """Whether all that was ever shared is remembered."""
+    objects: _Objects = at.memory["objects"]
+    return at.connection.opened is not None and len(objects.added) < _MOST_SHARED
+
+
+@RULES.rule(
+    "VU-SHO-02",
+    Severity.ERROR,
+    "a shared object is asked for by its UUID and answered with one descriptor",
+    f"{SPEC}, GET_SHARED_OBJECT; QEMU hw/virtio/vhost-user.c announces 0 bytes; libvhost-user reads 16",
+    messages(lambda row, reply: _names_object(row) and row is not None and row.channel is Channel.MAIN),
+)
+def asked_for_object(at: At) -> Findings:
+    message, request, nameless = at.message, at.event.request, at.memory
+    if not message.reply:
+        if message.layout is not None and message.layout.deviation:
+            if len(nameless) < _MOST_SHARED:
+                nameless[at.frame] = True
+            yield at.finding(
+                f"{at.name} has a payload of {message.size} bytes, so that the back-end cannot know which object is "
+                f"meant: {message.layout.deviation}"
+            )
+    elif request is not None and nameless.pop(request.frame, False):
+        return  # what could it be answered with?
+    elif message.layout is not None and not at.event.descriptors and not _lost(at):
+        yield at.finding(f"the answer to {at.name} has no descriptor: the front-end does not get the object")
+
+
+class _Mapping(NamedTuple):
+    """A mapping into a shared memory region: its range, and the frame that asked for it."""
+
+    region: int
+    start: int
+    end: int
+    frame: int
+
+    def overlaps(self, other: "_Mapping") -> bool:
+        return self.region == other.region and self.start < other.end and other.start < self.end
+
+    def same_range(self, other: "_Mapping") -> bool:
+        return self[:3] == other[:3]
+
+    def __str__(self) -> str:
+        return f"{self.start:#x} to {self.end:#x} of shared memory region {self.region}"
+
+
+@RULES.rule(
+    "VU-SHM-01",
+    Severity.ERROR,
+    "mappings of shared memory lie page by page within their region, apart, and are undone as they were made",
+    f"{SPEC}, SHMEM_MAP and SHMEM_UNMAP. Without the feature: VU-NEG-06",
+    messages(
+        lambda row, reply: (
+            row is not None
+            and (
+                row.effect in (Effect.MAP_SHARED_MEMORY, Effect.UNMAP_SHARED_MEMORY)
+                or (not reply and row.effect in (Effect.RESET, Effect.SET_STATUS))
+            )
+        )
+    ),
+)
+def shared_memory(at: At) -> Findings:
+    maps: list[_Mapping] = at.memory.setdefault("maps", [])
+    row, fields, request = at.message.row, at.fields, at.event.request
+    assert row is not None
+    if row.effect is Effect.RESET or fields.get("status") == 0:
+        # Whether mappings outlive a reset is not said: from here on nothing is known of those before.
+        maps.clear()
+        at.memory["forgotten"] = True
+    elif at.message.reply:
+        if request is not None and fields.get("result"):
+            maps[:] = [mapping for mapping in maps if mapping.frame != request.frame]
+    elif "shmid" in fields:
+        mapping = _Mapping(fields["shmid"], fields["shm_offset"], fields["shm_offset"] + fields["len"], at.frame)
+        if row.effect is Effect.MAP_SHARED_MEMORY:
+            flaw, frames = _flaw(at, mapping, maps)
+            if flaw:
+                yield at.finding(f"{at.name} maps {mapping}, {flaw}", frames=frames)
+            if len(maps) < _MOST_SHARED:
+                maps.append(mapping)
+            else:
+                at.memory["forgotten"] = True
+        else:
+            left = [other for other in maps if not other.same_range(mapping)]
+            if len(left) == len(maps) and at.connection.opened is not None and "forgotten" not in at.memory:
+                near = next((other for other in maps if other.overlaps(mapping)), None)
+                hint = f"; #{near.frame} mapped {near}" if near is not None else ""
+                yield at.finding(
+                    f"{at.name} unmaps {mapping}, which was not mapped like that{hint}",
+                    frames=(near.frame,) if near is not None else (),
+                )
+            maps[:] = left
+
+
+def _flaw(at: At, mapping: _Mapping, maps: list[_Mapping]) -> tuple[str, tuple[int, ...]]:
+    """What is wrong with a new mapping ("" for nothing), and the frames that led to it."""
+    sizes, fields = at.connection.shared_memory, at.fields
+    page = max([_PAGE, *(named.descriptor.page_size for named in at.event.descriptors)])
+    if sizes is not None:
+        size = sizes[mapping.region] if mapping.region < len(sizes) else 0
+        if not size:
+            return "which the device does not have", ()
+        if mapping.end > size:
+            return f"beyond its end at {size:#x}", ()
+    if not fields["len"]:
+        return "which is nothing", ()
+    unaligned = [name for name in ("fd_offset", "shm_offset", "len") if fields[name] % page]
+    if unaligned:
+        values = ", ".join(f"{name} {fields[name]:#x}" for name in unaligned)
+        return f"not on pages of {page} bytes: {values}", ()
+    for other in maps:
+        if mapping.overlaps(other):
+            return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
+    return "", ()
+
+
+@RULES.rule(
+    "VU-SHM-02",
+    Severity.WARNING,
+    "shared memory regions keep their sizes, which are whole pages",
+    f"{SPEC}, GET_SHMEM_CONFIG",
+    replies(Effect.COUNT_SHARED_MEMORY),
+)
+def shared_memory_sizes(at: At) -> Findings:
+    sizes = at.connection.shared_memory
+    if at.message.layout is None or sizes is None:
+        return
+    for region, size in enumerate(sizes):
+        if size % _PAGE:
+            yield at.finding(f"shared memory region {region} has {size:#x} bytes, which are no whole pages of {_PAGE}")
+            break
+    before: tuple[int, tuple[int, ...]] | Any = at.memory.get("before")
+    if before is not None and before[1] != sizes:
+        changed = next(region for region in range(256) if _size(before[1], region) != _size(sizes, region))
+        yield at.finding(
+            f"shared memory region {changed} had {_size(before[1], changed):#x} bytes in #{before[0]} and now has "
+            f"{_size(sizes, changed):#x}",
+            frames=(before[0],),
+        )
+    at.memory["before"] = (at.frame, sizes)
+
+
+def _size(sizes: tuple[int, ...], region: int) -> int:
+    return sizes[region] if region < len(sizes) else 0

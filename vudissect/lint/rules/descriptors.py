@@ -1,0 +1,320 @@
+"""VU-FD: how many descriptors ride on a message, of which kind, and whether they are what the message says."""
+
+from vudissect.capture.record import Mark
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, carrying, ending, irregular, messages, requests
+from vudissect.session.names import NamedDescriptor
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel, Descriptors, FdKind, Message, Side
+from vudissect.spec.programs import room_of
+from vudissect.wire.codec import WireMessage
+
+RULES = RuleBook()
+
+_ANCILLARY = f"{SPEC}, Ancillary data"
+
+_MEMORY = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.DMABUF, DescriptorKind.DEVICE})
+# What the kernel tells of a descriptor, by what the message wants. A kick or call by pipe, and a back-end channel that
+# is one, are for systems without eventfd and for User-mode Linux; device memory comes as an anonymous inode of VFIO.
+_FITTING = {
+    FdKind.MEMORY: _MEMORY,
+    FdKind.EVENT: frozenset({DescriptorKind.EVENTFD, DescriptorKind.PIPE}),
+    FdKind.SOCKET: frozenset({DescriptorKind.SOCKET, DescriptorKind.PIPE}),
+    FdKind.PIPE: frozenset({DescriptorKind.PIPE, DescriptorKind.FILE, DescriptorKind.MEMFD, DescriptorKind.SOCKET}),
+    FdKind.USERFAULTFD: frozenset({DescriptorKind.USERFAULTFD}),
+    FdKind.DMABUF: frozenset({DescriptorKind.DMABUF}),
+    FdKind.FILE: _MEMORY | {DescriptorKind.ANON},
+}
+
+# Linux's fcntl.h.
+_ACCESS_MODE = 0o3
+_READ_ONLY = 0o0
+_SEALS_AGAINST_WRITING = 0x8 | 0x10
+
+# Which part of a descriptor's file a message is about: the fields that hold where it begins and how long it is.
+_EXTENTS = {
+    Effect.ADD_MEMORY: ("mmap_offset", "size"),
+    Effect.SET_LOG: ("mmap_offset", "mmap_size"),
+    Effect.OFFER_INFLIGHT: ("mmap_offset", "mmap_size"),
+    Effect.SET_INFLIGHT: ("mmap_offset", "mmap_size"),
+    Effect.MAP_SHARED_MEMORY: ("fd_offset", "len"),
+}
+
+
+def _taken(row: Message, reply: bool) -> Descriptors:
+    return row.reply_fds if reply else row.fds
+
+
+def _most(message: WireMessage) -> int | None:
+    """The most descriptors that a message takes; None where that is not known or counted otherwise."""
+    if message.row is None:
+        return None
+    taken = _taken(message.row, message.reply)
+    if taken.per or taken.unless:
+        return None
+    return 0 if message.layout is not None and message.layout.bare else taken.most
+
+
+def _is_told_elsewhere(message: WireMessage) -> bool:
+    """Descriptors that are too many, but have a rule of their own: VU-FD-07, VU-LOG-01."""
+    row = message.row
+    return row is not None and not message.reply and row.effect in (Effect.REMOVE_MEMORY, Effect.SET_LOG)
+
+
+def _named(descriptors: tuple[NamedDescriptor, ...]) -> str:
+    more = f" and {len(descriptors) - 8} more" if len(descriptors) > 8 else ""
+    return ", ".join(named.name for named in descriptors[:8]) + more
+
+
+def _count(number: int) -> str:
+    return f"{number or 'no'} descriptor{'s' * (number != 1)}"
+
+
+@RULES.rule(
+    "VU-FD-01",
+    Severity.ERROR,
+    "a message carries no more descriptors than it takes",
+    f"{_ANCILLARY}; rust-vmm and DPDK refuse others, libvhost-user leaks them",
+    carrying(),
+)
+def surplus(at: At) -> Findings:
+    most, carried = _most(at.message), at.event.descriptors
+    if most is not None and len(carried) > most and not _is_told_elsewhere(at.message):
+        what = f"the answer to {at.name}" if at.message.reply else at.name
+        yield at.finding(
+            f"{what} takes {_count(most)} but carries {len(carried)} ({_named(carried)}): "
+            "rust-vmm and DPDK refuse it, others leak them"
+        )
+
+
+@RULES.rule(
+    "VU-FD-02",
+    Severity.ERROR,
+    "a message carries the descriptors that it needs",
+    f"{_ANCILLARY}; DPDK: 'expect %d FDs for request %s, received %d'",
+    messages(lambda row, reply: row is not None and _needs_some(row, reply)),
+)
+def missing(at: At) -> Findings:
+    message, carried = at.message, len(at.event.descriptors)
+    if message.row is None or message.layout is None or message.layout.bare or _lost(at):
+        return
+    taken = _taken(message.row, message.reply)
+    what = f"the answer to {at.name}" if message.reply else at.name
+    if taken.per:
+        wanted = at.fields[taken.per]
+        if carried != wanted:
+            yield at.finding(f"{what} has {taken.per} {wanted} but {_count(carried)}")
+    elif carried < taken.least:
+        yield at.finding(f"{what} has {_count(carried)}, it needs {_count(taken.least)} ({taken.kind.value})")
+    elif not carried and message.row.effect is Effect.OFFER_INFLIGHT and at.fields["mmap_size"]:
+        yield at.finding(f"{what} tells of {at.fields['mmap_size']} bytes of memory but has no descriptor for them")
+
+
+def _needs_some(row: Message, reply: bool) -> bool:
+    taken = _taken(row, reply)
+    return bool(taken.least or taken.per) or (reply and row.effect is Effect.OFFER_INFLIGHT)
+
+
+def _lost(at: At) -> bool:
+    """Whether descriptors are missing because they were lost on the way: VU-HDR-10."""
+    return bool(at.event.record.marks & Mark.DESCRIPTORS_LOST)
+
+
+@RULES.rule(
+    "VU-FD-03",
+    Severity.ERROR,
+    "a message says truly whether a descriptor comes with it (bit 8, no descriptor)",
+    f"{SPEC}, Front-end message types; rust-vmm refuses contradictions",
+    messages(lambda row, reply: row is not None and bool(_taken(row, reply).unless)),
+)
+def contradiction(at: At) -> Findings:
+    assert at.message.row is not None
+    fields, carried = at.fields, at.event.descriptors
+    denied = fields.get(_taken(at.message.row, at.message.reply).unless)
+    if denied is None or _lost(at) or fields.get("error"):  # a failure: VU-DST-01
+        return
+    which = f" of ring {fields['index']}" if "index" in fields else ""
+    if denied and carried:
+        yield at.finding(f"{at.name}{which} carries {_named(carried)} although its bit 8 says that it carries none")
+    elif not denied and not carried:
+        yield at.finding(f"{at.name}{which} carries no descriptor although its bit 8 does not say so")
+
+
+@RULES.rule(
+    "VU-FD-04",
+    Severity.WARNING,
+    "a message for one descriptor of a ring carries one",
+    "VPP ('More than one fd'), libvhost-user",
+    carrying(),
+)
+def several_for_a_ring(at: At) -> Findings:
+    row, carried = at.message.row, at.event.descriptors
+    if row is not None and _taken(row, at.message.reply).unless and len(carried) > 1:
+        yield at.finding(f"{at.name} takes one descriptor but carries {len(carried)} ({_named(carried)})")
+
+
+@RULES.rule(
+    "VU-FD-05",
+    Severity.ERROR,
+    "a message carries no more descriptors than its receiver has room for",
+    "QEMU, libvhost-user (which aborts), DPDK, VPP: 8; rust-vmm: 32",
+    carrying(),
+)
+def receivers_limit(at: At) -> Findings:
+    receiver = Side(1 - at.event.record.sender)
+    room = room_of(at.connection.programs[receiver], receiver)
+    carried = len(at.event.descriptors)
+    if carried > room.descriptors:
+        yield at.finding(f"{at.name} carries {carried} descriptors; {room.title}: room for {room.descriptors}")
+
+
+@RULES.rule(
+    "VU-FD-06",
+    Severity.WARNING,
+    "a descriptor is of the kind that the message is about, and can be used for it",
+    f"{SPEC}; mmap(2), fcntl(2) F_ADD_SEALS; rust-vmm refuses back-end channels that are no stream sockets",
+    carrying(),
+)
+def kind(at: At) -> Findings:
+    row = at.message.row
+    if row is None:
+        return
+    wanted = _taken(row, at.message.reply).kind
+    for named in at.event.descriptors:
+        flaw = _flaw(wanted, named.descriptor)
+        if flaw:
+            yield at.finding(f"{at.name} needs a {wanted.value}, but {named.name} {flaw}")
+            return  # the others of the message are mostly alike
+
+
+def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
+    """What is wrong with a descriptor for this use; "" for nothing, and where nothing is known of it."""
+    if wanted not in _FITTING or descriptor.kind is DescriptorKind.UNKNOWN:
+        return ""
+    if descriptor.kind not in _FITTING[wanted]:
+        return f"is of kind {descriptor.kind.label}"
+    if wanted is FdKind.SOCKET and descriptor.name.endswith((" dgram", " seqpacket", " raw")):
+        return f"is a {descriptor.name.rsplit(' ', 1)[1]} socket"
+    if wanted is FdKind.MEMORY:
+        if descriptor.seals > 0 and descriptor.seals & _SEALS_AGAINST_WRITING:
+            return f"is sealed against writing (seals {descriptor.seals:#x}): it cannot be mapped shared and writable"
+        if descriptor.flags & _ACCESS_MODE == _READ_ONLY:
+            return "is open for reading only: it cannot be mapped shared and writable"
+    return ""
+
+
+@RULES.rule(
+    "VU-FD-07",
+    Severity.COMPAT,
+    "removing a memory region takes no descriptor",
+    f"{SPEC}, REM_MEM_REG; QEMU before 7.1 sends one (a81d8d4a72), rust-vmm vhost up to 0.15 refuses it",
+    carrying(),
+)
+def removal_with_descriptor(at: At) -> Findings:
+    row = at.message.row
+    if row is not None and row.effect is Effect.REMOVE_MEMORY and not at.message.reply:
+        yield at.finding(
+            f"{at.name} carries {_named(at.event.descriptors)}, as QEMU before 7.1 does (fixed by a81d8d4a72): "
+            "rust-vmm refuses it, a receiver that does not close it leaks it"
+        )
+
+
+@RULES.rule(
+    "VU-FD-08",
+    Severity.INFO,
+    "no descriptor is passed that nobody has a use for",
+    "QEMU c4f753859a, 5093bee0fa: leaks; a capture shows what was passed, not what was closed",
+    carrying() | ending(),
+)
+def leaks(at: At) -> Findings:
+    memory = at.memory
+    if at.over:
+        if memory.get("surplus"):
+            yield at.finding(
+                f"of {memory['passed']} descriptors that were passed on this connection {memory['surplus']} were more "
+                "than their messages take: a receiver that does not close them leaks as many each time",
+                Blame.UNKNOWN,
+                frames=tuple(memory["frames"]),
+            )
+        return
+    carried = len(at.event.descriptors)
+    surplus = carried - min(carried, _room_in_table(at))
+    memory["passed"] = memory.get("passed", 0) + carried
+    if surplus:
+        memory["surplus"] = memory.get("surplus", 0) + surplus
+        frames = memory.setdefault("frames", [])
+        if len(frames) < 20:
+            frames.append(at.frame)
+
+
+def _room_in_table(at: At) -> int:
+    """How many of its descriptors a message has a use for by the table; all of an unknown message's."""
+    message, carried = at.message, len(at.event.descriptors)
+    if message.row is None:
+        return carried
+    taken = _taken(message.row, message.reply)
+    if taken.per:
+        count: int = at.fields.get(taken.per, carried)
+        return count
+    return 0 if message.layout is not None and message.layout.bare else taken.most
+
+
+@RULES.rule(
+    "VU-FD-09",
+    Severity.ERROR,
+    "descriptors come with the first byte of the header",
+    f"{_ANCILLARY} (QEMU 97f24a0496)",
+    irregular(),
+)
+def late(at: At) -> Findings:
+    if at.event.record.marks & Mark.LATE_DESCRIPTORS:
+        yield at.finding(
+            f"{_named(at.event.descriptors) or 'the descriptors'} of {at.name} came behind the first byte of its "
+            "header: a receiver that takes descriptors with the header, as most do, misses them without the proxy"
+        )
+
+
+@RULES.rule(
+    "VU-FD-10",
+    Severity.WARNING,
+    "what is to be mapped lies within the file of its descriptor",
+    "mmap(2): beyond the end of the file an access is a SIGBUS; QEMU and SPDK: 'failed to mmap'",
+    carrying(),
+)
+def beyond_file(at: At) -> Findings:
+    row, carried = at.message.row, at.event.descriptors
+    if row is None or at.message.layout is None or at.message.layout.bare:
+        return
+    if row.effect is Effect.REPLACE_MEMORY:
+        parts = [(region.get("mmap_offset", 0), region["size"]) for region in at.fields.get("regions", ())]
+    elif row.effect in _EXTENTS:
+        offset, length = _EXTENTS[row.effect]
+        parts = [(at.fields[offset], at.fields[length])] if offset in at.fields else []
+    else:
+        return
+    for number, (named, (start, size)) in enumerate(zip(carried, parts, strict=False)):
+        file = named.descriptor
+        if file.kind in (DescriptorKind.MEMFD, DescriptorKind.FILE) and start + size > file.size:
+            which = f" region {number}" if row.effect is Effect.REPLACE_MEMORY else ""
+            yield at.finding(
+                f"{at.name}{which} needs {named.name} from {start:#x} to {start + size:#x}, "
+                f"but the file ends at {file.size:#x}"
+            )
+
+
+@RULES.rule(
+    "VU-FD-11",
+    Severity.WARNING,
+    "the back-end channel can be answered on",
+    "Linux arch/um/drivers/virtio_uml.c passes a pipe",
+    requests(Effect.OPEN_CHANNEL),
+)
+def one_way_channel(at: At) -> Findings:
+    row = at.message.row
+    for named in at.event.descriptors[:1]:
+        if row is not None and row.opens is Channel.BACKEND and named.descriptor.kind is DescriptorKind.PIPE:
+            yield at.finding(
+                f"{at.name} passes {named.name}, a pipe, as User-mode Linux does: a back-end that waits for an answer "
+                "on it waits for ever"
+            )

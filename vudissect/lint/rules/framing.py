@@ -1,0 +1,337 @@
+"""VU-HDR: what the header of a message says, and how the message came over the socket."""
+
+from vudissect.capture.record import Mark
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, carrying, ending, irregular, messages
+from vudissect.spec.dialects.drafts import MST_2015
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Answer, Channel, Layout, Message, Side
+from vudissect.spec.programs import room_of
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, detect_byte_order
+
+RULES = RuleBook()
+
+_HEADER = f"{SPEC}, Header"
+_RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+_MESSAGE_ERROR = MST_2015.protocol.header.error
+
+# Messages whose sizes have rules of their own, which say more.
+_SIZES_TOLD_ELSEWHERE = frozenset({Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY})
+
+# The least that any program has room for.
+_ALWAYS_FITS = 272
+
+_A_SECOND = 1_000_000_000
+
+
+@RULES.rule(
+    "VU-HDR-01",
+    Severity.ERROR,
+    "a message number is defined in the dialect in force, and known to a back-end that offers the feature it needs",
+    f"{_HEADER}; libvhost-user and VPP give up on unknown messages, DPDK refuses them",
+    messages(lambda row, reply: row is None and not reply) | ending(),
+)
+def known_number(at: At) -> Findings:
+    if at.over:
+        yield from _offered_but_unknown(at)
+        return
+    message, channel = at.message, at.event.record.channel
+    if len(message.data) < HEADER_SIZE or _has_error_bit(at):
+        return  # cut short, and VU-HDR-12
+    number, header = message.id, f"number {message.id:#x}, flags {message.flags:#x}, size {message.size}"
+    if _is_swapped(at):
+        if at.first("swapped"):
+            yield at.finding(f"the header makes sense only in the other byte order ({header}): the receiver is lost")
+    elif channel is not Channel.GPU and _is_wild(at):
+        if at.first(channel):
+            yield at.finding(
+                f"this is no header ({header}): the {channel.label} channel is out of step from here on, "
+                "most likely a payload before it was longer or shorter than its size"
+            )
+    elif at.first((channel, number)):
+        known = f"message {number} of the {channel.label} channel is not defined in {at.connection.protocol.key}"
+        yield at.finding(f"{known} ({header}): receivers refuse it or give up the connection")
+
+
+def _offered_but_unknown(at: At) -> Findings:
+    """A back-end that offers PROTOCOL_FEATURES and has nothing to say when asked for them."""
+    if not (at.connection.features.offered or 0) & _PROTOCOL_FEATURES:
+        return
+    for request in at.unanswered[:1]:
+        row = request.row
+        hung_up = at.event.record.details.get("by") == Side.BACK_END.label
+        waited = at.event.record.received - request.forwarded
+        if row is not None and row.effect is Effect.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= _A_SECOND):
+            reaction = "hung up on" if hung_up else "never answered"
+            yield at.finding(
+                f"the back-end offers PROTOCOL_FEATURES but {reaction} {row.name} (message {row.id}), "
+                "which that feature promises to know",
+                Blame.BACK_END,
+                frame=request.frame,
+                frames=(at.frame,),
+            )
+
+
+def _is_wild(at: At) -> bool:
+    flags = at.message.flags
+    return bool(flags & _RESERVED) or flags & VERSION_MASK not in at.connection.protocol.header.versions
+
+
+def _is_swapped(at: At) -> bool:
+    order = detect_byte_order(at.message.data)
+    return order is not None and (order == "big") != bool(at.event.record.marks & Mark.BIG_ENDIAN)
+
+
+def _has_error_bit(at: At) -> bool:
+    """Whether the number is a known one with a bit that only one dialect, not in force, gives a meaning."""
+    protocol, number = at.connection.protocol, at.message.id
+    known = protocol.request(at.event.record.channel, number & ~_MESSAGE_ERROR) is not None
+    return bool(number & _MESSAGE_ERROR) and known and not protocol.header.error
+
+
+def _has_header(at: At) -> bool:
+    """Whether there is a header to hold to the rules: that of a known message, and not of the GPU channel."""
+    return at.message.row is not None and at.event.record.channel is not Channel.GPU
+
+
+@RULES.rule(
+    "VU-HDR-02",
+    Severity.ERROR,
+    "the version in the header is 1",
+    f"{_HEADER}; rust-vmm and VPP refuse others",
+    irregular(),
+)
+def version(at: At) -> Findings:
+    wrong, allowed = at.message.flags & VERSION_MASK, at.connection.protocol.header.versions
+    if _has_header(at) and wrong not in allowed and at.first(at.sender):
+        expected = " or ".join(map(str, allowed))
+        yield at.finding(f"{at.name} has header version {wrong}, not {expected} (flags {at.message.flags:#x})")
+
+
+@RULES.rule(
+    "VU-HDR-03",
+    Severity.ERROR,
+    "answers have the REPLY flag, requests do not",
+    f"{_HEADER}; QEMU, SPDK and DPDK virtio-user take only answers with flags 0x5",
+    irregular(),
+)
+def reply_flag(at: At) -> Findings:
+    message, request = at.message, at.event.request
+    if not _has_header(at) or bool(message.flags & REPLY) == message.reply:
+        return
+    if not message.reply:
+        yield at.finding(f"{at.name} is a request but has the REPLY flag (flags {message.flags:#x})")
+    elif request is not None:
+        yield at.finding(
+            f"the answer to {at.name} lacks the REPLY flag (flags {message.flags:#x}): it is not taken for an answer",
+            frames=(request.frame,),
+        )
+
+
+@RULES.rule(
+    "VU-HDR-04",
+    Severity.WARNING,
+    "the reserved bits of the header's flags are zero",
+    f"{_HEADER}; rust-vmm refuses others, QEMU takes only answers with flags 0x5",
+    irregular(),
+)
+def reserved_flags(at: At) -> Findings:
+    flags = at.message.flags
+    if _has_header(at) and flags & _RESERVED and at.first(at.sender):
+        yield at.finding(f"{at.name} has flags {flags:#x}: the bits {flags & _RESERVED:#x} are reserved")
+
+
+@RULES.rule(
+    "VU-HDR-05",
+    Severity.ERROR,
+    "an answer does not ask for an answer",
+    f"{_HEADER}; QEMU, SPDK, DPDK virtio-user and UML refuse answers with flags 0xd, libvhost-user makes them",
+    irregular(),
+)
+def reply_needs_reply(at: At) -> Findings:
+    message, request = at.message, at.event.request
+    if message.reply and _has_header(at) and message.flags & NEED_REPLY and at.first(message.id):
+        yield at.finding(
+            f"the answer to {at.name} repeats the request's NEED_REPLY (flags {message.flags:#x}): "
+            "front-ends that compare the flags with 0x5 drop the connection",
+            frames=(request.frame,) if request is not None else (),
+        )
+
+
+@RULES.rule(
+    "VU-HDR-06",
+    Severity.WARNING,
+    "NEED_REPLY is set only once REPLY_ACK is negotiated",
+    f"{SPEC}, REPLY_ACK; rust-vmm then does not answer, DPDK and libvhost-user do",
+    # What is answered in any case, or never, does not depend on the flag.
+    messages(lambda row, reply: not reply and row is not None and _waits_for_flag(row)),
+)
+def unnegotiated_need_reply(at: At) -> Findings:
+    if asks_in_vain(at) and at.first():
+        yield at.finding(
+            f"{at.name} asks for an acknowledgement (NEED_REPLY), but {why_no_acknowledgement(at)}: "
+            "DPDK and libvhost-user answer all the same, rust-vmm does not"
+        )
+
+
+def _waits_for_flag(row: Message) -> bool:
+    return row.channel is Channel.MAIN and row.answer not in (Answer.ALWAYS, Answer.NEVER)
+
+
+def asks_in_vain(at: At) -> bool:
+    """Whether the message asks for an acknowledgement that was not negotiated."""
+    return bool(at.message.flags & NEED_REPLY) and at.connection.lacks("REPLY_ACK")
+
+
+def why_no_acknowledgement(at: At) -> str:
+    """What stands against an acknowledgement."""
+    offered = at.connection.protocol_features.offered
+    if offered is None:
+        return "REPLY_ACK was not negotiated"
+    if offered & at.connection.protocol.protocol_features.known("REPLY_ACK"):
+        return "the front-end did not acknowledge the REPLY_ACK that was offered"
+    return "the back-end does not offer REPLY_ACK"
+
+
+@RULES.rule(
+    "VU-HDR-07",
+    Severity.ERROR,
+    "the payload has the size that is defined for the message, and comes whole",
+    f"{SPEC}, Message types; rust-vmm and crosvm enforce it, libvhost-user and DPDK in part",
+    irregular(),
+)
+def payload_size(at: At) -> Findings:
+    message, record = at.message, at.event.record
+    if record.length < HEADER_SIZE + message.size:
+        name = at.name if len(message.data) >= HEADER_SIZE else "a message"
+        yield at.finding(f"{name} was never completed, {message.problem}: its sender left in the middle")
+    elif (
+        not message.reply  # answers: VU-RPL-06
+        and message.row is not None
+        and message.layout is None
+        and message.row.effect not in _SIZES_TOLD_ELSEWHERE
+        and record.length == len(message.data)  # else the snap length hides what would tell
+    ):
+        yield at.finding(f"{at.name}: the {message.problem}; its receiver refuses it or reads what is not there")
+
+
+@RULES.rule(
+    "VU-HDR-08",
+    Severity.ERROR,
+    "a message is not longer than its receiver has room for",
+    "QEMU, libvhost-user, DPDK, rust-vmm: size of their message buffers",
+    messages(lambda row, reply: row is not None and _may_be_long(row, reply)),
+)
+def receivers_limit(at: At) -> Findings:
+    message = at.message
+    if message.layout is None:
+        return  # VU-HDR-07
+    receiver = Side(1 - at.event.record.sender)
+    room = room_of(at.connection.programs[receiver], receiver)
+    if room.payload is not None and message.size > room.payload:
+        yield at.finding(f"{at.name} has {message.size} bytes of payload; {room.title}: room for {room.payload}")
+
+
+def _may_be_long(row: Message, reply: bool) -> bool:
+    layouts: tuple[Layout, ...] = row.reply if reply else row.request
+    return row.channel is not Channel.GPU and any(
+        layout.size is None or layout.size > _ALWAYS_FITS for layout in layouts
+    )
+
+
+@RULES.rule(
+    "VU-HDR-09",
+    Severity.WARNING,
+    "a front-end sends a message with one write",
+    "DPDK, libvhost-user, SPDK and VPP read header and payload with one call each",
+    irregular(),
+)
+def one_write(at: At) -> Findings:
+    # Only of front-ends: libvhost-user writes header and payload apart, and front-ends take that. A message that is
+    # glued to the one before it may have been cut by the proxy's own read.
+    marks = at.event.record.marks
+    split = bool(marks & Mark.SPLIT) and not marks & (Mark.GLUED | Mark.CUT_SHORT)
+    if split and at.sender is Blame.FRONT_END and at.event.record.channel is not Channel.GPU and at.first():
+        yield at.finding(
+            f"{at.name} ({HEADER_SIZE + at.message.size} bytes) came in more than one piece: without the proxy, which "
+            "joins them, DPDK, libvhost-user, SPDK and VPP may take the first piece for the whole"
+        )
+
+
+@RULES.rule(
+    "VU-HDR-10",
+    Severity.ERROR,
+    "no descriptor is lost on the way",
+    "recvmsg(2), MSG_CTRUNC; VPP, DPDK and OpenVMM close the connection",
+    irregular(),
+)
+def descriptors_lost(at: At) -> Findings:
+    if at.event.record.marks & Mark.DESCRIPTORS_LOST:
+        yield at.finding(
+            f"the kernel dropped descriptors of {at.name}, {len(at.event.descriptors)} are left: vuproxy had reached "
+            "its limit of open files (ulimit -n), or more than 253 were sent; the receiver lacks them",
+            Blame.UNKNOWN,
+        )
+
+
+@RULES.rule(
+    "VU-HDR-11",
+    Severity.INFO,
+    "descriptors belong to their own message, also where several messages come in one read",
+    "unix(7), SCM_RIGHTS: a read does not go on behind the write that carried descriptors",
+    carrying(),
+)
+def glued_descriptors(at: At) -> Findings:
+    # Every front-end pipelines; it matters where descriptors are, and once is enough.
+    if at.event.record.marks & Mark.GLUED and at.first():
+        yield at.finding(
+            f"{at.name} and its {at.event.descriptors[0].name} came in one read with messages before it: a receiver "
+            "or relay that gives the descriptor to the first of them is wrong",
+            Blame.UNKNOWN,
+        )
+
+
+@RULES.rule(
+    "VU-HDR-12",
+    Severity.ERROR,
+    "the error bit in the message number belongs to one draft only",
+    MST_2015.source,
+    irregular(),
+)
+def error_bit(at: At) -> Findings:
+    if _has_error_bit(at):
+        row = at.connection.protocol.request(at.event.record.channel, at.message.id & ~_MESSAGE_ERROR)
+        assert row is not None
+        yield at.finding(
+            f"message {at.message.id:#x} is {row.name} with the error bit {_MESSAGE_ERROR:#x}, which only the dialect "
+            f"{MST_2015.key} has: the receiver sees an unknown message"
+        )
+
+
+@RULES.rule(
+    "VU-HDR-13",
+    Severity.COMPAT,
+    "both sides speak in the byte order of one machine",
+    f"{_HEADER}: native byte order",
+    messages(
+        lambda row, reply: row is not None and row.effect in (Effect.OFFER_FEATURES, Effect.OFFER_PROTOCOL_FEATURES)
+    ),
+)
+def byte_order(at: At) -> Findings:
+    orders = at.memory
+    sender, other = at.event.record.sender, Side(1 - at.event.record.sender)
+    orders[sender] = bool(at.event.record.marks & Mark.BIG_ENDIAN)
+    if orders.get(other, orders[sender]) != orders[sender]:
+        if at.first("mixed"):
+            big, little = (sender, other) if orders[sender] else (other, sender)
+            yield at.finding(
+                f"the {big.label} speaks big-endian, the {little.label} little-endian: neither understands the other",
+                Blame.BOTH,
+            )
+    elif orders[sender] and at.first("big"):
+        yield at.finding(
+            f"the {sender.label} speaks big-endian: right on a big-endian machine, unreadable for a peer on any other",
+            Blame.UNKNOWN,
+        )
