@@ -1,0 +1,1 @@
+"""Known bugs between real peers, each as a conversation with what the linter must find."""
