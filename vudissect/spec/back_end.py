@@ -49,6 +49,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Announces used buffers in-band instead of through the call eventfd.",
         request=(payloads.VRING_STATE,),
         gate=Gate(protocol=("BACKEND_REQ", "INBAND_NOTIFICATIONS")),
+        effect=Effect.CALL_RING,
         since="QEMU 5.0 (3348e7e34f)",
     ),
     _message(
@@ -57,6 +58,7 @@ MESSAGES: tuple[Message, ...] = (
         summary="Announces a ring error in-band instead of through the err eventfd.",
         request=(payloads.VRING_STATE,),
         gate=Gate(protocol=("BACKEND_REQ", "INBAND_NOTIFICATIONS")),
+        effect=Effect.FAIL_RING,
         since="QEMU 5.0 (3348e7e34f)",
     ),
     _message(

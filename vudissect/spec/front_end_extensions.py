@@ -229,6 +229,7 @@ EXTENSIONS: tuple[Message, ...] = (
         summary="Announces buffers in-band instead of through the kick eventfd.",
         request=(payloads.VRING_STATE,),
         gate=_needs("INBAND_NOTIFICATIONS"),
+        effect=Effect.KICK_RING,
         since="QEMU 5.0 (3348e7e34f)",
     ),
     _message(

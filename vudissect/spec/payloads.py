@@ -97,6 +97,8 @@ LOG_ADDRESS = Layout("log address", (u64("log_addr", Meaning.GUEST_ADDRESS),), b
 LOG = Layout("log area", (u64("mmap_size", Meaning.SIZE), u64("mmap_offset", Meaning.OFFSET)))
 LOG_REPLY_VALUE = Layout("u64", (u64("value"),), note="libvhost-user and VPP; the value means nothing")
 
+IOTLB_MISS = 1
+IOTLB_UPDATE = 2
 IOTLB = Layout(
     "IOTLB",
     (
@@ -107,12 +109,21 @@ IOTLB = Layout(
         u8(
             "type",
             Meaning.KIND,
-            choices={1: "MISS", 2: "UPDATE", 3: "INVALIDATE", 4: "ACCESS_FAIL", 5: "BATCH_BEGIN", 6: "BATCH_END"},
+            choices={
+                IOTLB_MISS: "MISS",
+                IOTLB_UPDATE: "UPDATE",
+                3: "INVALIDATE",
+                4: "ACCESS_FAIL",
+                5: "BATCH_BEGIN",
+                6: "BATCH_END",
+            },
         ),
         pad(6),
     ),
 )
 
+# What QEMU, libvhost-user and DPDK have room for.
+CONFIG_MOST = 256
 WRITABLE = "writable"
 LIVE_MIGRATION = "live migration"
 CONFIG = Layout(
