@@ -25,6 +25,10 @@ _OVERHEAD = _PACKET.size + _TRAILER.size
 # The same and a plain message up to its bytes.
 _MESSAGE = Struct(_PACKET.format + PLAIN.format.removeprefix("<"))
 _FRONT = PLAIN.size
+# The same in three parts, as only the sequence differs in a row of like messages.
+_SEQUENCE = Struct("<Q")
+_BEHIND_SEQUENCE = Struct("<QQQ")
+_BEFORE_SEQUENCE = Struct(_MESSAGE.format.removesuffix("QQQQ"))
 _MESSAGE_OVERHEAD = _MESSAGE.size + _TRAILER.size
 # By length of the data modulo 4.
 _TRAILERS = tuple(Struct(f"<{len(padding)}xI").pack for padding in blocks.PADDING)
@@ -135,6 +139,55 @@ class CaptureEncoder:
             + data
             + _TRAILERS[captured & 3](total)
         )
+
+    def messages(
+        self,
+        connection: int,
+        channel: Channel,
+        sender: Side,
+        sequence: int,
+        received: int,
+        forwarded: int,
+        messages: list[bytes],
+        marks: int = 0,
+    ) -> list[bytes]:
+        """Complete messages without descriptors that passed in a row, numbered from `sequence`.
+
+        Under load this is what recording costs: what they have in common is packed once, a third of the time.
+        """
+        stamp = received + self._epoch_offset
+        join, pack_sequence = b"".join, _SEQUENCE.pack
+        records: list[bytes] = []
+        size = -1
+        before = between = trailer = b""
+        for data in messages:
+            if len(data) != size:
+                if len(data) > self._snaplen:
+                    records.append(
+                        self.message(connection, channel, sender, sequence, received, forwarded, data, len(data), marks)
+                    )
+                    sequence += 1
+                    continue
+                size = len(data)
+                total = (size + _MESSAGE_OVERHEAD + 3) & ~3
+                before = _BEFORE_SEQUENCE.pack(
+                    blocks.ENHANCED_PACKET,
+                    total,
+                    channel,
+                    stamp >> 32,
+                    stamp & 0xFFFF_FFFF,
+                    size + _FRONT,
+                    size + _FRONT,
+                    PLAIN_SHAPES[channel][sender],
+                    marks,
+                    connection,
+                    0,
+                )
+                between = _BEHIND_SEQUENCE.pack(received, forwarded, size)
+                trailer = _TRAILERS[size & 3](total)
+            records.append(join((before, pack_sequence(sequence), between, data, trailer)))
+            sequence += 1
+        return records
 
     def event(
         self,
