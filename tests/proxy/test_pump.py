@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
@@ -51,8 +50,7 @@ class Direction:
         self.recorder = Recorder(CaptureEncoder("", "", 65536, 0), 65536, self.said.append)
         flow = self.recorder.flow(1, Channel.MAIN, Side.FRONT_END)
         framer = Framer(Channel.MAIN, Side.FRONT_END)
-        sequence = count(1).__next__
-        self.pump = Pump(flow, source, self.target, framer, self.recorder, sequence, self._settle, self._try_later)
+        self.pump = Pump(flow, source, self.target, framer, self.recorder, lambda _: 1, self._settle, self._try_later)
 
     def _settle(self) -> None:
         """Nobody is there who would draw conclusions."""

@@ -8,7 +8,6 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
-from itertools import count
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.peer import peer_of
@@ -45,7 +44,7 @@ class Connection:
         self._poller = poller
         self._recorder = recorder
         self._closed = closed
-        self._next_sequence = count(1).__next__
+        self._next_number = 1
         self._handed_over: set[Link] = set()
         self._main = Link(
             number,
@@ -54,7 +53,7 @@ class Connection:
             (byte_order, byte_order),
             poller,
             recorder,
-            self._next_sequence,
+            self._take_numbers,
             self._main_closed,
             self._interpose if interpose else None,
         )
@@ -64,6 +63,12 @@ class Connection:
     def stop(self, by: Side, how: str) -> None:
         """Relay what the peers have sent so far, then close everything."""
         self._main.stop(by, how)
+
+    def _take_numbers(self, count: int) -> int:
+        """Number `count` records; returns the first number."""
+        first = self._next_number
+        self._next_number += count
+        return first
 
     def _interpose(self, number: int, rights: Rights) -> Handover | None:
         """Put the proxy into a channel that a message opens; None where there is nothing to get into."""
@@ -105,7 +110,7 @@ class Connection:
             (byte_order, byte_order),
             self._poller,
             self._recorder,
-            self._next_sequence,
+            self._take_numbers,
             self._channel_closed,
         )
         return theirs, link
@@ -121,7 +126,7 @@ class Connection:
         self._closed(self)
 
     def _event(self, kind: RecordKind, channel: Channel, details: Mapping[str, str | int]) -> None:
-        self._recorder.event(kind, self._number, channel, self._next_sequence(), details)
+        self._recorder.event(kind, self._number, channel, self._take_numbers(1), details)
 
 
 def _connected_stream(fd: int) -> socket.socket:

@@ -42,7 +42,7 @@ class Link:
         byte_orders: tuple[ByteOrder | None, ByteOrder | None],
         poller: Poller,
         recorder: Recorder,
-        next_sequence: Callable[[], int],
+        take_numbers: Callable[[int], int],
         closed: Callable[["Link", Ending], None],
         interpose: Interpose | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Link:
                 sockets[1 - side],
                 Framer(channel, side, byte_orders[side]),
                 recorder,
-                next_sequence,
+                take_numbers,
                 self._settle,
                 self._try_later,
                 interpose if side is Side.FRONT_END else None,

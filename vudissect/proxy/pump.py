@@ -6,16 +6,15 @@ meanwhile. The other direction is another pump and goes on.
 
 import errno
 import socket
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from socket import MSG_CTRUNC, MSG_DONTWAIT
 from time import monotonic_ns
 
 from vudissect.capture.record import Mark
-from vudissect.host.descriptor import Descriptor
-from vudissect.proxy.recorder import Flow, Recorder, WithRights
-from vudissect.proxy.rights import descriptors, inspect_and_close, only_rights
+from vudissect.proxy.recorder import Flow, Message, Recorder
+from vudissect.proxy.rights import descriptors, only_rights
 from vudissect.wire.framing import Framer, Piece, Rights, Trait
 from vudissect.wire.header import HEADER_SIZE
 
@@ -29,6 +28,9 @@ _REASONS = {errno.ECONNRESET: RESET, errno.EPIPE: STOPPED_READING}
 
 # What a peer has sent when its counterpart is gone is still read, up to more than a socket buffer can hold.
 _LAST_READS = 512
+
+# Messages of a read are stamped and recorded in runs: fewer would cost more, more would blur the times.
+_RUN = 32
 
 # The kernel passes at most 253 descriptors with one sendmsg.
 _MOST_DESCRIPTORS = 253
@@ -69,22 +71,9 @@ class _Outgoing:
     """A piece on its way: what of it is still to be sent, and with which descriptors."""
 
     piece: Piece
-    received: int
     data: memoryview
     rights: Rights
     handover: Handover | None = None
-
-
-@dataclass(slots=True)
-class _Long:
-    """A message that passes bit by bit: what is known of it so far."""
-
-    sequence: int
-    received: int
-    length: int = 0
-    marks: int = 0
-    data: bytearray = field(default_factory=bytearray)
-    descriptors: tuple[Descriptor, ...] = ()
 
 
 class Pump:
@@ -102,7 +91,7 @@ class Pump:
         target: socket.socket,
         framer: Framer,
         recorder: Recorder,
-        next_sequence: Callable[[], int],
+        take_numbers: Callable[[int], int],
         settle: Callable[[], None],
         try_later: Callable[[], None],
         interpose: Interpose | None = None,
@@ -114,19 +103,24 @@ class Pump:
         self.framer = framer
         self._flow = flow
         self._recorder = recorder
-        self._next_sequence = next_sequence
+        self._take_numbers = take_numbers
         self._settle = settle
         self._try_later = try_later
         self._interpose = interpose
         self._target = target
         self._receive = source.recvmsg
-        self._pending: deque[_Outgoing] = deque()
-        self._long: _Long | None = None
+        # What the last read has brought and is not forwarded yet:
+        self._received = 0
+        self._waiting: Iterator[bytes | Piece] = iter(())
+        self._head: _Outgoing | None = None  # comes before all that is waiting
+        self._traits = 0  # of the next message, if there is nothing else to say about it
+        # The message that passes bit by bit:
+        self._message: Message | None = None
 
     @property
     def blocked(self) -> bool:
         """Whether something waits for the target."""
-        return bool(self._pending)
+        return self._head is not None
 
     def readable(self) -> bool:
         """Read once and forward what is complete; False if there was nothing to read."""
@@ -137,7 +131,7 @@ class Pump:
         except OSError as error:
             self.end(_reason(error))
             return False
-        received = monotonic_ns()
+        self._received = monotonic_ns()
         if not data:
             self.end(EOF)
             return False
@@ -145,65 +139,50 @@ class Pump:
         if rights or flags != _UNEVENTFUL:
             rights = only_rights(rights)
             lost = bool(flags & MSG_CTRUNC)
-            self._account_for(rights, lost)
-        self._recorder.weigh(len(data))
-        pending, flow, totals, backlog = self._pending, self._flow, self._flow.totals, self._recorder.backlog
-        connection, channel, sender = flow.connection, flow.channel, flow.sender
-        send, next_sequence = self._target.send, self._next_sequence
-        totals.bytes += len(data)
-        traits = 0
-        for message in self.framer.feed(data, rights, lost):
-            if type(message) is not bytes or pending or self.broken:
-                self._enqueue(message if isinstance(message, Piece) else Piece(message, [], traits), received)
-            else:
-                # The short way of nearly all messages; what is not sent here waits.
-                try:
-                    sent = send(message, MSG_DONTWAIT)
-                except OSError as error:
-                    self._refused(error)
-                    sent = 0
-                if sent == len(message):
-                    backlog.append(
-                        (
-                            connection,
-                            channel,
-                            sender,
-                            next_sequence(),
-                            received,
-                            monotonic_ns(),
-                            message,
-                            sent,
-                            _MARKS[traits],
-                        )
-                    )
-                    totals.messages += 1
-                else:
-                    pending.append(_Outgoing(Piece(message, [], traits), received, memoryview(message)[sent:], []))
-            traits = _GLUED
-        if pending:
-            if not self.stalled:
-                self.flush()
-            if pending or self.broken:
-                self._settle()
+        messages = self.framer.feed(data, rights, lost)
+        self._account_for(len(messages), len(data), rights, lost)
+        self._waiting = iter(messages)
+        self._traits = 0
+        self.flush()
+        if self._head or self.broken:
+            self._settle()
         return True
 
     def flush(self) -> None:
         """Forward what waits, as far as the target takes it."""
         self.stalled = False
-        while self._pending:
-            out = self._pending[0]
-            if not self.broken and not self._push(out):
+        if self._head and not self._push(self._head):
+            return
+        send = self._target.send
+        passed: list[bytes] = []
+        for message in self._waiting:
+            sent = 0
+            if type(message) is bytes and not self.broken:
+                # The short way of nearly all messages; what cannot leave at once goes the other way.
+                try:
+                    sent = send(message, MSG_DONTWAIT)
+                except OSError as error:
+                    self._refused(error)
+                if sent == len(message):
+                    passed.append(message)
+                    if len(passed) == _RUN or not self._traits:
+                        self._put_down(passed)
+                        passed = []
+                    continue
+            if passed:
+                self._put_down(passed)
+                passed = []
+            if not self._push(self._outgoing(message, sent)):
                 return
-            if self.broken or not out.data:
-                self._pending.popleft()
-                self._passed(out)
+        if passed:
+            self._put_down(passed)
 
     def end(self, how: str) -> None:
         """The source gives nothing more; what is left of an incomplete message is forwarded as it is."""
         self.ended = how
         piece = self.framer.finish()
         if piece:
-            self._enqueue(piece, monotonic_ns())
+            self._waiting = chain(self._waiting, (piece,))
             self.flush()
         self._settle()
 
@@ -221,15 +200,28 @@ class Pump:
         if not self.ended:
             self.end("closed")
 
-    def _enqueue(self, piece: Piece, received: int) -> None:
+    def _outgoing(self, message: bytes | Piece, sent: int) -> _Outgoing:
+        """A message that takes more than a call to forward, and of which `sent` bytes have left already."""
+        piece = message if isinstance(message, Piece) else Piece(message, [], self._traits)
+        self._traits = _GLUED
         handover = None
         if self._interpose and piece.rights and piece.end and len(piece.data) >= HEADER_SIZE and not self.broken:
             handover = self._interpose(self.framer.number(piece.data), piece.rights)
         rights = handover.rights if handover else piece.rights
-        self._pending.append(_Outgoing(piece, received, memoryview(piece.data), rights, handover))
+        return _Outgoing(piece, memoryview(piece.data)[sent:], rights, handover)
 
     def _push(self, out: _Outgoing) -> bool:
-        """Send some of a piece; False if the target takes nothing now."""
+        """Send a piece; False if it must wait for the target, with all that is behind it."""
+        self._head = out
+        while out.data and not self.broken:
+            if self.stalled or not self._send_some(out):
+                return False
+        self._head = None
+        self._passed(out)
+        return True
+
+    def _send_some(self, out: _Outgoing) -> bool:
+        """Send what the target takes; False if that is nothing."""
         try:
             if out.rights:
                 sent = self._target.sendmsg((out.data,), out.rights, MSG_DONTWAIT)
@@ -256,43 +248,49 @@ class Pump:
             self.broken = _reason(error)
         return bool(self.broken)
 
+    def _put_down(self, messages: list[bytes]) -> None:
+        """Record messages that have just left in a row."""
+        flow = self._flow
+        flow.totals.messages += len(messages)
+        first = self._take_numbers(len(messages))
+        marks = _MARKS[self._traits]
+        self._traits = _GLUED
+        self._recorder.backlog.append(
+            (flow.connection, flow.channel, flow.sender, first, self._received, monotonic_ns(), messages, marks)
+        )
+
     def _passed(self, out: _Outgoing) -> None:
-        """Put down a piece that has left, or never will."""
-        piece, marks, forwarded = out.piece, _MARKS[out.piece.traits], monotonic_ns()
-        if self.broken:
-            marks |= _NOT_FORWARDED
-            forwarded = 0
-            self.undelivered += len(out.data)
+        """Record a piece that has left, or never will."""
+        piece = out.piece
         if piece.start:
             self._flow.totals.messages += 1
-            sequence = self._next_sequence()
-        if piece.start and piece.end:
-            entry = self._flow.entry(sequence, out.received, forwarded, piece.data, len(piece.data), marks)
-            self._recorder.backlog.append(WithRights(entry, piece.rights) if piece.rights else entry)
-        else:
-            if piece.start:
-                self._long = _Long(sequence, out.received)
-            self._passed_some(piece, marks, forwarded)
-        if out.handover:
-            out.handover.done(sequence)
-
-    def _passed_some(self, piece: Piece, marks: int, forwarded: int) -> None:
-        """Put down one more part of a long message. Its descriptors are let go at once: the end may be far."""
-        long = self._long
-        assert long is not None
-        long.length += len(piece.data)
-        long.marks |= marks
-        long.data += piece.data[: max(0, self._recorder.snaplen - len(long.data))]
-        long.descriptors += inspect_and_close(piece.rights)
+            self._message = Message(self._flow, self._take_numbers(1), self._received)
+        message = self._message
+        assert message is not None
+        message.marks |= _MARKS[piece.traits]
+        message.forwarded = monotonic_ns()
+        if self.broken:
+            message.marks |= _NOT_FORWARDED
+            message.forwarded = 0
+            self.undelivered += len(out.data)
+        if message.length < self._recorder.snaplen:
+            message.data.append(piece.data[: self._recorder.snaplen - message.length])
+        message.length += len(piece.data)
+        message.rights += piece.rights
         if piece.end:
-            entry = self._flow.entry(long.sequence, long.received, forwarded, bytes(long.data), long.length, long.marks)
-            self._recorder.described(entry, long.descriptors)
-            self._long = None
+            self._recorder.backlog.append(message)
+            self._message = None
+        else:
+            # The end may be far.
+            message.let_go()
+        if out.handover:
+            out.handover.done(message.sequence)
 
-    def _account_for(self, rights: Rights, lost: bool) -> None:
-        count = len(descriptors(rights))
+    def _account_for(self, messages: int, size: int, rights: Rights, lost: bool) -> None:
+        count = len(descriptors(rights)) if rights else 0
+        self._flow.totals.bytes += size
         self._flow.totals.descriptors += count
-        self._recorder.weigh(0, count)
+        self._recorder.weigh(messages, size, count)
         if lost:
             self._recorder.lost_descriptors(self._flow)
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
@@ -28,16 +28,9 @@ class Totals:
     descriptors: int = 0
 
 
-# A message as the encoder takes it: connection, channel, sender, sequence, received, forwarded, data, length, marks.
-Entry = tuple[int, Channel, Side, int, int, int, bytes, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class WithRights:
-    """A message whose descriptors are still to be inspected and closed."""
-
-    entry: Entry
-    rights: Rights
+# Messages without descriptors that passed in a row, as the encoder takes them:
+# connection, channel, sender, sequence of the first, received, forwarded, messages, marks.
+Run = tuple[int, Channel, Side, int, int, int, list[bytes], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +42,54 @@ class Flow:
     sender: Side
     totals: Totals
 
-    def entry(self, sequence: int, received: int, forwarded: int, data: bytes, length: int, marks: int) -> Entry:
-        """A message of this flow, for the backlog."""
-        return self.connection, self.channel, self.sender, sequence, received, forwarded, data, length, marks
-
     def __str__(self) -> str:
         return f"connection {self.connection}, {self.channel.label} channel, from the {self.sender.label}"
+
+
+@dataclass(slots=True)
+class Message:
+    """A message of which there is more to record: it is long, or has descriptors. Times in ns, monotonic.
+
+    `data` is in parts. The descriptors in `rights` are still to be inspected and closed; those in `descriptors` have
+    been.
+    """
+
+    flow: Flow
+    sequence: int
+    received: int
+    forwarded: int = 0
+    length: int = 0
+    marks: int = 0
+    data: list[bytes] = field(default_factory=list)
+    rights: Rights = field(default_factory=list)
+    descriptors: tuple[Descriptor, ...] = ()
+
+    def let_go(self) -> None:
+        """Inspect and close the descriptors."""
+        self.descriptors += inspect_and_close(self.rights)
+        self.rights = []
 
 
 class Recorder:
     """Keeps what has passed until `drain`.
 
-    To `backlog` is appended, without a call: a message as a plain tuple, one with descriptors, or encoded bytes.
+    `backlog` takes, without a call, messages in plain tuples, single messages, and events that are encoded already.
     """
 
     def __init__(self, encoder: CaptureEncoder, snaplen: int, warn: Warn) -> None:
-        self.backlog: list[Entry | WithRights | bytes] = []
+        self.backlog: list[Run | Message | bytes] = []
         self.totals: defaultdict[tuple[Channel, Side], Totals] = defaultdict(Totals)
         self.snaplen = snaplen
         self.descriptors_lost = 0
         self._encoder = encoder
         self._sinks: list[Sink] = []
         self._warn = warn
-        self._extra = 0
+        self._load = 0
 
     @property
     def full(self) -> bool:
         """Whether it is time to drain even though there is traffic."""
-        return len(self.backlog) + self._extra >= _FULL
+        return self._load >= _FULL
 
     @property
     def unwritten(self) -> bool:
@@ -91,18 +104,14 @@ class Recorder:
         """What the messages of one direction of a channel are recorded under."""
         return Flow(connection, channel, sender, self.totals[channel, sender])
 
-    def weigh(self, size: int, descriptors: int = 0) -> None:
-        """Be drained earlier on account of large messages, or of descriptors that wait."""
-        self._extra += size // _BYTES_AS_ONE + _DESCRIPTOR_AS_MESSAGES * descriptors
+    def weigh(self, messages: int, size: int, descriptors: int) -> None:
+        """Take note of how much has come, so as to be `full` in time."""
+        self._load += messages + size // _BYTES_AS_ONE + _DESCRIPTOR_AS_MESSAGES * descriptors
 
     def lost_descriptors(self, flow: Flow) -> None:
         """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
         self.descriptors_lost += 1
         self._warn(f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)")
-
-    def described(self, entry: Entry, descriptors: tuple[Descriptor, ...]) -> None:
-        """Put down a message whose descriptors have been inspected already."""
-        self.backlog.append(self._encoder.message(*entry, descriptors))
 
     def event(
         self,
@@ -117,19 +126,34 @@ class Recorder:
 
     def drain(self) -> None:
         """Inspect and close the descriptors that wait, encode and write the messages."""
-        encode = self._encoder.message
         records: list[bytes] = []
         for entry in self.backlog:
             if isinstance(entry, tuple):
-                records.append(encode(*entry))
+                records += self._encoder.messages(*entry)
             elif isinstance(entry, bytes):
                 records.append(entry)
             else:
-                records.append(encode(*entry.entry, inspect_and_close(entry.rights)))
+                records.append(self._encode(entry))
         self.backlog.clear()
-        self._extra = 0
+        self._load = 0
         for sink in self._sinks:
             sink.write(records)
+
+    def _encode(self, message: Message) -> bytes:
+        message.let_go()
+        flow = message.flow
+        return self._encoder.message(
+            flow.connection,
+            flow.channel,
+            flow.sender,
+            message.sequence,
+            message.received,
+            message.forwarded,
+            b"".join(message.data),
+            message.length,
+            message.marks,
+            message.descriptors,
+        )
 
     def close(self) -> None:
         """Drain, and end the sinks."""
