@@ -139,6 +139,11 @@ class TestMessages:
 
         assert (len(record.data), record.marks) == (6, Mark.CUT_SHORT)
 
+    def test_messages_may_be_those_of_a_dialect(self) -> None:
+        record = said("dialect mst-2015", "F>B SET_RUNNING ring 1 num=1 header_flags=2")
+
+        assert record.data == bytes.fromhex("10000000 02000000 08000000 01000000 01000000")
+
     def test_marks_are_words(self) -> None:
         assert said("F>B SET_OWNER split descriptors_lost").marks == Mark.SPLIT | Mark.DESCRIPTORS_LOST
 
@@ -255,6 +260,7 @@ class TestRefusals:
             ("... long", "'long' is no time"),
             ("--- the end", "'the end' is not understood"),
             ("device toaster", "no device type 'toaster'"),
+            ("dialect klingon", "no dialect 'klingon'; there are upstream"),
             ("byte-order middle", "little or big, not 'middle'"),
             ("device blk", "before the first message"),
         ],

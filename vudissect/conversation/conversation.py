@@ -92,7 +92,7 @@ class Conversation:
                 raise ConversationError(f"the {channel.label} channel has no message {name}; give its payload")
             chosen, fields = (ACK, {"result": ack}) if ack is not None else (self.layout(row, layout, reply), fields)
             payload = self._payload(row, chosen, fields)
-        flags = 0 if channel is Channel.GPU else VERSION
+        flags = 0 if channel is Channel.GPU else VERSION if row is None else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
         data = (
             self._header.pack(

@@ -9,6 +9,7 @@ from vudissect.conversation.objects import Objects
 from vudissect.conversation.values import duration
 from vudissect.session.session import Session
 from vudissect.spec.devices import DEVICES, device_by_name
+from vudissect.spec.dialects import DIALECTS, dialect_by_name
 from vudissect.spec.model import Channel, Device, Side
 from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.header import ByteOrder
@@ -94,11 +95,16 @@ class _Reader:
 
     def _direct(self, word: str, name: str) -> None:
         name = name.strip()
-        if word not in ("device", "byte-order"):
+        if word not in ("dialect", "device", "byte-order"):
             raise ConversationError(f"{word!r} begins no line: write F>B, B>F, --- or ... 2s")
         if self.conversation.records:
             raise ConversationError(f"{word} must stand before the first message")
-        if word == "device":
+        if word == "dialect":
+            dialect = dialect_by_name(name)
+            if dialect is None:
+                raise ConversationError(f"no dialect {name!r}; there are {', '.join(each.key for each in DIALECTS)}")
+            self._protocol = dialect.protocol
+        elif word == "device":
             self._device = device_by_name(name)
             if self._device is None:
                 raise ConversationError(
