@@ -184,7 +184,7 @@ def kind(at: At) -> Findings:
     for named in at.event.descriptors:
         flaw = _flaw(wanted, named.descriptor)
         if flaw:
-            yield at.finding(f"{at.name} needs a {wanted.value}, but {named.name} {flaw}")
+            yield at.finding(f"{at.name}: {named.name} {flaw}")
             return  # the others of the message are mostly alike
 
 
@@ -193,7 +193,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
     if wanted not in _FITTING or descriptor.kind is DescriptorKind.UNKNOWN:
         return ""
     if descriptor.kind not in _FITTING[wanted]:
-        return f"is of kind {descriptor.kind.label}"
+        return f"is of kind {descriptor.kind.label} where {wanted.value} is wanted"
     if wanted is FdKind.SOCKET and descriptor.name.endswith((" dgram", " seqpacket", " raw")):
         return f"is a {descriptor.name.rsplit(' ', 1)[1]} socket"
     if wanted is FdKind.MEMORY:
