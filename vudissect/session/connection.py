@@ -140,6 +140,11 @@ class Connection:
         return any(ring.slots[Effect.SET_KICK].epoch for ring in self.rings.values())
 
     @property
+    def uses_guest_addresses(self) -> bool:
+        """Whether rings are told by guest addresses, not by those of the front-end's process."""
+        return self.protocol_features.has(self._guest_addresses)
+
+    @property
     def runs_on_order(self) -> bool:
         """Whether rings are started by message only, not by a kick."""
         return self.protocol_features.has(self._must_run)
@@ -166,9 +171,11 @@ class Connection:
 
     def ring_address(self, address: int) -> Place | None:
         """Where an address of a ring lies; None for an IOVA and outside of all regions."""
-        if self.features.has(_ACCESS_PLATFORM):
-            return None
-        if self.protocol_features.has(self._guest_addresses):
+        return None if self.features.has(_ACCESS_PLATFORM) else self.place(address)
+
+    def place(self, address: int) -> Place | None:
+        """Where a user address lies, or a guest address where those are spoken of instead."""
+        if self.uses_guest_addresses:
             return self.memory.by_guest_address(address)
         return self.memory.by_user_address(address)
 
