@@ -37,7 +37,7 @@ def command(
     results: list[tuple[str, list[Finding]]] = []
     for file in files:
         with clear_errors(file):
-            findings, withheld, messages = _lint(file, rules)
+            findings, withheld, messages = lint_capture(file, rules)
             results.append((file, findings))
             if as_json:
                 for finding in in_order(findings):
@@ -54,7 +54,7 @@ def command(
         raise SystemExit(FINDINGS)
 
 
-def _lint(file: str, rules: Sequence[Rule]) -> tuple[list[Finding], dict[str, int], int]:
+def lint_capture(file: str, rules: Sequence[Rule]) -> tuple[list[Finding], dict[str, int], int]:
     """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
     with open_capture(file) as stream:
         first, records = look_ahead(until_truncated(read_capture(stream)))

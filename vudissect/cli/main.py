@@ -10,9 +10,11 @@ from vudissect import __version__
 _COMMANDS = {
     "show": ("show", "Explain a capture, one line a message."),
     "lint": ("lint", "Say what is wrong in captures, and who is to blame."),
+    "explain": ("explain", "Say what lines of a log mean, and what a capture shows of it."),
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "messages": ("messages", "Print the message table."),
+    "dialects": ("dialects", "List the dialects of the protocol."),
     "compose": ("compose", "Make a capture from a conversation written as text."),
     "demo": ("demo", "Record and explain a small session; needs nothing installed."),
 }
