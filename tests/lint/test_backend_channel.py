@@ -200,6 +200,14 @@ class TestSharedObjects:
         assert finding.frame == 6
         assert f"removes {UUID}, which is not there" in finding.message
 
+    def test_removed_after_an_answer_that_some_mean_the_other_way_round(self) -> None:
+        talk = opened()
+        talk.back_end("SHARED_OBJECT_ADD", BACKEND, uuid=UUID, need_reply=True)
+        talk.front_end("SHARED_OBJECT_ADD", BACKEND, ack=1)
+        talk.back_end("SHARED_OBJECT_REMOVE", BACKEND, uuid=UUID)
+
+        assert found(talk, "VU-SHO-01") == []
+
     def test_in_mid_session_it_may_have_been_added(self) -> None:
         talk = Conversation()
         talk.back_end("SHARED_OBJECT_REMOVE", BACKEND, uuid=UUID)

@@ -1,6 +1,7 @@
 """VU-BEC, VU-SHO, VU-SHM: the channel on which the back-end asks, and the objects and memory that it shares there."""
 
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import NamedTuple
 from uuid import UUID
 
 from vudissect.capture.record import Mark, RecordKind
@@ -37,23 +38,35 @@ def _names_object(row: Message | None) -> bool:
 
 
 def _may_ask_for_acknowledgement(row: Message | None, reply: bool) -> bool:
-    return row is not None and not reply and row.channel is Channel.BACKEND and row.answer is Answer.ON_REQUEST
+    # Translations, of which there are thousands, are for VU-IOT-04.
+    return (
+        row is not None
+        and not reply
+        and row.channel is Channel.BACKEND
+        and row.answer is Answer.ON_REQUEST
+        and row.effect is not Effect.UPDATE_IOTLB
+    )
 
 
 class _Objects:
-    """The shared objects of a connection, by UUID, with the frames in which they were added."""
+    """The shared objects of a connection, by UUID, with the frames in which they were added.
+
+    `doubtful` are those of requests that were answered with a failure, which with some front-ends means a success.
+    """
 
     def __init__(self) -> None:
         self.added: dict[str, int] = {}
+        self.doubtful: set[str] = set()
         self.asked: dict[int, str] = {}
 
     def take(self, at: At) -> None:
-        """Follow a request that adds or removes an object, or its answer: one that failed has added nothing."""
+        """Follow a request that adds or removes an object, or its answer."""
         request = at.event.request
         if at.message.reply:
             uuid = self.asked.pop(request.frame, "") if request is not None else ""
-            if at.fields.get("result"):
+            if at.fields.get("result") and len(self.doubtful) < _MOST_SHARED:
                 self.added.pop(uuid, None)
+                self.doubtful.add(uuid)
             return
         uuid = at.fields.get("uuid", "")
         if at.event.awaits and len(self.asked) < _MOST_SHARED:
@@ -97,7 +110,8 @@ def _inverted(at: At) -> Findings:
     request, result = at.event.request, at.fields.get("result")
     if not at.message.reply:
         uuid = at.fields.get("uuid")
-        if at.event.awaits and uuid not in (None, _NIL) and len(known) < _MOST_SHARED:
+        doubtful = uuid in objects.doubtful or uuid in (None, _NIL)
+        if at.event.awaits and not doubtful and len(known) < _MOST_SHARED:
             known[at.frame] = adds != (uuid in objects.added)
     elif request is not None and request.frame in known:
         expected = known.pop(request.frame)
@@ -172,7 +186,7 @@ def shared_objects(at: At) -> Findings:
     elif row.effect is Effect.ADD_OBJECT and uuid in objects.added:
         first = objects.added[uuid]
         yield at.finding(f"{at.name} adds {uuid}, which it has added in #{first} already", frames=(first,))
-    elif row.effect is Effect.REMOVE_OBJECT and uuid is not None and uuid not in objects.added and _seen_whole(at):
+    elif row.effect is Effect.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at, uuid):
         yield at.finding(f"{at.name} removes {uuid}, which is not there: never added, or removed already")
     if _shares_object(row):
         objects.take(at)
@@ -183,10 +197,11 @@ def _lost(at: At) -> bool:
     return bool(at.event.record.marks & Mark.DESCRIPTORS_LOST)
 
 
-def _seen_whole(at: At) -> bool:
-    """Whether all that was ever shared is remembered."""
+def _is_surely_absent(at: At, uuid: str) -> bool:
+    """Whether an object is not there, all that was ever shared being remembered."""
     objects: _Objects = at.memory["objects"]
-    return at.connection.opened is not None and len(objects.added) < _MOST_SHARED
+    remembered = at.connection.opened is not None and max(len(objects.added), len(objects.doubtful)) < _MOST_SHARED
+    return remembered and uuid not in objects.added and uuid not in objects.doubtful
 
 
 @RULES.rule(
@@ -315,16 +330,11 @@ def shared_memory_sizes(at: At) -> Findings:
         if size % _PAGE:
             yield at.finding(f"shared memory region {region} has {size:#x} bytes, which are no whole pages of {_PAGE}")
             break
-    before: tuple[int, tuple[int, ...]] | Any = at.memory.get("before")
-    if before is not None and before[1] != sizes:
-        changed = next(region for region in range(256) if _size(before[1], region) != _size(sizes, region))
-        yield at.finding(
-            f"shared memory region {changed} had {_size(before[1], changed):#x} bytes in #{before[0]} and now has "
-            f"{_size(sizes, changed):#x}",
-            frames=(before[0],),
-        )
+    frame, before = at.memory.get("before", (at.frame, sizes))
+    for region, (old, new) in enumerate(zip_longest(before, sizes, fillvalue=0)):
+        if old != new:
+            yield at.finding(
+                f"shared memory region {region} had {old:#x} bytes in #{frame} and now has {new:#x}", frames=(frame,)
+            )
+            break
     at.memory["before"] = (at.frame, sizes)
-
-
-def _size(sizes: tuple[int, ...], region: int) -> int:
-    return sizes[region] if region < len(sizes) else 0
