@@ -182,8 +182,9 @@ class At:
     @property
     def unanswered(self) -> tuple[Request, ...]:
         """Where a connection or channel ends: the requests that did not get the answer that they are owed."""
-        waiting = self.connection.waiting
-        return self.event.unanswered or tuple(request for each in waiting for request in each.owed())
+        if not self._finished:
+            return self.event.unanswered
+        return tuple(request for waiting in self.connection.waiting for request in waiting.owed())
 
     @property
     def message(self) -> WireMessage:

@@ -1,0 +1,45 @@
+"""Which features stand between a message and its right to be sent."""
+
+from typing import NamedTuple
+
+from vudissect.session.connection import Connection, Negotiation
+from vudissect.spec.features import GPU_FEATURES, VIRTIO_FEATURES
+from vudissect.spec.model import BitSet, Gate, PhaseNeeded
+
+
+class Lack(NamedTuple):
+    """The features of a gate that are known not to be there, in words, and the frames that told so."""
+
+    text: str
+    frames: tuple[int, ...]
+
+
+def lacking(connection: Connection, gate: Gate) -> Lack | None:
+    """What a gate lacks; None where nothing does, or where no message has told."""
+    words: tuple[tuple[Negotiation, BitSet, tuple[str, ...]], ...] = (
+        (connection.protocol_features, connection.protocol.protocol_features, gate.protocol),
+        (connection.features, VIRTIO_FEATURES, gate.virtio),
+        (connection.gpu_features, GPU_FEATURES, gate.gpu),
+    )
+    names: list[str] = []
+    frames: set[int] = set()
+    for word, bits, needed in words:
+        there, told_in = _what_is_there(word, gate.phase, connection.whole)
+        missing = [name for name in needed if there is not None and not there & bits.known(name)]
+        if missing:
+            names += missing
+            frames |= {told_in} - {0}
+    if not names:
+        return None
+    verb = "is" if len(names) == 1 else "are"
+    return Lack(f"{' and '.join(names)} {verb} not {gate.phase.value}", tuple(sorted(frames)))
+
+
+def _what_is_there(word: Negotiation, phase: PhaseNeeded, whole: bool) -> tuple[int | None, int]:
+    """The features that have come as far as a gate asks for, None for unknown, and the frame that told it."""
+    offered = word.offered if word.offered is not None or not whole else 0
+    if phase is PhaseNeeded.OFFERED:
+        return offered, word.offered_in
+    if word.acked is not None or whole:
+        return word.acked or 0, word.acked_in
+    return offered, word.offered_in
