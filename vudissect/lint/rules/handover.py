@@ -1,0 +1,254 @@
+"""VU-INF and VU-DST: what is handed over beside the rings: memory for requests in flight, and device state."""
+
+from typing import NamedTuple
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, replies, requests
+from vudissect.lint.values import undefined_choices
+from vudissect.lint.waiting import left_by, waited_in_vain
+from vudissect.session.names import NamedDescriptor
+from vudissect.session.rings import Started
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Side
+from vudissect.spec.shared_memory import inflight_size
+
+RULES = RuleBook()
+
+# Answers to a stopped ring come within some 10 ms; from here on a guest that is being migrated feels it.
+_LONG_STOP = 100_000_000
+
+# More rings than a message can name.
+_MOST_NAMED = 256
+
+
+class _Inflight(NamedTuple):
+    """In-flight memory as one message told of it."""
+
+    frame: int
+    size: int
+    offset: int
+    queues: int
+    queue_size: int
+    descriptor: NamedDescriptor | None
+
+    def text(self) -> str:
+        name = self.descriptor.name if self.descriptor is not None else "no descriptor"
+        return f"{name}, {self.size} bytes at offset {self.offset}"
+
+    def too_small_for(self, queues: int, queue_size: int) -> str:
+        """Why it cannot hold these rings, or ""."""
+        needed = inflight_size(queues, queue_size)
+        if self.size < needed:
+            return f"{self.size} bytes for {queues} rings of {queue_size}, which need {needed} at least"
+        length = self.descriptor.descriptor.size if self.descriptor is not None else 0
+        if 0 < length < self.offset + self.size:
+            return f"{self.size} bytes at offset {self.offset} of a file of {length}"
+        return ""
+
+
+def _told(at: At) -> _Inflight | None:
+    fields = at.fields
+    if "mmap_size" not in fields:
+        return None
+    return _Inflight(
+        at.frame,
+        fields["mmap_size"],
+        fields["mmap_offset"],
+        fields["num_queues"],
+        fields["queue_size"],
+        at.event.descriptors[0] if at.event.descriptors else None,
+    )
+
+
+@RULES.rule(
+    "VU-INF-01",
+    Severity.ERROR,
+    "the back-end makes the in-flight memory, big enough for the rings, and gets back what it made",
+    f"{SPEC}, Inflight I/O tracking",
+    Trigger(
+        lambda row, reply: (
+            row is not None and row.effect in (Effect.OFFER_INFLIGHT, *(() if reply else (Effect.SET_INFLIGHT,)))
+        )
+    ),
+)
+def inflight_memory(at: At) -> Findings:
+    told, row = _told(at), at.message.row
+    if told is None or row is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
+        return
+    if at.message.reply:
+        at.memory["made"] = told
+        yield from _made(at, told)
+    elif row.effect is Effect.SET_INFLIGHT:
+        yield from _given_back(at, told)
+        at.memory["given"] = told.frame
+    else:
+        # After a reconnection it is given back without having been asked for; who asks has nothing to give back.
+        if "given" in at.memory and "asked" not in at.memory and not at.connection.rings_were_started:
+            given = at.memory["given"]
+            yield at.finding(f"in-flight memory is asked for only after it was given (#{given})", frames=(given,))
+        at.memory["asked"] = told
+
+
+def _made(at: At, made: _Inflight) -> Findings:
+    asked: _Inflight = at.memory.get("asked", made)
+    if made.size == 0:
+        return  # the back-end declines
+    problem = made.too_small_for(asked.queues, asked.queue_size)
+    if made.descriptor is None:
+        yield at.finding(f"the in-flight memory of {made.size} bytes comes without a descriptor")
+    elif problem:
+        yield at.finding(f"the in-flight memory {made.descriptor.name} is too small: {problem}")
+
+
+def _given_back(at: At, given: _Inflight) -> Findings:
+    made: _Inflight | None = at.memory.get("made")
+    if made is None:
+        problem = given.too_small_for(given.queues, given.queue_size)
+        if problem:
+            yield at.finding(f"the in-flight memory given back is too small: {problem}")
+    elif made.size == 0:
+        yield at.finding(
+            f"in-flight memory is given ({given.text()}), but the back-end had declined to make any",
+            frames=(made.frame,),
+        )
+    elif (made.size, made.offset) != (given.size, given.offset) or _are_different(made.descriptor, given.descriptor):
+        yield at.finding(
+            f"the in-flight memory given back is not what the back-end made: {given.text()} instead of {made.text()}",
+            frames=(made.frame,),
+        )
+
+
+def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -> bool:
+    if one is None or other is None:
+        return False
+    identities = {one.descriptor.identity, other.descriptor.identity}
+    return len(identities) == 2 and "" not in identities
+
+
+@RULES.rule(
+    "VU-INF-02",
+    Severity.WARNING,
+    "in-flight memory is for as many rings as there are, and as the back-end knows by then",
+    f"{SPEC}, Inflight I/O tracking; cloud-hypervisor #2931: DPDK uses rings that it has not made yet",
+    Trigger(
+        requests(Effect.OFFER_INFLIGHT, Effect.SET_INFLIGHT, Effect.SET_KICK).matches,
+        frozenset({RecordKind.CONNECTION_CLOSED}),
+    ),
+)
+def inflight_rings(at: At) -> Findings:
+    if at.over:
+        yield from _crash_on_unknown_rings(at)
+        return
+    row, told = at.message.row, _told(at)
+    assert row is not None
+    if told is None:
+        index, given = at.fields.get("index", 0), at.memory.get("given")
+        if given is not None and index >= given.queues and at.first(index):
+            yield at.finding(
+                f"ring {index} is started, but the in-flight memory given is for {given.queues} rings: "
+                "what is in flight on this one is not tracked",
+                frames=(given.frame,),
+            )
+        return
+    if row.effect is Effect.SET_INFLIGHT:
+        at.memory["given"] = told
+        at.memory["unknown"] = [
+            ring for ring in range(min(told.queues, _MOST_NAMED)) if ring not in at.connection.rings
+        ]
+    most = at.connection.most_rings
+    if most is not None and told.queues > most and at.first(told.queues):
+        yield at.finding(f"in-flight memory for {told.queues} rings, but the back-end has {most}")
+
+
+def _crash_on_unknown_rings(at: At) -> Findings:
+    given: _Inflight | None = at.memory.get("given")
+    connection, unknown = at.connection, at.memory.get("unknown")
+    if given is None or not unknown or not connection.whole or left_by(at) != Side.BACK_END.label:
+        return
+    if connection.answered > given.frame:
+        return
+    yield at.finding(
+        f"the back-end left without another word after #{given.frame} had given in-flight memory for {given.queues} "
+        f"rings, of which no message before names ring {unknown[0]}: DPDK uses a ring that it has not made yet",
+        Blame.BOTH,
+        frame=given.frame,
+        frames=(at.frame,),
+    )
+
+
+@RULES.rule(
+    "VU-INF-03",
+    Severity.INFO,
+    "a ring that is slow to stop: the back-end finishes its requests in flight first",
+    f"{SPEC}, GET_VRING_BASE",
+    replies(Effect.STOP_RING),
+)
+def slow_stop(at: At) -> Findings:
+    connection, latency, request = at.connection, at.event.latency, at.event.request
+    bits = connection.protocol.protocol_features
+    if (
+        latency is not None
+        and request is not None
+        and latency >= _LONG_STOP
+        and connection.protocol_features.acked is not None
+        and not connection.protocol_features.has(bits.known("GET_VRING_BASE_INFLIGHT"))
+    ):
+        yield at.finding(
+            f"ring {at.fields.get('index')} took {latency / 1e6:.0f} ms to stop: without GET_VRING_BASE_INFLIGHT "
+            "the back-end must finish all requests in flight first",
+            frames=(request.frame,),
+        )
+
+
+@RULES.rule(
+    "VU-DST-01",
+    Severity.ERROR,
+    "device state is transferred while all rings are stopped, by an answer with an error or a descriptor, "
+    "and checked with an answer",
+    f"{SPEC}, SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE",
+    Trigger(
+        lambda row, reply: row is not None and row.effect is Effect.START_STATE_TRANSFER, ending().kinds, at_end=True
+    ),
+)
+def state_transfer(at: At) -> Findings:
+    if at.over:
+        yield from _unchecked(at)
+    elif at.message.reply:
+        error, descriptors = at.fields.get("error", 0), at.event.descriptors
+        if error and descriptors:
+            yield at.finding(f"the answer reports error {error}, yet carries {descriptors[0].name}")
+    else:
+        started = [ring for ring in at.connection.rings.values() if ring.started is Started.STARTED]
+        if started:
+            kicks = tuple(sorted(ring.slots[Effect.SET_KICK].frame for ring in started))
+            names = ", ".join(str(ring.index) for ring in started[:8]) + (", ..." if len(started) > 8 else "")
+            yield at.finding(
+                f"{at.name} is sent while rings are started ({names}): the device must be suspended first, "
+                "else the back-end changes the state while it moves",
+                frames=kicks[:8],
+            )
+
+
+def _unchecked(at: At) -> Findings:
+    for request in waited_in_vain(at):
+        if request.row is not None and request.row.effect is Effect.CHECK_STATE_TRANSFER:
+            yield at.finding(
+                f"{request.row.name} of #{request.frame} was never answered: "
+                "its answer tells whether the device state has arrived, and is always due",
+                Blame.BACK_END,
+                frame=request.frame,
+            )
+
+
+@RULES.rule(
+    "VU-DST-02",
+    Severity.WARNING,
+    "device state is saved (0) or loaded (1), in phase stopped (0)",
+    f"{SPEC}, Device state transfer parameters",
+    requests(Effect.START_STATE_TRANSFER),
+)
+def state_transfer_parameters(at: At) -> Findings:
+    unknown = ", ".join(undefined_choices(at.message))
+    if unknown:
+        yield at.finding(f"{at.name} has {unknown}; only direction 0 and 1 and phase 0 are defined")

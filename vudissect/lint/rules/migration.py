@@ -1,0 +1,274 @@
+"""VU-LOG and VU-PCP: migration by dirty log and by postcopy. What else is handed over stands in `handover`."""
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, requests
+from vudissect.lint.waiting import left_by, waited_in_vain
+from vudissect.session.connection import Connection, Postcopy
+from vudissect.session.event import Kind
+from vudissect.session.rings import Started
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Channel, Side
+from vudissect.spec.shared_memory import log_size
+from vudissect.wire.header import NEED_REPLY
+
+RULES = RuleBook()
+
+_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
+_MEMORY = (Effect.REPLACE_MEMORY, Effect.ADD_MEMORY)
+
+
+def _logging(connection: Connection) -> bool:
+    return connection.features.has(_LOG_ALL)
+
+
+def _negotiated(connection: Connection, name: str) -> bool:
+    return connection.protocol_features.has(connection.protocol.protocol_features.known(name))
+
+
+def _with_end(*effects: Effect) -> Trigger:
+    """For requests that have one of these effects, and for the end of the connection."""
+    return Trigger(requests(*effects).matches, ending().kinds, at_end=True)
+
+
+@RULES.rule(
+    "VU-LOG-01",
+    Severity.ERROR,
+    "with LOG_SHMFD the log comes as 16 bytes and a descriptor, without it there is no descriptor",
+    f"{SPEC}, SET_LOG_BASE",
+    requests(Effect.SET_LOG),
+)
+def log_form(at: At) -> Findings:
+    layout, descriptors = at.message.layout, at.event.descriptors
+    if layout is None or at.connection.protocol_features.acked is None:
+        return
+    if not _negotiated(at.connection, "LOG_SHMFD"):
+        if descriptors:
+            yield at.finding(f"the log comes with {descriptors[0].name}, but LOG_SHMFD is not negotiated")
+    elif layout.bare:
+        yield at.finding(
+            f"the log comes as {at.message.size} bytes, an address only: with LOG_SHMFD negotiated "
+            "the back-end expects 16 bytes (size and offset) and a descriptor"
+        )
+    elif not descriptors and not at.event.record.marks & Mark.DESCRIPTORS_LOST:
+        yield at.finding(
+            f"the log of {at.fields['mmap_size']} bytes comes without a descriptor though LOG_SHMFD is negotiated: "
+            "the back-end has nothing to map"
+        )
+
+
+@RULES.rule(
+    "VU-LOG-02",
+    Severity.WARNING,
+    "the log covers the highest guest address: one bit for each 4096 bytes",
+    f"{SPEC}, Migration",
+    requests(Effect.SET_LOG, *_MEMORY),
+)
+def log_covers_memory(at: At) -> Findings:
+    connection = at.connection
+    log, regions = connection.log, connection.memory.regions
+    told_now = log is not None and log.frame == at.frame
+    if log is None or not regions or not (told_now or _logging(connection)):
+        return
+    last = max(region.guest_addr + region.size for region in regions) - 1
+    if log.size < log_size(last):
+        yield at.finding(
+            f"the log is {log.size} bytes, but guest memory ends at {last:#x} and needs {log_size(last)} bytes of log: "
+            "writes beyond it are lost or end the back-end",
+            Blame.FRONT_END,
+            frames=(connection.memory.changed_in,) if told_now else (log.frame,),
+        )
+
+
+@RULES.rule(
+    "VU-LOG-03",
+    Severity.ERROR,
+    "once LOG_ALL is on, the addresses of a running ring are told again with the LOG flag",
+    f"{SPEC}, Migration",
+    _with_end(Effect.STOP_RING),
+)
+def log_of_rings(at: At) -> Findings:
+    log = at.connection.log
+    if log is None or not _logging(at.connection):
+        return
+    for ring in at.connection.rings.values():
+        addresses = ring.addresses
+        if addresses is None or addresses.logged:
+            continue
+        stopped_now = not at.over and ring.stopped_in == at.frame
+        if stopped_now or (at.over and ring.started is Started.STARTED):
+            yield at.finding(
+                f"ring {ring.index} ran while LOG_ALL was on, but its addresses (#{addresses.frame}) lack the LOG "
+                "flag: what the back-end wrote to its used ring is missing in the log",
+                Blame.FRONT_END,
+                frames=tuple(sorted((addresses.frame, log.frame))),
+            )
+
+
+@RULES.rule(
+    "VU-LOG-04",
+    Severity.WARNING,
+    "while LOG_ALL is on, rings are not changed before the new log is in force",
+    f"{SPEC}, SET_LOG_BASE: the reply tells that the old log is no longer used",
+    requests(Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK, Effect.ENABLE_RING),
+)
+def log_in_force(at: At) -> Findings:
+    if not _logging(at.connection):
+        return
+    for request in at.connection.waiting[Channel.MAIN].owed():
+        if request.row is not None and request.row.effect is Effect.SET_LOG:
+            yield at.finding(
+                f"{at.name} of ring {at.fields.get('index')} is sent while the log given in #{request.frame} still "
+                "waits for its answer: what the ring does until then may go into the old log, or into none",
+                frames=(request.frame,),
+            )
+            return
+
+
+@RULES.rule(
+    "VU-LOG-05",
+    Severity.INFO,
+    "a migration by dirty log that moves no device state",
+    f"{SPEC}, Migration",
+    _with_end(Effect.STOP_RING, Effect.START_STATE_TRANSFER),
+)
+def log_only(at: At) -> Findings:
+    connection = at.connection
+    if not at.over:
+        row = at.message.row
+        assert row is not None
+        at.memory[row.effect] = at.frame
+        return
+    stopped, log = at.memory.get(Effect.STOP_RING), connection.log
+    if (
+        stopped is None
+        or log is None
+        or not _logging(connection)
+        or Effect.START_STATE_TRANSFER in at.memory
+        or any(ring.started is Started.STARTED for ring in connection.rings.values())
+    ):
+        return
+    yield at.finding(
+        f"the rings were stopped with the dirty log on ({log.size} bytes since #{log.frame}): a live migration; "
+        "no device state was transferred, so what the back-end knew beside the rings stays behind"
+        + ("" if _negotiated(connection, "DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
+        Blame.UNKNOWN,
+        frame=stopped,
+        frames=(log.frame,),
+    )
+
+
+@RULES.rule(
+    "VU-PCP-01",
+    Severity.ERROR,
+    "postcopy is advised before it listens, and memory is then answered with the back-end's addresses",
+    f"{SPEC}, POSTCOPY_LISTEN, SET_MEM_TABLE",
+    Trigger(
+        lambda row, reply: (
+            row is not None and row.effect in (_MEMORY if reply else (Effect.ADVISE_POSTCOPY, Effect.START_POSTCOPY))
+        ),
+        ending().kinds,
+        at_end=True,
+    ),
+)
+def postcopy_order(at: At) -> Findings:
+    if at.over:
+        yield from _memory_unanswered(at)
+        return
+    row, request = at.message.row, at.event.request
+    assert row is not None
+    if at.message.reply:
+        if request is not None and request.owed and at.event.kind is Kind.ACK and _listens(at.connection):
+            yield at.finding(
+                f"{at.name} is answered by an acknowledgement, but postcopy listens: the answer is due in the form "
+                "of the request, with the addresses at which the back-end has mapped the memory",
+                frames=(request.frame,),
+            )
+    elif row.effect is Effect.ADVISE_POSTCOPY:
+        at.memory["advised"] = at.frame
+    elif "advised" not in at.memory and at.connection.whole:
+        yield at.finding(f"{at.name} comes without advice before it: the back-end has no userfaultfd to listen on")
+
+
+def _listens(connection: Connection) -> bool:
+    return connection.postcopy is Postcopy.LISTENING
+
+
+def _memory_unanswered(at: At) -> Findings:
+    if _listens(at.connection):
+        for request in waited_in_vain(at):
+            if request.row is not None and request.row.effect in _MEMORY:
+                yield at.finding(
+                    f"{request.row.name} of #{request.frame} was never answered: while postcopy listens the back-end "
+                    "owes the addresses at which it has mapped the memory, whatever NEED_REPLY says",
+                    Blame.BACK_END,
+                    frame=request.frame,
+                )
+
+
+@RULES.rule(
+    "VU-PCP-02",
+    Severity.ERROR,
+    "memory that is answered for postcopy does not ask for an acknowledgement too",
+    "QEMU 5ce43896e1; DPDK and libvhost-user answer such a request twice",
+    requests(Effect.START_POSTCOPY, *_MEMORY),
+)
+def postcopy_need_reply(at: At) -> Findings:
+    row = at.message.row
+    assert row is not None
+    if row.effect is Effect.START_POSTCOPY:
+        at.memory["listens"] = at.frame
+    elif at.message.flags & NEED_REPLY and _listens(at.connection) and _tells_memory(at):
+        yield at.finding(
+            f"{at.name} asks for an acknowledgement (NEED_REPLY) while postcopy listens: its answer is the table "
+            "of addresses; back-ends that send both leave one too many, which is taken for the next answer",
+            frames=(at.memory["listens"],) if "listens" in at.memory else (),
+        )
+
+
+def _tells_memory(at: At) -> bool:
+    """Whether there are regions in it; without, it only ends the exchange of addresses."""
+    return bool(at.fields.get("regions")) or "guest_addr" in at.fields
+
+
+@RULES.rule(
+    "VU-PCP-03",
+    Severity.WARNING,
+    "the back-end takes the message that ends the exchange of addresses, which has no region and no descriptor",
+    "QEMU hw/virtio/vhost-user.c; libvhost-user asks for a descriptor and gives up",
+    Trigger(requests(Effect.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
+)
+def postcopy_end_of_exchange(at: At) -> Findings:
+    if not at.over:
+        layout = at.message.layout
+        if layout is not None and layout.bare:
+            at.memory["consumed"] = at.frame
+        return
+    consumed = at.memory.get("consumed")
+    if consumed is not None and at.connection.answered < consumed and left_by(at) == Side.BACK_END.label:
+        yield at.finding(
+            f"the back-end left without another word after #{consumed} had told it, with 8 bytes and no descriptor, "
+            "that all addresses have arrived: it seems to take that for a region without its descriptor",
+            Blame.BACK_END,
+            frames=(consumed,),
+        )
+
+
+@RULES.rule(
+    "VU-PCP-04",
+    Severity.ERROR,
+    "the end of postcopy is always answered",
+    f"{SPEC}, POSTCOPY_END; rust-vmm answers only if NEED_REPLY is set",
+    ending(),
+)
+def postcopy_end(at: At) -> Findings:
+    for request in waited_in_vain(at):
+        if request.row is not None and request.row.effect is Effect.END_POSTCOPY:
+            asked = "with" if request.flags & NEED_REPLY else "without"
+            yield at.finding(
+                f"{request.row.name} of #{request.frame} ({asked} NEED_REPLY) was never answered; "
+                "its answer is due whatever NEED_REPLY says",
+                Blame.BACK_END,
+                frame=request.frame,
+            )
