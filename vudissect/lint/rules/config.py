@@ -1,0 +1,316 @@
+"""VU-CFG: the configuration space of the device."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.gates import lacking
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, messages, requests
+from vudissect.lint.values import undefined_choices
+from vudissect.spec.devices.storage import BLK
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Device, Field, Layout, Meaning, Message
+from vudissect.spec.payloads import CONFIG_MOST, WRITABLE
+
+RULES = RuleBook()
+
+_MULTIQUEUE = BLK.features.mask("MQ")
+
+# The front-end reads the configuration again within some milliseconds after it was told of a change.
+_SOON = 1_000_000_000
+
+# Nobody pipelines more than a few of them.
+_MOST_ASKED = 64
+
+
+class _Range(NamedTuple):
+    """A part of the configuration space, as a request names it."""
+
+    offset: int
+    size: int
+    flags: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+
+def _range(at: At) -> _Range | None:
+    fields = at.fields
+    return _Range(fields["offset"], fields["size"], fields["flags"]) if "offset" in fields else None
+
+
+def _read(row: Message | None, reply: bool) -> bool:
+    return row is not None and row.effect is Effect.READ_CONFIG
+
+
+def _asked(at: At) -> _Range | None:
+    """Of a reply: what its request asked for. A request is only remembered."""
+    if not at.message.reply:
+        asked = _range(at)
+        if asked is not None and len(at.memory) < _MOST_ASKED:
+            at.memory[at.frame] = asked
+        return None
+    return at.memory.pop(at.event.request.frame, None) if at.event.request is not None else None
+
+
+@RULES.rule(
+    "VU-CFG-01",
+    Severity.ERROR,
+    "the configuration space is read only if CONFIG is negotiated",
+    f"{SPEC}, GET_CONFIG; QEMU asks for nothing else",
+    requests(Effect.READ_CONFIG),
+)
+def config_gate(at: At) -> Findings:
+    assert at.message.row is not None
+    lack = lacking(at.connection, at.message.row.gate)
+    if lack is not None and at.first():
+        yield at.finding(f"{at.name} is sent, but {lack.text}: the back-end need not answer", frames=lack.frames)
+
+
+@RULES.rule(
+    "VU-CFG-02",
+    Severity.ERROR,
+    "the configuration space is answered as it was asked for: same offset, size and flags, and all bytes",
+    f"{SPEC}, GET_CONFIG; QEMU and rust-vmm refuse anything else",
+    messages(_read),
+)
+def config_answer(at: At) -> Findings:
+    asked, request = _asked(at), at.event.request
+    if asked is None or request is None or at.message.layout is None:
+        return
+    wanted = f"{asked.size} bytes at offset {asked.offset}"
+    answered = _range(at)
+    if answered is None or (answered.size == 0 and asked.size):
+        yield at.finding(
+            f"the back-end could not read the {wanted} asked for: it answers with none", frames=(request.frame,)
+        )
+    elif answered != asked:
+        yield at.finding(
+            f"asked for {wanted} (flags {asked.flags}), the back-end answers with {answered.size} bytes "
+            f"at offset {answered.offset} (flags {answered.flags})",
+            frames=(request.frame,),
+        )
+
+
+@RULES.rule(
+    "VU-CFG-03",
+    Severity.WARNING,
+    f"offset and size stay in the configuration space, and within the {CONFIG_MOST} bytes that programs have room for",
+    "QEMU, libvhost-user and DPDK, VHOST_USER_MAX_CONFIG_SIZE; rust-vmm vhost #29, cloud-hypervisor #7615",
+    requests(Effect.READ_CONFIG, Effect.WRITE_CONFIG),
+)
+def config_range(at: At) -> Findings:
+    asked, device = _range(at), at.connection.guess.device
+    if asked is None:
+        return
+    if asked.end > CONFIG_MOST:
+        old = "; rust-vmm once counted offsets from there" if asked.offset == CONFIG_MOST else ""
+        yield at.finding(
+            f"{at.name} asks for offset {asked.offset}, size {asked.size}: QEMU, libvhost-user and DPDK "
+            f"have room for {CONFIG_MOST} bytes in all{old}"
+        )
+    elif device is not None and device.config.size is not None and asked.offset and asked.end > device.config.size:
+        yield at.finding(
+            f"{at.name} asks for offset {asked.offset}, size {asked.size}, "
+            f"but the configuration space of {device.name} ends at {device.config.size}"
+        )
+
+
+@RULES.rule(
+    "VU-CFG-04",
+    Severity.ERROR,
+    "for the driver, only the fields are written that a driver may write",
+    f"{SPEC}, SET_CONFIG; the virtio specification names them",
+    requests(Effect.WRITE_CONFIG),
+)
+def config_read_only(at: At) -> Findings:
+    written, device = _range(at), at.connection.guess.device
+    layout = at.message.layout
+    if written is None or device is None or layout is None or _purpose(layout, written.flags) != WRITABLE:
+        return
+    covered = [(begin, field) for begin, field in _layout(device) if _overlap(written, begin, field)]
+    fields = [(begin, field) for begin, field in covered if not field.writable and field.meaning is not Meaning.PADDING]
+    if any(field.writable for _, field in covered):
+        # Whoever writes the whole space to change one field of it leaves the others as they were.
+        fields = [(begin, field) for begin, field in fields if _is_changed(at, written, begin, field)]
+    if fields:
+        names = ", ".join(field.name for _, field in fields[:4]) + (", ..." if len(fields) > 4 else "")
+        yield at.finding(
+            f"{at.name} (offset {written.offset}, size {written.size}) writes {names} of the {device.name} "
+            f"configuration for the driver (flags {written.flags}), which may only read it; only live migration sets it"
+        )
+
+
+def _purpose(layout: Layout, flags: int) -> str:
+    """What the configuration is written for, in the dialect in force."""
+    field = next(field for field in layout.fields if field.name == "flags")
+    return field.choices.get(flags, "")
+
+
+def _layout(device: Device) -> Iterator[tuple[int, Field]]:
+    """The fields of a configuration space, with their offsets."""
+    begin = 0
+    for field in device.config.fields:
+        yield begin, field
+        begin += field.size
+
+
+def _overlap(written: _Range, begin: int, field: Field) -> bool:
+    return begin < written.end and written.offset < begin + field.size
+
+
+def _is_changed(at: At, written: _Range, begin: int, field: Field) -> bool:
+    """Whether a field gets another value than was last read; no where that is not known."""
+    before = at.connection.config
+    if before is None:
+        return False
+    contents = bytes(written.offset) + at.message.values[-1]
+    end = min(begin + field.size, len(before), len(contents))
+    begin = max(begin, written.offset)
+    return bool(before[begin:end] != contents[begin:end])
+
+
+@RULES.rule(
+    "VU-CFG-05",
+    Severity.WARNING,
+    "the configuration space is written with flags 0 (for the driver) or 1 (for live migration)",
+    f"{SPEC}, SET_CONFIG; rust-vmm counts them 1 and 2",
+    requests(Effect.WRITE_CONFIG),
+)
+def config_flags(at: At) -> Findings:
+    unknown = ", ".join(undefined_choices(at.message))
+    if unknown:
+        yield at.finding(
+            f"{at.name} has {unknown}; defined are 0 (for the driver) and 1 (for live migration), "
+            "which rust-vmm writes as 1 and 2"
+        )
+
+
+@RULES.rule(
+    "VU-CFG-06",
+    Severity.ERROR,
+    "a changed configuration is told only if CONFIG and BACKEND_REQ are negotiated",
+    f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG",
+    requests(Effect.CHANGE_CONFIG),
+)
+def config_change_gate(at: At) -> Findings:
+    assert at.message.row is not None
+    lack = lacking(at.connection, at.message.row.gate)
+    if lack is not None and at.first():
+        yield at.finding(f"{at.name} is sent, but {lack.text}: the front-end need not know it", frames=lack.frames)
+
+
+@RULES.rule(
+    "VU-CFG-07",
+    Severity.ERROR,
+    "who reads the configuration space asks for a part of it",
+    f"{SPEC}, GET_CONFIG",
+    requests(Effect.READ_CONFIG),
+)
+def config_nothing(at: At) -> Findings:
+    asked = _range(at)
+    if asked is not None and asked.size == 0:
+        yield at.finding(
+            f"{at.name} asks for 0 bytes (offset {asked.offset}): a device without a configuration space "
+            "has no CONFIG; rust-vmm refuses it, and an answer of 0 bytes is an error"
+        )
+
+
+@RULES.rule(
+    "VU-CFG-08",
+    Severity.COMPAT,
+    f"a back-end answers a request for {CONFIG_MOST} bytes of configuration, however short its own is",
+    "SPDK lib/virtio/virtio_vhost_user.c always asks for that many",
+    messages(_read),
+)
+def config_whole(at: At) -> Findings:
+    asked, request = _asked(at), at.event.request
+    if asked is None or request is None or asked.offset or asked.size != CONFIG_MOST:
+        return
+    answered = at.fields.get("size", 0)
+    if answered != CONFIG_MOST:
+        yield at.finding(
+            f"the back-end answers {answered} of the {CONFIG_MOST} bytes of configuration asked for: SPDK always asks "
+            "for so many and cannot use this back-end; what lies behind the configuration should be zero",
+            frames=(request.frame,),
+        )
+
+
+@RULES.rule(
+    "VU-CFG-09",
+    Severity.WARNING,
+    "a disk has a capacity, and as many queues as are used",
+    "virtio specification, Block Device; SPDK 3f12b5fa1e",
+    Trigger(lambda row, reply: row is not None and row.effect is (Effect.READ_CONFIG if reply else Effect.SET_KICK)),
+)
+def config_of_disk(at: At) -> Findings:
+    connection = at.connection
+    config = connection.config
+    if connection.guess.device is not BLK or config is None:
+        return
+    queues = _number(config, "num_queues") if (connection.features.offered or 0) & _MULTIQUEUE else None
+    if not at.message.reply:
+        index = at.fields.get("index", 0)
+        if queues and index >= queues and at.first(index):
+            enough = connection.queues is not None and index < connection.queues
+            yield at.finding(
+                f"ring {index} is started, but the configuration says num_queues {queues}"
+                + (f", though the back-end counted {connection.queues} queues before" if enough else ""),
+                Blame.BACK_END if enough else Blame.FRONT_END,
+            )
+    elif at.fields.get("offset") == 0:
+        capacity = _number(config, "capacity")
+        if capacity == 0 and at.first("capacity"):
+            yield at.finding(
+                f"the disk has no capacity: capacity 0, blk_size {_number(config, 'blk_size')}; the guest sees no disk "
+                "(SPDK answers so after the block device behind it was removed)"
+            )
+        if queues == 0 and at.first("queues"):
+            yield at.finding("the back-end offers MQ, but the configuration says num_queues 0: no request can be sent")
+
+
+def _number(config: bytes, name: str) -> int | None:
+    """A field of a disk's configuration; None where the part that was read ends before it."""
+    begin, field = next((begin, field) for begin, field in _layout(BLK) if field.name == name)
+    end = begin + field.size
+    return int.from_bytes(config[begin:end], "little") if end <= len(config) else None
+
+
+@RULES.rule(
+    "VU-CFG-10",
+    Severity.INFO,
+    "the front-end reads the configuration again after it was told of a change",
+    f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 opened no channel to hear it on",
+    Trigger(
+        lambda row, reply: (
+            row is not None and (row.effect is Effect.CHANGE_CONFIG or (row.effect is Effect.READ_CONFIG and not reply))
+        ),
+        ending().kinds,
+        at_end=True,
+    ),
+)
+def config_change_heard(at: At) -> Findings:
+    memory, now = at.memory, at.event.elapsed
+    if not at.over and at.message.row is not None and at.message.row.effect is Effect.CHANGE_CONFIG:
+        if at.message.reply:
+            memory["acknowledged"] = at.frame
+        else:
+            memory.setdefault("change", (at.frame, now))
+        return
+    change = memory.pop("change", None)
+    acknowledged = memory.pop("acknowledged", None)
+    if change is None:
+        return
+    frame, told = change
+    if now - told < _SOON:
+        return
+    heard = f", though it acknowledged it in #{acknowledged}" if acknowledged is not None else ""
+    when = "never" if at.over else f"only {(now - told) / 1e9:.1f} s later (#{at.frame})"
+    yield at.finding(
+        f"the configuration has changed in #{frame}, but the front-end {when} read it again{heard}: "
+        "the guest does not see the new size or state" + ("" if at.over else " until then"),
+        Blame.FRONT_END,
+        frame=frame,
+        frames=() if at.over else (at.frame,),
+    )
