@@ -21,6 +21,7 @@ _CONTROL_HEADER = (
     u8("ring_idx"),
     pad(3),
 )
+SCANOUTS = 16
 _DISPLAY = Layout(
     "display",
     (
@@ -32,7 +33,7 @@ _DISPLAY = Layout(
         u32("flags", Meaning.HEX),
     ),
 )
-_DISPLAY_INFO = Layout("display info", _CONTROL_HEADER, Array("displays", _DISPLAY, 16))
+DISPLAY_INFO = Layout("display info", _CONTROL_HEADER, Array("displays", _DISPLAY, SCANOUTS))
 _EDID_REQUEST = Layout("EDID request", (u32("scanout"),))
 _EDID = Layout("EDID", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4, "padding2"), raw("edid", 1024)))
 
@@ -44,8 +45,8 @@ _CURSOR_IMAGE = Layout(
 )
 _SCANOUT = Layout("scanout", (u32("scanout"), u32("width"), u32("height")))
 _UPDATE_FIELDS = (u32("scanout"), u32("x"), u32("y"), u32("width"), u32("height"))
-_UPDATE = Layout("update", _UPDATE_FIELDS, tail=Tail(raw("pixels", 0, Meaning.PIXELS), (4, "width", "height")))
-_DMABUF_UPDATE = Layout("dma-buf update", _UPDATE_FIELDS)
+UPDATE = Layout("update", _UPDATE_FIELDS, tail=Tail(raw("pixels", 0, Meaning.PIXELS), (4, "width", "height")))
+DMABUF_UPDATE = Layout("dma-buf update", _UPDATE_FIELDS)
 _DMABUF_FIELDS = (
     *_UPDATE_FIELDS,
     u32("fd_width"),
@@ -88,7 +89,7 @@ MESSAGES: tuple[Message, ...] = (
         name="GET_DISPLAY_INFO",
         summary="Asks for the displays and their sizes.",
         answer=Answer.ALWAYS,
-        reply=(_DISPLAY_INFO,),
+        reply=(DISPLAY_INFO,),
         since="QEMU 4.1 (bd2e44fee4)",
     ),
     _message(
@@ -123,7 +124,7 @@ MESSAGES: tuple[Message, ...] = (
         id=8,
         name="UPDATE",
         summary="Draws a rectangle of pixels.",
-        request=(_UPDATE,),
+        request=(UPDATE,),
         since="QEMU 4.1 (bd2e44fee4)",
     ),
     _message(
@@ -138,7 +139,7 @@ MESSAGES: tuple[Message, ...] = (
         id=10,
         name="DMABUF_UPDATE",
         summary="Tells that part of the dma-buf changed; the empty answer comes when the display took it.",
-        request=(_DMABUF_UPDATE,),
+        request=(DMABUF_UPDATE,),
         answer=Answer.ALWAYS,
         reply=(EMPTY,),
         since="QEMU 4.1 (bd2e44fee4)",

@@ -5,15 +5,25 @@ from itertools import chain
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import (
     backend_channel,
+    config,
     descriptors,
+    devices,
     framing,
+    handover,
+    iotlb,
+    migration,
     rings,
 )
 
 _BOOKS = (
     backend_channel.RULES,
+    config.RULES,
     descriptors.RULES,
+    devices.RULES,
     framing.RULES,
+    handover.RULES,
+    iotlb.RULES,
+    migration.RULES,
     rings.RULES,
 )
 

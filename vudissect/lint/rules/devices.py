@@ -1,0 +1,295 @@
+"""VU-STA, VU-CRY, VU-GPU, VU-INB: device status, crypto sessions, the GPU channel, notifications by message."""
+
+from typing import Any
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.gates import lacking
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, messages, requests
+from vudissect.lint.waiting import waited_in_vain
+from vudissect.session.rings import Started
+from vudissect.spec.crypto import SESSION_C1, SESSION_C2, SESSION_C3
+from vudissect.spec.devices import feature_names
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import STATUS_BITS, VIRTIO_FEATURES
+from vudissect.spec.gpu import DISPLAY_INFO, DMABUF_UPDATE, SCANOUTS, UPDATE
+from vudissect.spec.model import Answer, Channel, Layout, Message
+from vudissect.wire.codec import layout_codec
+from vudissect.wire.header import HEADER_SIZE, REPLY
+
+RULES = RuleBook()
+
+_DRIVER_OK, _FEATURES_OK = (STATUS_BITS.mask(name) for name in ("DRIVER_OK", "FEATURES_OK"))
+# What a driver sets, and takes back only by a reset.
+_DRIVER_BITS = STATUS_BITS.mask("ACKNOWLEDGE", "DRIVER", "DRIVER_OK", "FEATURES_OK", "FAILED")
+_VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
+_GPU_SPEC = "QEMU docs/interop/vhost-user-gpu.rst"
+
+_SLOTS = {
+    Effect.KICK_RING: (Effect.SET_KICK, "kick"),
+    Effect.CALL_RING: (Effect.SET_CALL, "call"),
+    Effect.FAIL_RING: (Effect.SET_ERR, "err"),
+}
+
+
+def _status(status: int) -> str:
+    return " ".join(STATUS_BITS.names(status)) or "0"
+
+
+@RULES.rule(
+    "VU-STA-01",
+    Severity.ERROR,
+    "the device status only grows, DRIVER_OK comes after FEATURES_OK, and a reset (0) after all rings are stopped",
+    f"{SPEC}, SET_STATUS; virtio specification, Device Status Field; QEMU 6f8be29ec1",
+    Trigger(lambda row, reply: row is not None and row.effect is (Effect.GET_STATUS if reply else Effect.SET_STATUS)),
+)
+def status_order(at: At) -> Findings:
+    status: int | None = at.fields.get("status")
+    if status is None:
+        return
+    before, told_in = at.memory.get("status", (0, 0))
+    at.memory["status"] = (status, at.frame)
+    if at.message.reply:
+        return
+    connection, frames = at.connection, (told_in,) if told_in else ()
+    if status == 0:
+        started = [ring for ring in connection.rings.values() if ring.started is Started.STARTED]
+        if started:
+            yield at.finding(
+                f"the device is reset (status 0) while ring {started[0].index} is started: it may forget where the "
+                "ring was before its base is asked for (QEMU did so before 8.1; DPDK does not mind)",
+                frames=(started[0].slots[Effect.SET_KICK].frame,),
+                severity=Severity.WARNING,
+            )
+        return
+    if before & ~status & _DRIVER_BITS:
+        yield at.finding(
+            f"status {_status(status)} takes {_status(before & ~status & _DRIVER_BITS)} back; only a reset (0) may",
+            frames=frames,
+        )
+    elif status & _DRIVER_OK and not status & _FEATURES_OK and connection.features.has(_VERSION_1):
+        yield at.finding(
+            f"status {_status(status)} has DRIVER_OK without FEATURES_OK, though VERSION_1 is acknowledged: "
+            "the features were never settled",
+            frames=(connection.features.acked_in,),
+        )
+
+
+@RULES.rule(
+    "VU-STA-02",
+    Severity.WARNING,
+    "the back-end keeps FEATURES_OK: it accepts the features that were acknowledged",
+    "virtio specification, Device Initialization",
+    Trigger(lambda row, reply: row is not None and row.effect is (Effect.GET_STATUS if reply else Effect.SET_STATUS)),
+)
+def features_refused(at: At) -> Findings:
+    status, request = at.fields.get("status", 0), at.event.request
+    if not at.message.reply:
+        at.memory["set"] = (status, at.frame)
+        return
+    told, told_in = at.memory.get("set", (0, 0))
+    if not told & _FEATURES_OK or status & _FEATURES_OK or request is None or request.frame < told_in:
+        return
+    features, device = at.connection.features, at.connection.guess.device
+    unasked = feature_names(device, (features.acked or 0) & ~(features.offered or 0))
+    reason = "the features acknowledged"
+    if features.acked is not None:
+        reason += f" in #{features.acked_in} ({' '.join(feature_names(device, features.acked)) or 'none'})"
+    blame = Blame.BACK_END
+    if features.offered is not None and unasked:
+        reason, blame = f"{reason}: {' '.join(unasked)} had not been offered", Blame.FRONT_END
+    yield at.finding(
+        f"FEATURES_OK was set in #{told_in} and is gone (status {_status(status)}): the back-end refuses {reason}",
+        blame,
+        frames=tuple(sorted({features.acked_in, told_in} - {0})),
+    )
+
+
+@RULES.rule(
+    "VU-STA-03",
+    Severity.INFO,
+    "a reset of the device by status 0",
+    f"{SPEC}, SET_STATUS",
+    requests(Effect.SET_STATUS),
+)
+def status_reset(at: At) -> Findings:
+    status = at.fields.get("status")
+    before, told_in = at.memory.get("status", (0, 0))
+    at.memory["status"] = (status, at.frame)
+    if status == 0 and before:
+        yield at.finding(
+            f"the device is reset (status {_status(before)} to 0): the driver has reset it, or the machine is stopped",
+            Blame.UNKNOWN,
+            frames=(told_in,),
+        )
+
+
+def _creates_crypto_session(row: Message | None, reply: bool) -> bool:
+    return row is not None and "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
+
+
+@RULES.rule(
+    "VU-CRY-01",
+    Severity.ERROR,
+    "both sides lay the crypto session out alike: three generations of the C struct are in use, two of the same size",
+    "QEMU 0e660a6f90, 5c33f9783a; DPDK b1d02713d3",
+    messages(_creates_crypto_session),
+)
+def crypto_session(at: At) -> Findings:
+    message, request = at.message, at.event.request
+    if message.reply:
+        frame, size = at.memory.get("asked", (0, 0))
+        if request is not None and request.frame == frame and message.size != size:
+            yield at.finding(
+                f"a session of {size} bytes is answered with one of {message.size}: "
+                "the back-end lays it out as another generation does",
+                frames=(frame,),
+            )
+        return
+    at.memory["asked"] = (at.frame, message.size)
+    if message.size not in (SESSION_C1.size, SESSION_C3.size):
+        yield at.finding(
+            f"the session is {message.size} bytes; known are {SESSION_C1.size} (QEMU up to 8.0, DPDK up to 24.11) "
+            f"and {SESSION_C3.size} (QEMU from 8.1, DPDK from 25.03)"
+        )
+    elif message.size == SESSION_C1.size and len(message.data) == HEADER_SIZE + message.size:
+        first, second = (_head(at, layout) for layout in (SESSION_C1, SESSION_C2))
+        meant = _makes_sense(SESSION_C1, first), _makes_sense(SESSION_C2, second)
+        if meant == (True, False):
+            return
+        verdict = {(False, True): "the latter is meant", (True, True): "either may be meant"}.get(meant, "neither fits")
+        yield at.finding(
+            f"a session of {message.size} bytes has two readings, 4 bytes apart, and no size tells them apart: "
+            f"as QEMU up to 7.0 and DPDK up to 24.11 have it, op_code {first['op_code']}, "
+            f"cipher_alg {first['cipher_alg']}, key_len {first['key_len']}; as QEMU 7.1 to 8.0 has it, "
+            f"cipher_alg {second['cipher_alg']}, key_len {second['key_len']}; {verdict}, so that DPDK gets every field "
+            "wrong (the capture holds the key: mind who gets it)"
+        )
+
+
+def _head(at: At, layout: Layout) -> dict[str, Any]:
+    """The fixed fields of the payload as this layout has them, whatever the message is taken for."""
+    codec = layout_codec(layout, "big" if at.event.record.marks & Mark.BIG_ENDIAN else "little")
+    return dict(zip(layout.names, codec.unpack_fixed(at.message.data, HEADER_SIZE), strict=False))
+
+
+def _makes_sense(layout: Layout, fields: dict[str, Any]) -> bool:
+    return all(fields[field.name] in field.choices for field in layout.fields if field.choices)
+
+
+@RULES.rule(
+    "VU-GPU-01",
+    Severity.ERROR,
+    "on the GPU channel flags only mark replies, sizes are exact, what was not negotiated is not used, and a dma-buf "
+    "update waits for its answer",
+    _GPU_SPEC,
+    messages(lambda row, reply: row is not None and row.channel is Channel.GPU),
+)
+def gpu_messages(at: At) -> Findings:
+    message, row = at.message, at.message.row
+    assert row is not None
+    right = REPLY if message.reply else 0
+    if message.flags != right and at.first((row.id, message.reply)):
+        yield at.finding(
+            f"{at.name} has flags {message.flags:#x} instead of {right:#x}: the GPU channel has no version, flags only "
+            "mark replies" + ("" if message.reply else "; QEMU reads no flags of requests (uninitialised memory?)"),
+            severity=Severity.ERROR if message.reply else Severity.WARNING,
+        )
+    if message.reply:
+        return
+    lack = lacking(at.connection, row.gate)
+    if lack is not None and at.first(row.id):
+        yield at.finding(f"{at.name} is sent, but {lack.text} on the GPU channel", frames=lack.frames)
+    if message.layout is None and UPDATE in row.request and len(message.data) >= HEADER_SIZE + UPDATE.fixed_size:
+        head = _head(at, UPDATE)
+        width, height = head["width"], head["height"]
+        wanted = UPDATE.fixed_size + 4 * width * height
+        if message.size != wanted:
+            yield at.finding(
+                f"{at.name} of {width} x {height} pixels has {message.size} bytes instead of {wanted}; "
+                "QEMU does not check, and reads past the end of what is too short"
+            )
+    elif DMABUF_UPDATE in row.request:
+        before = [request for request in at.connection.waiting[Channel.GPU].owed() if request.row is row]
+        if len(before) > 1:
+            yield at.finding(
+                f"{at.name} is sent though #{before[0].frame} still waits for its answer, which says that the display "
+                "has taken it",
+                frames=(before[0].frame,),
+            )
+    elif row.effect is Effect.ACK_GPU_FEATURES:
+        yield from _gpu_features(at)
+
+
+def _gpu_features(at: At) -> Findings:
+    word = at.connection.gpu_features
+    if word.offered is not None and word.acked is not None and word.acked & ~word.offered:
+        yield at.finding(
+            f"GPU protocol features {word.acked:#x} are acknowledged, but only {word.offered:#x} offered "
+            "(bit 0 is EDID, bit 1 DMABUF2)",
+            frames=(word.offered_in,),
+        )
+
+
+@RULES.rule(
+    "VU-GPU-02",
+    Severity.INFO,
+    "the EDID that a back-end asks for is answered, also for a scanout that does not exist",
+    "QEMU hw/display/vhost-user-gpu.c sends no answer for a scanout out of range",
+    Trigger(
+        lambda row, reply: row is not None and (_asks_edid(row, reply) or (reply and DISPLAY_INFO in row.reply)),
+        frozenset({RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED}),
+        at_end=True,
+    ),
+)
+def gpu_edid(at: At) -> Findings:
+    if at.over or at.event.message is None:
+        for request in waited_in_vain(at):
+            if request.row is not None and _asks_edid(request.row, False):
+                yield from _no_edid(at, request.frame)
+    elif at.message.reply:
+        displays = at.fields.get("displays", ())
+        at.memory["displays"] = [number for number, display in enumerate(displays) if display["enabled"]]
+    else:
+        at.memory["asked"] = (at.frame, at.fields.get("scanout", 0))
+
+
+def _asks_edid(row: Message, reply: bool) -> bool:
+    return "EDID" in row.gate.gpu and not reply
+
+
+def _no_edid(at: At, frame: int) -> Findings:
+    asked_in, scanout = at.memory.get("asked", (frame, None))
+    displays = at.memory.get("displays")
+    text, blame = "the back-end waits for ever", Blame.FRONT_END
+    if asked_in == frame and scanout is not None:
+        if scanout >= SCANOUTS or (displays is not None and scanout not in displays):
+            shown = f"{len(displays)} displays are enabled" if displays is not None else f"there are {SCANOUTS} at most"
+            text, blame = f"{shown}, and QEMU leaves such a question unanswered", Blame.BOTH
+        text = f"scanout {scanout}: {text}"
+    yield at.finding(f"the EDID asked for in #{frame} was never answered; {text}", blame, frame=frame)
+
+
+@RULES.rule(
+    "VU-INB-01",
+    Severity.ERROR,
+    "who notifies by message passes no descriptor for it, and num is 0",
+    f"{SPEC}, VRING_KICK, BACKEND_VRING_CALL, BACKEND_VRING_ERR",
+    requests(*_SLOTS),
+)
+def in_band(at: At) -> Findings:
+    row, fields = at.message.row, at.fields
+    if row is None or "index" not in fields:
+        return
+    index = fields["index"]
+    if fields["num"]:
+        yield at.finding(f"{at.name} of ring {index} has num {fields['num']}; it is 0")
+    slot_name, what = _SLOTS[row.effect]
+    ring = at.connection.rings.get(index)
+    slot = ring.slots[slot_name] if ring is not None else None
+    if slot is not None and slot.name and at.first((row.id, index)):
+        yield at.finding(
+            f"{at.name} notifies ring {index} by message, though it has {slot.name} as {what} descriptor "
+            f"(#{slot.frame}): one of the two is not looked at",
+            frames=(slot.frame,),
+        )
