@@ -109,21 +109,6 @@ class TestMissing:
 
         assert only(talk, "VU-FD-02").blame is Blame.BACK_END
 
-    def inflight(self, size: int) -> Conversation:
-        talk = Conversation()
-        talk.front_end("GET_INFLIGHT_FD", num_queues=1, queue_size=128)
-        talk.back_end("GET_INFLIGHT_FD", mmap_size=size)
-        return talk
-
-    def test_memory_for_requests_in_flight_that_is_not_there(self) -> None:
-        finding = only(self.inflight(2112), "VU-FD-02")
-
-        assert finding.blame is Blame.BACK_END
-        assert "the answer to GET_INFLIGHT_FD tells of 2112 bytes of memory" in finding.message
-
-    def test_a_back_end_that_declines_to_track_requests(self) -> None:
-        assert found(self.inflight(0), "VU-FD-02") == []
-
     def test_as_many_as_there_should_be(self) -> None:
         talk = Conversation()
         talk.front_end("SET_MEM_TABLE", regions=[{}, {}], descriptors=(memfd("a"), memfd("b")))

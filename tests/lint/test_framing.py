@@ -325,8 +325,10 @@ class TestPayloadSize:
 
         assert found(talk, "VU-HDR-07") == []
 
-    def test_memory_regions_and_answers_have_their_own_rules(self) -> None:
+    def test_some_messages_and_all_answers_have_their_own_rules(self) -> None:
         talk = Conversation()
+        talk.front_end("CREATE_CRYPTO_SESSION", payload=bytes(100))
+        talk.back_end("UPDATE", Channel.GPU, payload=struct.pack("<5I", 0, 0, 0, 10, 10))
         talk.front_end("ADD_MEM_REG", layout=MEM_REG_SHORT, descriptors=(memfd(),))
         talk.front_end("SET_MEM_TABLE", payload=bytes(7))
         talk.front_end("GET_FEATURES")

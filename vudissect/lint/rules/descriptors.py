@@ -107,13 +107,11 @@ def missing(at: At) -> Findings:
             yield at.finding(f"{what} has {taken.per} {wanted} but {_count(carried)}")
     elif carried < taken.least:
         yield at.finding(f"{what} has {_count(carried)}, it needs {_count(taken.least)} ({taken.kind.value})")
-    elif not carried and message.row.effect is Effect.OFFER_INFLIGHT and at.fields["mmap_size"]:
-        yield at.finding(f"{what} tells of {at.fields['mmap_size']} bytes of memory but has no descriptor for them")
 
 
 def _needs_some(row: Message, reply: bool) -> bool:
     taken = _taken(row, reply)
-    return bool(taken.least or taken.per) or (reply and row.effect is Effect.OFFER_INFLIGHT)
+    return bool(taken.least or taken.per)
 
 
 def _lost(at: At) -> bool:

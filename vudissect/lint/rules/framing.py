@@ -3,10 +3,11 @@
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, At, Findings, RuleBook, carrying, ending, irregular, messages
+from vudissect.spec.crypto import SESSION_C1
 from vudissect.spec.dialects.drafts import MST_2015
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Answer, Channel, Layout, Message, Side
+from vudissect.spec.model import Answer, Channel, Layout, Meaning, Message, Side
 from vudissect.spec.programs import room_of
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, detect_byte_order
 
@@ -17,8 +18,7 @@ _RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _MESSAGE_ERROR = MST_2015.protocol.header.error
 
-# Messages whose sizes have rules of their own, which say more.
-_SIZES_TOLD_ELSEWHERE = frozenset({Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY})
+_MEMORY = frozenset({Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY})
 
 # The least that any program has room for.
 _ALWAYS_FITS = 272
@@ -40,7 +40,8 @@ def known_number(at: At) -> Findings:
     message, channel = at.message, at.event.record.channel
     if len(message.data) < HEADER_SIZE or _has_error_bit(at):
         return  # cut short, and VU-HDR-12
-    number, header = message.id, f"number {message.id:#x}, flags {message.flags:#x}, size {message.size}"
+    number = message.id
+    header = f"number {number:#x}, flags {message.flags:#x}, size {message.size}"
     if _is_swapped(at):
         if at.first("swapped"):
             yield at.finding(f"the header makes sense only in the other byte order ({header}): the receiver is lost")
@@ -51,8 +52,10 @@ def known_number(at: At) -> Findings:
                 "most likely a payload before it was longer or shorter than its size"
             )
     elif at.first((channel, number)):
-        known = f"message {number} of the {channel.label} channel is not defined in {at.connection.protocol.key}"
-        yield at.finding(f"{known} ({header}): receivers refuse it or give up the connection")
+        yield at.finding(
+            f"message {number} of the {channel.label} channel is not defined ({header}, dialect "
+            f"{at.connection.protocol.key}): receivers refuse it or give up the connection"
+        )
 
 
 def _offered_but_unknown(at: At) -> Findings:
@@ -211,10 +214,19 @@ def payload_size(at: At) -> Findings:
         not message.reply  # answers: VU-RPL-06
         and message.row is not None
         and message.layout is None
-        and message.row.effect not in _SIZES_TOLD_ELSEWHERE
+        and not _has_size_rule(message.row, message.size)
         and record.length == len(message.data)  # else the snap length hides what would tell
     ):
         yield at.finding(f"{at.name}: the {message.problem}; its receiver refuses it or reads what is not there")
+
+
+def _has_size_rule(row: Message, size: int) -> bool:
+    """Whether a rule that knows more speaks of this size: VU-MEM-10, VU-MEM-11, VU-CRY-01, VU-GPU-01."""
+    return row.effect in _MEMORY or any(
+        SESSION_C1 is layout
+        or (layout.tail is not None and layout.tail.field.meaning is Meaning.PIXELS and size >= layout.fixed_size)
+        for layout in row.request
+    )
 
 
 @RULES.rule(
