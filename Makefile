@@ -1,6 +1,7 @@
 # Everything from a bare machine with Python 3.11 and make: `make demo`, `make test`, `make bench`.
 
-PYTHON ?= $(firstword $(shell command -v python3.14 python3.13 python3.12 python3.11 python3))
+PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(python) -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
@@ -17,8 +18,7 @@ help:
 	@echo "make captures  record the captures in captures/ anew"
 
 $(VENV)/installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older (make PYTHON=... names another)"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found (make PYTHON=...)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/packages.sh python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -44,8 +44,10 @@ bench: $(VENV)/installed packages
 
 docs: $(VENV)/installed
 	$(BIN)/vudissect messages --markdown > docs/messages.md
+	$(BIN)/vudissect dialects --markdown > docs/dialects.md
 	$(BIN)/vudissect rules --markdown > docs/rules.md
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
+	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 
 captures: $(VENV)/installed packages
 	$(BIN)/python captures/make.py
