@@ -162,3 +162,35 @@ def test_a_message_that_repeats_what_is_known_changes_nothing() -> None:
     talk.front_end("SET_VRING_ENABLE", index=0, num=1)
 
     assert changes(talk) == once == ["ring 0: stopped, disabled -> stopped, enabled"]
+
+
+def test_a_ring_knows_when_it_began_to_run_and_when_it_was_stopped() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_KICK", index=0, nofd=1)
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+    talk.front_end("GET_VRING_BASE", index=0)
+
+    ring = after(talk).rings[0]
+
+    assert (ring.runs_since, ring.began, ring.stopped_in) == (2, talk.records[1].received, 4)
+
+
+def test_where_a_ring_stopped_is_unknown_until_the_answer() -> None:
+    talk = Conversation()
+    for _ in range(2):
+        talk.front_end("SET_VRING_KICK", index=0, nofd=1)
+        talk.front_end("GET_VRING_BASE", index=0)
+        talk.back_end("GET_VRING_BASE", index=0, num=5)
+    talk.front_end("GET_VRING_BASE", index=0)
+
+    assert after(talk).rings[0].stopped_at is None
+
+
+def test_the_latest_answered_request_is_known() -> None:
+    talk = Conversation()
+    talk.front_end("SET_OWNER")
+    talk.ask("GET_FEATURES", features=0)
+    talk.front_end("GET_PROTOCOL_FEATURES")
+
+    assert after(talk).answered == 2

@@ -346,11 +346,12 @@ class TestDevice:
 
         assert self.device(talk) == "net"
 
-    def test_so_does_a_program_that_serves_one_device(self) -> None:
+    @pytest.mark.parametrize(("command", "device"), [("virtiofsd", "fs"), ("vhost-device-vs", "vsock")])
+    def test_so_does_a_program_that_serves_one_device(self, command: str, device: str) -> None:
         talk = Conversation()
-        talk.event(RecordKind.CONNECTION_OPENED, back_end_command="virtiofsd")
+        talk.event(RecordKind.CONNECTION_OPENED, back_end_command=command)
 
-        assert self.device(talk) == "fs"
+        assert self.device(talk) == device
 
     def test_what_tells_nothing_is_not_guessed(self) -> None:
         talk = negotiated()

@@ -76,8 +76,8 @@ class Connection:
 
     Numbers and words are None until a message has told them: a capture may begin in mid-session. `opened` is the
     frame in which it began, `programs` are the command names of the peers ("" if unknown), indexed by `Side`.
-    `frame` is the latest one, `answered` that of the latest request on the main channel that has its answer; where a
-    `gap` is noted, messages are missing from the capture.
+    `frame` is the latest one and `time` when it came (ns), `answered` is the frame of the latest request on the main
+    channel that has its answer; where a `gap` is noted, messages are missing from the capture.
     """
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
@@ -87,6 +87,7 @@ class Connection:
         self.phase = Phase.CONNECTED
         self.opened: int | None = None
         self.frame = 0
+        self.time = 0
         self.answered = 0
         self.gap = False
         self.programs = ("", "")
@@ -193,7 +194,7 @@ class Connection:
     def order_ring(self, ring: Ring, order: Order) -> None:
         """Give a ring an order, and let the connection follow."""
         before = ring.state()
-        ring.order(order, self.frame)
+        ring.order(order, self.frame, self.time)
         self.changed(f"ring {ring.index}", before, ring.state())
         if ring.started is Started.STARTED:
             self.step(Step.RING_STARTED)

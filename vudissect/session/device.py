@@ -16,6 +16,14 @@ _PROGRAMS = {
     "ovs-vswitchd": "net",
     "vhost-user-gpu": "gpu",
     "vhost-user-inpu": "input",
+    "vhost-device-ca": "can",
+    "vhost-device-co": "console",
+    "vhost-device-i2": "i2c",
+    "vhost-device-in": "input",
+    "vhost-device-rn": "rng",
+    "vhost-device-so": "sound",
+    "vhost-device-sp": "spi",
+    "vhost-device-vs": "vsock",
 }
 
 

@@ -86,7 +86,8 @@ class Addresses:
 class Ring:
     """What is known of a ring. Numbers are None until they were told.
 
-    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never.
+    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never; `began`
+    is the time (ns) of the former.
     """
 
     index: int
@@ -96,6 +97,7 @@ class Ring:
     base: int | None = None
     stopped_at: int | None = None
     runs_since: int = 0
+    began: int = 0
     stopped_in: int = 0
     addresses: Addresses | None = None
     slots: dict[Effect, Slot] = field(
@@ -107,13 +109,13 @@ class Ring:
         """Whether the back-end processes it."""
         return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
-    def order(self, order: Order, frame: int = 0) -> None:
-        """Let both machines take the order that a frame gives."""
+    def order(self, order: Order, frame: int = 0, time: int = 0) -> None:
+        """Let both machines take the order that a frame gives; `time` in ns."""
         started, running = self.started, self.running
         self.started = STARTED.get((self.started, order), self.started)
         self.enabled = ENABLED.get((self.enabled, order), self.enabled)
         if self.running and not running:
-            self.runs_since = frame
+            self.runs_since, self.began = frame, time
         if started is Started.STARTED and self.started is Started.STOPPED:
             self.stopped_in = frame
 

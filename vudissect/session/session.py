@@ -59,7 +59,7 @@ class Session:
             connection = self._new_connection(record.connection)
         elif connection.changes:
             connection.changes = []
-        connection.frame = record.frame
+        connection.frame, connection.time = record.frame, record.received
         if record.kind is not RecordKind.MESSAGE:
             return self._connection_event(record, connection, elapsed)
         codec = self._big if int(record.marks) & _BIG_ENDIAN else self._little
