@@ -153,17 +153,25 @@ def crypto_session(at: At) -> Findings:
             f"and {SESSION_C3.size} (QEMU from 8.1, DPDK from 25.03)"
         )
     elif message.size == SESSION_C1.size and len(message.data) == HEADER_SIZE + message.size:
-        first, second = (_head(at, layout) for layout in (SESSION_C1, SESSION_C2))
-        meant = _makes_sense(SESSION_C1, first), _makes_sense(SESSION_C2, second)
-        if meant == (True, False):
-            return
-        verdict = {(False, True): "the latter is meant", (True, True): "either may be meant"}.get(meant, "neither fits")
+        yield from _which_generation(at, *(_head(at, layout) for layout in (SESSION_C1, SESSION_C2)))
+
+
+def _which_generation(at: At, first: dict[str, Any], second: dict[str, Any]) -> Findings:
+    """Whether a session of the size that two generations share is of the second one, which DPDK never knew."""
+    meant = _makes_sense(SESSION_C1, first), _makes_sense(SESSION_C2, second)
+    dpdk = f"op_code {first['op_code']}, cipher_alg {first['cipher_alg']}, key_len {first['key_len']}"
+    qemu = f"cipher_alg {second['cipher_alg']}, key_len {second['key_len']}"
+    size = f"the session of {at.message.size} bytes"
+    if meant == (False, True):
         yield at.finding(
-            f"a session of {message.size} bytes has two readings, 4 bytes apart, and no size tells them apart: "
-            f"as QEMU up to 7.0 and DPDK up to 24.11 have it, op_code {first['op_code']}, "
-            f"cipher_alg {first['cipher_alg']}, key_len {first['key_len']}; as QEMU 7.1 to 8.0 has it, "
-            f"cipher_alg {second['cipher_alg']}, key_len {second['key_len']}; {verdict}, so that DPDK gets every field "
-            "wrong (the capture holds the key: mind who gets it)"
+            f"{size} is laid out as by QEMU 7.1 to 8.0 ({qemu}); DPDK up to 24.11 takes the same bytes without an "
+            f"error for {dpdk}: every field is wrong (the capture holds the key: mind who gets it)"
+        )
+    elif meant != (True, False):
+        verdict = "could be either" if meant[0] else "makes sense as neither"
+        yield at.finding(
+            f"{size} {verdict} of two generations that no size tells apart: {dpdk} (QEMU up to 7.0, DPDK up to 24.11), "
+            f"or {qemu} (QEMU 7.1 to 8.0)"
         )
 
 
