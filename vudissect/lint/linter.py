@@ -26,8 +26,9 @@ _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN)
 # Repetitions are counted, not told again.
 _MOST_OF_A_RULE = 20
 
-# How much of what was said last on a channel a rule can look back at.
+# How much of what was said last on a channel, and found last on a connection, a rule can look back at.
 _RECENT = 4
+_RECENT_FINDINGS = 16
 
 
 class Linter:
@@ -46,6 +47,7 @@ class Linter:
         self._memories: dict[int, dict[str, dict[Any, Any]]] = {}
         self._lasting: dict[str, dict[Any, Any]] = {}
         self._told: dict[tuple[int, str], int] = {}
+        self._found: dict[int, deque[Finding]] = {}
         self._recent: dict[int, Recent] = {}
         self.withheld: dict[str, int] = {}
         self._lost_sync: dict[tuple[int, Channel], int] = {}
@@ -88,11 +90,13 @@ class Linter:
     def _ask(self, rules: tuple[Rule, ...], event: Event, *, finished: bool = False) -> Iterator[Finding]:
         number = event.record.connection
         memories = self._memories.setdefault(number, {})
-        at = At(event, memories, self._lasting, self._recent[number], self._lost_sync, finished)
+        found = self._found.setdefault(number, deque(maxlen=_RECENT_FINDINGS))
+        at = At(event, memories, self._lasting, self._recent[number], found, self._lost_sync, finished)
         for rule in rules:
             at.rule = rule
             assert rule.check is not None
             for finding in rule.check(at):
+                found.append(finding)
                 told = self._told[number, rule.id] = self._told.get((number, rule.id), 0) + 1
                 if told <= _MOST_OF_A_RULE:
                     yield finding
@@ -110,6 +114,7 @@ class Linter:
     def _forget(self, number: int) -> None:
         self._memories.pop(number, None)
         self._recent.pop(number, None)
+        self._found.pop(number, None)
         for channel in Channel:
             self._lost_sync.pop((number, channel), None)
 

@@ -12,7 +12,7 @@ keeps in `at.memory`, a dictionary of its own for each connection.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -158,6 +158,7 @@ class At:
         memories: dict[str, dict[Any, Any]],
         lasting: dict[str, dict[Any, Any]],
         recent: Recent,
+        found: Iterable[Finding],
         lost_sync: dict[tuple[int, Channel], int],
         finished: bool = False,
     ) -> None:
@@ -167,6 +168,7 @@ class At:
         self._memories = memories
         self._lasting = lasting
         self._recent = recent
+        self._found = found
         self._lost_sync = lost_sync
 
     @property
@@ -218,9 +220,13 @@ class At:
         """What this rule remembers across connections."""
         return self._lasting.setdefault(self.rule.id, {})
 
-    def recent(self, channel: Channel) -> tuple[Event, ...]:
-        """The last few events of a channel of this connection, this one included; the newest stands last."""
-        return tuple(self._recent[channel])
+    def recent(self, channel: Channel) -> list[Event]:
+        """The last few messages on a channel of this connection, this one included; the newest stands last."""
+        return [event for event in self._recent[channel] if event.message is not None]
+
+    def found_in(self, frame: int) -> list[Finding]:
+        """What rules have found in a recent frame of this connection."""
+        return [finding for finding in self._found if finding.frame == frame]
 
     def first(self, key: Hashable = None) -> bool:
         """Whether this rule has not asked this before about the same key on this connection."""

@@ -115,9 +115,9 @@ class BitSet:
         """The word with the named bits set; an unknown name is a `KeyError`."""
         return sum(1 << self.numbers[name] for name in set(names))
 
-    def known(self, name: str) -> int:
-        """The word with the named bit set; 0 where the set has no such bit, as in an older dialect."""
-        return 1 << self.numbers[name] if name in self.numbers else 0
+    def known(self, *names: str) -> int:
+        """The word with the named bits set, as far as the set has them: an older dialect may not."""
+        return sum(1 << self.numbers[name] for name in set(names) if name in self.numbers)
 
     def names(self, word: int) -> tuple[str, ...]:
         """Names of the bits set in `word`, lowest first; a bit without a name is `bit N`."""

@@ -11,8 +11,17 @@ from vudissect.lint.rules import (
     framing,
     handover,
     iotlb,
+    memory,
     migration,
+    negotiation,
+    prerequisites,
+    replies,
+    ring_addresses,
+    ring_confirmations,
+    ring_runs,
     rings,
+    timing,
+    unanswered,
 )
 
 _BOOKS = (
@@ -23,8 +32,17 @@ _BOOKS = (
     framing.RULES,
     handover.RULES,
     iotlb.RULES,
+    memory.RULES,
     migration.RULES,
+    negotiation.RULES,
+    prerequisites.RULES,
+    replies.RULES,
+    ring_addresses.RULES,
+    ring_confirmations.RULES,
+    ring_runs.RULES,
     rings.RULES,
+    timing.RULES,
+    unanswered.RULES,
 )
 
 ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(*_BOOKS), key=lambda rule: rule.id))

@@ -1,0 +1,60 @@
+"""Who still waits for whom where a connection ends."""
+
+from typing import NamedTuple
+
+from vudissect.capture.record import RecordKind
+from vudissect.lint.rule import SLOW, At, Trigger, ending, events
+from vudissect.session.pairing import Request
+from vudissect.spec.model import Channel, Side
+
+
+class Hang(NamedTuple):
+    """The requests that wait for an answer where a connection ends, oldest first, by channel.
+
+    `by` is the label of the side that closed it, "" where the capture ends before that; `at` the time (ns) of the end.
+    """
+
+    waits: dict[Channel, tuple[Request, ...]]
+    by: str
+    at: int
+
+    def waited(self, request: Request) -> int:
+        """How long a request has been waiting (ns)."""
+        return self.at - request.forwarded
+
+    def in_vain(self, request: Request) -> bool:
+        """Whether whoever asked was kept waiting; where the capture ends nobody can tell, and it is worth a look."""
+        return not self.by or self.waited(request) >= SLOW
+
+    @property
+    def cycle(self) -> tuple[Request, Request] | None:
+        """What the front-end and the back-end each want of the other before they go on."""
+        main = self.waits.get(Channel.MAIN, ())
+        other = self.waits.get(Channel.BACKEND) or self.waits.get(Channel.GPU, ())
+        if main and other and self.in_vain(main[0]) and self.in_vain(other[0]):
+            return main[0], other[0]
+        return None
+
+
+# When `hang_of` wants to be asked: a channel may be closed a moment before its connection.
+ENDINGS: Trigger = events(RecordKind.CHANNEL_CLOSED) | ending()
+
+
+def hang_of(at: At) -> Hang | None:
+    """What is still waited for; None before the end. Channels that are out of step do not count."""
+    record = at.event.record
+    if not at.over:
+        at.memory[record.channel] = (record, at.event.unanswered)
+        return None
+    is_closed = record.kind is RecordKind.CONNECTION_CLOSED
+    waiting = at.event.unanswered if is_closed else [each for one in at.connection.waiting for each in one.owed()]
+    waits: dict[Channel, tuple[Request, ...]] = {}
+    for channel in Channel:
+        owed = tuple(request for request in waiting if request.channel is channel)
+        if not owed and channel in at.memory:
+            closed, owed = at.memory[channel]
+            if closed.details.get("by") != Side.PROXY.label and record.received - closed.received >= SLOW:
+                owed = ()  # it was closed for a reason of its own
+        if owed and at.lost_sync(channel) is None:
+            waits[channel] = owed
+    return Hang(waits, str(record.details.get("by", "")) if is_closed else "", record.received)

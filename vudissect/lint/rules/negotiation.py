@@ -1,0 +1,282 @@
+"""VU-NEG: features that are offered, acknowledged, and needed by what is said later."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.gates import lacking
+from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, ending, replies, requests
+from vudissect.session.rings import Started
+from vudissect.spec.devices import feature_names
+from vudissect.spec.devices.network import NET
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Channel, set_bits
+from vudissect.wire.header import NEED_REPLY
+
+RULES = RuleBook()
+
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
+_NET_MQ = NET.features.mask("MQ")
+
+# Features of a draft that change what both sides do: VU-NEG-14 tells what comes of acknowledging them alone.
+_BOTH_OR_NONE = ("REPLY_ALL", "MUST_RUN")
+# All that QEMU 2.7 to 2.9 can acknowledge.
+_QEMU_2_9 = ("MQ", "LOG_SHMFD", "RARP", "REPLY_ACK", "MTU")
+# Numbers that were given twice before are settled: none of those peers is about.
+_CONTESTED_SINCE = "2022"
+
+
+@RULES.rule(
+    "VU-NEG-01",
+    Severity.ERROR,
+    "the front-end acknowledges only features that the back-end offers",
+    f"{SPEC}, SET_FEATURES; DPDK ('received invalid negotiated features') and rust-vmm (InvalidParam) refuse others",
+    requests(Effect.ACK_FEATURES),
+)
+def unoffered_features(at: At) -> Findings:
+    features = at.connection.features
+    if features.offered is not None and (unoffered := at.fields.get("features", 0) & ~features.offered):
+        names = " ".join(feature_names(at.connection.guess.device, unoffered))
+        yield at.finding(
+            f"{at.name} acknowledges {names}, which the back-end did not offer in #{features.offered_in}: "
+            "DPDK and rust-vmm refuse the whole message",
+            frames=(features.offered_in,),
+        )
+
+
+@RULES.rule(
+    "VU-NEG-02",
+    Severity.ERROR,
+    "the front-end acknowledges only protocol features that the back-end offers",
+    f"{SPEC}, SET_PROTOCOL_FEATURES; DPDK refuses others, rust-vmm has panicked at them",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def unoffered_protocol_features(at: At) -> Findings:
+    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    if unoffered := _unoffered(at) & ~bits.known(*_BOTH_OR_NONE):
+        yield at.finding(
+            f"{at.name} acknowledges {' '.join(bits.names(unoffered))}, which the back-end did not offer in "
+            f"#{features.offered_in}: DPDK refuses the message",
+            frames=(features.offered_in,),
+        )
+
+
+def _unoffered(at: At) -> int:
+    """Protocol features that are acknowledged here and were not offered."""
+    offered = at.connection.protocol_features.offered
+    return at.fields.get("features", 0) & ~offered if offered is not None else 0
+
+
+@RULES.rule(
+    "VU-NEG-03",
+    Severity.ERROR,
+    "protocol features are spoken of only if PROTOCOL_FEATURES is offered; it need not be acknowledged yet",
+    f"{SPEC}, GET_PROTOCOL_FEATURES",
+    requests(Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES),
+)
+def unoffered_negotiation(at: At) -> Findings:
+    assert at.message.row is not None
+    lack = lacking(at.connection, at.message.row.gate)
+    if lack is not None and at.first():
+        yield at.finding(
+            f"{at.name} is sent although {lack.text}: the back-end need not know the message", frames=lack.frames
+        )
+
+
+@RULES.rule(
+    "VU-NEG-04",
+    Severity.WARNING,
+    "the front-end asks which protocol features are offered before it acknowledges any",
+    "rust-vmm 14db3cd: before it, REPLY_ACK stays off in a back-end that was not asked",
+    requests(Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES),
+)
+def unasked_protocol_features(at: At) -> Findings:
+    assert at.message.row is not None
+    if at.message.row.effect is Effect.OFFER_PROTOCOL_FEATURES:
+        at.memory["asked"] = True
+    elif "asked" not in at.memory and at.connection.opened is not None and not at.connection.gap and at.first():
+        names = at.connection.protocol.protocol_features.names(at.fields.get("features", 0))
+        yield at.finding(
+            f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which it was never asked what "
+            "is offered: rust-vmm before 14db3cd then does not acknowledge messages that ask for it"
+        )
+
+
+@RULES.rule(
+    "VU-NEG-05",
+    Severity.WARNING,
+    "PROTOCOL_FEATURES is acknowledged wherever protocol features are in use",
+    f"{SPEC}, SET_FEATURES: without it all rings are enabled; rust-vmm and OpenVMM take it for more than that",
+    requests(Effect.ACK_FEATURES),
+)
+def features_without_protocol_features(at: At) -> Findings:
+    protocol_features, word = at.connection.protocol_features, at.fields.get("features")
+    if word is None:
+        return
+    if word & _PROTOCOL_FEATURES:
+        at.memory["acknowledged"] = at.frame
+        return
+    consequence = "all rings are enabled from here on, no enabling message is due"
+    if "acknowledged" in at.memory:
+        before = at.memory.pop("acknowledged")
+        yield at.finding(
+            f"{at.name} leaves out PROTOCOL_FEATURES, which was acknowledged in #{before}: {consequence}, and some "
+            "back-ends take it for the end of the protocol features",
+            frames=(before,),
+        )
+    elif protocol_features.acked and at.first():
+        # The front-end may do so, and QEMU before 7.2 did: whether it goes wrong is up to the back-end.
+        yield at.finding(
+            f"{at.name} leaves out PROTOCOL_FEATURES although protocol features were acknowledged in "
+            f"#{protocol_features.acked_in}: they stay in force and {consequence}; vhost-user-backend 0.12 and 0.13 "
+            "disable a ring again when its kick descriptor comes",
+            Blame.UNKNOWN,
+            frames=(protocol_features.acked_in,),
+        )
+
+
+@RULES.rule(
+    "VU-NEG-07",
+    Severity.INFO,
+    "protocol features that are offered and not acknowledged stay unused",
+    f"{SPEC}, SET_PROTOCOL_FEATURES",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def unused_offers(at: At) -> Findings:
+    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    left = (features.offered or 0) & ~at.fields.get("features", 0)
+    if left and at.first(left):
+        yield at.finding(
+            f"the front-end leaves {' '.join(bits.names(left))} unused, which the back-end offers",
+            Blame.UNKNOWN,
+            frames=(features.offered_in,),
+        )
+
+
+@RULES.rule(
+    "VU-NEG-11",
+    Severity.WARNING,
+    "features other than LOG_ALL stay as they are while a ring is started",
+    f"{SPEC}, SET_FEATURES; DPDK refuses to change them",
+    requests(Effect.ACK_FEATURES),
+)
+def changed_features(at: At) -> Findings:
+    word = at.fields.get("features")
+    before, frame = at.memory.get("acknowledged", (word, 0))
+    if word is None:
+        return
+    at.memory["acknowledged"] = word, at.frame
+    started = [ring.index for ring in at.connection.rings.values() if ring.started is Started.STARTED]
+    if not started or not (word ^ before) & ~_LOG_ALL:
+        return
+    device = at.connection.guess.device
+    changes = [
+        f"{verb} {' '.join(feature_names(device, bits & ~_LOG_ALL))}"
+        for verb, bits in (("adds", word & ~before), ("drops", before & ~word))
+        if bits & ~_LOG_ALL
+    ]
+    yield at.finding(
+        f"{at.name} {' and '.join(changes)} since #{frame} while ring {started[0]} is started: "
+        "stop the rings first, DPDK refuses this",
+        frames=(frame,),
+    )
+
+
+@RULES.rule(
+    "VU-NEG-13",
+    Severity.COMPAT,
+    "REPLY_ACK and several queue pairs do not go together with QEMU 2.7 to 2.9",
+    "QEMU 60cd11024f; DPDK 04d8122796 and d1c074bd76",
+    replies(Effect.REPLACE_MEMORY) | ending(),
+)
+def reply_ack_with_queue_pairs(at: At) -> Findings:
+    """QEMU leaves the memory table out for the second pair, but waits for the acknowledgement of it."""
+    if not at.over:
+        if at.event.request is not None and at.event.request.flags & NEED_REPLY:
+            at.memory["acknowledged"] = (at.event.request.frame, at.frame)
+        return
+    connection, bits = at.connection, at.connection.protocol.protocol_features
+    is_suspect = (
+        "acknowledged" in at.memory
+        and connection.features.has(_NET_MQ)
+        and connection.protocol_features.has(bits.known("MQ", "REPLY_ACK"))
+        and not (connection.protocol_features.acked or 0) & ~bits.known(*_QEMU_2_9)
+    )
+    said = at.recent(Channel.MAIN)
+    if not is_suspect or at.unanswered or not said or _left_at_once(at, said[-1].record.received):
+        return
+    started = [ring.index for ring in connection.rings.values() if ring.started is Started.STARTED]
+    bare = sorted(ring.index for ring in connection.rings.values() if ring.addresses is None)
+    if started and bare and min(bare) > max(started):
+        request, acknowledgement = at.memory["acknowledged"]
+        yield at.finding(
+            f"the front-end falls silent before it sets up ring {bare[0]}, and no answer is owed: with MQ and "
+            "REPLY_ACK QEMU 2.7 to 2.9 now waits for the acknowledgement of a memory table that it did not send again "
+            f"for the next queue pair (sent once in #{request}, acknowledged in #{acknowledgement})",
+            Blame.FRONT_END,
+            frame=said[-1].record.frame,
+            frames=(connection.protocol_features.acked_in, request, acknowledgement),
+        )
+
+
+def _left_at_once(at: At, since: int) -> bool:
+    """Whether the connection was closed before anybody could have noticed that it hangs."""
+    return at.event.message is None and at.event.record.received - since < SLOW
+
+
+@RULES.rule(
+    "VU-NEG-14",
+    Severity.ERROR,
+    "REPLY_ALL and MUST_RUN are in force on both sides or on none",
+    "qemu-devel mailing list, 2015: vhost-user protocol extensions, never merged",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def one_sided(at: At) -> Findings:
+    # An offer that is not acknowledged is no harm: then neither side acts on it.
+    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    if alone := _unoffered(at) & bits.known(*_BOTH_OR_NONE):
+        yield at.finding(
+            f"{at.name} puts {' '.join(bits.names(alone))} in force, which the back-end did not offer in "
+            f"#{features.offered_in}: the front-end waits for answers, or the back-end runs rings, against expectation",
+            frames=(features.offered_in,),
+        )
+
+
+@RULES.rule(
+    "VU-NEG-15",
+    Severity.INFO,
+    "both sides mean the same by a protocol feature whose number was given twice",
+    f"{SPEC} against drafts and forks since {_CONTESTED_SINCE} (docs/dialects.md)",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def contested_number(at: At) -> Findings:
+    bits = at.connection.protocol.protocol_features
+    for number in set_bits(at.fields.get("features", 0)):
+        here = bits.names(1 << number)[0]
+        others = [meaning for name, meaning in _meanings(number) if name != here]
+        if others and at.first(number):
+            yield at.finding(
+                f"bit {number} is acknowledged as {here}; the same number is {', '.join(others)}", Blame.UNKNOWN
+            )
+
+
+@cache
+def _meanings(number: int) -> tuple[tuple[str, str], ...]:
+    """What dialects of today call the protocol feature of this number, and in words where that was."""
+    return tuple(_all_meanings(number))
+
+
+def _all_meanings(number: int) -> Iterator[tuple[str, str]]:
+    bits = [(dialect, dialect.protocol.protocol_features.by_number.get(number)) for dialect in DIALECTS]
+    names = dict.fromkeys(bit.name for dialect, bit in bits if bit is not None and _is_of_today(dialect.when))
+    for name in names:
+        keys = [dialect.key for dialect, bit in bits if bit is not None and bit.name == name]
+        # A dialect that others are based on stands for them.
+        yield name, f"{name} in {' and '.join(keys[:2])}"
+
+
+def _is_of_today(when: str) -> bool:
+    return when.removeprefix("since ") >= _CONTESTED_SINCE

@@ -1,0 +1,156 @@
+"""VU-NEG-06, 08 to 10, 12 and 16: what messages and features need of other features."""
+
+from dataclasses import replace
+
+from vudissect.lint.finding import Severity
+from vudissect.lint.gates import lacking
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, messages, requests
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel, Gate, Message, PhaseNeeded
+
+RULES = RuleBook()
+
+# Features of drafts for back-ends that run without knowledge of the device in the front-end.
+_STANDALONE = ("PROBE", "STANDALONE")
+
+# Messages without their features on which rules of their own say more.
+_TOLD_ELSEWHERE = frozenset(
+    {
+        Effect.OFFER_PROTOCOL_FEATURES,  # VU-NEG-03
+        Effect.ACK_PROTOCOL_FEATURES,
+        Effect.UPDATE_IOTLB,  # VU-IOT-01
+        Effect.READ_CONFIG,  # VU-CFG-01
+        Effect.CHANGE_CONFIG,  # VU-CFG-06
+        Effect.MAP_SHARED_MEMORY,  # VU-SHM-01
+        Effect.UNMAP_SHARED_MEMORY,
+    }
+)
+_IN_BAND = "INBAND_NOTIFICATIONS"  # VU-VRG-14
+# What the back-end channel itself needs: VU-NEG-16.
+_CHANNEL = "BACKEND_REQ"
+_CHANNEL_FDS = "BACKEND_SEND_FD"
+
+
+def _is_gated(row: Message | None, reply: bool) -> bool:
+    if reply or row is None or row.channel is Channel.GPU or row.effect in _TOLD_ELSEWHERE:
+        return False
+    return bool(row.gate.protocol or row.gate.virtio) and _IN_BAND not in row.gate.protocol
+
+
+@RULES.rule(
+    "VU-NEG-06",
+    Severity.ERROR,
+    "a message is sent only with the features that it needs",
+    f"{SPEC}, message descriptions",
+    messages(_is_gated),
+)
+def gated(at: At) -> Findings:
+    row = at.message.row
+    assert row is not None
+    lack = lacking(at.connection, _own_gate(at, row))
+    if lack is not None and at.first(row):
+        yield at.finding(
+            f"{at.name} is sent although {lack.text}: its receiver may refuse it or not know it", frames=lack.frames
+        )
+
+
+def _own_gate(at: At, row: Message) -> Gate:
+    """The gate of a message without that of its channel, and as far as it can be closed already."""
+    gate = row.gate
+    if row.channel is Channel.BACKEND:
+        gate = replace(gate, protocol=tuple(name for name in gate.protocol if name not in (_CHANNEL, _CHANNEL_FDS)))
+    if gate.virtio and at.connection.features.acked is None:
+        # QEMU enables the rings of a network device before it acknowledges features, and everybody takes it.
+        gate = replace(gate, phase=PhaseNeeded.OFFERED)
+    return gate
+
+
+@RULES.rule(
+    "VU-NEG-08",
+    Severity.ERROR,
+    "a front-end acknowledges INBAND_NOTIFICATIONS and XEN_MMAP only if it does what they say",
+    "QEMU acknowledges every bit that it has a name for and implements neither",
+    requests(Effect.SET_KICK, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY),
+)
+def acknowledged_in_vain(at: At) -> Findings:
+    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    assert at.message.row is not None
+    if at.message.row.effect is Effect.SET_KICK:
+        feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
+        instead = f"gives ring {at.fields.get('index')} an eventfd"
+    else:
+        feature = "XEN_MMAP"
+        regions = at.fields.get("regions", [at.fields])
+        wrong = any("guest_addr" in region and "domid" not in region for region in regions)
+        instead = "describes memory without Xen's fields"
+    if wrong and features.has(bits.known(feature)) and at.first(feature):
+        yield at.finding(
+            f"the front-end acknowledged {feature} in #{features.acked_in}, but {at.name} {instead}: "
+            "a back-end that goes by the acknowledgement misunderstands it",
+            frames=(features.acked_in,),
+        )
+
+
+@RULES.rule(
+    "VU-NEG-09",
+    Severity.WARNING,
+    "INBAND_NOTIFICATIONS comes with BACKEND_REQ and REPLY_ACK",
+    f"{SPEC}, In-band notifications; libvhost-user gives up without them",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def in_band_alone(at: At) -> Findings:
+    yield from _needs(at, _IN_BAND, _CHANNEL, "REPLY_ACK")
+
+
+@RULES.rule(
+    "VU-NEG-10",
+    Severity.ERROR,
+    "GET_VRING_BASE_INFLIGHT comes with INFLIGHT_SHMFD",
+    f"{SPEC}, Protocol features (QEMU e0822e6085)",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def inflight_alone(at: At) -> Findings:
+    yield from _needs(at, "GET_VRING_BASE_INFLIGHT", "INFLIGHT_SHMFD")
+
+
+def _needs(at: At, feature: str, *others: str) -> Findings:
+    """A finding where a protocol feature is acknowledged without others that it needs."""
+    bits, word = at.connection.protocol.protocol_features, at.fields.get("features", 0)
+    missing = [name for name in others if not word & bits.known(name)]
+    if word & bits.known(feature) and missing:
+        yield at.finding(f"{at.name} acknowledges {feature} without {' and '.join(missing)}, which it needs")
+
+
+@RULES.rule(
+    "VU-NEG-12",
+    Severity.WARNING,
+    "a back-end without a front-end's knowledge of its device offers STATUS; the features for it are drafts",
+    "qemu-devel mailing list, 2023: STANDALONE and PROBE, never merged",
+    requests(Effect.ACK_PROTOCOL_FEATURES),
+)
+def standalone(at: At) -> Findings:
+    bits, word = at.connection.protocol.protocol_features, at.fields.get("features", 0)
+    for name in _STANDALONE:
+        if word & bits.known(name):
+            status = "" if word & bits.known("STATUS") else ", and without STATUS, which that draft demands"
+            yield at.finding(f"{at.name} acknowledges {name}, which only a draft has{status}")
+
+
+@RULES.rule(
+    "VU-NEG-16",
+    Severity.ERROR,
+    "the back-end channel is used only with BACKEND_REQ, and descriptors go there only with BACKEND_SEND_FD",
+    f"{SPEC}, Back-end communication",
+    messages(lambda row, reply: not reply and row is not None and _uses_channel(row)),
+)
+def channel_features(at: At) -> Findings:
+    missing = [_CHANNEL] if at.connection.lacks(_CHANNEL) else []
+    if at.event.descriptors and at.connection.lacks(_CHANNEL_FDS):
+        missing.append(_CHANNEL_FDS)
+    if missing and at.first((at.message.row, *missing)):
+        what = f"{at.name} with {at.event.descriptors[0].name}" if at.event.descriptors else at.name
+        yield at.finding(f"{what} comes on the back-end channel, but {' and '.join(missing)} was not negotiated")
+
+
+def _uses_channel(row: Message) -> bool:
+    return row.channel is Channel.BACKEND and row.effect not in (Effect.UPDATE_IOTLB, Effect.CHANGE_CONFIG)

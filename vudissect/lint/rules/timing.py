@@ -1,0 +1,162 @@
+"""VU-TIM: what takes long, and what happens over and over."""
+
+from dataclasses import dataclass
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.hang import ENDINGS, hang_of
+from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, events, irregular, requests
+from vudissect.lint.words import event_text, request_text, time_text
+from vudissect.session.event import Event
+from vudissect.session.rings import Enabled
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel, Side
+
+RULES = RuleBook()
+
+# So many connections in a row that end alike, each begun no later than so long (ns) after the one before, are a loop.
+_LOOP = 3
+_SOON = 15_000_000_000
+
+_BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BACK_END}
+
+
+@RULES.rule(
+    "VU-TIM-01",
+    Severity.INFO,
+    f"an answer comes within {SLOW // 1_000_000_000} s",
+    "measured: of common back-ends only DPDK comes near it, with memory that it populates",
+    irregular(),
+)
+def slow_answer(at: At) -> Findings:
+    # A GPU answer may wait for a hidden window; for rings that are slow to stop see VU-INF-03.
+    request, latency = at.event.request, at.event.latency or 0
+    if request is None or request.row is None or at.event.record.channel is Channel.GPU:
+        return
+    if latency > SLOW and request.row.effect is not Effect.STOP_RING:
+        yield at.finding(
+            f"the answer to {request_text(request)} took the {at.sender.value} {time_text(latency)}",
+            frames=(request.frame,),
+        )
+
+
+@dataclass(slots=True)
+class _Loop:
+    """Connections in a row that end alike: since when (ns), the frames of their ends, the back-ends' processes."""
+
+    end: tuple[object, ...]
+    since: int
+    closed: int = 0
+    frames: tuple[int, ...] = ()
+    processes: frozenset[int] = frozenset()
+
+
+@RULES.rule(
+    "VU-TIM-02",
+    Severity.WARNING,
+    "a connection that ends in the middle of things does not do so again and again",
+    "QEMU with reconnect: 'Failed to set msg fds', 'ring restore failed: -22', once for each attempt",
+    events(RecordKind.CONNECTION_OPENED, RecordKind.CONNECTION_CLOSED),
+)
+def reconnect_loop(at: At) -> Findings:
+    record, by = at.event.record, str(at.event.record.details.get("by", ""))
+    if record.kind is RecordKind.CONNECTION_OPENED:
+        at.memory["opened"] = (record.received, int(record.details.get("back_end_pid", 0)))
+        return
+    asked = [event for event in at.recent(Channel.MAIN) if event.record.sender is Side.FRONT_END]
+    if not asked or (by != Side.BACK_END.label and at.connection.rings_were_started):
+        at.lasting_memory.clear()  # there was nothing to say, or it came to something
+        return
+    opened, process = at.memory.get("opened", (record.received, 0))
+    end = (at.connection.programs, by, asked[-1].message and asked[-1].message.id)
+    loop = at.lasting_memory.get("loop")
+    if loop is None or loop.end != end or opened - loop.closed > _SOON:
+        loop = at.lasting_memory["loop"] = _Loop(end, opened)
+    if len(loop.frames) == _LOOP:
+        return
+    loop.closed = record.received
+    loop.frames += (record.frame,)
+    loop.processes |= {process}
+    if len(loop.frames) == _LOOP:
+        yield at.finding(
+            f"{_LOOP} connections within {time_text(record.received - loop.since)} ended alike: the {by} closed "
+            f"({record.details.get('how', '')}) {_where(asked)}{_which(loop.processes)}",
+            _BLAMES.get(by, Blame.UNKNOWN),
+            frames=loop.frames[:-1],
+        )
+
+
+def _where(asked: list[Event]) -> str:
+    """After which message a back-end left, and at which it was missed."""
+    taken = [event for event in asked if not event.record.marks & Mark.NOT_FORWARDED]
+    missed = [event for event in asked if event.record.marks & Mark.NOT_FORWARDED]
+    texts = [f"after {event_text(event)}" for event in taken[-1:]]
+    return " ".join(texts + [f"and did not take {event_text(event)}" for event in missed[:1]])
+
+
+def _which(processes: frozenset[int]) -> str:
+    """Whether a back-end dies, or hangs up on a front-end that comes back."""
+    if 0 in processes:
+        return ""
+    if len(processes) == 1:
+        return f"; the back-end lives on (pid {min(processes)})"
+    return f"; the back-end is started anew each time (pids {', '.join(map(str, sorted(processes)))})"
+
+
+@RULES.rule(
+    "VU-TIM-03",
+    Severity.WARNING,
+    f"rings are enabled within {SLOW // 1_000_000_000} s after the first of them was started",
+    f"{SPEC}, Ring states: a ring that is not enabled is not processed",
+    requests(Effect.SET_KICK, Effect.ENABLE_RING),
+)
+def late_enable(at: At) -> Findings:
+    # Only while no ring runs at all: further queue pairs of a network device are enabled when the driver wants them.
+    assert at.message.row is not None
+    ring = at.connection.rings.get(at.fields.get("index", -1))
+    if ring is None or not at.connection.whole:
+        return
+    if at.message.row.effect is Effect.SET_KICK:
+        if ring.enabled is Enabled.DISABLED:
+            at.memory.setdefault("started", (ring.index, at.frame, at.event.record.received))
+        return
+    running = [other for other in at.connection.rings.values() if other.running]
+    if not running or "over" in at.memory:
+        return
+    at.memory["over"] = True
+    if "started" in at.memory and [other.index for other in running] == [ring.index]:
+        index, frame, started = at.memory["started"]
+        if (waited := at.event.record.received - started) > SLOW:
+            yield at.finding(
+                f"ring {ring.index} is the first to be enabled, {time_text(waited)} after ring {index} was started in "
+                f"#{frame}: till then the back-end processed none",
+                frames=(frame,),
+            )
+
+
+@RULES.rule(
+    "VU-TIM-04",
+    Severity.INFO,
+    "both sides do not fall silent while an answer is due",
+    "measured: a request without an answer, then silence on every channel, is a deadlock in one of the programs",
+    ENDINGS,
+)
+def silence(at: At) -> Findings:
+    hang = hang_of(at)
+    spoken = [at.recent(channel) for channel in Channel]
+    last = max((events[-1].record.received for events in spoken if events), default=0)
+    if hang is None or not hang.waits or not hang.by or hang.at - last < SLOW:
+        return
+    oldest = min((requests[0] for requests in hang.waits.values()), key=lambda request: request.frame)
+    texts = [
+        f"on the {channel.label} channel "
+        + ", ".join(f"{each.record.sender.label} {event_text(each)}" for each in events)
+        for channel, events in zip(Channel, spoken, strict=True)
+        if events
+    ]
+    yield at.finding(
+        f"silence for {time_text(hang.at - last)} on every channel while {request_text(oldest)} waits for its answer; "
+        f"the last that was said: {'; '.join(texts)}",
+        Blame.UNKNOWN,
+        frame=oldest.frame,
+    )

@@ -1,0 +1,209 @@
+"""VU-RPL-03, 04, 08 and 10: answers that never come: who waits, since when, and for whom."""
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.hang import ENDINGS, Hang, hang_of
+from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, events, irregular
+from vudissect.lint.words import event_text, frames_text, request_text, time_text
+from vudissect.session.pairing import Request
+from vudissect.spec.model import Answer, Channel, Side
+from vudissect.wire.header import NEED_REPLY
+
+RULES = RuleBook()
+
+_BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
+
+
+@RULES.rule(
+    "VU-RPL-03",
+    Severity.ERROR,
+    "a message that has an answer of its own is answered",
+    f"{SPEC}, message descriptions",
+    ENDINGS,
+)
+def missing_answer(at: At) -> Findings:
+    for hang, request in _kept_waiting(at):
+        assert request.row is not None
+        if at.connection.owes_reply(request.row, 0):
+            yield _missing(at, hang, request, "answer", ())
+
+
+@RULES.rule(
+    "VU-RPL-04",
+    Severity.ERROR,
+    "a message with NEED_REPLY is acknowledged once REPLY_ACK is negotiated",
+    f"{SPEC}, REPLY_ACK",
+    ENDINGS,
+)
+def missing_acknowledgement(at: At) -> Findings:
+    acked_in = at.connection.protocol_features.acked_in
+    for hang, request in _kept_waiting(at):
+        assert request.row is not None
+        if not at.connection.owes_reply(request.row, 0):
+            kind = f"acknowledgement (NEED_REPLY; REPLY_ACK is negotiated in #{acked_in})"
+            yield _missing(at, hang, request, kind, (acked_in,))
+
+
+def _kept_waiting(at: At) -> list[tuple[Hang, Request]]:
+    """The oldest request of each channel that waits in vain, where no other rule says more."""
+    hang = hang_of(at)
+    if hang is None or hang.cycle is not None:  # VU-RPL-10
+        return []
+    return [
+        (hang, requests[0])
+        for channel, requests in hang.waits.items()
+        if hang.in_vain(requests[0])
+        and not (channel is Channel.MAIN and hang.by == Side.BACK_END.label)  # VU-RPL-08
+        and not (channel is Channel.GPU and _may_take_long(requests[0]))
+    ]
+
+
+def _may_take_long(request: Request) -> bool:
+    # An empty answer says that a frame was shown, which a hidden window never does. For EDIDs see VU-GPU-02.
+    return request.row is None or bool(request.row.gate.gpu) or not any(layout.size for layout in request.row.reply)
+
+
+def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int, ...]) -> Finding:
+    behind = [other.frame for other in hang.waits[request.channel][1:]]
+    answerer = Side.BACK_END if request.channel is Channel.MAIN else Side.FRONT_END
+    until = "until the capture ends"
+    if hang.by:
+        until = f"for {time_text(hang.waited(request))}, until the {hang.by} closed the connection"
+    text = f"{request_text(request)} never got its {what}: nothing came {until}"
+    if request.overtaken:
+        text += f"; a later request was answered in #{request.overtaken}"
+    if behind:
+        text += f"; {frames_text(behind)} got none either"
+    return at.finding(text, _BLAMES[answerer], frame=request.frame, frames=(*frames, *behind[:8]))
+
+
+@RULES.rule(
+    "VU-RPL-08",
+    Severity.ERROR,
+    "the back-end answers, or takes what is sent to it, before it closes the connection",
+    f"{SPEC}, Communication; QEMU: 'Read 0 instead of 12. Original request N', 'Failed to set msg fds'",
+    events(RecordKind.CONNECTION_CLOSED) | irregular(),
+)
+def closed_instead(at: At) -> Findings:
+    # What happens again on the next connection is VU-TIM-02.
+    if at.event.record.kind is not RecordKind.CONNECTION_CLOSED:
+        yield from _found_nobody(at)
+        return
+    hang, told = hang_of(at), at.lasting_memory
+    due = hang.waits.get(Channel.MAIN, ()) if hang is not None else ()
+    if hang is None or hang.by != Side.BACK_END.label or hang.cycle is not None or at.lost_sync(Channel.MAIN):
+        told.clear()
+    elif due and "told" not in at.memory:
+        request = due[0]
+        never = ", having answered nothing on this connection" if not at.connection.answered else ""
+        against = [
+            finding.rule
+            for finding in at.found_in(request.frame)
+            if finding.blame is Blame.FRONT_END and finding.severity is not Severity.INFO
+        ]
+        why = f"; it may have its reasons, see {against[0]} on this message" if against else ""
+        if _is_news(at, request.id):
+            yield at.finding(
+                f"the back-end closed the connection ({at.event.record.details.get('how', '')}) "
+                f"{time_text(hang.waited(request))} after {request_text(request)} instead of answering it{never} "
+                f"(QEMU: 'Read 0 instead of 12. Original request {request.id}'){why}",
+                Blame.UNKNOWN if against else Blame.BACK_END,
+                frame=request.frame,
+                frames=(at.frame,),
+            )
+
+
+def _found_nobody(at: At) -> Findings:
+    """A finding on the first message that a back-end is no longer there for."""
+    if (
+        not at.event.record.marks & Mark.NOT_FORWARDED
+        or at.event.record.sender is not Side.FRONT_END
+        or at.event.record.channel is not Channel.MAIN
+        or "told" in at.memory
+    ):
+        return
+    at.memory["told"] = True
+    delivered = [event for event in at.recent(Channel.MAIN)[:-1] if event.record.sender is Side.FRONT_END]
+    last = f"the last that it took is {event_text(delivered[-1])}" if delivered else "it took nothing at all"
+    if _is_news(at, at.message.id):
+        yield at.finding(
+            f"{event_text(at.event)} finds the back-end gone: {last} (QEMU: 'Failed to write msg', "
+            "'Failed to set msg fds')",
+            Blame.BACK_END,
+            frames=tuple(event.record.frame for event in delivered[-1:]),
+        )
+
+
+def _is_news(at: At, number: int) -> bool:
+    """Whether the connection before did not end just like this one."""
+    end = (at.connection.programs, number)
+    told = at.lasting_memory.get("end") == end
+    at.lasting_memory["end"] = end
+    return not told
+
+
+@RULES.rule(
+    "VU-RPL-10",
+    Severity.INFO,
+    "nobody waits for an answer that will not come: neither two sides for each other, nor one that no rule promises",
+    f"{SPEC}, Back-end communication; QEMU db8a3772e3 and f340a59d5a, DPDK 1aadb2f6b1",
+    ENDINGS,
+)
+def wait_edges(at: At) -> Findings:
+    hang = hang_of(at)
+    if hang is None:
+        return
+    if hang.cycle is not None:
+        yield _deadlock(at, hang, *hang.cycle)
+    elif Channel.MAIN in hang.waits:
+        request = hang.waits[Channel.MAIN][0]
+        if not hang.in_vain(request) and hang.by != Side.BACK_END.label:
+            yield at.finding(
+                f"the {hang.by} closed the connection {time_text(hang.waited(request))} after {request_text(request)}, "
+                "before the answer came",
+                Blame.UNKNOWN,
+                frame=request.frame,
+                frames=(at.frame,),
+            )
+    elif not hang.waits:
+        yield from _waits_for_no_reason(at, hang)
+
+
+def _deadlock(at: At, hang: Hang, main: Request, other: Request) -> Finding:
+    start = at.event.record.received - at.event.elapsed
+    behind = [request.frame for requests in hang.waits.values() for request in requests[1:]]
+    text = (
+        f"deadlock: since {time_text(main.forwarded - start)} the front-end waits for the answer to "
+        f"{request_text(main)} on the {main.channel.label} channel, since {time_text(other.forwarded - start)} the "
+        f"back-end for the answer to {request_text(other)} on the {other.channel.label} channel"
+    )
+    if behind:
+        text += f"; {frames_text(behind)} wait behind them"
+    # Worse than the rule usually is: nothing goes on from here.
+    first, second = sorted((main.frame, other.frame))
+    return at.finding(text, Blame.BOTH, frame=second, frames=(first, *behind[:8]), severity=Severity.ERROR)
+
+
+def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
+    """A finding where the front-end fell silent after a request that need not be answered, but that seems to wait."""
+    said = at.recent(Channel.MAIN)
+    if not said or at.lost_sync(Channel.MAIN) is not None:
+        return
+    last, message = said[-1], said[-1].message
+    assert message is not None
+    silence = hang.at - last.record.received
+    if message.reply or message.row is None or (hang.by and silence < SLOW):
+        return
+    connection, asks = at.connection, bool(message.flags & NEED_REPLY)
+    if asks and message.row.answer is not Answer.NEVER and connection.lacks("REPLY_ACK"):
+        reason, blame = "it asks for an acknowledgement (NEED_REPLY), but REPLY_ACK was not negotiated", Blame.FRONT_END
+    elif message.row.answer is Answer.IF_LOG_SHMFD and connection.lacks("LOG_SHMFD"):
+        reason, blame = "without LOG_SHMFD it is not answered", Blame.UNKNOWN
+    else:
+        return
+    yield at.finding(
+        f"nothing is said on the main channel after {event_text(last)}: {reason}; if the front-end waits for an "
+        "answer, it waits for ever",
+        blame,
+        frame=last.record.frame,
+    )

@@ -1,0 +1,37 @@
+"""How findings name messages, times and frames."""
+
+from collections.abc import Iterable
+
+from vudissect.session.event import Event
+from vudissect.session.pairing import Request
+
+# More of them in one sentence than this are counted.
+_MOST_LISTED = 6
+
+
+def request_text(request: Request) -> str:
+    """A request by name and frame: `GET_FEATURES (#2)`."""
+    return f"{request.row.name if request.row is not None else f'message {request.id}'} (#{request.frame})"
+
+
+def event_text(event: Event) -> str:
+    """A message by name and frame, and what it carries: `SET_VRING_KICK with evt#3 (#22)`."""
+    assert event.message is not None
+    name = event.message.row.name if event.message.row is not None else f"message {event.message.id}"
+    carried = f" with {', '.join(named.name for named in event.descriptors)}" if event.descriptors else ""
+    return f"{name}{carried} (#{event.record.frame})"
+
+
+def frames_text(frames: Iterable[int]) -> str:
+    """Frames: `#4, #5 and #9`; of many only the first."""
+    texts = [f"#{frame}" for frame in frames]
+    if len(texts) > _MOST_LISTED:
+        texts = [*texts[: _MOST_LISTED - 1], f"{len(texts) - _MOST_LISTED + 1} more"]
+    return " and ".join([*([", ".join(texts[:-1])] if texts[1:] else []), *texts[-1:]])
+
+
+def time_text(nanoseconds: int) -> str:
+    """A duration or a time in the capture: `12 ms`, `3.2 s`, `180 s`."""
+    if nanoseconds < 1_000_000_000:
+        return f"{nanoseconds / 1e6:.3g} ms"
+    return f"{nanoseconds / 1e9:.1f} s" if nanoseconds < 100_000_000_000 else f"{nanoseconds / 1e9:.0f} s"
