@@ -1,10 +1,105 @@
-"""VU-VRG: rings."""
+"""VU-VRG: what single messages say of a ring.
 
-from vudissect.lint.finding import Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, requests
+How rings run stands in `ring_runs`, where they lie in `ring_addresses`.
+"""
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, messages, replies, requests
+from vudissect.session.rings import Ring, Started
+from vudissect.spec.devices import device_by_name
 from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Device
 
 RULES = RuleBook()
+
+_NET = device_by_name("net")
+_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
+_MOST_ENTRIES = 32768
+
+# Ring positions: an index of 16 bits, or for each half of a packed position an index of 15 bits and its wrap bit.
+_SPLIT_INDEX = 0xFFFF
+_HALF = 0xFFFF
+_WRAP = 0x8000
+
+_NAMES_A_RING = (
+    Effect.SET_RING_SIZE,
+    Effect.SET_RING_ADDRESSES,
+    Effect.SET_RING_BASE,
+    Effect.STOP_RING,
+    Effect.SET_KICK,
+    Effect.SET_CALL,
+    Effect.SET_ERR,
+    Effect.ENABLE_RING,
+)
+
+
+def _ring(at: At) -> Ring | None:
+    """The ring that the message is about."""
+    return at.connection.rings.get(at.fields.get("index", -1))
+
+
+def _is_packed(at: At) -> bool:
+    return at.connection.features.has(_RING_PACKED)
+
+
+def _is_split(at: At) -> bool:
+    """Whether rings are known to be split."""
+    return at.connection.features.acked is not None and not _is_packed(at)
+
+
+def _queues_of(device: Device | None) -> int:
+    """The queues that every device of this type has; 0 where their number differs."""
+    return 0 if device is None or any(name.endswith("*") for name in device.queues) else len(device.queues)
+
+
+@RULES.rule(
+    "VU-VRG-01",
+    Severity.ERROR,
+    "the index of a ring is below the number of queues that the back-end told (queue pairs, for a network device)",
+    f"{SPEC}, GET_QUEUE_NUM",
+    requests(*_NAMES_A_RING) | ending(),
+)
+def index_in_range(at: At) -> Findings:
+    told, device = at.connection.queues, at.connection.guess.device
+    if told is None:
+        return
+    if at.over:
+        # Of an unknown device it is not known whether it counts pairs; but an odd number of rings makes no pairs.
+        if device is None and "beyond" in at.memory and len(at.connection.rings) % 2:
+            index, frame = at.memory["beyond"]
+            yield at.finding(_beyond(index, told), Blame.FRONT_END, frame=frame)
+        return
+    index = at.fields.get("index", 0)
+    if index < told or (device in (None, _NET) and index <= 2 * told):
+        if index >= told:
+            at.memory.setdefault("beyond", (index, at.frame))
+    elif at.first(index):
+        queues = _queues_of(device)
+        if device is not None and told < queues and index < queues:
+            has = f"a {device.name} device has {queues} queues ({', '.join(device.queues)})"
+            yield at.finding(f"{has}, but the back-end says {told}; ring {index} is used", Blame.BACK_END)
+        else:
+            yield at.finding(_beyond(index, told))
+
+
+def _beyond(index: int, told: int) -> str:
+    return f"ring {index} is used, but the back-end has told of {told} queues"
+
+
+@RULES.rule(
+    "VU-VRG-02",
+    Severity.ERROR,
+    f"a ring has 1 to {_MOST_ENTRIES} entries, and a power of two of them unless it is packed",
+    "virtio specification, Virtqueues; VPP closes the socket",
+    requests(Effect.SET_RING_SIZE),
+)
+def ring_size(at: At) -> Findings:
+    size = at.fields.get("num", 1)
+    if not 0 < size <= _MOST_ENTRIES:
+        yield at.finding(f"ring {at.fields['index']} has {size} entries, 1 to {_MOST_ENTRIES} are possible")
+    elif size & (size - 1) and _is_split(at):
+        yield at.finding(f"ring {at.fields['index']} has {size} entries; the size of a split ring is a power of two")
 
 
 @RULES.rule(
@@ -17,3 +112,183 @@ RULES = RuleBook()
 def enable_value(at: At) -> Findings:
     if at.fields.get("num", 0) > 1:
         yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}; only 0 and 1 are defined")
+
+
+@RULES.rule(
+    "VU-VRG-04",
+    Severity.ERROR,
+    "a ring has its size, addresses and base before it is started",
+    f"{SPEC}, Ring states; DPDK and rust-vmm depend on it",
+    requests(Effect.SET_KICK),
+)
+def configured_before_start(at: At) -> Findings:
+    ring = _ring(at)
+    if ring is None or not at.connection.whole:
+        return
+    parts = {"size": ring.size, "addresses": ring.addresses, "base": ring.base}
+    missing = [what for what, value in parts.items() if value is None]
+    if missing and at.first(ring.index):
+        yield at.finding(f"ring {ring.index} is started without its {', '.join(missing)}")
+
+
+@RULES.rule(
+    "VU-VRG-06",
+    Severity.WARNING,
+    "the base of a split ring is an index of 16 bits",
+    f"{SPEC}, Vring descriptor indices for split virtqueues",
+    requests(Effect.SET_RING_BASE),
+)
+def split_base(at: At) -> Findings:
+    base, ring = at.fields.get("num", 0), _ring(at)
+    if base > _SPLIT_INDEX and _is_split(at):
+        given = ring is not None and ring.stopped_at == base
+        yield at.finding(
+            f"ring {at.fields['index']} is split, but its base is {base:#x}, more than 16 bits"
+            + (", as the back-end answered when it stopped" if given else ""),
+            Blame.BACK_END if given else Blame.FRONT_END,
+        )
+
+
+def _position(at: At, base: int) -> str:
+    if not _is_packed(at):
+        return str(base)
+    avail, used = (f"{half & ~_WRAP} wrap {half >> 15}" for half in _halves(base))
+    return f"avail {avail} used {used}"
+
+
+def _halves(base: int) -> tuple[int, int]:
+    return base & _HALF, base >> 16
+
+
+def _is_beginning(at: At, base: int) -> bool:
+    """Whether this is where the ring of a driver that has just come up begins."""
+    return base == 0 or (_is_packed(at) and not any(half & ~_WRAP for half in _halves(base)))
+
+
+@RULES.rule(
+    "VU-VRG-07",
+    Severity.WARNING,
+    "a ring goes on where the back-end said that it stopped, or begins anew",
+    f"{SPEC}, SET_VRING_BASE; DPDK tells only the avail half of a packed ring",
+    replies(Effect.STOP_RING) | requests(Effect.SET_RING_BASE),
+)
+def base_goes_on(at: At) -> Findings:
+    ring, base = _ring(at), at.fields.get("num", 0)
+    if ring is None:
+        return
+    if at.message.reply:
+        at.memory[ring.index] = at.frame
+        return
+    stopped_at = ring.stopped_at
+    if stopped_at is None or stopped_at == base or _is_beginning(at, base):
+        return
+    halved = _is_packed(at) and stopped_at == _halves(base)[0]
+    yield at.finding(
+        f"ring {ring.index} stopped at {_position(at, stopped_at)}, but goes on at {_position(at, base)}"
+        + ("; the back-end left out where its used index was" if halved else ""),
+        Blame.BACK_END if halved else Blame.FRONT_END,
+        frames=(at.memory[ring.index],) if ring.index in at.memory else (),
+    )
+
+
+@RULES.rule(
+    "VU-VRG-08",
+    Severity.WARNING,
+    "who asks for the base of a ring says 0",
+    f"{SPEC}, GET_VRING_BASE",
+    requests(Effect.STOP_RING),
+)
+def asked_base(at: At) -> Findings:
+    if at.fields.get("num", 0) and at.first():
+        yield at.finding(f"{at.name} of ring {at.fields['index']} asks with {at.fields['num']}; it must be 0")
+
+
+@RULES.rule(
+    "VU-VRG-11",
+    Severity.INFO,
+    "a ring that goes on somewhere does not stop at 0",
+    "rust-vmm vhost PR 154: the base was reset before it was told, so that the device is dead after a suspend",
+    requests(Effect.SET_RING_BASE) | replies(Effect.STOP_RING),
+)
+def lost_base(at: At) -> Findings:
+    ring = _ring(at)
+    if ring is None:
+        return
+    if not at.message.reply:
+        at.memory[ring.index] = at.frame
+        return
+    started = ring.slots[Effect.SET_KICK].epoch
+    if ring.stopped_at == 0 and ring.base and started and not _is_beginning(at, ring.base):
+        set_in = at.memory.get(ring.index)
+        yield at.finding(
+            f"ring {ring.index} began at {_position(at, ring.base)} and is said to have stopped at 0: the back-end has "
+            "lost its position, and what is in the ring will be taken for new",
+            frames=(set_in,) if set_in is not None else (),
+        )
+
+
+@RULES.rule(
+    "VU-VRG-13",
+    Severity.INFO,
+    "every ring has a kick descriptor of its own",
+    f"{SPEC}, SET_VRING_KICK",
+    requests(Effect.SET_KICK),
+)
+def shared_kick(at: At) -> Findings:
+    ring = _ring(at)
+    name = ring.slots[Effect.SET_KICK].name if ring is not None else ""
+    if ring is None or not name:
+        return
+    for other in at.connection.rings.values():
+        slot = other.slots[Effect.SET_KICK]
+        if other is not ring and slot.name == name and other.started is Started.STARTED:
+            yield at.finding(
+                f"rings {other.index} and {ring.index} share the kick descriptor {name}: a kick of one wakes both",
+                frames=(slot.frame,),
+            )
+            return
+
+
+@RULES.rule(
+    "VU-VRG-14",
+    Severity.ERROR,
+    "rings are kicked and called by message only with INBAND_NOTIFICATIONS, and then without descriptors",
+    f"{SPEC}, In-band notifications; a descriptor is preferred where there is one",
+    messages(lambda row, reply: row is not None and not reply and "INBAND_NOTIFICATIONS" in row.gate.protocol)
+    | requests(Effect.SET_KICK, Effect.SET_CALL),
+)
+def in_band(at: At) -> Findings:
+    connection, row = at.connection, at.message.row
+    if row is None:
+        return
+    if "INBAND_NOTIFICATIONS" in row.gate.protocol:
+        if connection.lacks("INBAND_NOTIFICATIONS") and at.first(row.name):
+            yield at.finding(
+                f"{at.name} for ring {at.fields.get('index', '?')}, but INBAND_NOTIFICATIONS is not negotiated: the "
+                "receiver need not know it"
+            )
+    elif (
+        at.event.descriptors
+        and connection.protocol_features.has(connection.protocol.protocol_features.known("INBAND_NOTIFICATIONS"))
+        and at.first("descriptor")
+    ):
+        # Not wrong by itself: the specification lets the descriptor win, and QEMU does not know in-band messages.
+        yield at.finding(
+            f"INBAND_NOTIFICATIONS is negotiated, but ring {at.fields['index']} gets {at.event.descriptors[0].name}: "
+            "notifications will come through it, not as messages",
+            Blame.UNKNOWN,
+            severity=Severity.INFO,
+        )
+
+
+@RULES.rule(
+    "VU-VRG-15",
+    Severity.INFO,
+    "call and err descriptors may come before the features: back-ends must take them",
+    "QEMU ae50ae0b91 (since 7.1 also err descriptors)",
+    requests(Effect.SET_CALL, Effect.SET_ERR),
+)
+def before_features(at: At) -> Findings:
+    connection = at.connection
+    if connection.whole and connection.features.acked is None and at.first():
+        yield at.finding(f"{at.name} of ring {at.fields.get('index')} comes before the features", Blame.UNKNOWN)

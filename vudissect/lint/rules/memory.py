@@ -1,0 +1,309 @@
+"""VU-MEM: the memory map.
+
+Whether rings lie in it stands in `ring_addresses`, whether a region fits into its file in `descriptors`.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import zip_longest
+
+from vudissect.capture.record import Mark
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, messages, replies, requests
+from vudissect.session.connection import Postcopy
+from vudissect.session.memory import Region
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import XEN_MMAP_FLAGS
+from vudissect.spec.model import Layout, Message
+
+RULES = RuleBook()
+
+_REGIONS = f"{SPEC}, Memory region description"
+
+_told = partial(requests, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY)
+_changed = partial(requests, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY)
+
+# The pages of a file that does not say how large its pages are.
+_SMALL_PAGE = 4096
+# Processes have 47 or 48 bits of address space on x86-64 and Arm, and nothing at the very bottom.
+_HOST_ADDRESSES = range(1 << 16, 1 << 48)
+
+
+def _regions_told(at: At) -> list[Region]:
+    """The regions that this message brought."""
+    return [region for region in at.connection.memory.regions if region.frame == at.frame]
+
+
+def _ends_postcopy_exchange(at: At) -> bool:
+    return at.connection.postcopy is Postcopy.LISTENING and at.fields.get("nregions") == 0
+
+
+def _overlap(at: At, start: Callable[[Region], int], regions: Iterable[Region]) -> tuple[Region, Region] | None:
+    """Two regions that share bytes, at least one of them brought by this message; None where there are none."""
+    lower: Region | None = None
+    for upper in sorted((region for region in regions if region.size), key=start):
+        if lower is not None and start(upper) < start(lower) + lower.size:
+            if at.frame in (lower.frame, upper.frame):
+                return lower, upper
+            if start(upper) + upper.size <= start(lower) + lower.size:
+                continue
+        lower = upper
+    return None
+
+
+def _overlapping(at: At, what: str, start: Callable[[Region], int], regions: Iterable[Region]) -> Findings:
+    pair = _overlap(at, start, regions)
+    if pair is not None:
+        lower, upper = pair
+        extents = (f"region {each.number} ({start(each):#x} to {start(each) + each.size:#x})" for each in pair)
+        frames = tuple(sorted({lower.frame, upper.frame} - {at.frame}))
+        yield at.finding(f"{' and '.join(extents)} overlap in {what}", frames=frames)
+
+
+@RULES.rule(
+    "VU-MEM-01",
+    Severity.ERROR,
+    "a memory table has at least one region and no more than receivers have room for",
+    f"{SPEC}, Multiple memory regions; QEMU: 'Failed initializing vhost-user memory map' without any",
+    requests(Effect.REPLACE_MEMORY),
+)
+def number_of_regions(at: At) -> Findings:
+    number, row = at.fields.get("nregions"), at.message.row
+    if number is None or row is None or _ends_postcopy_exchange(at):
+        return
+    if number == 0:
+        yield at.finding(f"{at.name} has no region: guest memory must be shareable (memfd, or a file with share=on)")
+    elif number > row.fds.most:
+        yield at.finding(f"{at.name} has {number} regions, receivers have room for {row.fds.most} in one table")
+
+
+@RULES.rule(
+    "VU-MEM-02",
+    Severity.ERROR,
+    "regions do not overlap in guest memory",
+    f"{_REGIONS}; libvhost-user panics, DPDK refuses the table",
+    _told(),
+)
+def guest_overlap(at: At) -> Findings:
+    yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.connection.memory.regions)
+
+
+@RULES.rule(
+    "VU-MEM-03",
+    Severity.ERROR,
+    "regions do not overlap in the front-end's address space, in which ring addresses are told",
+    _REGIONS,
+    _told(),
+)
+def user_overlap(at: At) -> Findings:
+    if not at.connection.uses_guest_addresses:
+        what = "user addresses: an address of a ring has two meanings"
+        yield from _overlapping(at, what, lambda region: region.user_addr, at.connection.memory.regions)
+
+
+@RULES.rule(
+    "VU-MEM-04",
+    Severity.WARNING,
+    "a region is not empty, and begins and ends with a page of its file",
+    "mmap(2); SPDK: 'Guest memory size is not a 2MB multiple'; DPDK maps whole pages",
+    _told(),
+)
+def whole_pages(at: At) -> Findings:
+    for region, named in zip_longest(_regions_told(at), at.event.descriptors):
+        if region is None:
+            return
+        page = (named.descriptor.page_size if named is not None else 0) or _SMALL_PAGE
+        extents = {"guest address": region.guest_addr, "size": region.size, "user address": region.user_addr}
+        odd = [f"{what} {value:#x}" for what, value in extents.items() if value % page]
+        if region.size == 0:
+            yield at.finding(f"region {region.number} at guest address {region.guest_addr:#x} is empty")
+        elif odd:
+            of_file = f" of {named.name}" if named is not None else ""
+            yield at.finding(
+                f"region {region.number}: {', '.join(odd)} is no multiple of the page size{of_file}, {page:#x}; "
+                "back-ends that map whole pages cannot map it"
+            )
+
+
+@RULES.rule(
+    "VU-MEM-06",
+    Severity.ERROR,
+    "no more regions are added than the back-end has slots for",
+    f"{SPEC}, GET_MAX_MEM_SLOTS",
+    requests(Effect.ADD_MEMORY) | replies(Effect.COUNT_MEMORY_SLOTS),
+)
+def slots(at: At) -> Findings:
+    if at.message.reply:
+        at.memory["told"] = at.frame
+        return
+    number, most = len(at.connection.memory.regions), at.connection.memory_slots
+    if most is not None and number > most and _regions_told(at):
+        frames = (at.memory["told"],) if "told" in at.memory else ()
+        yield at.finding(f"{at.name} makes {number} regions, the back-end has room for {most}", frames=frames)
+
+
+@RULES.rule(
+    "VU-MEM-07",
+    Severity.ERROR,
+    "a region is removed with the addresses and the size with which it was added",
+    f"{SPEC}, REM_MEM_REG",
+    _changed(),
+)
+def removed_region(at: At) -> Findings:
+    before, after = at.memory.get("regions", ()), at.connection.memory.regions
+    at.memory["regions"] = after
+    row = at.message.row
+    if row is None or row.effect is not Effect.REMOVE_MEMORY or not at.fields or not at.connection.knows_memory:
+        return
+    if after is before or len(after) == len(before):
+        asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
+        like = next((region for region in after if region.guest_addr == asked["guest_addr"]), None)
+        known = "there is none at this guest address"
+        if like is not None:
+            told = {"size": like.size, "user_addr": like.user_addr}
+            differs = (f"{name} {value:#x}" for name, value in told.items() if value != asked[name])
+            known = f"region {like.number} there has {' and '.join(differs)}"
+        yield at.finding(
+            f"{at.name} of guest_addr {asked['guest_addr']:#x}, size {asked['size']:#x}, user_addr "
+            f"{asked['user_addr']:#x} removes nothing: {known}",
+            frames=(like.frame,) if like is not None else (),
+        )
+
+
+@RULES.rule(
+    "VU-MEM-08",
+    Severity.INFO,
+    "regions are added and removed one by one, or told all together",
+    f"{SPEC}, SET_MEM_TABLE replaces what ADD_MEM_REG has told",
+    _changed(),
+)
+def table_after_regions(at: At) -> Findings:
+    row = at.message.row
+    if row is None or not at.fields:
+        return
+    if row.effect is not Effect.REPLACE_MEMORY:
+        at.memory.setdefault("since", at.frame)
+    elif not _ends_postcopy_exchange(at) and "since" in at.memory:
+        since = at.memory.pop("since")
+        yield at.finding(
+            f"{at.name} replaces the regions that were told one by one since #{since}",
+            Blame.UNKNOWN,
+            frames=(since,),
+        )
+
+
+@RULES.rule(
+    "VU-MEM-09",
+    Severity.INFO,
+    "the number of memory slots does not become smaller when a back-end is connected again",
+    "QEMU hw/virtio/vhost-user.c: 'This limit should never decrease'",
+    replies(Effect.COUNT_MEMORY_SLOTS),
+)
+def fewer_slots(at: At) -> Findings:
+    told = at.fields.get("slots")
+    if told is None:
+        return
+    before = at.lasting_memory.get("slots")
+    at.lasting_memory["slots"] = (told, at.frame)
+    if before is not None and told < before[0]:
+        yield at.finding(f"the back-end has {told} memory slots, in #{before[1]} it had {before[0]}", frames=before[1:])
+
+
+@RULES.rule(
+    "VU-MEM-10",
+    Severity.ERROR,
+    "a memory table is as long as its number of regions asks for, in the form that was negotiated",
+    f"{SPEC}, Multiple memory regions description",
+    requests(Effect.REPLACE_MEMORY),
+)
+def table_size(at: At) -> Findings:
+    message = at.message
+    if message.layout is None and not at.event.record.marks & Mark.CUT_SHORT:
+        carried = len(at.event.descriptors)
+        yield at.finding(f"{at.name} with {carried} descriptors: {message.problem}")
+    elif message.layout is not None and _is_xen(message.layout) and at.connection.lacks("XEN_MMAP"):
+        yield at.finding(f"{at.name} has Xen's regions ({message.size} bytes), but XEN_MMAP is not negotiated")
+
+
+@RULES.rule(
+    "VU-MEM-11",
+    Severity.ERROR,
+    "a region is added and removed in the form that is specified",
+    f"{SPEC}, Single memory region description; QEMU 3009edff81",
+    requests(Effect.ADD_MEMORY, Effect.REMOVE_MEMORY),
+)
+def region_form(at: At) -> Findings:
+    layout, row = at.message.layout, at.message.row
+    if layout is None or row is None:
+        return
+    specified = row.request[0].size
+    if layout.deviation:
+        yield at.finding(f"{at.name} has {at.message.size} payload bytes instead of {specified}: {layout.deviation}")
+    elif layout.bare and at.connection.whole and at.connection.postcopy is not Postcopy.LISTENING:
+        yield at.finding(
+            f"{at.name} has {at.message.size} payload bytes instead of {specified}: the form that ends the exchange of "
+            f"addresses in postcopy, but postcopy is {at.connection.postcopy.value}"
+        )
+
+
+@RULES.rule(
+    "VU-MEM-12",
+    Severity.INFO,
+    "user addresses are addresses of a process",
+    "OpenVMM tells guest addresses plus 2^52; a back-end must not take them for pointers",
+    _told(),
+)
+def host_pointers(at: At) -> Findings:
+    if at.connection.uses_guest_addresses:
+        return
+    for region in _regions_told(at):
+        if region.user_addr not in _HOST_ADDRESSES and at.first():
+            yield at.finding(
+                f"region {region.number} has the user address {region.user_addr:#x}, which no process has: it can only "
+                "serve to look regions up",
+                Blame.UNKNOWN,
+            )
+
+
+@RULES.rule(
+    "VU-MEM-13",
+    Severity.WARNING,
+    "no byte of a file is guest memory twice",
+    f"{_REGIONS}; the guest sees what it writes at two addresses",
+    _told(),
+)
+def aliases(at: At) -> Findings:
+    if at.connection.protocol_features.has(at.connection.protocol.protocol_features.known("XEN_MMAP")):
+        return  # there the file is a device, and the offset none into it
+    for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
+        of_file = [region for region in at.connection.memory.regions if region.descriptor == name]
+        yield from _overlapping(at, f"the file {name}", lambda region: region.mmap_offset, of_file)
+
+
+def _is_xen(layout: Layout) -> bool:
+    fields = layout.array.entry.fields if layout.array is not None else layout.fields
+    return any(field.bits is XEN_MMAP_FLAGS for field in fields)
+
+
+def _holds_regions(row: Message | None, reply: bool) -> bool:
+    return row is not None and not reply and any(_is_xen(layout) for layout in row.request)
+
+
+@RULES.rule(
+    "VU-MEM-14",
+    Severity.ERROR,
+    "with XEN_MMAP every region says how it is to be mapped",
+    f"{_REGIONS}; QEMU acknowledges XEN_MMAP without speaking it",
+    messages(_holds_regions),
+)
+def xen_fields(at: At) -> Findings:
+    connection, layout = at.connection, at.message.layout
+    if not connection.protocol_features.has(connection.protocol.protocol_features.known("XEN_MMAP")):
+        return
+    if layout is None or layout.bare or _is_xen(layout) or at.fields.get("nregions") == 0:
+        return
+    if at.first():
+        yield at.finding(
+            f"{at.name} has regions without Xen's mapping flags and domain ({at.message.size} bytes), though XEN_MMAP "
+            "is acknowledged: a back-end that reads the longer form misreads them"
+        )

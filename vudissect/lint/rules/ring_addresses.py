@@ -1,0 +1,160 @@
+"""VU-MEM-05 and VU-VRG-05, -16, -17: where rings lie."""
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, requests
+from vudissect.session.rings import Addresses, Ring
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+
+RULES = RuleBook()
+
+_ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
+_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
+_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
+
+# Bytes of the parts of a ring, from the virtio specification: those before the entries and those of an entry. The avail
+# and used parts of a packed ring are event suppression structures.
+_SPLIT = {"desc": (0, 16), "avail": (4, 2), "used": (4, 8)}
+_PACKED = {"desc": (0, 16), "avail": (4, 0), "used": (4, 0)}
+_SPLIT_ALIGNMENT = {"desc": 16, "avail": 2, "used": 4}
+_PACKED_ALIGNMENT = {"desc": 16, "avail": 4, "used": 4}
+_MOST_ENTRIES = 32768
+
+_SECOND = 1_000_000_000
+
+
+def _parts(addresses: Addresses) -> dict[str, int]:
+    return {"desc": addresses.desc, "avail": addresses.avail, "used": addresses.used}
+
+
+def _ring(at: At) -> Ring | None:
+    """The ring that the message is about, with addresses."""
+    ring = at.connection.rings.get(at.fields.get("index", -1))
+    return ring if ring is not None and ring.addresses is not None else None
+
+
+@RULES.rule(
+    "VU-MEM-05",
+    Severity.ERROR,
+    "the parts of a ring lie in a memory region",
+    f"{SPEC}, Memory access; VPP closes the socket, DPDK and rust-vmm refuse the ring",
+    requests(Effect.SET_RING_ADDRESSES),
+)
+def ring_in_memory(at: At) -> Findings:
+    connection, ring = at.connection, _ring(at)
+    # Without any region VU-VRG-05 speaks; behind an IOMMU, addresses are translated later.
+    if ring is None or ring.addresses is None or not connection.memory.regions or not connection.knows_memory:
+        return
+    if connection.features.acked is None or connection.features.has(_ACCESS_PLATFORM):
+        return
+    if connection.protocol_features.acked is None and not connection.whole:
+        return
+    sizes = _PACKED if connection.features.has(_RING_PACKED) else _SPLIT
+    entries = ring.size if ring.size in range(_MOST_ENTRIES + 1) else None
+    for part, start in _parts(ring.addresses).items():
+        head, entry = sizes[part]
+        last = start + max(head + entry * (entries or 0), 1) - 1
+        place, last_place = connection.ring_address(start), connection.ring_address(last)
+        if place is None:
+            yield at.finding(
+                f"{part} of ring {ring.index}, {start:#x}, lies in none of the {len(connection.memory.regions)} "
+                f"regions{_in_other_addresses(at, start)}",
+                frames=(connection.memory.changed_in,),
+            )
+            return
+        if last_place is None or last_place.region is not place.region:
+            yield at.finding(
+                f"{part} of ring {ring.index}, {entries} entries from {start:#x}, runs past the end of region "
+                f"{place.region.number}",
+                frames=(place.region.frame,),
+            )
+
+
+def _in_other_addresses(at: At, address: int) -> str:
+    """A hint where an address makes sense in the address space that was not agreed upon."""
+    connection = at.connection
+    features = connection.protocol.protocol_features
+    name = "GPA_ADDRESSES"
+    if not features.known(name):
+        return ""
+    bit = f"{name} (bit {features.numbers[name]})"
+    if connection.uses_guest_addresses:
+        place = connection.memory.by_user_address(address)
+        return f"; it is a user address in region {place.region.number}, though {bit} is acknowledged" if place else ""
+    place = connection.memory.by_guest_address(address)
+    return f"; it is a guest address in region {place.region.number}, without {bit}" if place else ""
+
+
+@RULES.rule(
+    "VU-VRG-05",
+    Severity.ERROR,
+    "a ring is told where it lies after the memory in which it lies, and told again when both have changed",
+    f"{SPEC}, Memory access; rust-vmm refuses; DPDK 1846fe767f, SPDK 37e6827a85",
+    requests(Effect.SET_RING_ADDRESSES, Effect.SET_KICK),
+)
+def addresses_after_memory(at: At) -> Findings:
+    connection, ring, row = at.connection, _ring(at), at.message.row
+    if ring is None or ring.addresses is None or row is None or connection.features.has(_ACCESS_PLATFORM):
+        return
+    told, changed = ring.addresses.frame, connection.memory.changed_in
+    if row.effect is Effect.SET_RING_ADDRESSES:
+        if not connection.memory.regions and connection.knows_memory:
+            yield at.finding(
+                f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) while no memory region is known, so "
+                "that the back-end cannot translate them"
+            )
+    elif told < ring.stopped_in < changed:
+        yield at.finding(
+            f"ring {ring.index} is started with the addresses of #{told} (desc {ring.addresses.desc:#x}), but it was "
+            f"stopped in #{ring.stopped_in} and the memory has changed in #{changed}: they are stale",
+            frames=(told, ring.stopped_in, changed),
+        )
+
+
+@RULES.rule(
+    "VU-VRG-16",
+    Severity.ERROR,
+    "where writes are to be logged, there is memory to log them in",
+    f"{SPEC}, Migration",
+    requests(Effect.SET_RING_ADDRESSES, Effect.ACK_FEATURES, Effect.SET_LOG, Effect.STOP_RING) | ending(),
+)
+def log_memory(at: At) -> Findings:
+    # The log may come last: QEMU begins to log with the features, then the addresses, then the log.
+    memory = at.memory
+    effect = None if at.over or at.message.row is None else at.message.row.effect
+    now = at.event.record.received
+    if effect is Effect.SET_LOG:
+        memory["log"] = at.frame
+    elif effect is Effect.ACK_FEATURES:
+        memory.pop("wanted", None)
+        if at.fields.get("features", 0) & _LOG_ALL:
+            memory["wanted"] = (at.frame, now, "LOG_ALL is acknowledged")
+    elif effect is Effect.SET_RING_ADDRESSES:
+        ring = _ring(at)
+        if ring is not None and ring.addresses is not None and ring.addresses.logged:
+            memory.setdefault("wanted", (at.frame, now, f"the addresses of ring {ring.index} say that it is logged"))
+    elif "wanted" in memory and "log" not in memory and at.connection.whole:
+        frame, since, why = memory["wanted"]
+        if (effect is Effect.STOP_RING or now - since >= _SECOND) and at.first():
+            yield at.finding(f"{why}, but no memory for the log is ever given", Blame.FRONT_END, frame=frame)
+
+
+@RULES.rule(
+    "VU-VRG-17",
+    Severity.WARNING,
+    "the parts of a ring are aligned: descriptors to 16, avail to 2 and used to 4 bytes, both to 4 if packed",
+    "virtio specification, Virtqueues; rust-vmm refuses others",
+    requests(Effect.SET_RING_ADDRESSES),
+)
+def alignment(at: At) -> Findings:
+    ring = _ring(at)
+    if ring is None or ring.addresses is None:
+        return
+    wanted = _PACKED_ALIGNMENT if at.connection.features.has(_RING_PACKED) else _SPLIT_ALIGNMENT
+    odd = [
+        f"{part} {start:#x} is no multiple of {wanted[part]}"
+        for part, start in _parts(ring.addresses).items()
+        if start % wanted[part]
+    ]
+    if odd:
+        yield at.finding(f"ring {ring.index}: {', '.join(odd)}")

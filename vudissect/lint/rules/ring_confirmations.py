@@ -1,0 +1,139 @@
+"""VU-VRG-12, -20, -21: whether a front-end waits until what it tells of a ring is in place."""
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import At, Findings, RuleBook, ending, requests
+from vudissect.lint.runs import (
+    MOST_LISTED,
+    SECOND,
+    STARTS_AND_STOPS,
+    Run,
+    effect_of,
+    is_unconfirmed,
+    list_text,
+    ring_of,
+)
+from vudissect.lint.words import time_text
+from vudissect.session.rings import Ring
+from vudissect.spec.effect import Effect
+from vudissect.wire.header import NEED_REPLY
+
+RULES = RuleBook()
+
+
+def _is_replaced_in_use(at: At, ring: Ring) -> bool:
+    """Whether the message replaces a descriptor of a ring that has been running for a while.
+
+    Right after the start front-ends replace what they gave for the time before it, and lose nothing by it.
+    """
+    settled = not is_unconfirmed(at, ring) or at.connection.time - ring.began >= SECOND
+    return bool(at.event.replaced) and ring.running and ring.runs_since < at.frame and settled
+
+
+def _reply_ack(at: At) -> int:
+    return at.connection.protocol.protocol_features.known("REPLY_ACK")
+
+
+def _is_acknowledged(at: At) -> bool:
+    return bool(at.message.flags & NEED_REPLY) and at.connection.protocol_features.has(_reply_ack(at))
+
+
+def _replacement(at: At, ring: Ring) -> str:
+    assert at.message.row is not None
+    slot = ring.slots[at.message.row.effect]
+    return f"{at.event.replaced} of ring {ring.index} becomes {slot.name or 'none'} while the ring runs"
+
+
+@RULES.rule(
+    "VU-VRG-12",
+    Severity.WARNING,
+    "the call descriptor of a running ring stays: signals on a replaced one are lost, unless the back-end repeats them",
+    "QEMU 1ba9a52203; SPDK dbe47004e5; libvhost-user signals the new descriptor once",
+    requests(Effect.SET_CALL),
+)
+def call_replaced(at: At) -> Findings:
+    ring = ring_of(at)
+    if ring is None or not _is_replaced_in_use(at, ring):
+        return
+    features, slot = at.connection.protocol_features, ring.slots[Effect.SET_CALL]
+    offered = bool((features.offered or 0) & _reply_ack(at))
+    # Where an acknowledgement was possible it is VU-VRG-21 that warns, if it was not asked for.
+    confirmable = features.acked is None or features.has(_reply_ack(at))
+    yield at.finding(
+        f"call descriptor {_replacement(at, ring)} (the {slot.epoch}. it gets): a back-end that goes on signalling the "
+        "old one, or has just done so, loses interrupts",
+        Blame.UNKNOWN if confirmable else Blame.FRONT_END if offered else Blame.BACK_END,
+        frames=(ring.runs_since,),
+        severity=Severity.INFO if confirmable else Severity.WARNING,
+    )
+
+
+def _unconfirmed_starts(at: At) -> Findings:
+    """Starts of rings after which nothing was asked whose answer would show that the back-end had got so far.
+
+    That is how many front-ends start rings, and it mostly goes well. It is a warning where it did not: nothing was
+    taken from any ring. Where the rings run to the end, it is not known how it went.
+    """
+    run = Run.of(at)
+    if at.over:
+        rings = [ring for ring in run.rings.values() if ring.running and is_unconfirmed(at, ring)]
+        severity, outcome = (
+            Severity.INFO,
+            "if the device hangs, the first request of the driver may have come too early",
+        )
+    elif at.message.reply and run.is_over():
+        del at.memory["run"]
+        rings = list(run.unconfirmed.values()) if run.is_idle(at) else []
+        severity = Severity.WARNING
+        outcome = (
+            f"in {time_text(at.connection.time - run.began)} the back-end took nothing from any ring: the first "
+            "request may have been dropped"
+        )
+    else:
+        return
+    if rings:
+        frames = sorted({ring.runs_since for ring in rings})[:MOST_LISTED]
+        features = at.connection.protocol_features
+        offered = bool((features.offered or 0) & _reply_ack(at))
+        yield at.finding(
+            f"nothing confirms the start of {list_text(rings)}, neither an acknowledgement nor the answer to a later "
+            f"request; {outcome}",
+            Blame.FRONT_END if offered else Blame.BACK_END,
+            frame=frames[0],
+            frames=tuple(frames[1:]),
+            severity=severity,
+        )
+
+
+@RULES.rule(
+    "VU-VRG-20",
+    Severity.WARNING,
+    "where REPLY_ACK is negotiated, a front-end waits until a ring is enabled before it lets the driver go on",
+    "QEMU d7dc0682f5 (8.2)",
+    STARTS_AND_STOPS | ending(),
+)
+def enable_confirmed(at: At) -> Findings:
+    if at.connection.protocol_features.has(_reply_ack(at)):
+        yield from _unconfirmed_starts(at)
+
+
+@RULES.rule(
+    "VU-VRG-21",
+    Severity.WARNING,
+    "a front-end waits until a descriptor of a running ring is in place, and a back-end offers REPLY_ACK for it",
+    "QEMU 1ba9a52203 (10.2); vhost-device PR 153",
+    STARTS_AND_STOPS | requests(Effect.SET_CALL, Effect.SET_ERR) | ending(),
+)
+def descriptor_confirmed(at: At) -> Findings:
+    features = at.connection.protocol_features
+    if not features.has(_reply_ack(at)):
+        if features.offered is not None and effect_of(at) not in (Effect.SET_CALL, Effect.SET_ERR):
+            yield from _unconfirmed_starts(at)
+        return
+    effect, ring = effect_of(at), None if at.over else ring_of(at)
+    if ring is None or effect in (Effect.ENABLE_RING, Effect.STOP_RING) or not _is_replaced_in_use(at, ring):
+        return
+    if not _is_acknowledged(at):
+        yield at.finding(
+            f"{_replacement(at, ring)}, without NEED_REPLY: between the two a notification can be lost",
+            frames=(ring.runs_since,),
+        )

@@ -1,0 +1,185 @@
+"""VU-VRG-09, -10, -18, -19: how rings are started, used and stopped over several messages."""
+
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, requests
+from vudissect.lint.runs import (
+    MOST_LISTED,
+    POSITION,
+    SECOND,
+    STARTS_AND_STOPS,
+    Run,
+    effect_of,
+    has_not_moved,
+    list_text,
+    ring_of,
+)
+from vudissect.lint.words import time_text
+from vudissect.session.rings import Enabled, Ring, Started
+from vudissect.spec.devices import device_by_name
+from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
+
+RULES = RuleBook()
+
+_NET = device_by_name("net")
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+
+
+@RULES.rule(
+    "VU-VRG-09",
+    Severity.ERROR,
+    "a ring that is started is also enabled, and then the back-end takes what is in it",
+    f"{SPEC}, Ring states; rust-vmm vhost PR 227 and 375",
+    STARTS_AND_STOPS | ending(),
+)
+def started_means_used(at: At) -> Findings:
+    run, effect, ring = Run.of(at), effect_of(at), None if at.over else ring_of(at)
+    if effect is None:
+        yield from _never_enabled(
+            at, [each for each in at.connection.rings.values() if each.started is Started.STARTED]
+        )
+    elif ring is None:
+        return
+    elif at.message.reply:
+        yield from _not_used(at, run, ring)
+    elif effect is Effect.STOP_RING and ring.stopped_in == at.frame:
+        yield from _never_enabled(at, [ring])
+    elif effect is Effect.SET_KICK:
+        at.memory[ring.index] = at.connection.time
+    elif effect is Effect.ENABLE_RING:
+        at.memory.setdefault("ordered", set()).add(ring.index)
+
+
+def _never_enabled(at: At, rings: list[Ring]) -> Findings:
+    # A ring that was disabled by message is left alone on purpose: a guest need not use all of them.
+    connection, ordered = at.connection, at.memory.get("ordered", set())
+    waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in ordered]
+    duration = connection.time - max((at.memory.get(ring.index, connection.time) for ring in waiting), default=0)
+    if not connection.whole or not connection.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
+        return
+    if waiting and at.first():
+        kicks = tuple(ring.slots[Effect.SET_KICK].frame for ring in waiting[:MOST_LISTED])
+        yield at.finding(
+            f"{list_text(waiting)} started, but in {time_text(duration)} never enabled: with PROTOCOL_FEATURES "
+            "acknowledged the back-end must not process a ring before that",
+            Blame.FRONT_END,
+            frame=kicks[0],
+            frames=kicks[1:],
+        )
+
+
+def _not_used(at: At, run: Run, ring: Ring) -> Findings:
+    connection = at.connection
+    by_rule = connection.features.acked is not None and not connection.features.has(_PROTOCOL_FEATURES)
+    if run.is_over():
+        del at.memory["run"]
+        if by_rule and run.is_idle(at):
+            # Circumstantial: the guest may have asked for nothing.
+            yield at.finding(
+                f"in {time_text(connection.time - run.began)} the back-end took nothing from "
+                f"{list_text(run.rings.values())}: without PROTOCOL_FEATURES a started ring is enabled by rule, and no "
+                "message to enable it is due",
+                Blame.BACK_END,
+                frame=min(each.runs_since for each in run.rings.values()),
+                frames=(at.frame,),
+                severity=Severity.WARNING,
+            )
+            return
+    long = ring.index in run.rings and connection.time - ring.began >= SECOND
+    if ring.base and long and has_not_moved(ring):
+        yield at.finding(
+            f"ring {ring.index} went on at {ring.base & POSITION} and stopped there after "
+            f"{time_text(connection.time - ring.began)}: if requests were waiting in it, the back-end did not look",
+            Blame.UNKNOWN,
+            frame=ring.runs_since,
+            frames=(at.frame,),
+            severity=Severity.INFO,
+        )
+
+
+@RULES.rule(
+    "VU-VRG-10",
+    Severity.WARNING,
+    "a ring that is used again after it was stopped is started again",
+    f"{SPEC}, Ring states; libvhost-user and DPDK close the kick descriptor of a stopped ring",
+    requests(Effect.SET_RING_ADDRESSES, Effect.ENABLE_RING, Effect.SET_KICK, Effect.STOP_RING) | ending(),
+)
+def started_again(at: At) -> Findings:
+    used: dict[int, tuple[int, int, bool]] = at.memory.setdefault("used", {})
+    effect, now = effect_of(at), at.connection.time
+    if effect is None:
+        for index in sorted(used):
+            yield from _not_started_again(at, at.connection.rings[index], *used[index])
+        return
+    ring = ring_of(at)
+    if ring is None:
+        return
+    if effect is Effect.SET_KICK:
+        used.pop(ring.index, None)
+    elif effect is Effect.STOP_RING:
+        if ring.index in used:
+            yield from _not_started_again(at, ring, *used.pop(ring.index))
+    elif ring.stopped_in and ring.started is Started.STOPPED:
+        enabled = effect is Effect.ENABLE_RING and ring.enabled is Enabled.ENABLED
+        # QEMU enables the rings of a network device whenever its driver is reset, started or not.
+        if effect is Effect.SET_RING_ADDRESSES or (enabled and at.connection.guess.device is not _NET):
+            frame, since, before = used.get(ring.index, (at.frame, now, False))
+            used[ring.index] = (frame, since, before or enabled)
+
+
+def _not_started_again(at: At, ring: Ring, frame: int, since: int, enabled: bool) -> Findings:
+    # Addresses alone may be a start that the capture has not seen to its end.
+    if enabled or at.connection.time - since >= SECOND:
+        yield at.finding(
+            f"ring {ring.index}, stopped in #{ring.stopped_in}, is {'enabled' if enabled else 'set up'} again, but "
+            "gets no kick descriptor: it stays stopped",
+            Blame.FRONT_END,
+            frame=frame,
+            frames=(ring.stopped_in,),
+        )
+
+
+@RULES.rule(
+    "VU-VRG-18",
+    Severity.INFO,
+    "a guest need not use all rings: a back-end must not wait for the others",
+    "DPDK e291093235, c20c5e9f88; SPDK 1ecbb6a8da",
+    requests(Effect.STOP_RING) | ending(),
+)
+def partly_used(at: At) -> Findings:
+    rings = at.connection.rings.values()
+    used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
+    if used and unused and at.connection.whole and at.first():
+        yield at.finding(
+            f"only {list_text(used)} of {len(rings)} rings ran, {list_text(unused)} did not: SeaBIOS, iPXE and guests "
+            "without multi-queue use the first ones only, and a back-end that waits for all does nothing",
+            Blame.BACK_END,
+            frame=used[0].runs_since,
+        )
+
+
+@RULES.rule(
+    "VU-VRG-19",
+    Severity.INFO,
+    "rings are enabled after all of them are configured; earlier is legal, but some back-ends act on it",
+    f"{SPEC}, Ring states; cloud-hypervisor issue 2911 with DPDK",
+    requests(Effect.ENABLE_RING, Effect.SET_RING_SIZE, Effect.SET_RING_ADDRESSES),
+)
+def enabled_early(at: At) -> Findings:
+    ring, connection = ring_of(at), at.connection
+    if ring is None or not connection.whole:
+        return
+    if effect_of(at) is Effect.ENABLE_RING:
+        missing = [what for what, value in (("size", ring.size), ("addresses", ring.addresses)) if value is None]
+        if ring.started is Started.STOPPED and not ring.slots[Effect.SET_KICK].epoch:
+            missing.append("kick descriptor")
+        if at.fields["num"] and missing and at.first():
+            yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
+    elif not ring.slots[Effect.SET_KICK].epoch:
+        running = [other for other in connection.rings.values() if other.running]
+        if running and at.first():
+            yield at.finding(
+                f"ring {ring.index} is configured only now that {list_text(running)} can run already: a back-end that "
+                "counts its rings when the first is enabled misses it",
+                frames=(running[0].runs_since,),
+            )
