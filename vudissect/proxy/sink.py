@@ -67,28 +67,35 @@ class FileSink:
         self._reason = ""
 
     def write(self, records: list[bytes]) -> None:
-        """Write them with one system call."""
+        """Write them, with one system call if the file takes them."""
         gap = [self._gap(self._missing, self._reason)] if self._missing else []
-        ends = list(accumulate(map(len, gap + records), initial=0))
-        reason = "written in part only"
+        data = b"".join(gap + records)
+        written, reason = 0, ""
         try:
-            written = os.write(self._fd, b"".join(gap + records))
+            while written < len(data):
+                written += os.write(self._fd, memoryview(data)[written:])
         except OSError as error:
-            written = 0
             reason = error.strerror or str(error)
+        if written == len(data):
+            self._missing = 0
+        else:
+            self._cut_back(gap, records, written, reason)
+
+    def _cut_back(self, gap: list[bytes], records: list[bytes], written: int, reason: str) -> None:
+        """Undo what is there of a record that was not written to its end, and count the missing ones."""
+        ends = list(accumulate(map(len, gap + records), initial=0))
         kept = bisect_right(ends, written) - 1
         if ends[kept] < written:
             with suppress(OSError):
                 os.ftruncate(self._fd, os.lseek(self._fd, ends[kept] - written, os.SEEK_CUR))
-        if kept and gap:
+        if kept:
             self._missing = 0
         lost = len(records) - max(0, kept - len(gap))
-        if lost:
-            if not self.lost:
-                self._warn(f"{self._name}: {reason}: the traffic goes on, but messages will be missing there")
-            self._reason = reason
-            self._missing += lost
-            self.lost += lost
+        if not self.lost:
+            self._warn(f"{self._name}: {reason}: the traffic goes on, but messages will be missing there")
+        self._reason = reason
+        self._missing += lost
+        self.lost += lost
 
     def close(self) -> None:
         """Say what is missing at the end, if anything, and close the file."""
