@@ -18,7 +18,6 @@ _RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _MESSAGE_ERROR = MST_2015.protocol.header.error
 
-_MEMORY = frozenset({Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY})
 
 # The least that any program has room for.
 _ALWAYS_FITS = 272
@@ -221,8 +220,8 @@ def payload_size(at: At) -> Findings:
 
 
 def _has_size_rule(row: Message, size: int) -> bool:
-    """Whether a rule that knows more speaks of this size: VU-MEM-10, VU-MEM-11, VU-CRY-01, VU-GPU-01."""
-    return row.effect in _MEMORY or any(
+    """Whether a rule that knows more speaks of this size: VU-MEM-10, VU-CRY-01, VU-GPU-01."""
+    return row.effect is Effect.REPLACE_MEMORY or any(
         SESSION_C1 is layout
         or (layout.tail is not None and layout.tail.field.meaning is Meaning.PIXELS and size >= layout.fixed_size)
         for layout in row.request
