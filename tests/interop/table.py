@@ -29,7 +29,7 @@ def lines() -> Iterator[str]:
             )
             yield row(scenario, expected.rule, expected.blame, place, finding)
     yield ""
-    yield f"{len(SCENARIOS)} bugs, {len(ALL_RULES)} rules."
+    yield f"{len({scenario.number for scenario in SCENARIOS})} bugs, {len(ALL_RULES)} rules."
 
 
 def row(scenario: Scenario, rule: str, blame: str, place: int, finding: Finding | None) -> str:

@@ -162,8 +162,8 @@ class Conversation:
         """The layout of a row that is meant; `ConversationError` where there is none."""
         if isinstance(wanted, Layout):
             return wanted
-        known = row.reply if reply else row.request
-        if reply and row.answer is not Answer.ALWAYS:
+        known = row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
+        if reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL):
             known = (*known, ACK)
         for layout in known:
             if wanted in (None, layout.name):

@@ -9,7 +9,8 @@ from vudissect.lint.rule import Rule
 from vudissect.render.style import Style
 from vudissect.render.units import printable
 
-_ORDER = {severity: number for number, severity in enumerate(Severity)}
+# A named program that breaks comes before what is merely worth knowing.
+_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.COMPAT: 2, Severity.INFO: 3}
 # What makes the exit status 1; `--strict` adds warnings.
 _FAILURES = frozenset({Severity.ERROR})
 _STRICT_FAILURES = frozenset({Severity.ERROR, Severity.WARNING})

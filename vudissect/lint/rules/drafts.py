@@ -1,0 +1,288 @@
+"""VU-DRF: drafts and forks, and numbers that were given twice.
+
+Answers that are owed, features that are needed and header versions are held to the general rules, in the dialect of the
+connection.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from vudissect.capture.record import Mark
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, irregular, messages, replies, requests
+from vudissect.session.event import Kind
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.dialects.dialect import Dialect
+from vudissect.spec.dialects.drafts import MST_2015
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel, Message, PhaseNeeded
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.codec import Codec
+from vudissect.wire.header import HEADER_SIZE, VERSION_MASK, ByteOrder
+
+RULES = RuleBook()
+
+_MST = "qemu-devel mailing list, 2015: vhost-user protocol extensions, never merged"
+_PROBE = "virtio-comment mailing list, 2023-09-01: PROBE; qemu-devel mailing list, 2023-07-04: STANDALONE; never merged"
+_SLAVE = "qemu-devel mailing list, 2017-04-11: spec/vhost-user: Introduce secondary channel"
+_CONTESTED = f"{SPEC} against drafts and forks (docs/dialects.md)"
+
+_ROWS_OF_2015 = frozenset(MST_2015.protocol.messages)
+_RESET = next(row for row in UPSTREAM.messages if row.effect is Effect.RESET)
+_DEVICE_IDS = range(1, 64)
+_PROBING = ("PROBE", "STANDALONE")
+_MOST_MEANINGS = 3
+
+
+def _tells(field: str) -> Trigger:
+    """For answers that may hold this field."""
+    return messages(
+        lambda row, reply: (
+            reply and row is not None and any(each.name == field for layout in row.reply for each in layout.fields)
+        )
+    )
+
+
+@RULES.rule(
+    "VU-DRF-01",
+    Severity.ERROR,
+    "a device needs at least as many queues as it has at most",
+    _PROBE,
+    _tells("min_vqs") | replies(Effect.COUNT_QUEUES),
+)
+def fewest_queues(at: At) -> Findings:
+    if "min_vqs" in at.fields:
+        at.memory["least"] = at.fields["min_vqs"], at.frame
+    least, frame = at.memory.get("least", (0, 0))
+    most = at.fields.get("max_vqs", at.connection.queues)
+    if most is not None and least > most and at.first():
+        yield at.finding(
+            f"the device needs at least {least} queues, but the back-end supports {most}",
+            Blame.BACK_END,
+            frames=(frame,) if frame != at.frame else (),
+        )
+
+
+@RULES.rule(
+    "VU-DRF-02",
+    Severity.ERROR,
+    "a back-end that is asked what it is names a virtio device, and a configuration space where it has one",
+    _PROBE,
+    _tells("device_id") | _tells("config_size"),
+)
+def what_it_is(at: At) -> Findings:
+    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    if at.fields.get("config_size") == 0 and (features.offered or 0) & bits.known("CONFIG"):
+        yield at.finding(
+            "the configuration space has 0 bytes, but CONFIG is offered: no device has one without the other",
+            frames=(features.offered_in,),
+        )
+    number = at.fields.get("device_id")
+    if number is not None and number not in _DEVICE_IDS:
+        yield at.finding(f"device id {number} is none of virtio's, which are {_DEVICE_IDS[0]} to {_DEVICE_IDS[-1]}")
+
+
+@RULES.rule(
+    "VU-DRF-03",
+    Severity.ERROR,
+    "a back-end that tells what it is also offers STATUS, and CONFIG if it has a configuration space",
+    _PROBE,
+    replies(Effect.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
+)
+def works_alone(at: At) -> Findings:
+    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    offered = features.offered or 0
+    probing = offered & bits.known(*_PROBING)
+    if not probing or features.offered is None:
+        return
+    names = " ".join(bits.names(probing))
+    if not offered & bits.known("STATUS") and at.first("status"):
+        yield at.finding(f"{names} is offered without STATUS: a front-end that knows no device cannot start it")
+    if at.fields.get("config_size") and not offered & bits.known("CONFIG") and at.first("config"):
+        yield at.finding(
+            f"{names} is offered without CONFIG, but the configuration space has {at.fields['config_size']} bytes",
+            frames=(features.offered_in,),
+        )
+
+
+@RULES.rule(
+    "VU-DRF-04",
+    Severity.ERROR,
+    "messages of the draft of 2015 have header version 2, a ring runs (1) or does not (0), and a failure is sent back "
+    "as it came",
+    _MST,
+    messages(lambda row, _: row in _ROWS_OF_2015),
+)
+def draft_of_2015(at: At) -> Findings:
+    message, row = at.message, at.message.row
+    if row is not None and row.version > 1:
+        version = message.flags & VERSION_MASK
+        if version < row.version and not message.reply:
+            yield at.finding(f"{at.name} does not exist under header version {version}, only from {row.version} on")
+        if at.fields.get("num", 0) > 1:
+            yield at.finding(
+                f"ring {at.fields['index']} has the running state {at.fields['num']}; there are only 0 and 1"
+            )
+    if message.error and at.event.request is not None:
+        asked = at.event.request.frame
+        request = next((event for event in at.recent(at.event.record.channel) if event.record.frame == asked), None)
+        if request is not None and request.record.data[HEADER_SIZE:] != message.data[HEADER_SIZE:]:
+            yield at.finding(
+                f"{at.name} failed, but what is sent back is not what was asked in #{asked}", frames=(asked,)
+            )
+
+
+@RULES.rule(
+    "VU-DRF-05",
+    Severity.WARNING,
+    "the back-end channel is opened once its feature is acknowledged",
+    _SLAVE,
+    messages(
+        lambda row, reply: (
+            not reply and row is not None and row.opens is Channel.BACKEND and row.gate.phase is PhaseNeeded.OFFERED
+        )
+    ),
+)
+def opened_on_offer(at: At) -> Findings:
+    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    assert at.message.row is not None
+    names = at.message.row.gate.protocol
+    if features.acked is not None and not features.has(bits.known(*names)):
+        yield at.finding(
+            f"{at.name} comes though {' '.join(names)} was not acknowledged: the draft is content with the offer, "
+            "what was merged is not",
+            frames=(features.acked_in,),
+        )
+
+
+@RULES.rule(
+    "VU-DRF-06",
+    Severity.INFO,
+    "a message number means the same to both sides",
+    _CONTESTED,
+    requests(Effect.DISABLE_RINGS, Effect.HALT_RINGS) | messages(lambda row, _: _is_not_upstream(row)) | irregular(),
+)
+def contested_number(at: At) -> Findings:
+    message, row = at.message, at.message.row
+    if row is None:
+        return
+    published = UPSTREAM.request(row.channel, row.id)
+    if row.effect in (Effect.DISABLE_RINGS, Effect.HALT_RINGS) and not message.reply and at.first(row.id):
+        features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+        reset = bits.known(*_RESET.gate.protocol)
+        state = "in force" if features.has(reset) else "offered" if (features.offered or 0) & reset else "not offered"
+        yield at.finding(
+            f"{at.name} has meant four things: end of the session, reset of the device, stop of one queue pair, all "
+            f"rings disabled; back-ends do one of them or nothing. {_RESET.name}, which is clear, is {state}"
+        )
+    elif published is not None and _is_another(row, published) and at.first((row.id, "dialect")):
+        yield at.finding(
+            f"{row.channel.label} message {row.id} is {row.name} in {at.connection.protocol.key}, but is published as "
+            f"{published.name}",
+            Blame.UNKNOWN,
+        )
+    elif at.event.kind is Kind.MALFORMED and at.message.layout is None:
+        meanings = _other_meanings(at)
+        if meanings and at.first((row.id, message.reply, message.size)):
+            what = "answer" if message.reply else "message"
+            others = " or ".join(f"{other.name} in {dialect.key}" for dialect, other in meanings)
+            asked = (at.event.request.frame,) if at.event.request is not None else ()
+            yield at.finding(
+                f"no {row.name} looks like this {what} of {message.size} bytes, but number {row.id} is also {others}, "
+                f"of which it is a proper {what}",
+                frames=asked,
+                severity=Severity.WARNING,
+            )
+
+
+def _is_not_upstream(row: Message | None) -> bool:
+    if row is None:
+        return False
+    published = UPSTREAM.request(row.channel, row.id)
+    return published is not None and _is_another(row, published)
+
+
+def _is_another(row: Message, published: Message) -> bool:
+    return row.name != published.name and published.name not in row.aliases
+
+
+def _other_meanings(at: At) -> list[tuple[Dialect, Message]]:
+    """What other dialects make of a message that fits none of its layouts here, one for each name."""
+    record, found = at.event.record, dict[str, tuple[Dialect, Message]]()
+    order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
+    assert at.message.row is not None
+    for dialect, row in _namesakes(record.channel, at.message.id):
+        if row.name not in found and row.name != at.message.row.name:
+            message = _codec(dialect, order).decode(record.channel, record.sender, record.data, record.length)
+            if not message.problem:
+                found[row.name] = dialect, row
+    return list(found.values())[:_MOST_MEANINGS]
+
+
+@cache
+def _namesakes(channel: Channel, number: int) -> tuple[tuple[Dialect, Message], ...]:
+    """The rows that dialects have for a number of which upstream makes something else, or nothing."""
+    rows = ((dialect, dialect.protocol.request(channel, number)) for dialect in DIALECTS)
+    return tuple((dialect, row) for dialect, row in rows if row is not None and row in dialect.changed)
+
+
+@cache
+def _codec(dialect: Dialect, order: ByteOrder) -> Codec:
+    return Codec(dialect.protocol, order)
+
+
+@cache
+def _elsewhere(name: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """The other numbers that a published protocol feature has in dialects, and in which."""
+    right, found = UPSTREAM.protocol_features.numbers.get(name), dict[int, list[str]]()
+    for dialect in DIALECTS:
+        number = dialect.protocol.protocol_features.numbers.get(name)
+        if number is not None and number != right and right is not None:
+            found.setdefault(number, []).append(dialect.key)
+    return tuple((number, tuple(keys)) for number, keys in found.items())
+
+
+@RULES.rule(
+    "VU-DRF-07",
+    Severity.COMPAT,
+    "both sides mean the same feature when they agree on a number",
+    _CONTESTED,
+    messages(lambda row, reply: not reply and row is not None and any(map(_elsewhere, row.gate.protocol))),
+)
+def misunderstood_feature(at: At) -> Findings:
+    features = at.connection.protocol_features
+    assert at.message.row is not None
+    for name in at.message.row.gate.protocol:
+        if features.acked is None or features.has(UPSTREAM.protocol_features.known(name)):
+            continue
+        for number, dialects in _elsewhere(name):
+            if features.acked & 1 << number and at.first((name, number)):
+                published = UPSTREAM.protocol_features.names(1 << number)[0]
+                right = UPSTREAM.protocol_features.numbers[name]
+                where = " and ".join(dialects[:_MOST_MEANINGS])
+                yield at.finding(
+                    f"{at.name} needs {name} (bit {right}), which was not agreed on; but bit {number}, acknowledged as "
+                    f"{published}, is {name} in {where}: the two sides do not mean the same by it",
+                    frames=(features.acked_in,),
+                )
+
+
+@RULES.rule(
+    "VU-DRF-08",
+    Severity.INFO,
+    "a vendor's message is spoken between programs of that vendor",
+    _CONTESTED,
+    messages(lambda row, _: row is None),
+)
+def vendor_message(at: At) -> Findings:
+    if at.message.reply or not at.first(at.message.id):
+        return
+    meanings = dict(_vendor_names(at.event.record.channel, at.message.id))
+    if meanings:
+        names = " or ".join(f"{name} in {key}" for name, key in list(meanings.items())[:_MOST_MEANINGS])
+        yield at.finding(f"message {at.message.id} is not published; it is {names}")
+
+
+def _vendor_names(channel: Channel, number: int) -> Iterator[tuple[str, str]]:
+    # The first dialect of a name stands for those that are based on it.
+    return ((row.name, dialect.key) for dialect, row in reversed(_namesakes(channel, number)))
