@@ -258,8 +258,8 @@ def gpu_edid(at: At) -> Findings:
     elif at.message.reply:
         displays = at.fields.get("displays", ())
         at.memory["displays"] = [number for number, display in enumerate(displays) if display["enabled"]]
-    else:
-        at.memory["asked"] = (at.frame, at.fields.get("scanout", 0))
+    elif "scanout" in at.fields:
+        at.memory["asked"] = (at.fields["scanout"], at.frame)
 
 
 def _asks_edid(row: Message, reply: bool) -> bool:
@@ -267,15 +267,14 @@ def _asks_edid(row: Message, reply: bool) -> bool:
 
 
 def _no_edid(at: At, frame: int) -> Findings:
-    asked_in, scanout = at.memory.get("asked", (frame, None))
-    displays = at.memory.get("displays")
-    text, blame = "the back-end waits for ever", Blame.FRONT_END
-    if asked_in == frame and scanout is not None:
-        if scanout >= SCANOUTS or (displays is not None and scanout not in displays):
-            shown = f"{len(displays)} displays are enabled" if displays is not None else f"there are {SCANOUTS} at most"
-            text, blame = f"{shown}, and QEMU leaves such a question unanswered", Blame.BOTH
-        text = f"scanout {scanout}: {text}"
-    yield at.finding(f"the EDID asked for in #{frame} was never answered; {text}", blame, frame=frame)
+    scanout, asked_in = at.memory.get("asked", (0, 0))
+    displays = at.memory.get("displays", range(SCANOUTS))
+    if asked_in == frame and scanout not in displays:
+        enabled = ", ".join(map(str, displays)) or "none"
+        reason, blame = f"scanout {scanout} is not there (enabled: {enabled}), QEMU says nothing then", Blame.BOTH
+    else:
+        reason, blame = "the back-end waits for ever", Blame.FRONT_END
+    yield at.finding(f"the EDID asked for in #{frame} was never answered: {reason}", blame, frame=frame)
 
 
 @RULES.rule(
