@@ -2,7 +2,8 @@
 
 import pytest
 
-from vudissect.lint.dictionary import LOG_LINES, Recognised, recognise
+from vudissect.lint.dictionary import LOG_LINES, LogLine, Recognised, recognise
+from vudissect.lint.rules import ALL_RULES
 
 
 def only(text: str) -> Recognised:
@@ -53,8 +54,10 @@ def test_a_line_is_known(text: str, program: str, rule: str) -> None:
     assert rule in found.line.rules
 
 
-def test_every_entry_points_to_rules() -> None:
-    assert [line.pattern for line in LOG_LINES if not line.rules] == []
+@pytest.mark.parametrize("line", LOG_LINES, ids=lambda line: line.pattern)
+def test_every_entry_points_to_rules_that_there_are(line: LogLine) -> None:
+    assert line.rules
+    assert set(line.rules) <= {rule.id for rule in ALL_RULES}
 
 
 def test_message_numbers_are_read_with_the_table() -> None:

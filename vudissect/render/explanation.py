@@ -15,4 +15,4 @@ def explanation(found: Recognised, rules: Mapping[str, Rule], style: Style, *, n
     yield f"    {found.line.program}: {found.line.meaning}"
     for role, number, row in found.messages:
         yield f"    {role}: {number} is {row.name if row is not None else 'no message of the published protocol'}"
-    yield from (f"    {rule}: {rules[rule].statement}" for rule in found.line.rules if rule in rules)
+    yield from (f"    {rule}: {rules[rule].statement}" for rule in found.line.rules)
