@@ -151,7 +151,7 @@ class Memory:
 class Listener:
     """A back-end or front-end that waits to be called."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(os.fspath(path))
         self._socket.listen(128)
@@ -166,7 +166,7 @@ class Listener:
         self._socket.close()
 
 
-def call(path: Path) -> Peer:
+def call(path: Path | str) -> Peer:
     """Connect."""
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(os.fspath(path))

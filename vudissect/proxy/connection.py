@@ -136,7 +136,8 @@ def _connected_stream(fd: int) -> socket.socket:
         if borrowed.family != socket.AF_UNIX or borrowed.type != socket.SOCK_STREAM:
             raise OSError(errno.EPROTOTYPE, "not a Unix stream socket")
         borrowed.getpeername()
-        return borrowed.dup()
+        # Not socket.dup(), which would change the blocking mode that the former owner shares.
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=os.dup(fd))
     finally:
         borrowed.detach()
 

@@ -1,0 +1,279 @@
+"""Who finds whom: every combination of roles, sides that are late or never come, one connection after the other."""
+
+import os
+import socket
+from pathlib import Path
+
+from tests.proxy.harness import Listener, Peer, call, eventually, in_background, message, relaying
+from vudissect.capture.record import Mark, RecordKind
+
+FEATURES = message("GET_FEATURES")
+REPLY = message("GET_FEATURES", bytes(8), flags=5)
+LISTEN_FRONT, LISTEN_BACK = "listen:front.sock", "listen:back.sock"
+CONNECT_FRONT, CONNECT_BACK = "connect:front.sock", "connect:back.sock"
+
+
+def talk(front: Peer, back: Peer) -> None:
+    """They are connected with each other."""
+    token = os.urandom(8)
+    asked = message("SET_VRING_NUM", token)
+    front.send(asked)
+    assert back.receive() == (asked, [])
+    back.send(REPLY)
+    assert front.receive() == (REPLY, [])
+
+
+def test_the_relay_listens_for_the_front_end_and_calls_the_back_end(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, LISTEN_FRONT, CONNECT_BACK) as relay:
+        talk(call(relay.front_path), listener.accept())
+
+
+def test_the_relay_calls_the_front_end_and_listens_for_the_back_end(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "front.sock")
+    with relaying(tmp_path, CONNECT_FRONT, LISTEN_BACK) as relay:
+        back = call(relay.back_path)
+        talk(listener.accept(), back)
+
+
+def test_the_relay_calls_both(tmp_path: Path) -> None:
+    fronts, backs = Listener(tmp_path / "front.sock"), Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
+        talk(fronts.accept(), backs.accept())
+
+
+def test_the_relay_listens_for_both(tmp_path: Path) -> None:
+    with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
+        talk(call(relay.front_path), call(relay.back_path))
+
+
+def test_abstract_sockets(tmp_path: Path) -> None:
+    name = f"vudissect-test-{os.getpid()}"
+    listener = Listener(f"\0{name}-b")
+    with relaying(tmp_path, f"listen:@{name}-f", f"connect:@{name}-b"):
+        talk(call(f"\0{name}-f"), listener.accept())
+
+
+def test_descriptors_that_are_connected_already(tmp_path: Path) -> None:
+    front, front_given = socket.socketpair()
+    back, back_given = socket.socketpair()
+    sides = (f"connect:fd:{front_given.detach()}", f"connect:fd:{back_given.detach()}")
+    with relaying(tmp_path, *sides) as relay:
+        talk(Peer(front), Peer(back))
+        front.close()
+        # They cannot be connected again.
+        relay.wait()
+    assert relay.relay.connections == 1
+
+
+def test_a_descriptor_that_listens_already(tmp_path: Path) -> None:
+    given = socket.socket(socket.AF_UNIX)
+    given.bind(os.fspath(tmp_path / "given.sock"))
+    given.listen()
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, f"listen:fd:{given.detach()}", CONNECT_BACK):
+        for _ in range(2):
+            talk(call(tmp_path / "given.sock"), listener.accept())
+    assert (tmp_path / "given.sock").exists()
+
+
+def test_one_connection_after_the_other(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        for _ in range(5):
+            front, back = call(relay.front_path), listener.accept()
+            talk(front, back)
+            front.close()
+            assert back.at_end()
+            back.close()
+    assert [record.connection for record in relay.of_kind(RecordKind.CONNECTION_OPENED)] == [1, 2, 3, 4, 5]
+    assert [record.connection for record in relay.of_kind(RecordKind.CONNECTION_CLOSED)] == [1, 2, 3, 4, 5]
+
+
+def test_a_hundred_connections_at_once(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        pairs = []
+        for _ in range(100):
+            front = call(relay.front_path)
+            pairs.append((front, listener.accept()))
+        for front, back in pairs:
+            talk(front, back)
+        for front, back in reversed(pairs):
+            talk(front, back)
+    assert len({record.connection for record in relay.messages}) == 100
+    assert len(relay.messages) == 400
+
+
+def test_the_records_of_a_connection_are_numbered_in_order(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        pairs = [(call(relay.front_path), listener.accept()) for _ in range(3)]
+        for _ in range(3):
+            for front, back in pairs:
+                talk(front, back)
+    for connection in (1, 2, 3):
+        numbers = [record.sequence for record in relay.records if record.connection == connection]
+        assert numbers == list(range(1, 9))
+
+
+def test_the_peers_are_named(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        talk(call(relay.front_path), listener.accept())
+    (opened,) = relay.of_kind(RecordKind.CONNECTION_OPENED)
+    assert opened.details["front_end_pid"] == opened.details["back_end_pid"] == os.getpid()
+    assert opened.details["front_end_uid"] == os.getuid()
+    assert str(opened.details["back_end_command"]) in Path("/proc/self/comm").read_text()
+
+
+def test_the_back_end_is_late(tmp_path: Path) -> None:
+    with relaying(tmp_path) as relay:
+        front = call(relay.front_path)
+        front.send(FEATURES)
+        eventually(lambda: bool(relay.said))
+        back = Listener(tmp_path / "back.sock").accept()
+        assert back.receive() == (FEATURES, [])
+    assert relay.said == [f"waiting for the back-end at {relay.back_path}"]
+
+
+def test_the_front_end_is_late_where_both_call(tmp_path: Path) -> None:
+    with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
+        back = call(relay.back_path)
+        back.send(REPLY)
+        eventually(lambda: bool(relay.said))
+        assert call(relay.front_path).receive() == (REPLY, [])
+    assert relay.said == [f"waiting for the front-end at {relay.front_path}"]
+
+
+def test_both_are_late_where_both_are_called(tmp_path: Path) -> None:
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK) as relay:
+        eventually(lambda: len(relay.said) == 2)
+        front = Listener(tmp_path / "front.sock").accept()
+        front.send(FEATURES)
+        back = Listener(tmp_path / "back.sock").accept()
+        assert back.receive() == (FEATURES, [])
+
+
+def test_peers_that_call_are_paired_in_order(tmp_path: Path) -> None:
+    with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
+        fronts = [call(relay.front_path) for _ in range(3)]
+        backs = [call(relay.back_path) for _ in range(3)]
+        for front, back in zip(fronts, backs, strict=True):
+            talk(front, back)
+
+
+def test_a_back_end_that_never_comes(tmp_path: Path) -> None:
+    with relaying(tmp_path, wait=0.1) as relay:
+        front = call(relay.front_path)
+        front.send(FEATURES)
+        assert front.at_end()
+        # The relay goes on listening.
+        listener = Listener(tmp_path / "back.sock")
+        talk(call(relay.front_path), listener.accept())
+    assert relay.relay.gave_up == 1
+    assert relay.relay.connections == 1
+    assert relay.said == [f"nobody listens at {relay.back_path}: gave up after 0.1 s (see --wait)"]
+    lost, *_ = relay.messages
+    assert (lost.data, lost.marks) == (FEATURES, Mark.NOT_FORWARDED)
+    closed, _ = relay.of_kind(RecordKind.CONNECTION_CLOSED)
+    assert closed.details == {"by": "proxy", "how": "the back-end is not there", "undelivered": len(FEATURES)}
+
+
+def test_a_front_end_that_leaves_before_the_back_end_comes(tmp_path: Path) -> None:
+    with relaying(tmp_path) as relay:
+        gone = call(relay.front_path)
+        gone.send(FEATURES)
+        eventually(lambda: bool(relay.said))
+        gone.close()
+        # A back-end is not bothered with what is over.
+        listener = Listener(tmp_path / "back.sock")
+        talk(call(relay.front_path), listener.accept())
+    closed, _ = relay.of_kind(RecordKind.CONNECTION_CLOSED)
+    assert closed.details == {
+        "by": "front-end",
+        "how": "left before its counterpart came",
+        "undelivered": len(FEATURES),
+    }
+    opened, _ = relay.of_kind(RecordKind.CONNECTION_OPENED)
+    assert "front_end_pid" in opened.details
+    assert "back_end_pid" not in opened.details
+
+
+def test_nobody_comes_where_both_are_called(tmp_path: Path) -> None:
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK, wait=0.1) as relay:
+        relay.wait()
+    assert relay.relay.gave_up == 1
+    assert relay.relay.connections == 0
+
+
+def test_both_are_called_again_after_a_connection(tmp_path: Path) -> None:
+    fronts, backs = Listener(tmp_path / "front.sock"), Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
+        for _ in range(2):
+            front, back = fronts.accept(), backs.accept()
+            talk(front, back)
+            front.close()
+            assert back.at_end()
+            back.close()
+
+
+def test_one_of_the_called_hangs_up_at_once(tmp_path: Path) -> None:
+    fronts = Listener(tmp_path / "front.sock")
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
+        fronts.accept().close()
+        front = fronts.accept()
+        talk(front, Listener(tmp_path / "back.sock").accept())
+
+
+def test_a_reconnecting_front_end_and_a_restarted_back_end(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        front, back = call(relay.front_path), listener.accept()
+        talk(front, back)
+        listener.close()
+        back.close()
+        assert front.at_end()
+        front.close()
+        front = call(relay.front_path)
+        os.unlink(tmp_path / "back.sock")
+        with in_background(lambda: front.send(FEATURES)):
+            back = Listener(tmp_path / "back.sock").accept()
+        assert back.receive() == (FEATURES, [])
+    assert relay.relay.connections == 2
+
+
+def test_once(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, once=True) as relay:
+        front, back = call(relay.front_path), listener.accept()
+        talk(front, back)
+        # Nobody is accepted who would not be served.
+        eventually(lambda: not relay.front_path.exists())
+        front.close()
+        relay.wait()
+        assert back.at_end()
+
+
+def test_once_and_nobody_comes(tmp_path: Path) -> None:
+    with relaying(tmp_path, once=True, wait=0.1) as relay:
+        front = call(relay.front_path)
+        relay.wait()
+        assert front.at_end()
+    assert relay.relay.gave_up == 1
+
+
+def test_a_back_end_that_is_no_stream_socket(tmp_path: Path) -> None:
+    datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    datagrams.bind(os.fspath(tmp_path / "back.sock"))
+    with relaying(tmp_path) as relay:
+        assert call(relay.front_path).at_end()
+    (said,) = relay.said
+    assert f"{relay.back_path}: cannot connect: Protocol wrong type for socket" in said
+
+
+def test_waiting_peers_are_let_go_at_the_end(tmp_path: Path) -> None:
+    with relaying(tmp_path) as relay:
+        front = call(relay.front_path)
+        eventually(lambda: bool(relay.said))
+    assert front.at_end()
