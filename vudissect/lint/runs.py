@@ -39,13 +39,13 @@ def list_text(rings: Iterable[Ring]) -> str:
 class Run:
     """The rings of a connection from the first that runs to the last that stops, as one rule has seen them.
 
-    `rings` are those that have run, `unconfirmed` those of them that were stopped before any request that was sent
-    after they began to run had been answered: nothing has shown that the back-end got so far.
+    `rings` are those that have run, `unconfirmed` those of them of which, when the first was stopped, no request that
+    was sent after they began to run had been answered: nothing has shown that the back-end got so far.
     """
 
     def __init__(self) -> None:
         self.rings: dict[int, Ring] = {}
-        self.unconfirmed: dict[int, Ring] = {}
+        self.unconfirmed: list[Ring] = []
 
     @classmethod
     def of(cls, at: At) -> "Run":
@@ -55,8 +55,8 @@ class Run:
             ring = ring_of(at)
             if ring is not None and ring.running and ring.runs_since == at.frame:
                 run.rings[ring.index] = ring
-            elif ring is not None and ring.stopped_in == at.frame and is_unconfirmed(at, ring):
-                run.unconfirmed[ring.index] = ring
+            elif ring is not None and ring.stopped_in == at.frame and not run.unconfirmed:
+                run.unconfirmed = [each for each in run.rings.values() if is_unconfirmed(at, each)]
         return run
 
     @property

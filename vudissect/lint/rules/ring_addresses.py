@@ -21,6 +21,7 @@ _PACKED_ALIGNMENT = {"desc": 16, "avail": 4, "used": 4}
 _MOST_ENTRIES = 32768
 
 _SECOND = 1_000_000_000
+_MOST_LISTED = 4
 
 
 def _parts(addresses: Addresses) -> dict[str, int]:
@@ -57,8 +58,8 @@ def ring_in_memory(at: At) -> Findings:
         place, last_place = connection.ring_address(start), connection.ring_address(last)
         if place is None:
             yield at.finding(
-                f"{part} of ring {ring.index}, {start:#x}, lies in none of the {len(connection.memory.regions)} "
-                f"regions{_in_other_addresses(at, start)}",
+                f"{part} of ring {ring.index}, {start:#x}, lies in no memory region (known: {_regions_text(at)})"
+                f"{_in_other_addresses(at, start)}",
                 frames=(connection.memory.changed_in,),
             )
             return
@@ -68,6 +69,15 @@ def ring_in_memory(at: At) -> Findings:
                 f"{place.region.number}",
                 frames=(place.region.frame,),
             )
+
+
+def _regions_text(at: At) -> str:
+    """The regions, by the addresses in which rings are told."""
+    connection = at.connection
+    by_guest, regions = connection.uses_guest_addresses, connection.memory.regions
+    starts = [(region.guest_addr if by_guest else region.user_addr, region.size) for region in regions[:_MOST_LISTED]]
+    more = f" and {len(regions) - _MOST_LISTED} more" if len(regions) > _MOST_LISTED else ""
+    return ", ".join(f"{start:#x} to {start + size:#x}" for start, size in starts) + more
 
 
 def _in_other_addresses(at: At, address: int) -> str:

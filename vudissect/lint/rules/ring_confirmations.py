@@ -15,9 +15,12 @@ from vudissect.lint.runs import (
 from vudissect.lint.words import time_text
 from vudissect.session.rings import Ring
 from vudissect.spec.effect import Effect
+from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
+
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
 def _is_replaced_in_use(at: At, ring: Ring) -> bool:
@@ -40,7 +43,9 @@ def _is_acknowledged(at: At) -> bool:
 def _replacement(at: At, ring: Ring) -> str:
     assert at.message.row is not None
     slot = ring.slots[at.message.row.effect]
-    return f"{at.event.replaced} of ring {ring.index} becomes {slot.name or 'none'} while the ring runs"
+    return (
+        f"{at.event.replaced} of ring {ring.index} becomes {slot.name or 'none'} (its no. {slot.epoch}) while it runs"
+    )
 
 
 @RULES.rule(
@@ -54,16 +59,19 @@ def call_replaced(at: At) -> Findings:
     ring = ring_of(at)
     if ring is None or not _is_replaced_in_use(at, ring):
         return
-    features, slot = at.connection.protocol_features, ring.slots[Effect.SET_CALL]
-    offered = bool((features.offered or 0) & _reply_ack(at))
-    # Where an acknowledgement was possible it is VU-VRG-21 that warns, if it was not asked for.
-    confirmable = features.acked is None or features.has(_reply_ack(at))
+    acknowledged, known = _is_acknowledged(at), at.connection.protocol_features
+    if known.has(_reply_ack(at)) and not acknowledged:
+        return  # it could have been acknowledged: VU-VRG-21
     yield at.finding(
-        f"call descriptor {_replacement(at, ring)} (the {slot.epoch}. it gets): a back-end that goes on signalling the "
-        "old one, or has just done so, loses interrupts",
-        Blame.UNKNOWN if confirmable else Blame.FRONT_END if offered else Blame.BACK_END,
+        f"call descriptor {_replacement(at, ring)}: "
+        + (
+            "a back-end that goes on signalling the old one loses interrupts"
+            if acknowledged
+            else "nothing tells when the back-end takes the new one, and signals on the old one are lost"
+        ),
+        Blame.FRONT_END if (known.offered or 0) & _reply_ack(at) and not acknowledged else Blame.BACK_END,
         frames=(ring.runs_since,),
-        severity=Severity.INFO if confirmable else Severity.WARNING,
+        severity=Severity.INFO if acknowledged else Severity.WARNING,
     )
 
 
@@ -71,9 +79,12 @@ def _unconfirmed_starts(at: At) -> Findings:
     """Starts of rings after which nothing was asked whose answer would show that the back-end had got so far.
 
     That is how many front-ends start rings, and it mostly goes well. It is a warning where it did not: nothing was
-    taken from any ring. Where the rings run to the end, it is not known how it went.
+    taken from any ring. Where the rings run to the end, it is not known how it went. Rings that are enabled by rule are
+    VU-VRG-09's.
     """
     run = Run.of(at)
+    if not at.connection.features.has(_PROTOCOL_FEATURES):
+        return
     if at.over:
         rings = [ring for ring in run.rings.values() if ring.running and is_unconfirmed(at, ring)]
         severity, outcome = (
@@ -82,7 +93,7 @@ def _unconfirmed_starts(at: At) -> Findings:
         )
     elif at.message.reply and run.is_over():
         del at.memory["run"]
-        rings = list(run.unconfirmed.values()) if run.is_idle(at) else []
+        rings = run.unconfirmed if run.is_idle(at) else []
         severity = Severity.WARNING
         outcome = (
             f"in {time_text(at.connection.time - run.began)} the back-end took nothing from any ring: the first "

@@ -1,5 +1,7 @@
 """VU-VRG-09, -10, -18, -19: how rings are started, used and stopped over several messages."""
 
+from dataclasses import dataclass
+
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
@@ -89,12 +91,22 @@ def _not_used(at: At, run: Run, ring: Ring) -> Findings:
     if ring.base and long and has_not_moved(ring):
         yield at.finding(
             f"ring {ring.index} went on at {ring.base & POSITION} and stopped there after "
-            f"{time_text(connection.time - ring.began)}: if requests were waiting in it, the back-end did not look",
-            Blame.UNKNOWN,
+            f"{time_text(connection.time - ring.began)}: if buffers were waiting in it, the back-end did not look",
+            Blame.BACK_END,
             frame=ring.runs_since,
             frames=(at.frame,),
             severity=Severity.INFO,
         )
+
+
+@dataclass(slots=True)
+class _UsedAgain:
+    """A stopped ring that is set up or enabled again, since a frame and a time (ns)."""
+
+    ring: Ring
+    frame: int
+    since: int
+    enabled: bool = False
 
 
 @RULES.rule(
@@ -105,11 +117,10 @@ def _not_used(at: At, run: Run, ring: Ring) -> Findings:
     requests(Effect.SET_RING_ADDRESSES, Effect.ENABLE_RING, Effect.SET_KICK, Effect.STOP_RING) | ending(),
 )
 def started_again(at: At) -> Findings:
-    used: dict[int, tuple[int, int, bool]] = at.memory.setdefault("used", {})
-    effect, now = effect_of(at), at.connection.time
+    used: dict[int, _UsedAgain] = at.memory.setdefault("used", {})
+    effect = effect_of(at)
     if effect is None:
-        for index in sorted(used):
-            yield from _not_started_again(at, at.connection.rings[index], *used[index])
+        yield from _not_started_again(at, list(used.values()))
         return
     ring = ring_of(at)
     if ring is None:
@@ -118,24 +129,44 @@ def started_again(at: At) -> Findings:
         used.pop(ring.index, None)
     elif effect is Effect.STOP_RING:
         if ring.index in used:
-            yield from _not_started_again(at, ring, *used.pop(ring.index))
+            yield from _not_started_again(at, [used.pop(ring.index)])
     elif ring.stopped_in and ring.started is Started.STOPPED:
         enabled = effect is Effect.ENABLE_RING and ring.enabled is Enabled.ENABLED
         # QEMU enables the rings of a network device whenever its driver is reset, started or not.
         if effect is Effect.SET_RING_ADDRESSES or (enabled and at.connection.guess.device is not _NET):
-            frame, since, before = used.get(ring.index, (at.frame, now, False))
-            used[ring.index] = (frame, since, before or enabled)
+            again = used.setdefault(ring.index, _UsedAgain(ring, at.frame, at.connection.time))
+            again.enabled = again.enabled or enabled
 
 
-def _not_started_again(at: At, ring: Ring, frame: int, since: int, enabled: bool) -> Findings:
+def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     # Addresses alone may be a start that the capture has not seen to its end.
-    if enabled or at.connection.time - since >= SECOND:
+    forgotten = [again for again in used if again.enabled or at.connection.time - again.since >= SECOND]
+    if not forgotten:
+        return
+    stops = tuple(again.ring.stopped_in for again in forgotten[:MOST_LISTED])
+    rings = list_text(again.ring for again in forgotten)
+    what = "enabled" if any(again.enabled for again in forgotten) else "set up"
+    others = [
+        ring
+        for ring in at.connection.rings.values()
+        if ring.started is Started.STARTED and ring.slots[Effect.SET_KICK].frame > max(stops)
+    ]
+    if others:
+        # That is how a guest uses fewer queues after a reboot; but back-ends have taken it for a start.
         yield at.finding(
-            f"ring {ring.index}, stopped in #{ring.stopped_in}, is {'enabled' if enabled else 'set up'} again, but "
-            "gets no kick descriptor: it stays stopped",
+            f"{rings}: {what} again after the stop in #{stops[0]}, but only {list_text(others)} started again; a "
+            "back-end must leave the others alone, their addresses may be those of before",
+            Blame.BACK_END,
+            frame=forgotten[0].frame,
+            frames=stops,
+            severity=Severity.INFO,
+        )
+    else:
+        yield at.finding(
+            f"{rings}: {what} again after the stop in #{stops[0]}, but without a new kick descriptor it stays stopped",
             Blame.FRONT_END,
-            frame=frame,
-            frames=(ring.stopped_in,),
+            frame=forgotten[0].frame,
+            frames=stops,
         )
 
 
@@ -151,7 +182,7 @@ def partly_used(at: At) -> Findings:
     used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
     if used and unused and at.connection.whole and at.first():
         yield at.finding(
-            f"only {list_text(used)} of {len(rings)} rings ran, {list_text(unused)} did not: SeaBIOS, iPXE and guests "
+            f"of {len(rings)} rings only {list_text(used)} ran, not {list_text(unused)}: SeaBIOS, iPXE and guests "
             "without multi-queue use the first ones only, and a back-end that waits for all does nothing",
             Blame.BACK_END,
             frame=used[0].runs_since,
@@ -175,7 +206,7 @@ def enabled_early(at: At) -> Findings:
             missing.append("kick descriptor")
         if at.fields["num"] and missing and at.first():
             yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
-    elif not ring.slots[Effect.SET_KICK].epoch:
+    elif not ring.slots[Effect.SET_KICK].epoch and connection.features.has(_PROTOCOL_FEATURES):
         running = [other for other in connection.rings.values() if other.running]
         if running and at.first():
             yield at.finding(

@@ -5,11 +5,12 @@ How rings run stands in `ring_runs`, where they lie in `ring_addresses`.
 
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, messages, replies, requests
+from vudissect.lint.waiting import left_by
 from vudissect.session.rings import Ring, Started
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Device
+from vudissect.spec.model import Device, Side
 
 RULES = RuleBook()
 
@@ -21,6 +22,8 @@ _MOST_ENTRIES = 32768
 _SPLIT_INDEX = 0xFFFF
 _HALF = 0xFFFF
 _WRAP = 0x8000
+
+_IN_BAND = "INBAND_NOTIFICATIONS"
 
 _NAMES_A_RING = (
     Effect.SET_RING_SIZE,
@@ -252,43 +255,35 @@ def shared_kick(at: At) -> Findings:
 @RULES.rule(
     "VU-VRG-14",
     Severity.ERROR,
-    "rings are kicked and called by message only with INBAND_NOTIFICATIONS, and then without descriptors",
-    f"{SPEC}, In-band notifications; a descriptor is preferred where there is one",
-    messages(lambda row, reply: row is not None and not reply and "INBAND_NOTIFICATIONS" in row.gate.protocol)
-    | requests(Effect.SET_KICK, Effect.SET_CALL),
+    "rings are kicked and called by message only with INBAND_NOTIFICATIONS",
+    f"{SPEC}, In-band notifications",
+    messages(lambda row, reply: row is not None and not reply and _IN_BAND in row.gate.protocol),
 )
 def in_band(at: At) -> Findings:
-    connection, row = at.connection, at.message.row
-    if row is None:
-        return
-    if "INBAND_NOTIFICATIONS" in row.gate.protocol:
-        if connection.lacks("INBAND_NOTIFICATIONS") and at.first(row.name):
-            yield at.finding(
-                f"{at.name} for ring {at.fields.get('index', '?')}, but INBAND_NOTIFICATIONS is not negotiated: the "
-                "receiver need not know it"
-            )
-    elif (
-        at.event.descriptors
-        and connection.protocol_features.has(connection.protocol.protocol_features.known("INBAND_NOTIFICATIONS"))
-        and at.first("descriptor")
-    ):
-        # Not wrong by itself: the specification lets the descriptor win, and QEMU does not know in-band messages.
+    # That descriptors are passed although it is negotiated is VU-NEG-08, that both are used VU-INB-01.
+    if at.connection.lacks(_IN_BAND) and at.first(at.name):
         yield at.finding(
-            f"INBAND_NOTIFICATIONS is negotiated, but ring {at.fields['index']} gets {at.event.descriptors[0].name}: "
-            "notifications will come through it, not as messages",
-            Blame.UNKNOWN,
-            severity=Severity.INFO,
+            f"{at.name} for ring {at.fields.get('index', '?')}, but {_IN_BAND} is not negotiated: the receiver need "
+            "not know it"
         )
 
 
 @RULES.rule(
     "VU-VRG-15",
     Severity.INFO,
-    "call and err descriptors may come before the features: back-ends must take them",
-    "QEMU ae50ae0b91 (since 7.1 also err descriptors)",
-    requests(Effect.SET_CALL, Effect.SET_ERR),
+    "a back-end takes call and err descriptors before the features",
+    "QEMU has always sent call descriptors that early, since 7.1 (ae50ae0b91) also err descriptors",
+    requests(Effect.SET_CALL, Effect.SET_ERR) | ending(),
 )
 def before_features(at: At) -> Findings:
-    connection = at.connection
-    if connection.whole and connection.features.acked is None and at.first():
-        yield at.finding(f"{at.name} of ring {at.fields.get('index')} comes before the features", Blame.UNKNOWN)
+    # Every session with QEMU has it. It is worth a word where the back-end may have left because of it.
+    if not at.over:
+        if at.connection.whole and at.connection.features.acked is None:
+            at.memory["last"] = (at.frame, f"{at.name} of ring {at.fields.get('index', '?')}")
+    elif "last" in at.memory and at.connection.features.acked is None and left_by(at) == Side.BACK_END.label:
+        frame, what = at.memory["last"]
+        yield at.finding(
+            f"the back-end left after {what} and before any features were acknowledged: it must take that so early",
+            Blame.BACK_END,
+            frame=frame,
+        )
