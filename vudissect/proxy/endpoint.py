@@ -94,6 +94,7 @@ def _inherited(fd: int) -> socket.socket:
     except OSError as error:
         raise AddressError(f"fd:{fd}: {error.strerror}: a Unix stream socket is needed") from None
     if inherited.family != AF_UNIX or inherited.type != SOCK_STREAM:
+        inherited.detach()
         raise AddressError(f"fd:{fd}: not a Unix stream socket")
     return inherited
 

@@ -1,0 +1,45 @@
+"""Addresses as they are written on the command line."""
+
+import pytest
+
+from vudissect.proxy.address import Address, AddressError, Role, parse_address, parse_side
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("listen:a.sock", Address(Role.LISTEN, "a.sock")),
+        ("connect:/run/with:colon", Address(Role.CONNECT, "/run/with:colon")),
+        ("listen:@name", Address(Role.LISTEN, "\0name")),
+        ("connect:fd:7", Address(Role.CONNECT, fd=7)),
+        ("listen:" + "x" * 107, Address(Role.LISTEN, "x" * 107)),
+    ],
+)
+def test_what_is_understood(text: str, address: Address) -> None:
+    assert parse_side(text) == address
+    assert f"{address.role}:{address}" == text
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a.sock", "say listen:ADDRESS or connect:ADDRESS"),
+        ("dial:a.sock", "say listen:ADDRESS or connect:ADDRESS"),
+        ("listen:", "names no socket"),
+        ("listen:@", "names no socket"),
+        ("listen:fd:", "the number of an open descriptor"),
+        ("listen:fd:-1", "the number of an open descriptor"),
+        ("listen:fd:²", "the number of an open descriptor"),
+        ("listen:a\0b", "a NUL"),
+        ("listen:" + "x" * 108, "108 bytes, but a socket's name has at most 107"),
+        ("listen:@" + "é" * 54, "109 bytes"),
+    ],
+)
+def test_what_is_not(text: str, complaint: str) -> None:
+    with pytest.raises(AddressError, match=complaint):
+        parse_side(text)
+
+
+def test_a_path_may_be_relative() -> None:
+    assert parse_address(Role.LISTEN, "./a.sock").is_path
+    assert not parse_address(Role.LISTEN, "@a.sock").is_path

@@ -1,0 +1,156 @@
+"""The listening socket's file: private, never in the place of something that lives, gone at the end."""
+
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vudissect.proxy.address import Address, AddressError, Role
+from vudissect.proxy.endpoint import Listener, claim, dial
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.sock"
+
+
+def listen(path: Path) -> Listener:
+    return Listener(Address(Role.LISTEN, os.fspath(path)))
+
+
+def test_it_is_private_from_the_first_moment(path: Path) -> None:
+    before = os.umask(0)
+    modes = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                modes.add(stat.S_IMODE(path.stat().st_mode))
+            except FileNotFoundError:
+                continue
+
+    onlooker = threading.Thread(target=look)
+    onlooker.start()
+    try:
+        for _ in range(200):
+            listen(path).close()
+        listener = listen(path)
+        modes.add(stat.S_IMODE(path.stat().st_mode))
+        listener.close()
+    finally:
+        done.set()
+        onlooker.join()
+        os.umask(before)
+    assert modes == {0o600}
+
+
+def test_it_is_gone_at_the_end(path: Path) -> None:
+    listen(path).close()
+    assert not path.exists()
+
+
+def test_a_dead_socket_is_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(path))
+    listener = listen(path)
+    assert dial(Address(Role.CONNECT, os.fspath(path)))
+    listener.close()
+
+
+def test_a_live_socket_is_not_replaced_nor_disturbed(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(os.fspath(path))
+        live.listen()
+        live.setblocking(False)
+        with pytest.raises(AddressError, match="in use by a running program"):
+            listen(path)
+        with pytest.raises(BlockingIOError):
+            live.accept()
+    assert path.exists()
+
+
+def test_a_live_datagram_socket_is_not_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as live:
+        live.bind(os.fspath(path))
+        with pytest.raises(AddressError, match="in use by a running program"):
+            listen(path)
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_another_kind_of_file_is_not_replaced(path: Path, make: Callable[[Path], None]) -> None:
+    make(path)
+    with pytest.raises(AddressError, match="exists and is not a socket"):
+        listen(path)
+    assert os.path.lexists(path)
+
+
+def test_somebody_elses_socket_is_not_removed(path: Path) -> None:
+    listener = listen(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(os.fspath(path))
+        listener.close()
+        assert path.exists()
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(AddressError, match=r"nowhere/a\.sock: cannot listen there: No such file or directory"):
+        listen(tmp_path / "nowhere" / "a.sock")
+
+
+def test_nobody_is_there_yet(path: Path) -> None:
+    assert dial(Address(Role.CONNECT, os.fspath(path))) is None
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(path))
+        assert dial(Address(Role.CONNECT, os.fspath(path))) is None
+
+
+def test_so_many_call_that_the_next_must_wait(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(os.fspath(path))
+        busy.listen(0)
+        address = Address(Role.CONNECT, os.fspath(path))
+        callers = []
+        while caller := dial(address):
+            callers.append(caller)
+        assert callers
+        busy.accept()
+        assert dial(address)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_descriptor_that_is_not_open(role: Role) -> None:
+    with pytest.raises(AddressError, match="fd:987654: Bad file descriptor"):
+        claim(Address(role, fd=987654))
+
+
+def test_a_descriptor_that_is_no_socket() -> None:
+    reading, _ = os.pipe()
+    with pytest.raises(AddressError, match="a Unix stream socket is needed"):
+        claim(Address(Role.CONNECT, fd=reading))
+
+
+def test_a_descriptor_that_is_another_kind_of_socket() -> None:
+    with (
+        socket.socket(socket.AF_INET) as other,
+        pytest.raises(AddressError, match="not a Unix stream socket"),
+    ):
+        claim(Address(Role.CONNECT, fd=other.fileno()))
+
+
+def test_a_descriptor_that_does_not_listen() -> None:
+    one, _ = socket.socketpair()
+    with pytest.raises(AddressError, match="does not listen"):
+        Listener(Address(Role.LISTEN, fd=one.detach()))
+
+
+def test_a_descriptor_is_not_passed_to_programs_that_are_started(path: Path) -> None:
+    one, _ = socket.socketpair()
+    one.set_inheritable(True)
+    claim(Address(Role.CONNECT, fd=one.fileno()))
+    assert not one.get_inheritable()
