@@ -9,7 +9,7 @@ from typing import Any
 from vudissect.capture.record import Mark
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.objects import Objects
-from vudissect.conversation.values import choice, config_bytes, duration, feature_numbers, number, value_of, word
+from vudissect.conversation.values import choice, config_bytes, duration, feature_numbers, number, value_of, word, zeros
 from vudissect.session.connection import Connection
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.model import Answer, Device, Field, Layout, Meaning, Message
@@ -21,6 +21,7 @@ _REGION = re.compile(r"(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+))?,?")
 _PACKED_BASE = re.compile(r"avail (\d+) wrap ([01]) used (\d+) wrap ([01])")
 _RESULT = re.compile(r"\bok\b|FAILED \((\d+)\)|\back[= ](\d+)")
 _ENTRY = re.compile(r"([a-z]+)(\d+)")
+_MOST_ENTRIES = 4096
 _MARKS = {mark.name.lower(): mark for mark in Mark if mark.name}
 _REGION_MEANINGS = (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
 # A field that holds one of these need not be named.
@@ -177,6 +178,8 @@ class Contents:
         array = self.layout.array
         if array is None or match is None or match[1] != array.name.removesuffix("s"):
             return None
+        if int(match[2]) >= _MOST_ENTRIES:
+            raise ConversationError(f"{text}: at most {_MOST_ENTRIES} {array.name} can be said")
         entries: list[dict[str, Any]] = self.fields.setdefault(array.name, [])
         entries.extend({} for _ in range(int(match[2]) + 1 - len(entries)))
         return entries[int(match[2])]
@@ -261,7 +264,7 @@ class Contents:
         if tail is not None and tail.field.name not in self.fields:
             factors = (each if isinstance(each, int) else self.fields.get(each, 0) for each in tail.length)
             size = prod(factors)
-            self.fields[tail.field.name] = config_bytes(self.device, self.config, size) if self.device else bytes(size)
+            self.fields[tail.field.name] = config_bytes(self.device, self.config, size) if self.device else zeros(size)
 
 
 def _hexadecimal(text: str) -> bytes:

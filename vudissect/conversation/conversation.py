@@ -8,6 +8,7 @@ talk.silence(2 * SECOND)
 talk.close("back-end")
 """
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,7 +96,7 @@ class Conversation:
         flags = 0 if channel is Channel.GPU else VERSION if row is None else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
         data = (
-            self._header.pack(
+            self._pack_header(
                 row.id if row is not None else int(name),
                 flags if header_flags is None else header_flags,
                 len(payload) if header_size is None else header_size,
@@ -170,6 +171,12 @@ class Conversation:
                 return layout
         raise ConversationError(f"{row.name} has no layout {wanted!r}; it has {', '.join(each.name for each in known)}")
 
+    def _pack_header(self, number: int, flags: int, size: int) -> bytes:
+        try:
+            return self._header.pack(number, flags, size)
+        except struct.error as error:
+            raise ConversationError(f"header of message {number}, flags {flags}, size {size}: {error}") from None
+
     def _payload(self, row: Message, layout: Layout, fields: dict[str, Any]) -> bytes:
         try:
             message = self._codec.encode(row, layout, from_fields(layout, fields))
@@ -182,9 +189,12 @@ class Conversation:
         return list(Session(protocol=self.protocol, **options).events(self.records))
 
     def capture(self) -> bytes:
-        """The conversation as a capture file."""
+        """The conversation as a capture file; `ConversationError` for numbers that no capture can hold."""
         encoder = CaptureEncoder("vudissect", "a conversation written by hand", _SNAPLEN, EPOCH)
-        return encoder.preamble() + b"".join(map(encoder.record, self.records))
+        try:
+            return encoder.preamble() + b"".join(map(encoder.record, self.records))
+        except struct.error as error:
+            raise ConversationError(f"a number does not fit into a capture: {error}") from None
 
     def _record(
         self,

@@ -85,7 +85,7 @@ class _Reader:
         records = self.conversation.records
         if seconds is None or not records:
             return MILLISECOND
-        return max(0, records[0].received + round(float(seconds) * 1e9) - records[-1].received)
+        return max(0, records[0].received + (duration(f"{seconds}s") or 0) - records[-1].received)
 
     def _silence(self, text: str) -> None:
         length = duration(text.strip())

@@ -12,9 +12,14 @@ from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.fields import from_fields
 
+MOST_BYTES = 1 << 24
+"""What a payload may have at most: typing errors must not fill the memory."""
+
+_LONGEST = 10**16
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _NUMBER = re.compile(r"(-?\d+|0x[0-9a-f]+)([KMGT]?)", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s)")
+_BIT = re.compile(r"bit(\d|[1-5]\d|6[0-3])")
 _PLACE = re.compile(r"region(\d+)\+(\S+)")
 _TEXTS = frozenset({Meaning.MAC, Meaning.UUID, Meaning.TEXT, Meaning.BYTES, Meaning.CONFIG, Meaning.SECRET})
 _NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
@@ -32,13 +37,25 @@ def number(text: str) -> int:
 def duration(text: str) -> int | None:
     """`2s`, `4.5ms`, `20us` in nanoseconds; None for what is no duration."""
     match = _DURATION.fullmatch(text)
-    return None if match is None else round(float(match[1]) * _NANOSECONDS[match[2]])
+    if match is None:
+        return None
+    length = float(match[1]) * _NANOSECONDS[match[2]]
+    if length > _LONGEST:
+        raise ConversationError(f"{text} is too long")
+    return round(length)
+
+
+def zeros(size: int) -> bytes:
+    """So many bytes; `ConversationError` where nobody can mean it."""
+    if not 0 <= size <= MOST_BYTES:
+        raise ConversationError(f"a payload of {size} bytes is too much; at most {MOST_BYTES} can be said")
+    return bytes(size)
 
 
 def value_of(field: Field, text: str, connection: Connection | None, device: Device | None) -> Any:
     """The value of a field of the table, as text in a conversation."""
     if field.meaning is Meaning.PIXELS:
-        return bytes(number(text))
+        return zeros(number(text))
     if field.code.endswith("s"):
         if field.meaning not in _TEXTS:
             raise ConversationError(f"{field.name} cannot be said")
@@ -82,8 +99,8 @@ def word(names: list[str], numbers: Mapping[str, int]) -> int:
     for name in names:
         if name in numbers:
             value |= 1 << numbers[name]
-        elif name.removeprefix("bit").isdecimal() and name.startswith("bit"):
-            value |= 1 << int(name.removeprefix("bit"))
+        elif match := _BIT.fullmatch(name):
+            value |= 1 << int(match[1])
         elif name[:1].isdigit():
             value |= number(name)
         else:
@@ -97,7 +114,7 @@ def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
     fields = {
         field.name: value_of(field, values[field.name], None, device) for field in layout.fields if field.name in values
     }
-    return layout_codec(layout, "little").encode(from_fields(layout, fields))[:size].ljust(size, b"\0")
+    return layout_codec(layout, "little").encode(from_fields(layout, fields))[:size].ljust(len(zeros(size)), b"\0")
 
 
 def _hint(name: str) -> str:
