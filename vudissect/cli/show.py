@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
@@ -92,7 +92,7 @@ def _device(name: str | None) -> Device | None:
 
 
 def _text(
-    judged: Iterable[tuple[Event, list[Finding]]], transcript: Transcript, session: Session, linter: Linter
+    judged: Iterable[tuple[Event, Sequence[Finding]]], transcript: Transcript, session: Session, linter: Linter
 ) -> Iterator[str]:
     for event, findings in judged:
         yield transcript.text(event, findings)

@@ -24,7 +24,7 @@ def lacking(connection: Connection, gate: Gate) -> Lack | None:
     names: list[str] = []
     frames: set[int] = set()
     for word, bits, needed in words:
-        there, told_in = _what_is_there(word, gate.phase, connection.whole)
+        there, told_in = _what_is_there(word, gate.phase, connection.from_start)
         missing = [name for name in needed if there is not None and not there & bits.known(name)]
         if missing:
             names += missing
@@ -35,11 +35,11 @@ def lacking(connection: Connection, gate: Gate) -> Lack | None:
     return Lack(f"{' and '.join(names)} {verb} not {gate.phase.value}", tuple(sorted(frames)))
 
 
-def _what_is_there(word: Negotiation, phase: PhaseNeeded, whole: bool) -> tuple[int | None, int]:
+def _what_is_there(word: Negotiation, phase: PhaseNeeded, from_start: bool) -> tuple[int | None, int]:
     """The features that have come as far as a gate asks for, None for unknown, and the frame that told it."""
-    offered = word.offered if word.offered is not None or not whole else 0
+    offered = word.offered if word.offered is not None or not from_start else 0
     if phase is PhaseNeeded.OFFERED:
         return offered, word.offered_in
-    if word.acked is not None or whole:
+    if word.acked is not None or from_start:
         return word.acked or 0, word.acked_in
     return offered, word.offered_in

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from vudissect.capture.record import RecordKind
-from vudissect.lint.rule import SLOW, At, Trigger, ending, events
+from vudissect.lint.at import At
+from vudissect.lint.rule import SLOW, Trigger, ending, events
 from vudissect.session.pairing import Request
 from vudissect.spec.model import Channel, Side
 

@@ -6,7 +6,8 @@ stopped does: a ring that stops where it began has seen no request.
 
 from collections.abc import Iterable
 
-from vudissect.lint.rule import At, replies, requests
+from vudissect.lint.at import At
+from vudissect.lint.rule import replies, requests
 from vudissect.session.rings import Ring, Started
 from vudissect.spec.effect import Effect
 

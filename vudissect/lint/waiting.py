@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.lint.rule import At
+from vudissect.lint.at import At
 from vudissect.session.pairing import Request
 
 # Who leaves sooner than this after asking did not wait for the answer.

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, events, irregular, messages, replies
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies
 from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Answer, Channel, Meaning, Message, Side

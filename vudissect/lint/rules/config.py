@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, messages, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, messages, requests
 from vudissect.lint.values import undefined_choices
 from vudissect.spec.devices.storage import BLK
 from vudissect.spec.effect import Effect

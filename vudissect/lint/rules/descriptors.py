@@ -2,8 +2,9 @@
 
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, carrying, ending, irregular, messages, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages, requests
 from vudissect.session.names import NamedDescriptor
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Descriptors, FdKind, Message, Side

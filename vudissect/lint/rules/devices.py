@@ -3,9 +3,10 @@
 from typing import Any
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, messages, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
 from vudissect.lint.waiting import waited_in_vain
 from vudissect.session.rings import Started
 from vudissect.spec.crypto import SESSION_C1, SESSION_C2, SESSION_C3

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 
 from vudissect.capture.record import Mark
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, irregular, messages, replies, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
 from vudissect.session.event import Kind
 from vudissect.spec.dialects import DIALECTS
 from vudissect.spec.dialects.dialect import Dialect

@@ -1,8 +1,9 @@
 """VU-HDR: what the header of a message says, and how the message came over the socket."""
 
 from vudissect.capture.record import Mark
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, carrying, ending, irregular, messages
+from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages
 from vudissect.spec.crypto import SESSION_C1
 from vudissect.spec.dialects.drafts import MST_2015
 from vudissect.spec.effect import Effect

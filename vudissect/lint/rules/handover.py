@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, replies, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
 from vudissect.lint.values import undefined_choices
 from vudissect.lint.waiting import left_by, waited_in_vain
 from vudissect.session.names import NamedDescriptor

@@ -1,8 +1,9 @@
 """VU-IOT: the device IOTLB. Most messages of a capture can be these: the rules look at values, not at named fields."""
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, requests
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Gate
 from vudissect.spec.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE

@@ -8,8 +8,9 @@ from functools import partial
 from itertools import zip_longest
 
 from vudissect.capture.record import Mark
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, messages, replies, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
 from vudissect.session.connection import Postcopy
 from vudissect.session.memory import Region
 from vudissect.spec.effect import Effect

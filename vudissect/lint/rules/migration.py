@@ -1,8 +1,9 @@
 """VU-LOG and VU-PCP: migration by dirty log and by postcopy. What else is handed over stands in `handover`."""
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, Trigger, ending, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.waiting import left_by, waited_in_vain
 from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.event import Kind

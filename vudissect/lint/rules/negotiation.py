@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from functools import cache
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, ending, replies, requests
+from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, ending, replies, requests
 from vudissect.session.rings import Started
 from vudissect.spec.devices import feature_names
 from vudissect.spec.devices.network import NET
@@ -97,7 +98,7 @@ def unasked_protocol_features(at: At) -> Findings:
     assert at.message.row is not None
     if at.message.row.effect is Effect.OFFER_PROTOCOL_FEATURES:
         at.memory["asked"] = True
-    elif "asked" not in at.memory and at.connection.opened is not None and not at.connection.gap and at.first():
+    elif "asked" not in at.memory and at.connection.from_start and at.first():
         names = at.connection.protocol.protocol_features.names(at.fields.get("features", 0))
         yield at.finding(
             f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which it was never asked what "

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, messages, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, requests
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Gate, Message, PhaseNeeded
 

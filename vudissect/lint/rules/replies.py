@@ -2,8 +2,9 @@
 
 from enum import Enum
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, irregular, replies
+from vudissect.lint.rule import SPEC, Findings, RuleBook, irregular, replies
 from vudissect.lint.words import request_text
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Answer, Channel
@@ -29,8 +30,8 @@ def _stray(at: At) -> _Stray | None:
     """How an answer came to belong to no request; None if it belongs to one, or may belong to one not captured."""
     connection, message = at.connection, at.message
     waiting = connection.waiting[at.event.record.channel]
-    seen_all = (connection.opened is not None and not connection.gap) or waiting.answered
-    if not message.reply or at.event.request is not None or not seen_all or len(message.data) < HEADER_SIZE:
+    nothing_missed = connection.from_start or waiting.answered
+    if not message.reply or at.event.request is not None or not nothing_missed or len(message.data) < HEADER_SIZE:
         return None
     request, _ = waiting.answered.get(message.id, (None, 0))
     unasked = waiting.unasked.get(message.id, 0)

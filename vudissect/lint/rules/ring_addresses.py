@@ -1,7 +1,8 @@
 """VU-MEM-05 and VU-VRG-05, -16, -17: where rings lie."""
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.session.rings import Addresses, Ring
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES

@@ -1,7 +1,8 @@
 """VU-VRG-12, -20, -21: whether a front-end waits until what it tells of a ring is in place."""
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import At, Findings, RuleBook, ending, requests
+from vudissect.lint.rule import Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
     SECOND,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
     POSITION,

@@ -3,8 +3,9 @@
 How rings run stands in `ring_runs`, where they lie in `ring_addresses`.
 """
 
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, At, Findings, RuleBook, ending, messages, replies, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
 from vudissect.lint.waiting import left_by
 from vudissect.session.rings import Ring, Started
 from vudissect.spec.devices import device_by_name

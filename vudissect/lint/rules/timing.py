@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import ENDINGS, hang_of
-from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, events, irregular, requests
+from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular, requests
 from vudissect.lint.words import event_text, request_text, time_text
 from vudissect.session.event import Event
 from vudissect.session.rings import Enabled

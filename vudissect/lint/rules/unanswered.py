@@ -1,9 +1,10 @@
 """VU-RPL-03, 04, 08 and 10: answers that never come: who waits, since when, and for whom."""
 
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.hang import ENDINGS, Hang, hang_of
-from vudissect.lint.rule import SLOW, SPEC, At, Findings, RuleBook, events, irregular
+from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.session.pairing import Request
 from vudissect.spec.model import Answer, Channel, Side

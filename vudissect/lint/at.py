@@ -1,0 +1,175 @@
+"""Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
+
+from collections import Counter, deque
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from vudissect.capture.record import RecordKind
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.session.connection import Connection
+from vudissect.session.event import Event
+from vudissect.session.pairing import Request
+from vudissect.spec.model import Channel
+from vudissect.wire.codec import WireMessage
+from vudissect.wire.fields import Fields, to_fields
+
+# A hostile peer must not fill the memory of a rule.
+_MOST_KEYS = 256
+
+# How much of what was said last on a channel, and found last on a connection, a rule can look back at.
+_RECENT = 4
+_RECENT_FINDINGS = 16
+
+# By `Side`.
+_BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
+
+
+class Asked(Protocol):
+    """What a finding says of the rule that made it."""
+
+    @property
+    def id(self) -> str:
+        """VU-…"""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is to break it."""
+
+    @property
+    def source(self) -> str:
+        """Where it is written."""
+
+
+class Remembered:
+    """What is remembered of one connection: by each rule, and of the last events and findings."""
+
+    __slots__ = ("found", "lost_sync", "recent", "rules", "told")
+
+    def __init__(self) -> None:
+        self.rules: dict[str, dict[Any, Any]] = {}
+        self.recent: tuple[deque[Event], ...] = tuple(deque(maxlen=_RECENT) for _ in Channel)
+        self.found: deque[Finding] = deque(maxlen=_RECENT_FINDINGS)
+        self.told: Counter[str] = Counter()
+        self.lost_sync: dict[Channel, int] = {}
+
+
+class At:
+    """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one)."""
+
+    __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "event", "rule")
+
+    def __init__(
+        self, event: Event, remembered: Remembered, lasting: dict[str, dict[Any, Any]], finished: bool = False
+    ) -> None:
+        self.event = event
+        self.rule: Asked
+        self._remembered = remembered
+        self._lasting = lasting
+        self._finished = finished
+        self._fields: Fields | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The state after the event."""
+        return self.event.connection
+
+    @property
+    def over(self) -> bool:
+        """Whether this is the end: the connection was closed, or the capture ends."""
+        return self._finished or self.event.record.kind is RecordKind.CONNECTION_CLOSED
+
+    @property
+    def unanswered(self) -> tuple[Request, ...]:
+        """Where a connection or channel ends: the requests that did not get the answer that they are owed."""
+        if not self._finished:
+            return self.event.unanswered
+        return tuple(request for waiting in self.connection.waiting for request in waiting.owed())
+
+    @property
+    def message(self) -> WireMessage:
+        """The message; only to be asked for where the trigger is a message."""
+        assert self.event.message is not None
+        return self.event.message
+
+    @property
+    def fields(self) -> Fields:
+        """The payload by field name; empty where it fits no layout."""
+        if self._fields is None:
+            message = self.message
+            self._fields = to_fields(message.layout, message.values) if message.layout is not None else {}
+        return self._fields
+
+    @property
+    def name(self) -> str:
+        """The name of the message."""
+        return self.message.row.name if self.message.row is not None else f"message {self.message.id}"
+
+    @property
+    def frame(self) -> int:
+        """The number of the frame."""
+        return self.event.record.frame
+
+    @property
+    def memory(self) -> dict[Any, Any]:
+        """What this rule remembers of this connection."""
+        return self._remembered.rules.setdefault(self.rule.id, {})
+
+    @property
+    def lasting_memory(self) -> dict[Any, Any]:
+        """What this rule remembers across connections."""
+        return self._lasting.setdefault(self.rule.id, {})
+
+    def recent(self, channel: Channel) -> list[Event]:
+        """The last few messages on a channel of this connection, this one included; the newest stands last."""
+        return [event for event in self._remembered.recent[channel] if event.message is not None]
+
+    def found_in(self, frame: int) -> list[Finding]:
+        """What rules have found in a recent frame of this connection."""
+        return [finding for finding in self._remembered.found if finding.frame == frame]
+
+    def first(self, key: Hashable = None) -> bool:
+        """Whether this rule has not asked this before about the same key on this connection."""
+        known: set[Hashable] = self.memory.setdefault("asked before", set())
+        if key in known or len(known) >= _MOST_KEYS:
+            return False
+        known.add(key)
+        return True
+
+    @property
+    def sender(self) -> Blame:
+        """The side that sent the message."""
+        return _BLAMES[self.event.record.sender]
+
+    @property
+    def receiver(self) -> Blame:
+        """The side that the message was sent to."""
+        return Blame.BACK_END if self.sender is Blame.FRONT_END else Blame.FRONT_END
+
+    def lose_sync(self) -> None:
+        """From here on answers on this channel no longer belong to what was asked; rules are not asked about them."""
+        self._remembered.lost_sync.setdefault(self.event.record.channel, self.frame)
+
+    def lost_sync(self, channel: Channel) -> int | None:
+        """The frame in which the answers of a channel lost their requests, if they did."""
+        return self._remembered.lost_sync.get(channel)
+
+    def finding(
+        self,
+        message: str,
+        blame: Blame | None = None,
+        *,
+        frame: int | None = None,
+        frames: tuple[int, ...] = (),
+        severity: Severity | None = None,
+    ) -> Finding:
+        """A finding of this rule, on this message and its sender, as bad as the rule says, unless said otherwise."""
+        return Finding(
+            self.rule.id,
+            self.rule.severity if severity is None else severity,
+            self.sender if blame is None else blame,
+            self.connection.number,
+            self.frame if frame is None else frame,
+            frames,
+            message,
+            self.rule.source,
+        )
