@@ -116,6 +116,11 @@ class Connection:
         self._guest_addresses = bits.known("GPA_ADDRESSES")
 
     @property
+    def from_start(self) -> bool:
+        """Whether the negotiation cannot have been missed: its first message was seen, and none is missing since."""
+        return self.opened is not None and not self.gap
+
+    @property
     def whole(self) -> bool:
         """Whether it was seen from its beginning, so that what was never told was never said."""
         return (self.opened is not None or self.owned_since is not None) and not self.gap
@@ -166,7 +171,7 @@ class Connection:
 
     def lacks(self, feature: str) -> bool:
         """Whether a protocol feature is known not to be in force; never where its negotiation may have been missed."""
-        if self.opened is None and self.protocol_features.acked is None:
+        if not self.from_start and self.protocol_features.acked is None:
             return False
         return not self.protocol_features.has(self.protocol.protocol_features.known(feature))
 
