@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from vudissect.cli.lint import lint_records
 from vudissect.conversation.text import read_conversation
 from vudissect.lint.finding import Finding
-from vudissect.lint.linter import Linter
+from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import in_order
-from vudissect.session.session import Session, guess_devices
 
 FOLDER = Path(__file__).parent
 FIRST = 3
@@ -63,10 +63,8 @@ class Scenario:
 
     def findings(self) -> list[Finding]:
         """What lint says about it, in its order."""
-        records = read_conversation(self.text).records
-        session, linter = Session(devices=guess_devices(records)), Linter()
-        found = [finding for event in session.events(records) for finding in linter.check(event)]
-        return in_order(found + linter.finish())
+        found, _, _ = lint_records(iter(read_conversation(self.text).records), ALL_RULES)
+        return in_order(found)
 
     def _header(self, key: str) -> list[str]:
         return re.findall(rf"^# {key}: (.*)$", self.text, re.MULTILINE)

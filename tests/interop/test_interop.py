@@ -14,7 +14,6 @@ def test_all_of_them_are_here() -> None:
     assert {scenario.number for scenario in SCENARIOS} == set(range(1, 39))
 
 
-@pytest.mark.xfail(reason="rules are being written", strict=False)
 @every_scenario
 def test_what_settles_it_is_found_first(scenario: Scenario) -> None:
     found = scenario.findings()
@@ -31,7 +30,6 @@ def test_nothing_is_found_that_is_no_fault(scenario: Scenario) -> None:
     assert {finding.rule for finding in scenario.findings()}.isdisjoint(scenario.never)
 
 
-@pytest.mark.xfail(reason="rules are being written", strict=False)
 def test_the_page_of_the_documentation_is_fresh() -> None:
     page = Path(__file__).parents[2] / "docs" / "interop-bugs.md"
 

@@ -1,7 +1,7 @@
 """`vudissect lint`: what is wrong in captures, by which rule, and who is to blame."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import click
 
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.reading import look_ahead, until_truncated
 from vudissect.lint.finding import Finding
@@ -54,16 +55,24 @@ def command(
         raise SystemExit(FINDINGS)
 
 
-def lint_capture(file: str, rules: Sequence[Rule]) -> tuple[list[Finding], dict[str, int], int]:
+Linted = tuple[list[Finding], dict[str, int], int]
+
+
+def lint_capture(file: str, rules: Sequence[Rule]) -> Linted:
     """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
     with open_capture(file) as stream:
-        first, records = look_ahead(until_truncated(read_capture(stream)))
-        session, linter = Session(devices=guess_devices(first)), Linter(rules)
-        findings: list[Finding] = []
-        frames = 0
-        for event in session.events(records):
-            findings += linter.check(event)
-            frames += 1
+        return lint_records(until_truncated(read_capture(stream)), rules)
+
+
+def lint_records(records: Iterator[Record], rules: Sequence[Rule]) -> Linted:
+    """The same for records that were read already, or never written."""
+    first, records = look_ahead(records)
+    session, linter = Session(devices=guess_devices(first)), Linter(rules)
+    findings: list[Finding] = []
+    frames = 0
+    for event in session.events(records):
+        findings += linter.check(event)
+        frames += 1
     return findings + linter.finish(), linter.withheld, frames
 
 
