@@ -73,7 +73,10 @@ class Listener:
 
 
 def dial(address: Address) -> socket.socket | None:
-    """Connect, or None while nobody is there; `AddressError` where waiting will not help."""
+    """Connect, or None while nobody is there.
+
+    `AddressError` where waiting will not help, `OSError` when this process is out of resources.
+    """
     if address.fd is not None:
         return _inherited(address.fd)
     calling = socket.socket(AF_UNIX, SOCK_STREAM)

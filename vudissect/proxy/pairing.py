@@ -68,7 +68,7 @@ class Pairing:
         self._calling_since = 0.0
         self._said_so: set[Side] = set()
         self._ticking = False
-        self._cannot_accept = False
+        self._said_short = False
         self._listeners: dict[Side, Listener] = {}
         try:
             for side in _SIDES:
@@ -119,12 +119,10 @@ class Pairing:
         try:
             while accepted := listener.accept():
                 self._arrived(side, accepted)
-            self._cannot_accept = False
+            self._said_short = False
         except OSError as error:
-            # Too many open files, usually. The event would come again and again: look away from it for a while.
-            if not self._cannot_accept:
-                self._cannot_accept = True
-                self._warn(f"cannot accept the {side.label}: {error.strerror}: trying again until it works")
+            # The event would come again and again: look away from it for a while.
+            self._say_short(error)
             self._poller.change(listener.socket.fileno(), None)
             self._poller.later(_ACCEPT_AGAIN_SECONDS, self._watch_listeners)
         self._advance()
@@ -178,10 +176,19 @@ class Pairing:
         except AddressError as error:
             self._give_up(side, str(error))
             return False
+        except OSError as error:
+            self._say_short(error)
+            return False
         if sock is None:
             return False
         self._arrived(side, sock)
         return True
+
+    def _say_short(self, error: OSError) -> None:
+        """Too many open files, usually."""
+        if not self._said_short:
+            self._said_short = True
+            self._warn(f"no connection can be made: {error.strerror}: trying again until it works")
 
     def _lose_patience(self) -> None:
         """Say so when a side is not there at once, and give up after a while on one that is dialled."""

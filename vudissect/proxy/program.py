@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -46,6 +47,7 @@ def run(settings: Settings, recording: Recording) -> int:
     encoder = CaptureEncoder(f"vuproxy {__version__}", command, recording.snaplen, epoch_offset)
     recorder = Recorder(encoder, recording.snaplen, _warn)
     relay = Relay(settings, recorder, _warn)
+    _stop_on_signals(relay)
     try:
         capture = _open_capture(recording.capture, encoder)
         recorder.add_sink(capture)
@@ -53,7 +55,6 @@ def run(settings: Settings, recording: Recording) -> int:
         if not (recording.quiet or recording.capture == "-"):
             observer = Observer(recording.verbose, encoder.preamble(), _gap_maker(encoder), _warn)
             recorder.add_sink(observer.sink)
-        _stop_on_signals(relay)
         relay.run()
     finally:
         relay.close()
@@ -64,28 +65,19 @@ def run(settings: Settings, recording: Recording) -> int:
 
 
 def _open_capture(name: str | None, encoder: CaptureEncoder) -> Sink:
-    if name == "-":
-        if os.isatty(_STDOUT):
-            raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
-        fd, name = os.dup(_STDOUT), "standard output"
-    else:
-        fd, name = _create(name)
+    if name == "-" and os.isatty(_STDOUT):
+        raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
+    # A file without a name given is a new one. A named pipe without a reader is an error rather than a long wait.
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC | os.O_NONBLOCK if name else os.O_EXCL)
+    path = name or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
+    label = "standard output" if path == "-" else path
     try:
-        sink = sink_for(fd, name, encoder.preamble(), _gap_maker(encoder), _warn)
+        fd = os.dup(_STDOUT) if path == "-" else os.open(path, flags, 0o600)
+        sink = sink_for(fd, label, encoder.preamble(), _gap_maker(encoder), _warn)
     except OSError as error:
-        raise RecordingError(f"{name}: cannot be written: {error.strerror}: name another file with -w") from None
-    _warn(f"recording to {name}")
+        raise RecordingError(f"{label}: cannot be written: {error.strerror}: name another file with -w") from None
+    _warn(f"recording to {label}")
     return sink
-
-
-def _create(name: str | None) -> tuple[int, str]:
-    """A file of this name, emptied; without a name a new one, called after the time."""
-    kind_of_open = os.O_TRUNC if name else os.O_EXCL
-    name = name or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
-    try:
-        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | kind_of_open, 0o600), name
-    except OSError as error:
-        raise RecordingError(f"{name}: cannot be written: {error.strerror}: name another file with -w") from None
 
 
 def _gap_maker(encoder: CaptureEncoder) -> MakeGap:
@@ -109,4 +101,6 @@ def _stop_on_signals(relay: Relay) -> None:
 
 
 def _warn(text: str) -> None:
-    print(f"vuproxy: {text}", file=sys.stderr, flush=True)
+    # Whoever closes standard error does not want to read it; the traffic goes on.
+    with suppress(OSError):
+        print(f"vuproxy: {text}", file=sys.stderr, flush=True)

@@ -42,6 +42,7 @@ class Relay:
     def __init__(self, settings: Settings, recorder: Recorder, warn: Callable[[str], None]) -> None:
         """`AddressError` if an address cannot be used."""
         self.connections = 0
+        self._warn = warn
         self._settings = settings
         self._recorder = recorder
         self.poller = Poller()
@@ -103,7 +104,12 @@ class Relay:
 
     def _left_alone(self, side: Side, peer: socket.socket, by: Side, how: str) -> None:
         """Record what a peer has said to nobody, as a connection whose other side has never been there."""
-        dead_end, other_end = socket.socketpair()
+        try:
+            dead_end, other_end = socket.socketpair()
+        except OSError as error:
+            self._warn(f"what the {side.label} has said is not recorded: {error.strerror}")
+            peer.close()
+            return
         other_end.close()
         sockets = (peer, dead_end) if side is Side.FRONT_END else (dead_end, peer)
         self._connect(sockets, Side(1 - side)).stop(by, how)

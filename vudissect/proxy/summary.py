@@ -29,7 +29,8 @@ class Summary:
         lines = [_count(self.relay.connections, "connection")]
         for (channel, sender), totals in sorted(self.recorder.totals.items()):
             receiver = Side(1 - sender)
-            lines.append(f"  {channel.label:7} {sender.label:>9} to {receiver.label:9}  {_traffic(totals)}")
+            who = f"{sender.label} to {receiver.label}"
+            lines.append(f"  {channel.label:7} {who}  {_traffic(totals)}")
         if self.relay.gave_up:
             lines.append(f"  nobody to talk to: {_count(self.relay.gave_up, 'time')}")
         for name, number in self.findings.items():
