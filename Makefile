@@ -48,7 +48,6 @@ docs: $(VENV)/installed
 	$(BIN)/vudissect rules --markdown > docs/rules.md
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
-	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 
 captures: $(VENV)/installed packages
 	$(BIN)/python captures/make.py
