@@ -85,6 +85,9 @@ class TestReconnectLoop:
     def test_a_front_end_that_comes_and_goes_after_its_work(self) -> None:
         assert found(self.attempts(7, 7, 7, by="front-end", started=True), "VU-TIM-02") == []
 
+    def test_a_loop_is_told_once_however_long_it_goes_on(self) -> None:
+        assert len(found(self.attempts(*[7] * 40), "VU-TIM-02")) == 1
+
     def test_twice_is_no_loop(self) -> None:
         assert found(self.attempts(7, 7), "VU-TIM-02") == []
 
@@ -177,6 +180,14 @@ class TestSilence:
         talk.front_end("GET_VRING_BASE", index=0)
         talk.silence(60 * SECOND)
         talk.back_end("CONFIG_CHANGE_MSG", Channel.BACKEND)
+        talk.close("front-end")
+
+        assert found(talk, "VU-TIM-04") == []
+
+    def test_a_window_may_be_hidden(self) -> None:
+        talk = opened()
+        talk.back_end("DMABUF_UPDATE", Channel.GPU)
+        talk.silence(60 * SECOND)
         talk.close("front-end")
 
         assert found(talk, "VU-TIM-04") == []

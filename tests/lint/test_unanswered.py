@@ -245,6 +245,14 @@ class TestWaitEdges:
 
         assert only(talk, *HANGS).blame is Blame.BOTH
 
+    def test_also_where_the_back_end_is_killed(self) -> None:
+        talk = self.deadlock()
+        talk.silence(180 * SECOND)
+        talk.event(RecordKind.CHANNEL_CLOSED, Channel.BACKEND, by="back-end", how="eof")
+        talk.close("back-end")
+
+        assert only(talk, *HANGS).blame is Blame.BOTH
+
     def test_also_where_the_capture_ends(self) -> None:
         assert only(self.deadlock(), *HANGS).blame is Blame.BOTH
 

@@ -59,3 +59,11 @@ def hang_of(at: At) -> Hang | None:
         if owed and at.lost_sync(channel) is None:
             waits[channel] = owed
     return Hang(waits, str(record.details.get("by", "")) if is_closed else "", record.received)
+
+
+def may_take_long(request: Request) -> bool:
+    """Whether an answer says that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
+    row = request.row
+    if row is None or row.channel is not Channel.GPU:
+        return False
+    return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)

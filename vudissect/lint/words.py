@@ -1,6 +1,6 @@
 """How findings name messages, times and frames."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
@@ -14,20 +14,25 @@ def request_text(request: Request) -> str:
     return f"{request.row.name if request.row is not None else f'message {request.id}'} (#{request.frame})"
 
 
+def event_name(event: Event) -> str:
+    """The name of a message."""
+    assert event.message is not None
+    return event.message.row.name if event.message.row is not None else f"message {event.message.id}"
+
+
 def event_text(event: Event) -> str:
     """A message by name and frame, and what it carries: `SET_VRING_KICK with evt#3 (#22)`."""
-    assert event.message is not None
-    name = event.message.row.name if event.message.row is not None else f"message {event.message.id}"
     carried = f" with {', '.join(named.name for named in event.descriptors)}" if event.descriptors else ""
-    return f"{name}{carried} (#{event.record.frame})"
+    return f"{event_name(event)}{carried} (#{event.record.frame})"
 
 
-def frames_text(frames: Iterable[int]) -> str:
-    """Frames: `#4, #5 and #9`; of many only the first."""
+def frames_text(frames: Sequence[int]) -> str:
+    """One frame or several: `#4, #5 and #9`; of many only the first."""
     texts = [f"#{frame}" for frame in frames]
     if len(texts) > _MOST_LISTED:
-        texts = [*texts[: _MOST_LISTED - 1], f"{len(texts) - _MOST_LISTED + 1} more"]
-    return " and ".join([*([", ".join(texts[:-1])] if texts[1:] else []), *texts[-1:]])
+        texts[_MOST_LISTED - 1 :] = [f"{len(texts) - _MOST_LISTED + 1} more"]
+    *before, last = texts
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def time_text(nanoseconds: int) -> str:

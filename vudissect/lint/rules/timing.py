@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.hang import ENDINGS, hang_of
+from vudissect.lint.hang import ENDINGS, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular, requests
-from vudissect.lint.words import event_text, request_text, time_text
+from vudissect.lint.words import event_name, event_text, request_text, time_text
 from vudissect.session.event import Event
 from vudissect.session.rings import Enabled
 from vudissect.spec.effect import Effect
@@ -49,7 +49,7 @@ class _Loop:
     since: int
     closed: int = 0
     frames: tuple[int, ...] = ()
-    processes: frozenset[int] = frozenset()
+    processes: frozenset[str] = frozenset()
 
 
 @RULES.rule(
@@ -62,20 +62,20 @@ class _Loop:
 def reconnect_loop(at: At) -> Findings:
     record, by = at.event.record, str(at.event.record.details.get("by", ""))
     if record.kind is RecordKind.CONNECTION_OPENED:
-        at.memory["opened"] = (record.received, int(record.details.get("back_end_pid", 0)))
+        at.memory["opened"] = (record.received, str(record.details.get("back_end_pid", "")))
         return
     asked = [event for event in at.recent(Channel.MAIN) if event.record.sender is Side.FRONT_END]
     if not asked or (by != Side.BACK_END.label and at.connection.rings_were_started):
         at.lasting_memory.clear()  # there was nothing to say, or it came to something
         return
-    opened, process = at.memory.get("opened", (record.received, 0))
-    end = (at.connection.programs, by, asked[-1].message and asked[-1].message.id)
+    opened, process = at.memory.get("opened", (record.received, ""))
+    end = (at.connection.programs, by, event_name(asked[-1]))
     loop = at.lasting_memory.get("loop")
     if loop is None or loop.end != end or opened - loop.closed > _SOON:
         loop = at.lasting_memory["loop"] = _Loop(end, opened)
+    loop.closed = record.received
     if len(loop.frames) == _LOOP:
         return
-    loop.closed = record.received
     loop.frames += (record.frame,)
     loop.processes |= {process}
     if len(loop.frames) == _LOOP:
@@ -95,13 +95,13 @@ def _where(asked: list[Event]) -> str:
     return " ".join(texts + [f"and did not take {event_text(event)}" for event in missed[:1]])
 
 
-def _which(processes: frozenset[int]) -> str:
+def _which(processes: frozenset[str]) -> str:
     """Whether a back-end dies, or hangs up on a front-end that comes back."""
-    if 0 in processes:
+    if "" in processes:
         return ""
     if len(processes) == 1:
         return f"; the back-end lives on (pid {min(processes)})"
-    return f"; the back-end is started anew each time (pids {', '.join(map(str, sorted(processes)))})"
+    return f"; the back-end is started anew each time (pids {', '.join(sorted(processes))})"
 
 
 @RULES.rule(
@@ -146,9 +146,12 @@ def silence(at: At) -> Findings:
     hang = hang_of(at)
     spoken = [at.recent(channel) for channel in Channel]
     last = max((events[-1].record.received for events in spoken if events), default=0)
-    if hang is None or not hang.waits or not hang.by or hang.at - last < SLOW:
+    if hang is None or not hang.by or hang.at - last < SLOW:
         return
-    oldest = min((requests[0] for requests in hang.waits.values()), key=lambda request: request.frame)
+    waiting = [requests[0] for requests in hang.waits.values() if not may_take_long(requests[0])]
+    if not waiting:
+        return
+    oldest = min(waiting, key=lambda request: request.frame)
     texts = [
         f"on the {channel.label} channel "
         + ", ".join(f"{each.record.sender.label} {event_text(each)}" for each in events)

@@ -3,7 +3,7 @@
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.lint.hang import ENDINGS, Hang, hang_of
+from vudissect.lint.hang import ENDINGS, Hang, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.session.pairing import Request
@@ -55,13 +55,8 @@ def _kept_waiting(at: At) -> list[tuple[Hang, Request]]:
         for channel, requests in hang.waits.items()
         if hang.in_vain(requests[0])
         and not (channel is Channel.MAIN and hang.by == Side.BACK_END.label)  # VU-RPL-08
-        and not (channel is Channel.GPU and _may_take_long(requests[0]))
+        and not may_take_long(requests[0])
     ]
-
-
-def _may_take_long(request: Request) -> bool:
-    # An empty answer says that a frame was shown, which a hidden window never does. For EDIDs see VU-GPU-02.
-    return request.row is None or bool(request.row.gate.gpu) or not any(layout.size for layout in request.row.reply)
 
 
 def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int, ...]) -> Finding:
@@ -83,35 +78,38 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
     Severity.ERROR,
     "the back-end answers, or takes what is sent to it, before it closes the connection",
     f"{SPEC}, Communication; QEMU: 'Read 0 instead of 12. Original request N', 'Failed to set msg fds'",
-    events(RecordKind.CONNECTION_CLOSED) | irregular(),
+    events(RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED) | irregular(),
 )
 def closed_instead(at: At) -> Findings:
-    # What happens again on the next connection is VU-TIM-02.
-    if at.event.record.kind is not RecordKind.CONNECTION_CLOSED:
+    if at.event.message is not None:
         yield from _found_nobody(at)
         return
-    hang, told = hang_of(at), at.lasting_memory
-    due = hang.waits.get(Channel.MAIN, ()) if hang is not None else ()
-    if hang is None or hang.by != Side.BACK_END.label or hang.cycle is not None or at.lost_sync(Channel.MAIN):
-        told.clear()
-    elif due and "told" not in at.memory:
-        request = due[0]
-        never = ", having answered nothing on this connection" if not at.connection.answered else ""
-        against = [
-            finding.rule
-            for finding in at.found_in(request.frame)
-            if finding.blame is Blame.FRONT_END and finding.severity is not Severity.INFO
-        ]
-        why = f"; it may have its reasons, see {against[0]} on this message" if against else ""
-        if _is_news(at, request.id):
-            yield at.finding(
-                f"the back-end closed the connection ({at.event.record.details.get('how', '')}) "
-                f"{time_text(hang.waited(request))} after {request_text(request)} instead of answering it{never} "
-                f"(QEMU: 'Read 0 instead of 12. Original request {request.id}'){why}",
-                Blame.UNKNOWN if against else Blame.BACK_END,
-                frame=request.frame,
-                frames=(at.frame,),
-            )
+    hang = hang_of(at)
+    if hang is None:
+        return
+    due = hang.waits.get(Channel.MAIN, ())
+    if hang.by != Side.BACK_END.label or hang.cycle is not None or not (due or "told" in at.memory):
+        at.lasting_memory.clear()
+    elif due and "told" not in at.memory and _is_news(at, due[0].id):
+        yield _hung_up(at, hang, due[0])
+
+
+def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
+    never = ", having answered nothing on this connection" if not at.connection.answered else ""
+    against = [
+        finding.rule
+        for finding in at.found_in(request.frame)
+        if finding.blame is Blame.FRONT_END and finding.severity is not Severity.INFO
+    ]
+    why = f"; it may have its reasons, see {against[0]} on this message" if against else ""
+    return at.finding(
+        f"the back-end closed the connection ({at.event.record.details.get('how', '')}) "
+        f"{time_text(hang.waited(request))} after {request_text(request)} instead of answering it{never} "
+        f"(QEMU: 'Read 0 instead of 12. Original request {request.id}'){why}",
+        Blame.UNKNOWN if against else Blame.BACK_END,
+        frame=request.frame,
+        frames=(at.frame,),
+    )
 
 
 def _found_nobody(at: At) -> Findings:
@@ -136,7 +134,7 @@ def _found_nobody(at: At) -> Findings:
 
 
 def _is_news(at: At, number: int) -> bool:
-    """Whether the connection before did not end just like this one."""
+    """Whether the connection before did not end just like this one; that it does is for VU-TIM-02 to say."""
     end = (at.connection.programs, number)
     told = at.lasting_memory.get("end") == end
     at.lasting_memory["end"] = end
