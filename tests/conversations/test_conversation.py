@@ -1,5 +1,7 @@
 """Conversations in Python: what is said becomes a record, and what cannot be said is refused."""
 
+from inspect import signature
+
 import pytest
 
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd, of_kind, read_back
@@ -9,6 +11,7 @@ from vudissect.host.descriptor import DescriptorKind
 from vudissect.session.event import Kind
 from vudissect.spec.model import Channel, Side
 from vudissect.spec.payloads import MEM_TABLE_TWO
+from vudissect.spec.table import UPSTREAM
 
 
 def test_a_conversation_survives_being_a_capture() -> None:
@@ -105,3 +108,10 @@ def test_what_cannot_be_said_is_named(name: str | int, options: dict[str, object
         Conversation().front_end(name, **options)
 
     assert words in str(error.value)
+
+
+def test_no_field_is_called_like_an_option() -> None:
+    options = set(signature(Conversation.say).parameters) - {"fields"}
+    layouts = {layout for row in UPSTREAM.messages for layout in (*row.request, *row.reply)}
+
+    assert {name for layout in layouts for name in layout.names} & options == set()

@@ -3,7 +3,7 @@
 import re
 
 from vudissect.capture.record import RecordKind
-from vudissect.conversation.contents import Contents
+from vudissect.conversation.contents import Place, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.values import duration
@@ -130,8 +130,8 @@ class _Reader:
         row = self.conversation.row(name, channel)
         state = self._session.connections.get(connection)
         device = self._device or (state.guess.device if state is not None else None)
-        contents = Contents(row, side is not channel.initiator, state, device)
-        options = {"after": after, "connection": connection} | contents.read(words, self._objects)
+        place = Place(row, side is not channel.initiator, state, device)
+        options = {"after": after, "connection": connection} | read_contents(words, place, self._objects)
         self.conversation.say(side, name, channel, **options)
 
     def _say_bytes(self, side: Side, channel: Channel, text: str, connection: int, after: int) -> None:
