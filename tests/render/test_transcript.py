@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conversation import Conversation, eventfd, memfd
-from tests.wire.strategies import FORMS, form_name, pack, values
+from tests.wire.strategies import FORMS, Form, form_name, pack, values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.render.style import Style
@@ -15,11 +15,11 @@ from vudissect.render.transcript import Transcript
 from vudissect.session.session import Session
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Layout, Meaning, Message, Side
+from vudissect.spec.model import Channel, Meaning, Side
 
 
 def lines(talk: Conversation, *, verbose: bool = False, times: bool = False) -> list[str]:
-    session = Session()
+    session = Session(protocol=talk.protocol)
     transcript = Transcript(Style(False), verbose=verbose, times=times)
     text = "".join(transcript.text(session.feed(record)) for record in talk.records)
     return (text + transcript.unanswered(session.unanswered())).splitlines()
@@ -251,12 +251,12 @@ def test_colour_is_only_added() -> None:
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
 @settings(max_examples=5)
 @given(data=st.data())
-def test_verbose_shows_every_field_of_every_message(form: tuple[Message, bool, Layout], data: st.DataObject) -> None:
-    row, reply, layout = form
+def test_verbose_shows_every_field_of_every_message(form: Form, data: st.DataObject) -> None:
+    protocol, row, reply, layout = form
     payload = pack(layout, data.draw(values(layout)), "<")
     side = row.initiator if not reply else Side(1 - row.initiator)
-    flags = (0 if row.channel is Channel.GPU else 1) | (4 if reply else 0)
-    talk = Conversation()
+    flags = (0 if row.channel is Channel.GPU else row.version) | (4 if reply else 0)
+    talk = Conversation(protocol=protocol)
     talk.raw(side, struct.pack("<III", row.id, flags, len(payload)) + payload, row.channel)
 
     (event,) = talk.events()

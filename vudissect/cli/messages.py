@@ -2,35 +2,58 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import NoReturn
 
 import click
 
+from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.dialects import elsewhere, meaning_detail
 from vudissect.render.table import markdown, message_detail, message_list
-from vudissect.spec.table import UPSTREAM, plain_name
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.table import UPSTREAM, Protocol, plain_name
 
 
 @click.command("messages")
 @click.argument("name", required=False)
+@click.option("--dialect", metavar="NAME", help="The table as this dialect has it (vudissect dialects lists them).")
 @click.option("--markdown", "as_markdown", is_flag=True, help="The whole table as a page of documentation.")
-def command(name: str | None, as_markdown: bool) -> None:
+def command(name: str | None, dialect: str | None, as_markdown: bool) -> None:
     """Print the message table, or all about the messages called NAME.
 
-    NAME is a name, an old name, a number or a pattern (SET_VRING_*); VHOST_USER_ in front may stay.
+    NAME is a name, an old name, a number or a pattern (SET_VRING_*); VHOST_USER_ in front may stay. What a number
+    means in other dialects is said too, unless one is chosen.
     """
     with clear_errors("messages"):
-        for line in markdown(UPSTREAM) if as_markdown else _text(name):
+        protocol = UPSTREAM if dialect is None else known_dialect(dialect).protocol
+        if as_markdown:
+            lines = markdown(protocol)
+        elif name is None:
+            lines = message_list(protocol.messages)
+        else:
+            lines = _about(name, protocol, everywhere=dialect is None)
+        for line in lines:
             click.echo(line)
 
 
-def _text(name: str | None) -> Iterator[str]:
-    if name is None:
-        return message_list(UPSTREAM.messages)
-    found = UPSTREAM.find(name)
-    if not found:
-        names = {spelling for row in UPSTREAM.messages for spelling in (row.name, *row.aliases)}
-        near = get_close_matches(plain_name(name), names, n=3)
-        fail(f"no message {name!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect messages lists them"))
-    if len(found) > 1 and not name.isdecimal():
-        return message_list(found)
-    return (line for row in found for line in (*message_detail(row), ""))
+def _about(name: str, protocol: Protocol, *, everywhere: bool) -> Iterator[str]:
+    found = protocol.find(name)
+    others = elsewhere(name) if everywhere else {}
+    if not name.isdecimal():
+        # Who asks for a name wants to know where else it is, not how else the same message looked.
+        places = {(row.channel, row.id) for row in found}
+        others = {row: dialects for row, dialects in others.items() if (row.channel, row.id) not in places}
+        if len(found) > 1:
+            return message_list(found)
+    if not found and not others:
+        _unknown(name, [dialect.protocol for dialect in DIALECTS] if everywhere else [protocol])
+    details = [message_detail(row) for row in found]
+    details += [meaning_detail(row, dialects) for row, dialects in others.items()]
+    return (line for detail in details for line in (*detail, ""))
+
+
+def _unknown(name: str, protocols: list[Protocol]) -> NoReturn:
+    rows = (row for protocol in protocols for row in protocol.messages)
+    names = {spelling for row in rows for spelling in (row.name, *row.aliases)}
+    near = get_close_matches(plain_name(name), names, n=3)
+    fail(f"no message {name!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect messages lists them"))

@@ -26,9 +26,9 @@ def message_list(messages: Iterable[Message]) -> Iterator[str]:
         if row.channel is not channel:
             channel = row.channel
             yield f"{channel.label} channel, requests of the {channel.initiator.label}:"
-            yield f"  {'id':>3} {'name':<24} {'request':<24} {'reply':<22} {'descriptors':<32} needs"
+            yield f"  {'id':>4} {'name':<26} {'request':<24} {'reply':<22} {'descriptors':<32} needs"
         yield (
-            f"  {row.id:>3} {row.name:<24} {_sizes(row.request):<24} {_reply(row):<22} "
+            f"  {row.id:>4} {row.name:<26} {_sizes(row.request):<24} {_reply(row):<22} "
             f"{_fds(row.fds):<32} {_gate(row.gate)}"
         ).rstrip()
 
@@ -38,10 +38,10 @@ def message_detail(row: Message) -> Iterator[str]:
     yield f"{row.name} ({row.channel.label} channel, {row.id}, sent by the {row.initiator.label})"
     yield f"  {row.summary}"
     for title, text in _facts(row):
-        yield f"  {title + ':':<13}{text}"
+        yield f"  {title + ':':<14}{text}"
     for title, layouts in (("request", row.request), ("reply", row.reply)):
         for layout in layouts:
-            yield f"  {title + ':':<13}{_layout_title(layout)}"
+            yield f"  {title + ':':<14}{_layout_title(layout)}"
             for offset, text in _field_rows(layout):
                 yield f"      {offset:>5}  {text}"
 
@@ -94,6 +94,8 @@ def _facts(row: Message) -> Iterator[tuple[str, str]]:
     yield "needs", _with_note(_gate(row.gate) or "nothing", row.gate.note)
     if row.opens is not None:
         yield "opens", f"the {row.opens.label} channel"
+    if row.version > 1:
+        yield "header", f"version {row.version}"
     yield "since", row.since
     yield "source", row.source
 
@@ -108,6 +110,8 @@ def _reply(row: Message) -> str:
         return "never"
     if row.answer is Answer.ON_REQUEST:
         return "ack on request"
+    if row.answer is Answer.IF_REPLY_ALL:
+        return "the request"
     sizes = _sizes(row.reply)
     return sizes if row.answer is Answer.ALWAYS else f"{sizes}; ack"
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places
-from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT, Dialect
+from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT
+from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.model import Answer, Channel, Message, Side
 from vudissect.spec.table import UPSTREAM
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of

@@ -137,14 +137,12 @@ def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     return 0
 
 
-def _bit(protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
-    if reading.row is None or reading.row.effect not in (
-        Effect.OFFER_PROTOCOL_FEATURES,
-        Effect.ACK_PROTOCOL_FEATURES,
-    ):
+def _bit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    wanted = Effect.OFFER_PROTOCOL_FEATURES if sighting.reply else Effect.ACK_PROTOCOL_FEATURES
+    if reading.row is None or reading.row.effect is not wanted or not reading.values:
         return 0
     known = protocol.protocol_features.by_number
-    return sum(number not in known for number in set_bits(reading.values[0])) if reading.values else 0
+    return sum(number not in known for number in set_bits(reading.values[0]))
 
 
 def _value(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:

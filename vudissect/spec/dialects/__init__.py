@@ -1,6 +1,7 @@
 """The dialects: revisions, drafts and forks of the protocol, each as changes to the rows and bits of upstream.
 
-They stand in the modules beside this file, by family. Here they are in order of their time, upstream first.
+They stand in the modules beside this file, by family. Here they are in order of their time, but upstream first and each
+behind what it is built on.
 """
 
 from vudissect.spec.dialects.crosvm import (
@@ -50,17 +51,17 @@ UPSTREAM_DIALECT = Dialect(
 
 DIALECTS: tuple[Dialect, ...] = (
     UPSTREAM_DIALECT,
+    V1_BASE,
     VOS_RFC,
     DOC_OFF_BY_ONE,
-    V1_BASE,
     MQ_V1,
     RESET_DEVICE_4,
     MST_2015,
     REPLY_ACK_V1,
     INPUT_RFC,
-    CRYPTO_RFC,
     SLAVE_RFC,
     CONFIG_RFC,
+    CRYPTO_RFC,
     VFIO_RFC,
     SPDK_NVME_V1,
     SPDK_NVME_V2,

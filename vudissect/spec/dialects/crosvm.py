@@ -165,6 +165,8 @@ CROSVM_2023 = Dialect(
     rows=(*_snapshots(42, "crosvm 2023-05"), _external_map(13, "crosvm 2024-01")),
 )
 
+_KEPT = (_gpu_map(1006, "crosvm 2024-03"), _external_map(1007, "crosvm 2024-03"))
+
 CROSVM_2024 = Dialect(
     key="crosvm-2024",
     title="crosvm with numbers from 1000",
@@ -179,12 +181,9 @@ CROSVM_2024 = Dialect(
         *_snapshots(1000, "crosvm 2024-03"),
         _get_regions(1004, "crosvm 2024-03"),
         *_shared_memory(1000, "crosvm 2024-03"),
-        _gpu_map(1006, "crosvm 2024-03"),
-        _external_map(1007, "crosvm 2024-03"),
+        *_KEPT,
     ),
 )
-
-_KEPT = (_gpu_map(1006, "crosvm 2024-03"), _external_map(1007, "crosvm 2024-03"))
 
 CROSVM_SHMEM20 = Dialect(
     key="crosvm-shmem20",

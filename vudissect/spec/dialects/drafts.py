@@ -145,21 +145,6 @@ INPUT_RFC = Dialect(
     ),
 )
 
-CRYPTO_RFC = Dialect(
-    key="crypto-rfc",
-    title="crypto sessions before they were merged",
-    when="2016-11 to 2018-02",
-    who="L. Gonglei (Arei), draft",
-    source=f"{_LIST}, 2016-11 to 2018-01: vhost-user: add vhost-user-crypto",
-    note="The numbers are those of today, the session is the first of the three generations.",
-    removed=later_than(main=27, backend=1, gpu=0),
-    removed_bits=bits_above(7),
-    rows=(
-        *(replace(upstream_row(Channel.MAIN, number), gate=Gate()) for number in (24, 25)),
-        replace(upstream_row(Channel.MAIN, 26), request=(crypto.SESSION_C1,), reply=(crypto.SESSION_C1,)),
-    ),
-)
-
 _SLAVE_SOURCE = f"{_LIST}, 2017-04-11, M. Coquelin: spec/vhost-user: Introduce secondary channel"
 
 SLAVE_RFC = Dialect(
@@ -248,6 +233,19 @@ CONFIG_RFC = Dialect(
             source=_CONFIG_SOURCE,
         ),
     ),
+)
+
+CRYPTO_RFC = Dialect(
+    key="crypto-rfc",
+    title="crypto sessions before they were merged",
+    when="2016-11 to 2018-02",
+    who="Gonglei, draft",
+    source=f"{_LIST}, 2016-11 to 2018-01: vhost-user: add vhost-user-crypto",
+    note="The numbers are those of today, the session is the first of the three generations.",
+    base=CONFIG_RFC,
+    removed=tuple((Channel.MAIN, number) for number in (28, 29, 30)),
+    removed_bits=(8,),
+    rows=(replace(upstream_row(Channel.MAIN, 26), request=(crypto.SESSION_C1,), reply=(crypto.SESSION_C1,)),),
 )
 
 _INBAND = Bit(13, "IN_BAND_NOTIFICATIONS", ("INBAND_NOTIFICATIONS",))

@@ -1,0 +1,103 @@
+"""Dialects as text: what differs, what a number means elsewhere, and why a dialect was chosen."""
+
+from tests.conversation import Conversation
+from vudissect.render.dialects import dialect_detail, elsewhere, verdict_lines
+from vudissect.session.dialect import Detector, detect_dialects
+from vudissect.spec.dialects import UPSTREAM_DIALECT, dialect_by_name
+from vudissect.spec.dialects.dialect import Dialect
+
+
+def named(key: str) -> Dialect:
+    dialect = dialect_by_name(key)
+    assert dialect is not None
+    return dialect
+
+
+def detail(key: str) -> str:
+    return "\n".join(dialect_detail(named(key)))
+
+
+def meanings(text: str) -> dict[str, list[str]]:
+    return {row.name: [dialect.key for dialect in dialects] for row, dialects in elsewhere(text).items()}
+
+
+def probed() -> Conversation:
+    talk = Conversation(protocol=named("probe-v2").protocol)
+    talk.ask("GET_DEVICE_ID", device_id=2)
+    return talk
+
+
+class TestDetail:
+    def test_what_is_not_there_is_said_in_short(self) -> None:
+        text = detail("mst-2015")
+
+        assert "no messages:       main 19-44, backend 1-10, gpu 1-12" in text
+        assert "no features:       2-22" in text
+
+    def test_what_the_header_may_say(self) -> None:
+        text = detail("mst-2015")
+
+        assert "header versions:   1 and 2" in text
+        assert "failed requests:   come back with 0x80000000 in their number" in text
+
+    def test_its_own_messages_and_features(self) -> None:
+        text = detail("probe-v2")
+
+        assert "protocol features: 18 PROBE" in text
+        assert [line.split()[:4] for line in text.splitlines()[-3:]] == [
+            ["41", "GET_DEVICE_ID", "0", "4"],
+            ["42", "GET_CONFIG_SIZE", "0", "4"],
+            ["43", "GET_MIN_VQ", "0", "4"],
+        ]
+
+    def test_what_it_is_built_on(self) -> None:
+        assert "built on:          crosvm-2022" in detail("crosvm-2023")
+
+
+class TestElsewhere:
+    def test_a_contested_number_has_every_meaning(self) -> None:
+        assert meanings("42") == {"SLEEP": ["crosvm-2023"], "GET_CONFIG_SIZE": ["probe-v2"]}
+
+    def test_a_vendors_number_has_its_own(self) -> None:
+        assert meanings("80") == {"NVME_ADMIN": ["spdk-nvme-v2"]}
+
+    def test_dialects_that_share_a_row_share_a_meaning(self) -> None:
+        assert meanings("PRESETUP") == {"PRESETUP": ["presetup-rfc", "vfe"]}
+
+    def test_that_nobody_answered_it_once_is_no_other_meaning(self) -> None:
+        assert "SET_VRING_NUM" not in meanings("8")
+
+
+class TestVerdict:
+    def test_where_nothing_speaks_against_upstream_a_line_is_enough(self) -> None:
+        talk = Conversation()
+        talk.ask("GET_FEATURES", features=0)
+
+        (line,) = verdict_lines(detect_dialects(talk.records)[1])
+
+        assert line.startswith("dialect: upstream ")
+
+    def test_another_is_explained(self) -> None:
+        lines = list(verdict_lines(detect_dialects(probed().records)[1]))
+
+        assert lines[0].startswith("dialect: probe-v2 (score ")
+        assert lines[1].startswith("  then: ")
+        assert any("#2 main GET_DEVICE_ID reply speaks against" in line and "upstream" in line for line in lines)
+
+    def test_what_was_told_is_said_to_be_told(self) -> None:
+        detector = Detector(UPSTREAM_DIALECT)
+        for record in probed().records:
+            detector.see(record)
+
+        lines = list(verdict_lines(detector.verdict))
+
+        assert lines[0] == "dialect: upstream (as told)"
+        assert any("speaks against upstream" in line for line in lines)
+
+    def test_two_that_fit_alike_are_named_with_what_would_tell(self) -> None:
+        talk = Conversation(protocol=named("crosvm-2022").protocol)
+        talk.ask("GET_SHARED_MEMORY_REGIONS", regions=[{"id": 0}, {"id": 1}])
+
+        lines = list(verdict_lines(detect_dialects(talk.records)[1]))
+
+        assert any(line.startswith("  crosvm-2023 fits as well; it would differ in main message 42") for line in lines)

@@ -1,0 +1,28 @@
+"""A session takes every message that any dialect knows, whatever is in it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conversation import Conversation, memfd
+from tests.wire.strategies import FORMS, Form, form_name, values
+from vudissect.session.event import Kind
+from vudissect.spec.model import Side
+from vudissect.wire.codec import Codec
+
+
+@pytest.mark.parametrize("form", FORMS, ids=form_name)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_every_form_is_understood(form: Form, data: st.DataObject) -> None:
+    protocol, row, reply, layout = form
+    wire = Codec(protocol, "little").encode(row, layout, data.draw(values(layout)), reply=reply)
+    side = row.initiator if not reply else Side(1 - row.initiator)
+    talk = Conversation(protocol=protocol)
+    talk.raw(side, wire, row.channel, descriptors=(memfd(),) * row.fds.most)
+
+    (event,) = talk.events()
+
+    assert event.kind is not Kind.MALFORMED
+    assert event.message is not None
+    assert event.message.row is row

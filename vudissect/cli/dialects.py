@@ -1,0 +1,30 @@
+"""`vudissect dialects`: the dialects, to read."""
+
+from difflib import get_close_matches
+
+import click
+
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.dialects import dialect_detail, dialect_list, markdown
+from vudissect.spec.dialects import DIALECTS, dialect_by_name
+from vudissect.spec.dialects.dialect import Dialect
+
+
+@click.command("dialects")
+@click.argument("name", required=False)
+@click.option("--markdown", "as_markdown", is_flag=True, help="All dialects as a page of documentation.")
+def command(name: str | None, as_markdown: bool) -> None:
+    """List the dialects of the protocol, or print how the one called NAME differs from upstream."""
+    with clear_errors("dialects"):
+        lines = markdown() if as_markdown else dialect_list() if name is None else dialect_detail(known_dialect(name))
+        for line in lines:
+            click.echo(line)
+
+
+def known_dialect(name: str) -> Dialect:
+    """The dialect of this name; exit 2 with the nearest names where there is none."""
+    dialect = dialect_by_name(name)
+    if dialect is None:
+        near = get_close_matches(name.lower(), [dialect.key for dialect in DIALECTS], n=3, cutoff=0.5)
+        fail(f"no dialect {name!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect dialects lists them"))
+    return dialect

@@ -1,0 +1,196 @@
+"""Dialects for people: as a list, one at a time, as a page of the documentation, and what one number means in each."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from textwrap import wrap
+
+from vudissect.render.table import message_detail, message_list
+from vudissect.session.dialect import Evidence, Verdict
+from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT
+from vudissect.spec.dialects.dialect import Dialect
+from vudissect.spec.model import Bit, Channel, Message
+from vudissect.spec.table import UPSTREAM
+
+_WIDTH = 96
+
+
+def dialect_list() -> Iterator[str]:
+    """One line a dialect."""
+    for dialect in DIALECTS:
+        yield f"{dialect.key:<15} {dialect.when:<25} {dialect.title} ({dialect.who})"
+
+
+def dialect_detail(dialect: Dialect) -> Iterator[str]:
+    """All that makes a dialect different from upstream."""
+    yield f"{dialect.key}: {dialect.title}"
+    for title, text in _facts(dialect):
+        first, *rest = wrap(text, _WIDTH)
+        yield f"  {title + ':':<19}{first}"
+        yield from (" " * 21 + line for line in rest)
+    if dialect.changed:
+        yield ""
+        yield from message_list(dialect.changed)
+
+
+Meanings = dict[Message, list[Dialect]]
+
+
+def elsewhere(text: str) -> Meanings:
+    """What a name or number means in the dialects where upstream means something else by it, or nothing."""
+    found: Meanings = {}
+    for dialect in DIALECTS:
+        for row in dialect.protocol.find(text):
+            if _is_own(dialect, row):
+                found.setdefault(row, []).append(dialect)
+    return found
+
+
+def meaning_detail(row: Message, dialects: Iterable[Dialect]) -> Iterator[str]:
+    """A row of other dialects than upstream."""
+    yield f"in {', '.join(f'{dialect.key} ({dialect.when})' for dialect in dialects)}:"
+    yield from ("  " + line for line in message_detail(row))
+
+
+def _is_own(dialect: Dialect, row: Message) -> bool:
+    """Whether a row means something that upstream does not mean; not being answered at all is no other meaning."""
+    if row not in dialect.changed:
+        return False
+    upstream = UPSTREAM.request(row.channel, row.id)
+    return (
+        upstream is None
+        or (upstream.name, upstream.request, upstream.fds, upstream.gate)
+        != (
+            row.name,
+            row.request,
+            row.fds,
+            row.gate,
+        )
+        or bool(row.reply and row.reply != upstream.reply)
+    )
+
+
+def _facts(dialect: Dialect) -> Iterator[tuple[str, str]]:
+    yield "when", dialect.when
+    yield "who", dialect.who
+    yield "source", dialect.source
+    if dialect.note:
+        yield "note", dialect.note
+    if dialect.base is not None:
+        yield "built on", dialect.base.key
+    header = dialect.protocol.header
+    if header != UPSTREAM.header:
+        yield "header versions", " and ".join(map(str, header.versions))
+        yield "failed requests", f"come back with {header.error:#x} in their number"
+    if dialect.changed_bits:
+        yield "protocol features", ", ".join(_bit(bit) for bit in dialect.changed_bits)
+    if dialect.missing_bits:
+        yield "no features", _numbers(bit.number for bit in dialect.missing_bits)
+    if dialect.missing:
+        yield (
+            "no messages",
+            ", ".join(
+                f"{channel.label} {_numbers(row.id for row in rows)}"
+                for channel, rows in groupby(dialect.missing, lambda row: row.channel)
+            ),
+        )
+
+
+def _bit(bit: Bit) -> str:
+    return f"{bit.number} {bit.name}" + (f" ({bit.note})" if bit.note else "")
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    """Numbers in rising order, runs of them in short: `1-3, 7`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(map(str, run)) for run in runs)
+
+
+def markdown() -> Iterator[str]:
+    """The page `docs/dialects.md`, line by line."""
+    yield "# Dialects"
+    yield ""
+    yield "Generated from the dialects by `vudissect dialects --markdown`. A dialect is what differs from"
+    yield "[upstream](messages.md): messages, protocol features, header."
+    yield ""
+    yield "| dialect | when | what | who |"
+    yield "|---|---|---|---|"
+    for dialect in DIALECTS:
+        yield f"| [{dialect.key}](#{dialect.key}) | {dialect.when} | {dialect.title} | {dialect.who} |"
+    yield ""
+    yield "## Contested numbers"
+    yield ""
+    yield "Numbers that mean, or meant, several things. `vudissect messages NUMBER` shows all of them in full."
+    yield ""
+    yield "| channel | number | upstream | elsewhere |"
+    yield "|---|---:|---|---|"
+    yield from _contested()
+    yield ""
+    yield "| protocol feature | upstream | elsewhere |"
+    yield "|---:|---|---|"
+    yield from _contested_bits()
+    for dialect in DIALECTS:
+        yield ""
+        yield f'## <a id="{dialect.key}"></a>{dialect.key}: {dialect.title}'
+        yield ""
+        yield from (f"- {title}: {text}" for title, text in _facts(dialect))
+        if dialect.changed:
+            yield ""
+            yield "```"
+            yield from message_list(dialect.changed)
+            yield "```"
+
+
+def _contested() -> Iterator[str]:
+    names: dict[tuple[Channel, int], dict[str, list[str]]] = {}
+    for dialect in DIALECTS:
+        for row in dialect.changed:
+            if _is_own(dialect, row):
+                names.setdefault((row.channel, row.id), {}).setdefault(row.name, []).append(dialect.key)
+    for (channel, number), others in sorted(names.items()):
+        upstream = UPSTREAM.request(channel, number)
+        yield f"| {channel.label} | {number} | {upstream.name if upstream is not None else ''} | {_others(others)} |"
+
+
+def _contested_bits() -> Iterator[str]:
+    names: dict[int, dict[str, list[str]]] = {}
+    for dialect in DIALECTS:
+        for bit in dialect.changed_bits:
+            names.setdefault(bit.number, {}).setdefault(bit.name, []).append(dialect.key)
+    upstream = UPSTREAM.protocol_features.by_number
+    for number, others in sorted(names.items()):
+        yield f"| {number} | {upstream[number].name if number in upstream else ''} | {_others(others)} |"
+
+
+def _others(names: dict[str, list[str]]) -> str:
+    return "; ".join(f"{name} ({', '.join(keys)})" for name, keys in names.items())
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """Which dialect is in force and why; one line where nothing speaks against upstream."""
+    how = "as told" if verdict.told else f"score {verdict.score}"
+    yield f"dialect: {verdict.dialect.key} ({how})"
+    if verdict.dialect is UPSTREAM_DIALECT and not verdict.told and not _speaks_against(verdict, verdict.dialect):
+        return
+    yield "  then: " + ", ".join(f"{dialect.key} ({score})" for dialect, score in verdict.runners_up)
+    for evidence in verdict.evidence:
+        yield f"  {_evidence(evidence)}"
+    for question in verdict.open_questions:
+        what = [f"{channel.label} message {number}" for channel, number in question.messages]
+        what += [f"protocol feature {number}" for number in question.bits]
+        yield f"  {question.dialect.key} fits as well; it would differ in {', '.join(what)}"
+
+
+def _speaks_against(verdict: Verdict, dialect: Dialect) -> bool:
+    return any(dialect in evidence.against for evidence in verdict.evidence)
+
+
+def _evidence(evidence: Evidence) -> str:
+    name = evidence.row.name if evidence.row is not None else f"message {evidence.number}"
+    way = " reply" if evidence.reply else ""
+    keys = ", ".join(dialect.key for dialect in evidence.against)
+    return f"#{evidence.frame} {evidence.channel.label} {name}{way} speaks against {keys}: {evidence.reason.value}"
