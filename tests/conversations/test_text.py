@@ -144,6 +144,9 @@ class TestMessages:
 
         assert record.data == bytes.fromhex("10000000 02000000 08000000 01000000 01000000")
 
+    def test_an_answer_may_be_the_request_sent_back(self) -> None:
+        assert fields("dialect mst-2015", "B>F SET_VRING_NUM -> ring 1 num 256") == {"index": 1, "num": 256}
+
     def test_marks_are_words(self) -> None:
         assert said("F>B SET_OWNER split descriptors_lost").marks == Mark.SPLIT | Mark.DESCRIPTORS_LOST
 

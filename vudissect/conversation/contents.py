@@ -4,7 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from vudissect.capture.record import Mark
-from vudissect.conversation.conversation import ConversationError
+from vudissect.conversation.conversation import ConversationError, layouts_of
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.payload import RESULT, Payload
 from vudissect.conversation.values import duration, number
@@ -47,11 +47,11 @@ def _take_layout(text: str, place: Place) -> tuple[Layout | None, str]:
     row = place.row
     if row is None:
         return None, text
-    known = row.reply if place.reply else row.request
+    known = layouts_of(row, place.reply)
     for layout in known:
         if f"({layout.name})" in text:
             return layout, text.replace(f"({layout.name})", " ")
-    if place.reply and row.answer is not Answer.ALWAYS and RESULT.search(text):
+    if place.reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL) and RESULT.search(text):
         return ACK, text
     if not known and "payload=" not in text:
         raise ConversationError(f"{row.name} takes no reply but an acknowledgement: ok, FAILED (1)")

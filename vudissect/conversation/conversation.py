@@ -36,6 +36,11 @@ class ConversationError(ValueError):
     """Something that cannot be said; the text names it."""
 
 
+def layouts_of(row: Message, reply: bool) -> tuple[Layout, ...]:
+    """The layouts of a message, or of its answer, that the row names; the acknowledgement is not among them."""
+    return row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
+
+
 class Conversation:
     """Collects records; every message comes one millisecond after the one before it, unless said otherwise."""
 
@@ -163,7 +168,7 @@ class Conversation:
         """The layout of a row that is meant; `ConversationError` where there is none."""
         if isinstance(wanted, Layout):
             return wanted
-        known = row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
+        known = layouts_of(row, reply)
         if reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL):
             known = (*known, ACK)
         for layout in known:
