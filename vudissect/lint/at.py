@@ -9,7 +9,7 @@ from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.session.connection import Connection
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
-from vudissect.spec.model import Channel
+from vudissect.spec.model import Channel, Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import Fields, to_fields
 
@@ -41,11 +41,15 @@ class Asked(Protocol):
 
 
 class Remembered:
-    """What is remembered of one connection: by each rule, and of the last events and findings."""
+    """What is remembered of one connection: by each rule, and of the last events and findings.
 
-    __slots__ = ("found", "lost_sync", "recent", "rules", "told")
+    `seen` are the messages, by row and direction, about which the rules that ask only once have been asked.
+    """
+
+    __slots__ = ("found", "lost_sync", "recent", "rules", "seen", "told")
 
     def __init__(self) -> None:
+        self.seen: set[tuple[Message | None, bool]] = set()
         self.rules: dict[str, dict[Any, Any]] = {}
         self.recent: tuple[deque[Event], ...] = tuple(deque(maxlen=_RECENT) for _ in Channel)
         self.found: deque[Finding] = deque(maxlen=_RECENT_FINDINGS)
@@ -112,7 +116,10 @@ class At:
     @property
     def memory(self) -> dict[Any, Any]:
         """What this rule remembers of this connection."""
-        return self._remembered.rules.setdefault(self.rule.id, {})
+        memory = self._remembered.rules.get(self.rule.id)
+        if memory is None:
+            memory = self._remembered.rules[self.rule.id] = {}
+        return memory
 
     @property
     def lasting_memory(self) -> dict[Any, Any]:

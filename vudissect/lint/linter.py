@@ -55,8 +55,12 @@ class Linter:
         if message is None:
             rules = self._for_event[record.kind]
         else:
-            found = self._for_message.get((message.row, message.reply))
-            rules = found if found is not None else self._new_rules(message.row, message.reply)
+            key = (message.row, message.reply)
+            if key in remembered.seen:
+                rules = self._for_message[key]
+            else:
+                remembered.seen.add(key)
+                rules = self._for_first_message(*key)
             if message.reply and record.channel in remembered.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
             if _is_irregular(event, message):
@@ -98,9 +102,10 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
 
-    def _new_rules(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
+    def _for_first_message(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
+        """The rules about the first message of a row and direction; those about the others are kept by."""
         rules = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
-        self._for_message[row, reply] = rules
+        self._for_message[row, reply] = tuple(rule for rule in rules if rule.trigger and not rule.trigger.once)
         return rules
 
 

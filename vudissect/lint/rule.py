@@ -12,7 +12,7 @@ keeps in `at.memory`, a dictionary of its own for each connection.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
@@ -33,6 +33,7 @@ class Trigger:
     `irregular` asks only for messages that are out of the ordinary: malformed, with unusual flags, with marks; answers
     to nothing, late ones, and those that tell of a failure.
     `carrying` asks for messages that carry descriptors.
+    `once` asks only about the first message of each row and direction on a connection.
     `at_end` asks once where the capture ends, for each connection that is still open.
     """
 
@@ -40,6 +41,7 @@ class Trigger:
     kinds: frozenset[RecordKind] = frozenset()
     irregular: bool = False
     carrying: bool = False
+    once: bool = False
     at_end: bool = False
 
     def __or__(self, other: "Trigger") -> "Trigger":
@@ -50,6 +52,7 @@ class Trigger:
             self.kinds | other.kinds,
             self.irregular or other.irregular,
             self.carrying or other.carrying,
+            self.once and other.once,
             self.at_end or other.at_end,
         )
 
@@ -62,6 +65,11 @@ def requests(*effects: Effect) -> Trigger:
 def replies(*effects: Effect) -> Trigger:
     """For answers to requests that have one of these effects; without effects for all answers."""
     return Trigger(lambda row, reply: reply and (not effects or (row is not None and row.effect in effects)))
+
+
+def first_requests(*effects: Effect) -> Trigger:
+    """For the first request of each kind on a connection that has one of these effects."""
+    return replace(requests(*effects), once=True)
 
 
 def messages(where: Callable[[Message | None, bool], bool]) -> Trigger:

@@ -57,6 +57,7 @@ class Transcript:
         self._verbose = verbose
         self._times = times
         self._heads: dict[tuple[Message | None, Layout | None, bool], _Head] = {}
+        self._dim, self._undim = style.dim("|").split("|")
 
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
         """The lines of one event, each with its newline; what was found about it stands below."""
@@ -84,8 +85,9 @@ class Transcript:
 
     def _prefix(self, event: Event) -> str:
         record = event.record
-        columns = f"{record.frame:>6} {event.elapsed / 1e9:>11.6f} " if self._times else f"{record.frame:>6} "
-        return self._style.dim(columns) + (f" c{record.connection}" if record.connection > 1 else "")
+        time = f"{event.elapsed / 1e9:>11.6f} " if self._times else ""
+        connection = f" c{record.connection}" if record.connection > 1 else ""
+        return f"{self._dim}{record.frame:>6} {time}{self._undim}{connection}"
 
     def _message_line(self, event: Event) -> str:
         record, message = event.record, event.message

@@ -10,8 +10,7 @@ from vudissect.session.event import Event, Kind
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Request
 from vudissect.session.phases import Step
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Answer, Channel, Device
+from vudissect.spec.model import Answer, Channel, Device, Message
 from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec, WireMessage
@@ -19,6 +18,9 @@ from vudissect.wire.fields import to_fields
 from vudissect.wire.header import NEED_REPLY
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
+
+# Makes a named tuple of a tuple at half the cost, which counts for what is made for every message.
+_new = tuple.__new__
 _COMMANDS = ("front_end_command", "back_end_command")
 _NO_DEVICES: Mapping[int, Device | None] = {}
 
@@ -43,6 +45,9 @@ class Session:
         self._names = DescriptorNames()
         self._little = Codec(protocol, "little")
         self._big = Codec(protocol, "big")
+        # By row, which is hashed by identity: an enumeration is hashed in Python, too slow for every message.
+        self._on_request = {row: ON_REQUEST[row.effect] for row in protocol.messages if row.effect in ON_REQUEST}
+        self._on_reply = {row: ON_REPLY[row.effect] for row in protocol.messages if row.effect in ON_REPLY}
         self._start: int | None = None
 
     def events(self, records: Iterable[Record]) -> Iterator[Event]:
@@ -103,8 +108,9 @@ class Session:
             owed = row.answer is not Answer.NEVER and connection.owes_reply(row, message.flags)
             if owed and row.answer is Answer.IF_POSTCOPY and _ends_postcopy_exchange(connection, message):
                 owed = False
-            if row.effect is not Effect.NONE:
-                replaced = self._apply(ON_REQUEST, record, connection, message, descriptors)
+            apply = self._on_request.get(row)
+            if apply is not None:
+                replaced = _take_effect(apply, row, record, connection, message, descriptors)
         awaits = owed or row is None or bool(message.flags & NEED_REPLY)
         if awaits:
             connection.waiting[record.channel].ask(
@@ -113,7 +119,7 @@ class Session:
         else:
             connection.waiting[record.channel].unasked[message.id] = record.frame
         kind = Kind.MALFORMED if message.problem else Kind.REQUEST
-        return Event(record, connection, kind, elapsed, message, awaits, None, None, descriptors, replaced)
+        return _new(Event, (record, connection, kind, elapsed, message, awaits, None, None, descriptors, replaced, ()))
 
     def _reply(
         self,
@@ -127,27 +133,12 @@ class Session:
         latency = None if request is None else record.received - request.forwarded
         if request is not None and record.channel is Channel.MAIN:
             connection.answered = request.frame
-        if message.row is not None and message.row.effect is not Effect.NONE:
-            self._apply(ON_REPLY, record, connection, message, descriptors)
+        row = message.row
+        apply = self._on_reply.get(row) if row is not None else None
+        if row is not None and apply is not None:
+            _take_effect(apply, row, record, connection, message, descriptors)
         kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
-        return Event(record, connection, kind, elapsed, message, False, request, latency, descriptors)
-
-    @staticmethod
-    def _apply(
-        effects: Mapping[Effect, Apply],
-        record: Record,
-        connection: Connection,
-        message: WireMessage,
-        descriptors: tuple[NamedDescriptor, ...],
-    ) -> str:
-        assert message.row is not None
-        apply = effects.get(message.row.effect)
-        if apply is None or message.layout is None:
-            return ""
-        fields = to_fields(message.layout, message.values)
-        act = Act(message.row.effect, connection, fields, descriptors, record.frame)
-        apply(act)
-        return act.replaced
+        return _new(Event, (record, connection, kind, elapsed, message, False, request, latency, descriptors, "", ()))
 
     def _connection_event(self, record: Record, connection: Connection, elapsed: int) -> Event:
         unanswered: tuple[Request, ...] = ()
@@ -166,6 +157,22 @@ class Session:
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
             del self.connections[record.connection]
         return Event(record, connection, Kind.EVENT, elapsed, unanswered=unanswered)
+
+
+def _take_effect(
+    apply: Apply,
+    row: Message,
+    record: Record,
+    connection: Connection,
+    message: WireMessage,
+    descriptors: tuple[NamedDescriptor, ...],
+) -> str:
+    """Let a message change the connection; the name of a descriptor that it puts out of use."""
+    if message.layout is None:
+        return ""
+    act = Act(row.effect, connection, to_fields(message.layout, message.values), descriptors, record.frame)
+    apply(act)
+    return act.replaced
 
 
 def _ends_postcopy_exchange(connection: Connection, message: WireMessage) -> bool:

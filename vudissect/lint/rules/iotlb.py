@@ -3,7 +3,7 @@
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, first_requests, requests
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Gate
 from vudissect.spec.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
@@ -38,13 +38,9 @@ def _on(channel: Channel) -> Trigger:
     Severity.ERROR,
     "the IOTLB is spoken of only with ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK",
     f"{SPEC}, IOTLB_MSG; QEMU hw/virtio/vhost-user.c refuses an IOMMU without BACKEND_REQ and REPLY_ACK",
-    requests(Effect.UPDATE_IOTLB),
+    first_requests(Effect.UPDATE_IOTLB),
 )
 def iotlb_gate(at: At) -> Findings:
-    channel = at.event.record.channel
-    if channel in at.memory:
-        return
-    at.memory[channel] = True
     lack = lacking(at.connection, _QEMU_NEEDS)
     if lack is not None:
         yield at.finding(f"{at.name} is sent, but {lack.text}", frames=lack.frames)
@@ -78,11 +74,11 @@ def iotlb_values(at: At) -> Findings:
 )
 def iotlb_target(at: At) -> Findings:
     message, connection = at.message, at.connection
-    if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE or not connection.knows_memory:
+    if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE:
         return
     address, size = message.values[_USER_ADDR], message.values[_SIZE]
     place = connection.place(address)
-    if place is None or place.offset + size > place.region.size:
+    if (place is None or place.offset + size > place.region.size) and connection.knows_memory:
         regions = connection.memory.regions
         yield at.finding(
             f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within one of the "
