@@ -18,6 +18,10 @@ _FULL = 512
 _BYTES_AS_ONE = 2048
 _DESCRIPTOR_AS_MESSAGES = 2
 
+# Seconds without traffic after which records are written, and after which a slow reader is tried again.
+_WRITE_AFTER = 0.001
+_TRY_AGAIN_AFTER = 0.01
+
 
 @dataclass(slots=True)
 class Totals:
@@ -71,7 +75,7 @@ class Message:
 
 
 class Recorder:
-    """Keeps what has passed until `drain`.
+    """Keeps what has passed until there is a pause, or too much of it.
 
     `backlog` takes, without a call, messages in plain tuples, single messages, and events that are encoded already.
     """
@@ -82,6 +86,7 @@ class Recorder:
         self.snaplen = snaplen
         self.descriptors_lost = 0
         self._encoder = encoder
+        self._records: list[bytes] = []
         self._sinks: list[Sink] = []
         self._warn = warn
         self._load = 0
@@ -92,9 +97,18 @@ class Recorder:
         return self._load >= _FULL
 
     @property
-    def unwritten(self) -> bool:
-        """Whether a slow reader makes it worth draining again although nothing has passed."""
-        return any(sink.unwritten for sink in self._sinks)
+    def waiting(self) -> bool:
+        """Whether something has passed that is not written yet."""
+        return bool(self.backlog or self._records)
+
+    @property
+    def patience(self) -> float | None:
+        """For how many seconds nothing must happen before it is time to `use_pause`; None: no need to."""
+        if self.backlog:
+            return 0.0
+        if self._records:
+            return _WRITE_AFTER
+        return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None
 
     def add_sink(self, sink: Sink) -> None:
         """Have everything from now on written there, too."""
@@ -124,18 +138,35 @@ class Recorder:
         """Put down an event of now."""
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
 
+    def use_pause(self) -> None:
+        """Do one step: prepare what has waited longest, or write when all is prepared.
+
+        A peer takes longer to wake up than a step, so that this costs a conversation nothing, and descriptors are
+        let go at once.
+        """
+        if self.backlog:
+            self._prepare(self.backlog.pop(0))
+        else:
+            self._write()
+
     def drain(self) -> None:
-        """Inspect and close the descriptors that wait, encode and write the messages."""
-        records: list[bytes] = []
+        """Prepare and write everything."""
         for entry in self.backlog:
-            if isinstance(entry, tuple):
-                records += self._encoder.messages(*entry)
-            elif isinstance(entry, bytes):
-                records.append(entry)
-            else:
-                records.append(self._encode(entry))
+            self._prepare(entry)
         self.backlog.clear()
-        self._load = 0
+        self._write()
+
+    def _prepare(self, entry: Run | Message | bytes) -> None:
+        """Encode; inspect and close the descriptors."""
+        if isinstance(entry, tuple):
+            self._records += self._encoder.messages(*entry)
+        elif isinstance(entry, bytes):
+            self._records.append(entry)
+        else:
+            self._records.append(self._encode(entry))
+
+    def _write(self) -> None:
+        records, self._records, self._load = self._records, [], 0
         for sink in self._sinks:
             sink.write(records)
 

@@ -15,10 +15,8 @@ from vudissect.proxy.recorder import Recorder
 from vudissect.spec.model import Side
 from vudissect.wire.header import ByteOrder
 
-# When recording has its turn: as soon as nothing happens for a moment, and even under load after a while.
-_IDLE_SECONDS = 0.001
+# Recording has its turn when nothing happens for a moment, and after this time even under load.
 _LONGEST_DELAY_SECONDS = 0.1
-_SLOW_READER_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,16 @@ class Relay:
     def run(self) -> None:
         """Relay until `stop` is called or nothing more can come; what was received by then has been forwarded."""
         poller, recorder, pairing = self.poller, self._recorder, self._pairing
-        backlog = recorder.backlog
         poller.watch(self._wake, READABLE, self._woken, lambda _: self._woken())
         pairing.start()
         drain_at = inf
         while not self._stopping and (self._active or not pairing.finished):
-            idle = _IDLE_SECONDS if backlog else _SLOW_READER_SECONDS if recorder.unwritten else None
-            if not poller.run(idle) or recorder.full or monotonic() >= drain_at:
+            happened = poller.run(recorder.patience)
+            if recorder.full or monotonic() >= drain_at:
                 recorder.drain()
-            if not backlog:
+            elif not happened:
+                recorder.use_pause()
+            if not recorder.waiting:
                 drain_at = inf
             elif drain_at == inf:
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
