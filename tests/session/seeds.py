@@ -1,0 +1,56 @@
+"""Looking at a dialect as a document describes it, and at a conversation as a session understands it."""
+
+from tests.conversation import Conversation
+from vudissect.session.connection import Connection
+from vudissect.session.event import Event
+from vudissect.session.rings import Started
+from vudissect.spec.dialects import dialect_by_name
+from vudissect.spec.model import Answer, Channel, Message
+from vudissect.spec.table import Protocol
+from vudissect.wire.fields import to_fields
+
+
+def protocol_of(key: str) -> Protocol:
+    dialect = dialect_by_name(key)
+    assert dialect is not None
+    return dialect.protocol
+
+
+def row_of(protocol: Protocol, name: str, channel: Channel = Channel.MAIN) -> Message:
+    return next(row for row in protocol.channel(channel) if row.name == name)
+
+
+def rows_of(protocol: Protocol) -> dict[int, tuple[str, str, str]]:
+    """Number to name, size of the request and size of the explicit reply."""
+    return {
+        row.id: (row.name, row.request[0].size_text, row.reply[0].size_text if row.reply else "")
+        for row in protocol.channel(Channel.MAIN)
+    }
+
+
+def always_answered(protocol: Protocol) -> set[str]:
+    return {row.name for row in protocol.channel(Channel.MAIN) if row.answer is Answer.ALWAYS}
+
+
+def fields(event: Event) -> dict[str, object]:
+    assert event.message is not None
+    assert event.message.layout is not None
+    return to_fields(event.message.layout, event.message.values)
+
+
+class Heard:
+    """A conversation, as a session that is told its dialect understands it."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self.events = talk.events()
+
+    @property
+    def last(self) -> Event:
+        return self.events[-1]
+
+    @property
+    def connection(self) -> Connection:
+        return self.last.connection
+
+    def started(self, ring: int = 0) -> bool:
+        return self.connection.rings[ring].started is Started.STARTED
