@@ -32,7 +32,8 @@ _HOST_ADDRESSES = range(1 << 16, 1 << 48)
 
 def _regions_told(at: At) -> list[Region]:
     """The regions that this message brought."""
-    return [region for region in at.connection.memory.regions if region.frame == at.frame]
+    memory = at.connection.memory
+    return [region for region in memory.regions if region.frame == at.frame] if memory.changed_in == at.frame else []
 
 
 def _ends_postcopy_exchange(at: At) -> bool:
@@ -53,7 +54,7 @@ def _overlap(at: At, start: Callable[[Region], int], regions: Iterable[Region]) 
 
 
 def _overlapping(at: At, what: str, start: Callable[[Region], int], regions: Iterable[Region]) -> Findings:
-    pair = _overlap(at, start, regions)
+    pair = _overlap(at, start, regions) if at.connection.memory.changed_in == at.frame else None
     if pair is not None:
         lower, upper = pair
         extents = (f"region {each.number} ({start(each):#x} to {start(each) + each.size:#x})" for each in pair)
