@@ -18,26 +18,44 @@ Text = Callable[[Any, Connection], str]
 _RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _MOST_BYTES = 16
 _UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
+_PLAIN = frozenset({Meaning.NUMBER})
+_HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX})
 
 
 def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, Connection], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
     if not reply and _is_region(layout):
         return _region_text(layout)
-    texts: list[tuple[int, Text]] = []
-    for position, field in sorted(enumerate(layout.fields), key=lambda item: item[1].meaning is not Meaning.KIND):
-        if field.meaning not in _UNSAID:
-            texts.append((position, _field_text(field, effect)))
-    if layout.array is not None:
-        texts.append((len(layout.fields), _array_text(layout.array)))
-    elif layout.tail is not None and (reply or effect is not Effect.READ_CONFIG):
+    # A transcript spends most of its time here. So what all messages of a layout have in common is worked out once,
+    # into one expression: half as slow as a loop over the fields.
+    words: list[str] = []
+    names: dict[str, Any] = {"size": size_text, "address": address_text}
+    fields = list(enumerate(layout.fields))
+    if layout.tail is not None and (reply or effect is not Effect.READ_CONFIG):
         # A request to read carries room for the contents; what is in it means nothing.
-        texts.append((len(layout.fields), _field_text(layout.tail.field, effect)))
-
-    def text(values: Values, connection: Connection) -> str:
-        return " ".join([make(values[position], connection) for position, make in texts])
-
+        fields.append((len(layout.fields), layout.tail.field))
+    for position, field in sorted(fields, key=lambda item: item[1].meaning is not Meaning.KIND):
+        if field.meaning not in _UNSAID:
+            words.append(_expression(field, position, effect, names))
+    if layout.array is not None:
+        names["array"] = _array_text(layout.array)
+        words.append(f"{{array(v[{len(layout.fields)}], c)}}")
+    text: Callable[[Values, Connection], str] = eval(f"lambda v, c: f{' '.join(words)!r}", names)
     return text
+
+
+def _expression(field: Field, position: int, effect: Effect, names: dict[str, Any]) -> str:
+    """The part of an f-string that describes value `position` of `v`; what it calls is entered in `names`."""
+    value = f"v[{position}]"
+    if not (field.parts or field.bits or field.code.endswith("s")):
+        if field.meaning in _PLAIN:
+            return f"{field.name} {{{value}}}"
+        if field.meaning is Meaning.SIZE:
+            return f"{field.name} {{size({value})}}"
+        if field.meaning in _HEXADECIMAL:
+            return f"{field.name} {{address({value})}}"
+    names[f"field{position}"] = _field_text(field, effect)
+    return f"{{field{position}({value}, c)}}"
 
 
 def _field_text(field: Field, effect: Effect) -> Text:
@@ -51,15 +69,14 @@ def _field_text(field: Field, effect: Effect) -> Text:
         return partial(_flags, field)
     if field.parts:
         return partial(_parts, field.parts)
+    if field.choices:
+        name, choices = field.name, field.choices
+        return lambda value, _: choices.get(value) or f"{name} {value}"
     special = _SPECIAL.get(meaning)
     if special is not None:
         return partial(special, field)
     name = field.name
-    if field.code.endswith("s"):
-        return lambda value, _: f"{name} {_bytes(meaning, value)}"
-    if meaning in (Meaning.GUEST_ADDRESS, Meaning.USER_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX):
-        return lambda value, _: f"{name} {value:#x}" if value else f"{name} 0"
-    return lambda value, _: f"{name} {value}"
+    return lambda value, _: f"{name} {_bytes(meaning, value)}"
 
 
 def _ring(_field: Field, value: int, _: Connection) -> str:
@@ -81,14 +98,6 @@ def _ring_address(field: Field, value: int, connection: Connection) -> str:
 def _user_address(field: Field, value: int, connection: Connection) -> str:
     place = connection.memory.by_user_address(value)
     return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
-
-
-def _size(field: Field, value: int, _: Connection) -> str:
-    return f"{field.name} {size_text(value)}"
-
-
-def _choice(field: Field, value: int, _: Connection) -> str:
-    return field.choices.get(value) or f"{field.name} {value}"
 
 
 def _result(_field: Field, value: int, _: Connection) -> str:
@@ -131,9 +140,6 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
     Meaning.RING_BASE: _ring_base,
     Meaning.RING_ADDRESS: _ring_address,
     Meaning.USER_ADDRESS: _user_address,
-    Meaning.SIZE: _size,
-    Meaning.CHOICE: _choice,
-    Meaning.KIND: _choice,
     Meaning.STATUS_CODE: _result,
     Meaning.CONFIG: _config,
     Meaning.PIXELS: _pixels,
