@@ -14,7 +14,7 @@ from vudissect.host.peer import peer_of
 from vudissect.proxy.link import Ending, Link
 from vudissect.proxy.poller import Poller
 from vudissect.proxy.pump import Handover
-from vudissect.proxy.recorder import Recorder
+from vudissect.proxy.recorder import Numbers, Recorder
 from vudissect.proxy.rights import descriptors, rights_of
 from vudissect.spec.model import Channel, Side
 from vudissect.spec.table import UPSTREAM
@@ -44,7 +44,7 @@ class Connection:
         self._poller = poller
         self._recorder = recorder
         self._closed = closed
-        self._next_number = 1
+        self._numbers = Numbers()
         self._handed_over: set[Link] = set()
         self._main = Link(
             number,
@@ -53,7 +53,7 @@ class Connection:
             (byte_order, byte_order),
             poller,
             recorder,
-            self._take_numbers,
+            self._numbers,
             self._main_closed,
             self._interpose if interpose else None,
         )
@@ -63,12 +63,6 @@ class Connection:
     def stop(self, by: Side, how: str) -> None:
         """Relay what the peers have sent so far, then close everything."""
         self._main.stop(by, how)
-
-    def _take_numbers(self, count: int) -> int:
-        """Number `count` records; returns the first number."""
-        first = self._next_number
-        self._next_number += count
-        return first
 
     def _interpose(self, number: int, rights: Rights) -> Handover | None:
         """Put the proxy into a channel that a message opens; None where there is nothing to get into."""
@@ -110,7 +104,7 @@ class Connection:
             (byte_order, byte_order),
             self._poller,
             self._recorder,
-            self._take_numbers,
+            self._numbers,
             self._channel_closed,
         )
         return theirs, link
@@ -126,7 +120,7 @@ class Connection:
         self._closed(self)
 
     def _event(self, kind: RecordKind, channel: Channel, details: Mapping[str, str | int]) -> None:
-        self._recorder.event(kind, self._number, channel, self._take_numbers(1), details)
+        self._recorder.event(kind, self._number, channel, self._numbers.take(), details)
 
 
 def _connected_stream(fd: int) -> socket.socket:

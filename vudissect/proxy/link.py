@@ -13,7 +13,7 @@ from operator import and_
 
 from vudissect.proxy.poller import HUNG_UP, READABLE, WRITABLE, Poller
 from vudissect.proxy.pump import EOF, RESET, STOPPED_READING, Interpose, Pump
-from vudissect.proxy.recorder import Recorder
+from vudissect.proxy.recorder import Numbers, Recorder
 from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Framer
 from vudissect.wire.header import ByteOrder
@@ -42,7 +42,7 @@ class Link:
         byte_orders: tuple[ByteOrder | None, ByteOrder | None],
         poller: Poller,
         recorder: Recorder,
-        take_numbers: Callable[[int], int],
+        numbers: Numbers,
         closed: Callable[["Link", Ending], None],
         interpose: Interpose | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Link:
                 sockets[1 - side],
                 Framer(channel, side, byte_orders[side]),
                 recorder,
-                take_numbers,
+                numbers,
                 self._settle,
                 self._try_later,
                 interpose if side is Side.FRONT_END else None,

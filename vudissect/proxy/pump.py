@@ -13,7 +13,7 @@ from socket import MSG_CTRUNC, MSG_DONTWAIT
 from time import monotonic_ns
 
 from vudissect.capture.record import Mark
-from vudissect.proxy.recorder import Flow, Message, Recorder
+from vudissect.proxy.recorder import Flow, Message, Numbers, Recorder
 from vudissect.proxy.rights import descriptors, only_rights
 from vudissect.wire.framing import Framer, Piece, Rights, Trait
 from vudissect.wire.header import HEADER_SIZE
@@ -91,7 +91,7 @@ class Pump:
         target: socket.socket,
         framer: Framer,
         recorder: Recorder,
-        take_numbers: Callable[[int], int],
+        numbers: Numbers,
         settle: Callable[[], None],
         try_later: Callable[[], None],
         interpose: Interpose | None = None,
@@ -103,7 +103,7 @@ class Pump:
         self.framer = framer
         self._flow = flow
         self._recorder = recorder
-        self._take_numbers = take_numbers
+        self._numbers = numbers
         self._settle = settle
         self._try_later = try_later
         self._interpose = interpose
@@ -205,7 +205,8 @@ class Pump:
         piece = message if isinstance(message, Piece) else Piece(message, [], self._traits)
         self._traits = _GLUED
         handover = None
-        if self._interpose and piece.rights and piece.end and len(piece.data) >= HEADER_SIZE and not self.broken:
+        is_message = piece.start and piece.end and len(piece.data) >= HEADER_SIZE
+        if self._interpose and piece.rights and is_message and not self.broken:
             handover = self._interpose(self.framer.number(piece.data), piece.rights)
         rights = handover.rights if handover else piece.rights
         return _Outgoing(piece, memoryview(piece.data)[sent:], rights, handover)
@@ -252,7 +253,7 @@ class Pump:
         """Record messages that have just left in a row."""
         flow = self._flow
         flow.totals.messages += len(messages)
-        first = self._take_numbers(len(messages))
+        first = self._numbers.take(len(messages))
         marks = _MARKS[self._traits]
         self._traits = _GLUED
         self._recorder.backlog.append(
@@ -263,8 +264,7 @@ class Pump:
         """Record a piece that has left, or never will."""
         piece = out.piece
         if piece.start:
-            self._flow.totals.messages += 1
-            self._message = Message(self._flow, self._take_numbers(1), self._received)
+            self._message = Message(self._flow, self._received)
         message = self._message
         assert message is not None
         message.marks |= _MARKS[piece.traits]
@@ -278,6 +278,8 @@ class Pump:
         message.length += len(piece.data)
         message.rights += piece.rights
         if piece.end:
+            self._flow.totals.messages += 1
+            message.sequence = self._numbers.take()
             self._recorder.backlog.append(message)
             self._message = None
         else:

@@ -37,6 +37,19 @@ class Totals:
 Run = tuple[int, Channel, Side, int, int, int, list[bytes], int]
 
 
+@dataclass(slots=True)
+class Numbers:
+    """The sequence numbers of a connection, over all its channels."""
+
+    last: int = 0
+
+    def take(self, count: int = 1) -> int:
+        """The first of as many new numbers."""
+        first = self.last + 1
+        self.last += count
+        return first
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One direction of one channel of one connection."""
@@ -59,8 +72,8 @@ class Message:
     """
 
     flow: Flow
-    sequence: int
     received: int
+    sequence: int = 0
     forwarded: int = 0
     length: int = 0
     marks: int = 0
