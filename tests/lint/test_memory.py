@@ -8,6 +8,7 @@ from tests.conversation import Conversation, memfd
 from tests.lint import found
 from vudissect.host.descriptor import Descriptor
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.rules import ALL_RULES
 from vudissect.spec.features import PROTOCOL_FEATURES
 from vudissect.spec.payloads import (
     MEM_REG_CONSUMED,
@@ -62,6 +63,17 @@ def listening() -> Conversation:
     talk = started("PAGEFAULT", "CONFIGURE_MEM_SLOTS")
     talk.front_end("POSTCOPY_LISTEN")
     return talk
+
+
+@pytest.mark.parametrize("features", [(), ("XEN_MMAP",)])
+@pytest.mark.parametrize("name", ["SET_MEM_TABLE", "ADD_MEM_REG", "REM_MEM_REG"])
+def test_of_a_message_that_fits_no_layout_only_its_size_is_judged(name: str, features: tuple[str, ...]) -> None:
+    talk = started(*features)
+    talk.front_end(name, payload=bytes(13))
+
+    rules = [rule.id for rule in ALL_RULES if rule.id.startswith("VU-MEM-")]
+
+    assert {finding.rule for finding in found(talk, *rules)} <= {"VU-MEM-10"}
 
 
 class TestNumberOfRegions:

@@ -118,6 +118,17 @@ class TestRingInMemory:
 
         assert found(talk, "VU-MEM-05") == []
 
+    @pytest.mark.parametrize(("whole", "rules"), [(True, ["VU-MEM-05"]), (False, [])])
+    def test_which_addresses_are_told_is_not_known(self, whole: bool, rules: list[str]) -> None:
+        talk = Conversation()
+        if whole:
+            talk.open()
+        talk.front_end("SET_FEATURES", features=0)
+        table(talk)
+        ring(talk, OUTSIDE)
+
+        assert [finding.rule for finding in found(talk, "VU-MEM-05")] == rules
+
     def test_a_table_makes_up_for_a_missed_beginning(self) -> None:
         talk = Conversation()
         talk.front_end("SET_FEATURES", features=VIRTIO_FEATURES.mask("PROTOCOL_FEATURES"))
@@ -157,6 +168,13 @@ class TestAddressesAfterMemory:
     def test_memory_may_have_come_before_the_capture(self) -> None:
         talk = Conversation()
         ring(talk)
+
+        assert found(talk, "VU-VRG-05") == []
+
+    def test_a_start_without_addresses(self) -> None:
+        talk = opened()
+        table(talk)
+        kick(talk)
 
         assert found(talk, "VU-VRG-05") == []
 

@@ -115,6 +115,7 @@ class TestEnableConfirmed:
     def test_nobody_waited_and_it_went_well(self) -> None:
         talk = running("REPLY_ACK")
         stop(talk, 1)
+        talk.close("front-end")
 
         assert found(talk, "VU-VRG-20") == []
 
@@ -137,6 +138,13 @@ class TestEnableConfirmed:
         talk = start(opened("REPLY_ACK"), need_reply=True)
         talk.silence(SECOND)
         stop(talk)
+
+        assert found(talk, "VU-VRG-20") == []
+
+    def test_acknowledged_and_running_to_the_end(self) -> None:
+        talk = start(opened("REPLY_ACK"), need_reply=True)
+        talk.silence(SECOND)
+        talk.close("front-end")
 
         assert found(talk, "VU-VRG-20") == []
 

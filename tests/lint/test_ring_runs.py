@@ -124,6 +124,17 @@ class TestNothingTaken:
         assert (finding.frame, finding.frames) == (12, (14,))
         assert "ring 0 went on at 256 and stopped there after 2.0 s" in finding.message
 
+    def test_a_ring_that_goes_on_does_not_move_in_a_moment(self) -> None:
+        assert found(run(opened(), 256, base=256, seconds=0), "VU-VRG-09") == []
+
+    def test_a_ring_that_was_never_started_does_not_move(self) -> None:
+        talk = opened()
+        set_up(talk, base=256)
+        talk.silence(2 * SECOND)
+        stop(talk, num=256)
+
+        assert found(talk, "VU-VRG-09") == []
+
     def test_a_ring_that_goes_on_moves(self) -> None:
         assert found(run(opened(), 257, base=256), "VU-VRG-09") == []
 
@@ -190,6 +201,17 @@ class TestStartedAgain:
         assert (finding.frame, finding.frames) == (27, (20,))
         assert "ring 1: enabled again after the stop in #20, but only ring 0 started again" in finding.message
 
+    def test_others_were_never_stopped(self) -> None:
+        talk = opened()
+        for index in (0, 1):
+            set_up(talk, index)
+            kick(talk, index)
+            enable(talk, index)
+        stop(talk, 1)
+        enable(talk, 1)
+
+        assert only(talk, "VU-VRG-10").blame is Blame.FRONT_END
+
     def test_a_network_device_is_enabled_whenever_its_driver_is_reset(self) -> None:
         talk = self.rebooted(5)
         enable(talk)
@@ -222,6 +244,11 @@ class TestPartlyUsed:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.BACK_END, 13)
         assert "of 4 rings only ring 0 ran, not rings 1, 2, 3" in finding.message
+
+    def test_of_many_rings_the_first_are_listed(self) -> None:
+        talk = run(self.named(11), 5)
+
+        assert "not rings 1, 2, 3, 4, 5, 6, 7, 8 and 2 more" in only(talk, "VU-VRG-18").message
 
     def test_it_is_told_when_the_ring_is_stopped(self) -> None:
         talk = run(self.named(2), 5)
@@ -280,6 +307,12 @@ class TestEnabledEarly:
             kick(talk, index)
         for index in (0, 1):
             enable(talk, index)
+
+        assert found(talk, "VU-VRG-19") == []
+
+    def test_after_a_stop(self) -> None:
+        talk = run(opened(), 5)
+        enable(talk)
 
         assert found(talk, "VU-VRG-19") == []
 

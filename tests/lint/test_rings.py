@@ -8,9 +8,21 @@ from tests.conversation import Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.rules import ALL_RULES
+from vudissect.spec import payloads
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.model import Channel
+from vudissect.spec.table import UPSTREAM
 
+RULES = [rule.id for rule in ALL_RULES if rule.id.startswith("VU-VRG-")]
+NAMING_A_RING = (
+    payloads.VRING_STATE,
+    payloads.VRING_BASE,
+    payloads.VRING_ENABLE,
+    payloads.VRING_ADDR,
+    payloads.VRING_FD,
+)
+NAMES = [row.name for row in UPSTREAM.channel(Channel.MAIN) if row.request[0] in NAMING_A_RING]
 PACKED = ("PROTOCOL_FEATURES", "RING_PACKED")
 WRAP = 0x8000
 
@@ -27,6 +39,28 @@ def kick(talk: Conversation, index: int = 0, number: int = 1) -> None:
 def stop(talk: Conversation, num: int, index: int = 0) -> None:
     talk.front_end("GET_VRING_BASE", index=index)
     talk.back_end("GET_VRING_BASE", index=index, num=num)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_message_that_fits_no_layout_says_nothing_of_a_ring(name: str) -> None:
+    talk = opened("MQ", "INBAND_NOTIFICATIONS")
+    talk.ask("GET_QUEUE_NUM", queues=1)
+    talk.front_end(name, payload=bytes(13))
+    talk.close("back-end")
+
+    assert found(talk, *RULES) == []
+
+
+def test_of_more_rings_than_are_kept_nothing_is_said() -> None:
+    talk = opened()
+    for index in range(1024):
+        talk.front_end("SET_VRING_NUM", index=index, num=1)
+    talk.front_end("SET_VRING_ADDR", index=5000, desc=1, avail=1, used=1)
+    talk.front_end("SET_VRING_BASE", index=5000, num=7)
+    talk.front_end("SET_VRING_ENABLE", index=5000, num=1)
+    stop(talk, 0, index=5000)
+
+    assert found(talk, *RULES) == []
 
 
 class TestIndex:
@@ -61,6 +95,11 @@ class TestIndex:
 
         assert (finding.blame, finding.frame) == (Blame.BACK_END, 12)
         assert "a vsock device has 3 queues (rx, tx, event), but the back-end says 2; ring 2 is used" in finding.message
+
+    def test_more_than_every_device_of_the_type_has(self) -> None:
+        finding = only(self.used(2, 0, 1, 3), "VU-VRG-01", device=device_by_name("vsock"))
+
+        assert (finding.blame, finding.frame) == (Blame.FRONT_END, 12)
 
     def test_rings_of_an_unknown_device_that_make_no_pairs(self) -> None:
         finding = only(self.used(2, 0, 1, 2, end=True), "VU-VRG-01")
@@ -366,6 +405,13 @@ class TestBeforeFeatures:
     def test_the_back_end_leaves_later(self) -> None:
         talk = self.called()
         talk.front_end("SET_FEATURES", features=0)
+        talk.close("back-end")
+
+        assert found(talk, "VU-VRG-15") == []
+
+    def test_the_features_may_have_come_before_the_capture(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_VRING_CALL", index=0, descriptors=(eventfd(1),))
         talk.close("back-end")
 
         assert found(talk, "VU-VRG-15") == []

@@ -157,7 +157,7 @@ def removed_region(at: At) -> Findings:
     row = at.message.row
     if row is None or row.effect is not Effect.REMOVE_MEMORY or not at.fields or not at.connection.knows_memory:
         return
-    if after is before or len(after) == len(before):
+    if after is before:
         asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
         like = next((region for region in after if region.guest_addr == asked["guest_addr"]), None)
         known = "there is none at this guest address"

@@ -52,9 +52,9 @@ def _is_split(at: At) -> bool:
     return at.connection.features.acked is not None and not _is_packed(at)
 
 
-def _queues_of(device: Device | None) -> int:
+def _queues_of(device: Device) -> int:
     """The queues that every device of this type has; 0 where their number differs."""
-    return 0 if device is None or any(name.endswith("*") for name in device.queues) else len(device.queues)
+    return 0 if any(name.endswith("*") for name in device.queues) else len(device.queues)
 
 
 @RULES.rule(
@@ -79,8 +79,7 @@ def index_in_range(at: At) -> Findings:
         if index >= told:
             at.memory.setdefault("beyond", (index, at.frame))
     elif at.first(index):
-        queues = _queues_of(device)
-        if device is not None and told < queues and index < queues:
+        if device is not None and told <= index < (queues := _queues_of(device)):
             has = f"a {device.name} device has {queues} queues ({', '.join(device.queues)})"
             yield at.finding(f"{has}, but the back-end says {told}; ring {index} is used", Blame.BACK_END)
         else:
