@@ -6,6 +6,7 @@ from tests.conversation import SECOND, Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.spec.features import PROTOCOL_FEATURES
 
 
 def only(talk: Conversation, rule: str) -> Finding:
@@ -91,6 +92,13 @@ class TestCallReplaced:
 
         assert only(talk, "VU-VRG-12").frame == 13
 
+    def test_whether_it_could_be_acknowledged_is_not_known(self) -> None:
+        talk = start(Conversation())
+        talk.silence(SECOND)
+        call(talk, "second")
+
+        assert found(talk, "VU-VRG-12") == []
+
     def test_while_the_ring_is_stopped(self) -> None:
         talk = running()
         stop(talk)
@@ -140,6 +148,16 @@ class TestEnableConfirmed:
         stop(talk)
 
         assert found(talk, "VU-VRG-20") == []
+
+    def test_what_was_offered_may_have_been_told_before_the_capture(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("REPLY_ACK"))
+        talk.front_end("SET_FEATURES", features=1 << 30)
+        start(talk)
+        talk.silence(SECOND)
+        stop(talk)
+
+        assert only(talk, "VU-VRG-20").blame is Blame.FRONT_END
 
     def test_acknowledged_and_running_to_the_end(self) -> None:
         talk = start(opened("REPLY_ACK"), need_reply=True)

@@ -41,6 +41,12 @@ def _is_acknowledged(at: At) -> bool:
     return bool(at.message.flags & NEED_REPLY) and at.connection.protocol_features.has(_reply_ack(at))
 
 
+def _could_be_asked_for(at: At) -> bool:
+    """Whether it is the front-end that does without acknowledgements, not the back-end that does not offer them."""
+    features = at.connection.protocol_features
+    return features.has(_reply_ack(at)) or bool((features.offered or 0) & _reply_ack(at))
+
+
 def _replacement(at: At, ring: Ring) -> str:
     assert at.message.row is not None
     slot = ring.slots[at.message.row.effect]
@@ -60,9 +66,9 @@ def call_replaced(at: At) -> Findings:
     ring = ring_of(at)
     if ring is None or not _is_replaced_in_use(at, ring):
         return
-    acknowledged, known = _is_acknowledged(at), at.connection.protocol_features
-    if known.has(_reply_ack(at)) and not acknowledged:
-        return  # it could have been acknowledged: VU-VRG-21
+    acknowledged = _is_acknowledged(at)
+    if not acknowledged and not at.connection.lacks("REPLY_ACK"):
+        return  # it could have been acknowledged (VU-VRG-21), or that is not known
     yield at.finding(
         f"call descriptor {_replacement(at, ring)}: "
         + (
@@ -70,7 +76,7 @@ def call_replaced(at: At) -> Findings:
             if acknowledged
             else "nothing tells when the back-end takes the new one, and signals on the old one are lost"
         ),
-        Blame.FRONT_END if (known.offered or 0) & _reply_ack(at) and not acknowledged else Blame.BACK_END,
+        Blame.FRONT_END if _could_be_asked_for(at) and not acknowledged else Blame.BACK_END,
         frames=(ring.runs_since,),
         severity=Severity.INFO if acknowledged else Severity.WARNING,
     )
@@ -104,12 +110,10 @@ def _unconfirmed_starts(at: At) -> Findings:
         return
     if rings:
         frames = sorted({ring.runs_since for ring in rings})[:MOST_LISTED]
-        features = at.connection.protocol_features
-        offered = bool((features.offered or 0) & _reply_ack(at))
         yield at.finding(
             f"nothing confirms the start of {list_text(rings)}, neither an acknowledgement nor the answer to a later "
             f"request; {outcome}",
-            Blame.FRONT_END if offered else Blame.BACK_END,
+            Blame.FRONT_END if _could_be_asked_for(at) else Blame.BACK_END,
             frame=frames[0],
             frames=tuple(frames[1:]),
             severity=severity,
