@@ -15,7 +15,7 @@ from vudissect.host.descriptor import DescriptorKind
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Event, Kind
-from vudissect.session.session import Session, guess_devices
+from vudissect.session.session import Session, foresee
 from vudissect.spec.model import Channel, Side
 from vudissect.wire.fields import Fields, to_fields
 
@@ -43,14 +43,14 @@ def fields(*lines: str) -> Fields:
 def transcript(records: Iterable[Record]) -> list[str]:
     records = list(records)
     shown = Transcript(Style(False))
-    return [shown.text(event).rstrip("\n") for event in Session(devices=guess_devices(records)).events(records)]
+    return [shown.text(event).rstrip("\n") for event in Session(known=foresee(records)).events(records)]
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
 def test_a_transcript_of_a_real_session_is_a_conversation(path: Path) -> None:
     with open_capture(str(path)) as stream:
         records = list(read_capture(stream))
-    device = next(device.name for device in guess_devices(records).values() if device is not None)
+    device = next(known.device.name for known in foresee(records).values() if known.device is not None)
     lines = transcript(records)
 
     again = transcript(read_conversation("\n".join((f"device {device}", *lines))).records)

@@ -10,7 +10,7 @@ from tests.conversation import Conversation, eventfd, memfd
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.session.event import Event, Kind
-from vudissect.session.session import Session, guess_devices
+from vudissect.session.session import Session, foresee
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.spec.model import Channel, Side
@@ -328,7 +328,7 @@ class TestDescriptors:
 
 class TestDevice:
     def device(self, talk: Conversation) -> str | None:
-        guessed = guess_devices(talk.records)[1]
+        guessed = foresee(talk.records)[1].device
         return guessed.name if guessed is not None else None
 
     def test_the_size_of_the_configuration_space_tells(self) -> None:

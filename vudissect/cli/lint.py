@@ -10,15 +10,16 @@ import click
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
+from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
-from vudissect.cli.reading import look_ahead, until_truncated
+from vudissect.cli.reading import session_for, until_truncated
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import fails, finding_json, in_order, junit, report
 from vudissect.render.style import style_for
-from vudissect.session.session import Session, guess_devices
+from vudissect.spec.dialects.dialect import Dialect
 
 
 @click.command("lint")
@@ -27,18 +28,25 @@ from vudissect.session.session import Session, guess_devices
 @click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report, too.")
 @click.option("--strict", is_flag=True, help="Warnings fail as errors do.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave out this rule (again for more).")
+@click.option("--dialect", "speaks", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
 def command(
-    files: tuple[str, ...], as_json: bool, junit_file: str | None, strict: bool, ignore: tuple[str, ...]
+    files: tuple[str, ...],
+    as_json: bool,
+    junit_file: str | None,
+    strict: bool,
+    ignore: tuple[str, ...],
+    speaks: str | None,
 ) -> None:
     """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
 
     The exit status is 1 if there are errors (with --strict: or warnings), 2 if a file cannot be read.
     """
     rules = _without(ignore)
+    dialect = known_dialect(speaks) if speaks is not None else None
     results: list[tuple[str, list[Finding]]] = []
     for file in files:
         with clear_errors(file):
-            findings, withheld, messages = lint_capture(file, rules)
+            findings, withheld, messages = lint_capture(file, rules, dialect)
             results.append((file, findings))
             if as_json:
                 for finding in in_order(findings):
@@ -58,16 +66,16 @@ def command(
 Linted = tuple[list[Finding], dict[str, int], int]
 
 
-def lint_capture(file: str, rules: Sequence[Rule]) -> Linted:
+def lint_capture(file: str, rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
     """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
     with open_capture(file) as stream:
-        return lint_records(until_truncated(read_capture(stream)), rules)
+        return lint_records(until_truncated(read_capture(stream)), rules, dialect)
 
 
-def lint_records(records: Iterator[Record], rules: Sequence[Rule]) -> Linted:
+def lint_records(records: Iterator[Record], rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
     """The same for records that were read already, or never written."""
-    first, records = look_ahead(records)
-    session, linter = Session(devices=guess_devices(first)), Linter(rules)
+    session, records = session_for(records, dialect=dialect)
+    linter = Linter(rules)
     findings: list[Finding] = []
     frames = 0
     for event in session.events(records):

@@ -27,8 +27,8 @@ from vudissect.session.session import Session
 def main(verbose: bool, report_fd: int) -> None:
     """Show a capture as it comes; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
-    session = Session()
-    transcript = Transcript(style_for(sys.stdout), verbose=verbose)
+    session = Session(detect=True)
+    transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=session.dialect)
     linter = Linter()
     malformed = unanswered = found = 0
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:

@@ -6,8 +6,11 @@ from itertools import islice
 
 from vudissect.capture.errors import CaptureError, TruncatedCapture
 from vudissect.capture.record import Record
+from vudissect.session.session import Session, foresee
+from vudissect.spec.dialects.dialect import Dialect
+from vudissect.spec.model import Device
 
-# What tells the device type is said while a connection is set up.
+# What tells the device type and the dialect is said while a connection is set up.
 _RECORDS_TO_GUESS_FROM = 512
 
 
@@ -41,3 +44,18 @@ def look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record
         yield from records
 
     return first, again()
+
+
+def session_for(
+    records: Iterator[Record], device: Device | None = None, dialect: Dialect | None = None, *, live: bool = False
+) -> tuple[Session, Iterator[Record]]:
+    """A session for these records, and the records over again.
+
+    Device type and dialect are as told, or else found by looking ahead; in a live capture they turn up on the way.
+    """
+    if dialect is not None:
+        return Session(device, protocol=dialect.protocol), records
+    if live:
+        return Session(device, detect=True), records
+    first, records = look_ahead(records)
+    return Session(device, foresee(first), detect=True), records

@@ -10,8 +10,9 @@ import click
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
+from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.cli.reading import look_ahead, until_truncated
+from vudissect.cli.reading import session_for, until_truncated
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
 from vudissect.render.jsonl import json_lines
@@ -19,7 +20,7 @@ from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Event
 from vudissect.session.filter import Filter
-from vudissect.session.session import Session, guess_devices
+from vudissect.session.session import Session
 from vudissect.spec.devices import DEVICES, device_by_name
 from vudissect.spec.model import Channel, Device, Side
 
@@ -33,6 +34,7 @@ _LINES_AT_ONCE = 256
 @click.option("-f", "--follow", is_flag=True, help="Go on as the file grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Leave out what differs from run to run, to compare transcripts.")
 @click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is guessed wrong.")
+@click.option("--dialect", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
 @click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
 @click.option("--channel", "channels", multiple=True, type=click.Choice([channel.label for channel in Channel]))
 @click.option("--from", "sender", type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]))
@@ -44,6 +46,7 @@ def command(
     follow: bool,
     no_times: bool,
     device: str | None,
+    dialect: str | None,
     names: tuple[str, ...],
     channels: tuple[str, ...],
     sender: str | None,
@@ -56,6 +59,7 @@ def command(
     its name (evt#3) throughout; + marks its first appearance.
     """
     told = _device(device)
+    speaks = known_dialect(dialect) if dialect is not None else None
     wanted = Filter(
         names,
         tuple(channel for channel in Channel if channel.label in channels),
@@ -66,17 +70,13 @@ def command(
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
         records: Iterator[Record] = until_truncated(read_capture(stream))
-        if live:
-            session = Session(told)
-        else:
-            first, records = look_ahead(records)
-            session = Session(told, {} if told else guess_devices(first))
+        session, records = session_for(records, told, speaks, live=live)
         linter = Linter()
         judged = ((event, findings) for event, findings in linter.judge(session.events(records)) if wanted.keeps(event))
         if as_json:
             lines = json_lines(judged, look_ahead=not live)
         else:
-            transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times)
+            transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times, verdict=session.dialect)
             lines = _text(judged, transcript, session, linter)
         _write(lines, 1 if live else _LINES_AT_ONCE)
 

@@ -5,8 +5,9 @@ import click
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.reading import session_for, until_truncated
+from vudissect.render.dialects import verdict_lines
 from vudissect.render.state import state_lines
-from vudissect.session.session import Session
 
 
 @click.command("state")
@@ -19,10 +20,10 @@ def command(file: str, frame: int | None) -> None:
 
     Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
     """
-    session = Session()
     with clear_errors(file):
+        session, records = session_for(until_truncated(read_capture(open_capture(file))))
         last = 0
-        for record in read_capture(open_capture(file)):
+        for record in records:
             if frame is not None and record.frame > frame:
                 break
             session.feed(record)
@@ -34,3 +35,6 @@ def command(file: str, frame: int | None) -> None:
         for connection in session.connections.values():
             for line in state_lines(connection):
                 click.echo(line)
+            verdict = session.dialect(connection.number)
+            for line in verdict_lines(verdict) if verdict is not None else ():
+                click.echo(f"  {line}")

@@ -3,21 +3,24 @@
 frame  seconds  who  name and contents  descriptors  [request and latency]
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
+from vudissect.render.dialects import verdict_lines
 from vudissect.render.findings import finding_text
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, hex_text, printable
 from vudissect.render.values import describe
 from vudissect.session.connection import Connection
+from vudissect.session.dialect import Verdict
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
 from vudissect.spec.model import Channel, Layout, Message
+from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
@@ -49,14 +52,23 @@ class Transcript:
     """Makes the line (or lines) of each event.
 
     `verbose` adds every field below the line, and findings that are merely worth knowing; without `times` nothing in
-    the text differs from run to run.
+    the text differs from run to run. `verdict` says of a connection why it is taken to be in its dialect.
     """
 
-    def __init__(self, style: Style, *, verbose: bool = False, times: bool = True) -> None:
+    def __init__(
+        self,
+        style: Style,
+        *,
+        verbose: bool = False,
+        times: bool = True,
+        verdict: Callable[[int], Verdict | None] = lambda _: None,
+    ) -> None:
         self._style = style
         self._verbose = verbose
         self._times = times
         self._heads: dict[tuple[Message | None, Layout | None, bool], _Head] = {}
+        self._verdict = verdict
+        self._protocol = UPSTREAM
         self._dim, self._undim = style.dim("|").split("|")
 
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
@@ -67,6 +79,8 @@ class Transcript:
             line = self._message_line(event)
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
+        if event.connection.protocol is not self._protocol:
+            line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.connection))])
         if event.unanswered:
             line = "\n".join([line, *(self._unanswered(request) for request in event.unanswered)])
         return line + "\n" + self.findings(findings, event.record.frame) if findings else line + "\n"
@@ -78,6 +92,15 @@ class Transcript:
             for finding in findings
             if self._verbose or finding.severity is not Severity.INFO
         )
+
+    def _dialect_lines(self, connection: Connection) -> Iterator[str]:
+        """What is spoken from here on, and how that is known."""
+        self._protocol = connection.protocol
+        verdict = self._verdict(connection.number)
+        if verdict is not None and verdict.dialect.protocol is connection.protocol:
+            yield from verdict_lines(verdict)
+        else:
+            yield f"dialect: {connection.protocol.key}"
 
     def unanswered(self, requests: tuple[Request, ...]) -> str:
         """Lines for the requests that were still waiting where the capture ends."""

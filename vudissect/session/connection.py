@@ -82,8 +82,8 @@ class Connection:
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
         self.number = number
-        self.protocol = protocol
         self.guess = guess
+        self.watched = False
         self.phase = Phase.CONNECTED
         self.opened: int | None = None
         self.frame = 0
@@ -108,6 +108,11 @@ class Connection:
         self.shared_memory: tuple[int, ...] | None = None
         self.waiting = tuple(Waiting() for _ in Channel)
         self.changes: list[Change] = []
+        self.speak(protocol)
+
+    def speak(self, protocol: Protocol) -> None:
+        """Go by another dialect from now on."""
+        self.protocol = protocol
         bits = protocol.protocol_features
         self._reply_ack = bits.known("REPLY_ACK")
         self._reply_all = bits.known("REPLY_ALL")

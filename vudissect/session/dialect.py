@@ -80,12 +80,15 @@ class Detector:
         self._from_start = False
         self._eager = False
         self._against_upstream = 0
+        self._commands: tuple[str, ...] = ()
         self._verdict: Verdict | None = None
 
     def see(self, record: Record) -> bool:
         """Take note of a record; whether it was evidence of a new kind."""
         if record.kind is not RecordKind.MESSAGE:
-            self._from_start = self._from_start or record.kind is RecordKind.CONNECTION_OPENED
+            if record.kind is RecordKind.CONNECTION_OPENED:
+                self._from_start = True
+                self._commands = tuple(str(record.details.get(key, "")) for key in _COMMANDS)
             return False
         kinds = tuple(descriptor.kind for descriptor in record.descriptors) if record.descriptors else ()
         signature = (record.channel, record.sender, record.data[:HEADER_SIZE], kinds)
@@ -146,13 +149,19 @@ class Detector:
             self._words = {**self._words, (reply, number): _WORD[order](payload)[0]}
         return True
 
+    def _is_spoken(self, dialect: Dialect) -> bool:
+        return any(command.startswith(dialect.programs) for command in self._commands) if dialect.programs else False
+
     def _judge(self) -> Verdict:
         weighed = [
             (signature, sighting, {dialect: _against(dialect, sighting) for dialect in DIALECTS})
             for signature, sighting in self._sightings
         ]
         scores = _scores(weighed)
-        ranking = sorted(DIALECTS, key=lambda dialect: -scores[dialect])
+        if self._against_upstream:
+            for dialect in filter(self._is_spoken, DIALECTS):
+                scores[dialect] += _SPOKEN
+        ranking = sorted(_JUDGED, key=lambda dialect: -scores[dialect])
         winner = self._told or ranking[0]
         rivals = [dialect for dialect in ranking if dialect is not winner][:_RUNNERS_UP]
         if UPSTREAM_DIALECT not in (winner, *rivals):
@@ -167,6 +176,10 @@ class Detector:
         )
 
 
+_JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
+# What one of the two programs is known to speak outweighs the names of feature bits, not the shape of messages.
+_SPOKEN = 8
+_COMMANDS = ("front_end_command", "back_end_command")
 _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 
 

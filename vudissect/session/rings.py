@@ -86,8 +86,8 @@ class Addresses:
 class Ring:
     """What is known of a ring. Numbers are None until they were told.
 
-    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never; `began`
-    is the time (ns) of the former.
+    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never;
+    `began` is the time (ns) of the former.
     """
 
     index: int

@@ -1,10 +1,13 @@
 """Records in, events out: one `Session` understands all connections of a capture or of a running proxy."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.device import DeviceGuess
+from vudissect.session.dialect import Detector, Verdict
 from vudissect.session.effects import ON_REPLY, ON_REQUEST, Act, Apply
 from vudissect.session.event import Event, Kind
 from vudissect.session.names import DescriptorNames, NamedDescriptor
@@ -22,32 +25,64 @@ _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 # Makes a named tuple of a tuple at half the cost, which counts for what is made for every message.
 _new = tuple.__new__
 _COMMANDS = ("front_end_command", "back_end_command")
-_NO_DEVICES: Mapping[int, Device | None] = {}
+
+# What is decisive of the dialect is said early; beyond this only messages that make no sense are looked at.
+_MOST_WATCHED = 512
+
+
+class Known(NamedTuple):
+    """What a look ahead has told of a connection."""
+
+    device: Device | None
+    detector: Detector
+
+
+NOTHING_KNOWN: Mapping[int, Known] = MappingProxyType({})
+
+
+class _Table(NamedTuple):
+    """A protocol made ready for use: codecs by byte order (little, big), effects by row.
+
+    Rows are hashed by identity; an enumeration such as `Effect` is hashed in Python, too slow for every message.
+    """
+
+    codecs: tuple[Codec, Codec]
+    on_request: dict[Message, Apply]
+    on_reply: dict[Message, Apply]
+
+
+class _Watch:
+    """A connection whose dialect is still an open question: the evidence, and what was said so far."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self.records: list[Record] = []
 
 
 class Session:
     """Turns records into events, keeping the state of every open connection.
 
-    `device` is the device type if the user told it, `devices` that of each connection where it is known beforehand;
-    without them it is guessed on the way.
+    `device` and `protocol` are the device type and the dialect if the user told them, `known` what is known of a
+    connection beforehand. The device type is guessed otherwise; with `detect`, the dialect is judged by the messages,
+    and when the judgement changes the connection's state is worked out again from its beginning.
     """
 
     def __init__(
         self,
         device: Device | None = None,
-        devices: Mapping[int, Device | None] = _NO_DEVICES,
+        known: Mapping[int, Known] = NOTHING_KNOWN,
         protocol: Protocol = UPSTREAM,
+        *,
+        detect: bool = False,
     ) -> None:
-        self.protocol = protocol
         self.connections: dict[int, Connection] = {}
         self._device = device
-        self._devices = devices
+        self._known = known
+        self._protocol = protocol
+        self._detect = detect
+        self._watches: dict[int, _Watch] = {}
+        self._tables: dict[str, _Table] = {}
         self._names = DescriptorNames()
-        self._little = Codec(protocol, "little")
-        self._big = Codec(protocol, "big")
-        # By row, which is hashed by identity: an enumeration is hashed in Python, too slow for every message.
-        self._on_request = {row: ON_REQUEST[row.effect] for row in protocol.messages if row.effect in ON_REQUEST}
-        self._on_reply = {row: ON_REPLY[row.effect] for row in protocol.messages if row.effect in ON_REPLY}
         self._start: int | None = None
 
     def events(self, records: Iterable[Record]) -> Iterator[Event]:
@@ -64,19 +99,36 @@ class Session:
             connection = self._new_connection(record.connection)
         elif connection.changes:
             connection.changes = []
+        if connection.watched:
+            connection = self._judge(record, connection)
+        return self._understand(record, connection, elapsed)
+
+    def dialect(self, number: int) -> Verdict | None:
+        """What the messages of an open connection say of its dialect, and why; None where that is not looked into."""
+        watch = self._watches.get(number)
+        return watch.detector.verdict if watch is not None else None
+
+    def _understand(self, record: Record, connection: Connection, elapsed: int) -> Event:
         connection.frame, connection.time = record.frame, record.received
         if record.kind is not RecordKind.MESSAGE:
             return self._connection_event(record, connection, elapsed)
-        codec = self._big if int(record.marks) & _BIG_ENDIAN else self._little
+        table = self._tables[connection.protocol.key]
+        codec = table.codecs[bool(int(record.marks) & _BIG_ENDIAN)]
         message = codec.decode(record.channel, record.sender, record.data, record.length)
+        if message.problem and self._detect and not connection.watched:
+            connection = self._judge(record, connection)
+            table = self._tables[connection.protocol.key]
+            message = table.codecs[codec.byte_order == "big"].decode(
+                record.channel, record.sender, record.data, record.length
+            )
         descriptors = (
             tuple(self._names.name(descriptor, record.frame) for descriptor in record.descriptors)
             if record.descriptors
             else ()
         )
         if message.reply:
-            return self._reply(record, connection, elapsed, message, descriptors)
-        return self._request(record, connection, elapsed, message, descriptors)
+            return self._reply(table, record, connection, elapsed, message, descriptors)
+        return self._request(table, record, connection, elapsed, message, descriptors)
 
     def unanswered(self) -> tuple[Request, ...]:
         """The requests on open connections that are owed an answer and have none."""
@@ -87,13 +139,51 @@ class Session:
             for request in waiting.owed()
         )
 
-    def _new_connection(self, number: int) -> Connection:
-        connection = Connection(number, self.protocol, DeviceGuess(self._device or self._devices.get(number)))
+    def _new_connection(self, number: int, protocol: Protocol | None = None) -> Connection:
+        known = self._known.get(number)
+        if protocol is None:
+            protocol = known.detector.dialect.protocol if known is not None and self._detect else self._protocol
+        device = self._device or (known.device if known is not None else None)
+        self._make_ready(protocol)
+        connection = Connection(number, protocol, DeviceGuess(device))
         self.connections[number] = connection
+        if self._detect:
+            detector = known.detector if known is not None else Detector()
+            self._watches.setdefault(number, _Watch(detector))
+            connection.watched = True
+        return connection
+
+    def _make_ready(self, protocol: Protocol) -> None:
+        if protocol.key not in self._tables:
+            self._tables[protocol.key] = _Table(
+                (Codec(protocol, "little"), Codec(protocol, "big")),
+                {row: ON_REQUEST[row.effect] for row in protocol.messages if row.effect in ON_REQUEST},
+                {row: ON_REPLY[row.effect] for row in protocol.messages if row.effect in ON_REPLY},
+            )
+
+    def _judge(self, record: Record, connection: Connection) -> Connection:
+        """Ask what a record says of the dialect; the connection as it is after all that was said, in that dialect."""
+        watch = self._watches[record.connection]
+        before = connection.protocol
+        if watch.detector.see(record) and watch.detector.dialect.protocol is not before:
+            after = watch.detector.dialect.protocol
+            if connection.watched:
+                connection = self._new_connection(record.connection, after)
+                for earlier in watch.records:
+                    self._understand(earlier, connection, 0)
+                    connection.changes = []
+            else:
+                self._make_ready(after)
+                connection.speak(after)
+            connection.changed("dialect", before.key, after.key)
+        if connection.watched:
+            watch.records.append(record)
+            connection.watched = len(watch.records) < _MOST_WATCHED
         return connection
 
     def _request(
         self,
+        table: _Table,
         record: Record,
         connection: Connection,
         elapsed: int,
@@ -108,7 +198,7 @@ class Session:
             owed = row.answer is not Answer.NEVER and connection.owes_reply(row, message.flags)
             if owed and row.answer is Answer.IF_POSTCOPY and _ends_postcopy_exchange(connection, message):
                 owed = False
-            apply = self._on_request.get(row)
+            apply = table.on_request.get(row)
             if apply is not None:
                 replaced = _take_effect(apply, row, record, connection, message, descriptors)
         awaits = owed or row is None or bool(message.flags & NEED_REPLY)
@@ -123,6 +213,7 @@ class Session:
 
     def _reply(
         self,
+        table: _Table,
         record: Record,
         connection: Connection,
         elapsed: int,
@@ -134,8 +225,8 @@ class Session:
         if request is not None and record.channel is Channel.MAIN:
             connection.answered = request.frame
         row = message.row
-        apply = self._on_reply.get(row) if row is not None else None
-        if row is not None and apply is not None:
+        apply = table.on_reply.get(row) if row is not None else None
+        if row is not None and apply is not None and not message.error:
             _take_effect(apply, row, record, connection, message, descriptors)
         kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
         return _new(Event, (record, connection, kind, elapsed, message, False, request, latency, descriptors, "", ()))
@@ -156,6 +247,7 @@ class Session:
             connection.step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
             del self.connections[record.connection]
+            self._watches.pop(record.connection, None)
         return Event(record, connection, Kind.EVENT, elapsed, unanswered=unanswered)
 
 
@@ -183,10 +275,14 @@ def _ends_postcopy_exchange(connection: Connection, message: WireMessage) -> boo
     return layout.bare or (layout.array is not None and not message.values[-1])
 
 
-def guess_devices(records: Iterable[Record]) -> dict[int, Device | None]:
-    """The device type of each connection, as far as these records tell."""
+def foresee(records: Iterable[Record]) -> dict[int, Known]:
+    """The device type and the dialect of each connection, as far as these records tell."""
+    known: dict[int, Known] = {}
+    detectors: dict[int, Detector] = {}
     session = Session()
-    devices: dict[int, Device | None] = {}
-    for event in session.events(records):
-        devices[event.connection.number] = event.connection.guess.device
-    return devices
+    for record in records:
+        connection = session.feed(record).connection
+        detector = detectors.setdefault(connection.number, Detector())
+        detector.see(record)
+        known[connection.number] = Known(connection.guess.device, detector)
+    return known

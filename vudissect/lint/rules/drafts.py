@@ -12,7 +12,7 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
 from vudissect.session.event import Kind
-from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.dialects import DIALECTS, dialect_by_name
 from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.dialects.drafts import MST_2015
 from vudissect.spec.effect import Effect
@@ -156,6 +156,17 @@ def opened_on_offer(at: At) -> Findings:
         )
 
 
+def _only_speaker(at: At) -> Blame | None:
+    """The side whose program is known to speak the dialect in force, where the other's is not."""
+    dialect = dialect_by_name(at.connection.protocol.key)
+    if dialect is None or not dialect.programs:
+        return None
+    speaks = [command.startswith(dialect.programs) for command in at.connection.programs]
+    if speaks[0] == speaks[1]:
+        return None
+    return Blame.FRONT_END if speaks[0] else Blame.BACK_END
+
+
 @RULES.rule(
     "VU-DRF-06",
     Severity.INFO,
@@ -176,12 +187,16 @@ def contested_number(at: At) -> Findings:
             f"{at.name} has meant four things: end of the session, reset of the device, stop of one queue pair, all "
             f"rings disabled; back-ends do one of them or nothing. {_RESET.name}, which is clear, is {state}"
         )
-    elif published is not None and _is_another(row, published) and at.first((row.id, "dialect")):
-        yield at.finding(
-            f"{row.channel.label} message {row.id} is {row.name} in {at.connection.protocol.key}, but is published as "
-            f"{published.name}",
-            Blame.UNKNOWN,
-        )
+    elif published is not None and _is_another(row, published) and message.reply is bool(row.reply):
+        if at.first((row.id, "dialect")):
+            speaks = _only_speaker(at)
+            yield at.finding(
+                f"{row.channel.label} message {row.id} is {row.name} in {at.connection.protocol.key}, but is published "
+                f"as {published.name}" + (f", and only the {speaks.value} is known to speak that" if speaks else ""),
+                speaks or Blame.UNKNOWN,
+                frames=(at.event.request.frame,) if at.event.request is not None else (),
+                severity=Severity.WARNING if speaks else None,
+            )
     elif at.event.kind is Kind.MALFORMED and at.message.layout is None:
         meanings = _other_meanings(at)
         if meanings and at.first((row.id, message.reply, message.size)):

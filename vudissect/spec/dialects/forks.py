@@ -233,6 +233,7 @@ SIZE_VARIANTS = Dialect(
     when="at all times",
     who="several",
     source="QEMU, libvhost-user, DPDK, rust-vmm, SPDK, User-mode Linux",
+    told_only=True,
     note="Upstream, in which a form that real programs send is as good as the specified one.",
     rows=(
         *(
