@@ -3,6 +3,7 @@
 frame  seconds  who  name and contents  descriptors  [request and latency]
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ _MARKS = {
     Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
 }
 _WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.LATE_DESCRIPTORS)
+
+
+# Process ids, and where regions lie in the front-end's process: different in every run.
+_OF_THE_RUN = re.compile(r" \(pid \d+\)| at 0x[0-9a-f]+")
 
 
 class _Head(NamedTuple):
@@ -119,7 +124,7 @@ class Transcript:
         head = self._heads.get((message.row, message.layout, message.reply)) or self._new_head(event, message)
         parts = [self._prefix(event) + head.text]
         if head.describe is not None and (contents := head.describe(message.values, event.connection)):
-            parts.append(contents)
+            parts.append(contents if self._times else _OF_THE_RUN.sub("", contents))
         if head.deviation:
             parts.append(head.deviation)
         if event.kind is Kind.MALFORMED:
@@ -161,7 +166,8 @@ class Transcript:
 
     def _event_line(self, event: Event) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
-        return f"{self._prefix(event)} {_ARROWS[event.record.sender]} {self._style.dim(printable(make(event)))}"
+        text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
+        return f"{self._prefix(event)} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
 
 
 def _peer(event: Event, side: str) -> str:

@@ -19,8 +19,8 @@ class Dialect:
 
     The messages `removed` do not exist here, `rows` replace those of their numbers or add to them; `removed_bits` and
     `bits` do the same for the protocol features. `header` is None where the header is as in the base. `programs` are
-    the beginnings of the command names of those who speak it, where that tells them from others. `told_only`: in force only if
-    the user says so, since it takes for right what elsewhere is a mistake.
+    the beginnings of the command names of those who speak it, where that tells them from others. `told_only`: in force
+    only if the user says so, since it takes for right what elsewhere is a mistake.
     """
 
     key: str
