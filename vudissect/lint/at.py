@@ -43,14 +43,15 @@ class Asked(Protocol):
 class Remembered:
     """What is remembered of one connection: by each rule, and of the last events and findings.
 
-    `seen` are the messages, by row and direction, about which the rules that ask only once have been asked.
+    `rules` are those to be asked about a message, by row and direction, once one of its kind was seen; `memories` is
+    what each rule has put down.
     """
 
-    __slots__ = ("found", "lost_sync", "recent", "rules", "seen", "told")
+    __slots__ = ("found", "lost_sync", "memories", "recent", "rules", "told")
 
     def __init__(self) -> None:
-        self.seen: set[tuple[Message | None, bool]] = set()
-        self.rules: dict[str, dict[Any, Any]] = {}
+        self.rules: dict[tuple[Message | None, bool], tuple[Any, ...]] = {}
+        self.memories: dict[str, dict[Any, Any]] = {}
         self.recent: tuple[deque[Event], ...] = tuple(deque(maxlen=_RECENT) for _ in Channel)
         self.found: deque[Finding] = deque(maxlen=_RECENT_FINDINGS)
         self.told: Counter[str] = Counter()
@@ -62,15 +63,19 @@ class At:
 
     __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "event", "rule")
 
-    def __init__(
-        self, event: Event, remembered: Remembered, lasting: dict[str, dict[Any, Any]], finished: bool = False
-    ) -> None:
-        self.event = event
+    def __init__(self, remembered: Remembered, lasting: dict[str, dict[Any, Any]]) -> None:
+        self.event: Event
         self.rule: Asked
         self._remembered = remembered
         self._lasting = lasting
-        self._finished = finished
+        self._finished = False
         self._fields: Fields | None = None
+
+    def move(self, event: Event, *, finished: bool = False) -> None:
+        """Go to another event of the same connection; `finished`: to the end, behind its last one."""
+        self.event = event
+        self._finished = finished
+        self._fields = None
 
     @property
     def connection(self) -> Connection:
@@ -116,9 +121,9 @@ class At:
     @property
     def memory(self) -> dict[Any, Any]:
         """What this rule remembers of this connection."""
-        memory = self._remembered.rules.get(self.rule.id)
+        memory = self._remembered.memories.get(self.rule.id)
         if memory is None:
-            memory = self._remembered.rules[self.rule.id] = {}
+            memory = self._remembered.memories[self.rule.id] = {}
         return memory
 
     @property

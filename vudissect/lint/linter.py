@@ -11,7 +11,7 @@ from vudissect.lint.at import At, Remembered
 from vudissect.lint.finding import Finding
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import Event
 from vudissect.spec.model import Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
@@ -41,35 +41,47 @@ class Linter:
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
-        self._remembered: dict[int, Remembered] = {}
+        self._connections: dict[int, tuple[Remembered, At]] = {}
         self._lasting: dict[str, dict[Any, Any]] = {}
         self.withheld: Counter[str] = Counter()
 
     def check(self, event: Event) -> Sequence[Finding]:
         """What is wrong with this event."""
         record, message = event.record, event.message
-        remembered = self._remembered.get(record.connection)
-        if remembered is None:
-            remembered = self._remembered[record.connection] = Remembered()
+        connection = self._connections.get(record.connection)
+        if connection is None:
+            remembered = Remembered()
+            connection = self._connections[record.connection] = (remembered, At(remembered, self._lasting))
+        remembered, at = connection
         remembered.recent[record.channel].append(event)
         if message is None:
             rules = self._for_event[record.kind]
         else:
+            # By row and direction; for a first message of its kind, also what asks only once.
             key = (message.row, message.reply)
-            if key in remembered.seen:
-                rules = self._for_message[key]
+            known = remembered.rules.get(key)
+            if known is None:
+                rules = self._of_message(*key)
+                remembered.rules[key] = tuple(rule for rule in rules if rule.trigger and not rule.trigger.once)
             else:
-                remembered.seen.add(key)
-                rules = self._for_first_message(*key)
+                rules = known
             if message.reply and record.channel in remembered.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
-            if _is_irregular(event, message):
+            if (
+                message.problem
+                or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
+                or int(record.marks) & ~_REGULAR_MARKS
+                or (message.reply and _is_odd_answer(event, message))
+            ):
                 rules = _joined(self._irregular, rules)
             if event.descriptors:
                 rules = _joined(self._carrying, rules)
-        findings = self._ask(rules, At(event, remembered, self._lasting), remembered) if rules else ()
+        findings: Sequence[Finding] = ()
+        if rules:
+            at.move(event)
+            findings = self._ask(rules, at, remembered)
         if record.kind is RecordKind.CONNECTION_CLOSED:
-            del self._remembered[record.connection]
+            del self._connections[record.connection]
         return findings
 
     def judge(self, events: Iterable[Event]) -> Iterator[tuple[Event, Sequence[Finding]]]:
@@ -80,9 +92,9 @@ class Linter:
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
-        for remembered in self._remembered.values():
-            last = max(chain(*remembered.recent), key=lambda event: event.record.frame)
-            findings += self._ask(self._at_end, At(last, remembered, self._lasting, finished=True), remembered)
+        for remembered, at in self._connections.values():
+            at.move(max(chain(*remembered.recent), key=lambda event: event.record.frame), finished=True)
+            findings += self._ask(self._at_end, at, remembered)
         return findings
 
     def _ask(self, rules: tuple[Rule, ...], at: At, remembered: Remembered) -> Sequence[Finding]:
@@ -102,10 +114,11 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
 
-    def _for_first_message(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
-        """The rules about the first message of a row and direction; those about the others are kept by."""
-        rules = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
-        self._for_message[row, reply] = tuple(rule for rule in rules if rule.trigger and not rule.trigger.once)
+    def _of_message(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
+        rules = self._for_message.get((row, reply))
+        if rules is None:
+            rules = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
+            self._for_message[row, reply] = rules
         return rules
 
 
@@ -116,15 +129,6 @@ def _is_about(kind: RecordKind, trigger: Trigger) -> bool:
 def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """Both, each rule once."""
     return tuple(rule for rule in special if rule not in rules) + rules
-
-
-def _is_irregular(event: Event, message: WireMessage) -> bool:
-    return (
-        event.kind is Kind.MALFORMED
-        or message.flags not in _REGULAR_FLAGS[event.record.channel][message.reply]
-        or bool(int(event.record.marks) & ~_REGULAR_MARKS)
-        or (message.reply and _is_odd_answer(event, message))
-    )
 
 
 def _is_odd_answer(event: Event, message: WireMessage) -> bool:
