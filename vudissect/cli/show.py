@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import click
 
@@ -15,6 +16,7 @@ from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.reading import session_for, until_truncated
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
+from vudissect.lint.rules import ALL_RULES
 from vudissect.render.jsonl import json_lines
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
@@ -27,12 +29,16 @@ from vudissect.spec.model import Channel, Device, Side
 _LINES_AT_ONCE = 256
 
 
+Judged = tuple[Event, Sequence[Finding]]
+
+
 @click.command("show")
 @click.argument("file")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as the file grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Leave out what differs from run to run, to compare transcripts.")
+@click.option("--no-findings", is_flag=True, help="Do not look for what is wrong: quicker on huge captures.")
 @click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is guessed wrong.")
 @click.option("--dialect", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
 @click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
@@ -45,6 +51,7 @@ def command(
     as_json: bool,
     follow: bool,
     no_times: bool,
+    no_findings: bool,
     device: str | None,
     dialect: str | None,
     names: tuple[str, ...],
@@ -71,8 +78,11 @@ def command(
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
         records: Iterator[Record] = until_truncated(read_capture(stream))
         session, records = session_for(records, told, speaks, live=live)
-        linter = Linter()
-        judged = ((event, findings) for event, findings in linter.judge(session.events(records)) if wanted.keeps(event))
+        linter = Linter(() if no_findings else ALL_RULES)
+        events = session.events(records)
+        judged: Iterator[Judged] = zip(events, repeat(()), strict=False) if no_findings else linter.judge(events)
+        if wanted != Filter():
+            judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
         if as_json:
             lines = json_lines(judged, look_ahead=not live)
         else:
@@ -91,9 +101,7 @@ def _device(name: str | None) -> Device | None:
     return device
 
 
-def _text(
-    judged: Iterable[tuple[Event, Sequence[Finding]]], transcript: Transcript, session: Session, linter: Linter
-) -> Iterator[str]:
+def _text(judged: Iterable[Judged], transcript: Transcript, session: Session, linter: Linter) -> Iterator[str]:
     for event, findings in judged:
         yield transcript.text(event, findings)
     yield transcript.unanswered(session.unanswered())
