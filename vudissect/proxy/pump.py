@@ -153,27 +153,36 @@ class Pump:
         self.stalled = False
         if self._head and not self._push(self._head):
             return
+        if not self.broken:
+            self._forward()
+        if self.broken:
+            for message in self._waiting:
+                self._push(self._outgoing(message, 0))
+
+    def _forward(self) -> None:
+        """Send one message after the other, until the target does not take one; the short way of nearly all."""
         send = self._target.send
         passed: list[bytes] = []
+        limit = _RUN if self._traits else 1  # the first of a read has other marks
         for message in self._waiting:
             sent = 0
-            if type(message) is bytes and not self.broken:
-                # The short way of nearly all messages; what cannot leave at once goes the other way.
+            if type(message) is bytes:
                 try:
                     sent = send(message, MSG_DONTWAIT)
                 except OSError as error:
                     self._refused(error)
                 if sent == len(message):
                     passed.append(message)
-                    if len(passed) == _RUN or not self._traits:
+                    if len(passed) == limit:
                         self._put_down(passed)
-                        passed = []
+                        passed, limit = [], _RUN
                     continue
             if passed:
                 self._put_down(passed)
                 passed = []
-            if not self._push(self._outgoing(message, sent)):
+            if not self._push(self._outgoing(message, sent)) or self.broken:
                 return
+            limit = _RUN
         if passed:
             self._put_down(passed)
 
