@@ -40,6 +40,8 @@ test: check packages
 
 bench: $(VENV)/installed packages
 	@sh tests/packages.sh gcc libc6-dev
+	@# As an installed package is; a checkout may not be.
+	$(BIN)/python -m compileall -q vudissect
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/installed
