@@ -1,0 +1,49 @@
+"""The README keeps its promises."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("") if block.startswith("$ ")], ids=lambda b: b.split()[2])
+def test_what_it_shows_is_real(block: str) -> None:
+    command, _, text = block.partition("\n")
+
+    shown = subprocess.run(
+        [sys.executable, "-m", "vudissect.cli", *shlex.split(command)[2:]], capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert text == shown.stdout
+
+
+def test_the_library_can_be_used_as_it_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (code,) = blocks("python")
+
+    exec(code.replace("boot.pcapng", "captures/dpdk-22.11-virtio-user-vhost.pcapng"), {})
+
+    # Populating the memory takes DPDK more than the tenth of a second that the example asks about.
+    assert "SET_MEM_TABLE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
+def test_what_it_points_to_exists(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^make (\w+)", README, re.MULTILINE))))
+def test_make_knows_what_it_says(command: str) -> None:
+    assert f"\n{command}:" in (ROOT / "Makefile").read_text()
