@@ -10,6 +10,7 @@ from tests.conversation import Conversation, eventfd, memfd
 from tests.wire.strategies import FORMS, Form, form_name, pack, values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.session import Session
@@ -205,6 +206,18 @@ def test_what_waits_at_the_end_of_the_capture_is_told_too() -> None:
     talk.front_end("GET_FEATURES")
 
     assert lines(talk)[-1].strip() == "! GET_FEATURES (#1) was never answered"
+
+
+def test_what_a_finding_tells_of_is_not_told_again() -> None:
+    talk = Conversation()
+    talk.front_end("GET_VRING_BASE", index=1)
+    talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
+    finding = Finding("VU-RPL-03", Severity.ERROR, Blame.BACK_END, 1, 1, (), "never answered", "")
+
+    *_, closed = talk.events()
+    text = Transcript(Style(False)).text(closed, [finding])
+
+    assert [line.strip() for line in text.splitlines()[1:]] == ["! error VU-RPL-03 #1 back-end: never answered"]
 
 
 def test_the_second_connection_is_marked() -> None:

@@ -104,8 +104,9 @@ def _device(name: str | None) -> Device | None:
 def _text(judged: Iterable[Judged], transcript: Transcript, session: Session, linter: Linter) -> Iterator[str]:
     for event, findings in judged:
         yield transcript.text(event, findings)
-    yield transcript.unanswered(session.unanswered())
-    yield transcript.findings(linter.finish())
+    rest = linter.finish()
+    yield transcript.unanswered(session.unanswered(), rest)
+    yield transcript.findings(rest)
 
 
 def _write(lines: Iterator[str], at_once: int) -> None:

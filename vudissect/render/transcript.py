@@ -87,15 +87,15 @@ class Transcript:
         if event.connection.protocol is not self._protocol:
             line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.connection))])
         if event.unanswered:
-            line = "\n".join([line, *(self._unanswered(request) for request in event.unanswered)])
-        return line + "\n" + self.findings(findings, event.record.frame) if findings else line + "\n"
+            return f"{line}\n{self.unanswered(event.unanswered, findings)}{self.findings(findings, event.record.frame)}"
+        return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
 
     def findings(self, findings: Sequence[Finding], frame: int | None = None) -> str:
         """Lines for what was found about the message of a frame, or about the end of the capture."""
         return "".join(
             f"{_INDENT}! {finding_text(finding, self._style, frame=frame)}\n"
             for finding in findings
-            if self._verbose or finding.severity is not Severity.INFO
+            if self._shows(finding)
         )
 
     def _dialect_lines(self, connection: Connection) -> Iterator[str]:
@@ -107,9 +107,14 @@ class Transcript:
         else:
             yield f"dialect: {connection.protocol.key}"
 
-    def unanswered(self, requests: tuple[Request, ...]) -> str:
-        """Lines for the requests that were still waiting where the capture ends."""
-        return "".join(self._unanswered(request) + "\n" for request in requests)
+    def unanswered(self, requests: tuple[Request, ...], findings: Sequence[Finding] = ()) -> str:
+        """Lines for the requests that were still waiting where it ended, but for those that a finding tells of."""
+        shown = (finding for finding in findings if self._shows(finding))
+        told = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
+        return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in told)
+
+    def _shows(self, finding: Finding) -> bool:
+        return self._verbose or finding.severity is not Severity.INFO
 
     def _prefix(self, event: Event) -> str:
         record = event.record
