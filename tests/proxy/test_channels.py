@@ -199,4 +199,5 @@ def test_channels_that_come_and_go_leave_nothing_open(tmp_path: Path) -> None:
             front_channel.close()
             assert back_channel.receive_to_end() == b""
             back_channel.close()
-        eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
+        # Fewer is fine: something of the start may still have been open before, and twenty leaks would not go unseen.
+        eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
