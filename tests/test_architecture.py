@@ -20,6 +20,8 @@ FLOORS = {
     "proxy": 5,
     "replay": 5,
     "render": 5,
+    "scapy": 5,
+    "wireshark": 5,
     "cli": 6,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
