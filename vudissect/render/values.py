@@ -17,14 +17,14 @@ Text = Callable[[Any, Connection], str]
 
 _RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _MOST_BYTES = 16
-_UNSAID = frozenset({Meaning.PADDING, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
+_UNSAID = frozenset({Meaning.PADDING, Meaning.LEFTOVER, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
 _PLAIN = frozenset({Meaning.NUMBER})
 _HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX})
 
 
 def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, Connection], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
-    if not reply and _is_region(layout):
+    if not reply and layout.is_region:
         return _region_text(layout)
     # A transcript spends most of its time here. So what all messages of a layout have in common is worked out once,
     # into one expression: half as slow as a loop over the fields.
@@ -146,11 +146,6 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
 }
 
 
-def _is_region(layout: Layout) -> bool:
-    meanings = {field.meaning for field in layout.fields}
-    return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
-
-
 def _region_text(layout: Layout) -> Callable[[Values, Connection], str]:
     """A memory region in short: guest address, size, user address. They define the map, so they are no places in it."""
     meanings = [field.meaning for field in layout.fields]
@@ -167,7 +162,7 @@ def _region_text(layout: Layout) -> Callable[[Values, Connection], str]:
 
 def _array_text(array: Array) -> Text:
     singular = array.name.removesuffix("s")
-    if _is_region(array.entry):
+    if array.entry.is_region:
         describe_region = _region_text(array.entry)
         return lambda entries, connection: (
             ", ".join(

@@ -80,6 +80,7 @@ class Meaning(Enum):
     SECRET = "key material, never shown"
     POINTER = "pointer of the sender, meaningless to the receiver"
     PADDING = "padding, contents undefined"
+    LEFTOVER = "whatever was in the sender's memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,12 @@ class Layout:
         if isinstance(self.array.count, int) and entry is not None:
             return self.fixed_size + self.array.count * entry
         return None
+
+    @cached_property
+    def is_region(self) -> bool:
+        """Whether it tells a memory region: a piece of guest memory, where it is in the front-end and in a file."""
+        meanings = {field.meaning for field in self.fields}
+        return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
 
     @cached_property
     def failure(self) -> int:

@@ -95,7 +95,9 @@ MEM_REG_CONSUMED = Layout(
 
 LOG_ADDRESS = Layout("log address", (u64("log_addr", Meaning.GUEST_ADDRESS),), bare=True, note="without LOG_SHMFD")
 LOG = Layout("log area", (u64("mmap_size", Meaning.SIZE), u64("mmap_offset", Meaning.OFFSET)))
-LOG_REPLY_VALUE = Layout("u64", (u64("value"),), note="libvhost-user and VPP; the value means nothing")
+LOG_REPLY_VALUE = Layout(
+    "u64", (u64("value", Meaning.LEFTOVER),), note="libvhost-user and VPP; the value means nothing"
+)
 
 IOTLB_MISS = 1
 IOTLB_UPDATE = 2
