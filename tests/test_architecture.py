@@ -16,6 +16,7 @@ FLOORS = {
     "capture": 2,
     "session": 3,
     "conversation": 4,
+    "compare": 4,
     "lint": 4,
     "proxy": 5,
     "replay": 5,

@@ -18,7 +18,7 @@ from typing import Any
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
-from vudissect.proxy.address import Address, Role, parse_address
+from vudissect.host.address import Address, Role, parse_address
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay, Settings

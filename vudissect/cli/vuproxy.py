@@ -56,7 +56,7 @@ def main(
     vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
     """
     # Here, so that --help is quick.
-    from vudissect.proxy.address import AddressError, Role, parse_address, parse_side
+    from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.relay import Settings
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
-from vudissect.proxy.address import Address, AddressError, Role
-from vudissect.proxy.endpoint import Listener, claim, dial
+from vudissect.host.address import Address, AddressError, Role
+from vudissect.host.endpoint import Listener, claim, dial
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.spec.model import Side
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
-from vudissect.proxy.address import Address
+from vudissect.host.address import Address
 from vudissect.proxy.connection import Connection
 from vudissect.proxy.pairing import Pairing
 from vudissect.proxy.poller import READABLE, Poller

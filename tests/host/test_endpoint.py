@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vudissect.proxy.address import Address, AddressError, Role
-from vudissect.proxy.endpoint import Listener, claim, dial
+from vudissect.host.address import Address, AddressError, Role
+from vudissect.host.endpoint import Listener, claim, dial
 
 
 @pytest.fixture

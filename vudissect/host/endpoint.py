@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from socket import AF_UNIX, SO_ACCEPTCONN, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 
-from vudissect.proxy.address import Address, AddressError
+from vudissect.host.address import Address, AddressError
 
 _BACKLOG = 128
 

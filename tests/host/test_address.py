@@ -2,7 +2,7 @@
 
 import pytest
 
-from vudissect.proxy.address import Address, AddressError, Role, parse_address, parse_side
+from vudissect.host.address import Address, AddressError, Role, parse_address, parse_side
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,219 @@
+"""A live message against the recorded one, field by field."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from vudissect.compare import policy as names
+from vudissect.compare.outcome import Allowed, Difference, Trouble
+from vudissect.compare.policy import EXACT, How, Policy, Rule
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.session.connection import Connection
+from vudissect.session.event import Event
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Field, Layout, Meaning, Message
+from vudissect.wire.codec import WireMessage
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
+from vudissect.wire.layout import Values
+
+_RESERVED = ~(VERSION_MASK | REPLY | NEED_REPLY)
+
+# Those whose identity is never given to another one while the machine runs; the number of an eventfd is.
+_IDENTIFIED = frozenset(
+    {
+        DescriptorKind.MEMFD,
+        DescriptorKind.FILE,
+        DescriptorKind.SOCKET,
+        DescriptorKind.PIPE,
+        DescriptorKind.DMABUF,
+    }
+)
+
+
+class Identities:
+    """Which live descriptor stands for which recorded one, learned as they come."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, str] = {}
+        self._recorded: dict[str, str] = {}
+
+    def agree(self, recorded: str, live: str) -> bool:
+        """Whether these two may be the same object: neither was seen together with another one."""
+        if self._live.setdefault(recorded, live) != live:
+            return False
+        return self._recorded.setdefault(live, recorded) == recorded
+
+
+class Comparison(NamedTuple):
+    """How many fields were compared, and which were different; of those some may be."""
+
+    compared: int
+    differences: list[Difference]
+    allowed: list[Allowed]
+
+
+class _Item(NamedTuple):
+    """One value of both messages, by the name that policies and reports have for it."""
+
+    name: str
+    field: Field | None
+    layout: Layout | None
+    recorded: Any
+    live: Any
+
+
+def compare(recorded: Event, live: Event, policy: Policy, identities: Identities) -> Comparison:
+    """Compare two messages of one number and direction. Their connections are as they are after the messages."""
+    ours, theirs = recorded.message, live.message
+    assert ours is not None
+    assert theirs is not None
+    result = Comparison(0, [], [])
+    row = ours.row
+    compared = 1
+    if ours.flags != theirs.flags:
+        for item in _flags(ours, theirs):
+            _judge(item, policy.of_message(row, item.name), recorded, live, result)
+    if ours.layout is not theirs.layout or ours.layout is None:
+        # No names for what is in there: the bytes must do.
+        compared += 1
+        if ours.size != theirs.size:
+            item = _Item(names.SIZE, None, None, ours.size, theirs.size)
+            _judge(item, policy.of_message(row, names.SIZE), recorded, live, result)
+        elif ours.data != theirs.data:
+            _judge(_Item("bytes", None, None, ours.data, theirs.data), EXACT, recorded, live, result)
+    else:
+        compared += len(ours.layout.names)
+        if ours.values != theirs.values:
+            assert row is not None
+            for item in _values(ours.layout, ours.values, theirs.values, ""):
+                assert item.field is not None
+                assert item.layout is not None
+                rule = policy.of_field(row, item.layout, item.field, item.name, reply=ours.reply)
+                _judge(item, rule, recorded, live, result)
+    for item in _descriptors(recorded, live, identities):
+        compared += 1
+        if item.recorded != item.live:
+            _judge(item, policy.of_message(row, item.name), recorded, live, result)
+    return result._replace(compared=compared)
+
+
+def _flags(ours: WireMessage, theirs: WireMessage) -> Iterator[_Item]:
+    for name, mask in (
+        (names.VERSION, VERSION_MASK),
+        (names.REPLY, REPLY),
+        (names.NEED_REPLY, NEED_REPLY),
+        (names.RESERVED, _RESERVED),
+    ):
+        if (ours.flags ^ theirs.flags) & mask:
+            expected, got = ours.flags & mask, theirs.flags & mask
+            single = mask in (REPLY, NEED_REPLY)
+            yield _Item(name, None, None, int(bool(expected)) if single else expected, bool(got) if single else got)
+
+
+def _values(layout: Layout, ours: Values, theirs: Values, prefix: str) -> Iterator[_Item]:
+    """The values that are not equal."""
+    for field, recorded, live in zip(layout.fields, ours, theirs, strict=False):
+        if recorded == live:
+            continue
+        if not field.parts:
+            yield _Item(prefix + field.name, field, layout, recorded, live)
+            continue
+        for part in field.parts:
+            before, after = (recorded & part.mask) >> part.low, (live & part.mask) >> part.low
+            if before != after:
+                yield _Item(prefix + part.name, Field(part.name, field.code, part.meaning), layout, before, after)
+    rest = len(layout.fields)
+    if layout.array is not None:
+        path = f"{prefix}{layout.array.name}."
+        for before, after in zip(ours[rest], theirs[rest], strict=False):
+            yield from _values(layout.array.entry, before, after, path)
+    elif layout.tail is not None and ours[rest] != theirs[rest]:
+        yield _Item(prefix + layout.tail.field.name, layout.tail.field, layout, ours[rest], theirs[rest])
+
+
+def _descriptors(recorded: Event, live: Event, identities: Identities) -> Iterator[_Item]:
+    ours, theirs = recorded.descriptors, live.descriptors
+    if not ours and not theirs:
+        return
+    yield _Item(names.FDS, None, None, len(ours), len(theirs))
+    for before, after in zip(ours, theirs, strict=False):
+        yield from _descriptor(before.descriptor, after.descriptor, identities)
+
+
+def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -> Iterator[_Item]:
+    yield _Item(names.FD_KIND, None, None, before.kind.label, after.kind.label)
+    if before.kind is not after.kind:
+        return
+    yield _Item(names.FD_SIZE, None, None, before.size, after.size)
+    yield _Item(names.FD_PAGE_SIZE, None, None, before.page_size, after.page_size)
+    yield _Item(names.FD_SEALS, None, None, before.seals, after.seals)
+    if before.kind in _IDENTIFIED and before.identity and after.identity:
+        same = identities.agree(before.identity, after.identity)
+        yield _Item(names.FD_IDENTITY, None, None, "the same as before", "the same as before" if same else "another")
+
+
+def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Comparison) -> None:
+    message = recorded.message
+    assert message is not None
+    name = message.row.name if message.row is not None else f"message {message.id}"
+    frame = recorded.record.frame
+    if _passes(item, rule, message, recorded.connection, live.connection):
+        result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))
+        return
+    result.differences.append(
+        Difference(
+            Trouble.VALUE,
+            recorded.record.connection,
+            recorded.record.channel,
+            frame,
+            name,
+            item.name,
+            item.recorded,
+            item.live,
+            item.field,
+            recorded.connection.guess.device,
+        )
+    )
+
+
+def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: Connection, live: Connection) -> bool:
+    before, after = item.recorded, item.live
+    if rule.how is How.IGNORED:
+        return True
+    if rule.how is How.RELATED:
+        return _related(item, message, recorded, live)
+    if isinstance(before, int) and isinstance(after, int):
+        if rule.how is How.MASKED:
+            return (before ^ after) & rule.mask == 0
+        if rule.how is How.ADDED:
+            return before & ~after == 0
+    return False
+
+
+def _related(item: _Item, message: WireMessage, recorded: Connection, live: Connection) -> bool:
+    """Whether two values that are not equal mean the same, each in its session."""
+    if item.field is None or item.layout is None:
+        return False
+    before, after, meaning = item.recorded, item.live, item.field.meaning
+    if meaning is Meaning.RING_BASE:
+        # Nothing was in the rings this time, so that a ring stands where it was put.
+        return message.reply and after == _base(message.row, message.values, live)
+    if item.layout.is_region:
+        return True  # where a region lies in a process is that process's affair
+    place = _PLACES.get(meaning)
+    if place is not None and place(recorded, before) is not None:
+        return place(live, after) is not None
+    return bool(before) == bool(after)
+
+
+def _base(row: Message | None, values: Values, live: Connection) -> int | None:
+    if row is None or row.effect is not Effect.STOP_RING:
+        return None
+    ring = live.rings.get(values[0])
+    return ring.base if ring is not None else None
+
+
+_PLACES = {
+    Meaning.USER_ADDRESS: lambda connection, address: connection.memory.by_user_address(address),
+    Meaning.RING_ADDRESS: lambda connection, address: connection.ring_address(address),
+    Meaning.GUEST_ADDRESS: lambda connection, address: connection.memory.by_guest_address(address),
+}
