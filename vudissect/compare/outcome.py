@@ -1,10 +1,12 @@
 """What became of a replay: how much was played and compared, what was different, what was let pass."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
+from vudissect.session.session import Known
 from vudissect.spec.model import Channel, Device, Field, Side
 
 # An integer, bytes or text of a field; None where there is nothing.
@@ -61,7 +63,8 @@ class Outcome:
     sent nor received; `remarks` are what was not quite as recorded by our own doing. `seconds` is how long it took,
     `own_seconds` without the waiting for the other side, `recorded_seconds` how long it took then; `lag` is by how much
     it fell behind at most when it was to be played in real time.
-    `recorded` and `live` are the records of both sessions; live ones have the frame of the recorded one.
+    `recorded` and `live` are the records of both sessions; live ones have the frame of the recorded one. `known` is
+    what was known of the connections beforehand.
     """
 
     side: Side
@@ -79,6 +82,7 @@ class Outcome:
     lag: float = 0.0
     recorded: list[Record] = field(default_factory=list)
     live: list[Record] = field(default_factory=list)
+    known: Mapping[int, Known] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

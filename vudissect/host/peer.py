@@ -21,11 +21,22 @@ class Peer(NamedTuple):
     command: str = ""
     executable: str = ""
 
+    def details(self, label: str) -> dict[str, str | int]:
+        """The facts under the names that captures have for the peer of this label (`front-end`, `back-end`)."""
+        prefix = label.replace("-", "_")
+        return {f"{prefix}_{name}": value for name, value in self._asdict().items()}
+
 
 def peer_of(sock: socket) -> Peer:
     """The peer of a Unix socket as of when it connected; an `OSError` if the socket is closed."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
     return Peer(pid, uid, gid, _command(pid), _executable(pid))
+
+
+def this_process() -> Peer:
+    """This process, as a peer of another one."""
+    pid = os.getpid()
+    return Peer(pid, os.getuid(), os.getgid(), _command(pid), _executable(pid))
 
 
 def _command(pid: int) -> str:

@@ -139,11 +139,8 @@ def _connected_stream(fd: int) -> socket.socket:
 def _peers(sockets: tuple[socket.socket, socket.socket], missing: Side | None) -> dict[str, str | int]:
     details: dict[str, str | int] = {}
     for side in (Side.FRONT_END, Side.BACK_END):
-        if side is missing:
-            continue
-        prefix = side.label.replace("-", "_")
-        for name, value in peer_of(sockets[side])._asdict().items():
-            details[f"{prefix}_{name}"] = value
+        if side is not missing:
+            details |= peer_of(sockets[side]).details(side.label)
     return details
 
 

@@ -1,20 +1,19 @@
 """One end of a channel on a real socket: sends and receives whole messages by name, with their descriptors."""
 
-import array
 import os
 import socket
+import time
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
+from vudissect.replay.line import LineError, SocketLine
 from vudissect.spec.model import Channel, Layout, Message, Side
 from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec, WireMessage
 from vudissect.wire.fields import Fields, from_fields, to_fields
-from vudissect.wire.header import HEADER_SIZE, struct_of
 
-_MOST_DESCRIPTORS = 253
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -51,14 +50,13 @@ class Peer:
         protocol: Protocol = UPSTREAM,
         timeout: float = 10.0,
     ) -> None:
-        sock.settimeout(timeout)
-        self.socket = sock
+        self._line = SocketLine(sock)
+        self._timeout = timeout
         self._side = side
         self._other = Side.BACK_END if side is Side.FRONT_END else Side.FRONT_END
         self._channel = channel
         self._protocol = protocol
         self._codec = Codec(protocol, "little")
-        self._size = struct_of("8xI", "little")
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +64,7 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.socket.close()
+        self._line.close()
 
     def send(
         self,
@@ -111,11 +109,11 @@ class Peer:
 
     def receive(self) -> Received:
         """The next message. `PeerError` when the other side has closed, or says nothing in time."""
-        header, descriptors = self._read(HEADER_SIZE)
-        (size,) = self._size.unpack(header)
-        payload, more = self._read(size)
-        message = self._codec.decode(self._channel, self._other, header + payload)
-        return Received(message, descriptors + more)
+        try:
+            parcel = self._line.receive(time.monotonic() + self._timeout, "little")
+        except LineError as error:
+            raise PeerError(str(error)) from None
+        return Received(self._codec.decode(self._channel, self._other, parcel.data), parcel.descriptors)
 
     def _row(self, name: str) -> Message:
         for row in self._protocol.find(name):
@@ -124,24 +122,7 @@ class Peer:
         raise ValueError(f"no message {name} on the {self._channel.label} channel")
 
     def _send(self, data: bytes, descriptors: tuple[int, ...]) -> None:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        sent = self.socket.sendmsg([data], rights)
-        self.socket.sendall(data[sent:])
-
-    def _read(self, size: int) -> tuple[bytes, tuple[int, ...]]:
-        data = b""
-        descriptors: tuple[int, ...] = ()
-        while len(data) < size:
-            try:
-                part, rights, _, _ = self.socket.recvmsg(
-                    size - len(data), socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
-                )
-            except TimeoutError:
-                raise PeerError("the other side said nothing in time") from None
-            for _, _, numbers in rights:
-                received = array.array("i", numbers[: len(numbers) // 4 * 4])
-                descriptors += tuple(received)
-            if not part:
-                raise PeerError("the other side closed the socket")
-            data += part
-        return data, descriptors
+        try:
+            self._line.send(data, descriptors, time.monotonic() + self._timeout)
+        except LineError as error:
+            raise PeerError(str(error)) from None

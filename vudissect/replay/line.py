@@ -1,0 +1,170 @@
+"""One channel to the other side: whole messages out and in, with descriptors. Nobody waits beyond a deadline."""
+
+import array
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from vudissect.compare.outcome import Trouble
+from vudissect.host.peer import Peer, peer_of
+from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
+
+_MOST_DESCRIPTORS = 253
+# Beyond the pixels of any screen: a header that claims more is garbage, and not worth the memory.
+_MOST_PAYLOAD = 1 << 28
+_CHUNK = 1 << 20
+
+_SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
+
+
+class Parcel(NamedTuple):
+    """A message as it came. The descriptors belong to who receives it; `lost`: the kernel dropped some."""
+
+    data: bytes
+    descriptors: tuple[int, ...] = ()
+    lost: bool = False
+
+
+class LineError(Exception):
+    """No message could be passed: one line that says why, and what of a message had come by then."""
+
+    def __init__(self, trouble: Trouble, text: str, data: bytes = b"") -> None:
+        super().__init__(text)
+        self.trouble = trouble
+        self.data = data
+
+
+class Line(Protocol):
+    """What a player speaks through. A deadline is a time on the monotonic clock, in seconds."""
+
+    def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
+        """Pass a message; `LineError` where it cannot be passed in time."""
+
+    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
+        """The next message; `LineError` where none comes in time."""
+
+    def fall_silent(self) -> None:
+        """Say no more, as one who leaves does; what the other side still has to say can be received."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who is there, as far as the kernel knows."""
+
+
+class SocketLine:
+    """A line over a connected stream socket, which it owns."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
+        """See `Line`."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        try:
+            self._patience(deadline)
+            sent = self.socket.sendmsg([data], rights)
+            while sent < len(data):
+                self._patience(deadline)
+                sent += self.socket.send(data[sent : sent + _CHUNK])
+        except TimeoutError:
+            raise LineError(Trouble.SILENCE, "the other side took nothing more in time") from None
+        except OSError as error:
+            raise LineError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
+
+    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
+        """See `Line`."""
+        header = self._read(HEADER_SIZE, deadline, Parcel(b""))
+        (size,) = _SIZES[order](header.data)
+        if size > _MOST_PAYLOAD:
+            raise LineError(Trouble.OTHER, f"the other side announced {size} bytes of payload", header.data)
+        return self._read(HEADER_SIZE + size, deadline, header) if size else header
+
+    def fall_silent(self) -> None:
+        """See `Line`."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """See `Line`."""
+        self.socket.close()
+
+    @property
+    def peer(self) -> Peer | None:
+        """See `Line`."""
+        return peer_of(self.socket)
+
+    def _read(self, size: int, deadline: float, begun: Parcel) -> Parcel:
+        """Read on until a message that has begun is `size` bytes long, and not a byte further."""
+        data, descriptors, lost = bytearray(begun.data), begun.descriptors, begun.lost
+        try:
+            while len(data) < size:
+                self._patience(deadline)
+                part, rights, flags, _ = self.socket.recvmsg(
+                    min(size - len(data), _CHUNK), socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
+                )
+                for _, _, numbers in rights:
+                    descriptors += tuple(array.array("i", numbers[: len(numbers) // 4 * 4]))
+                lost = lost or bool(flags & socket.MSG_CTRUNC)
+                if not part:
+                    raise ConnectionResetError
+                data += part
+        except TimeoutError:
+            self._give_up(descriptors)
+            raise LineError(Trouble.SILENCE, self._partly("said nothing in time", data, size), bytes(data)) from None
+        except OSError:
+            self._give_up(descriptors)
+            raise LineError(Trouble.CLOSED, self._partly("closed the connection", data, size), bytes(data)) from None
+        return Parcel(bytes(data), descriptors, lost)
+
+    def _patience(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+
+    @staticmethod
+    def _partly(what: str, data: bytearray, size: int) -> str:
+        return f"the other side {what}" + (f" after {len(data)} of {size} bytes of a message" if data else "")
+
+    @staticmethod
+    def _give_up(descriptors: Iterable[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+Answer = Callable[[Parcel], Iterable[Parcel]]
+
+
+class MemoryLine:
+    """A line to a peer that is a function in this process: it is given each message, and returns what it says then."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._said: list[Parcel] = []
+
+    def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
+        """See `Line`. The peer borrows the descriptors: they are closed by whoever sends."""
+        self._said += self._answer(Parcel(data, tuple(descriptors)))
+
+    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
+        """See `Line`. A peer that has nothing more to say will not find anything by waiting."""
+        if not self._said:
+            raise LineError(Trouble.SILENCE, "the other side said nothing")
+        return self._said.pop(0)
+
+    def fall_silent(self) -> None:
+        """See `Line`."""
+
+    def close(self) -> None:
+        """See `Line`."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """See `Line`."""
+        return None

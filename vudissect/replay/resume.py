@@ -1,0 +1,89 @@
+"""How a replay goes on behind a difference: what is passed over, and what is answered that nobody asked for then."""
+
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.replay.line import Parcel
+from vudissect.replay.script import Script
+from vudissect.session.event import Event
+from vudissect.spec.payloads import ACK
+from vudissect.wire.codec import Codec
+from vudissect.wire.header import NEED_REPLY, ByteOrder
+
+# How far ahead a message may be that has come too early: those before it were not sent this time.
+_AHEAD = 64
+
+
+class Resume:
+    """What has been passed over of a script so far."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._position = {record.frame: position for position, record in enumerate(script.records)}
+        self._skipped: set[int] = set()
+        self._unasked: set[int] = set()
+
+    def skips(self, event: Event) -> bool:
+        """Whether a step is left out: its message was passed over, or it answers one that was not (so) asked."""
+        frames = self._skipped | self._unasked
+        answers = event.request.frame if event.request is not None else None
+        return event.record.frame in self._skipped or (event.record.sender is self._script.side and answers in frames)
+
+    def skip_to(self, expected: Record, number: bytes) -> bool:
+        """Pass over what was expected, if a message of this number (as on the wire) stands soon behind it.
+
+        What is found is not looked for behind a request of our own, which the other side has not got yet.
+        """
+        passed = [expected.frame]
+        start = self._position[expected.frame] + 1
+        for record in self._script.records[start : start + _AHEAD]:
+            if (record.connection, record.channel) != (expected.connection, expected.channel):
+                continue
+            if record.kind is not RecordKind.MESSAGE:
+                return False
+            if record.sender is self._script.side:
+                if record.sender is record.channel.initiator:
+                    return False
+            elif record.data[:4] == number:
+                self._skipped.update(passed)
+                return True
+            else:
+                passed.append(record.frame)
+        return False
+
+    def answer_missing(self, recorded: Event, live: Event) -> Parcel | None:
+        """The answer that a request is owed this time and was not then; the other way round none is given."""
+        assert recorded.message is not None
+        assert live.message is not None
+        owed, owed_then = _owed(live), _owed(recorded)
+        if owed_then and not owed:
+            self._unasked.add(recorded.record.frame)
+        return _acknowledgement(live) if owed and not owed_then else None
+
+    def answer(self, live: Event) -> Parcel | None:
+        """An answer to a request that the recording has not: as it was answered elsewhere, else that all is well."""
+        message = live.message
+        if message is None or message.reply or not _owed(live):
+            return None
+        for record in self._script.records:
+            if (
+                record.kind is RecordKind.MESSAGE
+                and record.sender is self._script.side
+                and record.channel is live.record.channel
+                and record.data[:4] == message.data[:4]
+            ):
+                return Parcel(record.data)
+        return _acknowledgement(live) if message.flags & NEED_REPLY else None
+
+
+def _owed(event: Event) -> bool:
+    message = event.message
+    if message is None or message.row is None or message.reply:
+        return False
+    return event.connection.owes_reply(message.row, message.flags)
+
+
+def _acknowledgement(live: Event) -> Parcel:
+    message = live.message
+    assert message is not None
+    assert message.row is not None
+    order: ByteOrder = "big" if live.record.marks & Mark.BIG_ENDIAN else "little"
+    return Parcel(Codec(live.connection.protocol, order).encode(message.row, ACK, (0,), reply=True))

@@ -1,0 +1,63 @@
+"""What of a capture is to be played, and what of it cannot be."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.session.session import Known, foresee
+from vudissect.spec.model import Side
+
+# What tells the device type and the dialect is said while a connection is set up.
+_RECORDS_TO_GUESS_FROM = 512
+
+_END = 1 << 62
+
+
+@dataclass(frozen=True)
+class Script:
+    """The records of a capture for one side to play.
+
+    Those before `first` are not played, but known; those behind `last` do not count. `obstacles` say which messages
+    cannot be played as they were, one line each; `whole`: it goes to the end of the capture.
+    """
+
+    side: Side
+    records: tuple[Record, ...]
+    first: int
+    whole: bool
+    obstacles: tuple[str, ...]
+    known: Mapping[int, Known]
+
+    @property
+    def other(self) -> Side:
+        """The side that is not played."""
+        return Side.BACK_END if self.side is Side.FRONT_END else Side.FRONT_END
+
+
+def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int | None = None) -> Script:
+    """What `side` did in a capture, from frame `first` to frame `last` (None: to the end)."""
+    everything = tuple(records)
+    end = _END if last is None else last
+    wanted = tuple(record for record in everything if record.frame <= end)
+    obstacles = tuple(obstacle for record in wanted if record.frame >= first and (obstacle := _obstacle(record, side)))
+    known = foresee(islice(everything, _RECORDS_TO_GUESS_FROM))
+    return Script(side, wanted, first, len(wanted) == len(everything), obstacles, known)
+
+
+def _obstacle(record: Record, side: Side) -> str:
+    """Why a record cannot be played as it was; "" if it can."""
+    if record.kind is RecordKind.GAP:
+        return f"#{record.frame}: {record.details.get('messages', 'some')} messages are missing here"
+    if record.kind is not RecordKind.MESSAGE:
+        return ""
+    who = "was to be sent" if record.sender is side else "was to be received"
+    if record.marks & Mark.DESCRIPTORS_LOST:
+        return f"#{record.frame}: descriptors of this message, which {who}, were lost"
+    if record.marks & Mark.CUT_SHORT:
+        return f"#{record.frame}: this message, which {who}, was never complete"
+    if len(record.data) < record.length:
+        return (
+            f"#{record.frame}: only {len(record.data)} of {record.length} bytes of this message, which {who}, are known"
+        )
+    return ""

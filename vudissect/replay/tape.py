@@ -1,0 +1,86 @@
+"""The session as it really went: the records of a replay, and a capture of them if one is wanted."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from vudissect import __version__
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.packet import MAX_MESSAGE
+from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
+from vudissect.host.descriptor import Descriptor
+from vudissect.spec.model import Channel, Side
+
+# What is kept in memory of a message.
+_SNAPLEN = 65536
+
+
+class Tape:
+    """Makes the records of what passes, in order, and writes them to `output` as they come."""
+
+    def __init__(self, output: BinaryIO | None) -> None:
+        self.records: list[Record] = []
+        self._output = output
+        self._epoch_offset = time.time_ns() - time.monotonic_ns()
+        self._encoder = CaptureEncoder(f"vudissect {__version__}", " ".join(sys.argv), _SNAPLEN, self._epoch_offset)
+        self._sequences: dict[int, int] = {}
+        if output is not None:
+            output.write(self._encoder.preamble())
+
+    def message(
+        self,
+        connection: int,
+        channel: Channel,
+        sender: Side,
+        data: bytes,
+        descriptors: tuple[Descriptor, ...],
+        marks: Mark,
+        frame: int,
+    ) -> Record:
+        """A message passes now. `frame` is the one of the recording that it belongs to."""
+        sequence = self._sequences[connection] = self._sequences.get(connection, 0) + 1
+        now = time.monotonic_ns()
+        kept = data if len(data) <= MAX_MESSAGE else data[:_SNAPLEN]
+        return self._add(
+            Record(
+                RecordKind.MESSAGE,
+                connection,
+                channel,
+                sender,
+                sequence,
+                now,
+                now,
+                now + self._epoch_offset,
+                len(data),
+                kept,
+                marks,
+                descriptors,
+                NO_DETAILS,
+                frame,
+            )
+        )
+
+    def event(
+        self,
+        kind: RecordKind,
+        connection: int,
+        channel: Channel,
+        frame: int,
+        details: Mapping[str, str | int] = NO_DETAILS,
+    ) -> Record:
+        """Something happens to a connection or channel now."""
+        now = time.monotonic_ns()
+        when = (self._sequences.get(connection, 0), now, now, now + self._epoch_offset)
+        return self._add(Record(kind, connection, channel, Side.PROXY, *when, 0, b"", details=details, frame=frame))
+
+    def pretend(self, record: Record) -> Record:
+        """What is known from the recording without being played."""
+        self.records.append(record)
+        return record
+
+    def _add(self, record: Record) -> Record:
+        self.records.append(record)
+        if self._output is not None:
+            self._output.write(self._encoder.record(record))
+        return record
