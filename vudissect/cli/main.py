@@ -13,6 +13,7 @@ _COMMANDS = {
     "explain": ("explain", "Say what lines of a log mean, and what a capture shows of it."),
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
+    "replay": ("replay", "Play one side of a capture against a live peer."),
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
     "compose": ("compose", "Make a capture from a conversation written as text."),

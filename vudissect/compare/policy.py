@@ -7,9 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from vudissect.spec.dialects import DIALECTS
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Field, Layout, Meaning, Message
-from vudissect.spec.table import Protocol, plain_name
+from vudissect.spec.table import plain_name
 
 # What is compared of a message besides its payload; the names are those of `vudissect show --json`.
 VERSION = "flags.version"
@@ -127,29 +128,32 @@ def _default(row: Message, layout: Layout, field: Field, reply: bool) -> Rule:
     return _BY_MEANING.get(field.meaning, EXACT)
 
 
-def overrides_of_file(text: str, protocol: Protocol) -> tuple[Override, ...]:
-    """The overrides in a policy file: TOML, a table `policy` with `"MESSAGE.FIELD" = "RULE"`; `PolicyError`."""
+def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
+    """The overrides in a policy file, called `name` in what is said of it (`PolicyError`).
+
+    It is TOML: a table `policy` with lines `"MESSAGE.FIELD" = "RULE"`.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"no TOML: {error}") from None
+        raise PolicyError(f"{name}: no TOML: {error}") from None
     rules = content.get("policy")
     if not isinstance(rules, Mapping) or len(content) != 1:
-        raise PolicyError('a policy file has one table, [policy], with lines like "GET_CONFIG.contents" = "ignored"')
-    return tuple(override(name, _rule(name, value), protocol) for name, value in rules.items())
+        raise PolicyError(f'{name}: say [policy], and below it lines like "MESSAGE.FIELD" = "ignored"')
+    return tuple(override(path, _rule(path, value)) for path, value in rules.items())
 
 
-def override(text: str, rule: Rule, protocol: Protocol) -> Override:
-    """A rule for `MESSAGE.FIELD`; `PolicyError` where no message of the protocol has such a field."""
+def override(text: str, rule: Rule) -> Override:
+    """A rule for `MESSAGE.FIELD`; `PolicyError` where no message of any dialect has such a field."""
     message, dot, field = text.partition(".")
     if not dot or not message or not field:
-        raise PolicyError(f"{text!r}: say MESSAGE.FIELD, as in GET_CONFIG.contents")
+        raise PolicyError(f"{text!r}: say MESSAGE.FIELD, a message and a field of it")
     if (message.lower(), field) == (CONNECTION, CLOSE):
         return Override(CONNECTION, CLOSE, rule)
     name = plain_name(message)
-    rows = [row for row in protocol.messages if fnmatchcase(row.name, name)]
+    rows = [row for dialect in DIALECTS for row in dialect.protocol.messages if fnmatchcase(row.name, name)]
     if not rows:
-        raise PolicyError(f"{text!r}: no message is called {message} in {protocol.key}")
+        raise PolicyError(f"{text!r}: no message is called {message} (vudissect messages lists them)")
     known = {known for row in rows for known in _field_names(row)}
     if not any(fnmatchcase(known_name, field) for known_name in known):
         fields = ", ".join(sorted(known - _OF_ANY_MESSAGE)) or "none of its own"

@@ -89,12 +89,7 @@ class Player:
                 self._stock.close()
         outcome = self._outcome
         outcome.live = self._tape.records
-        outcome.unplayed = [
-            record.frame
-            for record in self._script.records
-            if record.kind is RecordKind.MESSAGE and record.frame >= self._script.first
-            if record.frame not in self._played
-        ]
+        outcome.unplayed = [record.frame for record in self._script.messages if record.frame not in self._played]
         outcome.remarks += self._stock.remarks
         outcome.seconds = time.monotonic() - self._start
         outcome.own_seconds = time.thread_time() - own

@@ -34,6 +34,13 @@ class Script:
         """The side that is not played."""
         return Side.BACK_END if self.side is Side.FRONT_END else Side.FRONT_END
 
+    @property
+    def messages(self) -> tuple[Record, ...]:
+        """The messages to be played, of both sides."""
+        return tuple(
+            record for record in self.records if record.kind is RecordKind.MESSAGE and record.frame >= self.first
+        )
+
 
 def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int | None = None) -> Script:
     """What `side` did in a capture, from frame `first` to frame `last` (None: to the end)."""

@@ -1,0 +1,151 @@
+"""`vudissect replay`: one side of a capture against a live peer."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.cli.errors import FINDINGS, clear_errors, fail
+from vudissect.cli.reading import until_truncated
+from vudissect.compare.outcome import Outcome, Trouble
+from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
+from vudissect.host.address import AddressError, Role, parse_address
+from vudissect.host.limits import raise_descriptor_limit
+from vudissect.render.replay import junit, outcome_json, report
+from vudissect.render.style import style_for
+from vudissect.replay.meeting import Calling, Meeting, Waiting
+from vudissect.replay.player import Options, Player
+from vudissect.replay.script import Script, script_of
+from vudissect.spec.model import Side
+
+_MOST_OBSTACLES = 10
+
+
+@click.command("replay")
+@click.argument("file")
+@click.option(
+    "--as",
+    "side",
+    required=True,
+    type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]),
+    help="The side to play.",
+)
+@click.option("--connect", metavar="ADDRESS", help="Where the live peer listens: a path, @NAME or fd:NUMBER.")
+@click.option("--listen", metavar="ADDRESS", help="Where the live peer connects.")
+@click.option(
+    "--speed",
+    metavar="FACTOR",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="0, the default: as fast as answers come; 1: in real time; 2: twice as fast.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.001),
+    default=10.0,
+    show_default=True,
+    help="How long to wait for each message, and for the peer to be there.",
+)
+@click.option("--from", "first", metavar="FRAME", type=click.IntRange(1), default=1, help="Begin with this frame.")
+@click.option("--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame.")
+@click.option("--keep-going", is_flag=True, help="Go on after a difference.")
+@click.option("--policy", "policy_file", metavar="FILE", help="How fields are compared (docs/replay.md).")
+@click.option(
+    "--allow", multiple=True, metavar="MESSAGE.FIELD", help="Let this field be what it wants (again for more)."
+)
+@click.option("--incomplete", is_flag=True, help="Play a capture of which parts are missing, as far as they are there.")
+@click.option("-w", "--write", "capture", metavar="FILE", help="Record the replayed session.")
+@click.option("--json", "as_json", is_flag=True, help="The report as a JSON object.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report, too.")
+def command(
+    file: str,
+    side: str,
+    connect: str | None,
+    listen: str | None,
+    speed: float,
+    timeout: float,
+    first: int,
+    last: int | None,
+    keep_going: bool,
+    policy_file: str | None,
+    allow: tuple[str, ...],
+    incomplete: bool,
+    capture: str | None,
+    as_json: bool,
+    junit_file: str | None,
+) -> None:
+    """Play one side of the capture FILE against a live peer, and compare what it answers with what was answered then.
+
+    Memory, eventfds and sockets are made anew; rings are there and empty. The exit status is 1 if something was
+    different or was not played, 2 if it could not be tried.
+    """
+    if bool(connect) == bool(listen):
+        fail("say where the live peer is: --connect ADDRESS or --listen ADDRESS")
+    played = Side.FRONT_END if side == Side.FRONT_END.label else Side.BACK_END
+    raise_descriptor_limit()
+    policy = _policy(policy_file, allow)
+    script = _script(file, played, first, last, incomplete=incomplete)
+    with ExitStack() as owned:
+        output: BinaryIO | None = None
+        if capture is not None:
+            with clear_errors(capture):
+                output = owned.enter_context(open(capture, "wb"))
+        try:
+            meeting: Meeting
+            if listen:
+                meeting = owned.enter_context(Waiting(parse_address(Role.LISTEN, listen)))
+            else:
+                meeting = Calling(parse_address(Role.CONNECT, connect or ""))
+            with clear_errors(capture or file):
+                outcome = Player(script, meeting, policy, Options(speed, timeout, keep_going, output)).play()
+        except AddressError as error:
+            fail(str(error))
+    _never_met(outcome)
+    if as_json:
+        click.echo(outcome_json(outcome, file))
+    else:
+        for line in report(outcome, file, style_for(sys.stdout)):
+            click.echo(line)
+    if junit_file is not None:
+        with clear_errors(junit_file):
+            Path(junit_file).write_bytes(junit(outcome, file))
+    if not outcome.ok:
+        raise SystemExit(FINDINGS)
+
+
+def _policy(file: str | None, allow: tuple[str, ...]) -> Policy:
+    overrides: list[Override] = []
+    try:
+        if file is not None:
+            with clear_errors(file):
+                text = Path(file).read_text(errors="replace")
+            overrides += overrides_of_file(text, file)
+        overrides += [override(name, IGNORED) for name in allow]
+    except PolicyError as error:
+        fail(str(error))
+    return Policy(overrides)
+
+
+def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> Script:
+    with clear_errors(file), open_capture(file) as stream:
+        script = script_of(until_truncated(read_capture(stream)), side, first, last)
+    if not script.messages:
+        fail(f"{file}: there are no messages to play" + (" from these frames" if first > 1 or last else ""))
+    if script.obstacles and not incomplete:
+        for obstacle in script.obstacles[:_MOST_OBSTACLES]:
+            click.echo(f"{file}: {obstacle}", err=True)
+        fail(f"{file}: not all of it can be played as it was ({len(script.obstacles)} messages); see --incomplete")
+    return script
+
+
+def _never_met(outcome: Outcome) -> None:
+    if outcome.sent or outcome.received:
+        return
+    for difference in outcome.differences:
+        if difference.trouble is Trouble.UNREACHED:
+            fail(str(difference.got))
