@@ -7,15 +7,16 @@ BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
 JOBS ?= 2
 
-.PHONY: help demo test check packages bench docs captures clean
+.PHONY: help demo test test-peers check packages bench docs captures clean
 
 help:
-	@echo "make demo      record and explain a small session"
-	@echo "make test      style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
-	@echo "make check     style and types only"
-	@echo "make bench     measure against a relay in C and against tshark"
-	@echo "make docs      generate the pages of docs/ that come from the code"
-	@echo "make captures  record the captures in captures/ anew"
+	@echo "make demo        record and explain a small session"
+	@echo "make test        style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
+	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch, too"
+	@echo "make check       style and types only"
+	@echo "make bench       measure against a relay in C and against tshark"
+	@echo "make docs        generate the pages of docs/ that come from the code"
+	@echo "make captures    record the captures in captures/ anew"
 
 $(VENV)/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found (make PYTHON=...)"; exit 1; }
@@ -38,6 +39,10 @@ check: $(VENV)/installed
 test: check packages
 	$(BIN)/pytest -n $(JOBS) --dist loadscope
 
+test-peers: $(VENV)/installed packages
+	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "peers or peers_slow"
+
 bench: $(VENV)/installed packages
 	@sh tests/packages.sh gcc libc6-dev
 	@# As an installed package is; a checkout may not be.
@@ -52,6 +57,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 
 captures: $(VENV)/installed packages
+	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
 	$(BIN)/python captures/make.py
 
 clean:

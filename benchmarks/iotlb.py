@@ -14,7 +14,7 @@ from benchmarks.programs import compiled
 from benchmarks.table import Row, compared, in_turns, per_second
 from tests.peers.processes import running, wait_for_listener
 from tests.peers.proxy import Between, recorded
-from tests.peers.situations import iommu
+from tests.peers.situations.network import Iommu
 
 ROUNDS = 5
 PACKETS = 10_000
@@ -32,7 +32,7 @@ def run() -> list[Row]:
 def _rate(between: Between) -> Callable[[], float]:
     def measure() -> float:
         with TemporaryDirectory() as folder:
-            flood = iommu(Path(folder), Path(folder, "iommu.pcapng"), PACKETS, between)
+            flood = Iommu(packets=PACKETS).record(Path(folder), Path(folder, "iommu.pcapng"), between)
         return flood.sent / flood.seconds
 
     return measure

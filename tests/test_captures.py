@@ -1,16 +1,18 @@
 """The committed captures, decoded without the programs that they were recorded from."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.peers import guest, testpmd
+from tests.peers.captures import CAPTURES, FOLDER, path_of, provenance_of
 from tests.peers.meaning import HealthyCapture, Meaning, meaning_of
-from tests.peers.situations import MIB, SECTORS
+from tests.peers.provenance import overview
+from tests.peers.situations.disk import SECTORS
+from tests.peers.situations.situation import MIB
 from vudissect.spec.model import Channel
 
-_FOLDER = Path(__file__).parent.parent / "captures"
+_LARGEST = 200 * 1024  # bytes, for a file under version control
 
 
 class Expected(NamedTuple):
@@ -34,6 +36,8 @@ _TESTPMD = testpmd.MEMORY * MIB
 
 EXPECTED = {
     "qemu-7.2-blk-qsd": Expected("blk", _GUEST, 42, 8, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-4-queues": Expected("blk", _GUEST, 84, 23, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-4-regions": Expected("blk", _GUEST, 48, 11, capacity=SECTORS),
     "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
@@ -41,14 +45,14 @@ EXPECTED = {
 }
 
 
-@pytest.fixture(scope="module", params=EXPECTED)
+@pytest.fixture(scope="module", params=CAPTURES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def meaning(name: str) -> Meaning:
-    return meaning_of(_FOLDER / f"{name}.pcapng")
+    return meaning_of(path_of(name))
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +60,22 @@ def expected(name: str) -> Expected:
     return EXPECTED[name]
 
 
-def test_something_is_expected_of_every_capture() -> None:
-    assert {path.name for path in _FOLDER.glob("*.pcapng*")} == {f"{name}.pcapng" for name in EXPECTED}
+def test_every_capture_is_there_and_no_other() -> None:
+    assert {path.name for path in FOLDER.glob("*.pcapng*")} == {path_of(name).name for name in CAPTURES}
+
+
+def test_every_capture_has_a_page_and_there_is_no_other() -> None:
+    assert set(FOLDER.glob("*.md")) == {provenance_of(name) for name in CAPTURES} | {FOLDER / "README.md"}
+
+
+def test_the_table_of_captures_is_fresh() -> None:
+    assert (FOLDER / "README.md").read_text() == overview()
 
 
 class TestCapture(HealthyCapture):
+    def test_it_is_small(self, name: str) -> None:
+        assert path_of(name).stat().st_size < _LARGEST
+
     def test_the_device_is_recognised(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.device == expected.device
 

@@ -13,13 +13,14 @@ _VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
 
 @contextmanager
-def storage_daemon(image: Path, socket: str, folder: Path) -> Iterator[Process]:
+def storage_daemon(image: Path, socket: str, folder: Path, *, queues: int = 1) -> Iterator[Process]:
     """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device."""
+    export = f"type=vhost-user-blk,id=disk,node-name=disk,writable=on,num-queues={queues}"
     command = [
         program("qemu-storage-daemon", "qemu-system-common"),
         *("--blockdev", f"driver=file,node-name=file,filename={image}"),
         *("--blockdev", "driver=raw,node-name=disk,file=file"),
-        *("--export", f"type=vhost-user-blk,id=disk,node-name=disk,writable=on,addr.type=unix,addr.path={socket}"),
+        *("--export", f"{export},addr.type=unix,addr.path={socket}"),
     ]
     with running("storage-daemon", command, folder) as process:
         wait_for_listener(socket, process)

@@ -8,11 +8,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from tests.peers.journal import note_script
 from tests.peers.processes import PeerError, Process, program, running
+from tests.peers.qmp import Monitor, monitor
 
 MEMORY = 256  # MiB
 
@@ -38,9 +40,8 @@ def kernel() -> Path:
     return kernels[-1]
 
 
-def build_initramfs(script: str, modules: tuple[str, ...], folder: Path) -> Path:
-    """An initramfs whose init loads `modules`, with what they need, and runs `script`."""
-    root = folder / "initramfs"
+def build_initramfs(script: str, modules: tuple[str, ...], root: Path) -> Path:
+    """An initramfs whose init loads `modules`, with what they need, and runs `script`; built in the folder `root`."""
     for name in ("bin", "dev", "proc", "sys", "mnt", "lib"):
         (root / name).mkdir(parents=True)
     shutil.copy(program("busybox", "busybox-static"), root / "bin/busybox")
@@ -50,7 +51,7 @@ def build_initramfs(script: str, modules: tuple[str, ...], folder: Path) -> Path
     release = kernel().name.removeprefix("vmlinuz-")
     in_order = [_install_module(path, root) for path in _with_dependencies(modules, Path("/lib/modules", release))]
     (root / "modules").write_text("".join(f"{path}\n" for path in in_order))
-    image = folder / "initramfs.cpio"
+    image = root.with_suffix(".cpio")
     names = "\n".join(os.fspath(path.relative_to(root)) for path in sorted(root.rglob("*")))
     with image.open("wb") as output:
         subprocess.run(
@@ -83,34 +84,78 @@ def _install_module(path: Path, root: Path) -> str:
     return inside
 
 
+class Guest:
+    """A running guest and the QEMU that it runs in."""
+
+    def __init__(self, process: Process, monitor_socket: str, folder: Path) -> None:
+        self.process = process
+        self._monitor_socket = monitor_socket
+        self._folder = folder
+
+    def monitor(self) -> AbstractContextManager[Monitor]:
+        """QEMU's monitor, for the length of a block."""
+        return monitor(self._monitor_socket, self.process.name, self._folder)
+
+    def wait_for(self, name: str, value: str = "") -> None:
+        """Wait until the guest's script has printed `RESULT name=value`; any value if none is given."""
+        self.process.expect(rf"RESULT {name}={value}", _PATIENCE)
+
+    def results(self) -> dict[str, str]:
+        """Wait until the guest has powered off; what it found out."""
+        self.process.finish(_PATIENCE)
+        console = self.process.output()
+        found = dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", console, re.MULTILINE))
+        if found.pop("finished", None) != "yes":
+            raise PeerError(f"the guest's script failed; the console:\n{console}")
+        return found
+
+
+def memory(regions: int = 1) -> tuple[str, ...]:
+    """Options of QEMU for a guest whose memory is made of that many files, each a NUMA node's; together `MEMORY`."""
+    size = MEMORY // regions
+    # The back-end maps the guest's memory, so it must be a file that can be handed over.
+    if regions == 1:
+        one = ("-machine", "memory-backend=ram", "-object", f"memory-backend-memfd,id=ram,size={size}M,share=on")
+        return ("-m", f"{MEMORY}M", *one)
+    nodes = [
+        option
+        for node in range(regions)
+        for option in (
+            *("-object", f"memory-backend-memfd,id=ram{node},size={size}M,share=on"),
+            *("-numa", f"node,nodeid={node},memdev=ram{node}"),
+        )
+    ]
+    return ("-m", f"{MEMORY}M", *nodes)
+
+
 @contextmanager
 def guest(
-    script: str, folder: Path, *, modules: tuple[str, ...], devices: list[str], append: str = ""
-) -> Iterator[Process]:
+    script: str,
+    folder: Path,
+    *,
+    modules: tuple[str, ...],
+    devices: Sequence[str],
+    append: str = "",
+    memory: Sequence[str] = memory(),
+    processors: int = 1,
+    name: str = "guest",
+) -> Iterator[Guest]:
     """QEMU (machine q35) with a guest that runs `script`; `devices` are further options of QEMU.
 
-    The output of the process is the guest's serial console, and what QEMU itself has to say.
+    The output of the process is the guest's serial console, and what QEMU itself has to say. `name` tells two guests
+    in one folder apart.
     """
-    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder)
+    note_script(folder, name, script)
+    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs")
+    monitor_socket = f"{name}.qmp"
     command = [
         program("qemu-system-x86_64", "qemu-system-x86"),
         *("-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
-        *("-machine", "q35,memory-backend=ram", "-m", f"{MEMORY}M"),
-        # The back-end maps the guest's memory, so it must be a file that can be handed over.
-        *("-object", f"memory-backend-memfd,id=ram,size={MEMORY}M,share=on"),
+        *("-machine", "q35", "-smp", str(processors), *memory),
+        *("-qmp", f"unix:{monitor_socket},server=on,wait=off"),
         *("-kernel", os.fspath(kernel()), "-initrd", os.fspath(initramfs)),
-        *("-append", f"console=ttyS0 quiet panic=-1 {append}"),
+        *("-append", f"console=ttyS0 quiet panic=-1 {append}".strip()),
         *devices,
     ]
-    with running("guest", command, folder) as process:
-        yield process
-
-
-def results(process: Process) -> dict[str, str]:
-    """Wait until the guest has powered off; what it found out."""
-    process.finish(_PATIENCE)
-    console = process.output()
-    found = dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", console, re.MULTILINE))
-    if found.pop("finished", None) != "yes":
-        raise PeerError(f"the guest's script failed; the console:\n{console}")
-    return found
+    with running(name, command, folder) as process:
+        yield Guest(process, monitor_socket, folder)

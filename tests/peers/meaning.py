@@ -8,6 +8,8 @@ from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.lint.finding import Finding, Severity
+from vudissect.lint.linter import Linter
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session
 from vudissect.spec.model import Channel, Descriptors, FdKind, Layout
@@ -42,6 +44,7 @@ class Meaning:
     miscounted: list[str] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    errors: set[str] = field(default_factory=set)  # rules that the linter finds broken
 
     @property
     def capacity(self) -> int:
@@ -52,10 +55,14 @@ class Meaning:
 def meaning_of(capture: Path) -> Meaning:
     """Read a whole capture."""
     meaning = Meaning()
-    session = Session()
+    session, linter = Session(), Linter()
+    findings: list[Finding] = []
     with open_capture(str(capture)) as stream:
         for event in session.events(read_capture(stream)):
             _add(meaning, event)
+            findings += linter.check(event)
+    findings += linter.finish()
+    meaning.errors |= {finding.rule for finding in findings if finding.severity is Severity.ERROR}
     meaning.unanswered += [f"frame {request.frame}: {request.row}" for request in session.unanswered()]
     return meaning
 
@@ -113,6 +120,12 @@ def _counts_allowed(rule: Descriptors, layout: Layout, fields: Fields) -> range:
 
 class HealthyCapture:
     """Tests that hold for every recording of peers that work. The class that inherits has a fixture `meaning`."""
+
+    errors: frozenset[str] = frozenset()
+    """Rules that these peers are known to break."""
+
+    def test_the_linter_finds_no_error_but_those_that_are_known(self, meaning: Meaning) -> None:
+        assert meaning.errors == self.errors
 
     def test_one_connection_opened_and_closed(self, meaning: Meaning) -> None:
         assert (meaning.connections, meaning.closed) == (1, 1)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.peers.journal import note_command, note_told
+
 _PATIENCE = 30.0
 _GRACE = 3.0
 _POLL = 0.02
@@ -51,6 +53,7 @@ class Process:
 
     def say(self, line: str) -> None:
         """Write a line to its standard input."""
+        note_told(self._log.parent, self.name, line)
         assert self._popen.stdin is not None
         self._popen.stdin.write(line.encode() + b"\n")
         self._popen.stdin.flush()
@@ -98,6 +101,7 @@ class Process:
 def running(name: str, command: list[str], folder: Path) -> Iterator[Process]:
     """Run `command` in `folder` for the length of the block, its output in `folder/NAME.log`."""
     log = folder / f"{name}.log"
+    note_command(folder, name, command)
     with log.open("wb") as output:
         # A session of its own: a Ctrl-C at the terminal reaches the test, and the test ends the program.
         popen = subprocess.Popen(

@@ -1,0 +1,85 @@
+"""The captures of `captures/`: the situation that each was recorded in, and the programs that it needs."""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from tests.peers.situations.disk import Disk
+from tests.peers.situations.file_system import FileSystem
+from tests.peers.situations.network import Iommu
+from tests.peers.situations.situation import Situation
+from tests.peers.situations.virtio_user import VirtioUserCalls, VirtioUserListens
+
+FOLDER = Path(__file__).resolve().parents[2] / "captures"
+
+
+class Release(Enum):
+    """The release of Debian that the peers are from; the value is its name."""
+
+    BOOKWORM = "bookworm"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package; `version` is how its version must begin (without epoch), where a capture's name tells it."""
+
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One capture: `quick` if `make test` records it anew, else `make test-peers` does.
+
+    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version.
+    """
+
+    situation: Situation[Any, Any, Any]
+    front_end: str
+    back_end: str
+    packages: tuple[Package, ...]
+    quick: bool = True
+    release: Release = Release.BOOKWORM
+
+
+_QEMU = Package("qemu-system-x86", "7.2")
+_TOOLS = Package("qemu-system-common", "7.2")  # qemu-storage-daemon, virtiofsd
+_DPDK = Package("dpdk-dev", "22.11")
+_GUEST = (_QEMU, Package("linux-image-cloud-amd64"), Package("busybox-static"))
+
+
+def _disk(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
+    return Capture(situation, "QEMU, vhost-user-blk", "qemu-storage-daemon", (*_GUEST, _TOOLS), quick)
+
+
+def _network(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
+    return Capture(situation, "QEMU, vhost-user-net", "DPDK, net_vhost", (*_GUEST, _DPDK), quick)
+
+
+def _virtio_user(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
+    return Capture(situation, "DPDK, virtio_user", "DPDK, net_vhost", (_DPDK,), quick)
+
+
+CAPTURES: dict[str, Capture] = {
+    "qemu-7.2-blk-qsd": _disk(Disk()),
+    "qemu-7.2-blk-qsd-4-queues": _disk(Disk(queues=4)),
+    "qemu-7.2-blk-qsd-4-regions": _disk(Disk(regions=4)),
+    "qemu-7.2-fs-virtiofsd": Capture(
+        FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
+    ),
+    # Enough packets to see what happens, few enough for a file under version control.
+    "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
+    "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),
+    "dpdk-22.11-virtio-user-server-vhost-client": _virtio_user(VirtioUserListens()),
+}
+
+
+def path_of(name: str) -> Path:
+    """Where the capture of that name is."""
+    return FOLDER / f"{name}.pcapng"
+
+
+def provenance_of(name: str) -> Path:
+    """Where it is written how the capture of that name was made."""
+    return FOLDER / f"{name}.md"

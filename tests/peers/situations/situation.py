@@ -1,0 +1,56 @@
+"""A situation: a front-end and a back-end that can be started alone, and what is done with both."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from tests.peers.proxy import Between, recorded
+
+MIB = 1 << 20
+
+# Every program runs in the folder of its situation: a path from the root could be too long for a socket, and would
+# make every capture name another folder.
+FRONT, BACK = "front.sock", "back.sock"
+
+FrontEnd = TypeVar("FrontEnd")
+BackEnd = TypeVar("BackEnd")
+Seen = TypeVar("Seen")
+
+
+class Situation(ABC, Generic[FrontEnd, BackEnd, Seen]):
+    """One front-end, one back-end, one conversation. The folder is empty at first, and holds all that is made."""
+
+    front_end_listens: ClassVar[bool] = False
+    """Whether the front-end is the one that listens, and the back-end calls."""
+
+    @abstractmethod
+    def back_end(self, folder: Path, socket: str) -> AbstractContextManager[BackEnd]:
+        """The back-end alone; `socket` is relative to the folder.
+
+        It listens when the block begins, unless the front-end is the one to listen.
+        """
+
+    @abstractmethod
+    def front_end(self, folder: Path, socket: str) -> AbstractContextManager[FrontEnd]:
+        """The front-end alone; it calls `socket`, or listens there if it is the one to listen."""
+
+    @abstractmethod
+    def act(self, folder: Path, front_end: FrontEnd, back_end: BackEnd) -> Seen:
+        """What is done with the two while they are connected, to their end; what could be seen from outside."""
+
+    def record(self, folder: Path, capture: Path, between: Between = recorded) -> Seen:
+        """Run all of it in an empty folder, which the capture is in. `between` runs what stands between the two."""
+        if self.front_end_listens:
+            with (
+                self.front_end(folder, FRONT) as front_end,
+                between(capture, front_end=f"connect:{FRONT}", back_end=f"listen:{BACK}"),
+                self.back_end(folder, BACK) as back_end,
+            ):
+                return self.act(folder, front_end, back_end)
+        with (
+            self.back_end(folder, BACK) as back_end,
+            between(capture, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"),
+            self.front_end(folder, FRONT) as front_end,
+        ):
+            return self.act(folder, front_end, back_end)

@@ -1,0 +1,57 @@
+"""A guest's disk, recorded: the data is right, and the capture says what was said."""
+
+from hashlib import sha256
+
+import pytest
+
+from tests.peers import guest
+from tests.peers.meaning import HealthyCapture, Meaning
+from tests.peers.situations.disk import GUEST_WRITES, SECTORS, DiskUse
+from tests.peers.situations.situation import MIB
+from vudissect.spec.model import Channel
+
+pytestmark = pytest.mark.peers
+
+
+class DiskRecorded(HealthyCapture):
+    """A guest used its disk."""
+
+    def test_the_guest_reads_what_the_image_holds(self, seen: DiskUse) -> None:
+        assert seen.digest_of_first_mib == sha256(seen.before[:MIB]).hexdigest()
+
+    def test_the_guest_reads_back_what_it_wrote(self, seen: DiskUse) -> None:
+        assert seen.digest_of_written == sha256(GUEST_WRITES).hexdigest()
+
+    def test_the_image_holds_what_the_guest_wrote_and_is_otherwise_unchanged(self, seen: DiskUse) -> None:
+        end = seen.written_at + len(GUEST_WRITES)
+        assert seen.after == seen.before[: seen.written_at] + GUEST_WRITES + seen.before[end:]
+
+    def test_the_capacity_in_the_configuration_is_the_size_of_the_image(self, seen: DiskUse, meaning: Meaning) -> None:
+        assert seen.sectors == SECTORS
+        assert meaning.capacity == SECTORS
+
+    def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
+        assert meaning.memory == guest.MEMORY * MIB
+
+    def test_the_device_is_recognised(self, meaning: Meaning) -> None:
+        assert meaning.device == "blk"
+
+    def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
+        assert Channel.BACKEND in meaning.opened
+        assert meaning.messages[Channel.BACKEND] == 0
+
+
+class TestDisk(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd"
+
+
+class TestFourQueues(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-4-queues"
+
+    def test_all_four_queues_are_started(self, meaning: Meaning) -> None:
+        # Once by the firmware, which uses one, and once by Linux.
+        assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 1 + 4
+
+
+class TestFourRegions(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-4-regions"

@@ -1,0 +1,33 @@
+"""A directory of the host in a guest, recorded: the files are right, and the capture says what was said."""
+
+from hashlib import sha256
+
+import pytest
+
+from tests.peers import guest
+from tests.peers.meaning import HealthyCapture, Meaning
+from tests.peers.situations.file_system import GUEST_WRITES, Sharing
+from tests.peers.situations.situation import MIB
+from vudissect.spec.model import Channel
+
+pytestmark = pytest.mark.peers
+
+
+class TestFileSystem(HealthyCapture):
+    capture = "qemu-7.2-fs-virtiofsd"
+
+    def test_the_guest_reads_the_file_of_the_host(self, seen: Sharing) -> None:
+        assert seen.digest_of_given == sha256(seen.given).hexdigest()
+
+    def test_the_host_finds_the_file_of_the_guest(self, seen: Sharing) -> None:
+        assert seen.taken == GUEST_WRITES
+
+    def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
+        assert meaning.memory == guest.MEMORY * MIB
+
+    def test_the_device_is_recognised(self, meaning: Meaning) -> None:
+        assert meaning.device == "fs"
+
+    def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
+        assert Channel.BACKEND in meaning.opened
+        assert meaning.messages[Channel.BACKEND] == 0

@@ -1,0 +1,32 @@
+"""A guest's network, recorded: packets arrive, and the capture says what was said."""
+
+import pytest
+
+from tests.peers import guest
+from tests.peers.meaning import HealthyCapture, Meaning
+from tests.peers.situations.network import Flood
+from tests.peers.situations.situation import MIB
+from vudissect.spec.model import Channel
+
+pytestmark = pytest.mark.peers
+
+
+class TestIommu(HealthyCapture):
+    capture = "qemu-7.2-net-iommu-dpdk-22.11"
+
+    def test_every_packet_arrives(self, seen: Flood) -> None:
+        assert seen.sent > 0
+        assert seen.received == seen.sent
+
+    def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
+        assert meaning.memory == guest.MEMORY * MIB
+
+    def test_the_device_is_recognised(self, meaning: Meaning) -> None:
+        assert meaning.device == "net"
+
+    def test_the_back_end_asks_for_the_address_of_every_packet(self, seen: Flood, meaning: Meaning) -> None:
+        assert meaning.requests[Channel.BACKEND, "IOTLB_MSG"] >= seen.sent
+
+    def test_the_front_end_answers_every_question_on_the_main_channel(self, meaning: Meaning) -> None:
+        misses = meaning.requests[Channel.BACKEND, "IOTLB_MSG"]
+        assert meaning.requests[Channel.MAIN, "IOTLB_MSG"] >= misses > 0
