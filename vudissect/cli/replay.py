@@ -13,7 +13,7 @@ from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.reading import until_truncated
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
-from vudissect.host.address import AddressError, Role, parse_address
+from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.render.replay import junit, outcome_json, report
 from vudissect.render.style import style_for
@@ -98,9 +98,9 @@ def command(
         try:
             meeting: Meeting
             if listen:
-                meeting = owned.enter_context(Waiting(parse_address(Role.LISTEN, listen)))
+                meeting = owned.enter_context(Waiting.at(listen))
             else:
-                meeting = Calling(parse_address(Role.CONNECT, connect or ""))
+                meeting = Calling.at(connect or "")
             with clear_errors(capture or file):
                 outcome = Player(script, meeting, policy, Options(speed, timeout, keep_going, output)).play()
         except AddressError as error:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from vudissect.compare.outcome import Trouble
-from vudissect.host.address import Address
+from vudissect.host.address import Address, Role, parse_address
 from vudissect.host.endpoint import Listener, dial
 from vudissect.replay.line import Answer, Line, LineError, MemoryLine, SocketLine
 
@@ -27,6 +27,11 @@ class Calling:
     def __init__(self, address: Address) -> None:
         self._address = address
 
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """A path, `@NAME` or `fd:NUMBER`; `AddressError`."""
+        return cls(parse_address(Role.CONNECT, address))
+
     def meet(self, deadline: float) -> Line:
         """See `Meeting`."""
         while (connected := dial(self._address)) is None:
@@ -42,6 +47,11 @@ class Waiting:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._listener = Listener(address)
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """A path, `@NAME` or `fd:NUMBER`; `AddressError`."""
+        return cls(parse_address(Role.LISTEN, address))
 
     def __enter__(self) -> Self:
         return self
