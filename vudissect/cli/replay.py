@@ -96,11 +96,7 @@ def command(
             with clear_errors(capture):
                 output = owned.enter_context(open(capture, "wb"))
         try:
-            meeting: Meeting
-            if listen:
-                meeting = owned.enter_context(Waiting.at(listen))
-            else:
-                meeting = Calling.at(connect or "")
+            meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
             with clear_errors(capture or file):
                 outcome = Player(script, meeting, policy, Options(speed, timeout, keep_going, output)).play()
         except AddressError as error:
