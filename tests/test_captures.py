@@ -8,7 +8,7 @@ from tests.peers import guest, testpmd
 from tests.peers.captures import CAPTURES, FOLDER, path_of, provenance_of
 from tests.peers.meaning import HealthyCapture, Meaning, meaning_of
 from tests.peers.provenance import overview
-from tests.peers.situations.disk import SECTORS
+from tests.peers.situations.disk import PLUGGED, SECTORS
 from tests.peers.situations.situation import MIB
 from vudissect.spec.model import Channel
 
@@ -38,6 +38,9 @@ EXPECTED = {
     "qemu-7.2-blk-qsd": Expected("blk", _GUEST, 42, 8, capacity=SECTORS),
     "qemu-7.2-blk-qsd-4-queues": Expected("blk", _GUEST, 84, 23, capacity=SECTORS),
     "qemu-7.2-blk-qsd-4-regions": Expected("blk", _GUEST, 48, 11, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-reboot": Expected("blk", _GUEST, 64, 12, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-driver-reload": Expected("blk", _GUEST, 53, 10, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-memory-hotplug": Expected("blk", _GUEST + PLUGGED, 44, 9, capacity=SECTORS),
     "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),

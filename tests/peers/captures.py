@@ -5,7 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from tests.peers.situations.disk import Disk
+from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.network import Iommu
 from tests.peers.situations.situation import Situation
@@ -65,6 +65,9 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd": _disk(Disk()),
     "qemu-7.2-blk-qsd-4-queues": _disk(Disk(queues=4)),
     "qemu-7.2-blk-qsd-4-regions": _disk(Disk(regions=4)),
+    "qemu-7.2-blk-qsd-reboot": _disk(Reboot()),
+    "qemu-7.2-blk-qsd-driver-reload": _disk(DriverReloaded()),
+    "qemu-7.2-blk-qsd-memory-hotplug": _disk(MemoryPlugged()),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.peers import guest
 from tests.peers.meaning import HealthyCapture, Meaning
-from tests.peers.situations.disk import GUEST_WRITES, SECTORS, DiskUse
+from tests.peers.situations.disk import GUEST_WRITES, PLUGGED, SECTORS, DiskUse
 from tests.peers.situations.situation import MIB
 from vudissect.spec.model import Channel
 
@@ -15,6 +15,8 @@ pytestmark = pytest.mark.peers
 
 class DiskRecorded(HealthyCapture):
     """A guest used its disk."""
+
+    memory = guest.MEMORY * MIB
 
     def test_the_guest_reads_what_the_image_holds(self, seen: DiskUse) -> None:
         assert seen.digest_of_first_mib == sha256(seen.before[:MIB]).hexdigest()
@@ -31,7 +33,7 @@ class DiskRecorded(HealthyCapture):
         assert meaning.capacity == SECTORS
 
     def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
-        assert meaning.memory == guest.MEMORY * MIB
+        assert meaning.memory == self.memory
 
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "blk"
@@ -55,3 +57,22 @@ class TestFourQueues(DiskRecorded):
 
 class TestFourRegions(DiskRecorded):
     capture = "qemu-7.2-blk-qsd-4-regions"
+
+
+class TestReboot(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-reboot"
+
+    def test_the_device_is_started_by_firmware_and_linux_twice(self, meaning: Meaning) -> None:
+        assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 4
+
+
+class TestDriverReloaded(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-driver-reload"
+
+    def test_the_device_is_started_by_firmware_and_twice_by_linux(self, meaning: Meaning) -> None:
+        assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 3
+
+
+class TestMemoryPlugged(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-memory-hotplug"
+    memory = guest.MEMORY * MIB + PLUGGED

@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.peers.daemons import storage_daemon
-from tests.peers.guest import Guest, guest, memory
+from tests.peers.guest import MEMORY, Guest, guest, memory
 from tests.peers.processes import Process
 from tests.peers.situations.situation import MIB, Situation
 
 SECTOR = 512
 SECTORS = 12345  # of the disk; an unlikely number, so that seeing it again means something
+PLUGGED = 128 * MIB
 GUEST_WRITES = (b"vudissect\n" * MIB)[:MIB]
 
 _IMAGE = "disk.img"
-_READ = """
+READ = """
 echo RESULT sectors=$(cat /sys/block/vda/size)
 echo RESULT digest_of_first_mib=$(dd if=/dev/vda bs=1M count=1 2> /dev/null | sha256sum)
 """
-_WRITE = """
+WRITE = """
 yes vudissect | head -c 1048576 | dd of=/dev/vda bs=1M seek=2 iflag=fullblock 2> /dev/null
 sync
 echo 3 > /proc/sys/vm/drop_caches
@@ -47,29 +49,37 @@ class Disk(Situation[Guest, Process, DiskUse]):
     queues: int = 1
     regions: int = 1  # of the guest's memory
 
+    script: ClassVar[str] = READ + WRITE
+    """What the guest does."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """Further options of QEMU."""
+    chardev: ClassVar[str] = ""
+    """Further properties of QEMU's end of the socket."""
+    append: ClassVar[str] = ""
+    """Further parameters of the guest's kernel."""
+
     @contextmanager
     def back_end(self, folder: Path, socket: str) -> Iterator[Process]:
-        (folder / _IMAGE).write_bytes(_contents())
-        with storage_daemon(folder / _IMAGE, socket, folder, queues=self.queues) as daemon:
+        image = folder / _IMAGE
+        if not image.exists():
+            image.write_bytes(_contents())
+        with storage_daemon(image, socket, folder, queues=self.queues) as daemon:
             yield daemon
 
     @contextmanager
     def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
         device = f"vhost-user-blk-pci,chardev=disk,num-queues={self.queues}"
-        devices = ["-chardev", f"socket,id=disk,path={socket}", "-device", device]
+        devices = ["-chardev", f"socket,id=disk,path={socket}{self.chardev}", "-device", device, *self.options]
         with guest(
-            self.script(),
+            self.script,
             folder,
             modules=("virtio_blk",),
             devices=devices,
+            append=self.append,
             memory=memory(self.regions),
             processors=self.queues,  # Linux uses no more queues than it has processors
         ) as machine:
             yield machine
-
-    def script(self) -> str:
-        """What the guest does."""
-        return _READ + _WRITE
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:
         found = front_end.results()
@@ -81,6 +91,52 @@ class Disk(Situation[Guest, Process, DiskUse]):
             digest_of_first_mib=found["digest_of_first_mib"].split()[0],
             digest_of_written=found["digest_of_written"].split()[0],
         )
+
+
+@dataclass(frozen=True)
+class Reboot(Disk):
+    """A guest reads from and writes to a disk and reboots; after that it reads back what it wrote."""
+
+    script: ClassVar[str] = f"""{READ}
+if [ "$(dd if=/dev/vda bs=1 skip=2097152 count=9 2> /dev/null)" != vudissect ]; then
+    yes vudissect | head -c 1048576 | dd of=/dev/vda bs=1M seek=2 iflag=fullblock 2> /dev/null
+    sync
+    echo RESULT reboots=yes
+    reboot -f
+fi
+echo RESULT digest_of_written=$(dd if=/dev/vda bs=1M skip=2 count=1 2> /dev/null | sha256sum)
+"""
+    options: ClassVar[tuple[str, ...]] = ("-action", "reboot=reset")
+
+
+@dataclass(frozen=True)
+class DriverReloaded(Disk):
+    """A guest reads from a disk, unloads the driver, loads it again, and writes to the disk and reads back."""
+
+    script: ClassVar[str] = f"""{READ}
+rmmod virtio_blk
+insmod /lib/virtio_blk.ko
+{WRITE}"""
+
+
+@dataclass(frozen=True)
+class MemoryPlugged(Disk):
+    """A guest reads from a disk, gets 128 MiB more memory, and writes to the disk and reads back."""
+
+    script: ClassVar[str] = f"""{READ}
+before=$(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)
+echo RESULT waits=yes
+until [ $(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) -gt $((before + 100000)) ]; do sleep 0.1; done
+{WRITE}"""
+    options: ClassVar[tuple[str, ...]] = ("-m", f"{MEMORY}M,slots=1,maxmem=1G")
+    append: ClassVar[str] = "memhp_default_state=online"
+
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:
+        front_end.wait_for("waits")
+        with front_end.monitor() as monitor:
+            monitor.execute("object-add", qom_type="memory-backend-memfd", id="more", size=PLUGGED, share=True)
+            monitor.execute("device_add", driver="pc-dimm", id="dimm", memdev="more")
+        return super().act(folder, front_end, back_end)
 
 
 def _contents() -> bytes:
