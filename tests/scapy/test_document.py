@@ -1,0 +1,82 @@
+"""The recipes of docs/scapy.md run as they stand there."""
+
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from click.testing import CliRunner
+
+import vudissect.scapy as vu
+from vudissect.cli.lint import command as lint
+from vudissect.spec.devices import DEVICES
+from vudissect.spec.dialects import dialect_by_name
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "scapy.md").read_text("utf-8")
+RECIPES = dict(re.findall(r"^## ([^\n]*)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+PATIENCE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@contextmanager
+def hostile_back_end() -> Iterator[None]:
+    """The recipe's back-end, listening, until its front-end has left."""
+    back_end = Thread(target=exec, args=(RECIPES["Craft a hostile back-end"], {}), daemon=True)
+    back_end.start()
+    listening = re.compile(r"^\S+ \S+ \S+ 00010000 .* back\.sock$", re.MULTILINE)
+    deadline = time.monotonic() + PATIENCE
+    while not listening.search(Path("/proc/net/unix").read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    yield
+    back_end.join(PATIENCE)
+    assert not back_end.is_alive()
+
+
+def test_a_capture_is_edited() -> None:
+    shutil.copy(ROOT / "captures" / "qemu-7.2-blk-qsd.pcapng", "boot.pcapng")
+
+    exec(RECIPES["Edit a capture"], {})
+
+    found = CliRunner().invoke(lint, ["edited.pcapng"])
+    assert "has 1000 entries; the size of a split ring is a power of two" in found.output
+
+
+def test_a_hostile_back_end_claims_more_than_it_sends() -> None:
+    with hostile_back_end(), socket.socket(socket.AF_UNIX) as sock:
+        sock.connect("back.sock")
+        front_end = vu.StreamSocket(sock, vu.VhostUser)
+        features = front_end.sr1(vu.VhostUser() / vu.GetFeatures(), timeout=PATIENCE, verbose=False)
+        refused = front_end.sr1(vu.VhostUser(flags="need_reply") / vu.SetOwner(), timeout=PATIENCE, verbose=False)
+        front_end.send(vu.VhostUser() / vu.GetQueueNum())
+        claim = sock.recv(100)
+
+    assert str(features.features) == "PROTOCOL_FEATURES+VERSION_1"
+    assert refused[vu.Ack].result == 1
+    assert claim == bytes.fromhex("11000000 05000000 ffffffff 0200000000000000")
+
+
+def test_a_back_end_is_fuzzed_and_lives() -> None:
+    with hostile_back_end():
+        exec(RECIPES["Fuzz a back-end"], {})
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([A-Z][A-Za-z]+)`", PAGE)) - {"PcapWriter"}))
+def test_what_it_names_is_there(name: str) -> None:
+    assert name in vu.__all__
+
+
+def test_what_it_says_of_dialects_and_devices_is_so() -> None:
+    for key in re.findall(r'layers_of\("(.*?)"\)', PAGE):
+        assert dialect_by_name(key)
+    assert {f"Config{device.name.capitalize()}" for device in DEVICES if device.config.fields} <= set(vu.__all__)

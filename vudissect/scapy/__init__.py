@@ -1,0 +1,76 @@
+"""Scapy's view of vhost-user: a layer for each message, made from the table. `from vudissect.scapy import *`.
+
+Nothing else of the package imports this; docs/scapy.md has recipes.
+"""
+
+from scapy.compat import raw
+from scapy.config import conf
+from scapy.packet import Packet, Padding, Raw, fuzz, ls
+from scapy.plist import PacketList
+from scapy.sendrecv import sniff, sr, sr1
+from scapy.supersocket import StreamSocket
+from scapy.utils import PcapNgWriter, PcapWriter, corrupt_bits, corrupt_bytes, hexdiff, hexdump, wrpcapng
+from scapy.volatile import RandBin, RandByte, RandInt, RandLong, RandNum, RandShort
+
+from vudissect.capture.blocks import LINK_TYPE_EXPORTED_PDU
+from vudissect.scapy.files import PcapNgReader, PcapReader, rdpcap, wrpcap
+from vudissect.scapy.generate import Layers, config_layer, layers
+from vudissect.scapy.record import ExportedPduTag, VhostUserDescriptor, VhostUserEvent
+from vudissect.spec.devices import DEVICES
+from vudissect.spec.dialects import dialect_by_name
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.header import ByteOrder
+
+
+def layers_of(dialect: str = "upstream", byte_order: ByteOrder = "little") -> Layers:
+    """The layers of a dialect in one byte order, as attributes; `ValueError` if there is no such dialect."""
+    found = dialect_by_name(dialect)
+    if found is None:
+        raise ValueError(f"there is no dialect {dialect!r}: vudissect dialects lists them")
+    return layers(found.protocol, byte_order)
+
+
+_LAYERS = {
+    **layers(UPSTREAM, "little").by_name,
+    **{layer.__name__: layer for layer in (config_layer(device) for device in DEVICES if device.config.fields)},
+}
+
+globals().update(_LAYERS)
+conf.l2types.register(LINK_TYPE_EXPORTED_PDU, _LAYERS["ExportedPdu"])
+
+__all__ = [
+    "ExportedPduTag",
+    "Packet",
+    "PacketList",
+    "Padding",
+    "PcapNgReader",
+    "PcapNgWriter",
+    "PcapReader",
+    "PcapWriter",
+    "RandBin",
+    "RandByte",
+    "RandInt",
+    "RandLong",
+    "RandNum",
+    "RandShort",
+    "Raw",
+    "StreamSocket",
+    "VhostUserDescriptor",
+    "VhostUserEvent",
+    "conf",
+    "corrupt_bits",
+    "corrupt_bytes",
+    "fuzz",
+    "hexdiff",
+    "hexdump",
+    "layers_of",
+    "ls",
+    "raw",
+    "rdpcap",
+    "sniff",
+    "sr",
+    "sr1",
+    "wrpcap",
+    "wrpcapng",
+    *_LAYERS,
+]

@@ -1,0 +1,80 @@
+"""Reading and writing captures, where scapy's own functions lose something: long packets, nanoseconds, interfaces."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from struct import Struct
+from typing import Any
+
+from scapy import utils
+from scapy.packet import Packet
+from scapy.plist import PacketList
+
+from vudissect import __version__
+from vudissect.capture import blocks
+from vudissect.capture.blocks import MAX_PACKET
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.scapy.record import ExportedPduTags, RecordHeader
+from vudissect.spec.model import Channel
+
+# Interface, time (high, low), captured and original length.
+_PACKET = Struct("<IIIII")
+_NANOSECONDS = 1_000_000_000
+
+
+class PcapReader(utils.PcapReader):
+    """Reads a capture packet by packet; scapy's own cuts packets at 65535 bytes, of which pixels make more."""
+
+    def read_packet(self, size: int = MAX_PACKET, **kwargs: Any) -> Packet:
+        """The next packet; `EOFError` at the end."""
+        return super().read_packet(size, **kwargs)
+
+
+class PcapNgReader(utils.PcapNgReader):
+    """The same for pcapng, which `PcapReader` turns to by itself."""
+
+    alternative = PcapReader
+
+    def read_packet(self, size: int = MAX_PACKET, **kwargs: Any) -> Packet:
+        """The next packet; `EOFError` at the end."""
+        return super().read_packet(size, **kwargs)
+
+
+def rdpcap(filename: str, count: int = -1) -> PacketList:
+    """The packets of a capture, all of them or `count`."""
+    with PcapReader(filename) as reader:
+        return reader.read_all(count=count)
+
+
+def wrpcap(filename: str, packets: Iterable[Packet] | Packet, **arguments: Any) -> None:
+    """Write packets; messages and events as a capture that vudissect reads, whatever the name of the file is.
+
+    A record without tags gets them. If any packet is of another kind, scapy's own `wrpcap` writes all of them, and
+    takes the `arguments`.
+    """
+    given = [packets] if isinstance(packets, Packet) else list(packets)
+    wrapped = [_export(packet) if isinstance(packet, RecordHeader) else packet for packet in given]
+    if arguments or not all(isinstance(packet, ExportedPduTags) for packet in wrapped):
+        utils.wrpcap(filename, given, **arguments)
+        return
+    with open(filename, "wb") as file:
+        file.write(CaptureEncoder(f"vudissect {__version__}", "scapy", MAX_PACKET, 0).preamble())
+        for packet in wrapped:
+            file.write(_block(packet))
+
+
+def _export(record: Packet) -> Packet:
+    packet = ExportedPduTags() / record
+    packet.time = record.time
+    return packet
+
+
+def _block(packet: Packet) -> bytes:
+    data = bytes(packet)
+    record = packet.payload
+    channel = record.channel if isinstance(record, RecordHeader) and record.channel in tuple(Channel) else 0
+    # A float has no nanoseconds, what scapy has read is a decimal number.
+    stamp = int(Decimal(packet.time) * _NANOSECONDS)
+    head = _PACKET.pack(channel, stamp >> 32, stamp & 0xFFFF_FFFF, len(data), max(packet.wirelen or 0, len(data)))
+    comments = [(blocks.COMMENT, bytes(comment)) for comment in packet.comments or ()]
+    options = blocks.options(*comments) if comments else b""
+    return blocks.block(blocks.ENHANCED_PACKET, head + data + blocks.PADDING[len(data) & 3] + options)

@@ -1,0 +1,42 @@
+"""What the layers are called: a message's name in camel case, with its channel in front and its form behind."""
+
+import re
+
+from vudissect.spec.model import Answer, Channel, Device, Layout, Message
+
+ACK_NAME = "Ack"
+_PREFIXES = {Channel.MAIN: "", Channel.BACKEND: "Backend", Channel.GPU: "Gpu"}
+
+
+def camel_case(text: str) -> str:
+    """`SET_VRING_NUM` and `set vring num` as `SetVringNum`."""
+    return "".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", text))
+
+
+def header_name(channel: Channel) -> str:
+    """The layer of a channel's headers: `VhostUser`, `VhostUserBackend`, `VhostUserGpu`."""
+    return f"VhostUser{_PREFIXES[channel]}"
+
+
+def message_name(row: Message, layout: Layout, *, reply: bool) -> str:
+    """The layer of one form of a message: `SetMemTable`, `SetMemTableXen`, `GpuUpdate`, `GetConfigReply`.
+
+    The form that is specified has no name of its own; another is called by what its layout's name has in brackets, or
+    by all of it.
+    """
+    name = _PREFIXES[row.channel] + camel_case(row.name) + ("Reply" if reply else "")
+    forms = row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
+    if layout is forms[0]:
+        return name
+    _, _, in_brackets = layout.name.partition("(")
+    return name + camel_case(in_brackets or layout.name)
+
+
+def entry_name(layout: Layout) -> str:
+    """The layer of an array's entries: `MemoryRegion`."""
+    return camel_case(layout.name)
+
+
+def config_name(device: Device) -> str:
+    """The layer of a device's configuration space: `ConfigBlk`."""
+    return f"Config{camel_case(device.name)}"
