@@ -76,8 +76,8 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
         # No names for what is in there: the bytes must do.
         compared += 1
         if ours.size != theirs.size:
-            item = _Item(names.SIZE, None, None, ours.size, theirs.size)
-            _judge(item, policy.of_message(row, names.SIZE), recorded, live, result)
+            item = _Item(names.PAYLOAD_SIZE, None, None, ours.size, theirs.size)
+            _judge(item, policy.of_message(row, names.PAYLOAD_SIZE), recorded, live, result)
         elif ours.data != theirs.data:
             _judge(_Item("bytes", None, None, ours.data, theirs.data), EXACT, recorded, live, result)
     else:

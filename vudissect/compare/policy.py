@@ -17,7 +17,7 @@ VERSION = "flags.version"
 REPLY = "flags.reply"
 NEED_REPLY = "flags.need_reply"
 RESERVED = "flags.raw"
-SIZE = "size"
+PAYLOAD_SIZE = "payload_size"
 FDS = "fds"
 FD_KIND = "fds.kind"
 FD_SIZE = "fds.size"
@@ -25,7 +25,7 @@ FD_PAGE_SIZE = "fds.page_size"
 FD_SEALS = "fds.seals"
 FD_IDENTITY = "fds.identity"
 _OF_ANY_MESSAGE = frozenset(
-    {VERSION, REPLY, NEED_REPLY, RESERVED, SIZE, FDS, FD_KIND, FD_SIZE, FD_PAGE_SIZE, FD_SEALS, FD_IDENTITY}
+    {VERSION, REPLY, NEED_REPLY, RESERVED, PAYLOAD_SIZE, FDS, FD_KIND, FD_SIZE, FD_PAGE_SIZE, FD_SEALS, FD_IDENTITY}
 )
 
 # Stands for a message where the end of a connection or channel is meant.
@@ -140,7 +140,16 @@ def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
     rules = content.get("policy")
     if not isinstance(rules, Mapping) or len(content) != 1:
         raise PolicyError(f'{name}: say [policy], and below it lines like "MESSAGE.FIELD" = "ignored"')
-    return tuple(override(path, _rule(path, value)) for path, value in rules.items())
+    return tuple(override(path, _rule(path, value)) for path, value in _flat(rules))
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
+    """The lines of a table; a dot in a name that is not in quotation marks makes a table within."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def override(text: str, rule: Rule) -> Override:

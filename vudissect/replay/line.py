@@ -142,11 +142,14 @@ Answer = Callable[[Parcel], Iterable[Parcel]]
 
 
 class MemoryLine:
-    """A line to a peer that is a function in this process: it is given each message, and returns what it says then."""
+    """A line to a peer that is a function in this process: it is given each message, and returns what it says then.
 
-    def __init__(self, answer: Answer) -> None:
+    A parcel without data hangs up.
+    """
+
+    def __init__(self, answer: Answer, first: Iterable[Parcel]) -> None:
         self._answer = answer
-        self._said: list[Parcel] = []
+        self._said = list(first)
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
         """See `Line`. The peer borrows the descriptors: they are closed by whoever sends."""
@@ -156,6 +159,8 @@ class MemoryLine:
         """See `Line`. A peer that has nothing more to say will not find anything by waiting."""
         if not self._said:
             raise LineError(Trouble.SILENCE, "the other side said nothing")
+        if not self._said[0].data:
+            raise LineError(Trouble.CLOSED, "the other side closed the connection")
         return self._said.pop(0)
 
     def fall_silent(self) -> None:

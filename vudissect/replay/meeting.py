@@ -3,13 +3,14 @@
 import select
 import socket
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
 from vudissect.compare.outcome import Trouble
 from vudissect.host.address import Address, Role, parse_address
 from vudissect.host.endpoint import Listener, dial
-from vudissect.replay.line import Answer, Line, LineError, MemoryLine, SocketLine
+from vudissect.replay.line import Answer, Line, LineError, MemoryLine, Parcel, SocketLine
 
 _TRY_EVERY = 0.005
 
@@ -86,11 +87,15 @@ class Connected:
 
 
 class InMemory:
-    """The other side is a function in this process, called with each message."""
+    """The other side is a function in this process, called with each message; `first` is what it says unasked.
 
-    def __init__(self, answer: Answer) -> None:
+    A parcel without data hangs up.
+    """
+
+    def __init__(self, answer: Answer, first: Iterable[Parcel] = ()) -> None:
         self._answer = answer
+        self._first = tuple(first)
 
     def meet(self, deadline: float) -> Line:
         """See `Meeting`."""
-        return MemoryLine(self._answer)
+        return MemoryLine(self._answer, self._first)

@@ -1,0 +1,203 @@
+"""What makes two messages different, and what does not: each test plays one side against a peer that deviates."""
+
+import pytest
+
+from tests.replay.talks import play, told
+from vudissect.compare.policy import IGNORED, How, Rule, override
+from vudissect.replay import Side, Trouble
+
+NEGOTIATION = (
+    "F>B GET_FEATURES",
+    "B>F GET_FEATURES -> INDIRECT_DESC PROTOCOL_FEATURES VERSION_1",
+    "F>B GET_PROTOCOL_FEATURES",
+    "B>F GET_PROTOCOL_FEATURES -> MQ REPLY_ACK CONFIG",
+    "F>B SET_PROTOCOL_FEATURES all that was offered",
+    "F>B SET_FEATURES all that was offered",
+)
+MEMORY = "F>B SET_MEM_TABLE 0+256M at 0x7f2bc3e00000 +mem#1 (memfd pc.ram 256M)"
+ADDRESSES = "F>B SET_VRING_ADDR ring 0 desc region0+0x1000 avail region0+0x2000 used region0+0x3000"
+
+
+def swapped(lines: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
+    """The conversation with one piece of one line said in another way."""
+    assert sum(old in line for line in lines) == 1
+    return tuple(line.replace(old, new) for line in lines)
+
+
+def test_the_same_again_is_no_difference() -> None:
+    outcome = play(NEGOTIATION)
+
+    assert outcome.ok
+    assert (outcome.sent, outcome.received) == (4, 2)
+
+
+def test_a_feature_that_is_missing_is_a_difference() -> None:
+    outcome = play(NEGOTIATION, swapped(NEGOTIATION, "INDIRECT_DESC PROTOCOL_FEATURES", "PROTOCOL_FEATURES"))
+
+    (difference,) = outcome.differences
+    assert (difference.frame, difference.field, difference.trouble) == (3, "features", Trouble.VALUE)
+    assert isinstance(difference.expected, int)
+    assert isinstance(difference.got, int)
+    assert difference.expected ^ difference.got == 1 << 28
+
+
+def test_a_feature_more_is_a_difference_by_default() -> None:
+    outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"))
+
+    assert told(outcome) == [(5, "GET_PROTOCOL_FEATURES", "features")]
+
+
+def test_a_feature_more_passes_where_bits_may_be_added() -> None:
+    may_add = override("GET_PROTOCOL_FEATURES.features", Rule(How.ADDED))
+
+    outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"), overrides=[may_add])
+
+    assert outcome.ok
+    assert [(item.frame, item.field) for item in outcome.allowed] == [(5, "features")]
+
+
+def test_a_feature_less_is_different_even_where_bits_may_be_added() -> None:
+    may_add = override("GET_PROTOCOL_FEATURES.features", Rule(How.ADDED))
+
+    outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "REPLY_ACK"), overrides=[may_add])
+
+    assert told(outcome) == [(5, "GET_PROTOCOL_FEATURES", "features")]
+
+
+@pytest.mark.parametrize(("mask", "differences"), [(0x1, 0), (0x2, 1)])
+def test_a_mask_says_which_bits_count(mask: int, differences: int) -> None:
+    masked = override("get_protocol_features.features", Rule(How.MASKED, mask))
+
+    outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"), overrides=[masked])
+
+    assert len(outcome.differences) == differences
+
+
+CONFIG = (
+    "F>B GET_CONFIG offset 0 size 8 contents=0000000000000000",
+    "B>F GET_CONFIG -> offset 0 size 8 contents=3930000000000000",
+)
+
+
+def test_the_contents_of_the_configuration_are_compared() -> None:
+    outcome = play(CONFIG, swapped(CONFIG, "3930", "4030"))
+
+    assert told(outcome) == [(3, "GET_CONFIG", "contents")]
+
+
+def test_the_room_for_the_configuration_in_a_question_means_nothing() -> None:
+    outcome = play(CONFIG, swapped(CONFIG, "contents=0000000000000000", "contents=5555555555555555"), Side.BACK_END)
+
+    assert outcome.ok
+    assert [item.field for item in outcome.allowed] == ["contents"]
+
+
+def test_an_answer_of_another_size_is_a_difference() -> None:
+    outcome = play(CONFIG, (CONFIG[0], "B>F GET_CONFIG -> offset 0 size 4 contents=39300000"))
+
+    assert [field for _, _, field in told(outcome)] == ["size", "contents"]
+
+
+def test_an_empty_answer_is_told_by_its_size() -> None:
+    outcome = play(CONFIG, (CONFIG[0], "B>F bytes 18000000 05000000 00000000"))
+
+    assert told(outcome) == [(3, "GET_CONFIG", "payload_size")]
+
+
+def test_a_flag_is_told_by_name() -> None:
+    outcome = play((MEMORY,), (f"{MEMORY} need_reply",), Side.BACK_END)
+
+    (difference,) = outcome.differences
+    assert (difference.field, difference.expected, difference.got) == ("flags.need_reply", 0, 1)
+
+
+def test_where_memory_lies_in_the_front_end_may_differ() -> None:
+    outcome = play((MEMORY,), (MEMORY.replace("0x7f2bc3e00000", "0x7f99c3e00000"),), Side.BACK_END)
+
+    assert outcome.ok
+    assert [item.field for item in outcome.allowed] == ["regions.user_addr"]
+
+
+def test_where_memory_lies_in_the_guest_may_not_differ() -> None:
+    outcome = play((MEMORY,), (MEMORY.replace("SET_MEM_TABLE 0+", "SET_MEM_TABLE 0x1000+"),), Side.BACK_END)
+
+    assert told(outcome) == [(2, "SET_MEM_TABLE", "regions.guest_addr")]
+
+
+def test_a_ring_may_lie_elsewhere_in_the_memory() -> None:
+    outcome = play((MEMORY, ADDRESSES), (MEMORY, ADDRESSES.replace("0x1000", "0x9000")), Side.BACK_END)
+
+    assert outcome.ok
+    assert [item.field for item in outcome.allowed] == ["desc"]
+
+
+def test_a_ring_may_not_lie_outside_of_the_memory() -> None:
+    outcome = play((MEMORY, ADDRESSES), (MEMORY, ADDRESSES.replace("region0+0x1000", "0x1000")), Side.BACK_END)
+
+    assert told(outcome) == [(3, "SET_VRING_ADDR", "desc")]
+
+
+STOPPED = (
+    "F>B SET_VRING_BASE ring 0 base 7",
+    "F>B GET_VRING_BASE ring 0 base 0",
+    "B>F GET_VRING_BASE -> ring 0 base 300",
+)
+
+
+def test_a_ring_may_stand_where_it_was_put_as_nothing_is_in_it() -> None:
+    assert play(STOPPED, swapped(STOPPED, "base 300", "base 7")).ok
+
+
+def test_a_ring_may_stand_nowhere_else() -> None:
+    assert told(play(STOPPED, swapped(STOPPED, "base 300", "base 8"))) == [(4, "GET_VRING_BASE", "num")]
+
+
+def test_memory_of_another_size_is_a_difference() -> None:
+    outcome = play((MEMORY,), (MEMORY.replace("pc.ram 256M", "pc.ram 128M"),), Side.BACK_END)
+
+    assert told(outcome) == [(2, "SET_MEM_TABLE", "fds.size")]
+
+
+def test_a_descriptor_of_another_kind_is_a_difference() -> None:
+    outcome = play(("F>B SET_VRING_CALL ring 0 +evt#1",), ("F>B SET_VRING_CALL ring 0 +mem#1",), Side.BACK_END)
+
+    assert told(outcome) == [(2, "SET_VRING_CALL", "fds.kind")]
+
+
+def test_a_missing_descriptor_is_a_difference() -> None:
+    outcome = play(("F>B SET_VRING_CALL ring 0 +evt#1",), ("F>B SET_VRING_CALL ring 0 nofd",), Side.BACK_END)
+
+    assert told(outcome) == [(2, "SET_VRING_CALL", "nofd"), (2, "SET_VRING_CALL", "fds")]
+
+
+def region(number: int, name: str) -> str:
+    return f"F>B ADD_MEM_REG {number * 0x10000000:#x}+256M at {0x7F0000000000 + number * 0x10000000:#x} {name}"
+
+
+def test_other_memory_in_place_of_the_same_is_a_difference() -> None:
+    again = (region(0, "+mem#1 (memfd ram 512M)"), region(1, "mem#1"))
+    other = (region(0, "+mem#1 (memfd ram 512M)"), region(1, "+mem#2 (memfd ram 512M)"))
+
+    assert told(play(again, other, Side.BACK_END)) == [(3, "ADD_MEM_REG", "fds.identity")]
+
+
+def test_what_is_in_padding_is_never_different() -> None:
+    recorded = "F>B bytes 05000000 01000000 08000000 00000000 00000000"
+    outcome = play((recorded,), (recorded.replace("00000000 00000000", "00000000 ff55aa00"),), Side.BACK_END)
+
+    assert outcome.ok
+    assert [item.field for item in outcome.allowed] == ["padding"]
+
+
+def test_an_allowed_field_is_listed_with_both_values() -> None:
+    outcome = play(STOPPED, swapped(STOPPED, "base 300", "base 8"), overrides=[override("GET_VRING_*.num", IGNORED)])
+
+    assert outcome.ok
+    assert [(item.expected, item.got, item.rule) for item in outcome.allowed] == [(300, 8, "ignored")]
+
+
+def test_a_message_without_a_row_is_compared_byte_by_byte() -> None:
+    recorded = ("F>B message 99 payload=0102",)
+
+    assert play(recorded, side=Side.BACK_END).ok
+    assert told(play(recorded, ("F>B message 99 payload=0103",), Side.BACK_END)) == [(2, "message 99", "bytes")]

@@ -1,0 +1,76 @@
+"""Policies as people write them, and what is refused."""
+
+import pytest
+
+from vudissect.compare.policy import EXACT, How, PolicyError, Rule, override, overrides_of_file
+
+
+def test_a_file_gives_a_rule_for_each_field() -> None:
+    text = """
+    [policy]
+    "GET_FEATURES.features" = "may add"
+    "GET_CONFIG.contents" = "ignored"
+    "GET_PROTOCOL_FEATURES.features" = "mask 0x2b"
+    "SET_VRING_ADDR.*" = "exact"
+    SET_MEM_TABLE.regions.user_addr = "related"
+    """
+
+    rules = {f"{item.message}.{item.field}": item.rule for item in overrides_of_file(text, "policy.toml")}
+
+    assert rules == {
+        "GET_FEATURES.features": Rule(How.ADDED),
+        "GET_CONFIG.contents": Rule(How.IGNORED),
+        "GET_PROTOCOL_FEATURES.features": Rule(How.MASKED, 0x2B),
+        "SET_VRING_ADDR.*": EXACT,
+        "SET_MEM_TABLE.regions.user_addr": Rule(How.RELATED),
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "get_config.contents",
+        "VHOST_USER_GET_CONFIG.contents",
+        "SLEEP.success",
+        "*.flags.need_reply",
+        "SET_VRING_CALL.nofd",
+        "SET_MEM_TABLE.fds.size",
+        "connection.close",
+    ],
+)
+def test_a_field_of_any_message_of_any_dialect_can_be_named(path: str) -> None:
+    assert override(path, EXACT).rule is EXACT
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("GET_CONFIG", "say MESSAGE.FIELD"),
+        (".contents", "say MESSAGE.FIELD"),
+        ("GET_CONFIGS.contents", "no message is called GET_CONFIGS"),
+        ("GET_CONFIG.content", "has no field content; its fields: contents, flags, offset, size"),
+        ("SET_OWNER.value", "has no field value; its fields: none of its own"),
+        ("connection.features", "no message is called connection"),
+    ],
+)
+def test_a_field_that_is_not_there_is_refused_with_those_that_are(path: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        override(path, EXACT)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policy", "policy.toml: no TOML"),
+        ("", r"policy.toml: say \[policy\]"),
+        ("[rules]", r"policy.toml: say \[policy\]"),
+        ("[policy]\n[more]", r"policy.toml: say \[policy\]"),
+        ('[policy]\n"GET_CONFIG.contents" = "what it likes"', "'what it likes' is no rule"),
+        ('[policy]\n"GET_CONFIG.contents" = 1', "1 is no rule"),
+        ('[policy]\n"GET_CONFIG.contents" = "mask"', "'mask' is no rule"),
+        ('[policy]\nGET_CONFIG = "ignored"', "say MESSAGE.FIELD"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(text: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        overrides_of_file(text, "policy.toml")
