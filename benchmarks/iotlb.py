@@ -6,14 +6,15 @@ direct connection is measured, too.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.programs import compiled
 from benchmarks.table import Row, compared, in_turns, per_second
 from tests.peers.processes import running, wait_for_listener
-from tests.peers.proxy import Between, recorded
+from tests.peers.proxy import recorded
 from tests.peers.situations.network import Iommu
 
 ROUNDS = 5
@@ -29,10 +30,10 @@ def run() -> list[Row]:
     ]
 
 
-def _rate(between: Between) -> Callable[[], float]:
+def _rate(between: Callable[..., AbstractContextManager[object]]) -> Callable[[], float]:
     def measure() -> float:
         with TemporaryDirectory() as folder:
-            flood = Iommu(packets=PACKETS).record(Path(folder), Path(folder, "iommu.pcapng"), between)
+            flood = Iommu(packets=PACKETS).run(Path(folder), partial(between, Path(folder, "iommu.pcapng")))
         return flood.sent / flood.seconds
 
     return measure

@@ -19,7 +19,8 @@ class Expected(NamedTuple):
     """What a capture must say: `memory` in bytes, `capacity` in sectors.
 
     `messages` are those on the main channel but for the translation of addresses, which no two runs do alike;
-    `misses` is how often, at least, the back-end asks for an address.
+    `misses` is how often, at least, the back-end asks for an address. `errors` are the rules that
+    the peers are known to break.
     """
 
     device: str
@@ -29,6 +30,9 @@ class Expected(NamedTuple):
     capacity: int = 0
     back_end_channel: bool = True
     misses: int = 0
+    connections: int = 1
+    closed: int = 1
+    errors: frozenset[str] = frozenset()
 
 
 _GUEST = guest.MEMORY * MIB
@@ -41,6 +45,9 @@ EXPECTED = {
     "qemu-7.2-blk-qsd-reboot": Expected("blk", _GUEST, 64, 12, capacity=SECTORS),
     "qemu-7.2-blk-qsd-driver-reload": Expected("blk", _GUEST, 53, 10, capacity=SECTORS),
     "qemu-7.2-blk-qsd-memory-hotplug": Expected("blk", _GUEST + PLUGGED, 44, 9, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-back-end-killed": Expected("blk", _GUEST, 68, 14, capacity=SECTORS, connections=2, closed=2),
+    "qemu-7.2-blk-qsd-relay-killed": Expected("blk", _GUEST, 39, 8, capacity=SECTORS, closed=0),
+    "qemu-7.2-blk-qsd-relay-restarted": Expected("blk", _GUEST, 29, 6),
     "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
@@ -78,6 +85,12 @@ def test_the_table_of_captures_is_fresh() -> None:
 class TestCapture(HealthyCapture):
     def test_it_is_small(self, name: str) -> None:
         assert path_of(name).stat().st_size < _LARGEST
+
+    def test_the_connections_are_opened_and_closed(self, meaning: Meaning, expected: Expected) -> None:
+        assert (meaning.connections, meaning.closed) == (expected.connections, expected.closed)
+
+    def test_the_linter_finds_no_error(self, meaning: Meaning, expected: Expected) -> None:
+        assert meaning.errors == expected.errors
 
     def test_the_device_is_recognised(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.device == expected.device

@@ -8,6 +8,7 @@ from typing import Any
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.network import Iommu
+from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.virtio_user import VirtioUserCalls, VirtioUserListens
 
@@ -68,6 +69,9 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-reboot": _disk(Reboot()),
     "qemu-7.2-blk-qsd-driver-reload": _disk(DriverReloaded()),
     "qemu-7.2-blk-qsd-memory-hotplug": _disk(MemoryPlugged()),
+    "qemu-7.2-blk-qsd-back-end-killed": _disk(BackEndKilled()),
+    "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
+    "qemu-7.2-blk-qsd-relay-restarted": _disk(RelayKilled(second=True)),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),

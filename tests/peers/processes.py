@@ -38,6 +38,7 @@ class Process:
         self.name = name
         self._popen = popen
         self._log = log
+        self.killed = False  # by `kill`
 
     @property
     def pid(self) -> int:
@@ -83,6 +84,13 @@ class Process:
     def terminate(self) -> None:
         """Ask it to end, with SIGTERM."""
         self._popen.terminate()
+
+    def kill(self) -> None:
+        """End it at once, with SIGKILL, and wait until it is gone."""
+        note_told(self._log.parent, self.name, "SIGKILL")
+        self.killed = True
+        self._popen.kill()
+        self._popen.wait()
 
     def end(self) -> None:
         """End it, gently first: a QEMU that waits for an answer does not hear SIGTERM."""

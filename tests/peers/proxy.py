@@ -13,7 +13,7 @@ from tests.peers.processes import PeerError, Process, running, wait_for_listener
 class Between(Protocol):
     """Runs what stands between a front-end and a back-end while a block does."""
 
-    def __call__(self, capture: Path, *, front_end: str, back_end: str) -> AbstractContextManager[object]: ...
+    def __call__(self, *, front_end: str, back_end: str) -> AbstractContextManager[object]: ...
 
 
 @contextmanager
@@ -21,7 +21,8 @@ def recorded(capture: Path, *, front_end: str, back_end: str) -> Iterator[Proces
     """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
 
     Paths are relative to the folder of the capture, which is complete when the block has been left. `PeerError` if
-    `vuproxy` then ends with another status than 0: by itself if it called the front-end, else at SIGTERM.
+    `vuproxy` then ends with another status than 0, unless the block has killed it: by itself if it called the
+    front-end, else at SIGTERM.
     """
     # A back-end that calls does so again as soon as the front-end has gone, which is then no more there.
     once = front_end.startswith("connect:")
@@ -36,6 +37,8 @@ def recorded(capture: Path, *, front_end: str, back_end: str) -> Iterator[Proces
             if role == "listen":
                 wait_for_listener(address, proxy)
         yield proxy
+        if proxy.killed:
+            return
         if not once:
             proxy.terminate()
         proxy.finish()

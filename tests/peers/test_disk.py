@@ -17,6 +17,7 @@ class DiskRecorded(HealthyCapture):
     """A guest used its disk."""
 
     memory = guest.MEMORY * MIB
+    capacity = SECTORS
 
     def test_the_guest_reads_what_the_image_holds(self, seen: DiskUse) -> None:
         assert seen.digest_of_first_mib == sha256(seen.before[:MIB]).hexdigest()
@@ -28,9 +29,9 @@ class DiskRecorded(HealthyCapture):
         end = seen.written_at + len(GUEST_WRITES)
         assert seen.after == seen.before[: seen.written_at] + GUEST_WRITES + seen.before[end:]
 
-    def test_the_capacity_in_the_configuration_is_the_size_of_the_image(self, seen: DiskUse, meaning: Meaning) -> None:
+    def test_the_capacity_is_the_size_of_the_image(self, seen: DiskUse, meaning: Meaning) -> None:
         assert seen.sectors == SECTORS
-        assert meaning.capacity == SECTORS
+        assert meaning.capacity == self.capacity
 
     def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
         assert meaning.memory == self.memory
@@ -76,3 +77,28 @@ class TestDriverReloaded(DiskRecorded):
 class TestMemoryPlugged(DiskRecorded):
     capture = "qemu-7.2-blk-qsd-memory-hotplug"
     memory = guest.MEMORY * MIB + PLUGGED
+
+
+class TestBackEndKilled(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-back-end-killed"
+    connections = closed = 2
+
+    def test_the_ring_goes_on_where_it_was(self, meaning: Meaning) -> None:
+        *before, after = meaning.positions
+        assert before == [0, 0]
+        assert after > 0
+
+
+class TestRelayKilled(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-relay-killed"
+    closed = 0
+
+
+class TestRelayRestarted(DiskRecorded):
+    capture = "qemu-7.2-blk-qsd-relay-restarted"
+
+    capacity = 0  # QEMU knows it and does not ask again
+
+    def test_the_ring_goes_on_where_it_was(self, meaning: Meaning) -> None:
+        (position,) = meaning.positions
+        assert position > 0

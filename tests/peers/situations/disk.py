@@ -22,12 +22,14 @@ READ = """
 echo RESULT sectors=$(cat /sys/block/vda/size)
 echo RESULT digest_of_first_mib=$(dd if=/dev/vda bs=1M count=1 2> /dev/null | sha256sum)
 """
-WRITE = """
-yes vudissect | head -c 1048576 | dd of=/dev/vda bs=1M seek=2 iflag=fullblock 2> /dev/null
-sync
+WRITTEN = """
 echo 3 > /proc/sys/vm/drop_caches
 echo RESULT digest_of_written=$(dd if=/dev/vda bs=1M skip=2 count=1 2> /dev/null | sha256sum)
 """
+WRITE = f"""
+yes vudissect | head -c 1048576 | dd of=/dev/vda bs=1M seek=2 iflag=fullblock 2> /dev/null
+sync
+{WRITTEN}"""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -39,18 +40,22 @@ class Situation(ABC, Generic[FrontEnd, BackEnd, Seen]):
     def act(self, folder: Path, front_end: FrontEnd, back_end: BackEnd) -> Seen:
         """What is done with the two while they are connected, to their end; what could be seen from outside."""
 
-    def record(self, folder: Path, capture: Path, between: Between = recorded) -> Seen:
-        """Run all of it in an empty folder, which the capture is in. `between` runs what stands between the two."""
+    def record(self, folder: Path, capture: Path) -> Seen:
+        """Run all of it in an empty folder, which the capture is in, with `vuproxy` between the two."""
+        return self.run(folder, partial(recorded, capture))
+
+    def run(self, folder: Path, between: Between) -> Seen:
+        """Run all of it in an empty folder, with what `between` runs standing between the two."""
         if self.front_end_listens:
             with (
                 self.front_end(folder, FRONT) as front_end,
-                between(capture, front_end=f"connect:{FRONT}", back_end=f"listen:{BACK}"),
+                between(front_end=f"connect:{FRONT}", back_end=f"listen:{BACK}"),
                 self.back_end(folder, BACK) as back_end,
             ):
                 return self.act(folder, front_end, back_end)
         with (
             self.back_end(folder, BACK) as back_end,
-            between(capture, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"),
+            between(front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"),
             self.front_end(folder, FRONT) as front_end,
         ):
             return self.act(folder, front_end, back_end)

@@ -1,0 +1,62 @@
+"""A guest keeps its disk while what it is connected to is killed: QEMU calls again, and goes on where it was."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from tests.peers.guest import Guest
+from tests.peers.processes import Process
+from tests.peers.proxy import recorded
+from tests.peers.situations.disk import READ, WRITTEN, Disk, DiskUse
+from tests.peers.situations.situation import BACK, FRONT
+
+_PIECES = 64  # in which the guest writes
+_ENOUGH = "16"  # the piece that has been written before anything is killed
+
+
+@dataclass(frozen=True)
+class _Persistent(Disk):
+    """A guest writes to a disk, each piece to the platter before the next one."""
+
+    script: ClassVar[str] = f"""{READ}
+yes vudissect | head -c 1048576 > /data
+for piece in $(seq 0 {_PIECES - 1}); do
+    dd if=/data of=/dev/vda bs=16k count=1 skip=$piece seek=$((128 + piece)) conv=fsync 2> /dev/null
+    echo RESULT piece=$piece
+done
+{WRITTEN}"""
+    chardev: ClassVar[str] = ",reconnect=1"
+
+
+@dataclass(frozen=True)
+class BackEndKilled(_Persistent):
+    """While a guest writes to its disk, the back-end is killed and started again. QEMU connects anew by itself."""
+
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:
+        front_end.wait_for("piece", _ENOUGH)
+        back_end.kill()
+        with self.back_end(folder, BACK) as again:
+            return super().act(folder, front_end, again)
+
+
+@dataclass(frozen=True)
+class RelayKilled(_Persistent):
+    """While a guest writes to its disk, `vuproxy` is killed and started again. QEMU connects anew by itself.
+
+    The capture is what the first `vuproxy` has left, or what the second one has recorded.
+    """
+
+    second: bool = False
+
+    def record(self, folder: Path, capture: Path) -> DiskUse:
+        rest = folder / "rest.pcapng"
+        first, second = (rest, capture) if self.second else (capture, rest)
+        with (
+            self.back_end(folder, BACK) as back_end,
+            recorded(first, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}") as proxy,
+            self.front_end(folder, FRONT) as front_end,
+        ):
+            front_end.wait_for("piece", _ENOUGH)
+            proxy.kill()
+            with recorded(second, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"):
+                return self.act(folder, front_end, back_end)
