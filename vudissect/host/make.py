@@ -4,6 +4,7 @@ What cannot be made here is replaced by something that can be passed in its plac
 """
 
 import ctypes
+import errno
 import os
 import platform
 import socket
@@ -49,6 +50,8 @@ def make(described: Descriptor) -> Made:
 
     Memory is sparse: however large, it takes no room before somebody writes to it.
     """
+    if described.size >= 1 << 63:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     made = _MAKERS.get(described.kind, _stand_in)(described)
     os.set_blocking(made.fd, not described.flags & os.O_NONBLOCK)
     return made

@@ -1,0 +1,130 @@
+"""What is made is of the kind that was described, as far as this machine has it."""
+
+import os
+from collections.abc import Iterator
+from mmap import mmap
+
+import pytest
+
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.host.inspect import inspect
+from vudissect.host.make import Made, make
+
+_SEAL, _SHRINK, _GROW = 1, 2, 4
+_MIB = 1 << 20
+
+
+def described(
+    kind: DescriptorKind, size: int = 0, seals: int = -1, flags: int = os.O_RDWR, name: str = ""
+) -> Descriptor:
+    page_size = os.sysconf("SC_PAGESIZE") if seals >= 0 else 0
+    return Descriptor(kind, "", size, page_size, seals, flags, name)
+
+
+@pytest.fixture
+def made() -> Iterator[list[Made]]:
+    """What a test has made, closed when it is over."""
+    things: list[Made] = []
+    yield things
+    for thing in things:
+        thing.close()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        described(DescriptorKind.MEMFD, _MIB, seals=0, name="/memfd:pc.ram (deleted)"),
+        described(DescriptorKind.MEMFD, _MIB, seals=_SEAL, name="/memfd:nohuge (deleted)"),
+        described(DescriptorKind.MEMFD, _MIB, seals=_SEAL | _SHRINK | _GROW, name="/memfd:ram (deleted)"),
+        described(DescriptorKind.MEMFD, _MIB, seals=0, flags=os.O_RDWR | os.O_NONBLOCK, name="/memfd:ram (deleted)"),
+        described(DescriptorKind.FILE, _MIB, seals=_SEAL),
+        described(DescriptorKind.FILE, _MIB),
+        described(DescriptorKind.EVENTFD),
+        described(DescriptorKind.EVENTFD, flags=os.O_RDWR | os.O_NONBLOCK),
+        described(DescriptorKind.PIPE, flags=os.O_RDONLY),
+        described(DescriptorKind.PIPE, flags=os.O_WRONLY | os.O_NONBLOCK),
+        described(DescriptorKind.SOCKET, name="socket:[1] stream"),
+        described(DescriptorKind.SOCKET, name="socket:[1] seqpacket"),
+        described(DescriptorKind.PIDFD),
+        described(DescriptorKind.DIRECTORY, flags=os.O_RDONLY),
+    ],
+    ids=lambda wanted: f"{wanted.kind.label} {wanted.name} seals {wanted.seals} flags {wanted.flags:#o}",
+)
+def test_it_is_as_described(wanted: Descriptor, made: list[Made]) -> None:
+    made.append(make(wanted))
+
+    got = inspect(made[0].fd)
+
+    access = os.O_ACCMODE | os.O_NONBLOCK
+    assert (got.kind, got.size, got.seals, got.flags & access) == (
+        wanted.kind,
+        wanted.size,
+        wanted.seals,
+        wanted.flags & access,
+    )
+    assert made[0].remark == ""
+    if wanted.name.startswith("/memfd:"):
+        assert got.name == wanted.name
+    if wanted.kind is DescriptorKind.SOCKET:
+        assert got.name.split()[-1] == wanted.name.split()[-1]
+
+
+def test_memory_of_64_gib_takes_no_room(made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, 64 << 30, seals=0)))
+
+    assert os.fstat(made[0].fd).st_size == 64 << 30
+    assert os.fstat(made[0].fd).st_blocks == 0
+
+
+def test_memory_can_be_mapped_and_is_zero(made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, _MIB, seals=0)))
+
+    with mmap(made[0].fd, _MIB) as memory:
+        assert memory[:] == bytes(_MIB)
+
+
+def test_memory_that_nothing_can_hold_is_an_error() -> None:
+    with pytest.raises(OSError, match="File too large"):
+        make(described(DescriptorKind.MEMFD, 1 << 63, seals=0))
+
+
+def test_huge_pages_that_are_not_free_are_replaced_by_ordinary_ones_and_that_is_said(made: list[Made]) -> None:
+    wanted = described(DescriptorKind.MEMFD, 1 << 50, seals=0)._replace(page_size=2 << 20)
+    made.append(make(wanted))
+
+    assert "made of ordinary pages" in made[0].remark
+    assert inspect(made[0].fd).size == 1 << 50
+
+
+def test_what_is_written_into_a_pipe_comes_out_of_the_end_that_stays(made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.PIPE, flags=os.O_WRONLY)))
+    kept = made[0].other
+    assert kept is not None
+
+    os.write(made[0].fd, b"state")
+
+    assert os.read(kept, 10) == b"state"
+
+
+def test_a_userfaultfd_is_one_or_is_said_to_be_none(made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.USERFAULTFD)))
+
+    expected = DescriptorKind.EVENTFD if made[0].remark else DescriptorKind.USERFAULTFD
+    assert inspect(made[0].fd).kind is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "stand_in"),
+    [
+        (DescriptorKind.DMABUF, 8192, DescriptorKind.MEMFD),
+        (DescriptorKind.DEVICE, 0, DescriptorKind.EVENTFD),
+        (DescriptorKind.UNKNOWN, 0, DescriptorKind.EVENTFD),
+    ],
+)
+def test_what_cannot_be_made_is_replaced_and_that_is_said(
+    kind: DescriptorKind, size: int, stand_in: DescriptorKind, made: list[Made]
+) -> None:
+    made.append(make(described(kind, size)))
+
+    assert inspect(made[0].fd).kind is stand_in
+    assert f"a {kind.label} is replaced" in made[0].remark
