@@ -48,6 +48,8 @@ EXPECTED = {
     "qemu-7.2-blk-qsd-back-end-killed": Expected("blk", _GUEST, 68, 14, capacity=SECTORS, connections=2, closed=2),
     "qemu-7.2-blk-qsd-relay-killed": Expected("blk", _GUEST, 39, 8, capacity=SECTORS, closed=0),
     "qemu-7.2-blk-qsd-relay-restarted": Expected("blk", _GUEST, 29, 6),
+    "qemu-7.2-blk-qsd-migration-source": Expected("blk", _GUEST, 48, 9, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-migration-destination": Expected("blk", _GUEST, 31, 6, capacity=SECTORS),
     "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
+from tests.peers.situations.migration import Arrives, MovesAway
 from tests.peers.situations.network import Iommu
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
@@ -72,6 +73,8 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-back-end-killed": _disk(BackEndKilled()),
     "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
     "qemu-7.2-blk-qsd-relay-restarted": _disk(RelayKilled(second=True)),
+    "qemu-7.2-blk-qsd-migration-source": _disk(MovesAway(), quick=False),
+    "qemu-7.2-blk-qsd-migration-destination": _disk(Arrives(), quick=False),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),

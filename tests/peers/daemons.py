@@ -13,16 +13,19 @@ _VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
 
 @contextmanager
-def storage_daemon(image: Path, socket: str, folder: Path, *, queues: int = 1) -> Iterator[Process]:
-    """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device."""
+def storage_daemon(
+    image: Path, socket: str, folder: Path, *, queues: int = 1, shared: bool = False, name: str = "storage-daemon"
+) -> Iterator[Process]:
+    """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device; `shared` with another one."""
+    file = f"driver=file,node-name=file,filename={image}"
     export = f"type=vhost-user-blk,id=disk,node-name=disk,writable=on,num-queues={queues}"
     command = [
         program("qemu-storage-daemon", "qemu-system-common"),
-        *("--blockdev", f"driver=file,node-name=file,filename={image}"),
+        *("--blockdev", f"{file},locking=off" if shared else file),
         *("--blockdev", "driver=raw,node-name=disk,file=file"),
         *("--export", f"{export},addr.type=unix,addr.path={socket}"),
     ]
-    with running("storage-daemon", command, folder) as process:
+    with running(name, command, folder) as process:
         wait_for_listener(socket, process)
         yield process
 

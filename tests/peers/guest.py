@@ -103,11 +103,14 @@ class Guest:
     def results(self) -> dict[str, str]:
         """Wait until the guest has powered off; what it found out."""
         self.process.finish(_PATIENCE)
-        console = self.process.output()
-        found = dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", console, re.MULTILINE))
+        found = self.found()
         if found.pop("finished", None) != "yes":
-            raise PeerError(f"the guest's script failed; the console:\n{console}")
+            raise PeerError(f"the guest's script failed; the console:\n{self.process.output()}")
         return found
+
+    def found(self) -> dict[str, str]:
+        """What it has found out so far."""
+        return dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", self.process.output(), re.MULTILINE))
 
 
 def memory(regions: int = 1) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """A guest's disk: QEMU's vhost-user-blk and qemu-storage-daemon."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,9 +15,10 @@ from tests.peers.situations.situation import MIB, Situation
 SECTOR = 512
 SECTORS = 12345  # of the disk; an unlikely number, so that seeing it again means something
 PLUGGED = 128 * MIB
+PIECES = 64  # in which a guest writes while something happens to it
 GUEST_WRITES = (b"vudissect\n" * MIB)[:MIB]
 
-_IMAGE = "disk.img"
+IMAGE = "disk.img"
 READ = """
 echo RESULT sectors=$(cat /sys/block/vda/size)
 echo RESULT digest_of_first_mib=$(dd if=/dev/vda bs=1M count=1 2> /dev/null | sha256sum)
@@ -60,39 +61,34 @@ class Disk(Situation[Guest, Process, DiskUse]):
     append: ClassVar[str] = ""
     """Further parameters of the guest's kernel."""
 
-    @contextmanager
-    def back_end(self, folder: Path, socket: str) -> Iterator[Process]:
-        image = folder / _IMAGE
+    def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Process]:
+        image = folder / IMAGE
         if not image.exists():
-            image.write_bytes(_contents())
-        with storage_daemon(image, socket, folder, queues=self.queues) as daemon:
-            yield daemon
+            image.write_bytes(contents())
+        return storage_daemon(image, socket, folder, queues=self.queues)
 
-    @contextmanager
-    def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
+    def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
+        return self.machine(folder, socket)
+
+    def machine(
+        self, folder: Path, socket: str, *, options: Sequence[str] = (), name: str = "guest"
+    ) -> AbstractContextManager[Guest]:
+        """QEMU with the disk and further options."""
         device = f"vhost-user-blk-pci,chardev=disk,num-queues={self.queues}"
-        devices = ["-chardev", f"socket,id=disk,path={socket}{self.chardev}", "-device", device, *self.options]
-        with guest(
+        chardev = f"socket,id=disk,path={socket}{self.chardev}"
+        return guest(
             self.script,
             folder,
             modules=("virtio_blk",),
-            devices=devices,
+            devices=["-chardev", chardev, "-device", device, *self.options, *options],
             append=self.append,
             memory=memory(self.regions),
             processors=self.queues,  # Linux uses no more queues than it has processors
-        ) as machine:
-            yield machine
+            name=name,
+        )
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:
-        found = front_end.results()
-        return DiskUse(
-            before=_contents(),
-            after=(folder / _IMAGE).read_bytes(),
-            written_at=2 * MIB,
-            sectors=int(found["sectors"]),
-            digest_of_first_mib=found["digest_of_first_mib"].split()[0],
-            digest_of_written=found["digest_of_written"].split()[0],
-        )
+        return disk_use(folder, front_end.results())
 
 
 @dataclass(frozen=True)
@@ -141,5 +137,30 @@ until [ $(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) -gt $((befor
         return super().act(folder, front_end, back_end)
 
 
-def _contents() -> bytes:
+def in_pieces(pause: float = 0.0) -> str:
+    """A script for a guest that writes 64 pieces to its disk, each to the platter and a pause (seconds) in between."""
+    return f"""{READ}
+yes vudissect | head -c 1048576 > /data
+for piece in $(seq 0 {PIECES - 1}); do
+    dd if=/data of=/dev/vda bs=16k count=1 skip=$piece seek=$((128 + piece)) conv=fsync 2> /dev/null
+    echo RESULT piece=$piece
+    sleep {pause}
+done
+{WRITTEN}"""
+
+
+def disk_use(folder: Path, found: dict[str, str]) -> DiskUse:
+    """What became of the image in the folder, and what the guest found out."""
+    return DiskUse(
+        before=contents(),
+        after=(folder / IMAGE).read_bytes(),
+        written_at=2 * MIB,
+        sectors=int(found["sectors"]),
+        digest_of_first_mib=found["digest_of_first_mib"].split()[0],
+        digest_of_written=found["digest_of_written"].split()[0],
+    )
+
+
+def contents() -> bytes:
+    """What the image holds at first."""
     return random.Random(SECTORS).randbytes(SECTORS * SECTOR)

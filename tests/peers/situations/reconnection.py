@@ -7,24 +7,17 @@ from typing import ClassVar
 from tests.peers.guest import Guest
 from tests.peers.processes import Process
 from tests.peers.proxy import recorded
-from tests.peers.situations.disk import READ, WRITTEN, Disk, DiskUse
+from tests.peers.situations.disk import Disk, DiskUse, in_pieces
 from tests.peers.situations.situation import BACK, FRONT
 
-_PIECES = 64  # in which the guest writes
 _ENOUGH = "16"  # the piece that has been written before anything is killed
 
 
 @dataclass(frozen=True)
 class _Persistent(Disk):
-    """A guest writes to a disk, each piece to the platter before the next one."""
+    """A guest whose QEMU calls again when the connection is lost."""
 
-    script: ClassVar[str] = f"""{READ}
-yes vudissect | head -c 1048576 > /data
-for piece in $(seq 0 {_PIECES - 1}); do
-    dd if=/data of=/dev/vda bs=16k count=1 skip=$piece seek=$((128 + piece)) conv=fsync 2> /dev/null
-    echo RESULT piece=$piece
-done
-{WRITTEN}"""
+    script: ClassVar[str] = in_pieces()
     chardev: ClassVar[str] = ",reconnect=1"
 
 
