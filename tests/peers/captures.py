@@ -1,6 +1,6 @@
 """The captures of `captures/`: the situation that each was recorded in, and the programs that it needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ class Package:
 class Capture:
     """One capture: `quick` if `make test` records it anew, else `make test-peers` does.
 
-    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version.
+    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version. `resumed`: it
+    begins where the front-end already runs, so that one that has just been started says something else.
     """
 
     situation: Situation[Any, Any, Any]
@@ -43,6 +44,7 @@ class Capture:
     packages: tuple[Package, ...]
     quick: bool = True
     release: Release = Release.BOOKWORM
+    resumed: bool = False
 
 
 _QEMU = Package("qemu-system-x86", "7.2")
@@ -72,7 +74,7 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-memory-hotplug": _disk(MemoryPlugged()),
     "qemu-7.2-blk-qsd-back-end-killed": _disk(BackEndKilled()),
     "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
-    "qemu-7.2-blk-qsd-relay-restarted": _disk(RelayKilled(second=True)),
+    "qemu-7.2-blk-qsd-relay-restarted": replace(_disk(RelayKilled(second=True)), resumed=True),
     "qemu-7.2-blk-qsd-migration-source": _disk(MovesAway(), quick=False),
     "qemu-7.2-blk-qsd-migration-destination": _disk(Arrives(), quick=False),
     "qemu-7.2-fs-virtiofsd": Capture(

@@ -156,6 +156,10 @@ def transcript_diff(outcome: Outcome, style: Style) -> Iterator[str]:
     first = min(frames, default=last) - _BEFORE
     before = _lines(outcome.recorded, outcome, first, last)
     after = _lines(outcome.live, outcome, first, last)
+    # What may be different does not count, and would only stand in the way.
+    different = {difference.frame for difference in outcome.differences}
+    as_recorded = {line.frame: line for line in before if line.frame not in different}
+    after = [as_recorded.get(line.frame, line) for line in after]
     matcher = SequenceMatcher(None, [line.text for line in before], [line.text for line in after], autojunk=False)
     yield "--- recorded"
     yield "+++ replayed"

@@ -150,16 +150,15 @@ class Player:
         line = self._channels.line(record.connection, Channel.MAIN)
         if line is None:
             return
-        if record.details.get("by") != self._script.other.label:
-            self._pace(record)
-            self._leave(record.connection, record.frame)
-            return
-        try:
-            self._unmatched(record, line.receive(self._deadline, _byte_order(record)))
-        except LineError as error:
-            rule = self._policy.named(CONNECTION, CLOSE)
-            if error.trouble is Trouble.SILENCE and (rule is None or rule.how is not How.IGNORED):
-                self._differs(event, Trouble.OPEN, f"closed by the {self._script.other.label}", "still open")
+        self._pace(record)
+        rule = self._policy.named(CONNECTION, CLOSE)
+        if record.details.get("by") == self._script.other.label and (rule is None or rule.how is not How.IGNORED):
+            try:
+                parcel = line.receive(self._deadline, _byte_order(record))
+                self._unmatched_parcel(record.connection, Channel.MAIN, record.frame, parcel)
+            except LineError as error:
+                if error.trouble is Trouble.SILENCE:
+                    self._differs(event, Trouble.OPEN, f"closed by the {self._script.other.label}", "still open")
         self._leave(record.connection, record.frame)
 
     def _leave(self, connection: int, frame: int) -> None:

@@ -1,0 +1,95 @@
+"""Every capture, both sides played by us with `vuproxy` between them: the new capture is the old one."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.compare.outcome import Outcome
+from vudissect.replay import Calling, Options, Side, Waiting, replay, script_of
+
+CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
+PATIENCE = Options(timeout=30)
+_KEPT = 64
+
+
+def read(path: Path) -> list[Record]:
+    with open_capture(str(path)) as stream:
+        return list(read_capture(stream))
+
+
+def said(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
+    """What was said, without times and numbers of descriptors: the same object has the same place in order of coming.
+
+    Files on a disk have other names; how messages were put together in reads is the affair of the moment.
+    """
+    places: dict[str, int] = {}
+    for record in records:
+        if record.kind is not RecordKind.MESSAGE:
+            continue
+        descriptors = tuple(
+            (
+                descriptor.kind,
+                descriptor.size,
+                descriptor.page_size,
+                descriptor.seals,
+                places.setdefault(descriptor.identity or f"{record.frame}", len(places)),
+            )
+            for descriptor in record.descriptors
+        )
+        marks = record.marks & (Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.BIG_ENDIAN)
+        # Of a message of which not all was kept, only the beginning is known.
+        data = record.data if len(record.data) == record.length else record.data[:_KEPT]
+        yield record.connection, record.channel, record.sender, record.length, data, marks, descriptors
+
+
+@pytest.fixture(scope="module", params=CAPTURES, ids=lambda path: path.stem)
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The records of a capture, the outcomes of playing both of its sides, and the records of that."""
+    folder = tmp_path_factory.mktemp("replay")
+    front, back, capture = folder / "front.sock", folder / "back.sock", folder / "again.pcapng"
+    records = read(request.param)
+    outcomes: dict[Side, Outcome] = {}
+
+    def play_back_end() -> None:
+        outcomes[Side.BACK_END] = replay(script_of(records, Side.BACK_END), waiting, None, PATIENCE)
+
+    with Waiting.at(str(back)) as waiting:
+        command = [sys.executable, "-m", "vudissect.cli.vuproxy", "--listen", str(front), "--connect", str(back)]
+        with subprocess.Popen([*command, "-w", str(capture), "-q"], stderr=subprocess.PIPE) as proxy:
+            try:
+                player = threading.Thread(target=play_back_end)
+                player.start()
+                script = script_of(records, Side.FRONT_END)
+                outcomes[Side.FRONT_END] = replay(script, Calling.at(str(front)), None, PATIENCE)
+                player.join()
+            finally:
+                proxy.send_signal(signal.SIGTERM)
+                proxy.communicate(timeout=30)
+    return records, outcomes, read(capture)
+
+
+def test_nothing_is_different_for_either_side(session: Any) -> None:
+    _, outcomes, _ = session
+
+    assert [outcomes[side].differences for side in (Side.FRONT_END, Side.BACK_END)] == [[], []]
+
+
+def test_nothing_is_left_over(session: Any) -> None:
+    _, outcomes, _ = session
+
+    assert [(outcome.unplayed, outcome.unmatched) for outcome in outcomes.values()] == [([], 0)] * 2
+
+
+def test_the_new_capture_says_what_the_old_one_says(session: Any) -> None:
+    records, _, again = session
+
+    assert list(said(again)) == list(said(records))

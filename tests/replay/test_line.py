@@ -1,0 +1,132 @@
+"""Whole messages over a real socket, and what is said when they do not come whole."""
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from vudissect.compare.outcome import Trouble
+from vudissect.replay.line import LineError, SocketLine
+
+HEADER = struct.Struct("<III")
+MESSAGE = HEADER.pack(2, 1, 8) + bytes(8)
+
+
+def soon(seconds: float = 10.0) -> float:
+    return time.monotonic() + seconds
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[SocketLine, socket.socket]]:
+    """Our line, and the socket of the peer."""
+    ours, theirs = socket.socketpair()
+    line = SocketLine(ours)
+    yield line, theirs
+    line.close()
+    theirs.close()
+
+
+def test_messages_that_came_together_are_received_one_by_one(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.sendall(MESSAGE + HEADER.pack(3, 1, 0))
+
+    assert [line.receive(soon(), "little").data for _ in range(2)] == [MESSAGE, HEADER.pack(3, 1, 0)]
+
+
+def test_a_message_in_pieces_is_received_whole_with_its_descriptor(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    event = os.eventfd(0)
+    socket.send_fds(peer, [MESSAGE[:12]], [event])
+    os.close(event)
+    peer.sendall(MESSAGE[12:])
+
+    parcel = line.receive(soon(), "little")
+
+    assert parcel.data == MESSAGE
+    assert os.readlink(f"/proc/self/fd/{parcel.descriptors[0]}") == "anon_inode:[eventfd]"
+    os.close(parcel.descriptors[0])
+
+
+def test_a_big_endian_message_is_as_long_as_it_says(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    message = struct.pack(">III", 2, 1, 8) + bytes(8)
+    peer.sendall(message)
+
+    assert line.receive(soon(), "big").data == message
+
+
+def trouble(line: SocketLine, deadline: float) -> LineError:
+    with pytest.raises(LineError) as caught:
+        line.receive(deadline, "little")
+    return caught.value
+
+
+def test_nothing_in_time_is_silence(ends: tuple[SocketLine, socket.socket]) -> None:
+    error = trouble(ends[0], soon(0.01))
+
+    assert (error.trouble, str(error)) == (Trouble.SILENCE, "the other side said nothing in time")
+
+
+def test_half_a_message_is_told_with_what_there_is(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.sendall(MESSAGE[:15])
+
+    error = trouble(line, soon(0.01))
+
+    assert error.data == MESSAGE[:15]
+    assert str(error) == "the other side said nothing in time after 15 of 20 bytes of a message"
+
+
+def test_the_end_of_the_stream_is_a_closed_connection(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.close()
+
+    assert trouble(line, soon()).trouble is Trouble.CLOSED
+
+
+def test_what_was_said_before_the_end_is_received(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.sendall(MESSAGE)
+    peer.close()
+
+    assert line.receive(soon(), "little").data == MESSAGE
+
+
+def test_a_header_that_claims_gigabytes_is_garbage_and_not_waited_for(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.sendall(b"\xff" * 12)
+
+    error = trouble(line, soon())
+
+    assert error.trouble is Trouble.OTHER
+    assert "4294967295 bytes" in str(error)
+
+
+def test_a_long_message_is_passed_to_a_slow_reader(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    long = HEADER.pack(8, 1, 4 << 20) + bytes(4 << 20)
+    other = SocketLine(peer)
+    import threading
+
+    sender = threading.Thread(target=line.send, args=(long, (), soon()))
+    sender.start()
+    received = other.receive(soon(), "little")
+    sender.join()
+
+    assert received.data == long
+
+
+def test_a_peer_that_reads_nothing_is_silent(ends: tuple[SocketLine, socket.socket]) -> None:
+    with pytest.raises(LineError, match="took nothing more in time"):
+        ends[0].send(bytes(8 << 20), (), soon(0.05))
+
+
+def test_a_peer_that_is_gone_has_closed(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.close()
+
+    with pytest.raises(LineError, match="the other side has closed"):
+        line.send(MESSAGE, (), soon())

@@ -1,0 +1,79 @@
+"""The rings in the memory that a back-end gets: valid, and empty, at the position that it is told."""
+
+import os
+import struct
+
+import pytest
+
+from tests.replay.talks import records_of
+from vudissect.replay import InMemory, Parcel, Side, replay, script_of
+
+MEMORY = "F>B SET_MEM_TABLE region0 0+64M at 0x7f0000000000 +mem#1 (memfd ram 80M)"
+RING = (
+    "F>B SET_VRING_NUM ring 0 num 256",
+    "F>B SET_VRING_BASE ring 0 base 273",
+    "F>B SET_VRING_ADDR ring 0 desc region0+0x1000 avail region0+0x2000 used region0+0x3000",
+    "F>B SET_VRING_KICK ring 0 +evt#1",
+)
+INDEX = struct.Struct("<HH")
+
+
+class BackEnd:
+    """Looks into the memory when a ring is started, as a back-end does."""
+
+    def __init__(self, at: int) -> None:
+        self.memory = -1
+        self.words: list[tuple[int, int]] = []
+        self._at = at
+
+    def hear(self, parcel: Parcel) -> list[Parcel]:
+        if parcel.data[0] in (5, 37):
+            self.memory = os.dup(parcel.descriptors[0])
+        if parcel.data[0] == 12:
+            self.words = [INDEX.unpack(os.pread(self.memory, 4, self._at + offset)) for offset in (0x2000, 0x3000)]
+        return []
+
+
+def laid(*lines: str, file_offset: int = 0) -> list[tuple[int, int]]:
+    """Flags and index of the available and of the used ring, as a back-end finds them at the start of ring 0."""
+    back_end = BackEnd(file_offset)
+    replay(script_of(records_of(*lines), Side.FRONT_END), InMemory(back_end.hear))
+    os.close(back_end.memory)
+    return back_end.words
+
+
+def test_both_indices_stand_where_the_back_end_is_to_go_on() -> None:
+    assert laid(MEMORY, *RING) == [(0, 273), (0, 273)]
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (2, 1, 0, 3)])
+def test_in_whatever_order_the_ring_is_told(order: tuple[int, ...]) -> None:
+    assert laid(MEMORY, *(RING[number] for number in order)) == [(0, 273), (0, 273)]
+
+
+def test_where_the_region_lies_in_the_file() -> None:
+    shifted = MEMORY.replace("at 0x7f0000000000", "at 0x7f0000000000 file+0x1000000")
+
+    assert laid(shifted, *RING, file_offset=0x1000000) == [(0, 273), (0, 273)]
+
+
+def test_a_ring_that_begins_anew_stands_at_its_new_base() -> None:
+    again = (RING[1].replace("273", "5"), RING[3].replace("evt#1", "evt#2"))
+
+    assert laid(MEMORY, *RING, *again) == [(0, 5), (0, 5)]
+
+
+def test_a_packed_ring_is_left_empty_as_it_is() -> None:
+    packed = "F>B SET_FEATURES RING_PACKED VERSION_1"
+
+    assert laid(packed, MEMORY, *RING) == [(0, 0), (0, 0)]
+
+
+def test_addresses_that_only_an_iommu_could_resolve_are_left_alone() -> None:
+    translated = "F>B SET_FEATURES ACCESS_PLATFORM VERSION_1"
+
+    assert laid(translated, MEMORY, *RING[:2], RING[2].replace("region0+", ""), RING[3]) == [(0, 0), (0, 0)]
+
+
+def test_a_ring_outside_of_the_memory_is_no_reason_to_stop() -> None:
+    assert laid(MEMORY, *RING[:2], RING[2].replace("region0+", ""), RING[3]) == [(0, 0), (0, 0)]

@@ -1,0 +1,95 @@
+"""One recorded object is one descriptor, however often it is passed and whoever made it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.replay.stock import Stock
+
+MEMORY = Descriptor(DescriptorKind.MEMFD, "1:7", 4096, 4096, 0, os.O_RDWR, "/memfd:ram (deleted)")
+STATE_OUT = Descriptor(DescriptorKind.PIPE, "15:1", flags=os.O_WRONLY)
+STATE_IN = Descriptor(DescriptorKind.PIPE, "15:2", flags=os.O_RDONLY)
+
+
+def descriptors_open() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def stock() -> Iterator[Stock]:
+    """A stock; when it is closed, nothing of it is left."""
+    before = descriptors_open()
+    stock = Stock()
+    yield stock
+    stock.close()
+    assert descriptors_open() == before
+
+
+def test_the_same_object_is_the_same_descriptor(stock: Stock) -> None:
+    assert stock.give(MEMORY) == stock.give(MEMORY)
+
+
+def test_another_object_is_another_descriptor(stock: Stock) -> None:
+    assert stock.give(MEMORY) != stock.give(MEMORY._replace(identity="1:8"))
+
+
+def test_objects_that_cannot_be_told_apart_are_made_each_time(stock: Stock) -> None:
+    event = Descriptor(DescriptorKind.EVENTFD)
+
+    assert stock.give(event) != stock.give(event)
+
+
+def test_what_came_is_passed_back(stock: Stock) -> None:
+    inflight = os.memfd_create("inflight")
+    stock.keep(MEMORY, inflight)
+
+    assert stock.give(MEMORY) == inflight
+
+
+def test_what_comes_anew_takes_the_place_of_what_was(stock: Stock) -> None:
+    stock.give(MEMORY)
+    inflight = os.memfd_create("inflight")
+    stock.keep(MEMORY, inflight)
+
+    assert stock.give(MEMORY) == inflight
+
+
+def test_the_other_end_of_a_socket_can_be_taken_once(stock: Stock) -> None:
+    given = stock.give(Descriptor(DescriptorKind.SOCKET, "9:1", name="socket:[1] stream"))
+    other = stock.take_other_end(given)
+    assert other is not None
+    os.close(other)
+
+    assert stock.take_other_end(given) is None
+
+
+def test_state_that_is_saved_is_read_to_its_end_so_that_nobody_hangs(stock: Stock) -> None:
+    given = stock.give(STATE_OUT)
+
+    # More than a pipe holds.
+    written = sum(os.write(given, bytes(65536)) for _ in range(8))
+
+    assert written == 8 * 65536
+
+
+def test_state_that_is_loaded_ends_at_once(stock: Stock) -> None:
+    assert os.read(stock.give(STATE_IN), 1) == b""
+
+
+def test_a_pipe_that_comes_to_be_written_to_has_nothing_to_read(stock: Stock) -> None:
+    reads, writes = os.pipe()
+    stock.keep(STATE_OUT, writes)
+    os.set_blocking(reads, False)
+    with pytest.raises(BlockingIOError):
+        os.read(reads, 1)
+    os.close(reads)
+
+
+def test_what_is_not_as_described_is_remarked_once(stock: Stock) -> None:
+    for number in range(3):
+        stock.give(Descriptor(DescriptorKind.DEVICE, f"5:{number}"))
+
+    assert list(stock.remarks) == ["a device is replaced by an eventfd"]
