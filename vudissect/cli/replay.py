@@ -1,5 +1,6 @@
 """`vudissect replay`: one side of a capture against a live peer."""
 
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -88,6 +89,8 @@ def command(
         fail("say where the live peer is: --connect ADDRESS or --listen ADDRESS")
     played = Side.FRONT_END if side == Side.FRONT_END.label else Side.BACK_END
     raise_descriptor_limit()
+    # The listening socket is removed then, as at any other end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allow)
     script = _script(file, played, first, last, incomplete=incomplete)
     with ExitStack() as owned:

@@ -156,7 +156,7 @@ def override(text: str, rule: Rule) -> Override:
     """A rule for `MESSAGE.FIELD`; `PolicyError` where no message of any dialect has such a field."""
     message, dot, field = text.partition(".")
     if not dot or not message or not field:
-        raise PolicyError(f"{text!r}: say MESSAGE.FIELD, a message and a field of it")
+        raise PolicyError(f"{text!r}: say MESSAGE.FIELD, a message and a field")
     if (message.lower(), field) == (CONNECTION, CLOSE):
         return Override(CONNECTION, CLOSE, rule)
     name = plain_name(message)
