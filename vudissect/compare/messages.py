@@ -70,7 +70,7 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
     row = ours.row
     compared = 1
     if ours.flags != theirs.flags:
-        for item in _flags(ours, theirs):
+        for item in (item for item in _flags(ours, theirs) if item.recorded != item.live):
             _judge(item, policy.of_message(row, item.name), recorded, live, result)
     if ours.layout is not theirs.layout or ours.layout is None:
         # No names for what is in there: the bytes must do.
@@ -97,16 +97,11 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
 
 
 def _flags(ours: WireMessage, theirs: WireMessage) -> Iterator[_Item]:
-    for name, mask in (
-        (names.VERSION, VERSION_MASK),
-        (names.REPLY, REPLY),
-        (names.NEED_REPLY, NEED_REPLY),
-        (names.RESERVED, _RESERVED),
-    ):
-        if (ours.flags ^ theirs.flags) & mask:
-            expected, got = ours.flags & mask, theirs.flags & mask
-            single = mask in (REPLY, NEED_REPLY)
-            yield _Item(name, None, None, int(bool(expected)) if single else expected, bool(got) if single else got)
+    before, after = ours.flags, theirs.flags
+    yield _Item(names.VERSION, None, None, before & VERSION_MASK, after & VERSION_MASK)
+    yield _Item(names.REPLY, None, None, int(bool(before & REPLY)), int(bool(after & REPLY)))
+    yield _Item(names.NEED_REPLY, None, None, int(bool(before & NEED_REPLY)), int(bool(after & NEED_REPLY)))
+    yield _Item(names.RESERVED, None, None, before & _RESERVED, after & _RESERVED)
 
 
 def _values(layout: Layout, ours: Values, theirs: Values, prefix: str) -> Iterator[_Item]:

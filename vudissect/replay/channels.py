@@ -17,12 +17,18 @@ class _Ahead:
     def __init__(self, line: Line, parcel: Parcel) -> None:
         self.line = line
         self._parcel: Parcel | None = parcel
-        self.send, self.fall_silent, self.close, self.peer = line.send, line.fall_silent, line.close, line.peer
+        self.send, self.fall_silent, self.peer = line.send, line.fall_silent, line.peer
 
     def receive(self, deadline: float, order: ByteOrder) -> Parcel:
         """See `Line`."""
         parcel, self._parcel = self._parcel, None
         return parcel if parcel is not None else self.line.receive(deadline, order)
+
+    def close(self) -> None:
+        """See `Line`."""
+        for fd in self._parcel.descriptors if self._parcel is not None else ():
+            os.close(fd)
+        self.line.close()
 
 
 class Channels:

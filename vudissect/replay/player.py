@@ -26,6 +26,7 @@ from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Side
+from vudissect.wire.fields import to_fields
 from vudissect.wire.header import ByteOrder
 
 # How long one who has left waits for the other side to leave, too, and to say what it still had to say (s).
@@ -288,8 +289,7 @@ class Player:
             return
         if message.layout is None or message.row.effect not in _RING_EFFECTS:
             return
-        # All these begin with the index of the ring; that of a descriptor has flags above it.
-        index = message.values[0] & 0xFF if message.row.effect is Effect.SET_KICK else message.values[0]
+        index = to_fields(message.layout, message.values)["index"]
         ring = live.connection.rings.get(index)
         if ring is None:
             return
