@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.replay.talks import play, told
+from tests.replay.talks import LivePeer, play, records_of, told
 from vudissect.compare.policy import IGNORED, How, Rule, override
-from vudissect.replay import Side, Trouble
+from vudissect.replay import InMemory, Side, Trouble, replay, script_of
 
 NEGOTIATION = (
     "F>B GET_FEATURES",
@@ -201,3 +201,11 @@ def test_a_message_without_a_row_is_compared_byte_by_byte() -> None:
 
     assert play(recorded, side=Side.BACK_END).ok
     assert told(play(recorded, ("F>B message 99 payload=0103",), Side.BACK_END)) == [(2, "message 99", "bytes")]
+
+
+def test_what_was_not_kept_of_a_long_message_is_not_compared() -> None:
+    records = records_of("F>B GET_CONFIG offset 0 size 8 contents=0102030405060708")
+    kept = [record._replace(data=record.data[:28]) for record in records]
+    peer = LivePeer(records, Side.FRONT_END)
+
+    assert replay(script_of(kept, Side.BACK_END), InMemory(peer.hear, peer.speak())).ok

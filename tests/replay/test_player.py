@@ -273,8 +273,8 @@ class TestChannel:
     def test_on_that_channel(self, both: tuple[Outcome, Outcome]) -> None:
         front, _ = both
 
-        assert [(record.channel, record.data) for record in front.live if record.data] == [
-            (record.channel, record.data) for record in front.recorded if record.data
+        assert [(record.channel, record.length) for record in front.live if record.data] == [
+            (record.channel, record.length) for record in front.recorded if record.data
         ]
 
 

@@ -78,13 +78,13 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
         if ours.size != theirs.size:
             item = _Item(names.PAYLOAD_SIZE, None, None, ours.size, theirs.size)
             _judge(item, policy.of_message(row, names.PAYLOAD_SIZE), recorded, live, result)
-        elif ours.data != theirs.data:
+        elif not _alike(ours.data, theirs.data):
             _judge(_Item("bytes", None, None, ours.data, theirs.data), EXACT, recorded, live, result)
     else:
         compared += len(ours.layout.names)
         if ours.values != theirs.values:
             assert row is not None
-            for item in _values(ours.layout, ours.values, theirs.values, ""):
+            for item in _values(ours.layout, ours.values, theirs.values, "", ours.size == theirs.size):
                 assert item.field is not None
                 assert item.layout is not None
                 rule = policy.of_field(row, item.layout, item.field, item.name, reply=ours.reply)
@@ -104,7 +104,13 @@ def _flags(ours: WireMessage, theirs: WireMessage) -> Iterator[_Item]:
     yield _Item(names.RESERVED, None, None, before & _RESERVED, after & _RESERVED)
 
 
-def _values(layout: Layout, ours: Values, theirs: Values, prefix: str) -> Iterator[_Item]:
+def _alike(before: bytes, after: bytes) -> bool:
+    """Whether bytes of one length are the same as far as both were kept: of long messages not all is."""
+    kept = min(len(before), len(after))
+    return before[:kept] == after[:kept]
+
+
+def _values(layout: Layout, ours: Values, theirs: Values, prefix: str, same_size: bool) -> Iterator[_Item]:
     """The values that are not equal."""
     for field, recorded, live in zip(layout.fields, ours, theirs, strict=False):
         if recorded == live:
@@ -120,8 +126,8 @@ def _values(layout: Layout, ours: Values, theirs: Values, prefix: str) -> Iterat
     if layout.array is not None:
         path = f"{prefix}{layout.array.name}."
         for before, after in zip(ours[rest], theirs[rest], strict=False):
-            yield from _values(layout.array.entry, before, after, path)
-    elif layout.tail is not None and ours[rest] != theirs[rest]:
+            yield from _values(layout.array.entry, before, after, path, same_size)
+    elif layout.tail is not None and not (same_size and _alike(ours[rest], theirs[rest])):
         yield _Item(prefix + layout.tail.field.name, layout.tail.field, layout, ours[rest], theirs[rest])
 
 
