@@ -1,4 +1,4 @@
-"""A small Linux guest: Debian's cloud kernel, a busybox initramfs built on the spot, QEMU under TCG.
+"""A small Linux guest: a kernel of Debian, a busybox initramfs built on the spot, QEMU under TCG.
 
 The guest runs one shell script and powers off. What it found out it prints as `RESULT name=value`.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 from tests.peers.journal import note_script
 from tests.peers.processes import PeerError, Process, program, running
 from tests.peers.qmp import Monitor, monitor
+from tests.peers.releases import Release
 
 MEMORY = 256  # MiB
 
-_KERNEL_PACKAGE = "linux-image-cloud-amd64"
 _PATIENCE = 60.0
 
 _INIT = """#!/bin/busybox sh
@@ -32,15 +32,7 @@ poweroff -f
 """
 
 
-def kernel() -> Path:
-    """The newest cloud kernel of Debian that is installed."""
-    kernels = sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"), key=os.path.getmtime)
-    if not kernels:
-        raise PeerError(f"no cloud kernel in /boot; on Debian: apt install {_KERNEL_PACKAGE}")
-    return kernels[-1]
-
-
-def build_initramfs(script: str, modules: tuple[str, ...], root: Path) -> Path:
+def build_initramfs(script: str, modules: tuple[str, ...], root: Path, release: Release) -> Path:
     """An initramfs whose init loads `modules`, with what they need, and runs `script`; built in the folder `root`."""
     for name in ("bin", "dev", "proc", "sys", "mnt", "lib"):
         (root / name).mkdir(parents=True)
@@ -48,8 +40,8 @@ def build_initramfs(script: str, modules: tuple[str, ...], root: Path) -> Path:
     (root / "init").write_text(_INIT)
     (root / "init").chmod(0o755)
     (root / "script").write_text(script)
-    release = kernel().name.removeprefix("vmlinuz-")
-    in_order = [_install_module(path, root) for path in _with_dependencies(modules, Path("/lib/modules", release))]
+    folder = release.root / "lib/modules" / release.kernel().name.removeprefix("vmlinuz-")
+    in_order = [_install_module(path, root) for path in _with_dependencies(modules, folder)]
     (root / "modules").write_text("".join(f"{path}\n" for path in in_order))
     image = root.with_suffix(".cpio")
     names = "\n".join(os.fspath(path.relative_to(root)) for path in sorted(root.rglob("*")))
@@ -65,15 +57,19 @@ def build_initramfs(script: str, modules: tuple[str, ...], root: Path) -> Path:
 
 
 def _with_dependencies(modules: tuple[str, ...], folder: Path) -> list[Path]:
-    """Files of the modules and of all that they need, in the order in which they can be loaded."""
+    """Files of the modules and of all that they need, in the order in which they can be loaded.
+
+    None for a module that is part of the kernel.
+    """
     needs: dict[str, list[str]] = {}
     for line in (folder / "modules.dep").read_text().splitlines():
         path, _, needed = line.partition(":")
         # modules.dep names what must be loaded first last.
         needs[path] = needed.split()[::-1]
     by_name = {Path(path).name.split(".")[0]: path for path in needs}
-    paths = dict.fromkeys(path for name in modules for path in (*needs[by_name[name]], by_name[name]))
-    return [folder / path for path in paths]
+    within = {Path(path).stem for path in (folder / "modules.builtin").read_text().split()}
+    wanted = [by_name[name] for name in modules if name not in within]
+    return [folder / path for path in dict.fromkeys(path for wanted in wanted for path in (*needs[wanted], wanted))]
 
 
 def _install_module(path: Path, root: Path) -> str:
@@ -142,6 +138,7 @@ def guest(
     memory: Sequence[str] = memory(),
     processors: int = 1,
     name: str = "guest",
+    release: Release = Release.BOOKWORM,
 ) -> Iterator[Guest]:
     """QEMU (machine q35) with a guest that runs `script`; `devices` are further options of QEMU.
 
@@ -149,16 +146,16 @@ def guest(
     in one folder apart.
     """
     note_script(folder, name, script)
-    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs")
+    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs", release)
     monitor_socket = f"{name}.qmp"
     command = [
-        program("qemu-system-x86_64", "qemu-system-x86"),
+        release.program("qemu-system-x86_64", "qemu-system-x86"),
         *("-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
         *("-machine", "q35", "-smp", str(processors), *memory),
         *("-qmp", f"unix:{monitor_socket},server=on,wait=off"),
-        *("-kernel", os.fspath(kernel()), "-initrd", os.fspath(initramfs)),
+        *("-kernel", f"/{release.kernel()}", "-initrd", os.fspath(initramfs)),
         *("-append", f"console=ttyS0 quiet panic=-1 {append}".strip()),
         *devices,
     ]
-    with running(name, command, folder) as process:
+    with running(name, command, folder, within=release.within) as process:
         yield Guest(process, monitor_socket, folder)

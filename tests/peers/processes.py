@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -106,14 +106,22 @@ class Process:
 
 
 @contextmanager
-def running(name: str, command: list[str], folder: Path) -> Iterator[Process]:
-    """Run `command` in `folder` for the length of the block, its output in `folder/NAME.log`."""
+def running(name: str, command: list[str], folder: Path, *, within: Sequence[str] = ()) -> Iterator[Process]:
+    """Run `command` in `folder` for the length of the block, its output in `folder/NAME.log`.
+
+    `within` is a command that becomes the one that it gets as arguments.
+    """
     log = folder / f"{name}.log"
     note_command(folder, name, command)
     with log.open("wb") as output:
         # A session of its own: a Ctrl-C at the terminal reaches the test, and the test ends the program.
         popen = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            [*within, *command],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     process = Process(name, popen, log)
     try:
