@@ -12,7 +12,7 @@ JOBS ?= 2
 help:
 	@echo "make demo        record and explain a small session"
 	@echo "make test        style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
-	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch, too"
+	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch and a tree of Debian trixie"
 	@echo "make check       style and types only"
 	@echo "make bench       measure against a relay in C and against tshark"
 	@echo "make docs        generate the pages of docs/ that come from the code"
@@ -41,6 +41,7 @@ test: check packages
 
 test-peers: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
+	@sh tests/peers/trixie.sh
 	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "peers or peers_slow"
 
 bench: $(VENV)/installed packages
@@ -58,6 +59,7 @@ docs: $(VENV)/installed
 
 captures: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
+	@sh tests/peers/trixie.sh
 	$(BIN)/python captures/make.py
 
 clean:

@@ -54,6 +54,18 @@ EXPECTED = {
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
     "dpdk-22.11-virtio-user-server-vhost-client": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
+    "qemu-10.0-blk-qsd": Expected("blk", _GUEST, 46, 8, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-4-queues": Expected("blk", _GUEST, 100, 23, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-4-regions": Expected("blk", _GUEST, 52, 11, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-reboot": Expected("blk", _GUEST, 72, 12, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-memory-hotplug": Expected("blk", _GUEST + PLUGGED, 48, 9, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-back-end-killed": Expected("blk", _GUEST, 73, 14, capacity=SECTORS, connections=2, closed=2),
+    "qemu-10.0-blk-qsd-migration-source": Expected("blk", _GUEST, 52, 9, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-migration-destination": Expected("blk", _GUEST, 33, 6, capacity=SECTORS),
+    "qemu-10.0-blk-qsd-7.2": Expected("blk", _GUEST, 46, 8, capacity=SECTORS),
+    "qemu-7.2-blk-qsd-10.0": Expected("blk", _GUEST, 42, 8, capacity=SECTORS),
+    "qemu-10.0-fs-virtiofsd-1.13": Expected("fs", _GUEST, 50, 14),
+    "dpdk-24.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
 }
 
 

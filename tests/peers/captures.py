@@ -1,10 +1,10 @@
 """The captures of `captures/`: the situation that each was recorded in, and the programs that it needs."""
 
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.migration import Arrives, MovesAway
@@ -16,18 +16,13 @@ from tests.peers.situations.virtio_user import VirtioUserCalls, VirtioUserListen
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 
 
-class Release(Enum):
-    """The release of Debian that the peers are from; the value is its name."""
-
-    BOOKWORM = "bookworm"
-
-
 @dataclass(frozen=True)
 class Package:
     """A Debian package; `version` is how its version must begin (without epoch), where a capture's name tells it."""
 
     name: str
     version: str = ""
+    release: Release = Release.BOOKWORM
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,6 @@ class Capture:
     back_end: str
     packages: tuple[Package, ...]
     quick: bool = True
-    release: Release = Release.BOOKWORM
     resumed: bool = False
 
 
@@ -51,6 +45,13 @@ _QEMU = Package("qemu-system-x86", "7.2")
 _TOOLS = Package("qemu-system-common", "7.2")  # qemu-storage-daemon, virtiofsd
 _DPDK = Package("dpdk-dev", "22.11")
 _GUEST = (_QEMU, Package("linux-image-cloud-amd64"), Package("busybox-static"))
+
+_TRIXIE = Release.TRIXIE
+_QEMU_10 = Package("qemu-system-x86", "10.0", _TRIXIE)
+_TOOLS_10 = Package("qemu-utils", "10.0", _TRIXIE)  # qemu-storage-daemon, qemu-io
+_VIRTIOFSD_1 = Package("virtiofsd", "1.13", _TRIXIE)
+_DPDK_24 = Package("dpdk-dev", "24.11", _TRIXIE)
+_GUEST_10 = (_QEMU_10, Package("linux-image-amd64", "", _TRIXIE), Package("busybox-static"))
 
 
 def _disk(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
@@ -63,6 +64,16 @@ def _network(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capt
 
 def _virtio_user(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
     return Capture(situation, "DPDK, virtio_user", "DPDK, net_vhost", (_DPDK,), quick)
+
+
+def _of_trixie(capture: Capture, *packages: Package) -> Capture:
+    """The same between two peers of trixie, with packages of there."""
+    situation = replace(capture.situation, front=_TRIXIE, back=_TRIXIE)
+    return replace(capture, situation=situation, packages=packages, quick=False)
+
+
+def _disk_10(situation: Situation[Any, Any, Any]) -> Capture:
+    return _of_trixie(_disk(situation), *_GUEST_10, _TOOLS_10)
 
 
 CAPTURES: dict[str, Capture] = {
@@ -84,6 +95,24 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
     "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),
     "dpdk-22.11-virtio-user-server-vhost-client": _virtio_user(VirtioUserListens()),
+    "qemu-10.0-blk-qsd": _disk_10(Disk()),
+    "qemu-10.0-blk-qsd-4-queues": _disk_10(Disk(queues=4)),
+    "qemu-10.0-blk-qsd-4-regions": _disk_10(Disk(regions=4)),
+    "qemu-10.0-blk-qsd-reboot": _disk_10(Reboot()),
+    "qemu-10.0-blk-qsd-memory-hotplug": _disk_10(MemoryPlugged()),
+    "qemu-10.0-blk-qsd-back-end-killed": _disk_10(BackEndKilled()),
+    "qemu-10.0-blk-qsd-migration-source": _disk_10(MovesAway()),
+    "qemu-10.0-blk-qsd-migration-destination": _disk_10(Arrives()),
+    "qemu-10.0-blk-qsd-7.2": replace(_disk(Disk(front=_TRIXIE), quick=False), packages=(*_GUEST_10, _TOOLS)),
+    "qemu-7.2-blk-qsd-10.0": replace(_disk(Disk(back=_TRIXIE), quick=False), packages=(*_GUEST, _TOOLS_10)),
+    "qemu-10.0-fs-virtiofsd-1.13": Capture(
+        FileSystem(front=_TRIXIE, back=_TRIXIE),
+        "QEMU, vhost-user-fs",
+        "virtiofsd (the one in Rust)",
+        (*_GUEST_10, _VIRTIOFSD_1),
+        quick=False,
+    ),
+    "dpdk-24.11-virtio-user-vhost": _of_trixie(_virtio_user(VirtioUserCalls()), _DPDK_24),
 }
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
+from tests.peers.processes import PeerError, Process, running, wait_for_listener
+from tests.peers.releases import Release
 
 # Not on the PATH: it is libvirt that usually starts it.
 _VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
@@ -14,18 +15,39 @@ _VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
 @contextmanager
 def storage_daemon(
-    image: Path, socket: str, folder: Path, *, queues: int = 1, shared: bool = False, name: str = "storage-daemon"
+    image: Path,
+    socket: str,
+    folder: Path,
+    *,
+    queues: int = 1,
+    shared: bool = False,
+    name: str = "storage-daemon",
+    release: Release = Release.BOOKWORM,
 ) -> Iterator[Process]:
     """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device; `shared` with another one."""
     file = f"driver=file,node-name=file,filename={image}"
     export = f"type=vhost-user-blk,id=disk,node-name=disk,writable=on,num-queues={queues}"
     command = [
-        program("qemu-storage-daemon", "qemu-system-common"),
+        release.program("qemu-storage-daemon", "qemu-system-common" if release is Release.BOOKWORM else "qemu-utils"),
         *("--blockdev", f"{file},locking=off" if shared else file),
         *("--blockdev", "driver=raw,node-name=disk,file=file"),
         *("--export", f"{export},addr.type=unix,addr.path={socket}"),
     ]
-    with running(name, command, folder) as process:
+    with running(name, command, folder, within=release.within) as process:
+        wait_for_listener(socket, process)
+        yield process
+
+
+@contextmanager
+def virtiofsd_in_rust(shared: Path, socket: str, folder: Path, name: str = "virtiofsd") -> Iterator[Process]:
+    """The virtiofsd in Rust that Debian has as a package of its own, sharing a directory."""
+    release = Release.TRIXIE
+    command = [
+        release.program("virtiofsd", "virtiofsd"),
+        *(f"--socket-path={socket}", f"--shared-dir={shared}"),
+        "--sandbox=chroot",  # by default it is a child that listens, in namespaces
+    ]
+    with running(name, command, folder, within=release.within) as process:
         wait_for_listener(socket, process)
         yield process
 

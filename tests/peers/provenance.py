@@ -13,6 +13,7 @@ from tests.peers import journal
 from tests.peers.captures import CAPTURES, FOLDER, Capture, Package, path_of
 from tests.peers.meaning import Meaning, meaning_of
 from tests.peers.processes import PeerError
+from tests.peers.releases import Release
 from vudissect.spec.model import Channel
 
 _INTRODUCTION = """# Captures of real peers
@@ -50,7 +51,8 @@ def _page(name: str, folder: Path, made: date) -> Iterator[str]:
     capture = CAPTURES[name]
     yield f"# {name}\n"
     yield f"{capture.front_end}, and {capture.back_end}.\n\n{_told(capture)}"
-    where = f"Debian {capture.release.value}, {platform.machine()}"
+    releases = sorted({package.release.value for package in capture.packages})
+    where = f"Debian {' and '.join(releases)}, {platform.machine()}"
     yield f"Recorded on {made} with `python captures/make.py {name}`; {where}.\n"
     yield "| package | version |\n|---|---|"
     for package in capture.packages:
@@ -73,7 +75,7 @@ def _told(capture: Capture) -> str:
     special = [
         f"{field.name} {value}"
         for field in fields(situation)
-        if (value := getattr(situation, field.name)) != field.default
+        if (value := getattr(situation, field.name)) != field.default and not isinstance(value, Release)
     ]
     return f"{text}\n\nHere: {', '.join(special)}.\n" if special else f"{text}\n"
 
@@ -111,8 +113,9 @@ def _numbers(meaning: Meaning) -> str:
 
 
 def _installed_version(package: Package) -> str:
-    command = ["dpkg-query", "--show", "--showformat=${Version}", package.name]
+    database = package.release.root / "var/lib/dpkg"
+    command = ["dpkg-query", f"--admindir={database}", "--show", "--showformat=${Version}", package.name]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        raise PeerError(f"{package.name} is not installed as a Debian package") from None
+        raise PeerError(f"{package.name} is not installed as a package of {package.release.value}") from None

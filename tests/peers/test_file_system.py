@@ -13,8 +13,8 @@ from vudissect.spec.model import Channel
 pytestmark = pytest.mark.peers
 
 
-class TestFileSystem(HealthyCapture):
-    capture = "qemu-7.2-fs-virtiofsd"
+class FilesRecorded(HealthyCapture):
+    """A guest mounted a directory."""
 
     def test_the_guest_reads_the_file_of_the_host(self, seen: Sharing) -> None:
         assert seen.digest_of_given == sha256(seen.given).hexdigest()
@@ -31,3 +31,7 @@ class TestFileSystem(HealthyCapture):
     def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
         assert Channel.BACKEND in meaning.opened
         assert meaning.messages[Channel.BACKEND] == 0
+
+
+class TestFileSystem(FilesRecorded):
+    capture = "qemu-7.2-fs-virtiofsd"

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
+from tests.peers.processes import PeerError, Process, running, wait_for_listener
+from tests.peers.releases import Release
 
 MEMORY = 256  # MiB that a testpmd takes, all of it shared with the other side by virtio_user
 _PROMPT = "testpmd> "
@@ -66,37 +67,41 @@ class Testpmd:
 
 
 @contextmanager
-def net_vhost(socket: str, folder: Path, *, listen: bool = True, iommu: bool = False) -> Iterator[Testpmd]:
+def net_vhost(
+    socket: str, folder: Path, *, listen: bool = True, iommu: bool = False, release: Release = Release.BOOKWORM
+) -> Iterator[Testpmd]:
     """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers."""
     vdev = f"net_vhost0,iface={socket},queues=1,client={int(not listen)},iommu-support={int(iommu)}"
-    with _testpmd("net-vhost", vdev, "rxonly", -1, folder) as process:
+    with _testpmd("net-vhost", vdev, "rxonly", -1, folder, release) as process:
         if listen:
             wait_for_listener(socket, process)
         yield Testpmd(process)
 
 
 @contextmanager
-def virtio_user(socket: str, folder: Path, *, listen: bool = False) -> Iterator[Testpmd]:
+def virtio_user(
+    socket: str, folder: Path, *, listen: bool = False, release: Release = Release.BOOKWORM
+) -> Iterator[Testpmd]:
     """A front-end that sends as fast as it can; it dials `socket`, or listens there."""
     vdev = f"net_virtio_user0,path={socket},queues=1,server={int(listen)}"
-    with _testpmd("virtio-user", vdev, "txonly", 0, folder) as process:
+    with _testpmd("virtio-user", vdev, "txonly", 0, folder, release) as process:
         if listen:
             wait_for_listener(socket, process)
         yield Testpmd(process)
 
 
 @contextmanager
-def _testpmd(name: str, vdev: str, mode: str, core: int, folder: Path) -> Iterator[Process]:
+def _testpmd(name: str, vdev: str, mode: str, core: int, folder: Path, release: Release) -> Iterator[Process]:
     """testpmd whose main thread floats and whose forwarding thread has the `core`th processor."""
     processors = sorted(os.sched_getaffinity(0))
     main = ",".join(map(str, processors))
     # Of all that it keeps in the file system only this prefix tells two of them apart.
     prefix = f"vudissect-{os.getpid()}-{name}"
     command = [
-        *(program("stdbuf", "coreutils"), "-oL"),
-        *(program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
+        *(release.program("stdbuf", "coreutils"), "-oL"),
+        *(release.program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
         *("--no-huge", "-m", str(MEMORY), "--no-pci", "--no-telemetry", "--file-prefix", prefix, "--vdev", vdev),
         *("--", "--interactive", f"--forward-mode={mode}", "--total-num-mbufs=2048"),
     ]
-    with running(name, command, folder) as process:
+    with running(name, command, folder, within=release.within) as process:
         yield process

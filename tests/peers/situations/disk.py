@@ -56,16 +56,19 @@ class Disk(Situation[Guest, Process, DiskUse]):
     """What the guest does."""
     options: ClassVar[tuple[str, ...]] = ()
     """Further options of QEMU."""
-    chardev: ClassVar[str] = ""
-    """Further properties of QEMU's end of the socket."""
     append: ClassVar[str] = ""
     """Further parameters of the guest's kernel."""
+
+    @property
+    def chardev(self) -> str:
+        """Further properties of QEMU's end of the socket."""
+        return ""
 
     def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Process]:
         image = folder / IMAGE
         if not image.exists():
             image.write_bytes(contents())
-        return storage_daemon(image, socket, folder, queues=self.queues)
+        return storage_daemon(image, socket, folder, queues=self.queues, release=self.back)
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.machine(folder, socket)
@@ -85,6 +88,7 @@ class Disk(Situation[Guest, Process, DiskUse]):
             memory=memory(self.regions),
             processors=self.queues,  # Linux uses no more queues than it has processors
             name=name,
+            release=self.front,
         )
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.daemons import virtiofsd
+from tests.peers.daemons import virtiofsd, virtiofsd_in_rust
 from tests.peers.guest import Guest, guest
 from tests.peers.processes import Process
+from tests.peers.releases import Release
 from tests.peers.situations.situation import MIB, Situation
 
 GUEST_WRITES = (b"vudissect\n" * MIB)[:MIB]
@@ -40,13 +41,14 @@ class FileSystem(Situation[Guest, Process, Sharing]):
         shared = folder / _SHARED
         shared.mkdir()
         (shared / "from-host").write_bytes(_given())
-        with virtiofsd(shared, socket, folder) as daemon:
+        share = virtiofsd if self.back is Release.BOOKWORM else virtiofsd_in_rust
+        with share(shared, socket, folder) as daemon:
             yield daemon
 
     @contextmanager
     def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
         devices = ["-chardev", f"socket,id=fs,path={socket}", "-device", "vhost-user-fs-pci,chardev=fs,tag=shared"]
-        with guest(_SCRIPT, folder, modules=("virtiofs",), devices=devices) as machine:
+        with guest(_SCRIPT, folder, modules=("virtiofs",), devices=devices, release=self.front) as machine:
             yield machine
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> Sharing:

@@ -35,7 +35,7 @@ class _Migration(Disk):
         image = folder / IMAGE
         if not image.exists():
             image.write_bytes(contents())
-        return storage_daemon(image, socket, folder, shared=True, name=name)
+        return storage_daemon(image, socket, folder, shared=True, name=name, release=self.back)
 
     def destination(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         """A QEMU that waits for the guest to come."""

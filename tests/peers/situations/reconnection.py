@@ -7,6 +7,7 @@ from typing import ClassVar
 from tests.peers.guest import Guest
 from tests.peers.processes import Process
 from tests.peers.proxy import recorded
+from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DiskUse, in_pieces
 from tests.peers.situations.situation import BACK, FRONT
 
@@ -18,7 +19,10 @@ class _Persistent(Disk):
     """A guest whose QEMU calls again when the connection is lost."""
 
     script: ClassVar[str] = in_pieces()
-    chardev: ClassVar[str] = ",reconnect=1"
+
+    @property
+    def chardev(self) -> str:
+        return ",reconnect=1" if self.front is Release.BOOKWORM else ",reconnect-ms=1000"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from tests.peers.proxy import Between, recorded
+from tests.peers.releases import Release
 
 MIB = 1 << 20
 
@@ -19,8 +21,14 @@ BackEnd = TypeVar("BackEnd")
 Seen = TypeVar("Seen")
 
 
+@dataclass(frozen=True)
 class Situation(ABC, Generic[FrontEnd, BackEnd, Seen]):
     """One front-end, one back-end, one conversation. The folder is empty at first, and holds all that is made."""
+
+    front: Release = field(default=Release.BOOKWORM, kw_only=True)
+    """The release that the front-end is from."""
+    back: Release = field(default=Release.BOOKWORM, kw_only=True)
+    """The release that the back-end is from."""
 
     front_end_listens: ClassVar[bool] = False
     """Whether the front-end is the one that listens, and the back-end calls."""

@@ -24,10 +24,10 @@ class VirtioUserCalls(Situation[Testpmd, Testpmd, Packets]):
     """What virtio_user sends, net_vhost receives."""
 
     def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Testpmd]:
-        return net_vhost(socket, folder, listen=not self.front_end_listens)
+        return net_vhost(socket, folder, listen=not self.front_end_listens, release=self.back)
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Testpmd]:
-        return virtio_user(socket, folder, listen=self.front_end_listens)
+        return virtio_user(socket, folder, listen=self.front_end_listens, release=self.front)
 
     def act(self, folder: Path, front_end: Testpmd, back_end: Testpmd) -> Packets:
         back_end.ready()
