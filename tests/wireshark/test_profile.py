@@ -1,0 +1,114 @@
+"""The profile is what the table makes of it, and Wireshark takes it as it is."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel
+from vudissect.spec.table import UPSTREAM
+from vudissect.wireshark.pieces import Piece, pieces
+from vudissect.wireshark.profile import BUTTONS, COLORING_RULES, COLUMNS, NAME, files
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "wireshark" / "vhost_user.lua"
+CAPTURE = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
+FOLDERS = "Temp:                \t/tmp\nPersonal configuration:\t/home/me/.config/wireshark\nProgram:\t/usr/bin\n"
+NEWER = FOLDERS + "Personal Extcap path:\t/home/me/.local/lib/wireshark/extcap\n"
+
+
+class Tshark:
+    """tshark with the profile and the plugin, and nothing else of the person who runs the tests."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        for name, text in files().items():
+            path = home / ".config" / "wireshark" / "profiles" / NAME / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def run(self, *arguments: str | Path, capture: Path = CAPTURE) -> str:
+        command = ["tshark", "-X", f"lua_script:{PLUGIN}", "-C", NAME, "-r", capture, *arguments]
+        environment = {"HOME": str(self.home), "PATH": "/usr/bin:/bin:/usr/local/bin", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        complaints = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
+        assert (done.returncode, complaints) == (0, [])
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tshark(tmp_path_factory: pytest.TempPathFactory) -> Tshark:
+    return Tshark(tmp_path_factory.mktemp("home"))
+
+
+@pytest.mark.parametrize("name", files())
+def test_the_committed_profile_is_fresh(name: str) -> None:
+    assert (ROOT / "wireshark" / "profiles" / NAME / name).read_text() == files()[name]
+
+
+def test_it_loads_and_its_columns_appear(tshark: Tshark) -> None:
+    _, question, answer = tshark.run("-T", "tabs", "-c", "3").splitlines()
+
+    assert [column.strip() for column in question.split("\t")][2:] == [
+        *("front-end", "→", "back-end", "", "", "GET_FEATURES")
+    ]
+    assert float(answer.split("\t")[5]) > 0
+    assert len(COLUMNS) == 7
+
+
+@pytest.mark.parametrize("selection", [*COLORING_RULES, *BUTTONS], ids=lambda selection: selection[0])
+def test_every_filter_is_understood(tshark: Tshark, selection: tuple[str, str], tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pcapng"
+    empty.write_bytes(CaptureEncoder("", "", 12, 0).preamble())
+
+    assert tshark.run("-Y", selection[1], capture=empty) == ""
+
+
+def test_every_packet_of_a_healthy_session_has_a_color_and_none_that_warns(tshark: Tshark) -> None:
+    names = tshark.run("--color", "-T", "fields", "-e", "frame.coloring_rule.name").splitlines()
+
+    assert {name.partition(":")[0] for name in names} == {"vhost-user"}
+    assert not {rule.name for rule in COLORING_RULES[:4]} & set(names)
+
+
+def test_what_the_table_groups_is_in_one_group() -> None:
+    rings = next(rule for rule in COLORING_RULES if rule.name.endswith("ring is set up"))
+    wanted = {row.name for row in UPSTREAM.messages if row.effect in (Effect.SET_KICK, Effect.SET_RING_SIZE)}
+
+    assert all(f'"{name}"' in rings.filter for name in wanted)
+
+
+def test_every_message_that_does_something_is_in_a_group() -> None:
+    filters = " ".join(rule.filter for rule in COLORING_RULES)
+    main = UPSTREAM.channel(Channel.MAIN)
+
+    plain = {row.name for row in main if f'"{row.name}"' not in filters}
+
+    assert all(row.effect is Effect.NONE for row in main if row.name in plain)
+
+
+@pytest.mark.parametrize(
+    ("listing", "extcap"),
+    [(FOLDERS, "/home/me/.config/wireshark/extcap"), (NEWER, "/home/me/.local/lib/wireshark/extcap")],
+    ids=["4.0", "4.2"],
+)
+def test_everything_goes_where_wireshark_looks_for_it(listing: str, extcap: str) -> None:
+    profile = f"/home/me/.config/wireshark/profiles/{NAME}"
+
+    assert [(str(piece.path), piece.executable) for piece in pieces(listing, "/usr/bin/python3")] == [
+        (f"{extcap}/vudissect-extcap", True),
+        *((f"{profile}/{name}", False) for name in ("preferences", "colorfilters", "dfilter_buttons")),
+    ]
+
+
+def test_a_file_that_was_installed_is_known_again(tmp_path: Path) -> None:
+    for piece in pieces(FOLDERS, "/usr/bin/python3"):
+        installed = Piece(tmp_path / piece.path.name, piece.text)
+        installed.path.write_text(piece.text)
+        assert installed.is_ours()
+
+    foreign = Piece(tmp_path / "preferences", "")
+    foreign.path.write_text("# Configuration file for Wireshark 4.0.17.\n#\n# made by vudissect\n")
+    assert not foreign.is_ours()

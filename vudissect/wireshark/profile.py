@@ -1,0 +1,193 @@
+"""A profile for Wireshark: columns, coloring rules and filter buttons for what the plugin shows.
+
+`python -m vudissect.wireshark.profile FOLDER` writes its files.
+
+The groups of messages are those of the table: what a message does to the session says in which it is.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from vudissect.spec.effect import Effect
+from vudissect.spec.model import Channel
+from vudissect.spec.table import UPSTREAM
+
+NAME: Final = "vhost-user"
+"""The name of the profile, as in `wireshark -C vhost-user`."""
+
+_FIRST_LINE = "# Made from the message table by vudissect.\n"
+_BLACK = (0, 0, 0)
+_Color = tuple[int, int, int]
+
+_NEGOTIATION = (
+    Effect.OFFER_FEATURES,
+    Effect.ACK_FEATURES,
+    Effect.OFFER_PROTOCOL_FEATURES,
+    Effect.ACK_PROTOCOL_FEATURES,
+    Effect.OFFER_GPU_FEATURES,
+    Effect.ACK_GPU_FEATURES,
+    Effect.COUNT_QUEUES,
+    Effect.COUNT_MEMORY_SLOTS,
+    Effect.TAKE_OWNERSHIP,
+    Effect.OPEN_CHANNEL,
+)
+_MEMORY = (
+    Effect.REPLACE_MEMORY,
+    Effect.ADD_MEMORY,
+    Effect.REMOVE_MEMORY,
+    Effect.SET_LOG,
+    Effect.OFFER_INFLIGHT,
+    Effect.SET_INFLIGHT,
+    Effect.UPDATE_IOTLB,
+    Effect.COUNT_SHARED_MEMORY,
+    Effect.MAP_SHARED_MEMORY,
+    Effect.UNMAP_SHARED_MEMORY,
+)
+_RINGS = (
+    Effect.SET_RING_SIZE,
+    Effect.SET_RING_ADDRESSES,
+    Effect.SET_RING_BASE,
+    Effect.SET_KICK,
+    Effect.SET_CALL,
+    Effect.SET_ERR,
+    Effect.KICK_RING,
+    Effect.CALL_RING,
+    Effect.FAIL_RING,
+)
+_RUNNING = (
+    Effect.ENABLE_RING,
+    Effect.STOP_RING,
+    Effect.RUN_RING,
+    Effect.HALT_RINGS,
+    Effect.DISABLE_RINGS,
+    Effect.RESET,
+    Effect.SET_STATUS,
+    Effect.GET_STATUS,
+)
+_CONFIGURATION = (Effect.READ_CONFIG, Effect.WRITE_CONFIG, Effect.CHANGE_CONFIG)
+_MIGRATION = (
+    Effect.ADVISE_POSTCOPY,
+    Effect.START_POSTCOPY,
+    Effect.END_POSTCOPY,
+    Effect.START_STATE_TRANSFER,
+    Effect.CHECK_STATE_TRANSFER,
+)
+
+
+class ColoringRule(NamedTuple):
+    """Packets that a filter selects, and their colors: red, green and blue from 0 to 255."""
+
+    name: str
+    filter: str
+    background: _Color
+    foreground: _Color = _BLACK
+
+
+class Button(NamedTuple):
+    """A button beside the filter line."""
+
+    label: str
+    filter: str
+    comment: str
+
+
+class Column(NamedTuple):
+    """A column of the packet list; `format` is Wireshark's."""
+
+    title: str
+    format: str
+
+
+def _messages(*effects: Effect) -> str:
+    """A filter for the messages with these effects."""
+    names = dict.fromkeys(row.name for row in UPSTREAM.messages if row.effect in effects)
+    return f"vhost_user.message in {{{', '.join(json.dumps(name) for name in names)}}}"
+
+
+def _field(name: str) -> str:
+    return f"%Cus:{name}:0:R"
+
+
+COLUMNS = (
+    Column("No.", "%m"),
+    Column("Time", "%t"),
+    Column("Source", "%s"),
+    Column("Destination", "%d"),
+    Column("Answer after", _field("vhost_user.response_time")),
+    Column("Rule", _field("vhost_user.rule")),
+    Column("Info", "%i"),
+)
+
+# The first that fits counts, so what is wrong comes first.
+COLORING_RULES = (
+    ColoringRule("vhost-user: malformed", "vhost_user.problem", (164, 0, 0), (255, 252, 156)),
+    ColoringRule("vhost-user: request failed", "vhost_user.result > 0", (204, 0, 0), (255, 255, 255)),
+    ColoringRule("vhost-user: never answered", "vhost_user.unanswered", (206, 92, 0), (255, 255, 255)),
+    ColoringRule("vhost-user: against a rule", "vhost_user.rule", (252, 175, 62)),
+    ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (85, 87, 83), (238, 238, 236)),
+    ColoringRule("vhost-user: answer", "vhost_user.response_to", (245, 245, 245)),
+    ColoringRule("vhost-user: back-end channel", f"vhost_user.channel == {Channel.BACKEND:d}", (237, 220, 245)),
+    ColoringRule("vhost-user: GPU channel", f"vhost_user.channel == {Channel.GPU:d}", (213, 240, 235)),
+    ColoringRule("vhost-user: negotiation", _messages(*_NEGOTIATION), (252, 244, 206)),
+    ColoringRule("vhost-user: memory", _messages(*_MEMORY), (216, 235, 212)),
+    ColoringRule("vhost-user: ring is set up", _messages(*_RINGS), (218, 232, 250)),
+    ColoringRule("vhost-user: ring runs", _messages(*_RUNNING), (184, 212, 244)),
+    ColoringRule("vhost-user: configuration", _messages(*_CONFIGURATION), (245, 229, 214)),
+    ColoringRule("vhost-user: migration", _messages(*_MIGRATION), (245, 214, 228)),
+)
+
+BUTTONS = (
+    Button("Findings", "vhost_user.rule", "messages that are against a rule"),
+    Button("Unanswered", "vhost_user.unanswered", "requests that were never answered"),
+    Button("Slow", "vhost_user.response_time > 0.1", "answers after more than 100 ms"),
+    Button("Negotiation", _messages(*_NEGOTIATION), "features, numbers of queues, other channels"),
+    Button("Memory", _messages(*_MEMORY), "memory map, log, in-flight memory, IOTLB"),
+    Button("Rings", _messages(*_RINGS, *_RUNNING), "setting up, starting and stopping of rings"),
+    Button("Descriptors", "vhost_user.fds > 0", "messages with file descriptors"),
+    Button("Events", "vhost_user.record.kind > 1", "opening and closing of connections and channels"),
+)
+
+
+def files() -> dict[str, str]:
+    """The files of the profile by name."""
+    return {"preferences": _preferences(), "colorfilters": _coloring_rules(), "dfilter_buttons": _buttons()}
+
+
+def _preferences() -> str:
+    columns = ",\n\t".join(f'"{column.title}", "{column.format}"' for column in COLUMNS)
+    return (
+        f"{_FIRST_LINE}gui.column.format:\n\t{columns}\n"
+        # Captures bring names for their addresses; nobody else is to be asked.
+        "nameres.network_name: TRUE\nnameres.use_external_name_resolver: FALSE\n"
+    )
+
+
+def _coloring_rules() -> str:
+    lines = (
+        f"@{rule.name}@{rule.filter}@{_color(rule.background)}{_color(rule.foreground)}\n" for rule in COLORING_RULES
+    )
+    return _FIRST_LINE + "".join(lines)
+
+
+def _color(color: _Color) -> str:
+    return f"[{','.join(str(part * 257) for part in color)}]"
+
+
+def _buttons() -> str:
+    lines = (
+        ",".join(_quoted(text) for text in ("TRUE", button.label, button.filter, button.comment)) + "\n"
+        for button in BUTTONS
+    )
+    return _FIRST_LINE + "".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """A value in one of Wireshark's tables, where bytes that mean something are spelled in hexadecimal."""
+    return '"' + text.replace('"', r"\x22") + '"'
+
+
+if __name__ == "__main__":
+    for file, text in files().items():
+        Path(sys.argv[1], file).write_text(text)
