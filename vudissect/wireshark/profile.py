@@ -19,6 +19,8 @@ NAME: Final = "vhost-user"
 
 _FIRST_LINE = "# Made from the message table by vudissect.\n"
 _BLACK = (0, 0, 0)
+# On the request, and on the event that made it clear, which is all that one pass over a file can tell.
+_UNANSWERED = "vhost_user.unanswered || vhost_user.unanswered.request"
 _Color = tuple[int, int, int]
 
 _NEGOTIATION = (
@@ -124,7 +126,7 @@ COLUMNS = (
 COLORING_RULES = (
     ColoringRule("vhost-user: malformed", "vhost_user.problem", (164, 0, 0), (255, 252, 156)),
     ColoringRule("vhost-user: request failed", "vhost_user.result > 0", (204, 0, 0), (255, 255, 255)),
-    ColoringRule("vhost-user: never answered", "vhost_user.unanswered", (206, 92, 0), (255, 255, 255)),
+    ColoringRule("vhost-user: never answered", _UNANSWERED, (206, 92, 0), (255, 255, 255)),
     ColoringRule("vhost-user: against a rule", "vhost_user.rule", (252, 175, 62)),
     ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (85, 87, 83), (238, 238, 236)),
     ColoringRule("vhost-user: answer", "vhost_user.response_to", (245, 245, 245)),
@@ -140,7 +142,7 @@ COLORING_RULES = (
 
 BUTTONS = (
     Button("Findings", "vhost_user.rule", "messages that are against a rule"),
-    Button("Unanswered", "vhost_user.unanswered", "requests that were never answered"),
+    Button("Unanswered", _UNANSWERED, "requests that were never answered"),
     Button("Slow", "vhost_user.response_time > 0.1", "answers after more than 100 ms"),
     Button("Negotiation", _messages(*_NEGOTIATION), "features, numbers of queues, other channels"),
     Button("Memory", _messages(*_MEMORY), "memory map, log, in-flight memory, IOTLB"),
