@@ -128,7 +128,7 @@ COLORING_RULES = (
     ColoringRule("vhost-user: request failed", "vhost_user.result > 0", (204, 0, 0), (255, 255, 255)),
     ColoringRule("vhost-user: never answered", _UNANSWERED, (206, 92, 0), (255, 255, 255)),
     ColoringRule("vhost-user: against a rule", "vhost_user.rule", (252, 175, 62)),
-    ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (85, 87, 83), (238, 238, 236)),
+    ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (211, 215, 207)),
     ColoringRule("vhost-user: answer", "vhost_user.response_to", (245, 245, 245)),
     ColoringRule("vhost-user: back-end channel", f"vhost_user.channel == {Channel.BACKEND:d}", (237, 220, 245)),
     ColoringRule("vhost-user: GPU channel", f"vhost_user.channel == {Channel.GPU:d}", (213, 240, 235)),
