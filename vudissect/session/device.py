@@ -9,7 +9,7 @@ _DEVICE_BITS = sum(1 << number for number in (*range(24), *range(50, 64)))
 _FEWEST_BITS = 3
 
 # Programs that serve one device type only, as the kernel names them (15 characters).
-_PROGRAMS = {
+PROGRAMS = {
     "virtiofsd": "fs",
     "passt": "net",
     "passt.avx2": "net",
@@ -36,8 +36,8 @@ class DeviceGuess:
 
     def see_program(self, command: str) -> None:
         """The command name of a peer, as in /proc/PID/comm."""
-        if not self._settled and command in _PROGRAMS:
-            self.device = device_by_name(_PROGRAMS[command])
+        if not self._settled and command in PROGRAMS:
+            self.device = device_by_name(PROGRAMS[command])
             self._settled = True
 
     def see_config(self, size: int) -> None:

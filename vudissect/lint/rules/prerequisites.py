@@ -32,7 +32,8 @@ _CHANNEL = "BACKEND_REQ"
 _CHANNEL_FDS = "BACKEND_SEND_FD"
 
 
-def _is_gated(row: Message | None, reply: bool) -> bool:
+def is_gated(row: Message | None, reply: bool) -> bool:
+    """Whether VU-NEG-06 is about a message: a request with a gate of which no other rule tells."""
     if reply or row is None or row.channel is Channel.GPU or row.effect in _TOLD_ELSEWHERE:
         return False
     return bool(row.gate.protocol or row.gate.virtio) and _IN_BAND not in row.gate.protocol
@@ -43,7 +44,7 @@ def _is_gated(row: Message | None, reply: bool) -> bool:
     Severity.ERROR,
     "a message is sent only with the features that it needs",
     f"{SPEC}, message descriptions",
-    messages(_is_gated),
+    messages(is_gated),
 )
 def gated(at: At) -> Findings:
     row = at.message.row

@@ -1,0 +1,42 @@
+"""Python values as Lua source."""
+
+import json
+from typing import Any
+
+# Integers beyond are not exact in Lua 5.2, whose numbers are doubles.
+_EXACT = 1 << 53
+
+
+def literal(value: Any) -> str:
+    """A value as Lua source: dictionaries without their empty values, lists, text, whole numbers, true and false."""
+    if isinstance(value, dict):
+        entries = (f"{_key(key)}={literal(inner)}" for key, inner in value.items() if not _is_empty(inner))
+        return "{" + ",".join(entries) + "}"
+    if isinstance(value, list | tuple):
+        return "{" + ",".join(map(literal, value)) + "}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        if abs(value) > _EXACT:
+            raise ValueError(f"{value} is not exact in Lua 5.2")
+        return str(value)
+    if isinstance(value, str):
+        return _text(value)
+    raise TypeError(f"no Lua for {value!r}")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or (not isinstance(value, int) and not value)
+
+
+def _key(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return key if key.isidentifier() else f"[{_text(key)}]"
+
+
+def _text(text: str) -> str:
+    # JSON's escapes are Lua's as well, as long as nothing but ASCII and no control character is in it.
+    if not text.isascii() or not text.isprintable():
+        raise ValueError(f"{text!r} is no plain text")
+    return json.dumps(text)

@@ -1,0 +1,113 @@
+-- What Wireshark calls for each packet. A frame is taken in when it is seen for the first time, which is in order; the
+-- tree is only built where somebody looks at it or filters by it.
+
+local protocol = fields.protocol
+
+-- Equal messages are decoded once. What is long or was cut short is not worth keeping.
+local MOST_KEPT, LONGEST_KEPT = 4096, 512
+local MESSAGE, BIG_ENDIAN = 1, 5
+
+local kept, kept_count, latest, dissector
+
+local function forget()
+  kept, kept_count, latest = {}, 0, 0
+  local device = protocol.prefs.device
+  session.reset(T.dialects[protocol.prefs.dialect], device > 0 and T.devices[device] or nil)
+end
+
+protocol.init = forget
+protocol.prefs_changed = forget
+
+local function decoded(s, this)
+  local data, is_big = s:sub(this.at), numbers.has_bit(this.marks, 0, BIG_ENDIAN)
+  local lo, hi = record.length(s)
+  if hi ~= 0 or lo ~= #data or lo > LONGEST_KEPT then
+    return decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
+  end
+  local way = this.channel * 4 + this.sender * 2 + (is_big and 1 or 0)
+  local of_way = kept[way]
+  if not of_way or kept_count >= MOST_KEPT then
+    if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
+    of_way = kept[way] or {}
+    kept[way] = of_way
+  end
+  local message = of_way[data]
+  if not message then
+    message = decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
+    of_way[data], kept_count = message, kept_count + 1
+  end
+  return message
+end
+
+local function details_of(s, this)
+  local list = words.details(s:sub(this.at))
+  if not list then return nil end
+  local by_key = {}
+  for _, each in ipairs(list) do by_key[each.key] = each.text or each.number end
+  return list, by_key
+end
+
+local function start(tvb, root)
+  dissector = dissector or Dissector.get("vhost_user")
+  if not root:referenced(dissector) then return nil end
+  return root:add(protocol, tvb())
+end
+
+local function message_frame(tvb, pinfo, root, s, this, frame)
+  local message, view = decoded(s, this), nil
+  if frame > latest then
+    local connection = session.connection(this.connection, frame)
+    session.message(connection, frame, message, this, s)
+    rules.message(connection, frame, message, this, s)
+    view, latest = connection.view, frame
+  else
+    view = session.view(this.connection, frame)
+  end
+  pinfo.cols.info = text.message(message, frame, this, view)
+  local item = start(tvb, root)
+  if item then
+    item:append_text(", " .. words.printable(message.name))
+    tree.message(item, tvb, s, this, message, frame, view)
+  end
+end
+
+local function event_frame(tvb, pinfo, root, s, this, frame, list, details)
+  if frame > latest then
+    local connection = session.connection(this.connection, frame)
+    local owed = session.event(connection, frame, this, details)
+    if this.kind == 3 or this.kind == 5 then rules.closed(connection, frame, this, details, owed, s) end
+    latest = frame
+  end
+  pinfo.cols.info = text.event(this, details)
+  local item = start(tvb, root)
+  if item then tree.event(item, tvb, s, this, list, frame) end
+end
+
+local function damaged(tvb, pinfo, root, problem)
+  pinfo.cols.info = problem
+  local item = start(tvb, root)
+  if item then tree.damaged(item, problem) end
+end
+
+function protocol.dissector(tvb, pinfo, root)
+  local s = tvb:raw()
+  local frame = pinfo.number
+  pinfo.cols.protocol = "vhost-user"
+  local this, problem = record.parse(s)
+  if not this then
+    damaged(tvb, pinfo, root, problem)
+    return
+  end
+  if this.kind == MESSAGE then
+    message_frame(tvb, pinfo, root, s, this, frame)
+  elseif this.kind < 1 or this.kind > 7 then
+    damaged(tvb, pinfo, root, "this is a record of a later kind: update the plugin")
+  else
+    local list, details = details_of(s, this)
+    if list then
+      event_frame(tvb, pinfo, root, s, this, frame, list, details)
+    else
+      damaged(tvb, pinfo, root, "the details of the event are no object of strings and numbers")
+    end
+  end
+end

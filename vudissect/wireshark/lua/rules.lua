@@ -1,0 +1,321 @@
+-- The rules that need nothing but the table and the header, as `vudissect lint` has them: what is told here in few
+-- words it tells at length. `docs/rules.md` has them all.
+
+local format = string.format
+local has_bit, find = numbers.has_bit, decode.find
+
+local rules = {}
+
+-- Repetitions are counted, not told again; a hostile peer must not fill the memory.
+local MOST_OF_A_RULE, MOST_KEYS = 20, 256
+local SECOND = 1000000000
+local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
+-- Above every number ever given out, and below any small number read in the wrong order.
+local LARGEST_REQUEST = 1100
+local LOST, CUT, LATE = 0, 1, 6
+
+local by_id, error_bit = {}, nil
+for place, rule in ipairs(T.rules) do by_id[rule.id] = place end
+for _, dialect in ipairs(T.dialects) do
+  if dialect.error > 0 then error_bit = dialect.error - 1 end
+end
+
+local function tell(connection, frame, id, told)
+  local count = (connection.told[id] or 0) + 1
+  connection.told[id] = count
+  if count > MOST_OF_A_RULE then return end
+  local found = session.findings[frame]
+  if not found then
+    found = {}
+    session.findings[frame] = found
+  end
+  found[#found + 1] = { rule = by_id[id], text = told }
+end
+
+-- Whether a rule has not asked this before about the same key on this connection.
+local function first(connection, id, key)
+  local known = connection.asked[id]
+  if not known then
+    known = { count = 0 }
+    connection.asked[id] = known
+  end
+  key = "/" .. key
+  if known[key] or known.count >= MOST_KEYS then return false end
+  known[key], known.count = true, known.count + 1
+  return true
+end
+
+local function is_listed(list, wanted)
+  for _, each in ipairs(list) do
+    if each == wanted then return true end
+  end
+  return false
+end
+
+-- Headers ------------------------------------------------------------------------------------------------------------
+
+local function is_swapped(message)
+  local function plausible(order)
+    return order.u32(message.data, 1) < LARGEST_REQUEST and USUAL_FLAGS[order.u32(message.data, 5)] or false
+  end
+  local little, big = plausible(numbers.little), plausible(numbers.big)
+  return little ~= big and big ~= message.is_big
+end
+
+-- A known number with a bit that only a dialect which is not in force gives a meaning.
+local function has_error_bit(message)
+  local dialect = session.dialect
+  if dialect.error > 0 or not error_bit or not has_bit(message.id, 0, error_bit) then return false end
+  return dialect.rows[message.channel + 1][message.id - math.floor(2 ^ error_bit)] ~= nil
+end
+
+local function number_known(connection, frame, message)
+  if #message.data < decode.HEADER or has_error_bit(message) then return end
+  local id, channel = "VU-HDR-01", format("%d", message.channel)
+  if is_swapped(message) then
+    if first(connection, id, "swapped") then tell(connection, frame, id, "the header makes sense only in the other byte order") end
+  elseif message.channel ~= 2 and (message.reserved ~= 0 or not is_listed(session.dialect.versions, message.version)) then
+    if first(connection, id, "wild" .. channel) then
+      tell(connection, frame, id, "this is no header: the channel is out of step from here on")
+    end
+  elseif first(connection, id, channel .. "/" .. message.name) then
+    tell(connection, frame, id, format("%s of the %s channel is not defined", message.name, text.CHANNELS[message.channel]))
+  end
+end
+
+local function header(connection, frame, message)
+  local name, sender = message.name, format("%d", message.sender)
+  if not is_listed(session.dialect.versions, message.version) and first(connection, "VU-HDR-02", sender) then
+    tell(connection, frame, "VU-HDR-02", format("%s has header version %d", name, message.version))
+  end
+  if message.has_reply_flag ~= message.is_reply then
+    if not message.is_reply then
+      tell(connection, frame, "VU-HDR-03", name .. " is a request but has the REPLY flag")
+    elseif connection.request then
+      tell(connection, frame, "VU-HDR-03", format("the answer to %s lacks the REPLY flag", name))
+    end
+  end
+  if message.reserved ~= 0 and first(connection, "VU-HDR-04", sender) then
+    tell(connection, frame, "VU-HDR-04", format("%s has the reserved flags %s", name, numbers.hex(message.reserved, 0)))
+  end
+  if message.is_reply and message.need_reply and first(connection, "VU-HDR-05", name) then
+    tell(connection, frame, "VU-HDR-05", format("the answer to %s repeats the request's NEED_REPLY", name))
+  end
+  local row = message.row
+  if not message.is_reply and message.channel == 0 and row.answer ~= "ALWAYS" and row.answer ~= "NEVER"
+    and message.need_reply and session.lacks(connection, "REPLY_ACK") and first(connection, "VU-HDR-06", "") then
+    tell(connection, frame, "VU-HDR-06", name .. " asks for an acknowledgement, but REPLY_ACK was not negotiated")
+  end
+end
+
+local function size(connection, frame, message, s)
+  if message.is_cut then
+    tell(connection, frame, "VU-HDR-07", format("%s was never completed, %s", message.name, message.problem))
+    return
+  end
+  local row = message.row
+  if message.is_reply or not row or message.layout then return end
+  local lo, hi = record.length(s)
+  if row.size_rule and message.size >= row.size_rule then return end
+  if hi == 0 and lo == #message.data then -- else the snap length hides what would tell
+    tell(connection, frame, "VU-HDR-07", format("%s: the %s", message.name, message.problem))
+  end
+end
+
+-- Descriptors ----------------------------------------------------------------------------------------------------------
+
+local NOTHING = {}
+
+local function descriptors(connection, frame, message, this)
+  local row, layout, carried = message.row, message.layout, this.count
+  local taken = (message.is_reply and row.reply_fds or not message.is_reply and row.fds) or NOTHING
+  local is_bare, is_lost = layout and layout.bare, has_bit(this.marks, 0, LOST)
+  local least, most = taken.least or 0, taken.most or 0
+  if carried > 0 then
+    local elsewhere = not message.is_reply and (row.effect == "REMOVE_MEMORY" or row.effect == "SET_LOG")
+    if not taken.per and not taken.unless and carried > (is_bare and 0 or most) and not elsewhere then
+      tell(connection, frame, "VU-FD-01",
+        format("%s takes %d descriptors but carries %d", message.name, is_bare and 0 or most, carried))
+    end
+    if taken.unless and carried > 1 then
+      tell(connection, frame, "VU-FD-04", format("%s takes one descriptor but carries %d", message.name, carried))
+    end
+  end
+  if (least > 0 or taken.per) and layout and not is_bare and not is_lost then
+    if taken.per then
+      local wanted = decode.number(message, taken.per)
+      if carried ~= wanted then
+        tell(connection, frame, "VU-FD-02",
+          format("%s has %s %d but %d descriptors", message.name, taken.per, wanted, carried))
+      end
+    elseif carried < least then
+      tell(connection, frame, "VU-FD-02",
+        format("%s has %d descriptors, it needs %d (%s)", message.name, carried, least, taken.kind))
+    end
+  end
+  if taken.unless then
+    local denied, failed = find(message, taken.unless), find(message, "error")
+    if denied and not is_lost and (not failed or failed == 0) then
+      if denied > 0 and carried > 0 then
+        tell(connection, frame, "VU-FD-03", message.name .. " carries a descriptor although its bit 8 says that it carries none")
+      elseif denied == 0 and carried == 0 then
+        tell(connection, frame, "VU-FD-03", message.name .. " carries no descriptor although its bit 8 does not say so")
+      end
+    end
+  end
+end
+
+-- Features ---------------------------------------------------------------------------------------------------------------
+
+local function what_is_there(offered, acked, phase, from_start)
+  if not offered and from_start then offered = { 0, 0 } end
+  if phase == "offered" then return offered end
+  if acked or from_start then return acked or { 0, 0 } end
+  return offered
+end
+
+local function gate(connection, frame, message)
+  local needed, view = message.row.gate, connection.view
+  if not needed then return end
+  local from_start, phase, missing = session.from_start(connection), needed.phase, {}
+  if needed.virtio and not view.acked then phase = "offered" end
+  local function look(names, bits, there)
+    for _, name in ipairs(names or NOTHING) do
+      local is_channels = message.channel == 1 and (name == "BACKEND_REQ" or name == "BACKEND_SEND_FD")
+      local bit = bits.numbers[name]
+      if there and not is_channels and not (bit and has_bit(there[1], there[2], bit)) then missing[#missing + 1] = name end
+    end
+  end
+  look(needed.protocol, session.dialect.bits, what_is_there(view.protocol_offered, view.protocol_acked, phase, from_start))
+  look(needed.virtio, T.features, what_is_there(view.offered, view.acked, phase, from_start))
+  if #missing > 0 and first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
+    tell(connection, frame, "VU-NEG-06",
+      format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
+  end
+end
+
+-- Answers ----------------------------------------------------------------------------------------------------------------
+
+local function stray(connection, frame, message)
+  local waiting = connection.waiting[message.channel]
+  if not session.from_start(connection) and not waiting.any_answered or #message.data < decode.HEADER then return end
+  local answered, unasked = waiting.answered[message.id], waiting.unasked[message.id] or 0
+  local id, told
+  if answered and answered[1].frame > unasked then
+    local request = answered[1]
+    if request.row.answer == "ALWAYS" and request.need_reply then
+      id, told = "VU-RPL-07", format("%s (#%d) has its answer in #%d and is acknowledged on top", request.name, request.frame, answered[2])
+    else
+      id, told = "VU-RPL-02", format("%s (#%d) was answered in #%d and is answered again", request.name, request.frame, answered[2])
+    end
+  elseif unasked > 0 then
+    id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
+  else
+    local due = session.owed(waiting)[1]
+    if due then
+      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.name, due.frame, message.name)
+    else
+      id, told = "VU-RPL-12", format("%s is answered, but was never sent, and no answer is due", message.name)
+    end
+  end
+  connection.lost_sync[message.channel] = true
+  tell(connection, frame, id, told)
+end
+
+local function answer(connection, frame, message, s)
+  local request, layout = connection.request, message.layout
+  if not request then
+    stray(connection, frame, message)
+    return
+  end
+  if layout and layout.failure then
+    local lo, hi = decode.value(message, layout.fields[1])
+    lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
+    if lo ~= 0 or hi ~= 0 then
+      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.name, request.frame, numbers.decimal(lo, hi)))
+    end
+  end
+  local row = message.row
+  if row and not layout then
+    local lo, hi = record.length(s)
+    if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
+      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.name, request.frame, message.problem))
+    end
+  elseif row and row.effect == "SET_LOG" and layout.name ~= "log area"
+    and session.owes_reply(connection, row, false) and request.need_reply then
+    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.name, request.frame, message.size))
+  end
+end
+
+-- Looks at a message that the session has taken in.
+function rules.message(connection, frame, message, this, s)
+  local is_header = message.row and message.channel ~= 2
+  if message.is_reply and connection.lost_sync[message.channel] then return end
+  if message.is_reply then answer(connection, frame, message, s) end
+  if not message.row and not message.is_reply then number_known(connection, frame, message) end
+  if is_header then header(connection, frame, message) end
+  size(connection, frame, message, s)
+  if has_bit(this.marks, 0, LOST) then
+    tell(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
+  end
+  if has_error_bit(message) then
+    tell(connection, frame, "VU-HDR-12", "the number has the error bit, which only one draft knows")
+  end
+  if message.row then
+    descriptors(connection, frame, message, this)
+    if not message.is_reply then gate(connection, frame, message) end
+  end
+  if has_bit(this.marks, 0, LATE) then
+    tell(connection, frame, "VU-FD-09", format("the descriptors of %s came behind the first byte of its header", message.name))
+  end
+end
+
+-- Endings ----------------------------------------------------------------------------------------------------------------
+
+-- Looks at a channel or a connection that was closed; `owed` are the requests that will now never get their answer.
+function rules.closed(connection, frame, this, details, owed, s)
+  local lo, hi = record.received(s)
+  connection.closed = connection.closed or {}
+  if this.kind == 5 then
+    connection.closed[this.channel] = { lo = lo, hi = hi, by = details.by, owed = owed }
+    return
+  end
+  local by, waits = details.by or "", {}
+  for channel = 0, 2 do
+    local waiting = {}
+    for _, request in ipairs(owed) do
+      if request.channel == channel then waiting[#waiting + 1] = request end
+    end
+    local before = connection.closed[channel]
+    if #waiting == 0 and before then
+      waiting = before.owed
+      if before.by ~= "proxy" and numbers.difference(lo, hi, before.lo, before.hi) >= SECOND then waiting = {} end
+    end
+    if #waiting > 0 and not connection.lost_sync[channel] then waits[channel] = waiting end
+  end
+  local function in_vain(waiting)
+    return by == "" or numbers.difference(lo, hi, waiting[1].lo, waiting[1].hi) >= SECOND
+  end
+  local view = connection.view
+  local early = owed[1]
+  if early and early.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
+    and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
+    and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
+    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.name)
+  end
+  local other = waits[1] or waits[2]
+  if waits[0] and other and in_vain(waits[0]) and in_vain(other) then return end -- both wait for each other: VU-RPL-10
+  for channel = 0, 2 do
+    local waiting = waits[channel]
+    local request = waiting and waiting[1]
+    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.row.may_take_long then
+      if session.owes_reply(connection, request.row, false) then
+        tell(connection, request.frame, "VU-RPL-03", request.name .. " never got its answer")
+      else
+        tell(connection, request.frame, "VU-RPL-04", request.name .. " never got its acknowledgement")
+      end
+    end
+  end
+end
+
+return rules

@@ -1,0 +1,274 @@
+-- The detail tree: every field of record, descriptors and message, each a field that can be filtered by.
+
+local format = string.format
+local F, places, kinds = fields.by_name, fields.by_place, fields.kinds
+local numbers_part, printable = numbers.part, words.printable
+
+local tree = {}
+
+-- Positions in `s` count from 1, those in the packet from 0.
+local function range(tvb, at, size) return tvb(at - 1, size) end
+
+local function put(item, field, tvb, at, size, is_big)
+  if is_big then return item:add(field, range(tvb, at, size)) end
+  return item:add_le(field, range(tvb, at, size))
+end
+
+local function whole(kind, lo, hi)
+  if kind == "uint64" then return UInt64(lo, hi) end
+  if kind == "int64" then return Int64(lo, hi) end
+  return lo
+end
+
+-- The record in front of the message -------------------------------------------------------------------------------
+
+local MARKS = {}
+for _, row in ipairs(T.fields) do
+  if row[1]:find("^vhost_user%.marks%.") then MARKS[#MARKS + 1] = row[1]:sub(#"vhost_user." + 1) end
+end
+
+local SEALS = {}
+for _, row in ipairs(T.fields) do
+  if row[1]:find("^vhost_user%.fd%.seals%.") then SEALS[#SEALS + 1] = row[1]:sub(#"vhost_user." + 1) end
+end
+
+function tree.record(root, tvb, this)
+  local item = root:add(range(tvb, 1, this.at - 1), "Record")
+  put(item, F["record.version"], tvb, 1, 1)
+  put(item, F["record.kind"], tvb, 2, 1)
+  put(item, F["record.header_length"], tvb, 3, 2)
+  put(item, F.channel, tvb, 5, 1)
+  put(item, F.sender, tvb, 6, 1)
+  local marks = put(item, F.marks, tvb, 7, 2)
+  for _, name in ipairs(MARKS) do put(marks, F[name], tvb, 7, 2) end
+  put(item, F.connection, tvb, 9, 4)
+  put(item, F.fds, tvb, 13, 2)
+  put(item, F.sequence, tvb, 17, 8)
+  put(item, F.received, tvb, 25, 8)
+  put(item, F.forwarded, tvb, 33, 8)
+  put(item, F["record.length"], tvb, 41, 8)
+end
+
+local function descriptor(root, tvb, each, named)
+  local item = root:add(F.fd, range(tvb, each.at, each.length), named.name)
+  item:add(F["fd.kind"], range(tvb, each.at + 2, 1), each.kind)
+  local identity = each.at + record.DESCRIPTOR
+  item:add(F["fd.identity"], range(tvb, identity, each.identity_length), printable(each.identity))
+  item:add(F["fd.first"], named.first)
+  put(item, F["fd.size"], tvb, each.at + 8, 8)
+  put(item, F["fd.page_size"], tvb, each.at + 16, 8)
+  local seals = put(item, F["fd.seals"], tvb, each.at + 24, 4)
+  -- Bits of -1, for what cannot be sealed, are none.
+  if numbers.little.u32(tvb:raw(each.at + 23, 4), 1) < 2147483648 then
+    for _, name in ipairs(SEALS) do put(seals, F[name], tvb, each.at + 24, 4) end
+  end
+  put(item, F["fd.flags"], tvb, each.at + 28, 4)
+  item:add(F["fd.file"], range(tvb, identity + each.identity_length, each.name_length), printable(each.name))
+end
+
+-- Payloads ---------------------------------------------------------------------------------------------------------
+
+local ADDRESSES = { RING_ADDRESS = session.ring_place, USER_ADDRESS = session.place }
+
+local function add_bits(item, named, tvb, at, size, is_big, lo, hi, hidden)
+  for bit = 0, size * 8 - 1 do
+    local each = named[bit]
+    if each and not (hidden and hidden[bit]) then
+      local start, width = at, size
+      if size == 8 then
+        width = 4
+        if (bit >= 32) ~= is_big then start = at + 4 end
+      end
+      put(item, places[each[2]], tvb, start, width, is_big)
+    end
+  end
+end
+
+local function add_unnamed(item, field, tvb, at, size, lo, hi, named, others)
+  for bit = 0, size * 8 - 1 do
+    if not named[bit] and not (others and others[bit]) and numbers.has_bit(lo, hi, bit) then
+      item:add(places[field], range(tvb, at, size), bit)
+    end
+  end
+end
+
+-- A field whose first byte is at a position of the packet.
+local function field(root, each, tvb, s, at, is_big, view)
+  local order = is_big and numbers.big or numbers.little
+  local place, size = each.f, each.z
+  local kind = kinds[place]
+  if each.raw then
+    if each.m == "PADDING" then
+      if not s:sub(at, at + size - 1):find("[^%z]") then return end
+    elseif kind == "string" then
+      root:add(places[place], range(tvb, at, size), printable(words.unpadded(s:sub(at, at + size - 1))))
+      return
+    end
+    root:add(places[place], range(tvb, at, size))
+    return
+  end
+  local item = put(root, places[place], tvb, at, size, is_big)
+  if not each.w and not each.p and not ADDRESSES[each.m] then return end
+  local lo, hi = numbers.read(order, s, at, size)
+  if each.w then
+    local named = T.words[each.w]
+    local own = each.m == "VIRTIO_FEATURES" and view.device and T.words[view.device.features] or nil
+    add_bits(item, named, tvb, at, size, is_big, lo, hi, own)
+    if own then add_bits(item, own, tvb, at, size, is_big, lo, hi) end
+    add_unnamed(item, named.unnamed, tvb, at, size, lo, hi, named, own)
+  end
+  for _, part in ipairs(each.p or {}) do
+    local part_lo, part_hi = numbers_part(lo, hi, part.low, part.width)
+    if part.m ~= "PADDING" or part_lo ~= 0 or part_hi ~= 0 then
+      item:add(places[part.f], range(tvb, at, size), whole(kinds[part.f], part_lo, part_hi))
+    end
+  end
+  local find_place = ADDRESSES[each.m]
+  if find_place then
+    local region, offset_lo, offset_hi = find_place(view, lo, hi)
+    if region then item:append_text(format(" (region%d+%s)", region.number, numbers.hex(offset_lo, offset_hi))) end
+  end
+end
+
+local function config(root, device, tvb, s, at, size)
+  if size == 0 then return end
+  local item = root:add(range(tvb, at, size), "Configuration of " .. device.name)
+  for _, each in ipairs(device.fields or {}) do
+    if each.o + each.z > size then break end
+    field(item, each, tvb, s, at + each.o, false, {})
+  end
+end
+
+local function payload(root, tvb, s, start, message, view)
+  local layout, is_big = message.layout, message.is_big
+  local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.name)
+  for _, each in ipairs(layout.fields) do field(item, each, tvb, s, start + each.o, is_big, view) end
+  local at = start + layout.fixed
+  local array, tail = layout.array, layout.tail
+  if array then
+    local singular = array.name:gsub("s$", "")
+    for place = 0, message.count - 1 do
+      local entry = item:add(range(tvb, at, array.size), format("%s%d", singular, place))
+      for _, each in ipairs(array.fields) do field(entry, each, tvb, s, at + each.o, is_big, view) end
+      at = at + array.size
+    end
+  elseif tail then
+    local size = message.there - layout.fixed
+    if size > 0 then item:add(places[tail.f], range(tvb, at, size)) end
+    local is_asked = not message.is_reply and message.row.effect == "READ_CONFIG"
+    if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
+      config(item, view.device, tvb, s, at, size)
+    end
+  end
+end
+
+-- Messages -----------------------------------------------------------------------------------------------------------
+
+local function kind(message)
+  if message.problem then return "malformed" end
+  if not message.is_reply then return "request" end
+  return message.layout and message.layout.ack and "ack" or "reply"
+end
+
+local function header(root, tvb, at, message)
+  local item = root:add(range(tvb, at, decode.HEADER), "Header")
+  local is_big = message.is_big
+  put(item, F.request, tvb, at, 4, is_big)
+  local flags = put(item, F.flags, tvb, at + 4, 4, is_big)
+  put(flags, F["flags.version"], tvb, at + 4, 4, is_big)
+  put(flags, F["flags.reply"], tvb, at + 4, 4, is_big)
+  put(flags, F["flags.need_reply"], tvb, at + 4, 4, is_big)
+  put(item, F.size, tvb, at + 8, 4, is_big)
+end
+
+local function add_seconds(root, nanoseconds)
+  local sign = nanoseconds < 0 and -1 or 1
+  local seconds = math.floor(nanoseconds * sign / 1000000000)
+  local rest = nanoseconds * sign - seconds * 1000000000
+  root:add(F.response_time, NSTime(sign * seconds, sign * rest)):set_generated()
+end
+
+local function findings(root, frame)
+  for _, found in ipairs(session.findings[frame] or {}) do
+    local rule = T.rules[found.rule]
+    local item = root:add(F.rule, rule.id)
+    item:set_generated()
+    item:add(F["rule.finding"], printable(found.text)):set_generated()
+    item:add_proto_expert_info(fields.experts[found.rule], rule.id .. ": " .. printable(found.text))
+  end
+end
+
+function tree.message(root, tvb, s, this, message, frame, view)
+  tree.record(root, tvb, this)
+  for place, each in ipairs(this.descriptors) do descriptor(root, tvb, each, session.carried[frame][place]) end
+  root:add(F.dialect, session.dialect.key):set_generated()
+  if view.device then root:add(F.device, view.device.name):set_generated() end
+  root:add(F.kind, kind(message)):set_generated()
+  root:add(F.message, printable(message.name)):set_generated()
+  local at = this.at
+  if #message.data >= decode.HEADER then
+    header(root, tvb, at, message)
+    at = at + decode.HEADER
+  end
+  if message.layout then
+    root:add(F.form, message.layout.name):set_generated()
+    payload(root, tvb, s, at, message, view)
+  elseif #s >= at then
+    root:add(F.payload, range(tvb, at, #s - at + 1))
+  end
+  if message.problem then
+    local item = root:add(F.problem, message.problem)
+    item:set_generated()
+    item:add_proto_expert_info(fields.malformed, message.problem)
+  end
+  local replaced, peer = session.replaced[frame], session.peer[frame]
+  if replaced then root:add(F["fd.replaced"], replaced):set_generated() end
+  if peer and message.is_reply then
+    root:add(F.response_to, peer):set_generated()
+    add_seconds(root, session.latency[frame])
+  elseif peer then
+    root:add(F.response_in, peer):set_generated()
+  end
+  if session.lost[frame] then
+    local item = root:add(F.unanswered, true)
+    item:set_generated()
+    item:add_proto_expert_info(fields.unanswered, "never answered")
+  end
+  findings(root, frame)
+end
+
+-- Events -------------------------------------------------------------------------------------------------------------
+
+local KINDS = T.choices[T.fields[2][5]]
+
+function tree.event(root, tvb, s, this, details, frame)
+  tree.record(root, tvb, this)
+  root:add(F.kind, "event"):set_generated()
+  root:add(F.message, KINDS[this.kind]):set_generated()
+  local size = #s - this.at + 1
+  local item = size > 0 and root:add(range(tvb, this.at, size), "Details") or root
+  for _, each in ipairs(details) do
+    local own = F["event." .. each.key]
+    if own and each.text and T.text_details[each.key] then
+      item:add(own, printable(each.text))
+    elseif own and each.number and #each.number < 16 and T.number_details[each.key] then
+      local value = tonumber(each.number)
+      item:add(own, Int64.new(value))
+    else
+      item:add(F["event.other"], printable(each.key .. ": " .. (each.text or each.number)))
+    end
+  end
+  for _, request in ipairs(session.left[frame] or {}) do
+    local left = root:add(F["unanswered.request"], request.frame)
+    left:set_generated()
+    left:append_text(" " .. request.name)
+    left:add_proto_expert_info(fields.unanswered, format("%s (#%d) was never answered", request.name, request.frame))
+  end
+end
+
+function tree.damaged(root, problem)
+  local item = root:add(F.problem, problem)
+  item:add_proto_expert_info(fields.malformed, problem)
+end
+
+return tree
