@@ -9,14 +9,11 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel
 from vudissect.spec.table import UPSTREAM
-from vudissect.wireshark.pieces import Piece, pieces
 from vudissect.wireshark.profile import BUTTONS, COLORING_RULES, COLUMNS, NAME, files
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "wireshark" / "vhost_user.lua"
 CAPTURE = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
-FOLDERS = "Temp:                \t/tmp\nPersonal configuration:\t/home/me/.config/wireshark\nProgram:\t/usr/bin\n"
-NEWER = FOLDERS + "Personal Extcap path:\t/home/me/.local/lib/wireshark/extcap\n"
 
 
 class Tshark:
@@ -87,28 +84,3 @@ def test_every_message_that_does_something_is_in_a_group() -> None:
     plain = {row.name for row in main if f'"{row.name}"' not in filters}
 
     assert all(row.effect is Effect.NONE for row in main if row.name in plain)
-
-
-@pytest.mark.parametrize(
-    ("listing", "extcap"),
-    [(FOLDERS, "/home/me/.config/wireshark/extcap"), (NEWER, "/home/me/.local/lib/wireshark/extcap")],
-    ids=["4.0", "4.2"],
-)
-def test_everything_goes_where_wireshark_looks_for_it(listing: str, extcap: str) -> None:
-    profile = f"/home/me/.config/wireshark/profiles/{NAME}"
-
-    assert [(str(piece.path), piece.executable) for piece in pieces(listing, "/usr/bin/python3")] == [
-        (f"{extcap}/vudissect-extcap", True),
-        *((f"{profile}/{name}", False) for name in ("preferences", "colorfilters", "dfilter_buttons")),
-    ]
-
-
-def test_a_file_that_was_installed_is_known_again(tmp_path: Path) -> None:
-    for piece in pieces(FOLDERS, "/usr/bin/python3"):
-        installed = Piece(tmp_path / piece.path.name, piece.text)
-        installed.path.write_text(piece.text)
-        assert installed.is_ours()
-
-    foreign = Piece(tmp_path / "preferences", "")
-    foreign.path.write_text("# Configuration file for Wireshark 4.0.17.\n#\n# made by vudissect\n")
-    assert not foreign.is_ours()

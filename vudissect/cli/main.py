@@ -17,6 +17,7 @@ _COMMANDS = {
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
     "compose": ("compose", "Make a capture from a conversation written as text."),
+    "wireshark": ("wireshark", "Add a plugin, a profile and the proxy as an interface to Wireshark."),
     "demo": ("demo", "Record and explain a small session; needs nothing installed."),
 }
 

@@ -1,4 +1,4 @@
-"""What goes into the folders of Wireshark beside the plugin: the interface "vhost-user proxy" and the profile."""
+"""What goes into the folders of Wireshark: the plugin, the interface "vhost-user proxy" and the profile."""
 
 import re
 from pathlib import Path
@@ -6,24 +6,39 @@ from typing import Final, NamedTuple
 
 from vudissect.wireshark import profile
 from vudissect.wireshark.extcap import LAUNCHER, launcher
+from vudissect.wireshark.generate import NAME, plugin
 
-MARK: Final = "vudissect"
-"""What stands in the first lines of everything that was put there, and by which it is known again."""
-
+_MARK: Final = "vudissect"
 _LINES_WITH_MARK: Final = 2
 
 
 class Piece(NamedTuple):
-    """A file to install. One that is in its place already is ours if it bears the mark."""
+    """A file to install."""
 
     path: Path
     text: str
     executable: bool = False
 
-    def is_ours(self) -> bool:
-        """Whether the file in its place was installed and not written by somebody else, or rewritten by Wireshark."""
-        with self.path.open(encoding="utf-8", errors="replace") as file:
-            return any(MARK in line for _, line in zip(range(_LINES_WITH_MARK), file, strict=False))
+    def present(self) -> str | None:
+        """What is in its place; None if nothing is."""
+        try:
+            return self.path.read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+
+    def write(self) -> None:
+        """Put it in its place, with the folders that are missing."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Not into the old file: that could be a link to one that is under version control.
+        self.path.unlink(missing_ok=True)
+        self.path.write_text(self.text, "utf-8")
+        if self.executable:
+            self.path.chmod(0o755)
+
+
+def is_ours(text: str) -> bool:
+    """Whether a file was put there by vudissect, and neither written by somebody else nor rewritten by Wireshark."""
+    return any(_MARK in line for line in text.splitlines()[:_LINES_WITH_MARK])
 
 
 def pieces(folders: str, python: str) -> tuple[Piece, ...]:
@@ -35,6 +50,7 @@ def pieces(folders: str, python: str) -> tuple[Piece, ...]:
     configuration = Path(known["Personal configuration"])
     extcap = Path(known.get("Personal Extcap path", configuration / "extcap"))
     return (
+        Piece(Path(known["Personal Lua Plugins"]) / NAME, plugin()),
         Piece(extcap / LAUNCHER, launcher(python), executable=True),
         *(Piece(configuration / "profiles" / profile.NAME / name, text) for name, text in profile.files().items()),
     )
