@@ -98,15 +98,21 @@ def test_somebody_elses_plugin_is_replaced_only_if_told(home: Home) -> None:
     assert (status, output.count("replaced")) == (0, 1)
 
 
-def test_what_wireshark_has_rewritten_stays(home: Home) -> None:
+def test_settings_that_were_changed_stay_unless_told(home: Home) -> None:
     home.vudissect("install")
     preferences = home.folder / ".config/wireshark/profiles/vhost-user/preferences"
     preferences.write_text("# Configuration file for Wireshark 4.0.17.\n#\n# made by vudissect\n")
 
-    _, output, _ = home.vudissect("uninstall")
+    status, output, _ = home.vudissect("install")
+    assert (status, output.count("up to date")) == (0, 4)
+    assert f"left alone  {preferences}: changed since; --force replaces it" in output
 
-    assert f"left in place  {preferences}: somebody has changed it" in output
+    _, output, _ = home.vudissect("uninstall")
+    assert f"left alone  {preferences}" in output
     assert home.files() == {str(preferences.relative_to(home.folder))}
+
+    home.vudissect("install", "--force")
+    assert "gui.column.format" in preferences.read_text()
 
 
 def test_a_link_into_a_checkout_is_replaced_and_not_written_through(home: Home) -> None:

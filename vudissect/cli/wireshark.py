@@ -20,17 +20,19 @@ def command() -> None:
 def install(force: bool) -> None:
     """Put the plugin, the profile and the interface into your folders of Wireshark."""
     with clear_errors("wireshark"):
-        wanted = _pieces()
-        strange = [piece for piece in wanted if (text := piece.present()) is not None and not is_ours(text)]
-        if strange and not force:
-            fail(f"{strange[0].path} is there and is not of vudissect: --force replaces it")
-        for piece in wanted:
-            before = piece.present()
-            if before == piece.text:
+        wanted = [(piece, piece.present()) for piece in _pieces()]
+        changed = {piece for piece, text in wanted if text is not None and not is_ours(text)} if not force else set()
+        strange = next((piece for piece in changed if not piece.personal), None)
+        if strange is not None:
+            fail(f"{strange.path} is there and is not of vudissect: --force replaces it")
+        for piece, before in wanted:
+            if piece in changed:
+                click.echo(f"left alone  {piece.path}: changed since; --force replaces it")
+            elif before == piece.text:
                 click.echo(f"up to date  {piece.path}")
-                continue
-            piece.write()
-            click.echo(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
+            else:
+                piece.write()
+                click.echo(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
     click.echo("Start Wireshark anew; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
 
 
@@ -43,10 +45,10 @@ def uninstall() -> None:
             if text is None:
                 continue
             if not is_ours(text):
-                click.echo(f"left in place  {piece.path}: somebody has changed it")
+                click.echo(f"left alone  {piece.path}: it was changed or is not of vudissect")
                 continue
             piece.path.unlink()
-            click.echo(f"removed  {piece.path}")
+            click.echo(f"removed     {piece.path}")
             with suppress(OSError):
                 # The folder of the profile, or of the plugin, if nothing else is in it.
                 piece.path.parent.rmdir()

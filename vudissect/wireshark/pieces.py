@@ -13,11 +13,12 @@ _LINES_WITH_MARK: Final = 2
 
 
 class Piece(NamedTuple):
-    """A file to install."""
+    """A file to install. What is `personal` Wireshark rewrites when people change their settings."""
 
     path: Path
     text: str
     executable: bool = False
+    personal: bool = False
 
     def present(self) -> str | None:
         """What is in its place; None if nothing is."""
@@ -52,5 +53,8 @@ def pieces(folders: str, python: str) -> tuple[Piece, ...]:
     return (
         Piece(Path(known["Personal Lua Plugins"]) / NAME, plugin()),
         Piece(extcap / LAUNCHER, launcher(python), executable=True),
-        *(Piece(configuration / "profiles" / profile.NAME / name, text) for name, text in profile.files().items()),
+        *(
+            Piece(configuration / "profiles" / profile.NAME / name, text, personal=True)
+            for name, text in profile.files().items()
+        ),
     )
