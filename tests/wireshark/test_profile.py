@@ -70,6 +70,12 @@ def test_every_packet_of_a_healthy_session_has_a_color_and_none_that_warns(tshar
     assert not {rule.name for rule in COLORING_RULES[:4]} & set(names)
 
 
+def test_every_way_to_fail_is_seen() -> None:
+    failed = next(rule for rule in COLORING_RULES if rule.name.endswith("request failed"))
+
+    assert failed.filter == "vhost_user.result > 0 || vhost_user.device_state.error > 0"
+
+
 def test_what_the_table_groups_is_in_one_group() -> None:
     rings = next(rule for rule in COLORING_RULES if rule.name.endswith("ring is set up"))
     wanted = {row.name for row in UPSTREAM.messages if row.effect in (Effect.SET_KICK, Effect.SET_RING_SIZE)}

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel
+from vudissect.spec.model import Channel, Meaning
+from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM
+from vudissect.wireshark.names import field_name, joined, subject
 
 NAME: Final = "vhost-user"
 """The name of the profile, as in `wireshark -C vhost-user`."""
@@ -108,6 +110,19 @@ def _messages(*effects: Effect) -> str:
     return f"vhost_user.message in {{{', '.join(json.dumps(name) for name in names)}}}"
 
 
+def _failures() -> str:
+    """A filter for the answers that say that the request failed."""
+    names: dict[str, None] = {}
+    for layout in (ACK, *(layout for row in UPSTREAM.messages for layout in row.reply)):
+        if layout.failure:
+            word = layout.fields[0]
+            parts = [part.name for part in word.parts if part.meaning is Meaning.STATUS_CODE]
+            names |= dict.fromkeys(
+                [joined(subject(layout), part) for part in parts] or [field_name(subject(layout), word)]
+            )
+    return " || ".join(f"{name} > 0" for name in names)
+
+
 def _field(name: str) -> str:
     return f"%Cus:{name}:0:R"
 
@@ -125,7 +140,7 @@ COLUMNS = (
 # The first that fits counts, so what is wrong comes first.
 COLORING_RULES = (
     ColoringRule("vhost-user: malformed", "vhost_user.problem", (164, 0, 0), (255, 252, 156)),
-    ColoringRule("vhost-user: request failed", "vhost_user.result > 0", (204, 0, 0), (255, 255, 255)),
+    ColoringRule("vhost-user: request failed", _failures(), (204, 0, 0), (255, 255, 255)),
     ColoringRule("vhost-user: never answered", _UNANSWERED, (206, 92, 0), (255, 255, 255)),
     ColoringRule("vhost-user: against a rule", "vhost_user.rule", (252, 175, 62)),
     ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (211, 215, 207)),
