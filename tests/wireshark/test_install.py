@@ -47,7 +47,7 @@ def test_everything_is_there_for_wireshark_after_install(home: Home) -> None:
     status, output, _ = home.vudissect("install")
 
     assert status == 0
-    assert output.count("installed") == 5
+    assert output.count("installed") == 6
     _, interfaces, _ = home.run("tshark", "-D")
     assert f"{INTERFACE} (vhost-user proxy)" in interfaces
     _, fields, _ = home.run("tshark", "-G", "fields")
@@ -59,7 +59,7 @@ def test_uninstall_leaves_nothing(home: Home) -> None:
 
     status, output, _ = home.vudissect("uninstall")
 
-    assert (status, output.count("removed")) == (0, 5)
+    assert (status, output.count("removed")) == (0, 6)
     assert home.files() == set()
     assert not (home.folder / ".config/wireshark/profiles/vhost-user").exists()
 
@@ -69,7 +69,7 @@ def test_to_install_again_changes_nothing(home: Home) -> None:
 
     _, output, _ = home.vudissect("install")
 
-    assert output.count("up to date") == 5
+    assert output.count("up to date") == 6
 
 
 def test_an_older_one_of_ours_is_replaced(home: Home) -> None:
@@ -104,7 +104,7 @@ def test_settings_that_were_changed_stay_unless_told(home: Home) -> None:
     preferences.write_text("# Configuration file for Wireshark 4.0.17.\n#\n# made by vudissect\n")
 
     status, output, _ = home.vudissect("install")
-    assert (status, output.count("up to date")) == (0, 4)
+    assert (status, output.count("up to date")) == (0, 5)
     assert f"left alone  {preferences}: changed since; --force replaces it" in output
 
     _, output, _ = home.vudissect("uninstall")
@@ -162,7 +162,7 @@ def test_everything_goes_where_wireshark_looks_for_it(listing: str, extcap: str)
     assert [(str(piece.path), piece.executable) for piece in pieces(listing, "/usr/bin/python3")] == [
         ("/home/me/.local/lib/wireshark/plugins/vhost_user.lua", False),
         (f"{extcap}/vudissect-extcap", True),
-        *((f"{profile}/{name}", False) for name in ("preferences", "colorfilters", "dfilter_buttons")),
+        *((f"{profile}/{name}", False) for name in ("preferences", "colorfilters", "dfilter_buttons", "hosts")),
     ]
 
 

@@ -55,6 +55,13 @@ def test_it_loads_and_its_columns_appear(tshark: Tshark) -> None:
     assert len(COLUMNS) == 7
 
 
+def test_the_sides_have_their_names_even_where_a_capture_has_lost_them(tshark: Tshark, tmp_path: Path) -> None:
+    edited = tmp_path / "edited.pcapng"
+    subprocess.run(["editcap", "-r", CAPTURE, edited, "2"], check=True, capture_output=True)
+
+    assert "front-end → back-end" in tshark.run(capture=edited)
+
+
 @pytest.mark.parametrize("selection", [*COLORING_RULES, *BUTTONS], ids=lambda selection: selection[0])
 def test_every_filter_is_understood(tshark: Tshark, selection: tuple[str, str], tmp_path: Path) -> None:
     empty = tmp_path / "empty.pcapng"

@@ -1,4 +1,4 @@
-"""A profile for Wireshark: columns, coloring rules and filter buttons for what the plugin shows.
+"""A profile for Wireshark: columns, coloring rules, filter buttons and names for what the plugin shows.
 
 `python -m vudissect.wireshark.profile FOLDER` writes its files.
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from vudissect.capture.packet import ADDRESSES, PROXY_ADDRESS
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Channel, Meaning
 from vudissect.spec.payloads import ACK
@@ -169,14 +170,19 @@ BUTTONS = (
 
 def files() -> dict[str, str]:
     """The files of the profile by name."""
-    return {"preferences": _preferences(), "colorfilters": _coloring_rules(), "dfilter_buttons": _buttons()}
+    return {
+        "preferences": _preferences(),
+        "colorfilters": _coloring_rules(),
+        "dfilter_buttons": _buttons(),
+        "hosts": _hosts(),
+    }
 
 
 def _preferences() -> str:
     columns = ",\n\t".join(f'"{column.title}", "{column.format}"' for column in COLUMNS)
     return (
         f"{_FIRST_LINE}gui.column.format:\n\t{columns}\n"
-        # Captures bring names for their addresses; nobody else is to be asked.
+        # The addresses in captures have names, which Wireshark only shows if told to; nobody else is to be asked.
         "nameres.network_name: TRUE\nnameres.use_external_name_resolver: FALSE\n"
     )
 
@@ -198,6 +204,12 @@ def _buttons() -> str:
         for button in BUTTONS
     )
     return _FIRST_LINE + "".join(lines)
+
+
+def _hosts() -> str:
+    """The names of the addresses in captures, which bring them along, but lose them in editcap and mergecap."""
+    named = (*ADDRESSES.values(), PROXY_ADDRESS)
+    return _FIRST_LINE + "".join(f"{'.'.join(map(str, address))} {name}\n" for address, name in named)
 
 
 def _quoted(text: str) -> str:
