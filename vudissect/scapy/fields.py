@@ -41,6 +41,7 @@ from vudissect.spec.model import Field as Row
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.header import ByteOrder, struct_of
 
+# Scapy has no type of its own for all that can stand in a layer's list of fields.
 AnyField = Any
 LayerOf = Callable[[Layout], type[Packet]]
 
