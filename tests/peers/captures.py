@@ -29,8 +29,8 @@ class Package:
 class Capture:
     """One capture: `quick` if `make test` records it anew, else `make test-peers` does.
 
-    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version. `resumed`: it
-    begins where the front-end already runs, so that one that has just been started says something else.
+    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version. `resumed`: the
+    front-end goes on with a device that was in use, so that one that has just been started says something else.
     """
 
     situation: Situation[Any, Any, Any]
@@ -87,7 +87,7 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
     "qemu-7.2-blk-qsd-relay-restarted": replace(_disk(RelayKilled(second=True)), resumed=True),
     "qemu-7.2-blk-qsd-migration-source": _disk(MovesAway(), quick=False),
-    "qemu-7.2-blk-qsd-migration-destination": _disk(Arrives(), quick=False),
+    "qemu-7.2-blk-qsd-migration-destination": replace(_disk(Arrives(), quick=False), resumed=True),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),
@@ -102,7 +102,7 @@ CAPTURES: dict[str, Capture] = {
     "qemu-10.0-blk-qsd-memory-hotplug": _disk_10(MemoryPlugged()),
     "qemu-10.0-blk-qsd-back-end-killed": _disk_10(BackEndKilled()),
     "qemu-10.0-blk-qsd-migration-source": _disk_10(MovesAway()),
-    "qemu-10.0-blk-qsd-migration-destination": _disk_10(Arrives()),
+    "qemu-10.0-blk-qsd-migration-destination": replace(_disk_10(Arrives()), resumed=True),
     "qemu-10.0-blk-qsd-7.2": replace(_disk(Disk(front=_TRIXIE), quick=False), packages=(*_GUEST_10, _TOOLS)),
     "qemu-7.2-blk-qsd-10.0": replace(_disk(Disk(back=_TRIXIE), quick=False), packages=(*_GUEST, _TOOLS_10)),
     "qemu-10.0-fs-virtiofsd-1.13": Capture(

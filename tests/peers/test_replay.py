@@ -1,11 +1,13 @@
 """Every capture against the programs that it was made with: one side played, the other real."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.peers.captures import CAPTURES, path_of
 from tests.peers.situations.situation import BACK, FRONT
+from vudissect.compare.outcome import Value
 from vudissect.compare.policy import CLOSE, CONNECTION, IGNORED
 from vudissect.render.replay import report
 from vudissect.render.style import Style
@@ -30,24 +32,26 @@ from vudissect.wire.fields import to_fields
 pytestmark = pytest.mark.peers
 
 _PATIENCE = Options(timeout=20)
+_TO_THE_END = Options(timeout=20, keep_going=True)
 # A back-end that was killed then is not killed now, and goes on when it is called again.
 _NOBODY_IS_KILLED = Policy([Override(CONNECTION, CLOSE, IGNORED)])
 
 
 def before_anything_is_done(capture: str, side: Side) -> int | None:
     """The frame up to which a real peer does what it did without any data in the rings."""
-    session = Session(known=load(str(path_of(capture)), side).known)
+    recorded = load(str(path_of(capture)), side)
     frame = None
-    for event in session.events(load(str(path_of(capture)), side).records):
+    for event in Session(known=recorded.known).events(recorded.records):
         message = event.message
         if message is None or message.row is None or message.layout is None:
             continue
-        fields = to_fields(message.layout, message.values)
+        if message.reply:
+            frame = event.record.frame
+            continue
+        effect, fields = message.row.effect, to_fields(message.layout, message.values)
         # Where it asks for an address of the guest's, it has found a buffer.
-        asks = event.record.channel is Channel.BACKEND and message.row.effect is Effect.UPDATE_IOTLB
-        stops = message.row.effect is Effect.STOP_RING or (
-            message.row.effect is Effect.ENABLE_RING and not fields["num"]
-        )
+        asks = event.record.channel is Channel.BACKEND and effect is Effect.UPDATE_IOTLB
+        stops = effect is Effect.STOP_RING or (effect is Effect.ENABLE_RING and not fields["num"])
         if asks or (stops and side is Side.BACK_END):
             return frame
         frame = event.record.frame
@@ -64,10 +68,14 @@ def played(capture: str, side: Side, meeting: Meeting) -> Outcome:
     return outcome
 
 
-QUICK = [name for name, capture in CAPTURES.items() if capture.quick]
+def of(names: Iterable[str]) -> pytest.MarkDecorator:
+    marks = {True: (), False: (pytest.mark.peers_slow,)}
+    return pytest.mark.parametrize(
+        "capture", [pytest.param(name, marks=marks[CAPTURES[name].quick], id=name) for name in names]
+    )
 
 
-@pytest.mark.parametrize("capture", QUICK)
+@of(CAPTURES)
 def test_the_back_end_answers_as_it_did(capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     situation = CAPTURES[capture].situation
     monkeypatch.chdir(tmp_path)
@@ -82,7 +90,7 @@ def test_the_back_end_answers_as_it_did(capture: str, tmp_path: Path, monkeypatc
     assert outcome.received > 0
 
 
-@pytest.mark.parametrize("capture", [name for name in QUICK if not CAPTURES[name].resumed])
+@of(name for name in CAPTURES if not CAPTURES[name].resumed)
 def test_the_front_end_gets_through_its_start(capture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     situation = CAPTURES[capture].situation
     monkeypatch.chdir(tmp_path)
@@ -95,3 +103,39 @@ def test_the_front_end_gets_through_its_start(capture: str, tmp_path: Path, monk
 
     assert outcome.ok
     assert outcome.received > 0
+
+
+def differences(outcome: Outcome) -> list[tuple[str, str, Value, Value]]:
+    return [
+        (difference.message, difference.field, difference.expected, difference.got)
+        for difference in outcome.differences
+    ]
+
+
+@pytest.mark.peers_slow
+def test_another_version_of_the_back_end_differs_in_what_it_does_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with CAPTURES["qemu-10.0-blk-qsd"].situation.back_end(tmp_path, BACK):
+        outcome = replay(script("qemu-7.2-blk-qsd", Side.FRONT_END), Calling.at(BACK), None, _TO_THE_END)
+
+    # libvhost-user has room for more memory regions since 2024-03.
+    assert differences(outcome) == [("GET_MAX_MEM_SLOTS", "slots", 32, 509)]
+    assert outcome.unplayed == []
+
+
+@pytest.mark.peers_slow
+def test_another_version_of_the_front_end_differs_in_what_it_does_differently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Waiting.at(FRONT) as meeting, CAPTURES["qemu-10.0-blk-qsd"].situation.front_end(tmp_path, FRONT):
+        outcome = replay(script("qemu-7.2-blk-qsd", Side.BACK_END), meeting, None, _TO_THE_END)
+
+    # The firmware takes the whole ring; QEMU waits for a ring to be enabled since 8.2 (d7dc0682f5).
+    assert differences(outcome) == [
+        ("SET_VRING_NUM", "num", 128, 256),
+        ("SET_VRING_ENABLE", "flags.need_reply", 0, 1),
+    ]
+    assert outcome.unplayed == []
