@@ -382,7 +382,7 @@ layouts = {
 {name="memory table (eight slots)",size=264,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=94},{n="padding",o=4,z=4,m="PADDING",f=95,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=96},{n="size",o=8,z=8,m="SIZE",f=97},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=98},{n="mmap_offset",o=24,z=8,m="OFFSET",f=99}},count=8,is_region=true},deviation=true,size_text="264"},
 {name="log area",size=16,fixed=16,fields={{n="mmap_size",o=0,z=8,m="SIZE",f=106},{n="mmap_offset",o=8,z=8,m="OFFSET",f=107}},size_text="16"},
 {name="log address",size=8,fixed=8,fields={{n="log_addr",o=0,z=8,m="GUEST_ADDRESS",f=108}},bare=true,size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="value",o=0,z=8,m="NUMBER",f=109}},size_text="8"},
+{name="u64",size=8,fixed=8,fields={{n="value",o=0,z=8,m="LEFTOVER",f=109}},size_text="8"},
 {name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=110},{n="num",o=4,z=4,m="NUMBER",f=111}},size_text="8"},
 {name="vring address",size=40,fixed=40,fields={{n="index",o=0,z=4,m="RING",f=110},{n="flags",o=4,z=4,m="FLAGS",f=112,w=3},{n="desc",o=8,z=8,m="RING_ADDRESS",f=115},{n="used",o=16,z=8,m="RING_ADDRESS",f=116},{n="avail",o=24,z=8,m="RING_ADDRESS",f=117},{n="log",o=32,z=8,m="GUEST_ADDRESS",f=118}},size_text="40"},
 {name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=110},{n="num",o=4,z=4,m="RING_BASE",f=111}},size_text="8"},
@@ -1476,9 +1476,13 @@ function numbers.part(lo, hi, low, width)
   return lo, hi % floor(2 ^ (width - 32))
 end
 
+local UNITS_OF_BITS = {}
+for bit = 0, 31 do
+  UNITS_OF_BITS[bit], UNITS_OF_BITS[bit + 32] = floor(2 ^ bit), floor(2 ^ bit)
+end
+
 function numbers.has_bit(lo, hi, bit)
-  if bit >= 32 then return floor(hi / 2 ^ (bit - 32)) % 2 == 1 end
-  return floor(lo / 2 ^ bit) % 2 == 1
+  return floor((bit >= 32 and hi or lo) / UNITS_OF_BITS[bit]) % 2 == 1
 end
 
 -- Whether a <= b.
@@ -1733,10 +1737,14 @@ local record = {}
 local HEADER = 48
 local DESCRIPTOR = 32
 
--- Where the parts of a descriptor are, for the tree: name, offset, size.
 record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
+local has_bit = numbers.has_bit
+local LOST, BIG_ENDIAN, LATE = 0, 5, 6
+
+-- The same table for all records: one is done with before the next one comes.
+local this = {}
 
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
 function record.parse(s)
@@ -1749,20 +1757,18 @@ function record.parse(s)
   if version == 0 or length < HEADER then return nil, "the record header makes no sense" end
   if channel > 2 or sender > 2 then return nil, "the channel or the sender does not exist" end
   local count = n1 + n2 * 256
-  local this = {
-    version = version,
-    kind = kind,
-    header_length = length,
-    channel = channel,
-    sender = sender,
-    marks = marks_low + marks_high * 256,
-    connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216,
-    count = count,
-    descriptors = NO_DESCRIPTORS,
-    at = length + 1,
-  }
+  local marks = marks_low + marks_high * 256
+  this.kind, this.channel, this.sender, this.marks, this.count = kind, channel, sender, marks, count
+  this.connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216
+  this.descriptors, this.at = NO_DESCRIPTORS, length + 1
+  if marks == 0 then
+    this.is_big, this.is_lost, this.is_late = false, false, false
+  else
+    this.is_big, this.is_lost = has_bit(marks, 0, BIG_ENDIAN), has_bit(marks, 0, LOST)
+    this.is_late = has_bit(marks, 0, LATE)
+  end
   if count > 0 then
-    local problem = record.descriptors(s, this)
+    local problem = record.descriptors(s)
     if problem then return nil, problem end
   elseif #s < length then
     return nil, "the record header is cut short"
@@ -1770,8 +1776,8 @@ function record.parse(s)
   return this
 end
 
--- Reads the descriptors of a record; what is wrong with them, or nil.
-function record.descriptors(s, this)
+-- Reads the descriptors of the record at hand; what is wrong with them, or nil.
+function record.descriptors(s)
   local found, at = {}, this.at
   for place = 1, this.count do
     if #s < at + DESCRIPTOR - 1 then return "the descriptors are cut short" end
@@ -2117,6 +2123,7 @@ local function connect(of, frame)
     told = {},
     asked = {},
     lost_sync = {},
+    open_gates = {},
   }
   connections[of] = connection
   histories[of] = histories[of] or { frames = {}, views = {} }
@@ -2147,6 +2154,7 @@ function session.owes_reply(connection, row, need_reply)
   local answer = row.answer
   if answer == "ALWAYS" then return true end
   if answer == "NEVER" then return false end
+  if answer == "ON_REQUEST" and not need_reply then return false end
   if answer == "IF_LOG_SHMFD" and session.has(connection, "LOG_SHMFD") then return true end
   if answer == "IF_POSTCOPY" and connection.postcopy == "listening" then return true end
   if answer == "IF_REPLY_ALL" and session.has(connection, "REPLY_ALL") then return true end
@@ -2198,8 +2206,9 @@ local function answer(waiting, id, frame)
   else
     request = overtaking(waiting, id, frame)
   end
-  if request and request.row then
-    waiting.answered[id] = { request, frame }
+  if request and request.message.row then
+    request.answered_in = frame
+    waiting.answered[id] = request
     waiting.any_answered = true
   end
   return request
@@ -2384,6 +2393,13 @@ end
 
 -- Frames -------------------------------------------------------------------------------------------------------------
 
+-- How the info column names a connection but the first.
+local latest_prefix, latest_number = "", 0
+function session.prefix(of)
+  if of ~= latest_number then latest_prefix, latest_number = string.format("c%d ", of), of end
+  return latest_prefix
+end
+
 -- The connection of a frame, which becomes known by being named.
 function session.connection(of, frame) return connections[of] or connect(of, frame) end
 
@@ -2419,8 +2435,7 @@ function session.message(connection, frame, message, this, s)
   if owed or not row or message.need_reply then
     local lo, hi = record.forwarded(s)
     ask(waiting, {
-      frame = frame, id = message.id, row = row, owed = owed, name = message.name, need_reply = message.need_reply,
-      channel = message.channel, lo = lo, hi = hi,
+      frame = frame, id = message.id, message = message, owed = owed, lo = lo, hi = hi,
     })
   else
     waiting.unasked[message.id] = frame
@@ -2800,7 +2815,6 @@ end
 
 -- What all appearances of a message have in common under one view; worked out once for equal ones.
 local function beginning(message, view)
-  if message.view == view then return message.text end
   local told = message.is_reply and message.name .. " ->" or message.name
   if message.layout then
     local said = contents(message, view)
@@ -2855,8 +2869,8 @@ end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = beginning(message, view)
-  if this.connection > 1 then told = "c" .. format("%d", this.connection) .. " " .. told end
+  local told = message.view == view and message.text or beginning(message, view)
+  if this.connection > 1 then told = session.prefix(this.connection) .. told end
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
@@ -2913,7 +2927,7 @@ local EVENTS = {
 -- What the proxy noted; `details` by key.
 function text.event(this, details)
   local told = printable(EVENTS[this.kind](this, details))
-  if this.connection > 1 then return "c" .. format("%d", this.connection) .. " " .. told end
+  if this.connection > 1 then return session.prefix(this.connection) .. told end
   return told
 end
 
@@ -2935,7 +2949,6 @@ local SECOND = 1000000000
 local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
 -- Above every number ever given out, and below any small number read in the wrong order.
 local LARGEST_REQUEST = 1100
-local LOST, CUT, LATE = 0, 1, 6
 
 local by_id, error_bit = {}, nil
 for place, rule in ipairs(T.rules) do by_id[rule.id] = place end
@@ -3052,7 +3065,7 @@ local NOTHING = {}
 local function descriptors(connection, frame, message, this)
   local row, layout, carried = message.row, message.layout, this.count
   local taken = (message.is_reply and row.reply_fds or not message.is_reply and row.fds) or NOTHING
-  local is_bare, is_lost = layout and layout.bare, has_bit(this.marks, 0, LOST)
+  local is_bare, is_lost = layout and layout.bare, this.is_lost
   local least, most = taken.least or 0, taken.most or 0
   if carried > 0 then
     local elsewhere = not message.is_reply and (row.effect == "REMOVE_MEMORY" or row.effect == "SET_LOG")
@@ -3098,8 +3111,9 @@ local function what_is_there(offered, acked, phase, from_start)
 end
 
 local function gate(connection, frame, message)
-  local needed, view = message.row.gate, connection.view
-  if not needed then return end
+  local row, view = message.row, connection.view
+  local needed = row.gate
+  if not needed or connection.open_gates[row] == view then return end
   local from_start, phase, missing = session.from_start(connection), needed.phase, {}
   if needed.virtio and not view.acked then phase = "offered" end
   local function look(names, bits, there)
@@ -3111,7 +3125,10 @@ local function gate(connection, frame, message)
   end
   look(needed.protocol, session.dialect.bits, what_is_there(view.protocol_offered, view.protocol_acked, phase, from_start))
   look(needed.virtio, T.features, what_is_there(view.offered, view.acked, phase, from_start))
-  if #missing > 0 and first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
+  if #missing == 0 then
+    -- It stays open until something is negotiated anew.
+    connection.open_gates[row] = view
+  elseif first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
     tell(connection, frame, "VU-NEG-06",
       format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
   end
@@ -3124,19 +3141,20 @@ local function stray(connection, frame, message)
   if not session.from_start(connection) and not waiting.any_answered or #message.data < decode.HEADER then return end
   local answered, unasked = waiting.answered[message.id], waiting.unasked[message.id] or 0
   local id, told
-  if answered and answered[1].frame > unasked then
-    local request = answered[1]
-    if request.row.answer == "ALWAYS" and request.need_reply then
-      id, told = "VU-RPL-07", format("%s (#%d) has its answer in #%d and is acknowledged on top", request.name, request.frame, answered[2])
+  if answered and answered.frame > unasked then
+    local asked = answered.message
+    if asked.row.answer == "ALWAYS" and asked.need_reply then
+      id, told = "VU-RPL-07", "%s (#%d) has its answer in #%d and is acknowledged on top"
     else
-      id, told = "VU-RPL-02", format("%s (#%d) was answered in #%d and is answered again", request.name, request.frame, answered[2])
+      id, told = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
     end
+    told = format(told, asked.name, answered.frame, answered.answered_in)
   elseif unasked > 0 then
     id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
   else
     local due = session.owed(waiting)[1]
     if due then
-      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.name, due.frame, message.name)
+      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
     else
       id, told = "VU-RPL-12", format("%s is answered, but was never sent, and no answer is due", message.name)
     end
@@ -3155,30 +3173,56 @@ local function answer(connection, frame, message, s)
     local lo, hi = decode.value(message, layout.fields[1])
     lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
     if lo ~= 0 or hi ~= 0 then
-      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.name, request.frame, numbers.decimal(lo, hi)))
+      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.message.name, request.frame, numbers.decimal(lo, hi)))
     end
   end
   local row = message.row
   if row and not layout then
     local lo, hi = record.length(s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
-      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.name, request.frame, message.problem))
+      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
   elseif row and row.effect == "SET_LOG" and layout.name ~= "log area"
-    and session.owes_reply(connection, row, false) and request.need_reply then
-    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.name, request.frame, message.size))
+    and session.owes_reply(connection, row, false) and request.message.need_reply then
+    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
+end
+
+-- Whether nothing can be wrong with a message but what the state or its descriptors make of it; worked out once for
+-- equal messages.
+local function is_regular(message)
+  local row, layout = message.row, message.layout
+  if not row or not layout or message.problem or has_error_bit(message) then return false end
+  if message.reserved ~= 0 or message.has_reply_flag ~= message.is_reply then return false end
+  if message.is_reply then
+    if message.need_reply or row.reply_fds or row.effect == "SET_LOG" then return false end
+    if not layout.failure then return true end
+    local lo, hi = decode.value(message, layout.fields[1])
+    lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
+    return lo == 0 and hi == 0
+  end
+  local taken = row.fds
+  return not (taken and (taken.least or taken.per or taken.unless)) and not message.need_reply
 end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
+  if message.is_regular == nil then message.is_regular = is_regular(message) end
+  if message.is_regular and this.count == 0 and not this.is_lost and not this.is_late then
+    if message.is_reply then
+      if connection.request or connection.lost_sync[message.channel] then return end
+    else
+      gate(connection, frame, message)
+      return
+    end
+  end
   local is_header = message.row and message.channel ~= 2
   if message.is_reply and connection.lost_sync[message.channel] then return end
   if message.is_reply then answer(connection, frame, message, s) end
   if not message.row and not message.is_reply then number_known(connection, frame, message) end
   if is_header then header(connection, frame, message) end
   size(connection, frame, message, s)
-  if has_bit(this.marks, 0, LOST) then
+  if this.is_lost then
     tell(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
   end
   if has_error_bit(message) then
@@ -3188,7 +3232,7 @@ function rules.message(connection, frame, message, this, s)
     descriptors(connection, frame, message, this)
     if not message.is_reply then gate(connection, frame, message) end
   end
-  if has_bit(this.marks, 0, LATE) then
+  if this.is_late then
     tell(connection, frame, "VU-FD-09", format("the descriptors of %s came behind the first byte of its header", message.name))
   end
 end
@@ -3207,7 +3251,7 @@ function rules.closed(connection, frame, this, details, owed, s)
   for channel = 0, 2 do
     local waiting = {}
     for _, request in ipairs(owed) do
-      if request.channel == channel then waiting[#waiting + 1] = request end
+      if request.message.channel == channel then waiting[#waiting + 1] = request end
     end
     local before = connection.closed[channel]
     if #waiting == 0 and before then
@@ -3221,21 +3265,21 @@ function rules.closed(connection, frame, this, details, owed, s)
   end
   local view = connection.view
   local early = owed[1]
-  if early and early.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
+  if early and early.message.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
     and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
     and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
-    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.name)
+    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
   end
   local other = waits[1] or waits[2]
   if waits[0] and other and in_vain(waits[0]) and in_vain(other) then return end -- both wait for each other: VU-RPL-10
   for channel = 0, 2 do
     local waiting = waits[channel]
     local request = waiting and waiting[1]
-    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.row.may_take_long then
-      if session.owes_reply(connection, request.row, false) then
-        tell(connection, request.frame, "VU-RPL-03", request.name .. " never got its answer")
+    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.message.row.may_take_long then
+      if session.owes_reply(connection, request.message.row, false) then
+        tell(connection, request.frame, "VU-RPL-03", request.message.name .. " never got its answer")
       else
-        tell(connection, request.frame, "VU-RPL-04", request.name .. " never got its acknowledgement")
+        tell(connection, request.frame, "VU-RPL-04", request.message.name .. " never got its acknowledgement")
       end
     end
   end
@@ -3563,8 +3607,8 @@ function tree.event(root, tvb, s, this, details, frame)
   for _, request in ipairs(session.left[frame] or {}) do
     local left = root:add(F["unanswered.request"], request.frame)
     left:set_generated()
-    left:append_text(" " .. request.name)
-    left:add_proto_expert_info(fields.unanswered, format("%s (#%d) was never answered", request.name, request.frame))
+    left:append_text(" " .. request.message.name)
+    left:add_proto_expert_info(fields.unanswered, format("%s (#%d) was never answered", request.message.name, request.frame))
   end
 end
 
@@ -3583,7 +3627,7 @@ local protocol = fields.protocol
 
 -- Equal messages are decoded once. What is long or was cut short is not worth keeping.
 local MOST_KEPT, LONGEST_KEPT = 4096, 512
-local MESSAGE, BIG_ENDIAN = 1, 5
+local MESSAGE = 1
 
 local kept, kept_count, latest, dissector
 
@@ -3597,7 +3641,7 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, is_big = s:sub(this.at), numbers.has_bit(this.marks, 0, BIG_ENDIAN)
+  local data, is_big = s:sub(this.at), this.is_big
   local lo, hi = record.length(s)
   if hi ~= 0 or lo ~= #data or lo > LONGEST_KEPT then
     return decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)

@@ -11,8 +11,9 @@ import click
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
+from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.errors import clear_errors
 from vudissect.cli.reading import session_for, until_truncated
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
@@ -23,8 +24,7 @@ from vudissect.render.transcript import Transcript
 from vudissect.session.event import Event
 from vudissect.session.filter import Filter
 from vudissect.session.session import Session
-from vudissect.spec.devices import DEVICES, device_by_name
-from vudissect.spec.model import Channel, Device, Side
+from vudissect.spec.model import Channel, Side
 
 _LINES_AT_ONCE = 256
 
@@ -65,7 +65,7 @@ def command(
     contents and descriptors, and for a reply the request that it answers and how long that took. A descriptor keeps
     its name (evt#3) throughout; + marks its first appearance.
     """
-    told = _device(device)
+    told = known_device(device)
     speaks = known_dialect(dialect) if dialect is not None else None
     wanted = Filter(
         names,
@@ -89,16 +89,6 @@ def command(
             transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times, verdict=session.dialect)
             lines = _text(judged, transcript, session, linter)
         _write(lines, 1 if live else _LINES_AT_ONCE)
-
-
-def _device(name: str | None) -> Device | None:
-    if name is None:
-        return None
-    device = device_by_name(name)
-    if device is None:
-        known = ", ".join(device.name for device in DEVICES if device.config.fields)
-        fail(f"unknown device type {name!r}; known are {known}")
-    return device
 
 
 def _text(judged: Iterable[Judged], transcript: Transcript, session: Session, linter: Linter) -> Iterator[str]:

@@ -6,7 +6,18 @@ from contextlib import suppress
 
 import click
 
-from vudissect.cli.errors import clear_errors, fail
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.cli.devices import known_device
+from vudissect.cli.dialects import known_dialect
+from vudissect.cli.errors import FINDINGS, clear_errors, fail
+from vudissect.cli.reading import until_truncated
+from vudissect.render.units import printable
+from vudissect.session.session import Session
+from vudissect.spec.table import UPSTREAM
+from vudissect.wireshark.check import CheckError, compare, tshark_frames
+from vudissect.wireshark.expected import expected
+from vudissect.wireshark.generate import plugin
 from vudissect.wireshark.pieces import Piece, is_ours, pieces
 
 
@@ -59,6 +70,42 @@ def path() -> None:
     """Print where everything goes."""
     for piece in _pieces():
         click.echo(piece.path)
+
+
+@command.command()
+def generate() -> None:
+    """Print the plugin, as it is made from the message table."""
+    with clear_errors("wireshark"):
+        click.echo(plugin(), nl=False)
+
+
+@command.command()
+@click.argument("file")
+@click.option("--dialect", metavar="NAME", default=UPSTREAM.key, help="The dialect that both are told.")
+@click.option("--device", metavar="TYPE", help="The device type that both are told, instead of a guess.")
+def check(file: str, dialect: str, device: str | None) -> None:
+    """Compare what tshark shows of the capture FILE with what is decoded here: every field of every frame."""
+    speaks, told = known_dialect(dialect), known_device(device)
+    options = ["-o", f"vhost_user.dialect:{speaks.key}"]
+    options += ["-o", f"vhost_user.device:{told.name}"] if told is not None else []
+    frames = fields = different = 0
+    with clear_errors(file), open_capture(file) as stream:
+        session = Session(told, protocol=speaks.protocol)
+        try:
+            for event, differences in compare(
+                tshark_frames(file, *options), session.events(until_truncated(read_capture(stream))), printable
+            ):
+                frames += 1
+                fields += sum(1 for _ in expected(event))
+                different += len(differences)
+                for difference in differences:
+                    ours, theirs = (", ".join(map(str, values)) or "none" for values in difference[2:])
+                    click.echo(f"#{difference.frame} {difference.field}: ours {ours}, tshark's {theirs}")
+        except CheckError as error:
+            fail(f"{file}: {error}")
+    click.echo(f"{file}: {frames} frames, {fields} fields, {different or 'none'} different")
+    if different:
+        raise SystemExit(FINDINGS)
 
 
 def _pieces() -> tuple[Piece, ...]:

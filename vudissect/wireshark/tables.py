@@ -16,7 +16,7 @@ from vudissect.spec.dialects import DIALECTS
 from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import GPU_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import BitSet, Channel, Descriptors, Device, Field, FdKind, Gate, Layout, Meaning, Message
+from vudissect.spec.model import BitSet, Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Message
 from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import forms
 from vudissect.wireshark.fields import Catalogue, ProtoField
@@ -137,7 +137,7 @@ class Tables:
                 "fields": self._fields(subject(layout.array.entry), layout.array.entry),
                 "count": count if isinstance(count, int) else None,
                 "counted_by": _place(layout, count) if isinstance(count, str) else None,
-                "is_region": is_region(layout.array.entry),
+                "is_region": layout.array.entry.is_region,
             }
         tail: dict[str, Any] | None = None
         if layout.tail is not None:
@@ -160,7 +160,7 @@ class Tables:
                 "ack": layout is ACK,
                 "deviation": bool(layout.deviation),
                 "failure": _failure(layout),
-                "is_region": is_region(layout),
+                "is_region": layout.is_region,
                 "size_text": layout.size_text,
             }
         )
@@ -173,7 +173,7 @@ class Tables:
         return fields
 
     def _field(self, about: str, field: Field, offset: int) -> dict[str, Any]:
-        """`n` name, `o` offset, `z` size, `m` meaning, `f` field, `c` choices, `w` named bits, `p` parts, `raw` bytes."""
+        """`n` name, `o` offset, `z` size, `m` meaning, `f` field, `c` choices, `w` named bits, `p` parts."""
         word = field_name(about, field)
         return {
             "n": field.name,
@@ -224,12 +224,6 @@ class Tables:
         }
 
 
-def is_region(layout: Layout) -> bool:
-    """Whether it describes a piece of the front-end's memory."""
-    meanings = {field.meaning for field in layout.fields}
-    return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
-
-
 def _lines(rows: Iterator[str]) -> str:
     return "{\n" + "".join(f"{row},\n" for row in rows) + "}"
 
@@ -260,7 +254,7 @@ def _gate(gate: Gate) -> dict[str, Any]:
 
 
 def _own_size_rule(row: Message) -> int | None:
-    """From which size on another rule than VU-HDR-07 speaks of a payload that does not fit: VU-MEM-10, VU-CRY-01, VU-GPU-01."""
+    """From which size on a rule of its own speaks of a payload that does not fit: memory tables, sessions, pictures."""
     if row.effect is Effect.REPLACE_MEMORY or SESSION_C1 in row.request:
         return 0
     pictures = (
@@ -283,7 +277,7 @@ def _when(layout: Layout) -> dict[str, Any] | None:
     if layout.when is None:
         return None
     name, allowed = layout.when
-    return {"field": _place(layout, name), "values": {value: True for value in sorted(allowed)}}
+    return {"field": _place(layout, name), "values": dict.fromkeys(sorted(allowed), True)}
 
 
 def _failure(layout: Layout) -> list[int] | None:

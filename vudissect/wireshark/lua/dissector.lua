@@ -5,7 +5,7 @@ local protocol = fields.protocol
 
 -- Equal messages are decoded once. What is long or was cut short is not worth keeping.
 local MOST_KEPT, LONGEST_KEPT = 4096, 512
-local MESSAGE, BIG_ENDIAN = 1, 5
+local MESSAGE = 1
 
 local kept, kept_count, latest, dissector
 
@@ -19,7 +19,7 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, is_big = s:sub(this.at), numbers.has_bit(this.marks, 0, BIG_ENDIAN)
+  local data, is_big = s:sub(this.at), this.is_big
   local lo, hi = record.length(s)
   if hi ~= 0 or lo ~= #data or lo > LONGEST_KEPT then
     return decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)

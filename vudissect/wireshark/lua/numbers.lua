@@ -58,9 +58,13 @@ function numbers.part(lo, hi, low, width)
   return lo, hi % floor(2 ^ (width - 32))
 end
 
+local UNITS_OF_BITS = {}
+for bit = 0, 31 do
+  UNITS_OF_BITS[bit], UNITS_OF_BITS[bit + 32] = floor(2 ^ bit), floor(2 ^ bit)
+end
+
 function numbers.has_bit(lo, hi, bit)
-  if bit >= 32 then return floor(hi / 2 ^ (bit - 32)) % 2 == 1 end
-  return floor(lo / 2 ^ bit) % 2 == 1
+  return floor((bit >= 32 and hi or lo) / UNITS_OF_BITS[bit]) % 2 == 1
 end
 
 -- Whether a <= b.

@@ -8,10 +8,14 @@ local record = {}
 local HEADER = 48
 local DESCRIPTOR = 32
 
--- Where the parts of a descriptor are, for the tree: name, offset, size.
 record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
+local has_bit = numbers.has_bit
+local LOST, BIG_ENDIAN, LATE = 0, 5, 6
+
+-- The same table for all records: one is done with before the next one comes.
+local this = {}
 
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
 function record.parse(s)
@@ -24,20 +28,18 @@ function record.parse(s)
   if version == 0 or length < HEADER then return nil, "the record header makes no sense" end
   if channel > 2 or sender > 2 then return nil, "the channel or the sender does not exist" end
   local count = n1 + n2 * 256
-  local this = {
-    version = version,
-    kind = kind,
-    header_length = length,
-    channel = channel,
-    sender = sender,
-    marks = marks_low + marks_high * 256,
-    connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216,
-    count = count,
-    descriptors = NO_DESCRIPTORS,
-    at = length + 1,
-  }
+  local marks = marks_low + marks_high * 256
+  this.kind, this.channel, this.sender, this.marks, this.count = kind, channel, sender, marks, count
+  this.connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216
+  this.descriptors, this.at = NO_DESCRIPTORS, length + 1
+  if marks == 0 then
+    this.is_big, this.is_lost, this.is_late = false, false, false
+  else
+    this.is_big, this.is_lost = has_bit(marks, 0, BIG_ENDIAN), has_bit(marks, 0, LOST)
+    this.is_late = has_bit(marks, 0, LATE)
+  end
   if count > 0 then
-    local problem = record.descriptors(s, this)
+    local problem = record.descriptors(s)
     if problem then return nil, problem end
   elseif #s < length then
     return nil, "the record header is cut short"
@@ -45,8 +47,8 @@ function record.parse(s)
   return this
 end
 
--- Reads the descriptors of a record; what is wrong with them, or nil.
-function record.descriptors(s, this)
+-- Reads the descriptors of the record at hand; what is wrong with them, or nil.
+function record.descriptors(s)
   local found, at = {}, this.at
   for place = 1, this.count do
     if #s < at + DESCRIPTOR - 1 then return "the descriptors are cut short" end

@@ -12,7 +12,6 @@ local SECOND = 1000000000
 local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
 -- Above every number ever given out, and below any small number read in the wrong order.
 local LARGEST_REQUEST = 1100
-local LOST, CUT, LATE = 0, 1, 6
 
 local by_id, error_bit = {}, nil
 for place, rule in ipairs(T.rules) do by_id[rule.id] = place end
@@ -129,7 +128,7 @@ local NOTHING = {}
 local function descriptors(connection, frame, message, this)
   local row, layout, carried = message.row, message.layout, this.count
   local taken = (message.is_reply and row.reply_fds or not message.is_reply and row.fds) or NOTHING
-  local is_bare, is_lost = layout and layout.bare, has_bit(this.marks, 0, LOST)
+  local is_bare, is_lost = layout and layout.bare, this.is_lost
   local least, most = taken.least or 0, taken.most or 0
   if carried > 0 then
     local elsewhere = not message.is_reply and (row.effect == "REMOVE_MEMORY" or row.effect == "SET_LOG")
@@ -175,8 +174,9 @@ local function what_is_there(offered, acked, phase, from_start)
 end
 
 local function gate(connection, frame, message)
-  local needed, view = message.row.gate, connection.view
-  if not needed then return end
+  local row, view = message.row, connection.view
+  local needed = row.gate
+  if not needed or connection.open_gates[row] == view then return end
   local from_start, phase, missing = session.from_start(connection), needed.phase, {}
   if needed.virtio and not view.acked then phase = "offered" end
   local function look(names, bits, there)
@@ -188,7 +188,10 @@ local function gate(connection, frame, message)
   end
   look(needed.protocol, session.dialect.bits, what_is_there(view.protocol_offered, view.protocol_acked, phase, from_start))
   look(needed.virtio, T.features, what_is_there(view.offered, view.acked, phase, from_start))
-  if #missing > 0 and first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
+  if #missing == 0 then
+    -- It stays open until something is negotiated anew.
+    connection.open_gates[row] = view
+  elseif first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
     tell(connection, frame, "VU-NEG-06",
       format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
   end
@@ -201,19 +204,20 @@ local function stray(connection, frame, message)
   if not session.from_start(connection) and not waiting.any_answered or #message.data < decode.HEADER then return end
   local answered, unasked = waiting.answered[message.id], waiting.unasked[message.id] or 0
   local id, told
-  if answered and answered[1].frame > unasked then
-    local request = answered[1]
-    if request.row.answer == "ALWAYS" and request.need_reply then
-      id, told = "VU-RPL-07", format("%s (#%d) has its answer in #%d and is acknowledged on top", request.name, request.frame, answered[2])
+  if answered and answered.frame > unasked then
+    local asked = answered.message
+    if asked.row.answer == "ALWAYS" and asked.need_reply then
+      id, told = "VU-RPL-07", "%s (#%d) has its answer in #%d and is acknowledged on top"
     else
-      id, told = "VU-RPL-02", format("%s (#%d) was answered in #%d and is answered again", request.name, request.frame, answered[2])
+      id, told = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
     end
+    told = format(told, asked.name, answered.frame, answered.answered_in)
   elseif unasked > 0 then
     id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
   else
     local due = session.owed(waiting)[1]
     if due then
-      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.name, due.frame, message.name)
+      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
     else
       id, told = "VU-RPL-12", format("%s is answered, but was never sent, and no answer is due", message.name)
     end
@@ -232,30 +236,56 @@ local function answer(connection, frame, message, s)
     local lo, hi = decode.value(message, layout.fields[1])
     lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
     if lo ~= 0 or hi ~= 0 then
-      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.name, request.frame, numbers.decimal(lo, hi)))
+      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.message.name, request.frame, numbers.decimal(lo, hi)))
     end
   end
   local row = message.row
   if row and not layout then
     local lo, hi = record.length(s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
-      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.name, request.frame, message.problem))
+      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
   elseif row and row.effect == "SET_LOG" and layout.name ~= "log area"
-    and session.owes_reply(connection, row, false) and request.need_reply then
-    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.name, request.frame, message.size))
+    and session.owes_reply(connection, row, false) and request.message.need_reply then
+    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
+end
+
+-- Whether nothing can be wrong with a message but what the state or its descriptors make of it; worked out once for
+-- equal messages.
+local function is_regular(message)
+  local row, layout = message.row, message.layout
+  if not row or not layout or message.problem or has_error_bit(message) then return false end
+  if message.reserved ~= 0 or message.has_reply_flag ~= message.is_reply then return false end
+  if message.is_reply then
+    if message.need_reply or row.reply_fds or row.effect == "SET_LOG" then return false end
+    if not layout.failure then return true end
+    local lo, hi = decode.value(message, layout.fields[1])
+    lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
+    return lo == 0 and hi == 0
+  end
+  local taken = row.fds
+  return not (taken and (taken.least or taken.per or taken.unless)) and not message.need_reply
 end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
+  if message.is_regular == nil then message.is_regular = is_regular(message) end
+  if message.is_regular and this.count == 0 and not this.is_lost and not this.is_late then
+    if message.is_reply then
+      if connection.request or connection.lost_sync[message.channel] then return end
+    else
+      gate(connection, frame, message)
+      return
+    end
+  end
   local is_header = message.row and message.channel ~= 2
   if message.is_reply and connection.lost_sync[message.channel] then return end
   if message.is_reply then answer(connection, frame, message, s) end
   if not message.row and not message.is_reply then number_known(connection, frame, message) end
   if is_header then header(connection, frame, message) end
   size(connection, frame, message, s)
-  if has_bit(this.marks, 0, LOST) then
+  if this.is_lost then
     tell(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
   end
   if has_error_bit(message) then
@@ -265,7 +295,7 @@ function rules.message(connection, frame, message, this, s)
     descriptors(connection, frame, message, this)
     if not message.is_reply then gate(connection, frame, message) end
   end
-  if has_bit(this.marks, 0, LATE) then
+  if this.is_late then
     tell(connection, frame, "VU-FD-09", format("the descriptors of %s came behind the first byte of its header", message.name))
   end
 end
@@ -284,7 +314,7 @@ function rules.closed(connection, frame, this, details, owed, s)
   for channel = 0, 2 do
     local waiting = {}
     for _, request in ipairs(owed) do
-      if request.channel == channel then waiting[#waiting + 1] = request end
+      if request.message.channel == channel then waiting[#waiting + 1] = request end
     end
     local before = connection.closed[channel]
     if #waiting == 0 and before then
@@ -298,21 +328,21 @@ function rules.closed(connection, frame, this, details, owed, s)
   end
   local view = connection.view
   local early = owed[1]
-  if early and early.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
+  if early and early.message.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
     and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
     and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
-    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.name)
+    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
   end
   local other = waits[1] or waits[2]
   if waits[0] and other and in_vain(waits[0]) and in_vain(other) then return end -- both wait for each other: VU-RPL-10
   for channel = 0, 2 do
     local waiting = waits[channel]
     local request = waiting and waiting[1]
-    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.row.may_take_long then
-      if session.owes_reply(connection, request.row, false) then
-        tell(connection, request.frame, "VU-RPL-03", request.name .. " never got its answer")
+    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.message.row.may_take_long then
+      if session.owes_reply(connection, request.message.row, false) then
+        tell(connection, request.frame, "VU-RPL-03", request.message.name .. " never got its answer")
       else
-        tell(connection, request.frame, "VU-RPL-04", request.name .. " never got its acknowledgement")
+        tell(connection, request.frame, "VU-RPL-04", request.message.name .. " never got its acknowledgement")
       end
     end
   end

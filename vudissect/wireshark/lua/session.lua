@@ -101,6 +101,7 @@ local function connect(of, frame)
     told = {},
     asked = {},
     lost_sync = {},
+    open_gates = {},
   }
   connections[of] = connection
   histories[of] = histories[of] or { frames = {}, views = {} }
@@ -131,6 +132,7 @@ function session.owes_reply(connection, row, need_reply)
   local answer = row.answer
   if answer == "ALWAYS" then return true end
   if answer == "NEVER" then return false end
+  if answer == "ON_REQUEST" and not need_reply then return false end
   if answer == "IF_LOG_SHMFD" and session.has(connection, "LOG_SHMFD") then return true end
   if answer == "IF_POSTCOPY" and connection.postcopy == "listening" then return true end
   if answer == "IF_REPLY_ALL" and session.has(connection, "REPLY_ALL") then return true end
@@ -182,8 +184,9 @@ local function answer(waiting, id, frame)
   else
     request = overtaking(waiting, id, frame)
   end
-  if request and request.row then
-    waiting.answered[id] = { request, frame }
+  if request and request.message.row then
+    request.answered_in = frame
+    waiting.answered[id] = request
     waiting.any_answered = true
   end
   return request
@@ -368,6 +371,13 @@ end
 
 -- Frames -------------------------------------------------------------------------------------------------------------
 
+-- How the info column names a connection but the first.
+local latest_prefix, latest_number = "", 0
+function session.prefix(of)
+  if of ~= latest_number then latest_prefix, latest_number = string.format("c%d ", of), of end
+  return latest_prefix
+end
+
 -- The connection of a frame, which becomes known by being named.
 function session.connection(of, frame) return connections[of] or connect(of, frame) end
 
@@ -403,8 +413,7 @@ function session.message(connection, frame, message, this, s)
   if owed or not row or message.need_reply then
     local lo, hi = record.forwarded(s)
     ask(waiting, {
-      frame = frame, id = message.id, row = row, owed = owed, name = message.name, need_reply = message.need_reply,
-      channel = message.channel, lo = lo, hi = hi,
+      frame = frame, id = message.id, message = message, owed = owed, lo = lo, hi = hi,
     })
   else
     waiting.unasked[message.id] = frame

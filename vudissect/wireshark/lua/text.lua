@@ -311,7 +311,6 @@ end
 
 -- What all appearances of a message have in common under one view; worked out once for equal ones.
 local function beginning(message, view)
-  if message.view == view then return message.text end
   local told = message.is_reply and message.name .. " ->" or message.name
   if message.layout then
     local said = contents(message, view)
@@ -366,8 +365,8 @@ end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = beginning(message, view)
-  if this.connection > 1 then told = "c" .. format("%d", this.connection) .. " " .. told end
+  local told = message.view == view and message.text or beginning(message, view)
+  if this.connection > 1 then told = session.prefix(this.connection) .. told end
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
@@ -424,7 +423,7 @@ local EVENTS = {
 -- What the proxy noted; `details` by key.
 function text.event(this, details)
   local told = printable(EVENTS[this.kind](this, details))
-  if this.connection > 1 then return "c" .. format("%d", this.connection) .. " " .. told end
+  if this.connection > 1 then return session.prefix(this.connection) .. told end
   return told
 end
 

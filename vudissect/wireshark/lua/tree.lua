@@ -261,8 +261,8 @@ function tree.event(root, tvb, s, this, details, frame)
   for _, request in ipairs(session.left[frame] or {}) do
     local left = root:add(F["unanswered.request"], request.frame)
     left:set_generated()
-    left:append_text(" " .. request.name)
-    left:add_proto_expert_info(fields.unanswered, format("%s (#%d) was never answered", request.name, request.frame))
+    left:append_text(" " .. request.message.name)
+    left:add_proto_expert_info(fields.unanswered, format("%s (#%d) was never answered", request.message.name, request.frame))
   end
 end
 

@@ -1,0 +1,16 @@
+"""A device type that the user tells."""
+
+from vudissect.cli.errors import fail
+from vudissect.spec.devices import DEVICES, device_by_name
+from vudissect.spec.model import Device
+
+
+def known_device(name: str | None) -> Device | None:
+    """The device type of this name; exit 2 with those that are known where there is none."""
+    if name is None:
+        return None
+    device = device_by_name(name)
+    if device is None:
+        known = ", ".join(device.name for device in DEVICES if device.config.fields)
+        fail(f"unknown device type {name!r}; known are {known}")
+    return device
