@@ -54,6 +54,18 @@ EXPECTED = {
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
     "dpdk-22.11-virtio-user-server-vhost-client": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
+    "dpdk-22.11-virtio-user-2-queues-packed": Expected("net", _TESTPMD, 53, 9, back_end_channel=False),
+    "dpdk-22.11-virtio-user-server-vhost-killed": Expected(
+        "net",
+        _TESTPMD,
+        61,
+        10,
+        back_end_channel=False,
+        connections=2,
+        closed=2,
+        # virtio_user stops the rings of the connection that it has lost on the new one, before anything else.
+        errors=frozenset({"VU-NEG-06"}),
+    ),
     "qemu-10.0-blk-qsd": Expected("blk", _GUEST, 46, 8, capacity=SECTORS),
     "qemu-10.0-blk-qsd-4-queues": Expected("blk", _GUEST, 100, 23, capacity=SECTORS),
     "qemu-10.0-blk-qsd-4-regions": Expected("blk", _GUEST, 52, 11, capacity=SECTORS),
@@ -103,7 +115,7 @@ class TestCapture(HealthyCapture):
     def test_the_connections_are_opened_and_closed(self, meaning: Meaning, expected: Expected) -> None:
         assert (meaning.connections, meaning.closed) == (expected.connections, expected.closed)
 
-    def test_the_linter_finds_no_error(self, meaning: Meaning, expected: Expected) -> None:
+    def test_the_linter_finds_no_other_errors_than_are_known(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.errors == expected.errors
 
     def test_the_device_is_recognised(self, meaning: Meaning, expected: Expected) -> None:

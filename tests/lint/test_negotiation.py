@@ -252,6 +252,16 @@ class TestGate:
 
         assert found(talk, "VU-NEG-06") == []
 
+    def test_before_anything_was_offered(self) -> None:
+        talk = Conversation()
+        talk.open()
+        talk.front_end("SET_VRING_ENABLE", index=0, num=0)
+
+        finding = only(talk, "VU-NEG-06")
+
+        assert finding.frames == ()
+        assert "SET_VRING_ENABLE is sent although PROTOCOL_FEATURES is not offered yet" in finding.message
+
     def test_silent_where_the_negotiation_was_missed(self) -> None:
         talk = Conversation()
         talk.front_end("SET_OWNER")

@@ -11,7 +11,7 @@ from tests.peers.situations.migration import Arrives, MovesAway
 from tests.peers.situations.network import Iommu
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
-from tests.peers.situations.virtio_user import VirtioUserCalls, VirtioUserListens
+from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 
@@ -95,6 +95,8 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
     "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),
     "dpdk-22.11-virtio-user-server-vhost-client": _virtio_user(VirtioUserListens()),
+    "dpdk-22.11-virtio-user-2-queues-packed": _virtio_user(VirtioUserCalls(queues=2, packed=True)),
+    "dpdk-22.11-virtio-user-server-vhost-killed": _virtio_user(VhostKilled()),
     "qemu-10.0-blk-qsd": _disk_10(Disk()),
     "qemu-10.0-blk-qsd-4-queues": _disk_10(Disk(queues=4)),
     "qemu-10.0-blk-qsd-4-regions": _disk_10(Disk(regions=4)),

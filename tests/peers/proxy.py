@@ -17,15 +17,13 @@ class Between(Protocol):
 
 
 @contextmanager
-def recorded(capture: Path, *, front_end: str, back_end: str) -> Iterator[Process]:
+def recorded(capture: Path, *, front_end: str, back_end: str, once: bool = False) -> Iterator[Process]:
     """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
 
     Paths are relative to the folder of the capture, which is complete when the block has been left. `PeerError` if
-    `vuproxy` then ends with another status than 0, unless the block has killed it: by itself if it called the
-    front-end, else at SIGTERM.
+    `vuproxy` then ends with another status than 0, unless the block has killed it: by itself after `once` connection,
+    else at SIGTERM.
     """
-    # A back-end that calls does so again as soon as the front-end has gone, which is then no more there.
-    once = front_end.startswith("connect:")
     vuproxy = Path(sys.executable).with_name("vuproxy")
     if not vuproxy.exists():
         raise PeerError(f"no vuproxy beside {sys.executable}; install the package: pip install -e .")

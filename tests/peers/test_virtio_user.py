@@ -14,10 +14,6 @@ pytestmark = pytest.mark.peers
 class PacketsRecorded(HealthyCapture):
     """virtio_user sent, net_vhost counted."""
 
-    def test_every_packet_arrives(self, seen: Packets) -> None:
-        assert seen.sent > 0
-        assert seen.received == seen.sent
-
     def test_the_memory_regions_are_the_memory_of_the_sender(self, meaning: Meaning) -> None:
         assert meaning.memory == testpmd.MEMORY * MIB
 
@@ -28,9 +24,32 @@ class PacketsRecorded(HealthyCapture):
         assert Channel.BACKEND not in meaning.opened
 
 
-class TestVirtioUserCalls(PacketsRecorded):
+class EveryPacketArrives(PacketsRecorded):
+    def test_every_packet_arrives(self, seen: Packets) -> None:
+        assert seen.sent > 0
+        assert seen.received == seen.sent
+
+
+class TestVirtioUserCalls(EveryPacketArrives):
     capture = "dpdk-22.11-virtio-user-vhost"
 
 
-class TestVirtioUserListens(PacketsRecorded):
+class TestVirtioUserListens(EveryPacketArrives):
     capture = "dpdk-22.11-virtio-user-server-vhost-client"
+
+
+class TestTwoQueuesWithPackedRings(EveryPacketArrives):
+    capture = "dpdk-22.11-virtio-user-2-queues-packed"
+
+    def test_both_pairs_of_queues_are_started(self, meaning: Meaning) -> None:
+        assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 4
+
+
+class TestVhostKilled(PacketsRecorded):
+    capture = "dpdk-22.11-virtio-user-server-vhost-killed"
+    connections = closed = 2
+    # virtio_user stops the rings of the connection that it has lost on the new one, before anything else.
+    errors = frozenset({"VU-NEG-06"})
+
+    def test_packets_arrive_at_the_new_back_end(self, seen: Packets) -> None:
+        assert 0 < seen.received < seen.sent

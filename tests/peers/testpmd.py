@@ -36,7 +36,7 @@ class Testpmd:
         self._process.expect(_PROMPT)
 
     def start(self) -> None:
-        """Start to receive or to send."""
+        """Start to receive or to send on all queues."""
         self.command("start", r"packet forwarding - ports=1")
 
     def stop(self) -> None:
@@ -60,6 +60,10 @@ class Testpmd:
             time.sleep(0.05)
         return count
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
     def quit(self) -> None:
         """Close the port and end. The back-end must still be there when a front-end does."""
         self._process.say("quit")
@@ -68,11 +72,17 @@ class Testpmd:
 
 @contextmanager
 def net_vhost(
-    socket: str, folder: Path, *, listen: bool = True, iommu: bool = False, release: Release = Release.BOOKWORM
+    socket: str,
+    folder: Path,
+    *,
+    listen: bool = True,
+    iommu: bool = False,
+    queues: int = 1,
+    release: Release = Release.BOOKWORM,
 ) -> Iterator[Testpmd]:
     """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers."""
-    vdev = f"net_vhost0,iface={socket},queues=1,client={int(not listen)},iommu-support={int(iommu)}"
-    with _testpmd("net-vhost", vdev, "rxonly", -1, folder, release) as process:
+    vdev = f"net_vhost0,iface={socket},queues={queues},client={int(not listen)},iommu-support={int(iommu)}"
+    with _testpmd("net-vhost", vdev, "rxonly", queues, -1, folder, release) as process:
         if listen:
             wait_for_listener(socket, process)
         yield Testpmd(process)
@@ -80,18 +90,26 @@ def net_vhost(
 
 @contextmanager
 def virtio_user(
-    socket: str, folder: Path, *, listen: bool = False, release: Release = Release.BOOKWORM
+    socket: str,
+    folder: Path,
+    *,
+    listen: bool = False,
+    queues: int = 1,
+    packed: bool = False,
+    release: Release = Release.BOOKWORM,
 ) -> Iterator[Testpmd]:
     """A front-end that sends as fast as it can; it dials `socket`, or listens there."""
-    vdev = f"net_virtio_user0,path={socket},queues=1,server={int(listen)}"
-    with _testpmd("virtio-user", vdev, "txonly", 0, folder, release) as process:
+    vdev = f"net_virtio_user0,path={socket},queues={queues},server={int(listen)},packed_vq={int(packed)}"
+    with _testpmd("virtio-user", vdev, "txonly", queues, 0, folder, release) as process:
         if listen:
             wait_for_listener(socket, process)
         yield Testpmd(process)
 
 
 @contextmanager
-def _testpmd(name: str, vdev: str, mode: str, core: int, folder: Path, release: Release) -> Iterator[Process]:
+def _testpmd(
+    name: str, vdev: str, mode: str, queues: int, core: int, folder: Path, release: Release
+) -> Iterator[Process]:
     """testpmd whose main thread floats and whose forwarding thread has the `core`th processor."""
     processors = sorted(os.sched_getaffinity(0))
     main = ",".join(map(str, processors))
@@ -102,6 +120,7 @@ def _testpmd(name: str, vdev: str, mode: str, core: int, folder: Path, release: 
         *(release.program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
         *("--no-huge", "-m", str(MEMORY), "--no-pci", "--no-telemetry", "--file-prefix", prefix, "--vdev", vdev),
         *("--", "--interactive", f"--forward-mode={mode}", "--total-num-mbufs=2048"),
+        *(f"--rxq={queues}", f"--txq={queues}"),
     ]
     with running(name, command, folder, within=release.within) as process:
         yield process

@@ -32,7 +32,9 @@ def lacking(connection: Connection, gate: Gate) -> Lack | None:
     if not names:
         return None
     verb = "is" if len(names) == 1 else "are"
-    return Lack(f"{' and '.join(names)} {verb} not {gate.phase.value}", tuple(sorted(frames)))
+    # Without a frame that told so, it is the beginning of the connection that does.
+    when = "" if frames else " yet"
+    return Lack(f"{' and '.join(names)} {verb} not {gate.phase.value}{when}", tuple(sorted(frames)))
 
 
 def _what_is_there(word: Negotiation, phase: PhaseNeeded, from_start: bool) -> tuple[int | None, int]:

@@ -50,7 +50,8 @@ class Situation(ABC, Generic[FrontEnd, BackEnd, Seen]):
 
     def record(self, folder: Path, capture: Path) -> Seen:
         """Run all of it in an empty folder, which the capture is in, with `vuproxy` between the two."""
-        return self.run(folder, partial(recorded, capture))
+        # Once: a back-end that calls does so again as soon as the front-end has gone.
+        return self.run(folder, partial(recorded, capture, once=self.front_end_listens))
 
     def run(self, folder: Path, between: Between) -> Seen:
         """Run all of it in an empty folder, with what `between` runs standing between the two."""
