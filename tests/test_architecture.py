@@ -24,6 +24,7 @@ FLOORS = {
     "scapy": 5,
     "wireshark": 5,
     "cli": 6,
+    "testing": 6,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS_WITH_SOCKETS_AND_CLOCKS = {"proxy", "replay", "cli"}

@@ -6,12 +6,9 @@ from itertools import islice
 
 from vudissect.capture.errors import CaptureError, TruncatedCapture
 from vudissect.capture.record import Record
-from vudissect.session.session import Session, foresee
+from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
 from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.model import Device
-
-# What tells the device type and the dialect is said while a connection is set up.
-_RECORDS_TO_GUESS_FROM = 512
 
 
 def until_truncated(records: Iterable[Record]) -> Iterator[Record]:
@@ -33,7 +30,7 @@ def look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record
     first: list[Record] = []
     failure: CaptureError | None = None
     try:
-        first.extend(islice(records, _RECORDS_TO_GUESS_FROM))
+        first.extend(islice(records, RECORDS_TO_GUESS_FROM))
     except CaptureError as error:
         failure = error
 

@@ -5,13 +5,18 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 _GRACE = 3.0
+_LOOK_EVERY = 0.01
+
+# In the environment of a program and of all that it starts, to know them by.
+_MARK = "VUDISSECT_PROGRAM"
 
 
 class ProgramError(RuntimeError):
@@ -21,21 +26,25 @@ class ProgramError(RuntimeError):
 class Program:
     """Runs `command` for the length of a block, with `{socket}` in its words replaced by `socket`.
 
-    It is in a process group of its own, which is ended as a whole: with SIGTERM, and what is left with SIGKILL.
+    It is in a process group of its own, which is ended as a whole: with SIGTERM, and what is left with SIGKILL. So are
+    processes that it has started and that have left the group, as daemons do.
     """
 
     def __init__(self, command: Sequence[str], socket: str, folder: Path | None = None) -> None:
         self.command = [word.replace("{socket}", socket) for word in command]
         self._folder = folder
+        self._mark = uuid.uuid4().hex
         # A file and not a pipe, which would stop a program that says much to somebody who does not listen.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
 
     def __enter__(self) -> Self:
         try:
             self._process = subprocess.Popen(
                 self.command,
                 cwd=self._folder,
+                env=os.environ | {_MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -49,19 +58,35 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+        self._log.close()
+
+    def end(self) -> None:
+        """End it before the block does; status and output are then what they will be."""
         assert self._process is not None
+        if self._ended:
+            return
+        self._ended = True
         self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE
-        while self._process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self.wait(time.monotonic() + _GRACE)
         # Children may have outlived it.
         self._signal(signal.SIGKILL)
         self._process.wait()
-        self._log.close()
+        deadline = time.monotonic() + _GRACE
+        while (strays := list(_marked(f"{_MARK}={self._mark}".encode()))) and time.monotonic() < deadline:
+            for pid in strays:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_LOOK_EVERY)
+
+    def wait(self, deadline: float) -> None:
+        """Wait until it has ended, but not beyond a time on the monotonic clock."""
+        while self.status is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
 
     @property
     def status(self) -> int | None:
-        """Its exit status; None while it runs."""
+        """Its exit status, or the number of the signal that killed it, negative; None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     @property
@@ -73,3 +98,11 @@ class Program:
         assert self._process is not None
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _marked(mark: bytes) -> Iterator[int]:
+    """The processes that were started with `mark` in their environment; those that have ended have none."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                yield int(process.name)

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.session.session import Known, foresee
+from vudissect.session.session import RECORDS_TO_GUESS_FROM, Known, foresee
 from vudissect.spec.model import Side
-
-# What tells the device type and the dialect is said while a connection is set up.
-_RECORDS_TO_GUESS_FROM = 512
 
 _END = 1 << 62
 
@@ -48,7 +45,7 @@ def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int |
     end = _END if last is None else last
     wanted = tuple(record for record in everything if record.frame <= end)
     obstacles = tuple(obstacle for record in wanted if record.frame >= first and (obstacle := _obstacle(record, side)))
-    known = foresee(islice(everything, _RECORDS_TO_GUESS_FROM))
+    known = foresee(islice(everything, RECORDS_TO_GUESS_FROM))
     return Script(side, wanted, first, len(wanted) == len(everything), obstacles, known)
 
 

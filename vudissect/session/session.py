@@ -26,6 +26,9 @@ _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 _new = tuple.__new__
 _COMMANDS = ("front_end_command", "back_end_command")
 
+# What tells the device type and the dialect is said while a connection is set up: enough to `foresee` them.
+RECORDS_TO_GUESS_FROM = 512
+
 # What is decisive of the dialect is said early; beyond this only messages that make no sense are looked at.
 _MOST_WATCHED = 512
 

@@ -1,0 +1,80 @@
+"""What the linter has against a capture, with the transcript around it, as a text to fail with."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from vudissect.capture.errors import CaptureError
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record
+from vudissect.lint.finding import Finding
+from vudissect.lint.linter import Linter
+from vudissect.lint.rule import Rule
+from vudissect.lint.rules import ALL_RULES
+from vudissect.render.findings import fails, report
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
+
+# Lines of the transcript around a message that something was found about, and about how many messages it is shown.
+_CONTEXT = 3
+_MOST_SHOWN = 20
+
+
+def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
+    """Why a capture does not conform; "" if it does. `ValueError` for a rule that is not known."""
+    rules = _without(ignore)
+    try:
+        with open_capture(capture) as stream:
+            records = tuple(read_capture(stream))
+    except CaptureError as error:
+        return f"{capture}: {error}"
+    except OSError as error:
+        return f"{capture}: {error.strerror or error}"
+    linter = Linter(rules)
+    texts, findings = _transcript(records, linter)
+    failing = [finding for finding in findings if fails(finding, strict=strict)]
+    if not failing:
+        return ""
+    broken = sorted({finding.rule for finding in failing})
+    lines = [f"{capture} does not conform: {', '.join(broken)}"]
+    lines += report(findings, linter.withheld, len(records), Style(False))
+    frames = list(dict.fromkeys(finding.frame for finding in failing))[:_MOST_SHOWN]
+    return "\n".join([*lines, *_around(frames, texts)])
+
+
+def _without(ignore: Iterable[str]) -> tuple[Rule, ...]:
+    if isinstance(ignore, str):
+        raise ValueError(f"ignore={ignore!r}: give a tuple of rules")
+    ignored = {number.upper() for number in ignore}
+    if unknown := ignored - {rule.id for rule in ALL_RULES}:
+        raise ValueError(f"no rule {min(unknown)} (vudissect rules lists them)")
+    return tuple(rule for rule in ALL_RULES if rule.id not in ignored)
+
+
+def _transcript(records: Sequence[Record], linter: Linter) -> tuple[dict[int, str], list[Finding]]:
+    """The lines of each frame, with what was found about it below, and all findings."""
+    transcript = Transcript(Style(False))
+    texts: dict[int, str] = {}
+    findings: list[Finding] = []
+    session = Session(known=foresee(islice(records, RECORDS_TO_GUESS_FROM)), detect=True)
+    for event, found in linter.judge(session.events(records)):
+        texts[event.record.frame] = transcript.text(event, found)
+        findings += found
+    if left := linter.finish():
+        texts[max(texts)] += transcript.findings(left)
+    return texts, findings + left
+
+
+def _around(frames: Sequence[int], texts: dict[int, str]) -> Iterator[str]:
+    """The transcript around the frames; places that do not join are told apart by a line `@@`, as in a diff."""
+    numbers = list(texts)
+    places = [numbers.index(frame) if frame in texts else len(numbers) - 1 for frame in frames]
+    shown = range(0)
+    for place in sorted(places):
+        start = max(0, place - _CONTEXT, shown.stop)
+        if start > shown.stop or not shown:
+            yield "@@"
+        shown = range(start, max(shown.stop, min(len(numbers), place + _CONTEXT + 1)))
+        for number in numbers[shown.start : shown.stop]:
+            yield from texts[number].splitlines()

@@ -1,0 +1,83 @@
+"""The pytest plugin: option, marker and fixture. What they do is imported when a test asks for it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from vudissect.testing.replayer import Replayer
+
+_MARK = "vudissect"
+_FIXTURE = "vudissect_replay"
+
+# Captures that were recorded in this run, and the name under which a test's report tells of its own.
+RECORDED_NOW = pytest.StashKey[set[Path]]()
+RECORDED = "vudissect_recorded"
+
+
+class Recording(StrEnum):
+    """When a capture is made by running the real programs."""
+
+    NONE = "none"
+    ONCE = "once"  # where there is none
+    REWRITE = "rewrite"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--vudissect-record`."""
+    parser.getgroup("vudissect").addoption(
+        "--vudissect-record",
+        choices=[recording.value for recording in Recording],
+        default=Recording.NONE.value,
+        help="Record captures of vhost-user sessions by running both programs with vuproxy between them: "
+        "none (the default), once: those that are missing, rewrite: all.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.stash[RECORDED_NOW] = set()
+    config.addinivalue_line(
+        "markers",
+        f"{_MARK}(capture, role, *, listen, allow, policy, timeout, first, last, keep_going, incomplete, record_for): "
+        f"the capture that {_FIXTURE} replays, and the side of it that is played: 'front-end' or 'back-end'",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test that is marked and would replay nothing."""
+    fixtures = getattr(item, "fixturenames", ())
+    if _FIXTURE not in fixtures and any(mark.name == _MARK for mark in item.own_markers):
+        pytest.fail(f"vudissect marker: nothing is replayed without the fixture {_FIXTURE}", pytrace=False)
+
+
+@pytest.fixture
+def vudissect_replay(request: pytest.FixtureRequest) -> "Replayer":
+    """Start a program and replay the capture of `@pytest.mark.vudissect(...)` against it.
+
+    Call it with the command, `{socket}` in its words: `vudissect_replay(["my-backend", "--socket-path={socket}"])`.
+    """
+    from vudissect.testing.marker import MarkerError, wish
+    from vudissect.testing.replayer import Replayer
+
+    mark = request.node.get_closest_marker(_MARK)
+    if mark is None:
+        pytest.fail(f"{_FIXTURE}: mark the test with @pytest.mark.{_MARK}(CAPTURE, role=...)", pytrace=False)
+    try:
+        return Replayer(request.node, wish(mark.args, mark.kwargs, request.node.path.parent))
+    except MarkerError as error:
+        pytest.fail(f"{_MARK} marker: {error}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what was recorded."""
+    if config.getoption("vudissect_record") == Recording.NONE.value:
+        return
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for name, text in report.user_properties:
+                    if name == RECORDED:
+                        terminalreporter.write_line(f"vudissect recorded {text}")
