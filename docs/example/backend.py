@@ -1,6 +1,6 @@
 """A toy back-end: a disk that gets through every start of a front-end, and never reads a request.
 
-    python backend.py --socket-path=SOCKET
+python backend.py --socket-path=SOCKET
 """
 
 import argparse

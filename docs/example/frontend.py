@@ -1,6 +1,6 @@
 """A toy front-end, in the place of a QEMU: it starts the disk, runs a queue for a moment, and stops it.
 
-    python frontend.py --socket-path=SOCKET
+python frontend.py --socket-path=SOCKET
 """
 
 import argparse
