@@ -8,7 +8,7 @@ from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.migration import Arrives, MovesAway
-from tests.peers.situations.network import Iommu
+from tests.peers.situations.network import Iommu, Network, QemuListens
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
@@ -91,6 +91,9 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),
+    "qemu-7.2-net-dpdk-22.11": _network(Network()),
+    "qemu-7.2-net-dpdk-22.11-2-pairs": _network(Network(queues=2)),
+    "qemu-7.2-net-server-dpdk-22.11-client": _network(QemuListens()),
     # Enough packets to see what happens, few enough for a file under version control.
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
     "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),

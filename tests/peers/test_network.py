@@ -11,8 +11,8 @@ from vudissect.spec.model import Channel
 pytestmark = pytest.mark.peers
 
 
-class TestIommu(HealthyCapture):
-    capture = "qemu-7.2-net-iommu-dpdk-22.11"
+class NetworkRecorded(HealthyCapture):
+    """A guest flooded the network, net_vhost counted."""
 
     def test_every_packet_arrives(self, seen: Flood) -> None:
         assert seen.sent > 0
@@ -23,6 +23,25 @@ class TestIommu(HealthyCapture):
 
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "net"
+
+
+class TestNetwork(NetworkRecorded):
+    capture = "qemu-7.2-net-dpdk-22.11"
+
+
+class TestTwoPairs(NetworkRecorded):
+    capture = "qemu-7.2-net-dpdk-22.11-2-pairs"
+
+    def test_both_pairs_of_queues_are_started(self, meaning: Meaning) -> None:
+        assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 4
+
+
+class TestQemuListens(NetworkRecorded):
+    capture = "qemu-7.2-net-server-dpdk-22.11-client"
+
+
+class TestIommu(NetworkRecorded):
+    capture = "qemu-7.2-net-iommu-dpdk-22.11"
 
     def test_the_back_end_asks_for_the_address_of_every_packet(self, seen: Flood, meaning: Meaning) -> None:
         assert meaning.requests[Channel.BACKEND, "IOTLB_MSG"] >= seen.sent

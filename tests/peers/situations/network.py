@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.peers.guest import Guest, guest
+from tests.peers.processes import wait_for_listener
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.virtio_user import Packets
 from tests.peers.testpmd import Testpmd, net_vhost
@@ -19,35 +21,53 @@ class Flood(Packets):
 
 
 @dataclass(frozen=True)
-class Iommu(Situation[Guest, Testpmd, Flood]):
-    """A guest behind a virtual IOMMU floods the network with broadcasts.
+class Network(Situation[Guest, Testpmd, Flood]):
+    """A guest floods the network with broadcasts."""
 
-    Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told
-    when that holds no more.
-    """
-
+    queues: int = 1  # pairs
     packets: int = 2000
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """Further options of QEMU."""
+    properties: ClassVar[str] = ""
+    """Further properties of QEMU's device."""
+    append: ClassVar[str] = ""
+    """Further parameters of the guest's kernel."""
+    iommu: ClassVar[bool] = False
+    """Whether the back-end asks for addresses."""
 
     @contextmanager
     def back_end(self, folder: Path, socket: str) -> Iterator[Testpmd]:
-        with net_vhost(socket, folder, iommu=True) as testpmd:
+        listen = not self.front_end_listens
+        with net_vhost(
+            socket, folder, listen=listen, iommu=self.iommu, queues=self.queues, release=self.back
+        ) as testpmd:
             testpmd.ready()
             testpmd.start()
             yield testpmd
 
     @contextmanager
     def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
+        server = ",server=on" if self.front_end_listens else ""
+        # Without vectors=0, QEMU 7.2 crashes under TCG when the driver turns MSI-X on.
+        device = f"virtio-net-pci,netdev=net{',mq=on' if self.queues > 1 else ''}{self.properties},vectors=0"
         devices = [
-            *("-device", "intel-iommu,intremap=off,device-iotlb=on"),
-            *("-chardev", f"socket,id=net,path={socket}", "-netdev", "vhost-user,id=net,chardev=net"),
-            # Without vectors=0, QEMU 7.2 crashes under TCG when the driver turns MSI-X on.
-            *("-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on,ats=on,vectors=0"),
+            *self.options,
+            *("-chardev", f"socket,id=net,path={socket}{server}"),
+            *("-netdev", f"vhost-user,id=net,chardev=net,queues={self.queues}", "-device", device),
         ]
-        # Strict: mappings end one by one, not by the hundred. Without IPv6 the guest sends nothing of its own, so the
-        # numbers can be compared.
-        append = "intel_iommu=on iommu.strict=1 ipv6.disable=1"
-        modules = ("virtio_net", "pktgen")
-        with guest(_flood(self.packets), folder, modules=modules, devices=devices, append=append) as machine:
+        with guest(
+            _flood(self.packets),
+            folder,
+            modules=("virtio_net", "pktgen"),
+            devices=devices,
+            # Without IPv6 the guest sends nothing of its own, so the numbers can be compared.
+            append=f"ipv6.disable=1 {self.append}",
+            processors=self.queues,  # Linux uses no more queues than it has processors
+            release=self.front,
+        ) as machine:
+            if self.front_end_listens:
+                wait_for_listener(socket, machine.process)
             yield machine
 
     def act(self, folder: Path, front_end: Guest, back_end: Testpmd) -> Flood:
@@ -57,6 +77,28 @@ class Iommu(Situation[Guest, Testpmd, Flood]):
         back_end.stop()
         back_end.quit()
         return Flood(sent, received, int(found["microseconds"]) / 1e6)
+
+
+@dataclass(frozen=True)
+class QemuListens(Network):
+    """A guest floods the network with broadcasts. QEMU is the one that listens, and waits for the back-end to call."""
+
+    front_end_listens: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Iommu(Network):
+    """A guest behind a virtual IOMMU floods the network with broadcasts.
+
+    Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told
+    when that holds no more.
+    """
+
+    options: ClassVar[tuple[str, ...]] = ("-device", "intel-iommu,intremap=off,device-iotlb=on")
+    properties: ClassVar[str] = ",disable-legacy=on,iommu_platform=on,ats=on"
+    # Strict: mappings end one by one, not by the hundred.
+    append: ClassVar[str] = "intel_iommu=on iommu.strict=1"
+    iommu: ClassVar[bool] = True
 
 
 def _flood(packets: int) -> str:
