@@ -51,7 +51,11 @@ def before_anything_is_done(capture: str, side: Side) -> int | None:
         effect, fields = message.row.effect, to_fields(message.layout, message.values)
         # Where it asks for an address of the guest's, it has found a buffer.
         asks = event.record.channel is Channel.BACKEND and effect is Effect.UPDATE_IOTLB
-        stops = effect is Effect.STOP_RING or (effect is Effect.ENABLE_RING and not fields["num"])
+        stops = (
+            effect is Effect.STOP_RING
+            or (effect is Effect.ENABLE_RING and not fields["num"])
+            or (effect is Effect.SET_STATUS and not fields["status"])
+        )
         if asks or (stops and side is Side.BACK_END):
             return frame
         frame = event.record.frame
