@@ -8,7 +8,7 @@ local text = {}
 
 local MOST_BYTES, MALFORMED_BYTES = 16, 32
 local RING_PACKED = T.features.numbers.RING_PACKED
-local UNSAID = { PADDING = true, POINTER = true, COUNT = true, SECRET = true }
+local UNSAID = { PADDING = true, POINTER = true, COUNT = true, SECRET = true, LEFTOVER = true }
 local HEXADECIMAL = { GUEST_ADDRESS = true, IOVA = true, OFFSET = true, HEX = true }
 
 -- Words of bits --------------------------------------------------------------------------------------------------

@@ -1,0 +1,183 @@
+"""The plugin as a whole: it is fresh, every Lua of Wireshark's reads it, and it tells what `show` and `lint` tell."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.interop.scenarios import SCENARIOS, Scenario
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record
+from vudissect.conversation.text import read_conversation
+from vudissect.lint.linter import Linter
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.session.session import Session
+from vudissect.wireshark.generate import plugin
+from vudissect.wireshark.tables import RULES
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "wireshark" / "vhost_user.lua"
+CAPTURES = sorted((ROOT / "captures").glob("*.pcapng"))
+# Who spoke to whom stands in the columns for that.
+LINE = re.compile(r" *(\d+) +[\d.]+  ?(c\d+ )?(?:F>B|B>F|---)(?: backend:| gpu:)? ?(.*)")
+
+
+def read(path: Path) -> list[Record]:
+    with open_capture(str(path)) as stream:
+        return list(read_capture(stream))
+
+
+def tshark(capture: Path, home: Path, *options: str) -> str:
+    done = subprocess.run(
+        ["tshark", "-X", f"lua_script:{PLUGIN}", "-r", str(capture), *options],
+        env={"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "Lua" not in done.stderr
+    return done.stdout
+
+
+def columns(capture: Path, home: Path, *names: str, options: Sequence[str] = ()) -> list[list[str]]:
+    wanted = [part for name in names for part in ("-e", name)]
+    table = tshark(capture, home, "-T", "fields", *wanted, *options)
+    return [line.split("\t") for line in table.splitlines()]
+
+
+@pytest.fixture
+def scenario_capture(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    scenario: Scenario = request.param
+    path = tmp_path / "scenario.pcapng"
+    path.write_bytes(read_conversation(scenario.text).capture())
+    return path
+
+
+def test_the_committed_plugin_is_fresh() -> None:
+    assert PLUGIN.read_text("utf-8") == plugin(), "run `make docs`"
+
+
+@pytest.mark.parametrize("lua", ["lua5.2", "lua5.4"])
+def test_every_lua_of_wiresharks_reads_it(lua: str) -> None:
+    done = subprocess.run([lua, "-e", f"assert(loadfile('{PLUGIN}'))"], capture_output=True, text=True)
+
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("lua", ["lua5.2", "lua5.4"])
+def test_numbers_are_the_same_for_every_lua(lua: str) -> None:
+    program = "\n".join(
+        (
+            "local n = dofile('vudissect/wireshark/lua/numbers.lua')",
+            "print(n.decimal(4294967295, 4294967295), n.decimal(0, 1), n.decimal(1, 2147483648), n.decimal(7, 0))",
+            "print(n.hex(1, 0), n.hex(1, 255), n.address(0, 0), n.size(0, 256), n.size(1056, 0), n.size(268435456, 0))",
+            "print(n.decimal(n.part(4294967295, 4294967295, 9, 55)), n.decimal(n.minus(0, 5, 1, 4)))",
+            "print(n.decimal(n.little.u64('\\1\\2\\3\\4\\5\\6\\7\\248', 1)))",
+            "print(n.decimal(n.big.u64('\\248\\1\\2\\3\\4\\5\\6\\7', 1)))",
+            "print(n.duration(21100), n.duration(1240000), n.duration(12000000000), n.duration(-5000))",
+        )
+    )
+
+    said = subprocess.run([lua, "-e", program], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+
+    assert [line.split("\t") for line in said.splitlines()] == [
+        ["18446744073709551615", "4294967296", "9223372036854775809", "7"],
+        ["0x1", "0xff00000001", "0", "1T", "1056", "256M"],
+        [str((1 << 55) - 1), "4294967295"],
+        [str(0xF807060504030201)],
+        [str(0xF801020304050607)],
+        ["21.1us", "1.24ms", "12.0s", "-5us"],
+    ]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_a_real_session_in_the_words_of_show_and_lint(capture: Path, tmp_path: Path) -> None:
+    said = read(capture)
+
+    assert told(capture, tmp_path) == (transcript(said), findings(said))
+
+
+@pytest.mark.parametrize("scenario_capture", SCENARIOS, indirect=True, ids=lambda scenario: scenario.path.stem)
+def test_a_conversation_in_the_words_of_show_and_lint(scenario_capture: Path, tmp_path: Path) -> None:
+    said = read(scenario_capture)
+
+    assert told(scenario_capture, tmp_path) == (transcript(said), findings(said))
+
+
+def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[int, str]]]:
+    """The info column of each frame; frame and rule of all that the plugin has found, once all frames were seen."""
+    names = ("frame.number", "_ws.col.Info", "vhost_user.rule")
+    rows = columns(capture, home, *names, options=["-2", "-E", "aggregator=/s"])
+    lines = [(int(frame), text) for frame, text, _ in rows]
+    return lines, {(int(frame), rule) for frame, _, found in rows for rule in found.split()}
+
+
+def transcript(records: list[Record]) -> list[tuple[int, str]]:
+    """The lines of `show`, for a session that does not look ahead, without time and direction."""
+    lines = Transcript(Style(False))
+    texts = (lines.text(event).splitlines()[0] for event in Session().events(records))
+    found = [match for text in texts if (match := LINE.fullmatch(text))]
+    return [(int(match[1]), (match[2] or "") + match[3]) for match in found]
+
+
+def findings(records: list[Record]) -> set[tuple[int, str]]:
+    """Frame and rule of what the linter finds, but for what it finds where the capture ends: the plugin does not see that."""
+    linter = Linter()
+    found = (finding for _, judged in linter.judge(Session().events(records)) for finding in judged)
+    return {(finding.frame, finding.rule) for finding in found if finding.rule in RULES}
+
+
+def test_one_pass_and_two_show_the_same_of_every_message(tmp_path: Path) -> None:
+    """But for what only a later frame tells."""
+    capture = ROOT / "captures" / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
+    later = ("vhost_user.response_in", "vhost_user.unanswered")
+
+    once, twice = (
+        [
+            line.rstrip(",")
+            for line in tshark(capture, tmp_path, *passes, "-T", "json").splitlines()
+            if not any(f'"{name}"' in line for name in later)
+        ]
+        for passes in ((), ("-2",))
+    )
+
+    assert once == twice
+
+
+def test_a_request_knows_its_answer_and_the_answer_its_request(tmp_path: Path) -> None:
+    capture = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
+    names = ("frame.number", "vhost_user.response_in", "vhost_user.response_to", "vhost_user.response_time")
+
+    rows = columns(capture, tmp_path, *names, options=["-2", "-Y", "vhost_user.request == 1"])
+
+    assert rows[:2] == [["2", "3", "", ""], ["3", "", "2", rows[1][3]]]
+    assert 0 < float(rows[1][3]) < 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "frames"),
+    [
+        ('vhost_user.vring.index == 1 && vhost_user.message == "SET_VRING_NUM"', ["30"]),
+        ('vhost_user.fd.kind == "memfd"', ["24"]),
+        ("vhost_user.protocol_features.reply_ack == 1", ["5", "6"]),
+        ("vhost_user.memory.size == 0x10000000", ["24"]),
+        ('vhost_user.event.how == "eof"', ["47"]),
+    ],
+)
+def test_filters(condition: str, frames: list[str], tmp_path: Path) -> None:
+    capture = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
+
+    assert columns(capture, tmp_path, "frame.number", options=["-Y", condition]) == [[frame] for frame in frames]
+
+
+def test_the_flow_graph_names_sides_and_channel(tmp_path: Path) -> None:
+    capture = ROOT / "captures" / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
+
+    graph = tshark(capture, tmp_path, "-N", "n", "-q", "-z", "flow,any,network")
+
+    assert all(name in graph for name in ("front-end", "back-end", "back-end.backend", "IOTLB_MSG"))
