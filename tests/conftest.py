@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["pytester"]
+
 # No deadline: a busy machine is no failure. No database: a run depends on nothing but the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")

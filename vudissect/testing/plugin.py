@@ -68,7 +68,7 @@ def vudissect_replay(request: pytest.FixtureRequest) -> "Replayer":
     try:
         return Replayer(request.node, wish(mark.args, mark.kwargs, request.node.path.parent))
     except MarkerError as error:
-        pytest.fail(f"{_MARK} marker: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"{_MARK} marker: {error}", pytrace=False) from None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -161,4 +161,5 @@ def _checked(what: str, command: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 
 def _fail(text: str) -> NoReturn:
-    pytest.fail(text, pytrace=False)
+    # Whatever error has led here is in the text.
+    raise pytest.fail.Exception(text, pytrace=False) from None

@@ -1,0 +1,64 @@
+"""`assert_conforms`, as any test may use it."""
+
+from pathlib import Path
+
+import pytest
+
+from vudissect.conversation.text import read_conversation
+from vudissect.testing import assert_conforms
+
+HEALTHY = """
+--- connection front-end=qemu back-end=disk
+F>B GET_FEATURES
+B>F GET_FEATURES -> VERSION_1
+F>B SET_OWNER
+--- closed by front-end
+"""
+ANSWERED_TWICE = HEALTHY.replace("F>B SET_OWNER", "B>F GET_FEATURES -> VERSION_1\nF>B SET_OWNER")
+
+
+def capture_of(folder: Path, text: str) -> Path:
+    path = folder / "talk.pcapng"
+    path.write_bytes(read_conversation(text).capture())
+    return path
+
+
+def test_a_healthy_capture_conforms(tmp_path: Path) -> None:
+    assert_conforms(capture_of(tmp_path, HEALTHY))
+
+
+def test_a_broken_one_fails_with_the_findings_and_the_transcript(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as failure:
+        assert_conforms(capture_of(tmp_path, ANSWERED_TWICE))
+
+    text = str(failure.value)
+    assert "does not conform: VU-RPL-" in text
+    assert "error VU-RPL-" in text
+    assert "B>F GET_FEATURES -> VERSION_1" in text
+
+
+def test_a_rule_can_be_left_out(tmp_path: Path) -> None:
+    path = capture_of(tmp_path, ANSWERED_TWICE)
+    with pytest.raises(AssertionError) as failure:
+        assert_conforms(path)
+    rules = str(failure.value).partition("does not conform: ")[2].partition("\n")[0].split(", ")
+
+    assert_conforms(path, ignore=rules)
+
+
+def test_warnings_count_when_it_is_strict() -> None:
+    path = Path(__file__).parents[2] / "captures/qemu-7.2-net-iommu-dpdk-22.11.pcapng"
+    assert_conforms(path)
+
+    with pytest.raises(AssertionError, match="VU-STA-01"):
+        assert_conforms(path, strict=True)
+
+
+def test_an_unknown_rule_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no rule VU-X-01"):
+        assert_conforms(capture_of(tmp_path, HEALTHY), ignore=("VU-X-01",))
+
+
+def test_what_cannot_be_read_does_not_conform(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="No such file"):
+        assert_conforms(tmp_path / "none.pcapng")

@@ -1,0 +1,100 @@
+"""The three ways to treat a capture: leave it, make it where there is none, make it anew."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.testing import programs
+from tests.testing.conftest import Project
+
+PEER = 'peer=[sys.executable, "front_end.py", "{socket}"]'
+
+
+@pytest.fixture(autouse=True)
+def front_end(project: Project) -> None:
+    project.write(front_end=programs.FRONT_END)
+
+
+def test_a_missing_capture_is_a_failure_that_says_what_to_do(project: Project) -> None:
+    project.capture.unlink()
+
+    result = project.replay(programs.AS_RECORDED, call=PEER)
+
+    result.stdout.fnmatch_lines("boot.pcapng: no such capture; --vudissect-record=once records it")
+    assert not project.capture.exists()
+
+
+def test_once_records_what_is_missing_and_replays_it(project: Project, places: Path) -> None:
+    project.capture.unlink()
+
+    result = project.replay(programs.AS_RECORDED, "--vudissect-record=once", call=PEER)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, to the end of the connection")
+    assert project.replay(programs.AS_RECORDED).ret == pytest.ExitCode.OK
+    assert project.survivors == []
+    assert list(places.iterdir()) == []
+
+
+def test_once_leaves_alone_what_is_there(project: Project) -> None:
+    before = project.capture.read_bytes()
+
+    project.replay(programs.AS_RECORDED, "--vudissect-record=once", call=PEER).assert_outcomes(passed=1)
+
+    assert project.capture.read_bytes() == before
+
+
+def test_rewrite_records_anew(project: Project) -> None:
+    result = project.replay(programs.OTHER_FEATURES, "--vudissect-record=rewrite", call=PEER)
+
+    result.assert_outcomes(passed=1)
+    project.replay(programs.OTHER_FEATURES).assert_outcomes(passed=1)
+
+
+def test_a_front_end_can_be_the_program_that_is_tested(project: Project) -> None:
+    project.write(back_end=programs.AS_RECORDED)
+    project.capture.unlink()
+
+    result = project.replay(
+        programs.FRONT_END,
+        "--vudissect-record=once",
+        mark='role="back-end"',
+        call='peer=[sys.executable, "back_end.py", "{socket}"]',
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_without_a_peer_nothing_can_be_recorded(project: Project) -> None:
+    result = project.replay(programs.AS_RECORDED, "--vudissect-record=rewrite")
+
+    result.stdout.fnmatch_lines(
+        "boot.pcapng: cannot be recorded: the test does not say with which program, peer=[[]...]"
+    )
+
+
+def test_a_recording_that_fails_leaves_the_old_capture(project: Project, places: Path) -> None:
+    before = project.capture.read_bytes()
+    project.write(front_end=programs.FRONT_END_THAT_FAILS)
+
+    result = project.replay(programs.AS_RECORDED, "--vudissect-record=rewrite", call=PEER)
+
+    result.stdout.fnmatch_lines(["boot.pcapng: was not recorded: *ended with status 4", "    | no kernel"])
+    assert project.capture.read_bytes() == before
+    assert project.survivors == []
+    assert list(places.iterdir()) == []
+
+
+def test_a_recording_ends_when_its_time_is_over(project: Project) -> None:
+    project.write(front_end=programs.FRONT_END.replace("calling.close()", "time.sleep(600)"))
+
+    result = project.replay(
+        programs.AS_RECORDED,
+        "--vudissect-record=rewrite",
+        mark='role="front-end", record_for=1',
+        call=PEER,
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, ended after 1 s")
+    assert project.survivors == []

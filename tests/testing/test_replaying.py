@@ -1,0 +1,205 @@
+"""The fixture, against programs that answer as recorded, otherwise, or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.testing import programs
+from tests.testing.conftest import RECORDED, Project
+from vudissect.conversation.text import read_conversation
+
+
+class TestABackEnd:
+    def test_that_answers_as_recorded_passes(self, project: Project) -> None:
+        project.replay(programs.AS_RECORDED).assert_outcomes(passed=1)
+
+    def test_that_differs_fails_with_the_field_and_the_diff(self, project: Project) -> None:
+        result = project.replay(programs.OTHER_FEATURES)
+
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            [
+                "different #3 GET_FEATURES features: has INDIRECT_DESC besides",
+                "--- recorded",
+                "+++ replayed",
+                "-     3  B>F GET_FEATURES -> VERSION_1 ?#2?",
+                "+     3  B>F GET_FEATURES -> INDIRECT_DESC VERSION_1 ?#2?",
+                "boot.pcapng as front-end: 1 difference; *",
+            ]
+        )
+        result.stdout.no_fnmatch_line("*Traceback*")
+        result.stdout.no_fnmatch_line("*def test_boot*")
+
+    def test_may_differ_where_the_mark_allows_it(self, project: Project) -> None:
+        mark = 'role="front-end", allow=("GET_FEATURES.features",)'
+
+        result = project.replay(programs.OTHER_FEATURES, "-rP", mark=mark)
+
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines("allowed GET_FEATURES features*")
+
+    def test_may_differ_where_a_policy_file_lets_it(self, project: Project) -> None:
+        (project.path / "policy.toml").write_text('[policy]\nGET_FEATURES.features = "may add"\n')
+
+        result = project.replay(programs.OTHER_FEATURES, mark='role="front-end", policy="policy.toml"')
+
+        result.assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize(
+        ("program", "says"),
+        [
+            (programs.HANGS, ["*said nothing in time*", "* still ran", "*it said nothing"]),
+            (programs.CLOSES, ["*closed the connection*", "*program.py*ended with status 3", "    | assertion failed"]),
+            (programs.GARBAGE, ["different #3 GET_FEATURES reply: *", "* still ran"]),
+            (programs.DIES, ["*nobody listens*", "*ended with status 1", "    | no such image"]),
+            (programs.CRASHES_AT_THE_END, ["*no difference*", "*was killed by signal 11*"]),
+        ],
+        ids=["hangs", "closes", "garbage", "dies", "crashes"],
+    )
+    def test_that_misbehaves_fails_with_its_last_words(
+        self, project: Project, places: Path, program: str, says: list[str]
+    ) -> None:
+        result = project.replay(program)
+
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(says)
+        assert project.survivors == []
+        assert list(places.iterdir()) == []
+
+    def test_that_does_not_hear_sigterm_is_killed(self, project: Project, places: Path) -> None:
+        project.replay(programs.IGNORES_SIGTERM).assert_outcomes(passed=1)
+
+        assert project.survivors == []
+        assert list(places.iterdir()) == []
+
+    def test_that_leaves_children_leaves_none(self, project: Project) -> None:
+        project.replay(programs.LEAVES_CHILDREN).assert_outcomes(passed=1)
+
+        assert len(project.pids) == 3
+        assert project.survivors == []
+
+    def test_that_cannot_be_started_is_one_line(self, project: Project) -> None:
+        result = project.run(
+            """
+            import pytest
+
+            @pytest.mark.vudissect("boot.pcapng", role="front-end")
+            def test_boot(vudissect_replay):
+                vudissect_replay(["./no-such-program", "{socket}"])
+            """
+        )
+
+        result.stdout.fnmatch_lines("./no-such-program: cannot be started: No such file or directory")
+
+
+class TestAFrontEnd:
+    def test_is_waited_for(self, project: Project) -> None:
+        project.replay(programs.FRONT_END, mark='role="back-end"').assert_outcomes(passed=1)
+
+    def test_that_does_not_come_fails(self, project: Project) -> None:
+        result = project.replay(programs.FRONT_END_THAT_FAILS, mark='role="back-end"')
+
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*nobody connected*", "*ended with status 4", "    | no kernel"])
+
+
+def test_either_may_listen(project: Project) -> None:
+    back_end = programs.START + "peer = socket.socket(socket.AF_UNIX)\npeer.connect(sys.argv[1])\nMORE = 0\n"
+
+    result = project.replay(back_end + programs.ANSWER, mark='role="front-end", listen=True')
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_report_for_ci_has_the_difference(project: Project) -> None:
+    project.replay(programs.OTHER_FEATURES, "--junitxml=report.xml")
+
+    assert "has INDIRECT_DESC besides" in (project.path / "report.xml").read_text()
+
+
+class TestMisuse:
+    @pytest.mark.parametrize(
+        ("mark", "says"),
+        [
+            ('role="proxy"', "vudissect marker: role='proxy': say 'front-end' or 'back-end'"),
+            ("", "vudissect marker: say which side is played: role='front-end' or 'back-end'"),
+            ('role="front-end", timeot=1', "vudissect marker: no option 'timeot'; there are role, *"),
+            ('role="front-end", timeout="1"', "vudissect marker: timeout='1': say seconds"),
+            ('role="front-end", allow="x"', "vudissect marker: allow='x': say a tuple of *"),
+            ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *no message is called GET_X*"),
+            ('role="front-end", policy="no.toml"', "vudissect marker: no.toml: No such file or directory"),
+            ('role="front-end", first=9', "boot.pcapng: there are no messages to play"),
+        ],
+    )
+    def test_of_the_mark_is_one_line(self, project: Project, mark: str, says: str) -> None:
+        result = project.replay(programs.AS_RECORDED, mark=mark)
+
+        result.stdout.fnmatch_lines(says)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.no_fnmatch_line("During handling*")
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ('"disk {socket}"', "the command: give a list of words, not 'disk {socket}'"),
+            ('["disk"]', "the command: say {socket} where the path of the socket belongs"),
+        ],
+    )
+    def test_of_the_fixture_is_one_line(self, project: Project, arguments: str, says: str) -> None:
+        result = project.run(
+            f"""
+            import pytest
+
+            @pytest.mark.vudissect("boot.pcapng", role="front-end")
+            def test_boot(vudissect_replay):
+                vudissect_replay({arguments})
+            """
+        )
+
+        result.stdout.fnmatch_lines(says)
+
+    def test_without_a_mark(self, project: Project) -> None:
+        result = project.run("def test_boot(vudissect_replay): pass")
+
+        result.stdout.fnmatch_lines("vudissect_replay: mark the test with @pytest.mark.vudissect(CAPTURE, role=...)")
+
+    def test_a_mark_without_the_fixture(self, project: Project) -> None:
+        result = project.run(
+            """
+            import pytest
+
+            @pytest.mark.vudissect("boot.pcapng", role="front-end")
+            def test_boot(): pass
+            """
+        )
+
+        result.stdout.fnmatch_lines("vudissect marker: nothing is replayed without the fixture vudissect_replay")
+
+    def test_a_capture_that_is_none(self, project: Project) -> None:
+        project.capture.write_text("no capture at all")
+
+        result = project.replay(programs.AS_RECORDED)
+
+        result.stdout.fnmatch_lines("boot.pcapng: not a pcapng capture: *")
+        result.stdout.no_fnmatch_line("During handling*")
+
+    def test_a_capture_of_which_something_is_missing(self, project: Project) -> None:
+        project.capture.write_bytes(read_conversation("--- 5 messages are missing here: full\n" + RECORDED).capture())
+
+        result = project.replay(programs.AS_RECORDED)
+
+        result.stdout.fnmatch_lines("boot.pcapng: #1: 5 messages are missing here; incomplete=True plays what there is")
+
+
+def test_who_does_not_use_it_does_not_pay_for_it(project: Project) -> None:
+    project.pytester.makepyfile(
+        """
+        import sys
+
+        def test_other():
+            assert "vudissect.testing.plugin" in sys.modules
+            assert not {"vudissect.replay", "vudissect.spec", "vudissect.lint", "click"} & set(sys.modules)
+        """
+    )
+
+    project.pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
