@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import flood, iotlb, replay, roundtrip, show, startup
+from benchmarks import flood, iotlb, replay, roundtrip, show, startup, wireshark
 from benchmarks.table import Row, as_text
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "iotlb": iotlb.run,
     "show": show.run,
     "startup": startup.run,
+    "wireshark": wireshark.run,
     "replay": replay.run,
 }
 

@@ -126,7 +126,7 @@ def transcript(records: list[Record]) -> list[tuple[int, str]]:
 
 
 def findings(records: list[Record]) -> set[tuple[int, str]]:
-    """Frame and rule of what the linter finds, but for what it finds where the capture ends: the plugin does not see that."""
+    """Frame and rule of what the linter finds on the way: where a capture ends the plugin is not called."""
     linter = Linter()
     found = (finding for _, judged in linter.judge(Session().events(records)) for finding in judged)
     return {(finding.frame, finding.rule) for finding in found if finding.rule in RULES}
@@ -181,3 +181,21 @@ def test_the_flow_graph_names_sides_and_channel(tmp_path: Path) -> None:
     graph = tshark(capture, tmp_path, "-N", "n", "-q", "-z", "flow,any,network")
 
     assert all(name in graph for name in ("front-end", "back-end", "back-end.backend", "IOTLB_MSG"))
+
+
+def test_the_filters_of_the_readme_exist() -> None:
+    page, source = (ROOT / "wireshark" / "README.md").read_text("utf-8"), plugin()
+    named = set(re.findall(r"vhost_user\.[\w.]*\w", page))
+    others = {"vhost_user.lua", "vhost_user.dialect", "vhost_user.device"}
+
+    assert {name for name in named - others if f'"{name}"' not in source} == set()
+
+
+def test_the_filters_of_the_readme_are_understood(tmp_path: Path) -> None:
+    page = (ROOT / "wireshark" / "README.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "`vhost_user." in line]
+    filters = [
+        each for row in rows if "==" in row or ">" in row or "!=" in row for each in re.findall(r"`([^`]+)`", row)
+    ]
+
+    tshark(CAPTURES[0], tmp_path, "-Y", " || ".join(f"({each})" for each in filters))

@@ -56,7 +56,7 @@ local function start(tvb, root)
   return root:add(protocol, tvb())
 end
 
-local function message_frame(tvb, pinfo, root, s, this, frame)
+local function message_frame(tvb, cols, root, s, this, frame)
   local message, view = decoded(s, this), nil
   if frame > latest then
     local connection = session.connection(this.connection, frame)
@@ -66,7 +66,7 @@ local function message_frame(tvb, pinfo, root, s, this, frame)
   else
     view = session.view(this.connection, frame)
   end
-  pinfo.cols.info = text.message(message, frame, this, view)
+  cols.info = text.message(message, frame, this, view)
   local item = start(tvb, root)
   if item then
     item:append_text(", " .. words.printable(message.name))
@@ -74,43 +74,43 @@ local function message_frame(tvb, pinfo, root, s, this, frame)
   end
 end
 
-local function event_frame(tvb, pinfo, root, s, this, frame, list, details)
+local function event_frame(tvb, cols, root, s, this, frame, list, details)
   if frame > latest then
     local connection = session.connection(this.connection, frame)
     local owed = session.event(connection, frame, this, details)
     if this.kind == 3 or this.kind == 5 then rules.closed(connection, frame, this, details, owed, s) end
     latest = frame
   end
-  pinfo.cols.info = text.event(this, details)
+  cols.info = text.event(this, details)
   local item = start(tvb, root)
   if item then tree.event(item, tvb, s, this, list, frame) end
 end
 
-local function damaged(tvb, pinfo, root, problem)
-  pinfo.cols.info = problem
+local function damaged(tvb, cols, root, problem)
+  cols.info = problem
   local item = start(tvb, root)
   if item then tree.damaged(item, problem) end
 end
 
 function protocol.dissector(tvb, pinfo, root)
   local s = tvb:raw()
-  local frame = pinfo.number
-  pinfo.cols.protocol = "vhost-user"
+  local frame, cols = pinfo.number, pinfo.cols
+  cols.protocol = "vhost-user"
   local this, problem = record.parse(s)
   if not this then
-    damaged(tvb, pinfo, root, problem)
+    damaged(tvb, cols, root, problem)
     return
   end
   if this.kind == MESSAGE then
-    message_frame(tvb, pinfo, root, s, this, frame)
+    message_frame(tvb, cols, root, s, this, frame)
   elseif this.kind < 1 or this.kind > 7 then
-    damaged(tvb, pinfo, root, "this is a record of a later kind: update the plugin")
+    damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)
     if list then
-      event_frame(tvb, pinfo, root, s, this, frame, list, details)
+      event_frame(tvb, cols, root, s, this, frame, list, details)
     else
-      damaged(tvb, pinfo, root, "the details of the event are no object of strings and numbers")
+      damaged(tvb, cols, root, "the details of the event are no object of strings and numbers")
     end
   end
 end
