@@ -58,7 +58,7 @@ def _is_frame(value: object) -> bool:
 
 
 # What a mark can say besides the capture: how that is recognised, what it should be, and what holds if it is not said.
-_OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
+OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
     "role": (lambda value: isinstance(value, str) and value in _SIDES, " or ".join(map(repr, _SIDES)), None),
     "listen": (_is_flag, "True or False", None),
     "allow": (_is_names, 'a tuple of "MESSAGE.FIELD"', ()),
@@ -77,14 +77,14 @@ def wish(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path) -> 
     if len(arguments) != 1 or not isinstance(arguments[0], str | os.PathLike):
         raise MarkerError('say one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
     for name, value in options.items():
-        if name not in _OPTIONS:
-            raise MarkerError(f"no option {name!r}; there are {', '.join(_OPTIONS)}")
-        fits, what, default = _OPTIONS[name]
+        if name not in OPTIONS:
+            raise MarkerError(f"no option {name!r}; there are {', '.join(OPTIONS)}")
+        fits, what, default = OPTIONS[name]
         if not fits(value) and (value is not default or name == "role"):
             raise MarkerError(f"{name}={value!r}: say {what}")
     if "role" not in options:
-        raise MarkerError(f"say which side is played: role={_OPTIONS['role'][1]}")
-    said: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in _OPTIONS.items()}
+        raise MarkerError(f"say which side is played: role={OPTIONS['role'][1]}")
+    said: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in OPTIONS.items()}
     side = _SIDES[said.pop("role")]
     listen, allow, policy = said.pop("listen"), said.pop("allow"), said.pop("policy")
     return Wish(
