@@ -29,9 +29,7 @@ class Project:
         for name, text in scripts.items():
             (self.path / f"{name}.py").write_text(text)
 
-    def replay(
-        self, program: str, *options: str, mark: str = 'role="front-end", timeout=0.5', call: str = ""
-    ) -> pytest.RunResult:
+    def replay(self, program: str, *options: str, mark: str = 'role="front-end"', call: str = "") -> pytest.RunResult:
         """Run a test that replays the capture against `program`; `call` is more for the fixture."""
         self.write(program=program)
         return self.run(

@@ -1,4 +1,4 @@
-"""Back-ends that misbehave, as scripts: each listens at the path that it is given, after writing down its pid."""
+"""Back-ends and front-ends as scripts: each notes its pid, and meets the other at the path that it is given."""
 
 START = """
 import os, signal, socket, struct, sys, time
@@ -12,6 +12,11 @@ listening = socket.socket(socket.AF_UNIX)
 listening.bind(sys.argv[1])
 listening.listen()
 peer = listening.accept()[0]
+"""
+CALL = """
+peer = socket.socket(socket.AF_UNIX)
+while peer.connect_ex(sys.argv[1]):
+    time.sleep(0.01)
 """
 # GET_FEATURES is answered with VERSION_1 and the bits of MORE.
 ANSWER = """
@@ -46,15 +51,5 @@ while len(open("pids").readlines()) < 3:
     + ANSWER
 )
 
-FRONT_END = (
-    START
-    + """
-calling = socket.socket(socket.AF_UNIX)
-while calling.connect_ex(sys.argv[1]):
-    time.sleep(0.01)
-calling.sendall(struct.pack("<III", 1, 1, 0))
-calling.recv(20)
-calling.close()
-"""
-)
+FRONT_END = START + CALL + "peer.sendall(struct.pack('<III', 1, 1, 0)); peer.recv(20); peer.close()"
 FRONT_END_THAT_FAILS = START + "print('no kernel'); sys.exit(4)"

@@ -65,6 +65,24 @@ def test_a_front_end_can_be_the_program_that_is_tested(project: Project) -> None
     result.assert_outcomes(passed=1)
 
 
+def test_the_front_end_may_listen(project: Project) -> None:
+    project.write(
+        listening_front_end=programs.START
+        + programs.LISTEN
+        + "peer.sendall(struct.pack('<III', 1, 1, 0)); peer.recv(20); peer.close()"
+    )
+    project.capture.unlink()
+
+    result = project.replay(
+        programs.START + programs.CALL + "MORE = 0\n" + programs.ANSWER,
+        "--vudissect-record=once",
+        mark='role="front-end", listen=True',
+        call='peer=[sys.executable, "listening_front_end.py", "{socket}"]',
+    )
+
+    result.assert_outcomes(passed=1)
+
+
 def test_without_a_peer_nothing_can_be_recorded(project: Project) -> None:
     result = project.replay(programs.AS_RECORDED, "--vudissect-record=rewrite")
 
@@ -86,15 +104,15 @@ def test_a_recording_that_fails_leaves_the_old_capture(project: Project, places:
 
 
 def test_a_recording_ends_when_its_time_is_over(project: Project) -> None:
-    project.write(front_end=programs.FRONT_END.replace("calling.close()", "time.sleep(600)"))
+    project.write(front_end=programs.FRONT_END.replace("peer.close()", "time.sleep(600)"))
 
     result = project.replay(
         programs.AS_RECORDED,
         "--vudissect-record=rewrite",
-        mark='role="front-end", record_for=1',
+        mark='role="front-end", record_for=3',
         call=PEER,
     )
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, ended after 1 s")
+    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, ended after 3 s")
     assert project.survivors == []

@@ -59,7 +59,7 @@ class TestABackEnd:
     def test_that_misbehaves_fails_with_its_last_words(
         self, project: Project, places: Path, program: str, says: list[str]
     ) -> None:
-        result = project.replay(program)
+        result = project.replay(program, mark='role="front-end", timeout=2')
 
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(says)
@@ -104,9 +104,9 @@ class TestAFrontEnd:
 
 
 def test_either_may_listen(project: Project) -> None:
-    back_end = programs.START + "peer = socket.socket(socket.AF_UNIX)\npeer.connect(sys.argv[1])\nMORE = 0\n"
+    back_end = programs.START + programs.CALL + "MORE = 0\n" + programs.ANSWER
 
-    result = project.replay(back_end + programs.ANSWER, mark='role="front-end", listen=True')
+    result = project.replay(back_end, mark='role="front-end", listen=True')
 
     result.assert_outcomes(passed=1)
 

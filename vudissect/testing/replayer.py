@@ -27,7 +27,7 @@ from vudissect.testing.words import ending, has_crashed, tail
 _SOCKET: Final = "{socket}"
 # How often it is looked whether a program that does not come has ended, and how long one that hung up may take to (s).
 _LOOK_EVERY: Final = 0.1
-_LAST_BREATH: Final = 0.5
+_LAST_BREATH: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
