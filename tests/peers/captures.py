@@ -9,6 +9,7 @@ from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reb
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.migration import Arrives, MovesAway
 from tests.peers.situations.network import Iommu, Network, QemuListens
+from tests.peers.situations.network_migration import SenderArrives, SenderBeforeItsMemory, SenderMovesAway
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
@@ -30,7 +31,8 @@ class Capture:
     """One capture: `quick` if `make test` records it anew, else `make test-peers` does.
 
     `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version. `resumed`: the
-    front-end goes on with a device that was in use, so that one that has just been started says something else.
+    front-end goes on with a device that was in use, or leaves one, so that one that is just started and left alone says
+    something else.
     """
 
     situation: Situation[Any, Any, Any]
@@ -94,6 +96,11 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-net-dpdk-22.11": _network(Network()),
     "qemu-7.2-net-dpdk-22.11-2-pairs": _network(Network(queues=2)),
     "qemu-7.2-net-server-dpdk-22.11-client": _network(QemuListens()),
+    "qemu-7.2-net-dpdk-22.11-migration-source": replace(_network(SenderMovesAway(), quick=False), resumed=True),
+    "qemu-7.2-net-dpdk-22.11-migration-destination": replace(_network(SenderArrives(), quick=False), resumed=True),
+    "qemu-7.2-net-dpdk-22.11-postcopy-destination": replace(
+        _network(SenderBeforeItsMemory(), quick=False), resumed=True
+    ),
     # Enough packets to see what happens, few enough for a file under version control.
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
     "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),

@@ -20,6 +20,7 @@ _KINDS = {
     FdKind.MEMORY: {DescriptorKind.MEMFD, DescriptorKind.FILE},
     FdKind.EVENT: {DescriptorKind.EVENTFD},
     FdKind.SOCKET: {DescriptorKind.SOCKET},
+    FdKind.USERFAULTFD: {DescriptorKind.USERFAULTFD},
 }
 _LOSSES = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
 

@@ -40,7 +40,7 @@ _NOBODY_IS_KILLED = Policy([Override(CONNECTION, CLOSE, IGNORED)])
 def before_anything_is_done(capture: str, side: Side) -> int | None:
     """The frame up to which a real peer does what it did without any data in the rings."""
     recorded = load(str(path_of(capture)), side)
-    frame = None
+    frame, follows = None, False
     for event in Session(known=recorded.known).events(recorded.records):
         message = event.message
         if message is None or message.row is None or message.layout is None:
@@ -56,7 +56,9 @@ def before_anything_is_done(capture: str, side: Side) -> int | None:
             or (effect is Effect.ENABLE_RING and not fields["num"])
             or (effect is Effect.SET_STATUS and not fields["status"])
         )
-        if asks or (stops and side is Side.BACK_END):
+        # Memory that is to follow follows from nowhere, and the back-end waits for what a ring in it holds.
+        follows |= effect is Effect.START_POSTCOPY
+        if asks or (stops and side is Side.BACK_END) or (follows and effect is Effect.SET_KICK):
             return frame
         frame = event.record.frame
     return None

@@ -77,12 +77,19 @@ def net_vhost(
     *,
     listen: bool = True,
     iommu: bool = False,
+    postcopy: bool = False,
     queues: int = 1,
+    name: str = "net-vhost",
     release: Release = Release.BOOKWORM,
 ) -> Iterator[Testpmd]:
-    """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers."""
+    """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers.
+
+    `name` tells two of them in one folder apart.
+    """
     vdev = f"net_vhost0,iface={socket},queues={queues},client={int(not listen)},iommu-support={int(iommu)}"
-    with _testpmd("net-vhost", vdev, "rxonly", queues, -1, folder, release) as process:
+    if postcopy:
+        vdev += ",postcopy-support=1"
+    with _testpmd(name, vdev, "rxonly", queues, -1, folder, release) as process:
         if listen:
             wait_for_listener(socket, process)
         yield Testpmd(process)
@@ -120,7 +127,8 @@ def _testpmd(
         *(release.program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
         *("--no-huge", "-m", str(MEMORY), "--no-pci", "--no-telemetry", "--file-prefix", prefix, "--vdev", vdev),
         *("--", "--interactive", f"--forward-mode={mode}", "--total-num-mbufs=2048"),
-        *(f"--rxq={queues}", f"--txq={queues}"),
+        # Memory that is locked cannot be fetched when it is needed, which postcopy does.
+        *(f"--rxq={queues}", f"--txq={queues}", "--no-mlockall"),
     ]
     with running(name, command, folder, within=release.within) as process:
         yield process

@@ -1,7 +1,7 @@
 """A guest's network: QEMU's vhost-user-net and DPDK's net_vhost."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -35,35 +35,57 @@ class Network(Situation[Guest, Testpmd, Flood]):
     """Further parameters of the guest's kernel."""
     iommu: ClassVar[bool] = False
     """Whether the back-end asks for addresses."""
+    postcopy: ClassVar[bool] = False
+    """Whether the back-end can wait for memory that is still elsewhere."""
+    pause: ClassVar[int] = 0
+    """Nanoseconds between two packets."""
+
+    def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Testpmd]:
+        return self.daemon(folder, socket)
+
+    def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
+        return self.machine(folder, socket)
 
     @contextmanager
-    def back_end(self, folder: Path, socket: str) -> Iterator[Testpmd]:
-        listen = not self.front_end_listens
+    def daemon(self, folder: Path, socket: str, name: str = "net-vhost") -> Iterator[Testpmd]:
+        """DPDK that receives."""
         with net_vhost(
-            socket, folder, listen=listen, iommu=self.iommu, queues=self.queues, release=self.back
+            socket,
+            folder,
+            listen=not self.front_end_listens,
+            iommu=self.iommu,
+            postcopy=self.postcopy,
+            queues=self.queues,
+            name=name,
+            release=self.back,
         ) as testpmd:
             testpmd.ready()
             testpmd.start()
             yield testpmd
 
     @contextmanager
-    def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
+    def machine(
+        self, folder: Path, socket: str, *, options: Sequence[str] = (), name: str = "guest"
+    ) -> Iterator[Guest]:
+        """QEMU with the network and further options."""
         server = ",server=on" if self.front_end_listens else ""
         # Without vectors=0, QEMU 7.2 crashes under TCG when the driver turns MSI-X on.
         device = f"virtio-net-pci,netdev=net{',mq=on' if self.queues > 1 else ''}{self.properties},vectors=0"
         devices = [
             *self.options,
+            *options,
             *("-chardev", f"socket,id=net,path={socket}{server}"),
             *("-netdev", f"vhost-user,id=net,chardev=net,queues={self.queues}", "-device", device),
         ]
         with guest(
-            _flood(self.packets),
+            flood(self.packets, self.pause),
             folder,
             modules=("virtio_net", "pktgen"),
             devices=devices,
             # Without IPv6 the guest sends nothing of its own, so the numbers can be compared.
             append=f"ipv6.disable=1 {self.append}",
             processors=self.queues,  # Linux uses no more queues than it has processors
+            name=name,
             release=self.front,
         ) as machine:
             if self.front_end_listens:
@@ -101,15 +123,16 @@ class Iommu(Network):
     iommu: ClassVar[bool] = True
 
 
-def _flood(packets: int) -> str:
-    """A script for a guest that sends so many packets as fast as it can."""
+def flood(packets: int, pause: int) -> str:
+    """A script for a guest that sends so many packets, with a pause (in ns) in between."""
     return f"""
 ip link set eth0 up
 pktgen=/proc/net/pktgen
 echo add_device eth0 > $pktgen/kpktgend_0
-for setting in "count {packets}" "pkt_size 1000" "dst_mac ff:ff:ff:ff:ff:ff" "dst 192.0.2.255"; do
+for setting in "count {packets}" "delay {pause}" "pkt_size 1000" "dst_mac ff:ff:ff:ff:ff:ff" "dst 192.0.2.255"; do
     echo "$setting" > $pktgen/eth0
 done
+echo RESULT starts=yes
 echo start > $pktgen/pgctrl
 echo RESULT sent=$(sed -n 's/.*pkts-sofar: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
 echo RESULT microseconds=$(sed -n 's/^Result: OK: \\([0-9]*\\).*/\\1/p' $pktgen/eth0)
