@@ -83,8 +83,11 @@ class Replayer:
             before = program.status
             program.end()
             text = "\n".join(report(outcome, wish.name, Style(False)))
-            if not outcome.ok or has_crashed(program, before):
-                _fail("\n".join([text, ending(program, before), *tail(program.output)]))
+            end = "\n".join([ending(program, before), *tail(program.output)])
+            if not outcome.ok:
+                _fail(f"{text}\n{end}")
+            if has_crashed(program, before):
+                _fail(f"{end}\n{text}")
             assert program.status is not None
             self._item.add_report_section("call", "vudissect", text)
             return Replayed(wish.capture, outcome, text, program.output, program.status)
