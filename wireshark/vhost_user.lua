@@ -1743,11 +1743,22 @@ local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
 local LOST, BIG_ENDIAN, LATE = 0, 5, 6
 
--- The same table for all records: one is done with before the next one comes.
-local this = {}
+-- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
+-- of one connection are not parsed again and again.
+local SHAPE, MOST_SHAPES = 16, 1024
+local shapes, shape_count = {}, 0
+
+local function remember(shape, this)
+  if shape_count >= MOST_SHAPES then shapes, shape_count = {}, 0 end
+  shapes[shape], shape_count = this, shape_count + 1
+end
 
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
+-- Nothing of it is changed by others.
 function record.parse(s)
+  local shape = s:sub(1, SHAPE)
+  local known = shapes[shape]
+  if known and #s >= known.at - 1 then return known end
   local version, kind, length_low, length_high, channel, sender, marks_low, marks_high, c1, c2, c3, c4, n1, n2 =
     byte(s, 1, 14)
   if not version then return nil, "the record header is missing" end
@@ -1756,28 +1767,34 @@ function record.parse(s)
   local length = length_low + length_high * 256
   if version == 0 or length < HEADER then return nil, "the record header makes no sense" end
   if channel > 2 or sender > 2 then return nil, "the channel or the sender does not exist" end
-  local count = n1 + n2 * 256
   local marks = marks_low + marks_high * 256
-  this.kind, this.channel, this.sender, this.marks, this.count = kind, channel, sender, marks, count
-  this.connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216
-  this.descriptors, this.at = NO_DESCRIPTORS, length + 1
-  if marks == 0 then
-    this.is_big, this.is_lost, this.is_late = false, false, false
-  else
-    this.is_big, this.is_lost = has_bit(marks, 0, BIG_ENDIAN), has_bit(marks, 0, LOST)
-    this.is_late = has_bit(marks, 0, LATE)
-  end
-  if count > 0 then
-    local problem = record.descriptors(s)
+  local this = {
+    kind = kind,
+    channel = channel,
+    sender = sender,
+    marks = marks,
+    count = n1 + n2 * 256,
+    connection = c1 + c2 * 256 + c3 * 65536 + c4 * 16777216,
+    descriptors = NO_DESCRIPTORS,
+    at = length + 1,
+    is_big = has_bit(marks, 0, BIG_ENDIAN),
+    is_lost = has_bit(marks, 0, LOST),
+    is_late = has_bit(marks, 0, LATE),
+    is_usual = marks == 0,
+  }
+  if this.count > 0 then
+    local problem = record.descriptors(s, this)
     if problem then return nil, problem end
   elseif #s < length then
     return nil, "the record header is cut short"
+  else
+    remember(shape, this)
   end
   return this
 end
 
--- Reads the descriptors of the record at hand; what is wrong with them, or nil.
-function record.descriptors(s)
+-- Reads the descriptors of a record; what is wrong with them, or nil.
+function record.descriptors(s, this)
   local found, at = {}, this.at
   for place = 1, this.count do
     if #s < at + DESCRIPTOR - 1 then return "the descriptors are cut short" end
@@ -1811,8 +1828,9 @@ end
 -- When it was received and when forwarded, as halves.
 function record.received(s) return little.u64(s, 25) end
 function record.forwarded(s) return little.u64(s, 33) end
--- How long the message was on the wire.
+-- How long the message was on the wire, as halves, and as the bytes that say so.
 function record.length(s) return little.u64(s, 41) end
+function record.length_bytes(s) return s:sub(41, 48) end
 
 return record
 end)()
@@ -2813,7 +2831,25 @@ local function contents(message, view)
   return concat(said, " ")
 end
 
--- What all appearances of a message have in common under one view; worked out once for equal ones.
+local STATEFUL = {
+  VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = true, USER_ADDRESS = true, CONFIG = true,
+}
+
+-- Whether the words for a payload are the same whatever was said before.
+local function is_stateless(message)
+  local layout, effect = message.layout, message.row and message.row.effect
+  if not layout then return true end
+  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then return false end
+  for _, field in ipairs(layout.fields) do
+    if STATEFUL[field.m] then return false end
+  end
+  for _, field in ipairs(layout.array and layout.array.fields or NO_NAMES) do
+    if STATEFUL[field.m] then return false end
+  end
+  return not (layout.tail and STATEFUL[layout.tail.m])
+end
+
+-- What all appearances of a message have in common.
 local function beginning(message, view)
   local told = message.is_reply and message.name .. " ->" or message.name
   if message.layout then
@@ -2825,7 +2861,7 @@ local function beginning(message, view)
     told = told .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
-  message.view, message.text = view, told
+  if is_stateless(message) then message.body = told end
   return told
 end
 
@@ -2869,8 +2905,13 @@ end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = message.view == view and message.text or beginning(message, view)
-  if this.connection > 1 then told = session.prefix(this.connection) .. told end
+  local told = message.text
+  if message.view ~= view then
+    -- A view is that of one connection: its name can go along.
+    told = message.body or beginning(message, view)
+    if this.connection > 1 then told = session.prefix(this.connection) .. told end
+    message.view, message.text = view, told
+  end
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
@@ -2880,7 +2921,7 @@ function text.message(message, frame, this, view)
   local replaced = session.replaced[frame]
   if replaced then told = told .. " (was " .. replaced .. ")" end
   if message.need_reply and not message.is_reply and message.channel ~= 2 then told = told .. " need_reply" end
-  if this.marks ~= 0 then told = told .. marks_text(this.marks) end
+  if not this.is_usual then told = told .. marks_text(this.marks) end
   if message.is_reply then
     local request = session.peer[frame]
     if not request then return told .. " [answers nothing that was asked]" end
@@ -3208,7 +3249,7 @@ end
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
   if message.is_regular == nil then message.is_regular = is_regular(message) end
-  if message.is_regular and this.count == 0 and not this.is_lost and not this.is_late then
+  if message.is_regular and this.count == 0 and (this.is_usual or not this.is_lost and not this.is_late) then
     if message.is_reply then
       if connection.request or connection.lost_sync[message.channel] then return end
     else
@@ -3644,22 +3685,19 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, is_big = s:sub(this.at), this.is_big
-  local lo, hi = record.length(s)
-  if hi ~= 0 or lo ~= #data or lo > LONGEST_KEPT then
-    return decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
-  end
-  local way = this.channel * 4 + this.sender * 2 + (is_big and 1 or 0)
+  local data, length = s:sub(this.at), record.length_bytes(s)
+  local way = this.channel * 3 + this.sender
+  if this.is_big then way = way + 9 end
   local of_way = kept[way]
-  if not of_way or kept_count >= MOST_KEPT then
+  local message = of_way and of_way[data]
+  if message and message.length == length then return message end
+  local lo, hi = record.length(s)
+  message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
+  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then
     if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
-    of_way = kept[way] or {}
-    kept[way] = of_way
-  end
-  local message = of_way[data]
-  if not message then
-    message = decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
-    of_way[data], kept_count = message, kept_count + 1
+    kept[way] = kept[way] or {}
+    message.length = length
+    kept[way][data], kept_count = message, kept_count + 1
   end
   return message
 end

@@ -22,22 +22,19 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, is_big = s:sub(this.at), this.is_big
-  local lo, hi = record.length(s)
-  if hi ~= 0 or lo ~= #data or lo > LONGEST_KEPT then
-    return decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
-  end
-  local way = this.channel * 4 + this.sender * 2 + (is_big and 1 or 0)
+  local data, length = s:sub(this.at), record.length_bytes(s)
+  local way = this.channel * 3 + this.sender
+  if this.is_big then way = way + 9 end
   local of_way = kept[way]
-  if not of_way or kept_count >= MOST_KEPT then
+  local message = of_way and of_way[data]
+  if message and message.length == length then return message end
+  local lo, hi = record.length(s)
+  message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
+  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then
     if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
-    of_way = kept[way] or {}
-    kept[way] = of_way
-  end
-  local message = of_way[data]
-  if not message then
-    message = decode.message(session.dialect, this.channel, this.sender, is_big, data, lo, hi)
-    of_way[data], kept_count = message, kept_count + 1
+    kept[way] = kept[way] or {}
+    message.length = length
+    kept[way][data], kept_count = message, kept_count + 1
   end
   return message
 end

@@ -271,7 +271,7 @@ end
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
   if message.is_regular == nil then message.is_regular = is_regular(message) end
-  if message.is_regular and this.count == 0 and not this.is_lost and not this.is_late then
+  if message.is_regular and this.count == 0 and (this.is_usual or not this.is_lost and not this.is_late) then
     if message.is_reply then
       if connection.request or connection.lost_sync[message.channel] then return end
     else

@@ -309,7 +309,25 @@ local function contents(message, view)
   return concat(said, " ")
 end
 
--- What all appearances of a message have in common under one view; worked out once for equal ones.
+local STATEFUL = {
+  VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = true, USER_ADDRESS = true, CONFIG = true,
+}
+
+-- Whether the words for a payload are the same whatever was said before.
+local function is_stateless(message)
+  local layout, effect = message.layout, message.row and message.row.effect
+  if not layout then return true end
+  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then return false end
+  for _, field in ipairs(layout.fields) do
+    if STATEFUL[field.m] then return false end
+  end
+  for _, field in ipairs(layout.array and layout.array.fields or NO_NAMES) do
+    if STATEFUL[field.m] then return false end
+  end
+  return not (layout.tail and STATEFUL[layout.tail.m])
+end
+
+-- What all appearances of a message have in common.
 local function beginning(message, view)
   local told = message.is_reply and message.name .. " ->" or message.name
   if message.layout then
@@ -321,7 +339,7 @@ local function beginning(message, view)
     told = told .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
-  message.view, message.text = view, told
+  if is_stateless(message) then message.body = told end
   return told
 end
 
@@ -365,8 +383,13 @@ end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = message.view == view and message.text or beginning(message, view)
-  if this.connection > 1 then told = session.prefix(this.connection) .. told end
+  local told = message.text
+  if message.view ~= view then
+    -- A view is that of one connection: its name can go along.
+    told = message.body or beginning(message, view)
+    if this.connection > 1 then told = session.prefix(this.connection) .. told end
+    message.view, message.text = view, told
+  end
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
@@ -376,7 +399,7 @@ function text.message(message, frame, this, view)
   local replaced = session.replaced[frame]
   if replaced then told = told .. " (was " .. replaced .. ")" end
   if message.need_reply and not message.is_reply and message.channel ~= 2 then told = told .. " need_reply" end
-  if this.marks ~= 0 then told = told .. marks_text(this.marks) end
+  if not this.is_usual then told = told .. marks_text(this.marks) end
   if message.is_reply then
     local request = session.peer[frame]
     if not request then return told .. " [answers nothing that was asked]" end
