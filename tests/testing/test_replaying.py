@@ -49,7 +49,7 @@ class TestABackEnd:
         ("program", "says"),
         [
             (programs.HANGS, ["*said nothing in time*", "* still ran", "*it said nothing"]),
-            (programs.CLOSES, ["*closed the connection*", "*program.py*ended with status 3", "    | assertion failed"]),
+            (programs.CLOSES, ["different *closed*", "*program.py*ended with status 3", "    | assertion failed"]),
             (programs.GARBAGE, ["different #3 GET_FEATURES reply: *", "* still ran"]),
             (programs.DIES, ["*nobody listens*", "*ended with status 1", "    | no such image"]),
             (programs.CRASHES_AT_THE_END, ["*was killed by signal 11*", "*no difference*"]),
