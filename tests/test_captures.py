@@ -58,6 +58,8 @@ EXPECTED = {
     "qemu-7.2-net-dpdk-22.11-migration-destination": Expected("net", _GUEST, 55, 10),
     "qemu-7.2-net-dpdk-22.11-postcopy-destination": Expected("net", _GUEST, 62, 11),
     "qemu-7.2-net-iommu-dpdk-22.11": Expected("net", _GUEST, 52, 10, misses=180),
+    "qemu-7.2-net-ovs-3.1": Expected("net", _GUEST, 52, 10),
+    "qemu-7.2-net-server-ovs-3.1-client": Expected("net", _GUEST, 52, 10),
     "dpdk-22.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
     "dpdk-22.11-virtio-user-server-vhost-client": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
     "dpdk-22.11-virtio-user-2-queues-packed": Expected("net", _TESTPMD, 53, 9, back_end_channel=False),

@@ -12,6 +12,7 @@ from tests.peers.situations.network import Iommu, Network, QemuListens
 from tests.peers.situations.network_migration import SenderArrives, SenderBeforeItsMemory, SenderMovesAway
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.situation import Situation
+from tests.peers.situations.switch import SwitchCalls, SwitchListens
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
@@ -46,6 +47,7 @@ class Capture:
 _QEMU = Package("qemu-system-x86", "7.2")
 _TOOLS = Package("qemu-system-common", "7.2")  # qemu-storage-daemon, virtiofsd
 _DPDK = Package("dpdk-dev", "22.11")
+_SWITCH = Package("openvswitch-switch-dpdk", "3.1")
 _GUEST = (_QEMU, Package("linux-image-cloud-amd64"), Package("busybox-static"))
 
 _TRIXIE = Release.TRIXIE
@@ -62,6 +64,10 @@ def _disk(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture
 
 def _network(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
     return Capture(situation, "QEMU, vhost-user-net", "DPDK, net_vhost", (*_GUEST, _DPDK), quick)
+
+
+def _switch(situation: Situation[Any, Any, Any]) -> Capture:
+    return Capture(situation, "QEMU, vhost-user-net", "Open vSwitch", (*_GUEST, _SWITCH), quick=False)
 
 
 def _virtio_user(situation: Situation[Any, Any, Any], *, quick: bool = True) -> Capture:
@@ -103,6 +109,8 @@ CAPTURES: dict[str, Capture] = {
     ),
     # Enough packets to see what happens, few enough for a file under version control.
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
+    "qemu-7.2-net-ovs-3.1": _switch(SwitchListens()),
+    "qemu-7.2-net-server-ovs-3.1-client": _switch(SwitchCalls()),
     "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),
     "dpdk-22.11-virtio-user-server-vhost-client": _virtio_user(VirtioUserListens()),
     "dpdk-22.11-virtio-user-2-queues-packed": _virtio_user(VirtioUserCalls(queues=2, packed=True)),

@@ -1,7 +1,7 @@
 """How a capture was made, as a page beside it, and the table of all captures."""
 
 import platform
-import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
@@ -64,7 +64,7 @@ def _page(name: str, folder: Path, made: date) -> Iterator[str]:
     yield ""
 
 
-_WIDTH = 110  # of a line of a command, if its words allow
+_WIDTH = 70  # of a line of a command, after which the next option gets another one
 _LEAD = {"runs": "{who}:", "script": "{who} is going to run this script:", "told": "{who} is told:"}
 
 
@@ -84,11 +84,11 @@ def _wrapped(entry: journal.Entry) -> list[str]:
     if entry.kind != "runs":
         return entry.text.splitlines()
     lines = [""]
-    for option in re.split(r" (?=--?\w|-- )", entry.text):
-        if len(lines[-1]) + len(option) > _WIDTH:
+    for word in map(shlex.quote, shlex.split(entry.text)):
+        if word.startswith("-") and len(lines[-1]) > _WIDTH:
             lines[-1] += " \\"
-            lines.append("    ")
-        lines[-1] = f"{lines[-1]} {option}" if lines[-1].strip() else lines[-1] + option
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
     return lines
 
 

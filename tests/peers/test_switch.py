@@ -1,0 +1,15 @@
+"""A guest's network and Open vSwitch, recorded: packets arrive, and the capture says what was said."""
+
+import pytest
+
+from tests.peers.test_network import NetworkRecorded
+
+pytestmark = pytest.mark.peers_slow
+
+
+class TestSwitchListens(NetworkRecorded):
+    capture = "qemu-7.2-net-ovs-3.1"
+
+
+class TestSwitchCalls(NetworkRecorded):
+    capture = "qemu-7.2-net-server-ovs-3.1-client"
