@@ -9,6 +9,7 @@ from tests.peers.captures import CAPTURES, FOLDER, path_of, provenance_of
 from tests.peers.meaning import HealthyCapture, Meaning, meaning_of
 from tests.peers.provenance import overview
 from tests.peers.situations.disk import PLUGGED, SECTORS
+from tests.peers.situations.resize import GROWN
 from tests.peers.situations.situation import MIB
 from vudissect.spec.model import Channel
 
@@ -85,6 +86,14 @@ EXPECTED = {
     "qemu-10.0-blk-qsd-7.2": Expected("blk", _GUEST, 46, 8, capacity=SECTORS),
     "qemu-7.2-blk-qsd-10.0": Expected("blk", _GUEST, 42, 8, capacity=SECTORS),
     "qemu-10.0-fs-virtiofsd-1.13": Expected("fs", _GUEST, 50, 14),
+    "qemu-10.0-blk-qsd-resize": Expected("blk", _GUEST, 48, 8, capacity=GROWN),
+    "libblkio-1.5-qsd-10.0": Expected(
+        "blk", 1194768, 35, 4, capacity=16384, back_end_channel=False, errors=frozenset({"VU-HDR-05"})
+    ),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-source": Expected("fs", _GUEST, 61, 16),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-destination": Expected("fs", _GUEST, 53, 15),
+    "qemu-10.0-net-passt-2025.05": Expected("net", _GUEST, 53, 9, back_end_channel=False),
+    "qemu-10.0-gpu": Expected("gpu", _GUEST, 52, 15, errors=frozenset({"VU-NEG-01"})),
     "dpdk-24.11-virtio-user-vhost": Expected("net", _TESTPMD, 35, 5, back_end_channel=False),
 }
 

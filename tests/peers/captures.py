@@ -7,10 +7,15 @@ from typing import Any
 from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
+from tests.peers.situations.file_system_migration import SharerArrives, SharerMovesAway
+from tests.peers.situations.gpu import Gpu
+from tests.peers.situations.libblkio import Libblkio
 from tests.peers.situations.migration import Arrives, MovesAway
 from tests.peers.situations.network import Iommu, Network, QemuListens
 from tests.peers.situations.network_migration import SenderArrives, SenderBeforeItsMemory, SenderMovesAway
+from tests.peers.situations.passt import Passt
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
+from tests.peers.situations.resize import Resized
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.switch import SwitchCalls, SwitchListens
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
@@ -84,6 +89,11 @@ def _disk_10(situation: Situation[Any, Any, Any]) -> Capture:
     return _of_trixie(_disk(situation), *_GUEST_10, _TOOLS_10)
 
 
+def _files_10(situation: Situation[Any, Any, Any]) -> Capture:
+    sides = ("QEMU, vhost-user-fs", "virtiofsd (the one in Rust)")
+    return _of_trixie(Capture(situation, *sides, ()), *_GUEST_10, _VIRTIOFSD_1)
+
+
 CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd": _disk(Disk()),
     "qemu-7.2-blk-qsd-4-queues": _disk(Disk(queues=4)),
@@ -125,12 +135,21 @@ CAPTURES: dict[str, Capture] = {
     "qemu-10.0-blk-qsd-migration-destination": replace(_disk_10(Arrives()), resumed=True),
     "qemu-10.0-blk-qsd-7.2": replace(_disk(Disk(front=_TRIXIE), quick=False), packages=(*_GUEST_10, _TOOLS)),
     "qemu-7.2-blk-qsd-10.0": replace(_disk(Disk(back=_TRIXIE), quick=False), packages=(*_GUEST, _TOOLS_10)),
-    "qemu-10.0-fs-virtiofsd-1.13": Capture(
-        FileSystem(front=_TRIXIE, back=_TRIXIE),
-        "QEMU, vhost-user-fs",
-        "virtiofsd (the one in Rust)",
-        (*_GUEST_10, _VIRTIOFSD_1),
-        quick=False,
+    "qemu-10.0-fs-virtiofsd-1.13": _files_10(FileSystem()),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-source": _files_10(SharerMovesAway()),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-destination": replace(_files_10(SharerArrives()), resumed=True),
+    "qemu-10.0-blk-qsd-resize": _disk_10(Resized()),
+    "libblkio-1.5-qsd-10.0": _of_trixie(
+        Capture(Libblkio(), "qemu-io, virtio-blk-vhost-user of libblkio", "qemu-storage-daemon", ()),
+        *(Package("libblkio1", "1.5", _TRIXIE), _TOOLS_10),
+    ),
+    "qemu-10.0-net-passt-2025.05": _of_trixie(
+        Capture(Passt(), "QEMU, vhost-user-net", "passt", ()),
+        *(*_GUEST_10, Package("passt", "0.0~git202505", _TRIXIE)),
+    ),
+    "qemu-10.0-gpu": _of_trixie(
+        Capture(Gpu(), "QEMU, vhost-user-gpu", "vhost-user-gpu", ()),
+        *(*_GUEST_10, Package("qemu-system-gui", "10.0", _TRIXIE)),
     ),
     "dpdk-24.11-virtio-user-vhost": _of_trixie(_virtio_user(VirtioUserCalls()), _DPDK_24),
 }

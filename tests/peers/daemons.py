@@ -1,7 +1,7 @@
 """The back-ends for a guest's disk and file system, listening when the block begins."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ def storage_daemon(
     *,
     queues: int = 1,
     shared: bool = False,
+    options: Sequence[str] = (),
     name: str = "storage-daemon",
     release: Release = Release.BOOKWORM,
 ) -> Iterator[Process]:
@@ -32,6 +33,7 @@ def storage_daemon(
         *("--blockdev", f"{file},locking=off" if shared else file),
         *("--blockdev", "driver=raw,node-name=disk,file=file"),
         *("--export", f"{export},addr.type=unix,addr.path={socket}"),
+        *options,
     ]
     with running(name, command, folder, within=release.within) as process:
         wait_for_listener(socket, process)

@@ -21,6 +21,7 @@ _KINDS = {
     FdKind.EVENT: {DescriptorKind.EVENTFD},
     FdKind.SOCKET: {DescriptorKind.SOCKET},
     FdKind.USERFAULTFD: {DescriptorKind.USERFAULTFD},
+    FdKind.PIPE: {DescriptorKind.PIPE},
 }
 _LOSSES = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
 

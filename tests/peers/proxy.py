@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,17 +17,19 @@ class Between(Protocol):
 
 
 @contextmanager
-def recorded(capture: Path, *, front_end: str, back_end: str, once: bool = False) -> Iterator[Process]:
+def recorded(
+    capture: Path, *, front_end: str, back_end: str, once: bool = False, options: Sequence[str] = ()
+) -> Iterator[Process]:
     """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
 
-    Paths are relative to the folder of the capture, which is complete when the block has been left. `PeerError` if
-    `vuproxy` then ends with another status than 0, unless the block has killed it: by itself after `once` connection,
-    else at SIGTERM.
+    `options` are further ones of `vuproxy`. Paths are relative to the folder of the capture, which is complete when the
+    block has been left. `PeerError` if `vuproxy` then ends with another status than 0, unless the block has killed it:
+    by itself after `once` connection, else at SIGTERM.
     """
     vuproxy = Path(sys.executable).with_name("vuproxy")
     if not vuproxy.exists():
         raise PeerError(f"no vuproxy beside {sys.executable}; install the package: pip install -e .")
-    command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", capture.name, "-q"]
+    command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", capture.name, "-q", *options]
     if once:
         command.append("--once")
     with running("vuproxy", command, capture.parent) as proxy:

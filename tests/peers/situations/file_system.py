@@ -1,10 +1,11 @@
 """A directory of the host in a guest: QEMU's vhost-user-fs and virtiofsd."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tests.peers.daemons import virtiofsd, virtiofsd_in_rust
 from tests.peers.guest import Guest, guest
@@ -36,25 +37,41 @@ class Sharing:
 class FileSystem(Situation[Guest, Process, Sharing]):
     """A guest mounts a directory of the host, reads a file, writes another and unmounts."""
 
-    @contextmanager
-    def back_end(self, folder: Path, socket: str) -> Iterator[Process]:
-        shared = folder / _SHARED
-        shared.mkdir()
-        (shared / "from-host").write_bytes(_given())
-        share = virtiofsd if self.back is Release.BOOKWORM else virtiofsd_in_rust
-        with share(shared, socket, folder) as daemon:
-            yield daemon
+    script: ClassVar[str] = _SCRIPT
+    """What the guest does."""
 
-    @contextmanager
-    def front_end(self, folder: Path, socket: str) -> Iterator[Guest]:
-        devices = ["-chardev", f"socket,id=fs,path={socket}", "-device", "vhost-user-fs-pci,chardev=fs,tag=shared"]
-        with guest(_SCRIPT, folder, modules=("virtiofs",), devices=devices, release=self.front) as machine:
-            yield machine
+    def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Process]:
+        return self.daemon(folder, socket, "virtiofsd")
+
+    def daemon(self, folder: Path, socket: str, name: str) -> AbstractContextManager[Process]:
+        """A back-end for the directory."""
+        shared = folder / _SHARED
+        if not shared.exists():
+            shared.mkdir()
+            (shared / "from-host").write_bytes(_given())
+        if self.back is Release.BOOKWORM:
+            return virtiofsd(shared, socket, folder)
+        return virtiofsd_in_rust(shared, socket, folder, name)
+
+    def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
+        return self.machine(folder, socket)
+
+    def machine(
+        self, folder: Path, socket: str, *, options: Sequence[str] = (), name: str = "guest"
+    ) -> AbstractContextManager[Guest]:
+        """QEMU with the directory and further options."""
+        device = "vhost-user-fs-pci,chardev=fs,tag=shared"
+        devices = ["-chardev", f"socket,id=fs,path={socket}", "-device", device, *options]
+        return guest(self.script, folder, modules=("virtiofs",), devices=devices, name=name, release=self.front)
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> Sharing:
-        found = front_end.results()
-        taken = (folder / _SHARED / "from-guest").read_bytes()
-        return Sharing(_given(), found["digest_of_given"].split()[0], taken)
+        return sharing(folder, front_end.results())
+
+
+def sharing(folder: Path, found: Mapping[str, str]) -> Sharing:
+    """What was shared, and what the guest found."""
+    taken = (folder / _SHARED / "from-guest").read_bytes()
+    return Sharing(_given(), found["digest_of_given"].split()[0], taken)
 
 
 def _given() -> bytes:

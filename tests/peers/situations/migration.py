@@ -10,8 +10,8 @@ from tests.peers.guest import Guest
 from tests.peers.processes import PeerError, Process, wait_for_listener
 from tests.peers.situations.disk import IMAGE, Disk, DiskUse, contents, disk_use, in_pieces
 
-_PATH = "migration.sock"
-_UNRECORDED = "unrecorded.sock"
+MIGRATION = "migration.sock"  # what the guest moves through
+UNRECORDED = "unrecorded.sock"
 _ENOUGH = "8"  # the piece that has been written before the guest moves
 
 
@@ -39,7 +39,7 @@ class _Migration(Disk):
 
     def destination(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         """A QEMU that waits for the guest to come."""
-        return self.machine(folder, socket, options=("-incoming", f"unix:{_PATH}"), name="destination")
+        return self.machine(folder, socket, options=("-incoming", f"unix:{MIGRATION}"), name="destination")
 
     def source(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         """A QEMU that starts the guest."""
@@ -55,8 +55,8 @@ class MovesAway(_Migration):
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> Moved:
         with (
-            self.daemon(folder, _UNRECORDED, "storage-daemon-of-destination"),
-            self.destination(folder, _UNRECORDED) as destination,
+            self.daemon(folder, UNRECORDED, "storage-daemon-of-destination"),
+            self.destination(folder, UNRECORDED) as destination,
         ):
             return _migrate(folder, front_end, destination)
 
@@ -70,22 +70,26 @@ class Arrives(_Migration):
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> Moved:
         with (
-            self.daemon(folder, _UNRECORDED, "storage-daemon-of-source"),
-            self.source(folder, _UNRECORDED) as source,
+            self.daemon(folder, UNRECORDED, "storage-daemon-of-source"),
+            self.source(folder, UNRECORDED) as source,
         ):
             return _migrate(folder, source, front_end)
 
 
 def _migrate(folder: Path, source: Guest, destination: Guest) -> Moved:
-    """Let the guest move in the middle of its work, and wait until it has done the rest."""
-    wait_for_listener(_PATH, destination.process)
+    before, after = migrate(source, destination)
+    use = disk_use(folder, before | after)
+    return Moved(**vars(use), last_piece_at_source=int(before["piece"]), last_piece_at_destination=int(after["piece"]))
+
+
+def migrate(source: Guest, destination: Guest) -> tuple[dict[str, str], dict[str, str]]:
+    """Let the guest move in the middle of its work, and wait until it has done the rest; what it found out at each."""
+    wait_for_listener(MIGRATION, destination.process)
     source.wait_for("piece", _ENOUGH)
     with source.monitor() as monitor:
-        monitor.execute("migrate", uri=f"unix:{_PATH}")
+        monitor.execute("migrate", uri=f"unix:{MIGRATION}")
         if (status := monitor.wait_for("query-migrate", "status", "completed", "failed")) != "completed":
             raise PeerError(f"the migration has {status}")
         monitor.execute("quit")
     source.process.finish()
-    before, after = source.found(), destination.results()
-    use = disk_use(folder, before | after)
-    return Moved(**vars(use), last_piece_at_source=int(before["piece"]), last_piece_at_destination=int(after["piece"]))
+    return source.found(), destination.results()
