@@ -4,9 +4,11 @@ tshark prints all fields of the plugin as columns, which is the quickest form th
 that a request knows its answer.
 """
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -30,6 +32,7 @@ _NOT_COMPARED = frozenset(
     map(joined, ("record.version", "record.header_length", "rule", "rule.finding", "unanswered", "unanswered.request"))
 )
 _RESPONSE_IN = joined("response_in")
+_WORD = (1 << 64) - 1
 _NUMBERS = (Kind.U32, Kind.U64, Kind.I32, Kind.I64, Kind.FRAME)
 
 
@@ -55,9 +58,7 @@ class Frame(NamedTuple):
 
 def tshark_frames(capture: str, *options: str) -> Iterator[Frame]:
     """Every frame as tshark shows it with the plugin; `options` are of tshark's. `CheckError`."""
-    tables = Tables()
-    tables.lua()
-    kinds = {field.name: field.kind for field in tables.catalogue.numbers if field.name not in _NOT_COMPARED}
+    kinds = _kinds()
     names = (_NUMBER, _ERRORS, *kinds)
     with tempfile.TemporaryDirectory(prefix="vudissect-") as home:
         script = Path(home, NAME)
@@ -76,9 +77,17 @@ def tshark_frames(capture: str, *options: str) -> Iterator[Frame]:
             raise CheckError(f"tshark ended with status {tshark.returncode}: {_last_line(said)}")
 
 
+@cache
+def _kinds() -> dict[str, Kind]:
+    """The type of each field of the plugin that is compared."""
+    tables = Tables()
+    tables.lua()
+    return {field.name: field.kind for field in tables.catalogue.numbers if field.name not in _NOT_COMPARED}
+
+
 def _started(command: Sequence[str], home: str, errors: BinaryIO) -> subprocess.Popen[bytes]:
     # A home of its own: no configuration and no other plugin of the user's may change what is shown.
-    environment = {"HOME": home, "PATH": "/usr/bin:/bin:/usr/local/bin", "LC_ALL": "C.UTF-8"}
+    environment = {"HOME": home, "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
     try:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
@@ -114,6 +123,8 @@ def _value(kind: Kind, text: str) -> Value:
         sign = -1 if text.startswith("-") else 1
         seconds, _, rest = text.lstrip("-").partition(".")
         return sign * (int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")))
+    if kind is Kind.NONE:
+        return ""  # key material, of which only the place is shown
     if kind in (Kind.BYTES, Kind.MAC, Kind.UUID):
         return text.replace(":", "").replace("-", "")
     return text
@@ -152,7 +163,15 @@ def _differences(event: Event, ours: dict[str, list[Value]], frame: Frame) -> li
         raise CheckError(f"frame {event.record.frame} is numbered {frame.number} by tshark")
     for name in (*ours, *(name for name in frame.fields if name not in ours)):
         mine, theirs = ours.get(name, []), frame.fields.get(name, [])
-        # What is empty is a column without contents, as is what is not there; keys are never shown.
-        if [value for value in mine if value != ""] != theirs:
+        if _plain(mine) != _plain(theirs):
             found.append(Difference(event.record.frame, name, mine, theirs))
     return found
+
+
+def _plain(values: list[Value]) -> list[Value]:
+    """Values without the ways in which they are told.
+
+    What is empty is a column without contents, as is what is not there. A name for fields with a sign and without has
+    one.
+    """
+    return [value & _WORD if isinstance(value, int) else value for value in values if value != ""]

@@ -16,7 +16,7 @@ from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
 from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import WireMessage
-from vudissect.wire.header import HEADER_SIZE
+from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec, Values
 from vudissect.wireshark.fields import HEADER_FLAGS, NUMBER_DETAILS, SEALS, TEXT_DETAILS
 from vudissect.wireshark.names import field_name, joined, slug, subject
@@ -41,7 +41,7 @@ def expected(event: Event) -> Iterator[Item]:
     yield joined("kind"), _kind(message)
     yield joined("message"), message.row.name if message.row is not None else f"message {message.id}"
     if len(message.data) >= HEADER_SIZE:
-        yield from _header(message)
+        yield from _header(record)
     if message.layout is not None:
         yield joined("form"), message.layout.name
         yield from _layout(message.layout, message.values, device)
@@ -107,23 +107,15 @@ def _event(record: Record) -> Iterator[Item]:
             yield joined("event.other"), f"{key}: {value}"
 
 
-def _header(message: WireMessage) -> Iterator[Item]:
-    number, flags, size = _words(message)
+def _header(record: Record) -> Iterator[Item]:
+    order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
+    number, flags, size = struct_of("III", order).unpack_from(record.data)
     yield joined("request"), number
     yield joined("flags"), flags
     yield joined("flags.version"), flags & 0x3
     for mask, name in HEADER_FLAGS:
         yield joined("flags", name), bool(flags & mask)
     yield joined("size"), size
-
-
-def _words(message: WireMessage) -> tuple[int, int, int]:
-    """Number, flags and size as they stand in the header, in the byte order in which it was read."""
-    for order in ("little", "big"):
-        words = [int.from_bytes(message.data[at : at + 4], order) for at in (0, 4, 8)]
-        if words[1] == message.flags and words[2] == message.size:
-            return words[0], words[1], words[2]
-    return message.id, message.flags, message.size
 
 
 def _layout(layout: Layout, values: Values, device: Device | None) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """The plugin as one file: the tables, then the parts in `lua/`, each a function that gives a table of its own name."""
 
+from functools import cache
 from importlib import resources
 
 from vudissect import __version__
@@ -16,6 +17,7 @@ _PARTS = ("numbers", "words", "record", "decode", "session", "text", "rules", "f
 _LAST = "dissector"
 
 
+@cache
 def plugin() -> str:
     """The source of the plugin."""
     details = f"fixed = {len(FIXED)},\n"

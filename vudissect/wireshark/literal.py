@@ -8,7 +8,10 @@ _EXACT = 1 << 53
 
 
 def literal(value: Any) -> str:
-    """A value as Lua source: dictionaries without their empty values, lists, text, whole numbers, true and false."""
+    """A value as Lua source: dictionaries, lists, text, whole numbers, true and false.
+
+    What is none, false or empty in a dictionary is left out, but for other dictionaries, into which somebody may look.
+    """
     if isinstance(value, dict):
         entries = (f"{_key(key)}={literal(inner)}" for key, inner in value.items() if not _is_empty(inner))
         return "{" + ",".join(entries) + "}"
@@ -26,7 +29,7 @@ def literal(value: Any) -> str:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value is False or (not isinstance(value, int) and not value)
+    return value is None or value is False or (not isinstance(value, int | dict) and not value)
 
 
 def _key(key: str | int) -> str:

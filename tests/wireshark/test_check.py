@@ -1,0 +1,173 @@
+"""The plugin shows every field of every message as it is decoded here, and `vudissect wireshark check` says so."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.capture.examples import records as any_records
+from tests.wireshark.everything import records, save
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import Record, RecordKind
+from vudissect.render.units import printable
+from vudissect.session.session import Session
+from vudissect.spec.devices import DEVICES
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.dialects.dialect import Dialect
+from vudissect.spec.model import Channel, Device, Side
+from vudissect.spec.payloads import CONFIG
+from vudissect.spec.table import UPSTREAM
+from vudissect.wire.codec import Codec
+from vudissect.wireshark.check import Difference, compare, tshark_frames
+
+CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
+
+
+def read(path: Path) -> list[Record]:
+    with open_capture(str(path)) as stream:
+        return list(read_capture(stream))
+
+
+def differences(path: Path, *, dialect: Dialect = DIALECTS[0], device: Device | None = None) -> list[Difference]:
+    """All that tshark shows differently; every frame must be there for both."""
+    options = ["-o", f"vhost_user.dialect:{dialect.key}"]
+    options += ["-o", f"vhost_user.device:{device.name}"] if device is not None else []
+    session = Session(device, protocol=dialect.protocol)
+    seen = list(compare(tshark_frames(str(path), *options), session.events(read(path)), printable))
+    assert len(seen) == len(read(path))
+    return [difference for _, found in seen for difference in found]
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_real_sessions(path: Path) -> None:
+    assert differences(path) == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
+def test_every_message_in_every_form(dialect: Dialect, tmp_path: Path) -> None:
+    capture = save(tmp_path / "everything.pcapng", list(records(dialect.protocol)))
+
+    assert differences(capture, dialect=dialect) == []
+
+
+def test_every_configuration_space(tmp_path: Path) -> None:
+    codec = Codec(UPSTREAM, "little")
+    (row,) = (row for row in UPSTREAM.messages if CONFIG in row.reply)
+    for device in [device for device in DEVICES if device.config.fields]:
+        contents = bytes(range(1, 1 + device.config.fixed_size))
+        said = [
+            Record(RecordKind.MESSAGE, 1, Channel.MAIN, sender, 1, 1, 1, 1, len(data), data)
+            for sender, data in (
+                (Side.FRONT_END, codec.encode(row, CONFIG, (0, len(contents), 0, contents))),
+                (Side.BACK_END, codec.encode(row, CONFIG, (0, len(contents), 0, contents), reply=True)),
+            )
+        ]
+
+        assert differences(save(tmp_path / "config.pcapng", said), device=device) == []
+
+
+WELL_FORMED = [record.data for dialect in (DIALECTS[0], DIALECTS[6]) for record in records(dialect.protocol)]
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """A message that was cut, lengthened, or had a few of its bytes changed."""
+    data = bytearray(draw(st.sampled_from(WELL_FORMED)))
+    for _ in range(draw(st.integers(0, 3))):
+        data[draw(st.integers(0, min(len(data) - 1, 40)))] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.integers(0, len(data)))]) + draw(st.binary(max_size=9))
+
+
+malformed = st.builds(
+    lambda record, data, whole: record._replace(
+        kind=RecordKind.MESSAGE,
+        sender=Side(record.sender % 2),
+        connection=record.connection % 3,
+        received=record.received >> 12,
+        forwarded=record.forwarded >> 12,
+        time=record.time >> 12,
+        data=data,
+        length=len(data) if whole else record.length,
+        details={},
+    ),
+    any_records(),
+    spoiled(),
+    st.booleans(),
+)
+events = (
+    any_records()
+    .filter(lambda record: record.kind is not RecordKind.MESSAGE)
+    .map(lambda record: record._replace(sender=Side.PROXY, connection=record.connection % 3, time=record.time >> 12))
+)
+
+
+@settings(max_examples=12)
+@given(said=st.lists(st.one_of(malformed, malformed, malformed, events), min_size=40, max_size=120))
+@pytest.mark.parametrize("key", ["upstream", "mst-2015", "crosvm-2023"])
+def test_whatever_is_malformed(key: str, said: list[Record], tmp_path_factory: pytest.TempPathFactory) -> None:
+    (dialect,) = (dialect for dialect in DIALECTS if dialect.key == key)
+
+    assert differences(save(tmp_path_factory.mktemp("check") / "any.pcapng", said), dialect=dialect) == []
+
+
+def test_a_wrong_value_is_a_difference(tmp_path: Path) -> None:
+    said = list(records(UPSTREAM))[:40]
+    other = [record._replace(sequence=record.sequence + (record.frame == 0)) for record in said]
+    path = save(tmp_path / "capture.pcapng", said)
+    frames = tshark_frames(str(path))
+    ours = [record._replace(frame=frame) for frame, record in enumerate(other, 1)]
+
+    found = [difference.field for _, each in compare(frames, Session().events(ours), printable) for difference in each]
+
+    assert set(found) == {"vhost_user.sequence"}
+
+
+# The command
+
+
+def check(*arguments: str, path: str | None = None) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "vudissect.cli", "wireshark", "check", *arguments],
+        env={**os.environ, "PATH": path or os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_says_how_much_was_compared() -> None:
+    capture = CAPTURES[0].with_name("qemu-7.2-blk-qsd.pcapng")
+    status, output, _ = check(str(capture))
+
+    assert (status, output) == (0, f"{capture}: 46 frames, 1711 fields, none different\n")
+
+
+def test_without_tshark_it_says_what_to_install() -> None:
+    status, _, errors = check(str(CAPTURES[0]), path="/nowhere")
+
+    assert (status, errors.splitlines()) == (
+        2,
+        [f"__main__.py: {CAPTURES[0]}: tshark is not installed: apt-get install tshark"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("/nowhere",), "/nowhere: No such file or directory"),
+        ((str(CAPTURES[0]), "--dialect", "none"), "no dialect 'none'"),
+        ((str(CAPTURES[0]), "--device", "none"), "unknown device type 'none'"),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], says: str) -> None:
+    status, _, errors = check(*arguments)
+
+    assert status == 2
+    assert says in errors
+    assert len(errors.splitlines()) == 1
