@@ -26,7 +26,8 @@ Nothing in them was edited. Read one with
 or open it in Wireshark. The page that a name leads to tells what happens in it and how it was made: versions, command
 lines, what the guest ran. `make captures` makes them anew, `python captures/make.py NAME` one of them, with the code
 that the tests run (`tests/peers/situations/`). A name tells the versions of the programs; where others are installed,
-`make.py` refuses and says so. It writes these pages, too.
+`make.py` refuses and says so. It writes these pages, too. Peers of trixie come from a tree of that release, which
+`sh tests/peers/trixie.sh` makes with debootstrap; `VUDISSECT_TRIXIE` says where, if not among the user's caches.
 
 | capture | front-end | back-end | messages | descriptors | connections |
 |---|---|---|---|---|---|
