@@ -1,5 +1,6 @@
 """Open vSwitch with DPDK: a switch of its own, in a folder, with one port for a guest."""
 
+import os
 import re
 import subprocess
 import time
@@ -14,8 +15,9 @@ _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 _SWITCH = Path("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk")  # the one on the PATH has no DPDK
 _PACKAGE = "openvswitch-switch-dpdk"
 _PORT = "vhost0"
-# Without the first of these, Open vSwitch adds an option that goes with huge pages only.
-_DPDK = "--legacy-mem --no-huge -m 512 --no-pci --no-telemetry --file-prefix vudissect-ovs"
+# Without the first of these, Open vSwitch adds an option that goes with huge pages only. Of all that DPDK keeps in the
+# file system only the prefix tells two switches apart.
+_DPDK = f"--legacy-mem --no-huge -m 512 --no-pci --no-telemetry --file-prefix vudissect-ovs-{os.getpid()}"
 
 
 class Switch:
