@@ -64,7 +64,9 @@ def switch(socket: str, folder: Path, *, listen: bool) -> Iterator[Switch]:
         wait_for_listener(f"{folder}/./db.sock", server)
         settings = ("other_config:dpdk-init=true", f'other_config:dpdk-extra="{_DPDK}"', "other_config:pmd-cpu-mask=2")
         tools.tool("ovs-vsctl", "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".", *settings)
-        with running("switch", [*_environment(folder), f"{_SWITCH}", "unix:db.sock"], folder) as process:
+        # It makes network interfaces, whose names are the same for every switch.
+        alone = [program("unshare", "util-linux"), "--net", *_environment(folder)]
+        with running("switch", [*alone, f"{_SWITCH}", "unix:db.sock"], folder) as process:
             if listen:
                 # The socket is where all of the switch's are, under the name of the port.
                 (folder / socket).symlink_to(_PORT)

@@ -145,7 +145,12 @@ def _listens(pid: int, address: str) -> bool:
     The address is the one that was bound, so a relative one tells nothing without the process.
     """
     inodes = set()
-    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+    try:
+        # Its own: it may be in another network namespace.
+        sockets = Path(f"/proc/{pid}/net/unix").read_text()
+    except OSError:  # it has ended
+        return False
+    for line in sockets.splitlines()[1:]:
         _slot, _references, _protocol, flags, _type, _state, inode, *path = line.split(maxsplit=7)
         if path == [address] and int(flags, 16) & 0x10000:
             inodes.add(f"socket:[{inode}]")
