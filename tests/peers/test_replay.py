@@ -35,6 +35,8 @@ _PATIENCE = Options(timeout=20)
 _TO_THE_END = Options(timeout=20, keep_going=True)
 # A back-end that was killed then is not killed now, and goes on when it is called again.
 _NOBODY_IS_KILLED = Policy([Override(CONNECTION, CLOSE, IGNORED)])
+# libblkio has no guest: what it calls guest addresses are its own, which are others in each process.
+_POLICIES = {"libblkio-1.5-qsd-10.0": Policy([Override("ADD_MEM_REG", "guest_addr", IGNORED)])}
 
 
 def before_anything_is_done(capture: str, side: Side) -> int | None:
@@ -49,8 +51,11 @@ def before_anything_is_done(capture: str, side: Side) -> int | None:
             frame = event.record.frame
             continue
         effect, fields = message.row.effect, to_fields(message.layout, message.values)
-        # Where it asks for an address of the guest's, it has found a buffer.
-        asks = event.record.channel is Channel.BACKEND and effect is Effect.UPDATE_IOTLB
+        # Where it asks for an address of the guest's, or has a picture to show, it has found a buffer; a disk becomes
+        # larger when somebody says so.
+        asks = event.record.channel is not Channel.MAIN and (side is Side.FRONT_END or effect is Effect.UPDATE_IOTLB)
+        # A guest moves when somebody says so, and the state of its device comes from nowhere.
+        moves = effect is Effect.START_STATE_TRANSFER or (effect is Effect.SET_LOG and side is Side.BACK_END)
         stops = (
             effect is Effect.STOP_RING
             or (effect is Effect.ENABLE_RING and not fields["num"])
@@ -58,10 +63,11 @@ def before_anything_is_done(capture: str, side: Side) -> int | None:
         )
         # Memory that is to follow follows from nowhere, and the back-end waits for what a ring in it holds.
         follows |= effect is Effect.START_POSTCOPY
-        if asks or (stops and side is Side.BACK_END) or (follows and effect is Effect.SET_KICK):
+        if asks or moves or (stops and side is Side.BACK_END) or (follows and effect is Effect.SET_KICK):
             return frame
         frame = event.record.frame
-    return None
+    # A front-end that ends without stopping its rings does so when it has done what it was started for.
+    return frame if side is Side.BACK_END else None
 
 
 def script(capture: str, side: Side) -> Script:
@@ -69,7 +75,8 @@ def script(capture: str, side: Side) -> Script:
 
 
 def played(capture: str, side: Side, meeting: Meeting) -> Outcome:
-    outcome = replay(script(capture, side), meeting, _NOBODY_IS_KILLED, _PATIENCE)
+    policy = _POLICIES.get(capture, _NOBODY_IS_KILLED)
+    outcome = replay(script(capture, side), meeting, policy, _PATIENCE)
     print(*report(outcome, capture, Style(False)), sep="\n")
     return outcome
 
