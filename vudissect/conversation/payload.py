@@ -52,6 +52,8 @@ class Payload:
             (RESULT, self._result),
         ):
             text = pattern.sub(take, text)
+        if self._layout.array is not None:
+            text = re.sub(rf"\bno {self._layout.array.name}\b", " ", text)
         return text
 
     def _region(self, match: re.Match[str]) -> str:
