@@ -43,7 +43,7 @@ def read_contents(text: str, place: Place, objects: Objects) -> dict[str, Any]:
 
 
 def _take_layout(text: str, place: Place) -> tuple[Layout | None, str]:
-    """The layout, and the text without its name: the one named in parentheses, else the first of the row."""
+    """The layout, and the text without its name: named in parentheses, or by its fields, else the first of the row."""
     row = place.row
     if row is None:
         return None, text
@@ -55,7 +55,8 @@ def _take_layout(text: str, place: Place) -> tuple[Layout | None, str]:
         return ACK, text
     if not known and "payload=" not in text:
         raise ConversationError(f"{row.name} takes no reply but an acknowledgement: ok, FAILED (1)")
-    return known[0] if known else None, text
+    words = {word.partition("=")[0] for word in text.split()}
+    return next((layout for layout in known if words & set(layout.names)), known[0] if known else None), text
 
 
 def _take_options(text: str) -> tuple[dict[str, Any], str]:

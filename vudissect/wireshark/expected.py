@@ -16,7 +16,7 @@ from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
 from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import WireMessage
-from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
+from vudissect.wire.header import HEADER_SIZE, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec, Values
 from vudissect.wireshark.fields import HEADER_FLAGS, NUMBER_DETAILS, SEALS, TEXT_DETAILS
 from vudissect.wireshark.names import field_name, joined, slug, subject
@@ -112,7 +112,7 @@ def _header(record: Record) -> Iterator[Item]:
     number, flags, size = struct_of("III", order).unpack_from(record.data)
     yield joined("request"), number
     yield joined("flags"), flags
-    yield joined("flags.version"), flags & 0x3
+    yield joined("flags.version"), flags & VERSION_MASK
     for mask, name in HEADER_FLAGS:
         yield joined("flags", name), bool(flags & mask)
     yield joined("size"), size

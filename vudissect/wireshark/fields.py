@@ -10,6 +10,7 @@ from vudissect.spec.devices import DEVICES
 from vudissect.spec.dialects import DIALECTS
 from vudissect.spec.model import Channel, Field, Layout, Meaning, Side
 from vudissect.spec.payloads import ACK
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wireshark.names import field_name, joined, slug, subject
 
 
@@ -57,7 +58,7 @@ _RECORD_KINDS = tuple((int(kind), kind.name.lower().replace("_", " ")) for kind 
 _DESCRIPTOR_KINDS = tuple((int(kind), kind.label) for kind in DescriptorKind)
 _MARKS = tuple((int(mark), str(mark.name).lower()) for mark in Mark)
 SEALS = ((0x1, "seal"), (0x2, "shrink"), (0x4, "grow"), (0x8, "write"), (0x10, "future_write"), (0x20, "exec"))
-HEADER_FLAGS = ((0x4, "reply"), (0x8, "need_reply"))
+HEADER_FLAGS = ((REPLY, "reply"), (NEED_REPLY, "need_reply"))
 
 # Keys of events that vuproxy writes; others are shown as text.
 TEXT_DETAILS = (
@@ -99,7 +100,7 @@ FIXED: tuple[ProtoField, ...] = (
     ProtoField(joined("message"), "message", Kind.TEXT, "NONE"),
     ProtoField(joined("request"), "request", Kind.U32),
     ProtoField(joined("flags"), "flags", Kind.U32, "HEX"),
-    ProtoField(joined("flags.version"), "version", Kind.U32, mask=0x3),
+    ProtoField(joined("flags.version"), "version", Kind.U32, mask=VERSION_MASK),
     *(ProtoField(joined("flags", name), name, Kind.BOOL, mask=mask, width=32) for mask, name in HEADER_FLAGS),
     ProtoField(joined("size"), "payload size", Kind.U32),
     ProtoField(joined("form"), "form", Kind.TEXT, "NONE"),
