@@ -182,6 +182,7 @@ class RunningRelay:
         self.recorder = recorder
         self.relay = Relay(settings, recorder, said.append)
         self._memory = memory
+        self.failures_expected = 0
         self._failure: BaseException | None = None
         self._hold = os.eventfd(0)
         self._is_held, self._release = threading.Event(), threading.Event()
@@ -229,6 +230,7 @@ class RunningRelay:
         self.recorder.close()
         if self._failure:
             raise self._failure
+        assert self.relay.failures == self.failures_expected, self.said
 
     def _be_held(self) -> None:
         os.eventfd_read(self._hold)

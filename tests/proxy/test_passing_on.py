@@ -61,14 +61,33 @@ def test_as_many_descriptors_as_the_kernel_allows(tmp_path: Path) -> None:
     assert len(relay.messages[0].descriptors) == 253
 
 
-def test_descriptors_behind_other_messages_of_a_read_stay_with_theirs(tmp_path: Path) -> None:
+def test_descriptors_of_the_last_of_several_messages_stay_with_it(tmp_path: Path) -> None:
     event = os.eventfd(0)
     with conversation(tmp_path) as (relay, front, back):
-        front.send(NUM + ADDR[:20])
-        front.send(ADDR[20:] + KICK, event)
+        with relay.busy():
+            front.send(NUM + ADDR)
+            front.send(KICK, event)
         assert [len(back.receive_message()[1]) for _ in range(3)] == [0, 0, 1]
     kinds = [[descriptor.kind for descriptor in record.descriptors] for record in relay.messages]
     assert kinds == [[], [], [DescriptorKind.EVENTFD]]
+
+
+def test_descriptors_stay_with_a_message_that_the_table_allows_none(tmp_path: Path) -> None:
+    event = os.eventfd(0)
+    with conversation(tmp_path) as (relay, front, back):
+        with relay.busy():
+            front.send(KICK)
+            front.send(NUM, event)
+        assert [len(back.receive_message()[1]) for _ in range(2)] == [0, 1]
+    assert [len(record.descriptors) for record in relay.messages] == [0, 1]
+
+
+def test_descriptors_of_a_write_with_several_messages_go_with_the_first_as_without_a_relay(tmp_path: Path) -> None:
+    event = os.eventfd(0)
+    with conversation(tmp_path) as (relay, front, back):
+        front.send(NUM + KICK, event)
+        assert [len(back.receive_message()[1]) for _ in range(2)] == [1, 0]
+    assert [len(record.descriptors) for record in relay.messages] == [1, 0]
 
 
 def test_a_message_in_two_writes_leaves_in_one(tmp_path: Path) -> None:
@@ -101,14 +120,26 @@ def test_glued_messages_are_recorded_one_by_one(tmp_path: Path) -> None:
     assert [record.data for record in relay.messages] == [NUM, ADDR, KICK]
 
 
-def test_descriptors_that_come_with_the_payload_go_with_the_header(tmp_path: Path) -> None:
+def test_descriptors_that_come_with_the_payload_stay_with_it(tmp_path: Path) -> None:
     event = os.eventfd(0)
     with conversation(tmp_path) as (relay, front, back):
-        front.send_and_see_it_read(KICK[:12])
+        front.send(KICK[:12])
         front.send(KICK[12:], event)
-        _, fds = back.receive(1)
-        assert len(fds) == 1
-    assert relay.messages[0].marks == Mark.SPLIT | Mark.LATE_DESCRIPTORS
+        assert back.receive(12) == (KICK[:12], [])
+        payload, fds = back.receive(8)
+        assert (payload, len(fds)) == (KICK[12:], 1)
+    assert relay.messages[0].marks & Mark.LATE_DESCRIPTORS
+    assert len(relay.messages[0].descriptors) == 1
+
+
+def test_more_descriptors_on_one_message_than_one_call_can_take(tmp_path: Path) -> None:
+    event = os.eventfd(0)
+    with conversation(tmp_path) as (relay, front, back):
+        front.send(KICK[:12], *[event] * 200)
+        front.send(KICK[12:], *[event] * 200)
+        assert [len(back.receive(size)[1]) for size in (12, 8)] == [200, 200]
+    assert len(relay.messages[0].descriptors) == 400
+    assert relay.recorder.descriptors_lost == 0
 
 
 def test_a_long_message_does_not_wait_for_its_end(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Direction:
         self._memory = Memory(encoder.preamble())
         self.recorder.add_sink(self._memory)
         flow = self.recorder.flow(1, Channel.MAIN, Side.FRONT_END)
-        framer = Framer(Channel.MAIN, Side.FRONT_END)
+        framer = Framer()
         self.pump = Pump(flow, source, self.target, framer, self.recorder, Numbers(), self._settle, self._try_later)
 
     @property
@@ -122,13 +122,33 @@ def test_descriptors_that_the_kernel_refuses_are_lost_but_not_the_message(direct
     assert "LOST" in direction.said[0]
 
 
-def test_more_descriptors_on_one_message_than_one_call_can_take(direction: Direction) -> None:
-    socket.send_fds(direction.sender, [KICK[:12]], [0] * 200)
+def test_each_set_of_descriptors_leaves_with_its_byte(direction: Direction) -> None:
+    for part in (KICK[:5], KICK[5:12], KICK[12:]):
+        socket.send_fds(direction.sender, [part], [0])
+        direction.pump.readable()
+    assert direction.target.sent == [(KICK[:5], 1), (KICK[5:12], 1), (KICK[12:], 1)]
+
+
+def test_while_too_many_descriptors_are_in_flight_those_in_the_queue_are_taken_out_of_it(direction: Direction) -> None:
+    direction.target.answers = [OSError(109, "Too many references: cannot splice")]
+    for data in (KICK, NUM, KICK):
+        socket.send_fds(direction.sender, [data], [0])
+        direction.pump.readable()
+    assert (direction.target.sent, direction.pump.hungry) == ([], True)
+    direction.pump.flush()
+    assert direction.target.sent == [(KICK, 1), (NUM, 1), (KICK, 1)]
+    assert [record.marks for record in direction.records] == [Mark(0)] * 3
+
+
+def test_what_is_read_while_the_target_is_stalled_has_a_bound(direction: Direction) -> None:
+    direction.target.answers = [OSError(109, "Too many references: cannot splice")]
+    socket.send_fds(direction.sender, [KICK], [0])
     direction.pump.readable()
-    socket.send_fds(direction.sender, [KICK[12:]], [0] * 200)
-    direction.pump.readable()
-    assert direction.receiver.recv(100) == KICK
-    assert direction.recorder.descriptors_lost == 1
+    sent = 0
+    while direction.pump.hungry:
+        sent += direction.sender.send(message("SET_LOG_BASE", bytes(60000)))
+        direction.pump.readable()
+    assert sent < 2 << 20
 
 
 def test_what_waits_keeps_its_order(direction: Direction) -> None:

@@ -30,8 +30,8 @@ class Mark(IntFlag):
     DESCRIPTORS_LOST = 0x01  # the kernel dropped descriptors (MSG_CTRUNC)
     CUT_SHORT = 0x02  # the peer closed before the message was complete
     NOT_FORWARDED = 0x04  # the receiver was gone
-    SPLIT = 0x08  # arrived in more than one read
-    GLUED = 0x10  # arrived in one read with the message before it
+    SPLIT = 0x08  # not all of it was there at once
+    GLUED = 0x10  # was there together with the message before it
     BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
     LATE_DESCRIPTORS = 0x40  # descriptors came, but not with the first byte of the header
 

@@ -1,5 +1,9 @@
 """What an open descriptor is, asked of the kernel with as few system calls as its kind needs.
 
+A descriptor may be anything that a peer can open, and this is asked in front of a running machine: nothing here
+raises, and nothing waits. What has a path may be on a file system whose server is gone, where fstat never returns;
+there only what the kernel has in its cache is asked for.
+
 Identity: anonymous inodes share one inode number, so that an eventfd is told apart by the id that /proc shows;
 everything else by device and inode.
 """
@@ -8,41 +12,26 @@ import os
 import stat
 from fcntl import F_GETFL, fcntl
 from socket import AF_UNIX, SocketKind, socket
+from typing import NamedTuple
 
+from vudissect.host.cached_status import cached_status
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 
 # Linux's fcntl.h; the fcntl module does not have it in every build.
 _F_GET_SEALS = 1034
 
 _EVENTFD_ID = b"\neventfd-id:"
+_EVENTFD = "anon_inode:[eventfd]"
 _ANONYMOUS_KINDS = {
-    "anon_inode:[eventfd]": DescriptorKind.EVENTFD,
+    _EVENTFD: DescriptorKind.EVENTFD,
     "anon_inode:[userfaultfd]": DescriptorKind.USERFAULTFD,
     "anon_inode:[pidfd]": DescriptorKind.PIDFD,
 }
-
-
-def inspect(fd: int) -> Descriptor:
-    """Describe the descriptor `fd` of this process; one that is closed or cannot be examined is of kind UNKNOWN."""
-    try:
-        status = os.fstat(fd)
-        flags = fcntl(fd, F_GETFL)
-    except OSError:
-        return Descriptor(DescriptorKind.UNKNOWN)
-    file_type = stat.S_IFMT(status.st_mode)
-    identity = f"{status.st_dev}:{status.st_ino}"
-    if not file_type:
-        return _anonymous(fd, identity, status.st_size, flags)
-    name = _link(fd)
-    if file_type == stat.S_IFREG:
-        return _regular(fd, identity, status.st_size, flags, name)
-    if file_type == stat.S_IFSOCK:
-        return Descriptor(DescriptorKind.SOCKET, identity, flags=flags, name=f"{name} {_socket_type(fd)}".rstrip())
-    kind = _KINDS.get(file_type, DescriptorKind.UNKNOWN)
-    return Descriptor(kind, identity, flags=flags, name=name)
-
+# What no file system answers for; the name of a file begins with "/", or with "(".
+_KERNEL_OBJECTS = ("socket:[", "pipe:[", "anon_inode:")
 
 _KINDS = {
+    stat.S_IFREG: DescriptorKind.FILE,
     stat.S_IFIFO: DescriptorKind.PIPE,
     stat.S_IFCHR: DescriptorKind.DEVICE,
     stat.S_IFBLK: DescriptorKind.DEVICE,
@@ -50,28 +39,74 @@ _KINDS = {
 }
 
 
-def _regular(fd: int, identity: str, size: int, flags: int, name: str) -> Descriptor:
-    kind = DescriptorKind.MEMFD if name.startswith("/memfd:") else DescriptorKind.FILE
+class Inspected(NamedTuple):
+    """What a descriptor is, and whether closing it may wait for somebody (a file server, a device, a network peer)."""
+
+    descriptor: Descriptor
+    slow_to_close: bool
+
+
+def inspect(fd: int) -> Descriptor:
+    """Describe the descriptor `fd` of this process; one that is closed or cannot be examined is of kind UNKNOWN."""
+    return examine(fd).descriptor
+
+
+def examine(fd: int) -> Inspected:
+    """Describe the descriptor `fd` of this process, as `inspect` does, and say whether closing it may be slow."""
     try:
-        seals = fcntl(fd, _F_GET_SEALS)
-    except OSError:
-        # On disk: the block size of a file system says nothing about the pages of a mapping.
-        return Descriptor(kind, identity, size, 0, -1, flags, name)
-    # Only shared memory and hugetlbfs have seals, and there the block size is the page size.
-    return Descriptor(kind, identity, size, os.fstatvfs(fd).f_bsize, seals, flags, name)
+        return _examine(fd)
+    except (OSError, ValueError):
+        return Inspected(Descriptor(DescriptorKind.UNKNOWN), True)
 
 
-def _anonymous(fd: int, inode: str, size: int, flags: int) -> Descriptor:
-    """A descriptor without a file type; eventfds, the most frequent, cost one look into /proc."""
+def _examine(fd: int) -> Inspected:
+    flags = fcntl(fd, F_GETFL)
     _, _, after = _fdinfo(fd).partition(_EVENTFD_ID)
     if after:
         identity = f"eventfd:{int(after.split(None, 1)[0])}"
-        return Descriptor(DescriptorKind.EVENTFD, identity, flags=flags, name="anon_inode:[eventfd]")
+        return Inspected(Descriptor(DescriptorKind.EVENTFD, identity, flags=flags, name=_EVENTFD), False)
     name = _link(fd)
-    if name.startswith("/dmabuf:"):
-        # Each has an inode of its own, in a file system of their own.
-        return Descriptor(DescriptorKind.DMABUF, inode, size, flags=flags, name=name)
-    return Descriptor(_ANONYMOUS_KINDS.get(name, DescriptorKind.ANON), flags=flags, name=name)
+    if name.startswith(_KERNEL_OBJECTS):
+        return _kernel_object(fd, flags, name)
+    try:
+        seals = fcntl(fd, _F_GET_SEALS)
+    except OSError:
+        return Inspected(_file(fd, flags, name), True)
+    # Only shared memory and hugetlbfs have seals. They are in memory, and their block size is the page size.
+    status, page_size = os.fstat(fd), os.fstatvfs(fd).f_bsize
+    kind = DescriptorKind.MEMFD if name.startswith("/memfd:") else DescriptorKind.FILE
+    identity = f"{status.st_dev}:{status.st_ino}"
+    return Inspected(Descriptor(kind, identity, status.st_size, page_size, seals, flags, name), False)
+
+
+def _kernel_object(fd: int, flags: int, name: str) -> Inspected:
+    status = os.fstat(fd)
+    identity = f"{status.st_dev}:{status.st_ino}"
+    if stat.S_ISSOCK(status.st_mode):
+        family, kind = _socket_type(fd)
+        # Others may linger until their network peer has what was sent.
+        return Inspected(
+            Descriptor(DescriptorKind.SOCKET, identity, flags=flags, name=f"{name} {kind}".rstrip()), family != AF_UNIX
+        )
+    if stat.S_ISFIFO(status.st_mode):
+        return Inspected(Descriptor(DescriptorKind.PIPE, identity, flags=flags, name=name), False)
+    return Inspected(Descriptor(_ANONYMOUS_KINDS.get(name, DescriptorKind.ANON), flags=flags, name=name), False)
+
+
+def _file(fd: int, flags: int, name: str) -> Descriptor:
+    """What has a path, or is a dma-buf. The block size of a file system says nothing about the pages of a mapping."""
+    status = cached_status(fd)
+    if status is None:
+        return Descriptor(DescriptorKind.UNKNOWN, flags=flags, name=name)
+    identity = f"{status.device}:{status.inode}"
+    file_type = stat.S_IFMT(status.mode)
+    if not file_type:
+        if name.startswith("/dmabuf:"):
+            # Each has an inode of its own, in a file system of their own.
+            return Descriptor(DescriptorKind.DMABUF, identity, status.size, flags=flags, name=name)
+        return Descriptor(DescriptorKind.ANON, flags=flags, name=name)
+    size = status.size if file_type == stat.S_IFREG else 0
+    return Descriptor(_KINDS.get(file_type, DescriptorKind.UNKNOWN), identity, size, flags=flags, name=name)
 
 
 def _link(fd: int) -> str:
@@ -93,13 +128,12 @@ def _fdinfo(fd: int) -> bytes:
         os.close(info)
 
 
-def _socket_type(fd: int) -> str:
-    """`stream`, `dgram`, `seqpacket`, …, whatever the address family."""
-    # Naming family and protocol keeps the constructor from asking for them.
-    borrowed = socket(AF_UNIX, -1, 0, fileno=fd)
+def _socket_type(fd: int) -> tuple[int, str]:
+    """Address family, and `stream`, `dgram`, `seqpacket`, …."""
+    borrowed = socket(fileno=fd)
     try:
-        return SocketKind(borrowed.type).name.removeprefix("SOCK_").lower()
+        return borrowed.family, SocketKind(borrowed.type).name.removeprefix("SOCK_").lower()
     except ValueError:
-        return ""
+        return borrowed.family, ""
     finally:
         borrowed.detach()

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.peer import peer_of
@@ -15,7 +16,7 @@ from vudissect.proxy.link import Ending, Link
 from vudissect.proxy.poller import Poller
 from vudissect.proxy.pump import Handover
 from vudissect.proxy.recorder import Numbers, Recorder
-from vudissect.proxy.rights import descriptors, rights_of
+from vudissect.proxy.rights import descriptors, move_additions, rights_of
 from vudissect.spec.model import Channel, Side
 from vudissect.spec.table import UPSTREAM
 from vudissect.wire.framing import Rights
@@ -46,6 +47,9 @@ class Connection:
         self._closed = closed
         self._numbers = Numbers()
         self._handed_over: set[Link] = set()
+        self._ending: Ending | None = None  # of the main channel, while others still deliver
+        for sock in sockets:
+            move_additions(sock)
         self._main = Link(
             number,
             Channel.MAIN,
@@ -60,9 +64,20 @@ class Connection:
         self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, _peers(sockets, missing))
         self._main.start()
 
-    def stop(self, by: Side, how: str) -> None:
+    def finish(self, by: Side, how: str) -> None:
         """Relay what the peers have sent so far, then close everything."""
-        self._main.stop(by, how)
+        self._main.finish(by, how)
+
+    def owns(self, fd: int) -> bool:
+        """Whether a descriptor is a socket of one of the channels."""
+        return any(link.owns(fd) for link in (self._main, *self._handed_over))
+
+    def abort(self, why: str) -> None:
+        """Close everything; what the peers have sent so far is recorded as not forwarded."""
+        for link in (*self._handed_over, self._main):
+            # The error that led here may come again.
+            with suppress(Exception):
+                link.abort(why)
 
     def _interpose(self, number: int, rights: Rights) -> Handover | None:
         """Put the proxy into a channel that a message opens; None where there is nothing to get into."""
@@ -71,8 +86,9 @@ class Connection:
             return None
         try:
             theirs, link = self._new_channel(row.opens, rights)
-        except OSError as error:
-            text = f"{row.name}: what it hands over is passed on untouched and not recorded: {error.strerror}"
+        except Exception as error:
+            why = error.strerror if isinstance(error, OSError) else repr(error)
+            text = f"{row.name}: what it hands over is passed on untouched and not recorded: {why}"
             self._event(RecordKind.NOTE, Channel.MAIN, {"text": text})
             return None
 
@@ -96,6 +112,7 @@ class Connection:
             original.close()
             raise
         os.set_blocking(theirs.fileno(), os.get_blocking(original.fileno()))
+        move_additions(original, theirs)
         byte_order = self._main.pumps[Side.FRONT_END].framer.byte_order
         link = Link(
             self._number,
@@ -112,12 +129,20 @@ class Connection:
     def _channel_closed(self, link: Link, ending: Ending) -> None:
         self._handed_over.discard(link)
         self._event(RecordKind.CHANNEL_CLOSED, link.channel, _details(ending))
+        self._close_if_over()
 
     def _main_closed(self, _: Link, ending: Ending) -> None:
+        self._ending = ending
         for link in tuple(self._handed_over):
-            link.stop(Side.PROXY, "the main channel was closed")
-        self._event(RecordKind.CONNECTION_CLOSED, Channel.MAIN, _details(ending))
-        self._closed(self)
+            link.finish(Side.PROXY, "the main channel was closed")
+        self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        """The connection ends with the last of its channels: those that were handed over still deliver."""
+        if self._ending and not self._handed_over:
+            ending, self._ending = self._ending, None
+            self._event(RecordKind.CONNECTION_CLOSED, Channel.MAIN, _details(ending))
+            self._closed(self)
 
     def _event(self, kind: RecordKind, channel: Channel, details: Mapping[str, str | int]) -> None:
         self._recorder.event(kind, self._number, channel, self._numbers.take(), details)

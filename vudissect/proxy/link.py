@@ -20,6 +20,7 @@ from vudissect.wire.header import ByteOrder
 
 _PEERS = (Side.FRONT_END, Side.BACK_END)
 _RETRY_SECONDS = 0.01
+_FINISH_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ class Link:
         self._passed_on = [False, False]
         self._first_to_leave: tuple[Side, str] | None = None
         self._open = True
+        self._finishing = ""
         self.pumps = tuple(
             Pump(
                 recorder.flow(connection, channel, side),
                 sockets[side],
                 sockets[1 - side],
-                Framer(channel, side, byte_orders[side]),
+                Framer(byte_orders[side]),
                 recorder,
                 numbers,
                 self._settle,
@@ -75,22 +77,36 @@ class Link:
         for side, sock in enumerate(self._sockets):
             self._poller.watch(sock.fileno(), READABLE, self.pumps[side].readable, self._handler(side))
 
-    def stop(self, by: Side, how: str) -> None:
-        """Relay what the peers have sent so far, then close."""
+    def finish(self, by: Side, how: str) -> None:
+        """Relay what the peers have sent so far, then close. A peer that does not read has a few seconds for it."""
         self._leave(by, how)
+        self._finishing = how
+        self._poller.later(_FINISH_SECONDS, self._close)
+        self._finish_pumps()
+
+    def owns(self, fd: int) -> bool:
+        """Whether a descriptor is one of the two sockets."""
+        return any(sock.fileno() == fd for sock in self._sockets)
+
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        self._leave(Side.PROXY, why)
+        self._close()
+
+    def _finish_pumps(self) -> None:
         for pump in self.pumps:
             pump.read_on()
-        for pump in self.pumps:
-            if not pump.ended:
-                pump.end(how)
-        self._close()
+            if not (pump.blocked or pump.ended):
+                pump.end(self._finishing)
 
     def _handler(self, side: int) -> Callable[[int], None]:
         def on_event(events: int) -> None:
             if events & HUNG_UP:
                 self._gone[side] = True
             self.pumps[1 - side].flush()
-            if not (self.pumps[side].blocked or self.pumps[side].ended):
+            if self._finishing:
+                self._finish_pumps()
+            elif self.pumps[side].hungry:
                 self.pumps[side].readable()
             self._settle()
 
@@ -114,7 +130,7 @@ class Link:
                 self._leave(side, pump.ended if pump.ended != EOF or self._gone[side] else "half-close")
                 with suppress(OSError):
                     self._sockets[other].shutdown(socket.SHUT_WR)
-        if all(self._passed_on) or any(map(and_, self._passed_on, self._gone)):
+        if all(self._passed_on) or (not self._finishing and any(map(and_, self._passed_on, self._gone))):
             self._close()
             return
         for side in _PEERS:
@@ -122,7 +138,7 @@ class Link:
 
     def _events_wanted(self, side: Side) -> int | None:
         reading, writing = self.pumps[side], self.pumps[1 - side]
-        events = 0 if reading.blocked or reading.ended else READABLE
+        events = READABLE if reading.hungry else 0
         if writing.blocked and not writing.stalled:
             events |= WRITABLE
         # A hang-up is reported again and again; once it is known and nothing can be done about it yet, look away.
@@ -135,13 +151,15 @@ class Link:
         if not self._open:
             return
         self._open = False
-        for pump in self.pumps:
-            pump.abandon()
         for sock in self._sockets:
             self._poller.retire(sock)
-        assert self._first_to_leave is not None
-        by, how = self._first_to_leave
-        self._closed(self, Ending(by, how, sum(pump.undelivered for pump in self.pumps)))
+        try:
+            for pump in self.pumps:
+                pump.abandon()
+        finally:
+            assert self._first_to_leave is not None
+            by, how = self._first_to_leave
+            self._closed(self, Ending(by, how, sum(pump.undelivered for pump in self.pumps)))
 
     def _try_later(self) -> None:
         self._poller.later(_RETRY_SECONDS, self._try_now)
@@ -150,6 +168,8 @@ class Link:
         if self._open:
             for pump in self.pumps:
                 pump.flush()
+            if self._finishing:
+                self._finish_pumps()
             self._settle()
 
 

@@ -13,9 +13,13 @@ HUNG_UP = select.EPOLLHUP | select.EPOLLERR
 
 
 class Poller:
-    """An epoll with the calls that its events lead to, and timers."""
+    """An epoll with the calls that its events lead to, and timers.
 
-    def __init__(self) -> None:
+    An exception from a call does not end the turn: `failed` gets it with the descriptor of the event, or None.
+    """
+
+    def __init__(self, failed: Callable[[int | None, Exception], None]) -> None:
+        self._failed = failed
         self._epoll = select.epoll()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -76,14 +80,20 @@ class Poller:
         events = self._poll(timeout)
         on_readable = self._on_readable
         for fd, what in events:
-            if what == READABLE:
-                call = on_readable.get(fd)
-                if call is not None:
-                    call()
-            elif fd in self._on_event:
-                self._on_event[fd](what)
+            try:
+                if what == READABLE:
+                    call = on_readable.get(fd)
+                    if call is not None:
+                        call()
+                elif fd in self._on_event:
+                    self._on_event[fd](what)
+            except Exception as error:
+                self._failed(fd, error)
         while self._timers and self._timers[0][0] <= monotonic():
-            heapq.heappop(self._timers)[2]()
+            try:
+                heapq.heappop(self._timers)[2]()
+            except Exception as error:
+                self._failed(None, error)
         if self._retired:
             self.close_retired()
         return bool(events)

@@ -1,24 +1,23 @@
-"""One direction of one channel: what comes out of one socket goes into the other, and is put down for the record.
+"""One direction of one channel: what comes out of one socket goes into the other, and is recorded.
 
 Back-pressure: what the target does not take waits here, never more than one read brought, and the source is not read
-meanwhile. The other direction is another pump and goes on.
+meanwhile. The other direction is another pump and goes on. One exception: while too many descriptors are in flight,
+those that wait in the source's socket count too, so that reading on is what ends it.
 """
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
-from socket import MSG_CTRUNC, MSG_DONTWAIT
+from socket import MSG_DONTWAIT
 from time import monotonic_ns
 
 from vudissect.capture.record import Mark
 from vudissect.proxy.recorder import Flow, Message, Numbers, Recorder
-from vudissect.proxy.rights import descriptors, only_rights
-from vudissect.wire.framing import Framer, Piece, Rights, Trait
+from vudissect.proxy.rights import descriptors
+from vudissect.proxy.source import Source
+from vudissect.wire.framing import Carried, Framer, Piece, Rights, Trait
 from vudissect.wire.header import HEADER_SIZE
-
-READ_SIZE = 1 << 16
 
 # How a peer has left; other errors are told as the system does.
 EOF = "eof"
@@ -32,15 +31,8 @@ _LAST_READS = 512
 # Messages of a read are stamped and recorded in runs: fewer would cost more, more would blur the times.
 _RUN = 32
 
-# The kernel passes at most 253 descriptors with one sendmsg.
-_MOST_DESCRIPTORS = 253
-_CONTROL_SIZE = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
-
-# Sockets that were handed over share their blocking mode with their former owner, so that it is never changed;
-# each call says for itself that it will not wait.
-_MSG_CMSG_CLOEXEC = 0x4000_0000
-_RECEIVE = _MSG_CMSG_CLOEXEC | MSG_DONTWAIT
-_UNEVENTFUL = _MSG_CMSG_CLOEXEC
+# Bytes that are read on, while descriptors in flight keep the target from taking more.
+_MOST_WAITING = 1 << 20
 
 # Too many descriptors in flight, or no memory: no event tells when it is over.
 _TRY_LATER = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
@@ -68,11 +60,11 @@ Interpose = Callable[[int, Rights], Handover | None]
 
 @dataclass(slots=True)
 class _Outgoing:
-    """A piece on its way: what of it is still to be sent, and with which descriptors."""
+    """A piece on its way: how many bytes of it have left, and the descriptors that have not."""
 
     piece: Piece
-    data: memoryview
-    rights: Rights
+    sent: int
+    carried: list[Carried]
     handover: Handover | None = None
 
 
@@ -80,8 +72,8 @@ class Pump:
     """Moves messages from `source` to `target`.
 
     `ended` says how the source has come to its end and `broken` why the target takes nothing any more ("" while that
-    is not so); `settle` is called when one of them, or `blocked`, may have changed. `stalled` means that no event
-    will tell when the target can be tried again: `try_later` is called, and is to have `flush` called after a while.
+    is not so); `settle` is called when one of them, or `hungry`, may have changed. `stalled` means that no event
+    will tell when the target can be tried again: `try_later` is called, and must have `flush` called after a while.
     """
 
     def __init__(
@@ -108,11 +100,12 @@ class Pump:
         self._try_later = try_later
         self._interpose = interpose
         self._target = target
-        self._receive = source.recvmsg
-        # What the last read has brought and is not forwarded yet:
+        self._source = Source(source, framer)
+        # What has been read and is not forwarded yet:
         self._received = 0
-        self._waiting: Iterator[bytes | Piece] = iter(())
         self._head: _Outgoing | None = None  # comes before all that is waiting
+        self._waiting: list[bytes | Piece] = []
+        self._waiting_bytes = 0  # read while the target was stalled
         self._traits = 0  # of the next message, if there is nothing else to say about it
         # The message that passes bit by bit:
         self._message: Message | None = None
@@ -122,51 +115,90 @@ class Pump:
         """Whether something waits for the target."""
         return self._head is not None
 
+    @property
+    def hungry(self) -> bool:
+        """Whether the source is to be read."""
+        if self.ended:
+            return False
+        if self._head is None:
+            return True
+        return self.stalled and self._waiting_bytes < _MOST_WAITING and not self._recorder.crowded
+
     def readable(self) -> bool:
-        """Read once and forward what is complete; False if there was nothing to read."""
+        """Read what is there and forward what is complete; False if there was nothing to read."""
         try:
-            data, rights, flags, _ = self._receive(READ_SIZE, _CONTROL_SIZE, _RECEIVE)
+            data = self._source.plain()
+            if data is None:
+                return self._read_apart()
+            if data:
+                self._take(data)
+                return True
         except BlockingIOError:
             return False
         except OSError as error:
             self.end(_reason(error))
             return False
+        self.end(EOF)
+        return False
+
+    def _read_apart(self) -> bool:
+        """Read message by message, on up to the descriptors that are there."""
+        source, recorder = self._source, self._recorder
+        any_read = False
+        while self.hungry:
+            if recorder.crowded:
+                recorder.drain()
+            try:
+                data, rights, lost, together = source.apart(any_read)
+            except BlockingIOError:
+                break
+            if not data:
+                self.end(EOF)
+                break
+            any_read = True
+            if rights:
+                recorder.hold(descriptors(rights))
+            if lost:
+                recorder.lost_descriptors(self._flow)
+            self._take(data, rights, lost, together)
+            if self.framer.aligned and source.leave():
+                break
+        return any_read
+
+    def _take(self, data: bytes, rights: Rights | None = None, lost: bool = False, together: bool = False) -> None:
+        """Forward what one read has brought, after what waits already."""
         self._received = monotonic_ns()
-        if not data:
-            self.end(EOF)
-            return False
-        lost = False
-        if rights or flags != _UNEVENTFUL:
-            rights = only_rights(rights)
-            lost = bool(flags & MSG_CTRUNC)
-        messages = self.framer.feed(data, rights, lost)
-        self._account_for(len(messages), len(data), rights, lost)
-        self._waiting = iter(messages)
-        self._traits = 0
-        self.flush()
+        messages = self.framer.feed(data, rights, lost, together)
+        self._recorder.weigh(len(messages), len(data))
+        if self._head is None:
+            self._traits = 0
+            self._forward(messages)
+        else:
+            self._waiting_bytes += len(data)
+            if messages and isinstance(messages[0], bytes):
+                # It is not glued to what waits before it.
+                messages[0] = Piece(messages[0])
+            self._waiting += messages
         if self._head or self.broken:
             self._settle()
-        return True
 
     def flush(self) -> None:
-        """Forward what waits, as far as the target takes it."""
+        """Forward what waits, up to where the target takes no more."""
         self.stalled = False
         if self._head and not self._push(self._head):
             return
-        if not self.broken:
-            self._forward()
-        if self.broken:
-            for message in self._waiting:
-                self._push(self._outgoing(message, 0))
+        self._waiting_bytes = 0
+        waiting, self._waiting = self._waiting, []
+        self._forward(waiting)
 
-    def _forward(self) -> None:
+    def _forward(self, messages: list[bytes | Piece]) -> None:
         """Send one message after the other, until the target does not take one; the short way of nearly all."""
-        send = self._target.send
+        send, rest = self._target.send, iter(messages)
         passed: list[bytes] = []
         limit = _RUN if self._traits else 1  # the first of a read has other marks
-        for message in self._waiting:
+        for message in rest:
             sent = 0
-            if type(message) is bytes:
+            if type(message) is bytes and not self.broken:
                 try:
                     sent = send(message, MSG_DONTWAIT)
                 except OSError as error:
@@ -174,35 +206,36 @@ class Pump:
                 if sent == len(message):
                     passed.append(message)
                     if len(passed) == limit:
-                        self._put_down(passed)
+                        self._record_run(passed)
                         passed, limit = [], _RUN
                     continue
             if passed:
-                self._put_down(passed)
+                self._record_run(passed)
                 passed = []
-            if not self._push(self._outgoing(message, sent)) or self.broken:
+            if not self._push(self._outgoing(message, sent)):
+                self._waiting.extend(rest)
                 return
             limit = _RUN
         if passed:
-            self._put_down(passed)
+            self._record_run(passed)
 
     def end(self, how: str) -> None:
         """The source gives nothing more; what is left of an incomplete message is forwarded as it is."""
         self.ended = how
         piece = self.framer.finish()
         if piece:
-            self._waiting = chain(self._waiting, (piece,))
+            self._waiting.append(piece)
             self.flush()
         self._settle()
 
     def read_on(self) -> None:
         """Read all that is there, as long as the target takes it."""
         for _ in range(_LAST_READS):
-            if self.blocked or self.ended or not self.readable():
+            if not (self.hungry and self.readable()):
                 break
 
     def abandon(self) -> None:
-        """Give up on the target; what the source has said up to now is recorded as not forwarded."""
+        """Give up on the target; what the source has sent up to now is recorded as not forwarded."""
         self.broken = self.broken or "closed"
         self.flush()
         self.read_on()
@@ -211,19 +244,20 @@ class Pump:
 
     def _outgoing(self, message: bytes | Piece, sent: int) -> _Outgoing:
         """A message that takes more than a call to forward, and of which `sent` bytes have left already."""
-        piece = message if isinstance(message, Piece) else Piece(message, [], self._traits)
+        piece = message if isinstance(message, Piece) else Piece(message, (), self._traits)
         self._traits = _GLUED
-        handover = None
+        carried, handover = piece.carried, None
         is_message = piece.start and piece.end and len(piece.data) >= HEADER_SIZE
-        if self._interpose and piece.rights and is_message and not self.broken:
-            handover = self._interpose(self.framer.number(piece.data), piece.rights)
-        rights = handover.rights if handover else piece.rights
-        return _Outgoing(piece, memoryview(piece.data)[sent:], rights, handover)
+        if self._interpose and carried and is_message and not self.broken:
+            handover = self._interpose(self.framer.number(piece.data), _all_rights(piece))
+            if handover:
+                carried = (Carried(carried[0].offset, handover.rights),)
+        return _Outgoing(piece, sent, list(carried), handover)
 
     def _push(self, out: _Outgoing) -> bool:
-        """Send a piece; False if it must wait for the target, with all that is behind it."""
+        """Send a piece; False if it must wait for the target, with all that comes after it."""
         self._head = out
-        while out.data and not self.broken:
+        while out.sent < len(out.piece.data) and not self.broken:
             if self.stalled or not self._send_some(out):
                 return False
         self._head = None
@@ -231,22 +265,30 @@ class Pump:
         return True
 
     def _send_some(self, out: _Outgoing) -> bool:
-        """Send what the target takes; False if that is nothing."""
+        """Send up to the next descriptors, which leave with the byte they came with; False if nothing was taken."""
+        data, carried = out.piece.data, out.carried
+        rights: Rights = []
+        end = len(data)
+        if carried and carried[0].offset == out.sent:
+            rights = carried[0].rights
+            end = carried[1].offset if len(carried) > 1 else end
+        elif carried:
+            end = carried[0].offset
+        part = memoryview(data)[out.sent : end]
         try:
-            if out.rights:
-                sent = self._target.sendmsg((out.data,), out.rights, MSG_DONTWAIT)
+            if rights:
+                out.sent += self._target.sendmsg((part,), rights, MSG_DONTWAIT)
+                del carried[0]
             else:
-                sent = self._target.send(out.data, MSG_DONTWAIT)
+                out.sent += self._target.send(part, MSG_DONTWAIT)
         except OSError as error:
-            if error.errno == errno.EINVAL and out.rights:
-                # Gathered from several reads they may be too many for one message, and some cannot be passed on.
-                out.rights = []
+            if error.errno == errno.EINVAL and rights:
+                # Some kinds of descriptors cannot be passed on.
+                del carried[0]
                 out.piece = out.piece._replace(traits=out.piece.traits | Trait.DESCRIPTORS_LOST)
                 self._recorder.lost_descriptors(self._flow)
                 return True
             return self._refused(error)
-        out.data = out.data[sent:]
-        out.rights = []
         return True
 
     def _refused(self, error: OSError) -> bool:
@@ -258,10 +300,9 @@ class Pump:
             self.broken = _reason(error)
         return bool(self.broken)
 
-    def _put_down(self, messages: list[bytes]) -> None:
+    def _record_run(self, messages: list[bytes]) -> None:
         """Record messages that have just left in a row."""
         flow = self._flow
-        flow.totals.messages += len(messages)
         first = self._numbers.take(len(messages))
         marks = _MARKS[self._traits]
         self._traits = _GLUED
@@ -281,13 +322,12 @@ class Pump:
         if self.broken:
             message.marks |= _NOT_FORWARDED
             message.forwarded = 0
-            self.undelivered += len(out.data)
+            self.undelivered += len(piece.data) - out.sent
         if message.length < self._recorder.snaplen:
             message.data.append(piece.data[: self._recorder.snaplen - message.length])
         message.length += len(piece.data)
-        message.rights += piece.rights
+        message.rights += _all_rights(piece)
         if piece.end:
-            self._flow.totals.messages += 1
             message.sequence = self._numbers.take()
             self._recorder.backlog.append(message)
             self._message = None
@@ -297,13 +337,9 @@ class Pump:
         if out.handover:
             out.handover.done(message.sequence)
 
-    def _account_for(self, messages: int, size: int, rights: Rights, lost: bool) -> None:
-        count = len(descriptors(rights)) if rights else 0
-        self._flow.totals.bytes += size
-        self._flow.totals.descriptors += count
-        self._recorder.weigh(messages, size, count)
-        if lost:
-            self._recorder.lost_descriptors(self._flow)
+
+def _all_rights(piece: Piece) -> Rights:
+    return [item for carried in piece.carried for item in carried.rights]
 
 
 def _reason(error: OSError) -> str:

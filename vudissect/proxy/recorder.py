@@ -8,6 +8,7 @@ from time import monotonic_ns
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, RecordKind
 from vudissect.host.descriptor import Descriptor
+from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.proxy.rights import inspect_and_close
 from vudissect.proxy.sink import Sink, Warn
 from vudissect.spec.model import Channel, Side
@@ -17,6 +18,9 @@ from vudissect.wire.framing import Rights
 _FULL = 512
 _BYTES_AS_ONE = 2048
 _DESCRIPTOR_AS_MESSAGES = 2
+
+# Free descriptor numbers below which those that wait are closed at once: those of two messages, and some to spare.
+_ROOM_FOR_DESCRIPTORS = 512
 
 # Seconds without traffic after which records are written, and after which a slow reader is tried again.
 _WRITE_AFTER = 0.001
@@ -30,6 +34,12 @@ class Totals:
     messages: int = 0
     bytes: int = 0
     descriptors: int = 0
+
+    def add(self, messages: int, size: int, descriptors: int) -> None:
+        """Count some more; `size` in bytes."""
+        self.messages += messages
+        self.bytes += size
+        self.descriptors += descriptors
 
 
 # Messages without descriptors that passed in a row, as the encoder takes them:
@@ -91,6 +101,7 @@ class Recorder:
     """Keeps what has passed until there is a pause, or too much of it.
 
     `backlog` takes, without a call, messages in plain tuples, single messages, and events that are encoded already.
+    `crowded`: so many descriptors are open that those that wait should be inspected now.
     """
 
     def __init__(self, encoder: CaptureEncoder, snaplen: int, warn: Warn) -> None:
@@ -98,6 +109,10 @@ class Recorder:
         self.totals: defaultdict[tuple[Channel, Side], Totals] = defaultdict(Totals)
         self.snaplen = snaplen
         self.descriptors_lost = 0
+        self.not_recorded = 0
+        self.crowded = False
+        limit = descriptor_limit()
+        self._crowded_from = limit - min(_ROOM_FOR_DESCRIPTORS, limit // 2)
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
@@ -131,9 +146,17 @@ class Recorder:
         """What the messages of one direction of a channel are recorded under."""
         return Flow(connection, channel, sender, self.totals[channel, sender])
 
-    def weigh(self, messages: int, size: int, descriptors: int) -> None:
+    def weigh(self, messages: int, size: int) -> None:
         """Take note of how much has come, so as to be `full` in time."""
-        self._load += messages + size // _BYTES_AS_ONE + _DESCRIPTOR_AS_MESSAGES * descriptors
+        self._load += messages + size // _BYTES_AS_ONE
+
+    def hold(self, fds: list[int]) -> None:
+        """Take note of descriptors that are open until they are inspected."""
+        self._load += _DESCRIPTOR_AS_MESSAGES * len(fds)
+        # The kernel gives out the lowest numbers that are free.
+        if max(fds, default=0) >= self._crowded_from:
+            self.crowded = True
+            self._load += _FULL
 
     def lost_descriptors(self, flow: Flow) -> None:
         """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
@@ -164,28 +187,49 @@ class Recorder:
 
     def drain(self) -> None:
         """Prepare and write everything."""
-        for entry in self.backlog:
-            self._prepare(entry)
+        backlog = self.backlog.copy()
         self.backlog.clear()
+        for entry in backlog:
+            self._prepare(entry)
+        if self.crowded:
+            self.crowded = lowest_free_descriptor() >= self._crowded_from
         self._write()
 
     def _prepare(self, entry: Run | Message | bytes) -> None:
-        """Encode; inspect and close the descriptors."""
+        """Encode; inspect and close the descriptors. What goes wrong here is recorded, and never ends the relay."""
+        try:
+            self._encode(entry)
+        except Exception as error:
+            self._failed(entry, error)
+
+    def _encode(self, entry: Run | Message | bytes) -> None:
         if isinstance(entry, tuple):
+            _, channel, sender, *_, messages, _ = entry
+            self.totals[channel, sender].add(len(messages), sum(map(len, messages)), 0)
             self._records += self._encoder.messages(*entry)
         elif isinstance(entry, bytes):
             self._records.append(entry)
         else:
-            self._records.append(self._encode(entry))
+            self._records.append(self._encode_message(entry))
+
+    def _failed(self, entry: Run | Message | bytes, error: Exception) -> None:
+        """Count what could not be encoded, and put a note in its place."""
+        count = len(entry[6]) if isinstance(entry, tuple) else 1
+        self.not_recorded += count
+        if self.not_recorded == count:
+            self._warn(f"a message could not be recorded, the traffic goes on: {error!r}")
+        details = {"text": f"{count} messages could not be recorded: {error!r}"}
+        self._records.append(self._encoder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, monotonic_ns(), details))
 
     def _write(self) -> None:
         records, self._records, self._load = self._records, [], 0
         for sink in self._sinks:
             sink.write(records)
 
-    def _encode(self, message: Message) -> bytes:
+    def _encode_message(self, message: Message) -> bytes:
         message.let_go()
         flow = message.flow
+        flow.totals.add(1, message.length, len(message.descriptors))
         return self._encoder.message(
             flow.connection,
             flow.channel,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
+from vudissect.capture.record import RecordKind
 from vudissect.host.address import Address
 from vudissect.proxy.connection import Connection
 from vudissect.proxy.pairing import Pairing
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
-from vudissect.spec.model import Side
+from vudissect.spec.model import Channel, Side
 from vudissect.wire.header import ByteOrder
 
 # Recording has its turn when nothing happens for a moment, and after this time even under load.
@@ -34,16 +35,18 @@ class Settings:
 class Relay:
     """Relays and records until it is stopped, or nothing more can come. Listens as soon as it is made.
 
-    `connections` counts the pairs that were made, `gave_up` how often a side was not there in time.
+    `connections` counts the pairs that were made, `gave_up` how often a side was not there in time, `failures` the
+    errors of the relay itself.
     """
 
     def __init__(self, settings: Settings, recorder: Recorder, warn: Callable[[str], None]) -> None:
         """`AddressError` if an address cannot be used."""
         self.connections = 0
+        self.failures = 0
         self._warn = warn
         self._settings = settings
         self._recorder = recorder
-        self.poller = Poller()
+        self.poller = Poller(self._failed)
         self._active: set[Connection] = set()
         self._numbers = 0
         self._stopping = False
@@ -81,7 +84,9 @@ class Relay:
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
         pairing.close()
         for connection in tuple(self._active):
-            connection.stop(Side.PROXY, "stopped")
+            connection.finish(Side.PROXY, "stopped")
+        while self._active:
+            poller.run(None)
         poller.close_retired()
 
     def close(self) -> None:
@@ -97,6 +102,16 @@ class Relay:
     def _woken(self) -> None:
         self._stopping = True
 
+    def _failed(self, fd: int | None, error: Exception) -> None:
+        """A fault of this program's costs the connection that it was met on, and no other."""
+        self.failures += 1
+        text = f"internal error: {error!r}"
+        self._warn(f"{text}: please report it")
+        self._recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": text})
+        for connection in tuple(self._active):
+            if fd is not None and connection.owns(fd):
+                connection.abort(text)
+
     def _paired(self, sockets: tuple[socket.socket, socket.socket]) -> None:
         self.connections += 1
         self._connect(sockets, None)
@@ -111,7 +126,7 @@ class Relay:
             return
         other_end.close()
         sockets = (peer, dead_end) if side is Side.FRONT_END else (dead_end, peer)
-        self._connect(sockets, Side(1 - side)).stop(by, how)
+        self._connect(sockets, Side(1 - side)).finish(by, how)
 
     def _connect(self, sockets: tuple[socket.socket, socket.socket], missing: Side | None) -> Connection:
         self._numbers += 1

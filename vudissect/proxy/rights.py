@@ -1,17 +1,47 @@
 """The descriptors that ride on a message: counted, replaced, inspected and closed."""
 
-import os
+import socket
 from array import array
-from socket import SCM_RIGHTS, SOL_SOCKET
+from contextlib import suppress
+from socket import SCM_RIGHTS, SO_PASSCRED, SO_PASSSEC, SOL_SOCKET
 
+from vudissect.host.closing import SlowCloser, close
 from vudissect.host.descriptor import Descriptor
-from vudissect.host.inspect import inspect
+from vudissect.host.inspect import examine
 from vudissect.wire.framing import Rights
+
+# Linux's socket.h: the descriptor of the sending process, on sockets with SO_PASSPIDFD.
+_SCM_PIDFD = 4
+_SO_PASSPIDFD = 76
+
+# What a socket can be set to add to each read about its sender.
+_ADDITIONS = (SO_PASSCRED, SO_PASSSEC, _SO_PASSPIDFD)
+
+_SLOW_CLOSER = SlowCloser()
 
 
 def only_rights(ancillary: Rights) -> Rights:
-    """Without what a socket may add that is not the sender's to pass on (credentials)."""
-    return [item for item in ancillary if item[0] == SOL_SOCKET and item[1] == SCM_RIGHTS]
+    """Without what a socket may be set to add, which is not the sender's to pass on (credentials, a pidfd)."""
+    rights: Rights = []
+    for item in ancillary:
+        level, kind, _ = item
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            rights.append(item)
+        elif level == SOL_SOCKET and kind == _SCM_PIDFD:
+            for fd in descriptors([item]):
+                close(fd)
+    return rights
+
+
+def move_additions(sock: socket.socket, heir: socket.socket | None = None) -> None:
+    """Have a socket add nothing to what is read from it, and `heir`, which takes its place, what it added before."""
+    for option in _ADDITIONS:
+        # Older kernels do not know all of them.
+        with suppress(OSError):
+            if sock.getsockopt(SOL_SOCKET, option):
+                sock.setsockopt(SOL_SOCKET, option, 0)
+                if heir:
+                    heir.setsockopt(SOL_SOCKET, option, 1)
 
 
 def rights_of(fds: list[int]) -> Rights:
@@ -28,9 +58,13 @@ def descriptors(rights: Rights) -> list[int]:
 
 
 def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:
-    """Find out what the descriptors are, and let go of them."""
-    fds = descriptors(rights)
-    described = tuple(inspect(fd) for fd in fds)
-    for fd in fds:
-        os.close(fd)
-    return described
+    """Find out what the descriptors are, and let go of them; neither waits for anybody."""
+    described: list[Descriptor] = []
+    for fd in descriptors(rights):
+        descriptor, slow_to_close = examine(fd)
+        described.append(descriptor)
+        if slow_to_close:
+            _SLOW_CLOSER.close(fd)
+        else:
+            close(fd)
+    return tuple(described)

@@ -11,7 +11,7 @@ FINE, LOSSES, CANNOT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of a run; `findings` are the observer's, `lost` counts records missing from the capture."""
+    """The figures of a run; `findings` are the observer's, `lost` counts records that could not be written."""
 
     relay: Relay
     recorder: Recorder
@@ -21,7 +21,7 @@ class Summary:
     @property
     def status(self) -> int:
         """The exit status."""
-        if self.lost or self.recorder.descriptors_lost or self.findings.get("malformed"):
+        if self._missing or self.recorder.descriptors_lost or self.findings.get("malformed"):
             return LOSSES
         return CANNOT if self.relay.gave_up and not self.relay.connections else FINE
 
@@ -37,9 +37,13 @@ class Summary:
             lines.append(f"  {name}: {number}")
         if self.recorder.descriptors_lost:
             lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
-        if self.lost:
-            lines.append(f"  LOST: {_count(self.lost, 'record')} of the capture")
+        if self._missing:
+            lines.append(f"  LOST: {_count(self._missing, 'record')} of the capture")
         return "\n".join(lines)
+
+    @property
+    def _missing(self) -> int:
+        return self.lost + self.recorder.not_recorded
 
 
 def _traffic(totals: Totals) -> str:

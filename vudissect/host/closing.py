@@ -1,0 +1,42 @@
+"""Closing descriptors without ever waiting for it.
+
+The close of a file can wait for a file server, of a device for the device, of a network socket for its peer; and
+report an error that nobody here can do anything about. Such descriptors are closed by threads of their own.
+"""
+
+import os
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
+
+# As many closes may hang before descriptors pile up.
+_MOST_THREADS = 8
+
+
+def close(fd: int) -> None:
+    """Close a descriptor that this process has received, at once."""
+    with suppress(OSError):
+        os.close(fd)
+
+
+class SlowCloser:
+    """Closes in the background what may be slow to close."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[int] = SimpleQueue()
+        self._threads = 0
+        self._idle: SimpleQueue[None] = SimpleQueue()
+
+    def close(self, fd: int) -> None:
+        """Have a descriptor closed soon."""
+        self._queue.put(fd)
+        if self._queue.qsize() > self._idle.qsize() and self._threads < _MOST_THREADS:
+            self._threads += 1
+            Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._idle.put(None)
+            fd = self._queue.get()
+            self._idle.get()
+            close(fd)

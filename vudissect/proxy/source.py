@@ -1,0 +1,128 @@
+"""Reading a socket so that each descriptor is found with the byte that it came with.
+
+The kernel ends a read after the write that carried descriptors, but lets it begin with bytes of earlier writes: a
+large read with descriptors does not show where they were. So a look ahead (MSG_PEEK, with no room for descriptors)
+comes first. It tells without taking anything whether descriptors are among the bytes. If not, all is read with one
+call. If so, header and payload are read one after the other up to there, as receivers read them: what such a read
+brings came with its first byte, as far as any receiver can tell.
+"""
+
+import socket
+from socket import MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK
+from typing import NamedTuple
+
+from vudissect.proxy.rights import only_rights
+from vudissect.wire.framing import Framer, Rights
+from vudissect.wire.header import HEADER_SIZE
+
+READ_SIZE = 1 << 16
+
+# The kernel passes at most 253 descriptors with one sendmsg; what a socket may be set to add to that is dropped.
+_MOST_DESCRIPTORS = 253
+_OTHER_CONTROL = 512
+_CONTROL_SIZE = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS) + _OTHER_CONTROL
+
+# Sockets that were handed over share their blocking mode with their former owner, so that it is never changed;
+# each call says for itself that it will not wait.
+_MSG_CMSG_CLOEXEC = 0x4000_0000
+# Plain numbers, as arithmetic on enumerations is slow.
+_DONT_WAIT = int(MSG_DONTWAIT)
+_RECEIVE = _MSG_CMSG_CLOEXEC | _DONT_WAIT
+_LOOK = int(MSG_PEEK) | _DONT_WAIT
+_TRUNCATED = int(MSG_CTRUNC)
+
+# Where a look ahead puts the bytes, which nobody reads there: one for all sockets.
+_UNREAD = [bytearray(READ_SIZE)]
+
+
+class Read(NamedTuple):
+    """What one read has brought: bytes, the descriptors that came with the first of them, whether some were lost.
+
+    `together`: it was there at the same time as what was read before it.
+    """
+
+    data: bytes
+    rights: Rights
+    lost: bool
+    together: bool
+
+
+class Source:
+    """A stream socket to read from, for a framer."""
+
+    def __init__(self, sock: socket.socket, framer: Framer) -> None:
+        self._framer = framer
+        self._look = sock.recvmsg_into
+        self._receive = sock.recv
+        self._receive_message = sock.recvmsg
+        self._apart = False
+        self._ahead = 0  # bytes up to the end of those that were seen with descriptors
+        self._more = False  # whether some of those are left after the last read
+        self._carried = False  # whether the message that is read apart has brought descriptors
+        self._next: Read | OSError | None = None  # has been read already
+
+    def plain(self) -> bytes | None:
+        """All that is there, if no descriptors are; b"" at the end of the stream; None: use `apart`.
+
+        `OSError` as from recv; `BlockingIOError` if nothing is there.
+        """
+        if self._apart:
+            return None
+        size, _, flags, _ = self._look(_UNREAD, 0, _LOOK)
+        if flags & _TRUNCATED:
+            self._apart = True
+            self._ahead = size
+            return None
+        return self._receive(size, _DONT_WAIT) if size else b""
+
+    def apart(self, together: bool) -> Read:
+        """What a receiver reads next: a header, its payload, or both if the payload has no descriptors of its own.
+
+        `OSError` as from recvmsg. `together`: it follows another read at once.
+        """
+        if self._next:
+            read, self._next = self._next, None
+            if isinstance(read, OSError):
+                raise read
+            return read
+        is_header = self._framer.aligned
+        read = self._read(self._framer.needed, together)
+        if is_header and len(read.data) == HEADER_SIZE:
+            size = self._framer.payload_size(read.data)
+            if 0 < size <= READ_SIZE:
+                return self._with_payload(read, size)
+        return read
+
+    def leave(self) -> bool:
+        """A message has ended: whether all that was seen ahead is read.
+
+        The next one is read apart, too, if this one brought descriptors: then a look ahead would only cost.
+        """
+        if self._more or self._next:
+            return False
+        self._apart, self._carried = self._carried, False
+        return True
+
+    def _with_payload(self, header: Read, size: int) -> Read:
+        try:
+            payload = self._read(size, True)
+        except BlockingIOError:
+            return header
+        except OSError as error:
+            self._next = error
+            return header
+        if payload.rights or payload.lost:
+            self._next = payload
+            return header
+        data, rights, lost, together = header
+        return Read(data + payload.data, rights, lost, together)
+
+    def _read(self, size: int, together: bool) -> Read:
+        together = together or self._more
+        data, ancillary, flags, _ = self._receive_message(min(size, READ_SIZE), _CONTROL_SIZE, _RECEIVE)
+        self._ahead -= len(data)
+        self._more = self._ahead > 0
+        if ancillary:
+            ancillary = only_rights(ancillary)
+            self._carried = True
+        return Read(data, ancillary, bool(flags & _TRUNCATED), together)
