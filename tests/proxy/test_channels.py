@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ CHANGE = message("CONFIG_CHANGE_MSG", channel=Channel.BACKEND)
 ACK = message("CONFIG_CHANGE_MSG", bytes(8), flags=5, channel=Channel.BACKEND)
 
 
-def hand_over(front: Peer, back: Peer, opening: bytes = OPEN) -> tuple[Peer, Peer]:
-    """Have the front-end open a channel; returns the ends that front-end and back-end have of it."""
+def hand_over(front: Peer, back: Peer, opening: bytes = OPEN, room: int | None = None) -> tuple[Peer, Peer]:
+    """Have the front-end open a channel; returns the ends that front-end and back-end have of it.
+
+    `room`: how many bytes can be under way to the front-end.
+    """
     kept, given = socket.socketpair()
+    if room:
+        given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
     front.send(opening, given.fileno())
     given.close()
     data, (fd,) = back.receive()
@@ -98,6 +104,38 @@ def test_a_channel_ends_with_its_connection(tmp_path: Path) -> None:
         assert back_channel.receive_to_end() == b""
     (closed,) = relay.of_kind(RecordKind.CHANNEL_CLOSED)
     assert closed.details == {"by": "proxy", "how": "the main channel was closed", "undelivered": 0}
+
+
+def test_what_was_sent_on_a_channel_is_delivered_after_the_main_one_has_closed(tmp_path: Path) -> None:
+    updates = [message("CONFIG_CHANGE_MSG", bytes([number]) * 3000, channel=Channel.BACKEND) for number in range(8)]
+    with conversation(tmp_path) as (relay, front, back):
+        front_channel, back_channel = hand_over(front, back, room=8192)
+        with relay.busy():
+            for update in updates:
+                back_channel.send(update)
+            front.close()
+        assert back.at_end()
+        assert front_channel.receive_to_end() == b"".join(updates)
+    assert [record.data for record in relay.messages[1:]] == updates
+    assert not any(record.marks & Mark.NOT_FORWARDED for record in relay.messages)
+    (closed,) = relay.of_kind(RecordKind.CHANNEL_CLOSED)
+    assert closed.details == {"by": "proxy", "how": "the main channel was closed", "undelivered": 0}
+
+
+def test_a_peer_that_does_not_read_its_channel_does_not_keep_the_connection(tmp_path: Path) -> None:
+    update = message("CONFIG_CHANGE_MSG", bytes(3000), channel=Channel.BACKEND)
+    with conversation(tmp_path) as (relay, front, back):
+        _front_channel, back_channel = hand_over(front, back, room=8192)
+        # Until the relay takes no more, because nobody takes anything from it.
+        back_channel.socket.settimeout(0.2)
+        with suppress(TimeoutError):
+            while True:
+                back_channel.send(update)
+        front.close()
+        assert back.at_end()
+        eventually(lambda: bool(relay.of_kind(RecordKind.CONNECTION_CLOSED)))
+    (closed,) = relay.of_kind(RecordKind.CHANNEL_CLOSED)
+    assert int(closed.details["undelivered"]) > 0
 
 
 def test_a_connection_does_not_end_with_its_channel(tmp_path: Path) -> None:
