@@ -1,5 +1,6 @@
 """The commands as a user calls them: what they print, and how they say that they cannot."""
 
+import ast
 import gzip
 import json
 import os
@@ -356,4 +357,5 @@ def test_help_and_version_come_quickly_and_without_the_heavy_parts() -> None:
 
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=TIMEOUT, check=True)
 
-    assert result.stderr.strip() == "['vudissect.cli', 'vudissect.cli.main']"
+    loaded = {name.split(".")[1] for name in ast.literal_eval(result.stderr)}
+    assert loaded <= {"cli", "capture", "host"}

@@ -1,11 +1,12 @@
 """The limit of open descriptors."""
 
+import os
 import resource
 from collections.abc import Iterator
 
 import pytest
 
-from vudissect.host.limits import raise_descriptor_limit
+from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
 
 
 @pytest.fixture
@@ -27,3 +28,21 @@ def test_a_limit_that_is_raised_already_stays(soft_limit_below_the_hard_one: int
     raise_descriptor_limit()
 
     assert raise_descriptor_limit() == soft_limit_below_the_hard_one
+
+
+def test_descriptors_that_can_be_opened_are_not_kept() -> None:
+    before = os.listdir("/proc/self/fd")
+    require_descriptors(20)
+
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_too_few_descriptors_are_an_error_that_names_the_remedy() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(map(int, os.listdir("/proc/self/fd"))) + 5
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        with pytest.raises(LimitError, match=f"Too many open files: the limit is {limit}: raise it with ulimit -n"):
+            require_descriptors(limit)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from vudissect import __version__
+from vudissect.cli.program import ProgramGroup
 
 # Name, module beside this file, and the line for --help; the module's function `command` is the command.
 _COMMANDS = {
@@ -22,7 +23,7 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(ProgramGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

@@ -3,6 +3,13 @@
 import os
 import resource
 
+# Open descriptors that are enough for anything to begin, with all that may have been inherited.
+_ENOUGH = 256
+
+
+class LimitError(RuntimeError):
+    """A limit that is too low to begin; the message names it and the remedy."""
+
 
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of open descriptors to the hard one, and return it."""
@@ -26,3 +33,17 @@ def lowest_free_descriptor() -> int:
         return descriptor_limit()
     os.close(fd)
     return fd
+
+
+def require_descriptors(count: int) -> None:
+    """Make sure that so many more descriptors can be opened; `LimitError`."""
+    taken: list[int] = []
+    try:
+        for _ in range(count):
+            taken.append(os.eventfd(0, os.EFD_CLOEXEC))
+    except OSError as error:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise LimitError(f"{error.strerror}: the limit is {soft}: raise it with ulimit -n {_ENOUGH}") from None
+    finally:
+        for fd in taken:
+            os.close(fd)
