@@ -203,7 +203,7 @@ def test_another_interface_is_not_there() -> None:
 
 
 def test_a_launcher_finds_python_whatever_its_path_is(tmp_path: Path) -> None:
-    assert "exec '/opt/my python/bin/python3' -m vudissect.cli.extcap" in launcher("/opt/my python/bin/python3")
+    assert "exec '/opt/my python/bin/python3' -P -m vudissect.cli.extcap" in launcher("/opt/my python/bin/python3")
 
 
 def test_vuproxy_can_be_piped_into_tshark(tshark: Tshark) -> None:

@@ -13,6 +13,7 @@ import click
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.host.python import python_module
 from vudissect.lint.linter import Linter
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
@@ -50,7 +51,7 @@ def _record(folder: Path) -> Path:
     server.start()
     arguments = ["--listen", str(front), "--connect", str(back), "-w", str(capture), "-q", "--once"]
     with subprocess.Popen(
-        [sys.executable, "-m", "vudissect.cli.vuproxy", *arguments], stderr=subprocess.PIPE, text=True
+        [*python_module("vudissect.cli.vuproxy"), *arguments], stderr=subprocess.PIPE, text=True
     ) as proxy:
         try:
             _wait_for(front, proxy)

@@ -1,7 +1,6 @@
 """A capture is made: the real front-end and the real back-end, and vuproxy between them."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
+from vudissect.host.python import python_module
 from vudissect.replay.program import Program, ProgramError
 from vudissect.testing.words import ending, has_crashed, tail
 
@@ -69,7 +69,7 @@ def _proxy(front_end_listens: bool, front: str, back: str, capture: Path, second
     front_role, back_role = ("connect", "listen") if front_end_listens else ("listen", "connect")
     sides = ["--front-end", f"{front_role}:{front}", "--back-end", f"{back_role}:{back}"]
     how = ["-w", str(capture), "-q", "--once", "--wait", str(seconds)]
-    return Program([sys.executable, "-m", "vudissect.cli.vuproxy", *sides, *how], "")
+    return Program([*python_module("vudissect.cli.vuproxy"), *sides, *how], "")
 
 
 def _wait_for(socket: Path, proxy: Program) -> None:

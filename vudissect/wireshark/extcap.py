@@ -41,7 +41,7 @@ class Option:
     choices: Mapping[str, str] = field(default_factory=lambda: _NO_CHOICES)
 
 
-_ADDRESS = "A path from the root, or @NAME for an abstract socket"
+_ADDRESS = "A path from the root, or @NAME for an abstract socket, which has no mode: any user can connect to it"
 _DETAILS = "Details"
 
 OPTIONS = (
@@ -122,7 +122,7 @@ def launcher(python: str) -> str:
     return (
         "#!/bin/sh\n"
         "# Puts the vhost-user proxy into Wireshark's list of interfaces. Written by vudissect wireshark install.\n"
-        f'exec {shlex.quote(python)} -m vudissect.cli.extcap "$@"\n'
+        f'exec {shlex.quote(python)} -P -m vudissect.cli.extcap "$@"\n'
     )
 
 
