@@ -8,6 +8,7 @@ import click
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
+from vudissect.host.output import write_private
 
 
 @click.command("compose")
@@ -33,4 +34,4 @@ def command(file: str, output: str) -> None:
             sys.stdout.buffer.write(capture)
             sys.stdout.flush()
         else:
-            Path(output).write_bytes(capture)
+            write_private(output, capture)

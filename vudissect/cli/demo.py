@@ -1,6 +1,5 @@
 """`vudissect demo`: a small session of our own through a real vuproxy, and what it looks like."""
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import click
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.host.output import write_private
 from vudissect.host.python import python_module
 from vudissect.lint.linter import Linter
 from vudissect.render.style import style_for
@@ -22,6 +22,7 @@ from vudissect.replay.peer import PeerError
 from vudissect.session.session import Session
 
 _SECONDS = 10
+_STDOUT, _STDERR = 1, 2
 
 
 @click.command("demo")
@@ -32,7 +33,7 @@ def command(keep: str | None, verbose: bool) -> None:
     with clear_errors(keep or "demo"), tempfile.TemporaryDirectory(prefix="vudissect-") as folder:
         capture = _record(Path(folder))
         if keep is not None:
-            shutil.copyfile(capture, keep)
+            write_private(keep, capture.read_bytes(), text_on=(_STDOUT, _STDERR))
         transcript = Transcript(style_for(sys.stdout), verbose=verbose)
         with open_capture(str(capture)) as stream:
             for event, findings in Linter().judge(Session().events(read_capture(stream))):
@@ -62,7 +63,7 @@ def _record(folder: Path) -> Path:
             fail(f"the demo did not get through: {error}")
     server.join(_SECONDS)
     if proxy.returncode:
-        fail(f"vuproxy ended with status {proxy.returncode}: {errors.strip()}")
+        fail(f"vuproxy ended with status {proxy.returncode}: {errors.splitlines()[-1].strip()}")
     return capture
 
 

@@ -16,6 +16,7 @@ from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
+from vudissect.host.output import beginning
 from vudissect.render.replay import junit, outcome_json, report
 from vudissect.render.style import style_for
 from vudissect.replay.meeting import Calling, Meeting, Waiting
@@ -24,6 +25,7 @@ from vudissect.replay.script import Script, script_of
 from vudissect.spec.model import Side
 
 _MOST_OBSTACLES = 10
+_STDOUT, _STDERR = 1, 2
 
 
 @click.command("replay")
@@ -36,7 +38,7 @@ _MOST_OBSTACLES = 10
     help="The side to play.",
 )
 @click.option("--connect", metavar="ADDRESS", help="Where the live peer listens: a path, @NAME or fd:NUMBER.")
-@click.option("--listen", metavar="ADDRESS", help="Where the live peer connects.")
+@click.option("--listen", metavar="ADDRESS", help="Where the live peer connects; any user can connect to an @NAME.")
 @click.option(
     "--speed",
     metavar="FACTOR",
@@ -93,15 +95,17 @@ def command(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allow)
     script = _script(file, played, first, last, incomplete=incomplete)
-    with ExitStack() as owned:
-        output: BinaryIO | None = None
-        if capture is not None:
-            with clear_errors(capture):
-                output = owned.enter_context(open(capture, "wb"))
+    with clear_errors(capture or file), ExitStack() as owned:
         try:
             meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
-            with clear_errors(capture or file):
-                outcome = Player(script, meeting, policy, Options(speed, timeout, keep_going, output)).play()
+            if capture is None:
+                player = Player(script, meeting, policy, Options(speed, timeout, keep_going))
+            else:
+                with beginning(capture, text_on=(_STDOUT, _STDERR)) as fd:
+                    output: BinaryIO = owned.enter_context(open(fd, "wb"))
+                    player = Player(script, meeting, policy, Options(speed, timeout, keep_going, output))
+                    output.flush()
+            outcome = player.play()
         except AddressError as error:
             fail(str(error))
     _never_met(outcome)

@@ -1,5 +1,6 @@
 """Reading and writing captures, where scapy's own functions lose something: long packets, nanoseconds, interfaces."""
 
+import os
 from collections.abc import Iterable
 from decimal import Decimal
 from struct import Struct
@@ -13,6 +14,7 @@ from vudissect import __version__
 from vudissect.capture import blocks
 from vudissect.capture.blocks import MAX_PACKET
 from vudissect.capture.codec import CaptureEncoder
+from vudissect.host.output import write_private
 from vudissect.scapy.record import ExportedPduTags, RecordHeader
 from vudissect.spec.model import Channel
 
@@ -56,10 +58,8 @@ def wrpcap(filename: str, packets: Iterable[Packet] | Packet, **arguments: Any) 
     if arguments or not all(isinstance(packet, ExportedPduTags) for packet in wrapped):
         utils.wrpcap(filename, given, **arguments)
         return
-    with open(filename, "wb") as file:
-        file.write(CaptureEncoder(f"vudissect {__version__}", "scapy", MAX_PACKET, 0).preamble())
-        for packet in wrapped:
-            file.write(_block(packet))
+    preamble = CaptureEncoder(f"vudissect {__version__}", "scapy", MAX_PACKET, 0).preamble()
+    write_private(os.fspath(filename), b"".join([preamble, *map(_block, wrapped)]))
 
 
 def _export(record: Packet) -> Packet:

@@ -1,6 +1,5 @@
 """A capture is made: the real front-end and the real back-end, and vuproxy between them."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
+from vudissect.host.output import write_private
 from vudissect.host.python import python_module
 from vudissect.replay.program import Program, ProgramError
 from vudissect.testing.words import ending, has_crashed, tail
@@ -58,10 +58,7 @@ def record(pair: Pair, capture: Path, folder: Path, seconds: float) -> str:
             said = [*tail(front_end.output), *tail(back_end.output)]
             raise RecordingError("\n".join(["the two said nothing to each other", *said]))
         capture.parent.mkdir(parents=True, exist_ok=True)
-        # In one step, so that nobody reads half of it.
-        beside = capture.with_name(f"{capture.name}.{os.getpid()}")
-        beside.write_bytes(new.read_bytes())
-        beside.replace(capture)
+        write_private(str(capture), new.read_bytes())
     return f"{messages} messages, {how}"
 
 
