@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vudissect.host.address import Address, AddressError, Role
-from vudissect.host.endpoint import Listener, claim, dial
+from vudissect.host.endpoint import Listener, claim, dial, refuse_same
 
 
 @pytest.fixture
@@ -154,3 +154,88 @@ def test_a_descriptor_is_not_passed_to_programs_that_are_started(path: Path) -> 
     one.set_inheritable(True)
     claim(Address(Role.CONNECT, fd=one.fileno()))
     assert not one.get_inheritable()
+
+
+def call_to(name: Path | str) -> Address:
+    return Address(Role.CONNECT, os.fspath(name))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a folder `sub` and a link `here` to itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "here").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to("a.sock")
+    return tmp_path
+
+
+SPELLINGS = ["a.sock", "./a.sock", "sub/../a.sock", "here/a.sock", "link", "{folder}/a.sock", "{folder}//a.sock"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_both_sides_are_the_same_path(folder: Path, role: Role, spelling: str) -> None:
+    other = Address(role, spelling.format(folder=folder))
+    with pytest.raises(AddressError, match=r"a\.sock and .* are the same socket: each side needs a socket of its own"):
+        refuse_same(Address(Role.LISTEN, "a.sock"), other)
+
+
+def test_both_sides_are_the_same_abstract_socket() -> None:
+    with pytest.raises(AddressError, match="@name and @name are the same socket"):
+        refuse_same(Address(Role.LISTEN, "\0name"), call_to("\0name"))
+
+
+def test_both_sides_are_the_same_descriptor() -> None:
+    one, _ = socket.socketpair()
+    duplicate = one.dup()
+    with pytest.raises(AddressError, match="are the same socket"):
+        refuse_same(Address(Role.CONNECT, fd=one.fileno()), Address(Role.CONNECT, fd=duplicate.fileno()))
+
+
+def test_sides_that_differ(folder: Path) -> None:
+    one, other = socket.socketpair()
+    refuse_same(Address(Role.LISTEN, "a.sock"), call_to("b.sock"))
+    refuse_same(Address(Role.LISTEN, "\0a.sock"), call_to("a.sock"))
+    refuse_same(Address(Role.CONNECT, fd=one.fileno()), Address(Role.CONNECT, fd=other.fileno()))
+
+
+def test_a_listener_knows_calls_to_itself_by_any_name(folder: Path) -> None:
+    listener = listen(Path("a.sock"))
+    os.link("a.sock", "hard")
+    for name in (*SPELLINGS, "hard"):
+        with pytest.raises(AddressError, match="are the same socket"):
+            listener.refuse_call(call_to(name.format(folder=folder)))
+    listener.close()
+
+
+def test_a_listener_whose_path_has_another_owner_now_is_not_called(path: Path) -> None:
+    listener = listen(path)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(os.fspath(path))
+        listener.refuse_call(call_to(path))
+    listener.close()
+
+
+def test_an_inherited_listener_knows_calls_to_itself(path: Path) -> None:
+    given = socket.socket(socket.AF_UNIX)
+    given.bind(os.fspath(path))
+    given.listen()
+    listener = Listener(Address(Role.LISTEN, fd=given.detach()))
+    with pytest.raises(AddressError, match="are the same socket"):
+        listener.refuse_call(call_to(path))
+    listener.close()
+    assert path.exists()
+
+
+def test_an_inherited_abstract_listener_knows_calls_to_itself() -> None:
+    name = f"\0vudissect-test-{os.getpid()}"
+    given = socket.socket(socket.AF_UNIX)
+    given.bind(name)
+    given.listen()
+    listener = Listener(Address(Role.LISTEN, fd=given.detach()))
+    listener.refuse_call(call_to(f"{name}-other"))
+    with pytest.raises(AddressError, match="are the same socket"):
+        listener.refuse_call(call_to(name))
+    listener.close()

@@ -3,9 +3,14 @@
 import os
 import socket
 from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
 
 from tests.proxy.harness import Listener, Peer, call, eventually, in_background, message, relaying
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.proxy.pairing import Pairing
 
 FEATURES = message("GET_FEATURES")
 REPLY = message("GET_FEATURES", bytes(8), flags=5)
@@ -277,3 +282,114 @@ def test_waiting_peers_are_let_go_at_the_end(tmp_path: Path) -> None:
         front = call(relay.front_path)
         eventually(lambda: bool(relay.said))
     assert front.at_end()
+
+
+def test_the_relay_does_not_call_itself(tmp_path: Path) -> None:
+    with relaying(tmp_path) as relay:
+        # The name leads here only now, so that nothing could be said at the beginning.
+        os.link(relay.front_path, relay.back_path)
+        assert call(relay.front_path).at_end()
+        relay.back_path.unlink()
+        listener = Listener(relay.back_path)
+        talk(call(relay.front_path), listener.accept())
+    assert relay.said == [
+        f"{relay.front_path} and {relay.back_path} are the same socket: each side needs a socket of its own"
+    ]
+    assert relay.relay.connections == 1
+
+
+def test_those_that_wait_are_given_up_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = set()
+    give_up = Pairing._give_up
+
+    def noting_the_round(pairing: Pairing, *arguments: Any) -> None:
+        rounds.add(pairing._round)
+        give_up(pairing, *arguments)
+
+    monkeypatch.setattr(Pairing, "_give_up", noting_the_round)
+    with relaying(tmp_path, wait=0.1) as relay:
+        with relay.busy():
+            fronts = [call(relay.front_path) for _ in range(100)]
+        for front in fronts:
+            assert front.at_end()
+    # Two rounds if the first comes just when the time of some is over. With one a round each would hold up the next.
+    assert len(rounds) <= 2
+    assert relay.relay.gave_up == 100
+    assert [text for text in relay.said if "nobody listens" in text] == [
+        f"nobody listens at {relay.back_path}: gave up after 0.1 s (see --wait)",
+        f"nobody listens at {relay.back_path}: gave up after 0.1 s (see --wait) (10 times so far)",
+        f"nobody listens at {relay.back_path}: gave up after 0.1 s (see --wait) (100 times so far)",
+    ]
+
+
+def test_all_that_wait_are_hung_up_on_where_nobody_can_be_called(tmp_path: Path) -> None:
+    with relaying(tmp_path) as relay:
+        with relay.busy():
+            fronts = [call(relay.front_path) for _ in range(3)]
+            datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            datagrams.bind(os.fspath(relay.back_path))
+        for front in fronts:
+            assert front.at_end()
+    assert relay.relay.gave_up == 3
+
+
+def test_a_back_end_is_not_given_to_a_front_end_that_has_left(tmp_path: Path) -> None:
+    with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
+        gone = call(relay.front_path)
+        eventually(lambda: bool(relay.said))
+        with relay.busy():
+            back = call(relay.back_path)
+            gone.close()
+        talk(call(relay.front_path), back)
+    assert relay.relay.connections == 1
+
+
+def test_what_a_front_end_has_said_before_it_left_is_delivered(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path) as relay:
+        with relay.busy():
+            quick = call(relay.front_path)
+            quick.send(FEATURES)
+            quick.close()
+        assert listener.accept().receive_to_end() == FEATURES
+
+
+def test_with_once_a_front_end_that_is_given_up_does_not_take_the_turn_of_the_next(tmp_path: Path) -> None:
+    with relaying(tmp_path, once=True, wait=2.0) as relay:
+        first = call(relay.front_path)
+        sleep(1.0)
+        second = call(relay.front_path)
+        assert first.at_end()
+        listener = Listener(tmp_path / "back.sock")
+        talk(second, listener.accept())
+
+
+def test_with_once_nobody_waits_who_will_not_be_served(tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "back.sock")
+    with relaying(tmp_path, once=True) as relay:
+        with relay.busy():
+            front, other = call(relay.front_path), call(relay.front_path)
+        talk(front, listener.accept())
+        assert other.at_end()
+
+
+def test_where_both_are_called_the_next_has_all_the_time(tmp_path: Path) -> None:
+    fronts = Listener(tmp_path / "front.sock")
+    with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK, wait=1.0) as relay:
+        for _ in range(4):
+            front = fronts.accept()
+            front.send(FEATURES)
+            # Together they take longer than one would be waited for.
+            sleep(0.4)
+            front.close()
+        talk(fronts.accept(), Listener(tmp_path / "back.sock").accept())
+    assert relay.relay.gave_up == 0
+
+
+def test_a_descriptor_that_hangs_up_before_its_counterpart_comes(tmp_path: Path) -> None:
+    front, given = socket.socketpair()
+    with relaying(tmp_path, f"connect:fd:{given.detach()}", CONNECT_BACK) as relay:
+        eventually(lambda: bool(relay.said))
+        front.close()
+        relay.wait()
+    assert relay.relay.gave_up == 0

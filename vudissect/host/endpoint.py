@@ -23,6 +23,12 @@ def claim(address: Address) -> None:
         inherited.detach()
 
 
+def refuse_same(front_end: Address, back_end: Address) -> None:
+    """Make sure that both sides are not the same socket, however it is spelled; `AddressError`."""
+    if _place(front_end) == _place(back_end):
+        raise _same(front_end, back_end)
+
+
 class Listener:
     """A listening socket. Its file has mode 0600 from the first moment, and goes when the listener is closed."""
 
@@ -30,6 +36,7 @@ class Listener:
         """Listen; `AddressError` where that cannot be."""
         self._address = address
         self._inode: tuple[int, int] | None = None
+        self._is_ours = address.fd is None
         try:
             if address.fd is None:
                 self.socket = self._bind()
@@ -39,7 +46,21 @@ class Listener:
                     raise AddressError(f"{address}: does not listen; for a connected socket say connect:{address}")
         except OSError as error:
             raise AddressError(f"{address}: cannot listen there: {error.strerror}") from None
+        self._name = _bound_name(self.socket)
+        if not self._is_ours and os.path.isabs(self._name):
+            self._inode = _inode(self._name)
         self.socket.setblocking(False)
+
+    def refuse_call(self, address: Address) -> None:
+        """Make sure that a call to this address would not arrive here; `AddressError`."""
+        if address.fd is not None:
+            return
+        if address.is_path:
+            arrives = self._inode is not None and _inode(address.name, follow=True) == self._inode
+        else:
+            arrives = self._name == address.name
+        if arrives:
+            raise _same(self._address, address)
 
     def accept(self) -> socket.socket | None:
         """The next peer, None when there is none; `OSError` when this process is out of resources."""
@@ -51,7 +72,7 @@ class Listener:
     def close(self) -> None:
         """Listen no longer. The file is removed if it is still the one that was made here."""
         self.socket.close()
-        if self._inode is not None and self._inode == _inode(self._address.name):
+        if self._is_ours and self._inode is not None and self._inode == _inode(self._address.name):
             with suppress(OSError):
                 os.unlink(self._address.name)
 
@@ -102,12 +123,32 @@ def _inherited(fd: int) -> socket.socket:
     return inherited
 
 
-def _inode(path: str) -> tuple[int, int] | None:
+def _inode(path: str, *, follow: bool = False) -> tuple[int, int] | None:
     try:
-        status = os.lstat(path)
+        status = os.stat(path, follow_symlinks=follow)
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _bound_name(sock: socket.socket) -> str:
+    """The name of a socket as in an `Address`."""
+    name: str | bytes = sock.getsockname()
+    return os.fsdecode(name)
+
+
+def _place(address: Address) -> tuple[str, object]:
+    """What is the same if two addresses are the same socket."""
+    if address.fd is not None:
+        status = os.fstat(address.fd)
+        return "descriptor", (status.st_dev, status.st_ino)
+    if address.is_path:
+        return "path", os.path.realpath(address.name)
+    return "abstract", address.name
+
+
+def _same(one: Address, other: Address) -> AddressError:
+    return AddressError(f"{one} and {other} are the same socket: each side needs a socket of its own")
 
 
 def _remove_dead(address: Address) -> None:

@@ -1,0 +1,107 @@
+"""What the proxy says: at once where it is read, never in the way where it is not."""
+
+import os
+import threading
+
+import pytest
+
+from tests.proxy.harness import eventually
+from vudissect.proxy import voice
+from vudissect.proxy.voice import Repeated, Voice
+
+
+class Stuck:
+    """A pipe that is full, as nobody reads it."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+        self.filling = 0
+        try:
+            while True:
+                self.filling += os.write(self.writer, b"." * 4096)
+        except BlockingIOError:
+            os.set_blocking(self.writer, True)
+
+    def read(self) -> bytes:
+        """All that was said, once the writer is closed."""
+        os.close(self.writer)
+        with open(self.reader, "rb") as stream:
+            return stream.read()[self.filling :]
+
+
+@pytest.fixture
+def stuck() -> Stuck:
+    return Stuck()
+
+
+def test_what_is_said_is_read() -> None:
+    reader, writer = os.pipe()
+    speaking = Voice("vuproxy", writer)
+    speaking("recording to \udcff")
+    assert os.read(reader, 100) == b"vuproxy: recording to \\udcff\n"
+    speaking.close()
+
+
+def test_nobody_waits_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "_LAST_CHANCE_SECONDS", 0.01)
+    speaking = Voice("vuproxy", stuck.writer)
+    for number in range(1000):
+        speaking(f"line {number}")
+    speaking.close()
+
+
+def test_a_reader_that_is_back_learns_how_much_it_has_missed(stuck: Stuck) -> None:
+    speaking = Voice("vuproxy", stuck.writer)
+    for number in range(201):
+        speaking(f"line {number}")
+    os.read(stuck.reader, stuck.filling)
+    stuck.filling = 0
+    eventually(lambda: speaking.is_quiet)
+    speaking("the last")
+    speaking.close()
+    lines = stuck.read().decode().splitlines()
+    said = [line for line in lines if line.startswith("vuproxy: line ")]
+    assert lines[-2:] == [f"vuproxy: {201 - len(said)} lines are left out here", "vuproxy: the last"]
+
+
+def test_a_reader_in_time_gets_the_last_words(stuck: Stuck) -> None:
+    speaking = Voice("vuproxy", stuck.writer)
+    speaking("the last")
+    threading.Timer(0.01, lambda: os.read(stuck.reader, stuck.filling)).start()
+    speaking.close()
+    stuck.filling = 0
+    assert stuck.read() == b"vuproxy: the last\n"
+
+
+def test_standard_error_that_somebody_made_non_blocking_is_waited_for(stuck: Stuck) -> None:
+    os.set_blocking(stuck.writer, False)
+    speaking = Voice("vuproxy", stuck.writer)
+    speaking("the last")
+    threading.Timer(0.01, lambda: os.read(stuck.reader, stuck.filling)).start()
+    speaking.close()
+    stuck.filling = 0
+    assert stuck.read() == b"vuproxy: the last\n"
+
+
+def test_a_reader_that_has_left_does_not_matter() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    speaking = Voice("vuproxy", writer)
+    speaking("one")
+    speaking("two")
+    speaking.close()
+    assert speaking.is_quiet
+
+
+def test_what_is_repeated_is_counted() -> None:
+    said: list[str] = []
+    repeated = Repeated(said.append)
+    for number in range(1, 1235):
+        repeated(f"lost {number}")
+    assert said == [
+        "lost 1",
+        "lost 10 (10 times so far)",
+        "lost 100 (100 times so far)",
+        "lost 1000 (1000 times so far)",
+    ]
