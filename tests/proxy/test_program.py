@@ -33,14 +33,14 @@ VUPROXY = [sys.executable, "-m", "vudissect.cli.vuproxy"]
 class Program:
     """A `vuproxy` that runs between `front.sock` and `back.sock`, and the back-end that it will find."""
 
-    def __init__(self, folder: Path, options: tuple[str, ...], stdout: int) -> None:
+    def __init__(self, folder: Path, options: tuple[str, ...], stdout: int, stderr: int) -> None:
         self.folder = folder
         self._listener = Listener(folder / "back.sock")
         self.process = subprocess.Popen(
             [*VUPROXY, "--listen", "front.sock", "--connect", "back.sock", *options],
             cwd=folder,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             start_new_session=True,
         )
 
@@ -92,9 +92,11 @@ def call_when_listening(path: Path) -> Peer:
 
 
 @contextmanager
-def vuproxy(folder: Path, *options: str, stdout: int = subprocess.PIPE) -> Iterator[Program]:
+def vuproxy(
+    folder: Path, *options: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+) -> Iterator[Program]:
     """A `vuproxy` for the block."""
-    program = Program(folder, options, stdout)
+    program = Program(folder, options, stdout, stderr)
     try:
         yield program
     finally:
@@ -102,9 +104,9 @@ def vuproxy(folder: Path, *options: str, stdout: int = subprocess.PIPE) -> Itera
         program.process.communicate()
 
 
-def quiet(folder: Path, *options: str) -> AbstractContextManager[Program]:
+def quiet(folder: Path, *options: str, stderr: int = subprocess.PIPE) -> AbstractContextManager[Program]:
     """A `vuproxy` for the block, without live transcript, that records to capture.pcapng."""
-    return vuproxy(folder, "-q", "-w", "capture.pcapng", *options)
+    return vuproxy(folder, "-q", "-w", "capture.pcapng", *options, stderr=stderr)
 
 
 def converse(front: Peer, back: Peer) -> None:
@@ -321,6 +323,68 @@ def test_a_full_disk_does_not_stop_the_traffic(tmp_path: Path) -> None:
     assert len(program.messages()) == 2 * 102 - missing
 
 
+def stuck_pipe() -> tuple[int, int]:
+    """The ends of a pipe that is full."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * 4096)
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def test_standard_error_that_nobody_reads_does_not_stop_the_traffic(tmp_path: Path) -> None:
+    event = os.eventfd(0)
+    reader, writer = stuck_pipe()
+    with quiet(tmp_path, stderr=writer) as program:
+        front, back = program.connect()
+        converse(front, back)
+        in_use = max(int(number) for number in os.listdir(f"/proc/{program.process.pid}/fd")) + 1
+        resource.prlimit(program.process.pid, resource.RLIMIT_NOFILE, (in_use + 5, in_use + 5))
+        for _ in range(200):
+            front.send(message("SET_MEM_TABLE", bytes(264)), *[event] * 8)
+            for fd in back.receive()[1]:
+                os.close(fd)
+        converse(front, back)
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(PATIENCE) == 1
+    assert len(program.messages()) == 204
+    os.close(reader)
+    os.close(writer)
+
+
+def test_standard_output_that_nobody_reads_does_not_stop_the_traffic(tmp_path: Path) -> None:
+    reader, writer = stuck_pipe()
+    with vuproxy(tmp_path, "-w", "capture.pcapng", stdout=writer) as program:
+        front, back = program.connect()
+        for _ in range(100):
+            converse(front, back)
+        status, _, errors = program.end()
+    assert status == 0
+    assert "1 connection\n" in errors
+    assert len(program.messages()) == 200
+    os.close(reader)
+    os.close(writer)
+
+
+def test_repeated_losses_are_counted(tmp_path: Path) -> None:
+    event = os.eventfd(0)
+    with quiet(tmp_path) as program:
+        front, back = program.connect()
+        converse(front, back)
+        in_use = max(int(number) for number in os.listdir(f"/proc/{program.process.pid}/fd")) + 1
+        resource.prlimit(program.process.pid, resource.RLIMIT_NOFILE, (in_use + 5, in_use + 5))
+        for _ in range(99):
+            front.send(message("SET_MEM_TABLE", bytes(264)), *[event] * 8)
+            for fd in back.receive()[1]:
+                os.close(fd)
+        _, _, errors = program.end()
+    assert errors.count("descriptors of a message are LOST") == 2
+    assert "(10 times so far)" in errors
+    assert "LOST: descriptors of 99 messages" in errors
+
+
 def test_descriptors_beyond_the_limit_are_a_visible_loss(tmp_path: Path) -> None:
     event = os.eventfd(0)
     with quiet(tmp_path) as program:
@@ -375,11 +439,17 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
         (["--listen", "a", "--connect", "b", "-w", "nowhere/c"], "nowhere/c: cannot be written: No such file"),
         (["--listen", "a", "--connect", "b", "-w", "/dev/full"], "/dev/full: cannot be written: No space left"),
         (["--listen", "a", "--connect", "b", "-w", "pipe"], "pipe: cannot be written: No such device or address"),
+        (["--listen", "a", "--connect", "b", "-w", "link"], "link: cannot be written: is a symbolic link"),
+        (["--listen", "a", "--connect", "b", "-w", "/dev/stderr"], "/dev/stderr: cannot be written: messages are"),
+        (["--listen", "a", "--connect", "b", "-w", "/dev/fd/3"], "/dev/fd/3: cannot be written: Bad file descriptor"),
+        (["--listen", "a", "--connect", "./a"], "a and ./a are the same socket"),
+        (["--listen", "a", "--back-end", "listen:a"], "a and a are the same socket"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, options: list[str], complaint: str) -> None:
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("file")
     done = subprocess.run([*VUPROXY, *options], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2
     assert complaint in done.stderr

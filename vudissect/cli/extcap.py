@@ -2,19 +2,21 @@
 
 import os
 import select
+import stat
 import sys
 
 import click
 
 from vudissect import __version__
 from vudissect.cli.errors import fail
+from vudissect.cli.program import Program
 from vudissect.wireshark.extcap import INTERFACE, LAUNCHER, form, interfaces, link_types
 
 _STDOUT = 1
 _ROLES = click.Choice(["listen", "connect"])
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--extcap-interfaces", "ask_interfaces", is_flag=True, help="Print the interfaces.")
 @click.option("--extcap-version", metavar="VERSION", help="The version of Wireshark that asks; makes no difference.")
 @click.option("--extcap-interface", "interface", metavar="NAME", help="The interface that is meant.")
@@ -85,9 +87,11 @@ def _open(fifo: str | None) -> None:
     if not fifo:
         fail("--capture wants a named pipe: --fifo PATH")
     try:
-        pipe = os.open(fifo, os.O_WRONLY)
+        pipe = os.open(fifo, os.O_WRONLY | os.O_NOFOLLOW)
     except OSError as error:
         fail(f"{fifo}: {error.strerror}")
+    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        fail(f"{fifo}: is not a named pipe: Wireshark makes one")
     os.dup2(pipe, _STDOUT)
     os.close(pipe)
 
@@ -103,6 +107,7 @@ def _capture(
 ) -> None:
     # Here, so that Wireshark, which asks at every start, gets its answers quickly.
     from vudissect.host.address import AddressError, parse_side
+    from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.relay import Settings
 
@@ -118,7 +123,7 @@ def _capture(
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
         status = run(settings, recording, told.append)
-    except (AddressError, RecordingError) as error:
+    except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
     if status and not _nobody_reads():
         # Wireshark shows what stands on standard error; the last thing told is the summary.

@@ -6,9 +6,10 @@ import click
 
 from vudissect import __version__
 from vudissect.cli.errors import fail
+from vudissect.cli.program import Program
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--listen", metavar="ADDRESS", help="Where the front-end connects: --front-end listen:ADDRESS.")
 @click.option("--connect", metavar="ADDRESS", help="Where the back-end listens: --back-end connect:ADDRESS.")
 @click.option("--front-end", metavar="ROLE:ADDRESS", help="listen: wait for the front-end; connect: call it.")
@@ -52,11 +53,13 @@ def main(
 ) -> None:
     """Sit between a vhost-user front-end and its back-end, show what they say, and record it.
 
-    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. Without -w the capture is
-    vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
+    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. A path that is listened on
+    has mode 0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w
+    the capture is vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
     """
     # Here, so that --help is quick.
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
+    from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.relay import Settings
 
@@ -74,7 +77,7 @@ def main(
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
         sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen)))
-    except (AddressError, RecordingError) as error:
+    except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
 
 

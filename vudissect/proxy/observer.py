@@ -5,11 +5,12 @@ import json
 import os
 import select
 import signal
-import sys
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 
-from vudissect.proxy.sink import MakeGap, PipeSink, Warn
+from vudissect.host.python import python_module
+from vudissect.proxy.sink import MakeGap, PipeSink
+from vudissect.proxy.voice import Warn
 
 # Linux's fcntl.h; room for some thousand messages, so that a burst is not missing from the transcript.
 _F_SETPIPE_SZ = 1031
@@ -17,20 +18,24 @@ _PIPE_SIZE = 1 << 20
 _NICENESS = 5
 _REPORT_FD = 3
 _PATIENCE_SECONDS = 5.0
+_LAST_SECONDS = 1.0
+_LOOK_EVERY_SECONDS = 0.002
 
 
 class Observer:
-    """A running observer: what its `sink` takes is shown. If it falls behind it misses messages, and says so."""
+    """A running observer, the process `pid`: what its `sink` takes is shown.
+
+    If it falls behind it misses messages, and says so.
+    """
 
     def __init__(self, verbose: bool, preamble: bytes, gap: MakeGap, warn: Warn) -> None:
         feed_end, feed = os.pipe()
         self._report, report_end = os.pipe()
         with suppress(OSError):
             fcntl.fcntl(feed, _F_SETPIPE_SZ, _PIPE_SIZE)
-        # -P: the modules of the current directory are not the observer's.
-        command = [sys.executable, "-P", "-m", "vudissect.cli.observe", "--report-fd", str(_REPORT_FD)]
-        self._pid = os.posix_spawn(
-            sys.executable,
+        command = [*python_module("vudissect.cli.observe"), "--report-fd", str(_REPORT_FD)]
+        self.pid = os.posix_spawn(
+            command[0],
             [*command, "-v"] if verbose else command,
             os.environ,
             file_actions=[
@@ -43,22 +48,38 @@ class Observer:
         os.close(feed_end)
         os.close(report_end)
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._pid, _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
         self.sink = PipeSink(feed, "live transcript", gap, warn)
         self.sink.write([preamble])
 
     def finish(self) -> dict[str, int]:
         """What it has found, once the sink is closed; empty if it does not say so in a few seconds, which ends it."""
         report = b""
-        deadline = monotonic() + _PATIENCE_SECONDS
+        deadline = monotonic() + (0 if self.sink.unwritten else _PATIENCE_SECONDS)
         while (left := deadline - monotonic()) > 0 and select.select([self._report], [], [], left)[0]:
             part = os.read(self._report, 4096)
             if not part:
                 break
             report += part
-        else:
-            os.kill(self._pid, signal.SIGKILL)
-        os.close(self._report)
-        os.waitpid(self._pid, 0)
+        self._end(deadline)
         findings: dict[str, int] = json.loads(report or b"{}")
         return findings
+
+    def abandon(self) -> None:
+        """There is nothing to show."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.sink.close()
+        self._end(monotonic())
+
+    def _end(self, deadline: float) -> None:
+        """Wait until it has ended, kill it when it is time, and leave it alone if even that does not end it."""
+        os.close(self._report)
+        killed = False
+        while not os.waitpid(self.pid, os.WNOHANG)[0]:
+            if monotonic() >= deadline:
+                if killed:
+                    return
+                os.kill(self.pid, signal.SIGKILL)
+                killed = True
+                deadline = monotonic() + _LAST_SECONDS
+            sleep(_LOOK_EVERY_SECONDS)

@@ -5,23 +5,29 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from fcntl import F_GETFL, fcntl
 from types import FrameType
 
 from vudissect import __version__
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
-from vudissect.host.limits import raise_descriptor_limit
+from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
+from vudissect.host.output import beginning, same_file
+from vudissect.host.streams import hide
 from vudissect.proxy.observer import Observer
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay, Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
+from vudissect.proxy.voice import Voice, Warn
 from vudissect.spec.model import Channel
 
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
+_STREAMS = {_STDOUT: "standard output", _STDERR: "standard error"}
+
+# Of ours about ten, two for a connection, three for another channel of it, and those of a memory table on their way.
+_DESCRIPTORS_NEEDED = 24
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,34 +48,56 @@ class Recording:
 
 
 class RecordingError(Exception):
-    """The capture cannot be written at all; the message names it and the remedy."""
+    """What is recorded has nowhere to go; the message names it and the remedy."""
 
 
-def run(settings: Settings, recording: Recording, tell: Callable[[str], None] | None = None) -> int:
-    """Be vuproxy, and return the exit status. `AddressError` or `RecordingError` if it cannot even begin.
+def run(settings: Settings, recording: Recording, tell: Warn | None = None) -> int:
+    """Be vuproxy, and return the exit status. `AddressError`, `RecordingError` or `LimitError` if it cannot even begin.
 
     `tell` gets what there is to say, the summary last; without it that goes to standard error.
     """
-    tell = tell or _warn
+    if tell is not None:
+        return _run(settings, recording, tell)
+    voice = Voice("vuproxy")
+    try:
+        return _run(settings, recording, voice)
+    finally:
+        voice.close()
+
+
+def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     raise_descriptor_limit()
+    require_descriptors(_DESCRIPTORS_NEEDED)
+    _check_streams(settings, recording)
+    # A terminal that stops whoever writes from the background must not stop the relay, nor the live transcript.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     epoch_offset = time.time_ns() - time.monotonic_ns()
     # Without the folder of the program: it is the user's, and a capture is shown to others.
     command = shlex.join([recording.program, *sys.argv[1:]])
     encoder = CaptureEncoder(f"vuproxy {__version__}", command, recording.snaplen, epoch_offset)
     recorder = Recorder(encoder, recording.snaplen, tell)
-    relay = Relay(settings, recorder, tell)
+    try:
+        relay = Relay(settings, recorder, tell)
+    except OSError as error:
+        raise LimitError(f"the relay cannot begin: {error.strerror}") from None
     _stop_on_signals(relay)
     if recording.while_read:
         # A pipe whose reader is gone is reported whatever is asked for.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
+    observer = None
     try:
-        capture = _open_capture(recording.capture, encoder, tell)
+        if _has_transcript(recording):
+            observer = _start_observer(recording.verbose, encoder, tell)
+        # Last, so that an older capture is not lost when something else is wrong.
+        capture = _open_capture(recording, encoder, tell)
         recorder.add_sink(capture)
-        observer = None
-        if not (recording.quiet or recording.capture == "-"):
-            observer = Observer(recording.verbose, encoder.preamble(), _gap_maker(encoder), tell)
+        if observer is not None:
             recorder.add_sink(observer.sink)
         relay.run()
+    except RecordingError:
+        if observer is not None:
+            observer.abandon()
+        raise
     finally:
         relay.close()
     recorder.close()
@@ -78,16 +106,54 @@ def run(settings: Settings, recording: Recording, tell: Callable[[str], None] | 
     return summary.status
 
 
-def _open_capture(name: str | None, encoder: CaptureEncoder, tell: Callable[[str], None]) -> Sink:
-    if name == "-" and os.isatty(_STDOUT):
+def _has_transcript(recording: Recording) -> bool:
+    return not (recording.quiet or recording.capture == "-")
+
+
+def _check_streams(settings: Settings, recording: Recording) -> None:
+    """Make sure that there is somewhere to write to, and that it is not a socket of the two sides."""
+    if _has_transcript(recording) and fcntl(_STDOUT, F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise RecordingError("standard output is closed, and the live transcript goes there: leave it out (-q)")
+    for address in (settings.front_end, settings.back_end):
+        for stream, name in _STREAMS.items():
+            if address.fd is not None and stream in _written_to(recording) and _is_same(address.fd, stream):
+                if stream == _STDERR:
+                    # Not even this may be written into somebody's connection.
+                    hide(stream)
+                raise RecordingError(f"{address} is {name}, which is written to: use another number, as in fd:3")
+
+
+def _written_to(recording: Recording) -> tuple[int, ...]:
+    """The standard streams that something is written to."""
+    return (_STDERR,) if recording.quiet else (_STDOUT, _STDERR)
+
+
+def _is_same(fd: int, stream: int) -> bool:
+    try:
+        return same_file(fd, stream)
+    except OSError:
+        # It is not open, which is found out when it is needed.
+        return False
+
+
+def _start_observer(verbose: bool, encoder: CaptureEncoder, tell: Warn) -> Observer:
+    try:
+        return Observer(verbose, encoder.preamble(), _gap_maker(encoder), tell)
+    except OSError as error:
+        raise RecordingError(f"the live transcript cannot be started: {error.strerror}: leave it out (-q)") from None
+
+
+def _open_capture(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> Sink:
+    if recording.capture == "-" and os.isatty(_STDOUT):
         raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
     # A file without a name given is a new one. A named pipe without a reader is an error rather than a long wait.
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC | os.O_NONBLOCK if name else os.O_EXCL)
-    path = name or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
+    path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
     label = "standard output" if path == "-" else path
+    text_on = (_STDERR,) if path == "-" else _written_to(recording)
+    place = "/dev/stdout" if path == "-" else path
     try:
-        fd = os.dup(_STDOUT) if path == "-" else os.open(path, flags, 0o600)
-        sink = sink_for(fd, label, encoder.preamble(), _gap_maker(encoder), tell)
+        with beginning(place, text_on=text_on, replace=recording.capture is not None, flags=os.O_NONBLOCK) as fd:
+            sink = sink_for(fd, label, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"{label}: cannot be written: {error.strerror}: name another file with -w") from None
     tell(f"recording to {label}")
@@ -112,9 +178,3 @@ def _stop_on_signals(relay: Relay) -> None:
 
     for number in _ENDING_SIGNALS:
         signal.signal(number, stop)
-
-
-def _warn(text: str) -> None:
-    # Whoever closes standard error does not want to read it; the traffic goes on.
-    with suppress(OSError):
-        print(f"vuproxy: {text}", file=sys.stderr, flush=True)

@@ -10,7 +10,8 @@ from vudissect.capture.record import NO_DETAILS, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.proxy.rights import inspect_and_close
-from vudissect.proxy.sink import Sink, Warn
+from vudissect.proxy.sink import Sink
+from vudissect.proxy.voice import Repeated, Warn
 from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Rights
 
@@ -116,6 +117,7 @@ class Recorder:
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
+        self._say_what_is_lost = Repeated(warn)
         self._warn = warn
         self._load = 0
 
@@ -161,7 +163,9 @@ class Recorder:
     def lost_descriptors(self, flow: Flow) -> None:
         """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
         self.descriptors_lost += 1
-        self._warn(f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)")
+        self._say_what_is_lost(
+            f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)"
+        )
 
     def event(
         self,

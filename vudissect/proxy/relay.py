@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -13,6 +12,7 @@ from vudissect.proxy.connection import Connection
 from vudissect.proxy.pairing import Pairing
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
+from vudissect.proxy.voice import Repeated, Warn
 from vudissect.spec.model import Channel, Side
 from vudissect.wire.header import ByteOrder
 
@@ -39,11 +39,12 @@ class Relay:
     errors of the relay itself.
     """
 
-    def __init__(self, settings: Settings, recorder: Recorder, warn: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, recorder: Recorder, warn: Warn) -> None:
         """`AddressError` if an address cannot be used."""
         self.connections = 0
         self.failures = 0
-        self._warn = warn
+        self._say_what_failed = Repeated(warn)
+        self._say_what_is_unrecorded = Repeated(warn)
         self._settings = settings
         self._recorder = recorder
         self.poller = Poller(self._failed)
@@ -106,7 +107,7 @@ class Relay:
         """A fault of this program's costs the connection that it was met on, and no other."""
         self.failures += 1
         text = f"internal error: {error!r}"
-        self._warn(f"{text}: please report it")
+        self._say_what_failed(f"{text}: please report it")
         self._recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": text})
         for connection in tuple(self._active):
             if fd is not None and connection.owns(fd):
@@ -121,7 +122,7 @@ class Relay:
         try:
             dead_end, other_end = socket.socketpair()
         except OSError as error:
-            self._warn(f"what the {side.label} has said is not recorded: {error.strerror}")
+            self._say_what_is_unrecorded(f"what the {side.label} has said is not recorded: {error.strerror}")
             peer.close()
             return
         other_end.close()

@@ -15,9 +15,11 @@ from itertools import accumulate, islice
 from time import monotonic
 from typing import Protocol
 
+from vudissect.host.output import write_all
+from vudissect.proxy.voice import Warn
+
 # Makes a gap record: how many records are missing, and why.
 MakeGap = Callable[[int, str], bytes]
-Warn = Callable[[str], None]
 
 _PIPE_BUFFER = 4 << 20
 _RECORDS_AT_ONCE = 1024
@@ -42,13 +44,24 @@ class Sink(Protocol):
 
 
 def sink_for(fd: int, name: str, preamble: bytes, gap: MakeGap, warn: Warn) -> Sink:
-    """The sink that suits an open file, with the preamble of the capture in it; `OSError` if that cannot be written."""
+    """The sink that suits an open file, with the preamble of the capture in it.
+
+    `OSError` if that cannot be written, and then the file is closed and nothing of it is there.
+    """
     mode = os.fstat(fd).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         pipe = PipeSink(fd, name, gap, warn)
         pipe.write([preamble])
         return pipe
-    os.write(fd, preamble)
+    size = os.fstat(fd).st_size
+    try:
+        write_all(fd, preamble)
+    except OSError:
+        if stat.S_ISREG(mode):
+            with suppress(OSError):
+                os.ftruncate(fd, size)
+        os.close(fd)
+        raise
     return FileSink(fd, name, gap, warn)
 
 

@@ -1,0 +1,67 @@
+"""The process behind the live transcript: whatever becomes of it, the proxy comes to its end."""
+
+import os
+import signal
+
+import pytest
+
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.proxy import observer
+from vudissect.proxy.observer import Observer
+
+PREAMBLE = CaptureEncoder("test", "test", 65536, 0).preamble()
+
+
+def gap(messages: int, reason: str) -> bytes:
+    raise AssertionError("nothing is missing")
+
+
+def start() -> Observer:
+    return Observer(False, PREAMBLE, gap, print)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_it_reports_what_it_has_found() -> None:
+    observing = start()
+    observing.sink.close()
+
+    assert observing.finish() == {"malformed": 0, "unanswered": 0, "findings": 0}
+    assert is_gone(observing.pid)
+
+
+def test_one_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
+    observing = start()
+    os.kill(observing.pid, signal.SIGSTOP)
+    observing.sink.close()
+
+    assert observing.finish() == {}
+    assert is_gone(observing.pid)
+
+
+def test_one_that_cannot_be_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(observer, "_LAST_SECONDS", 0.01)
+    observing = start()
+    os.kill(observing.pid, signal.SIGSTOP)
+    observing.sink.close()
+    # As where it hangs in the kernel.
+    with monkeypatch.context() as kernel:
+        kernel.setattr(os, "kill", lambda *_: None)
+        assert observing.finish() == {}
+    os.kill(observing.pid, signal.SIGKILL)
+    os.waitpid(observing.pid, 0)
+
+
+def test_one_that_is_not_needed_any_more() -> None:
+    observing = start()
+    observing.abandon()
+
+    assert is_gone(observing.pid)

@@ -1,0 +1,203 @@
+"""`vuproxy` where it can hardly begin: closed streams, few descriptors, no room. What cannot begin costs no capture."""
+
+import os
+import resource
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.harness import PATIENCE, Listener
+from tests.proxy.test_program import converse, quiet
+from vudissect.capture.reader import read_capture
+
+VUPROXY = [sys.executable, "-m", "vudissect.cli.vuproxy"]
+# Ends at once, as nobody is there; by then everything has been opened.
+NOBODY = ["--front-end", "connect:a", "--back-end", "connect:b", "--wait", "0"]
+OLD = b"the old capture"
+
+
+def shell(folder: Path, redirections: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run it without anybody to talk to."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirections}', "sh", *VUPROXY, *NOBODY, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+def limited(folder: Path, limit: int, value: int, *options: str) -> subprocess.CompletedProcess[str]:
+    def set_limit() -> None:
+        resource.setrlimit(limit, (value, value))
+
+    return subprocess.run(
+        [*VUPROXY, *NOBODY, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        preexec_fn=set_limit,
+    )
+
+
+def is_whole(capture: bytes) -> bool:
+    return list(read_capture(BytesIO(capture))) == []
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_the_capture_is_whole_whatever_streams_are_closed(tmp_path: Path, closed: str) -> None:
+    done = shell(tmp_path, closed, "-q", "-w", "capture")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert is_whole((tmp_path / "capture").read_bytes())
+
+
+def test_nothing_is_said_in_the_capture_on_standard_output(tmp_path: Path) -> None:
+    done = shell(tmp_path, "2>&- >capture", "-w", "-")
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    assert is_whole((tmp_path / "capture").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("redirections", "options", "complaint"),
+    [
+        (">&-", ["-w", "capture"], "standard output is closed, and the live transcript goes there"),
+        (">&-", ["-w", "-"], "standard output: cannot be written: Bad file descriptor"),
+        ("2>&1", ["-w", "-"], "standard output: cannot be written: messages are written there, too"),
+        ("2>>capture", ["-w", "capture"], "capture: cannot be written: messages are written there, too"),
+        (">>capture", ["-w", "capture"], "capture: cannot be written: messages are written there, too"),
+        ("", ["-w", "/dev/stdout"], "/dev/stdout: cannot be written: messages are written there, too"),
+        (">/dev/null", ["-w", "link"], "link: cannot be written: is a symbolic link, which is not followed"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    tmp_path: Path, redirections: str, options: list[str], complaint: str
+) -> None:
+    (tmp_path / "capture").write_bytes(b"")
+    (tmp_path / "link").symlink_to("capture")
+    done = shell(tmp_path, redirections, *options)
+
+    (line,) = (done.stderr + done.stdout + (tmp_path / "capture").read_text()).splitlines()
+    assert done.returncode == 2
+    assert complaint in line
+
+
+def test_a_pipe_that_is_called_standard_output(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*VUPROXY, *NOBODY, "-q", "-w", "/dev/stdout"], cwd=tmp_path, capture_output=True, timeout=PATIENCE
+    )
+
+    assert is_whole(done.stdout)
+
+
+@pytest.mark.parametrize("number", [7, 11, 12, 26, 27, 28, 29, 40])
+def test_few_descriptors(tmp_path: Path, number: int) -> None:
+    (tmp_path / "capture").write_bytes(OLD)
+    done = limited(tmp_path, resource.RLIMIT_NOFILE, number, "-w", "capture")
+
+    assert done.returncode == 2
+    if "nobody listens" in done.stderr:
+        assert number > 24
+        assert is_whole((tmp_path / "capture").read_bytes())
+    else:
+        assert done.stderr == f"vuproxy.py: Too many open files: the limit is {number}: raise it with ulimit -n 256\n"
+        assert (tmp_path / "capture").read_bytes() == OLD
+
+
+@pytest.mark.parametrize("size", [0, 100])
+@pytest.mark.parametrize("options", [["-w", "capture"], ["-q", "-w", "capture"], ["-q"]])
+def test_no_room_to_begin(tmp_path: Path, size: int, options: list[str]) -> None:
+    (tmp_path / "capture").write_bytes(OLD)
+    done = limited(tmp_path, resource.RLIMIT_FSIZE, size, *options)
+
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be written: File too large: name another file with -w" in line
+    assert (tmp_path / "capture").read_bytes() == OLD
+    assert list(tmp_path.iterdir()) == [tmp_path / "capture"]
+
+
+def test_no_room_to_begin_on_standard_output(tmp_path: Path) -> None:
+    with open(tmp_path / "capture", "wb") as stdout:
+        done = subprocess.run(
+            [*VUPROXY, *NOBODY, "-w", "-"],
+            cwd=tmp_path,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+        )
+
+    assert (done.returncode, (tmp_path / "capture").read_bytes()) == (2, b"")
+    assert "standard output: cannot be written: File too large" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda folder: (folder / "a").touch(), lambda folder: (folder / "a").symlink_to("nowhere")]
+)
+def test_an_address_that_cannot_be_used_costs_no_capture(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(tmp_path)
+    (tmp_path / "capture").write_bytes(OLD)
+    command = [*VUPROXY, "--listen", "a", "--connect", "b", "-w", "capture"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=PATIENCE)
+
+    assert (done.returncode, (tmp_path / "capture").read_bytes()) == (2, OLD)
+
+
+def test_the_capture_that_replaces_another_is_private(tmp_path: Path) -> None:
+    (tmp_path / "capture.pcapng").write_bytes(OLD)
+    (tmp_path / "capture.pcapng").chmod(0o666)
+    with quiet(tmp_path) as program:
+        converse(*program.connect())
+        program.end()
+    assert len(program.messages()) == 2
+    assert stat.S_IMODE((tmp_path / "capture.pcapng").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("stream", "options"), [(1, []), (2, ["-q"])])
+def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: list[str]) -> None:
+    front, given = socket.socketpair()
+    Listener(tmp_path / "back.sock")
+    process = subprocess.Popen(
+        [*VUPROXY, "--front-end", f"connect:fd:{stream}", "--back-end", "connect:back.sock", *options],
+        cwd=tmp_path,
+        stdout=given if stream == 1 else subprocess.PIPE,
+        stderr=given if stream == 2 else subprocess.PIPE,
+        text=True,
+    )
+    given.close()
+    output, errors = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 2
+    assert (front.recv(100), output or "") == (b"", "")
+    # Where standard error is the connection there is nowhere to say it.
+    said = "vuproxy.py: fd:1 is standard output, which is written to: use another number, as in fd:3\n"
+    assert errors == (said if stream == 1 else None)
+    assert not list(tmp_path.glob("*.pcapng"))
+
+
+def test_standard_input_can_be_a_connection(tmp_path: Path) -> None:
+    front, given = socket.socketpair()
+    back = Listener(tmp_path / "back.sock")
+    process = subprocess.Popen(
+        [*VUPROXY, "--front-end", "connect:fd:0", "--back-end", "connect:back.sock", "-w", os.devnull],
+        cwd=tmp_path,
+        stdin=given,
+        stdout=subprocess.PIPE,
+    )
+    given.close()
+    front.sendall(b"anything")
+    front.close()
+
+    assert back.accept().receive_to_end() == b"anything"
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert b"MALFORMED" in output
