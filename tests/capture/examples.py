@@ -53,14 +53,15 @@ def records(draw: st.DrawFn) -> Record:
         time=draw(_number64),
         length=len(data) + draw(st.sampled_from([0, 0, 1, 1 << 32])) if is_message else 0,
         data=data,
-        marks=Mark(draw(st.integers(0, 0x7F))),
+        marks=Mark(draw(st.integers(0, 0xFF))),
         descriptors=tuple(draw(st.lists(descriptors, max_size=3))),
         details={} if is_message else draw(details),
     )
 
 
-def encoder(snaplen: int = 65536) -> CaptureEncoder:
-    return CaptureEncoder("vudissect 1.0", "vuproxy --listen a --connect b", snaplen, EPOCH_OFFSET)
+def encoder(snaplen: int = 65536, *, keep_keys: bool = False) -> CaptureEncoder:
+    command = "vuproxy --listen a --connect b"
+    return CaptureEncoder("vudissect 1.0", command, snaplen, EPOCH_OFFSET, keep_keys=keep_keys)
 
 
 def conversation() -> list[bytes]:

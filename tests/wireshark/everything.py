@@ -98,8 +98,8 @@ def records(protocol: Protocol) -> Iterator[Record]:
                     )
 
 
-def save(path: Path, said: list[Record]) -> Path:
+def save(path: Path, said: list[Record], *, keep_keys: bool = True) -> Path:
     """A capture of records."""
-    encoder = CaptureEncoder("test", "test", 1 << 18, EPOCH_OFFSET)
+    encoder = CaptureEncoder("test", "test", 1 << 18, EPOCH_OFFSET, keep_keys=keep_keys)
     path.write_bytes(encoder.preamble() + b"".join(encoder.record(record) for record in said))
     return path

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from struct import Struct
 
 from vudissect.capture import blocks
+from vudissect.capture.keys import KEY_STARTS, NO_KEYS_UP_TO, masked
 from vudissect.capture.packet import (
     ADDRESSES,
     MAX_MESSAGE,
@@ -30,6 +31,7 @@ _SEQUENCE = Struct("<Q")
 _BEHIND_SEQUENCE = Struct("<QQQ")
 _BEFORE_SEQUENCE = Struct(_MESSAGE.format.removesuffix("QQQQ"))
 _MESSAGE_OVERHEAD = _MESSAGE.size + _TRAILER.size
+_NO_STARTS: tuple[frozenset[bytes], ...] = tuple(frozenset() for _ in Channel)
 # By length of the data modulo 4.
 _TRAILERS = tuple(Struct(f"<{len(padding)}xI").pack for padding in blocks.PADDING)
 
@@ -57,14 +59,17 @@ class CaptureEncoder:
     """Makes the bytes of a capture: `preamble` once, then one block for each message and event.
 
     `snaplen` is how many bytes of a message are kept at most; `epoch_offset` is nanoseconds since the epoch minus
-    the monotonic clock, for the time stamps.
+    the monotonic clock, for the time stamps. Key material is left out unless `keep_keys` is set.
     """
 
-    def __init__(self, application: str, command: str, snaplen: int, epoch_offset: int) -> None:
+    def __init__(
+        self, application: str, command: str, snaplen: int, epoch_offset: int, *, keep_keys: bool = False
+    ) -> None:
         self._application = application
         self._command = command
         self._snaplen = min(snaplen, MAX_MESSAGE)
         self._epoch_offset = epoch_offset
+        self._key_starts = _NO_STARTS if keep_keys else KEY_STARTS
 
     def preamble(self) -> bytes:
         """The section header, an interface for each channel, and the names of the addresses."""
@@ -99,7 +104,7 @@ class CaptureEncoder:
     ) -> bytes:
         """A message of `length` bytes on the wire, of which `data` are known; times in ns, monotonic."""
         captured = len(data)
-        if descriptors or captured > self._snaplen:
+        if descriptors or captured > self._snaplen or data[:4] in self._key_starts[channel]:
             return self.record(
                 Record(
                     RecordKind.MESSAGE,
@@ -157,18 +162,14 @@ class CaptureEncoder:
         """
         stamp = received + self._epoch_offset
         join, pack_sequence = b"".join, _SEQUENCE.pack
+        snaplen, key_starts = self._snaplen, self._key_starts[channel]
         records: list[bytes] = []
-        size = -1
+        size, plain = -1, True
         before = between = trailer = b""
         for data in messages:
             if len(data) != size:
-                if len(data) > self._snaplen:
-                    records.append(
-                        self.message(connection, channel, sender, sequence, received, forwarded, data, len(data), marks)
-                    )
-                    sequence += 1
-                    continue
                 size = len(data)
+                plain = size <= snaplen and (size <= NO_KEYS_UP_TO or not key_starts)
                 total = (size + _MESSAGE_OVERHEAD + 3) & ~3
                 before = _BEFORE_SEQUENCE.pack(
                     blocks.ENHANCED_PACKET,
@@ -185,7 +186,12 @@ class CaptureEncoder:
                 )
                 between = _BEHIND_SEQUENCE.pack(received, forwarded, size)
                 trailer = _TRAILERS[size & 3](total)
-            records.append(join((before, pack_sequence(sequence), between, data, trailer)))
+            if plain or (size <= snaplen and data[:4] not in key_starts):
+                records.append(join((before, pack_sequence(sequence), between, data, trailer)))
+            else:
+                records.append(
+                    self.message(connection, channel, sender, sequence, received, forwarded, data, size, marks)
+                )
             sequence += 1
         return records
 
@@ -206,6 +212,8 @@ class CaptureEncoder:
 
     def record(self, record: Record) -> bytes:
         """The block of a record with the time that it has; its frame number is not stored."""
+        if record.data[:4] in self._key_starts[record.channel]:
+            record = masked(record)
         data, original = pack(record)
         comment = _comment(record)
         options = blocks.options((blocks.COMMENT, comment.encode())) if comment else b""

@@ -34,6 +34,7 @@ class Mark(IntFlag):
     GLUED = 0x10  # was there together with the message before it
     BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
     LATE_DESCRIPTORS = 0x40  # descriptors came, but not with the first byte of the header
+    KEYS_MASKED = 0x80  # key material was in the message; zeros are in its place
 
 
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})

@@ -77,7 +77,7 @@ class Meaning(Enum):
     BYTES = "bytes"
     CONFIG = "device configuration space, laid out by the device type"
     PIXELS = "pixels, 4 bytes each"
-    SECRET = "key material, never shown"
+    SECRET = "key material, never shown and by default not stored"
     POINTER = "pointer of the sender, meaningless to the receiver"
     PADDING = "padding, contents undefined"
     LEFTOVER = "whatever was in the sender's memory"

@@ -1,0 +1,144 @@
+"""Which bytes of a message are key material, so that a capture leaves them out and no view shows them.
+
+The message table says so, with the meaning `SECRET` of a field. A relay does not know the dialect, and a capture may
+be of any: what is a key in one form of one dialect is taken for a key in all messages of that number on that channel,
+in either byte order, requests and replies alike. A payload whose size fits no such form hides everything from where
+the first of them points to a key or has one: what is in there is a guess.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from vudissect.capture.record import Mark, Record
+from vudissect.spec.dialects import DIALECTS
+from vudissect.spec.model import Channel, Layout, Meaning, Message
+from vudissect.spec.table import UPSTREAM
+
+_HEADER: Final = 12
+_SIZE_OFFSET: Final = 8
+
+_ANNOUNCES_KEYS: Final = frozenset({Meaning.SECRET, Meaning.POINTER})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlaces:
+    """Where key material is in the payload of a message: start and end, by payload size.
+
+    A payload of another size has it from `otherwise` to its end.
+    """
+
+    by_size: Mapping[int, tuple[tuple[int, int], ...]]
+    otherwise: int
+
+
+def _bearers() -> Iterator[Message]:
+    """Every row of every dialect that has key material."""
+    for row in (*UPSTREAM.messages, *(row for dialect in DIALECTS for row in dialect.rows)):
+        if any(_has_keys(layout) for layout in (*row.request, *row.reply)):
+            yield row
+
+
+def _has_keys(layout: Layout) -> bool:
+    return any(field.meaning is Meaning.SECRET for field in layout.fields)
+
+
+def _spans(layout: Layout, meanings: frozenset[Meaning]) -> Iterator[tuple[int, int]]:
+    offset = 0
+    for field in layout.fields:
+        if field.meaning in meanings:
+            yield offset, offset + field.size
+        offset += field.size
+
+
+def _places(rows: list[Message]) -> KeyPlaces:
+    layouts = [layout for row in rows for layout in (*row.request, *row.reply) if _has_keys(layout)]
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for layout in layouts:
+        spans.setdefault(layout.fixed_size, []).extend(_spans(layout, frozenset({Meaning.SECRET})))
+    first = min(start for layout in layouts for start, _ in _spans(layout, _ANNOUNCES_KEYS))
+    return KeyPlaces({size: _merged(of_size) for size, of_size in sorted(spans.items())}, first)
+
+
+def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _by_number() -> dict[tuple[Channel, int], KeyPlaces]:
+    rows: dict[tuple[Channel, int], list[Message]] = {}
+    for row in _bearers():
+        rows.setdefault((row.channel, row.id), []).append(row)
+    # With the bit of this dialect or that a failed request is sent back as it came.
+    errors = {0, *(dialect.header.error for dialect in DIALECTS if dialect.header is not None)}
+    return {
+        (channel, number | error): _places(of_number)
+        for (channel, number), of_number in rows.items()
+        for error in errors
+    }
+
+
+KEY_PLACES: Final[Mapping[tuple[Channel, int], KeyPlaces]] = _by_number()
+"""The messages that have key material, by channel and number."""
+
+_ORDERS: Final = (Struct("<I"), Struct(">I"))
+
+_BY_START: Final = tuple(
+    {
+        order.pack(number): (places, order)
+        for (place, number), places in KEY_PLACES.items()
+        if place is channel
+        for order in _ORDERS
+    }
+    for channel in Channel
+)
+
+KEY_STARTS: Final = tuple(frozenset(starts) for starts in _BY_START)
+"""What a message that has key material begins with, in either byte order; by channel."""
+
+NO_KEYS_UP_TO: Final = _HEADER + min(
+    start
+    for places in KEY_PLACES.values()
+    for start in (places.otherwise, *(start for spans in places.by_size.values() for start, _ in spans))
+)
+"""No message that is not longer than this has any."""
+
+
+def key_spans(channel: Channel, data: bytes) -> tuple[tuple[int, int], ...]:
+    """Where key material is, start and end, in a message as far as `data` has it."""
+    known = _BY_START[channel].get(data[:4])
+    if known is None or len(data) <= NO_KEYS_UP_TO:
+        return ()
+    places, order = known
+    (size,) = order.unpack_from(data, _SIZE_OFFSET)
+    spans = places.by_size.get(size) if len(data) <= _HEADER + size else None
+    if spans is None:
+        spans = ((places.otherwise, len(data)),)
+    clipped = ((_HEADER + start, min(_HEADER + end, len(data))) for start, end in spans)
+    return tuple((start, end) for start, end in clipped if start < end)
+
+
+def without_keys(channel: Channel, data: bytes) -> bytes:
+    """The message with zeros in place of key material; `data` itself where it has none."""
+    spans = key_spans(channel, data)
+    return with_keys(data, spans, bytes(len(data))) if spans else data
+
+
+def with_keys(data: bytes, spans: tuple[tuple[int, int], ...], keys: bytes) -> bytes:
+    """The message with the bytes of `keys`, which is as long, in these places."""
+    changed = bytearray(data)
+    for start, end in spans:
+        changed[start:end] = keys[start:end]
+    return bytes(changed)
+
+
+def masked(record: Record) -> Record:
+    """The record of a message as it may be stored: without key material, and marked where there was any."""
+    data = without_keys(record.channel, record.data)
+    return record if data is record.data else record._replace(data=data, marks=record.marks | Mark.KEYS_MASKED)
