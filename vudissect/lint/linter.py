@@ -22,7 +22,7 @@ _REGULAR_FLAGS = (
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
     (frozenset({0}), frozenset({REPLY})),
 )
-_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN)
+_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
 
 # Repetitions are counted, not told again.
 _MOST_OF_A_RULE = 20

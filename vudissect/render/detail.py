@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from vudissect.capture.record import Mark
 from vudissect.render.descriptors import seals_text
 from vudissect.render.features import offered_text
 from vudissect.render.units import hex_text, printable, size_text
@@ -28,7 +29,8 @@ def detail_lines(event: Event) -> Iterator[str]:
         return
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
     if message.layout is not None:
-        yield from _layout_lines(message.layout, message.values, event.connection, "")
+        stored = not event.record.marks & Mark.KEYS_MASKED
+        yield from _layout_lines(message.layout, message.values, event.connection, "", stored)
         if message.layout.deviation:
             yield f"note: {message.layout.deviation}"
     if message.problem:
@@ -46,18 +48,21 @@ def _flags_text(message: WireMessage) -> str:
     return ", ".join(words) + ")"
 
 
-def _layout_lines(layout: Layout, values: Values, connection: Connection, path: str) -> Iterator[str]:
+def _layout_lines(
+    layout: Layout, values: Values, connection: Connection, path: str, keys_stored: bool
+) -> Iterator[str]:
     for field, value in zip(layout.fields, values, strict=False):
-        yield from _field_lines(field, value, connection, path)
+        yield from _field_lines(field, value, connection, path, keys_stored)
     rest = values[len(layout.fields) :]
     if layout.array is not None:
         for number, entry in enumerate(rest[0]):
-            yield from _layout_lines(layout.array.entry, entry, connection, f"{path}{layout.array.name}[{number}].")
+            entry_path = f"{path}{layout.array.name}[{number}]."
+            yield from _layout_lines(layout.array.entry, entry, connection, entry_path, keys_stored)
     elif layout.tail is not None:
-        yield from _field_lines(layout.tail.field, rest[0], connection, path)
+        yield from _field_lines(layout.tail.field, rest[0], connection, path, keys_stored)
 
 
-def _field_lines(field: Field, value: Any, connection: Connection, path: str) -> Iterator[str]:
+def _field_lines(field: Field, value: Any, connection: Connection, path: str, keys_stored: bool) -> Iterator[str]:
     name = path + field.name
     if field.parts:
         for part in field.parts:
@@ -69,7 +74,7 @@ def _field_lines(field: Field, value: Any, connection: Connection, path: str) ->
         for key, content in config_fields(connection.guess.device, value).items():
             yield f"{name}.{connection.guess.device.name}.{key} = {printable(str(content))}"
     elif isinstance(value, bytes):
-        yield f"{name} = {_bytes_text(field.meaning, value)}"
+        yield f"{name} = {_bytes_text(field.meaning, value, keys_stored)}"
     elif field.meaning is Meaning.VIRTIO_FEATURES:
         yield f"{name} = {value:#x} ({offered_text(feature_names(connection.guess.device, value))})"
     elif field.bits is not None:
@@ -82,10 +87,10 @@ def _field_lines(field: Field, value: Any, connection: Connection, path: str) ->
         yield f"{name} = {value}" if field.meaning in _DECIMAL else f"{name} = {value:#x}"
 
 
-def _bytes_text(meaning: Meaning, value: bytes) -> str:
+def _bytes_text(meaning: Meaning, value: bytes, keys_stored: bool) -> str:
     if meaning in (Meaning.BYTES, Meaning.PADDING, Meaning.CONFIG, Meaning.PIXELS):
         return hex_text(value, _MOST_BYTES)
-    return printable(bytes_text(meaning, value))
+    return printable(bytes_text(meaning, value, keys_stored=keys_stored))
 
 
 def _descriptor_line(named: NamedDescriptor) -> str:

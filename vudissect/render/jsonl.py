@@ -75,7 +75,7 @@ def _line(event: Event, findings: Sequence[Finding], look_ahead: bool) -> _Line:
         number, size = str(message.id), str(message.size)
         name = f'"{message.row.name}"' if message.row is not None else "null"
         flags = _flags(message.flags)
-        payload = _dumps(_payload(message))
+        payload = _dumps(_payload(message, record.marks))
     fds = _dumps([_descriptor(named) for named in event.descriptors]) if event.descriptors else "[]"
     marks = _dumps([mark.name.lower() for mark in Mark if mark & record.marks and mark.name]) if record.marks else "[]"
     head = (
@@ -103,8 +103,11 @@ def _flags(flags: int) -> str:
     )
 
 
-def _payload(message: WireMessage) -> Fields:
-    fields = to_fields(message.layout, message.values) if message.layout is not None else {}
+def _payload(message: WireMessage, marks: Mark) -> Fields:
+    fields: Fields = {}
+    if message.layout is not None:
+        stored = not marks or not marks & Mark.KEYS_MASKED
+        fields = to_fields(message.layout, message.values, keys_stored=stored)
     if message.problem:
         fields["problem"] = message.problem
         fields["bytes"] = message.data.hex()

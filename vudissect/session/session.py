@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from vudissect.capture.keys import KEY_STARTS, without_keys
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.device import DeviceGuess
@@ -65,6 +66,8 @@ class _Watch:
 class Session:
     """Turns records into events, keeping the state of every open connection.
 
+    A decoded message never has key material, so that no view can show any; its record is as the capture has it.
+
     `device` and `protocol` are the device type and the dialect if the user told them, `known` what is known of a
     connection beforehand. The device type is guessed otherwise; with `detect`, the dialect is judged by the messages,
     and when the judgement changes the connection's state is worked out again from its beginning.
@@ -117,13 +120,14 @@ class Session:
             return self._connection_event(record, connection, elapsed)
         table = self._tables[connection.protocol.key]
         codec = table.codecs[bool(int(record.marks) & _BIG_ENDIAN)]
-        message = codec.decode(record.channel, record.sender, record.data, record.length)
+        data = record.data
+        if data[:4] in KEY_STARTS[record.channel]:
+            data = without_keys(record.channel, data)
+        message = codec.decode(record.channel, record.sender, data, record.length)
         if message.problem and self._detect and not connection.watched:
             connection = self._judge(record, connection)
             table = self._tables[connection.protocol.key]
-            message = table.codecs[codec.byte_order == "big"].decode(
-                record.channel, record.sender, record.data, record.length
-            )
+            message = table.codecs[codec.byte_order == "big"].decode(record.channel, record.sender, data, record.length)
         descriptors = (
             tuple(self._names.name(descriptor, record.frame) for descriptor in record.descriptors)
             if record.descriptors

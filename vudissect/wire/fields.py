@@ -10,23 +10,24 @@ from vudissect.wire.layout import Values
 Fields = dict[str, Any]
 
 
-def to_fields(layout: Layout, values: Values) -> Fields:
+def to_fields(layout: Layout, values: Values, *, keys_stored: bool = True) -> Fields:
     """Named fields, ready for JSON: integers as they are, bit fields one by one, bytes as text.
 
-    Padding is left out while it is zero, key material is only measured. Arrays are lists of such dictionaries.
+    Padding is left out while it is zero, key material is only measured, with a word on whether it was stored. Arrays
+    are lists of such dictionaries.
     """
     fields: Fields = {}
     for field, value in zip(layout.fields, values, strict=False):
-        _show(fields, field, value)
+        _show(fields, field, value, keys_stored)
     rest = values[len(layout.fields) :]
     if layout.array is not None:
-        fields[layout.array.name] = [to_fields(layout.array.entry, entry) for entry in rest[0]]
+        fields[layout.array.name] = [to_fields(layout.array.entry, entry, keys_stored=keys_stored) for entry in rest[0]]
     elif layout.tail is not None:
-        _show(fields, layout.tail.field, rest[0])
+        _show(fields, layout.tail.field, rest[0], keys_stored)
     return fields
 
 
-def _show(fields: Fields, field: Field, value: Any) -> None:
+def _show(fields: Fields, field: Field, value: Any, keys_stored: bool) -> None:
     if field.parts:
         for part in field.parts:
             number = (value & part.mask) >> part.low
@@ -35,11 +36,11 @@ def _show(fields: Fields, field: Field, value: Any) -> None:
     elif not isinstance(value, bytes):
         fields[field.name] = value
     elif field.meaning is not Meaning.PADDING or any(value):
-        fields[field.name] = bytes_text(field.meaning, value)
+        fields[field.name] = bytes_text(field.meaning, value, keys_stored=keys_stored)
 
 
-def bytes_text(meaning: Meaning, value: bytes) -> str:
-    """A run of bytes as text: MAC, UUID, NUL-padded text, else hexadecimal."""
+def bytes_text(meaning: Meaning, value: bytes, *, keys_stored: bool = True) -> str:
+    """A run of bytes as text: MAC, UUID, NUL-padded text, the length of key material, else hexadecimal."""
     if meaning is Meaning.MAC:
         return value.hex(":")
     if meaning is Meaning.UUID and len(value) == 16:
@@ -47,7 +48,7 @@ def bytes_text(meaning: Meaning, value: bytes) -> str:
     if meaning is Meaning.TEXT:
         return value.rstrip(b"\0").decode("utf-8", "backslashreplace")
     if meaning is Meaning.SECRET:
-        return f"({len(value)} bytes of key material)"
+        return f"({len(value)} bytes of key material, not {'shown' if keys_stored else 'stored'})"
     return value.hex()
 
 

@@ -163,10 +163,11 @@ def _which_generation(at: At, first: dict[str, Any], second: dict[str, Any]) -> 
     dpdk = f"op_code {first['op_code']}, cipher_alg {first['cipher_alg']}, key_len {first['key_len']}"
     qemu = f"cipher_alg {second['cipher_alg']}, key_len {second['key_len']}"
     size = f"the session of {at.message.size} bytes"
+    holds = "" if at.event.record.marks & Mark.KEYS_MASKED else " (the capture holds the key: mind who gets it)"
     if meant == (False, True):
         yield at.finding(
             f"{size} is laid out as by QEMU 7.1 to 8.0 ({qemu}); DPDK up to 24.11 takes the same bytes without an "
-            f"error for {dpdk}: every field is wrong (the capture holds the key: mind who gets it)"
+            f"error for {dpdk}: every field is wrong{holds}"
         )
     elif meant != (True, False):
         verdict = "could be either" if meant[0] else "makes sense as neither"

@@ -127,7 +127,7 @@ def draft_of_2015(at: At) -> Findings:
     if message.error and at.event.request is not None:
         asked = at.event.request.frame
         request = next((event for event in at.recent(at.event.record.channel) if event.record.frame == asked), None)
-        if request is not None and request.record.data[HEADER_SIZE:] != message.data[HEADER_SIZE:]:
+        if request is not None and request.record.data[HEADER_SIZE:] != at.event.record.data[HEADER_SIZE:]:
             yield at.finding(
                 f"{at.name} failed, but what is sent back is not what was asked in #{asked}", frames=(asked,)
             )
