@@ -22,6 +22,7 @@ from scapy.fields import (
     ShortField,
     SignedIntField,
     SignedLongField,
+    StrField,
     StrFixedLenField,
     StrLenField,
     UUIDField,
@@ -35,6 +36,8 @@ from scapy.fields import (
 )
 from scapy.packet import Packet
 
+from vudissect.capture.record import Mark
+from vudissect.scapy.record import RecordHeader
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Array, BitSet, Layout, Meaning, Tail
 from vudissect.spec.model import Field as Row
@@ -82,7 +85,7 @@ class BytesField(StrFixedLenField):
 
     def i2repr(self, pkt: Packet | None, x: Any) -> str:
         """The bytes as text."""
-        return _bytes_text(self.meaning, x)
+        return _bytes_text(self.meaning, x, keys_stored=_keys_stored(pkt))
 
 
 class TailField(StrLenField):
@@ -121,11 +124,26 @@ class EntriesField(PacketListField):
         return super().addfield(pkt, s, [*val, *blank])
 
 
-def _bytes_text(meaning: Meaning, value: Any) -> str:
+class UnshownField(StrField):
+    """Bytes of which some may be key material."""
+
+    def i2repr(self, pkt: Packet | None, x: Any) -> str:
+        """How many they are."""
+        return f"({len(x)} bytes with key material, not {'shown' if _keys_stored(pkt) else 'stored'})"
+
+
+def _keys_stored(packet: Packet | None) -> bool:
+    """Whether the keys of a message are in it; the record says so where they are not."""
+    while packet is not None and not isinstance(packet, RecordHeader):
+        packet = packet.underlayer
+    return packet is None or not packet.marks & Mark.KEYS_MASKED
+
+
+def _bytes_text(meaning: Meaning, value: Any, *, keys_stored: bool = True) -> str:
     value = bytes(value)
     if len(value) > _MOST_SHOWN and meaning is not Meaning.SECRET:
         return f"{value[:_MOST_SHOWN].hex()}... ({len(value)} bytes)"
-    text = bytes_text(meaning, value)
+    text = bytes_text(meaning, value, keys_stored=keys_stored)
     return repr(text) if meaning is Meaning.TEXT else text
 
 

@@ -7,13 +7,15 @@ from struct import Struct
 from typing import Any
 
 from scapy import utils
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 from scapy.plist import PacketList
 
 from vudissect import __version__
 from vudissect.capture import blocks
 from vudissect.capture.blocks import MAX_PACKET
 from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.keys import without_keys
+from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.output import write_private
 from vudissect.scapy.record import ExportedPduTags, RecordHeader
 from vudissect.spec.model import Channel
@@ -47,13 +49,15 @@ def rdpcap(filename: str, count: int = -1) -> PacketList:
         return reader.read_all(count=count)
 
 
-def wrpcap(filename: str, packets: Iterable[Packet] | Packet, **arguments: Any) -> None:
+def wrpcap(filename: str, packets: Iterable[Packet] | Packet, *, keep_keys: bool = False, **arguments: Any) -> None:
     """Write packets; messages and events as a capture that vudissect reads, whatever the name of the file is.
 
-    A record without tags gets them. If any packet is of another kind, scapy's own `wrpcap` writes all of them, and
-    takes the `arguments`.
+    A record without tags gets them. Zeros take the place of key material unless `keep_keys` is set. If any packet is
+    of another kind, scapy's own `wrpcap` writes all of them, and takes the `arguments`.
     """
     given = [packets] if isinstance(packets, Packet) else list(packets)
+    if not keep_keys:
+        given = [_without_keys(packet) for packet in given]
     wrapped = [_export(packet) if isinstance(packet, RecordHeader) else packet for packet in given]
     if arguments or not all(isinstance(packet, ExportedPduTags) for packet in wrapped):
         utils.wrpcap(filename, given, **arguments)
@@ -66,6 +70,24 @@ def _export(record: Packet) -> Packet:
     packet = ExportedPduTags() / record
     packet.time = record.time
     return packet
+
+
+def _without_keys(packet: Packet) -> Packet:
+    """The packet of a message as it may be stored; itself where it has no key material."""
+    has_tags = not isinstance(packet, RecordHeader)
+    record = packet.payload if has_tags else packet
+    if not isinstance(record, RecordHeader) or record.channel not in tuple(Channel):
+        return packet
+    message = bytes(record.payload)
+    stored = without_keys(Channel(record.channel), message)
+    if record.kind != RecordKind.MESSAGE or stored is message:
+        return packet
+    copy = packet.copy()
+    record = copy.payload if has_tags else copy
+    record.remove_payload()
+    record.add_payload(Raw(stored))
+    record.marks |= Mark.KEYS_MASKED
+    return copy
 
 
 def _block(packet: Packet) -> bytes:

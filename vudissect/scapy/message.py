@@ -6,8 +6,10 @@ from struct import Struct
 from typing import Any, ClassVar
 
 from scapy.fields import FieldLenField, PacketListField
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
+from vudissect.capture.keys import KEY_STARTS
+from vudissect.scapy.fields import UnshownField
 from vudissect.scapy.record import RecordHeader
 from vudissect.spec.model import Answer, Channel, Message
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, ByteOrder, struct_of
@@ -85,6 +87,8 @@ class Header(Packet):
         for form in forms.get(self.number, ()):
             if form.codec.decode(payload, self.size) is not None:
                 return form.layer
+        if struct_of("I", self.lexicon.byte_order).pack(self.getfieldval("id")) in KEY_STARTS[self.lexicon.channel]:
+            return UnshownPayload
         return self.default_payload_class(payload)
 
     def do_dissect_payload(self, s: bytes) -> None:
@@ -133,6 +137,17 @@ class Header(Packet):
             return None
         (size,) = struct_of("I", cls.lexicon.byte_order).unpack_from(data, _SIZE_OFFSET)
         return cls(data) if len(data) >= HEADER_SIZE + size else None
+
+
+class UnshownPayload(Raw):
+    """A payload that fits no form of a message that has key material; it is not shown."""
+
+    name = "Raw"
+    fields_desc = [UnshownField("load", b"")]  # noqa: RUF012
+
+    def mysummary(self) -> Any:
+        """Nothing of the contents."""
+        return Packet.mysummary(self)
 
 
 class Payload(Packet):
