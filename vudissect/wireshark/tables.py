@@ -6,6 +6,7 @@ What a table looks like is told where it is made; numbers in it that stand for a
 from collections.abc import Iterator
 from typing import Any
 
+from vudissect.capture.keys import KEY_PLACES
 from vudissect.lint.finding import Severity
 from vudissect.lint.rules import ALL_RULES
 from vudissect.lint.rules.prerequisites import is_gated
@@ -74,6 +75,7 @@ class Tables:
             "features": literal(_bits(VIRTIO_FEATURES)),
             "gpu_features": literal(_bits(GPU_FEATURES)),
             "rules": _lines(_rules()),
+            "keys": literal([_keys(channel) for channel in Channel]),
             "rows": self._rows.lua(),
             "layouts": self._layouts.lua(),
             "words": self._words.lua(),
@@ -298,6 +300,16 @@ def _config_sizes() -> dict[int, int]:
     """The device type whose configuration space has, or has had, a size, where there is just one."""
     found = ((size, config_candidates(size)) for size in range(_MOST_CONFIG))
     return {size: DEVICES.index(devices[0]) + 1 for size, devices in found if len(devices) == 1}
+
+
+def _keys(channel: Channel) -> dict[int, Any]:
+    """Where the messages of a channel have key material, by number: see `KeyPlaces`."""
+    return {
+        number: {"by_size": {size: list(map(list, spans)) for size, spans in places.by_size.items()}}
+        | {"otherwise": places.otherwise}
+        for (of_channel, number), places in KEY_PLACES.items()
+        if of_channel is channel
+    }
 
 
 def _rules() -> Iterator[str]:

@@ -99,6 +99,8 @@ function protocol.dissector(tvb, pinfo, root)
     return
   end
   if this.kind == MESSAGE then
+    local shown = keys.without(s, this)
+    if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, frame)
   elseif this.kind < 1 or this.kind > 7 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")

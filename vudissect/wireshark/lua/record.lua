@@ -12,7 +12,7 @@ record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
-local LOST, BIG_ENDIAN, LATE = 0, 5, 6
+local LOST, BIG_ENDIAN, LATE, KEYS_MASKED = 0, 5, 6, 7
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
 -- of one connection are not parsed again and again.
@@ -51,6 +51,7 @@ function record.parse(s)
     is_big = has_bit(marks, 0, BIG_ENDIAN),
     is_lost = has_bit(marks, 0, LOST),
     is_late = has_bit(marks, 0, LATE),
+    is_without_keys = has_bit(marks, 0, KEYS_MASKED),
     is_usual = marks == 0,
   }
   if this.count > 0 then

@@ -139,10 +139,21 @@ local function config(root, device, tvb, s, at, size)
   end
 end
 
-local function payload(root, tvb, s, start, message, view)
+local function key(root, each, tvb, at, this)
+  local what = this.is_without_keys and "stored" or "shown"
+  root:add(places[each.f], range(tvb, at, each.z)):append_text(format(" (%d bytes of key material, not %s)", each.z, what))
+end
+
+local function payload(root, tvb, s, start, message, view, this)
   local layout, is_big = message.layout, message.is_big
   local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.name)
-  for _, each in ipairs(layout.fields) do field(item, each, tvb, s, start + each.o, is_big, view) end
+  for _, each in ipairs(layout.fields) do
+    if each.m == "SECRET" then
+      key(item, each, tvb, start + each.o, this)
+    else
+      field(item, each, tvb, s, start + each.o, is_big, view)
+    end
+  end
   local at = start + layout.fixed
   local array, tail = layout.array, layout.tail
   if array then
@@ -212,7 +223,7 @@ function tree.message(root, tvb, s, this, message, frame, view)
   end
   if message.layout then
     root:add(F.form, message.layout.name):set_generated()
-    payload(root, tvb, s, at, message, view)
+    payload(root, tvb, s, at, message, view, this)
   elseif #s >= at then
     root:add(F.payload, range(tvb, at, #s - at + 1))
   end
