@@ -15,6 +15,7 @@ from vudissect.host.descriptor import Descriptor
 from vudissect.host.inspect import inspect
 from vudissect.host.peer import this_process
 from vudissect.replay.channels import Channels
+from vudissect.replay.keys import Keys
 from vudissect.replay.line import Line, LineError, Parcel
 from vudissect.replay.meeting import Meeting
 from vudissect.replay.resume import Resume
@@ -66,6 +67,7 @@ class Player:
         self._recorded = Session(known=script.known, detect=True)
         self._live = Session(known=script.known, detect=True)
         self._stock = Stock()
+        self._keys = Keys()
         self._tape = Tape(options.output)
         self._channels = Channels(self._stock)
         self._memory: dict[str, int] = {}
@@ -92,6 +94,7 @@ class Player:
         outcome.live = self._tape.records
         outcome.unplayed = [record.frame for record in self._script.messages if record.frame not in self._played]
         outcome.remarks += self._stock.remarks
+        outcome.remarks += self._keys.remarks
         outcome.seconds = time.monotonic() - self._start
         outcome.own_seconds = time.thread_time() - own
         if self._script.records:
@@ -192,7 +195,7 @@ class Player:
         except OSError as error:
             self._differs(event, Trouble.UNREACHED, _name(event), f"no descriptor can be made: {error.strerror}")
             raise _EndError from None
-        parcel = Parcel(record.data.ljust(record.length, b"\0"), fds)
+        parcel = Parcel(self._keys.complete(record).ljust(record.length, b"\0"), fds)
         live = self._take(record, record.sender, parcel)
         self._lay_ring(live)
         self._pass(event, line, parcel)
