@@ -256,9 +256,10 @@ def relaying(
     wait: float = PATIENCE,
     interpose: bool = True,
     byte_order: ByteOrder | None = None,
+    keep_keys: bool = False,
 ) -> Iterator[RunningRelay]:
     """A relay for the block; paths are relative to `folder`."""
-    encoder = CaptureEncoder("test", "test", snaplen, 0)
+    encoder = CaptureEncoder("test", "test", snaplen, 0, keep_keys=keep_keys)
     said: list[str] = []
     recorder = Recorder(encoder, snaplen, said.append)
     memory = Memory(encoder.preamble())

@@ -96,7 +96,7 @@ def test_everything_arrives_as_through_a_relay_that_reads_message_by_message(
         process.finish()
     listener.close()
     (tmp_path / "back.sock").unlink()
-    with conversation(tmp_path) as (relay, front, back):
+    with conversation(tmp_path, keep_keys=True) as (relay, front, back):
         assert talk_both_ways((front, back), scripts, files) == through_reference
     assert relay.recorder.descriptors_lost == 0
     for side in (0, 1):

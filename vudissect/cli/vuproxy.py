@@ -34,6 +34,9 @@ from vudissect.cli.program import Program
     show_default=True,
     help="How much of a message is recorded at most.",
 )
+@click.option(
+    "--keep-keys", is_flag=True, help="Record the keys of crypto sessions, too; without this zeros are in their place."
+)
 @click.option("--no-interpose", is_flag=True, help="Leave the back-end and GPU channels alone; they are not recorded.")
 @click.option("--byte-order", type=click.Choice(["auto", "little", "big"]), default="auto", show_default=True)
 @click.version_option(__version__, prog_name="vuproxy")
@@ -48,6 +51,7 @@ def main(
     once: bool,
     wait: float,
     snaplen: int,
+    keep_keys: bool,
     no_interpose: bool,
     byte_order: str,
 ) -> None:
@@ -76,7 +80,7 @@ def main(
             not no_interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
-        sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen)))
+        sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen, keep_keys)))
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
 

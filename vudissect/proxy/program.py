@@ -43,6 +43,7 @@ class Recording:
     quiet: bool = False
     verbose: bool = False
     snaplen: int = 65536
+    keep_keys: bool = False
     while_read: bool = False
     program: str = "vuproxy"
 
@@ -74,7 +75,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     epoch_offset = time.time_ns() - time.monotonic_ns()
     # Without the folder of the program: it is the user's, and a capture is shown to others.
     command = shlex.join([recording.program, *sys.argv[1:]])
-    encoder = CaptureEncoder(f"vuproxy {__version__}", command, recording.snaplen, epoch_offset)
+    encoder = CaptureEncoder(
+        f"vuproxy {__version__}", command, recording.snaplen, epoch_offset, keep_keys=recording.keep_keys
+    )
     recorder = Recorder(encoder, recording.snaplen, tell)
     try:
         relay = Relay(settings, recorder, tell)
