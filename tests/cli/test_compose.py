@@ -29,7 +29,7 @@ def test_from_standard_input_to_standard_output() -> None:
     ("contents", "words"),
     [
         (b"F>B SET_OWNER\nF>B SET_OWNERS\n", "talk.vu: line 2: the main channel has no message SET_OWNERS"),
-        (b"\xff\xfe", "talk.vu: is no text"),
+        (b"\xff\xfe", "talk.vu: line 1 is not UTF-8"),
         (None, "No such file"),
     ],
 )

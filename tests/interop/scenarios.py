@@ -63,7 +63,7 @@ class Scenario:
 
     def findings(self) -> list[Finding]:
         """What lint says about it, in its order."""
-        found, _, _ = lint_records(iter(read_conversation(self.text).records), ALL_RULES)
+        found = lint_records(iter(read_conversation(self.text).records), ALL_RULES).findings
         return in_order(found)
 
     def _header(self, key: str) -> list[str]:

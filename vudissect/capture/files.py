@@ -1,7 +1,9 @@
 """Opening captures: paths and standard input, compressed or not, and files that are still being written."""
 
+import errno
 import gzip
 import io
+import os
 import sys
 import time
 import zlib
@@ -26,26 +28,38 @@ def open_capture(path: str) -> BinaryIO:
 
     A path that cannot be opened is an `OSError`, a compression that cannot be undone a `CaptureError`.
     """
-    file = open(0, "rb", closefd=False) if path == "-" else open(path, "rb")  # noqa: SIM115
-    magic = file.peek(len(_ZSTD))[: len(_ZSTD)]
-    if magic.startswith(_GZIP):
-        return cast(BinaryIO, _Decompressed(gzip.GzipFile(fileobj=file), (zlib.error, gzip.BadGzipFile)))
-    if magic == _ZSTD:
-        return cast(BinaryIO, _zstd(file))
+    file = open(0, "rb", closefd=False) if path == "-" else _opened(path)  # noqa: SIM115
+    try:
+        magic = file.peek(len(_ZSTD))[: len(_ZSTD)]
+        if magic.startswith(_GZIP):
+            return cast(BinaryIO, _Decompressed(file, gzip.GzipFile(fileobj=file), (zlib.error, gzip.BadGzipFile)))
+        if magic == _ZSTD:
+            return cast(BinaryIO, _zstd(file))
+    except BaseException:
+        file.close()
+        raise
     return file
+
+
+def _opened(path: str) -> io.BufferedReader:
+    try:
+        return open(path, "rb")
+    except ValueError:
+        # What no path can have, such as a NUL.
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path) from None
 
 
 def _zstd(file: io.BufferedReader) -> "_Decompressed":
     if sys.version_info >= (3, 14):
         from compression import zstd
 
-        return _Decompressed(zstd.ZstdFile(file), (zstd.ZstdError,))
+        return _Decompressed(file, zstd.ZstdFile(file), (zstd.ZstdError,))
     try:
         import zstandard
     except ImportError:
         raise CaptureError("the capture is compressed with zstd: install the Python package zstandard") from None
     reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return _Decompressed(reader, (zstandard.ZstdError,))
+    return _Decompressed(file, reader, (zstandard.ZstdError,))
 
 
 class _Decompressor(Protocol):
@@ -56,8 +70,11 @@ class _Decompressor(Protocol):
 class _Decompressed(io.RawIOBase):
     """A decompressing stream whose errors are those of captures."""
 
-    def __init__(self, stream: _Decompressor, damage: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, compressed: io.BufferedReader, stream: _Decompressor, damage: tuple[type[Exception], ...]
+    ) -> None:
         super().__init__()
+        self._compressed = compressed
         self._stream = stream
         self._damage = damage
         self._started = False
@@ -77,31 +94,27 @@ class _Decompressed(io.RawIOBase):
 
     def close(self) -> None:
         self._stream.close()
+        self._compressed.close()
         super().close()
 
 
-class FollowedFile(io.RawIOBase):
+class FollowedFile(io.FileIO):
     """A file that is still being written: at its end `read` waits for more, until `stop` is called."""
 
+    _stopped = False
+
     def __init__(self, path: str) -> None:
-        super().__init__()
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
-        self._stopped = False
+        super().__init__(path, "rb")
 
     def stop(self) -> None:
         """Let the next read at the end of the file return nothing; may be called from a signal handler."""
         self._stopped = True
 
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """At least one byte, as long as the file is followed."""
         while True:
             stopped = self._stopped
-            data = self._file.read(size)
+            data = super().read(size)
             if data or stopped:
-                return data
+                return data or b""
             time.sleep(_POLL_SECONDS)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()

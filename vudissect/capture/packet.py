@@ -88,6 +88,10 @@ MAX_MESSAGE: Final = MAX_PACKET - TAGS_SIZE - HEADER.size
 """Bytes of a message without descriptors that fit into a packet which Wireshark still reads."""
 
 
+LONGEST_MESSAGE: Final = 12 + 0xFFFF_FFFF
+"""Bytes of the longest message that there can be: its header has 32 bits for the size of what follows."""
+
+
 def pack(record: Record) -> tuple[bytes, int]:
     """Packet data of a record, and the length that they had if nothing of the message had been left out."""
     table = b"".join(map(_pack_descriptor, record.descriptors))
@@ -156,8 +160,12 @@ def unpack(data: bytes, time: int, frame: int) -> Record | None:
         raise _damage(frame, f"channel {channel} and sender {sender} do not exist")
     if kind not in _KINDS:
         return None
-    descriptors, end = _unpack_descriptors(data, start + header_length, count, frame)
     event = kind != RecordKind.MESSAGE
+    if not event and sender == Side.PROXY:
+        raise _damage(frame, "the recorder is the sender of a message")
+    descriptors, end = _unpack_descriptors(data, start + header_length, count, frame)
+    if not event and not len(data) - end <= length <= LONGEST_MESSAGE:
+        raise _damage(frame, f"a message of {length} bytes, of which {len(data) - end} were recorded")
     return Record(
         RecordKind(kind),
         connection,

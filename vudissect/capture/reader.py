@@ -10,7 +10,7 @@ from typing import Final
 from vudissect.capture import blocks
 from vudissect.capture.errors import CaptureError, TruncatedCapture, damaged
 from vudissect.capture.files import ByteSource
-from vudissect.capture.packet import PLAIN, PLAIN_SHAPES, unpack
+from vudissect.capture.packet import LONGEST_MESSAGE, PLAIN, PLAIN_SHAPES, unpack
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.capture.section import Block, Section
 from vudissect.spec.model import Channel, Side
@@ -38,7 +38,8 @@ _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" fo
 
 # A plain message with all before its bytes: type, length, interface, time (high, low), captured, original, `PLAIN`.
 _PLAIN_BLOCK = Struct("<IIIIIII" + PLAIN.format.removeprefix("<"))
-_PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in Side}
+_PEERS = (Side.FRONT_END, Side.BACK_END)
+_PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in _PEERS}
 _PACKET_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
 
 
@@ -56,7 +57,7 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
     # The loop below runs for every message of a file: all that it needs is local.
     message, packet, no_marks, no_details = RecordKind.MESSAGE, blocks.ENHANCED_PACKET, Mark(0), NO_DETAILS
     unpack_plain, plain_size, least = _PLAIN_BLOCK.unpack_from, _PLAIN_BLOCK.size, PLAIN.size
-    packet_offset, plain_ends, new = _PACKET_OFFSET, _PLAIN_ENDS, tuple.__new__
+    packet_offset, plain_ends, longest, new = _PACKET_OFFSET, _PLAIN_ENDS, LONGEST_MESSAGE, tuple.__new__
     while True:
         # Nearly every block is a message without descriptors or options, laid out as vuproxy does it: one unpack
         # and one look-up read it. A block that differs in any way leaves the loop and goes the general way below.
@@ -73,7 +74,7 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
                 or descriptors
                 or block_type != packet
                 or end > size
-                or captured < least
+                or not least <= captured <= length + least <= longest
                 or total != captured + 35 & -4
                 or interface >= interfaces
                 or buffer[position + 4 : position + 8] != buffer[end - 4 : end]

@@ -10,6 +10,8 @@ from vudissect.capture.errors import damaged
 _MAX_TIME: Final = (1 << 64) - 1
 _NANOSECONDS: Final = 9
 _MICROSECONDS: Final = 6
+# More than any program describes; they are kept, and a hostile file could go on and on.
+_MOST_INTERFACES: Final = 65536
 
 
 class Interface(NamedTuple):
@@ -64,6 +66,8 @@ class Section:
         """Take in an interface description block."""
         if len(block.body) < self._description.size:
             raise damaged(block.offset, "an interface description is too short")
+        if len(self.interfaces) == _MOST_INTERFACES:
+            raise damaged(block.offset, f"there are more than {_MOST_INTERFACES} interfaces")
         link_type, _, _ = self._description.unpack_from(block.body)
         resolution, offset = _MICROSECONDS, 0
         for code, value in self._options(block.body, self._description.size):

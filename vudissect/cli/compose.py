@@ -1,11 +1,11 @@
 """`vudissect compose`: a capture from a conversation that was written as text."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.lines import lines_of
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
 from vudissect.host.output import write_private
@@ -21,12 +21,12 @@ def command(file: str, output: str) -> None:
     """
     with clear_errors(file):
         try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-            capture = read_conversation(text).capture()
-        except UnicodeDecodeError:
-            fail(f"{file}: is no text")
+            talk = read_conversation(lines_of(file))
+            capture = talk.capture()
         except ConversationError as error:
             fail(f"{file}: {error}")
+    if not talk.records:
+        fail(f"{file}: nobody says anything in it")
     if output == "-" and sys.stdout.isatty():
         fail("a capture is no text for a terminal: write it to a file with -w")
     with clear_errors(output):

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 import click
 
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.output import say
 from vudissect.render.dialects import dialect_detail, dialect_list, markdown
 from vudissect.spec.dialects import DIALECTS, dialect_by_name
 from vudissect.spec.dialects.dialect import Dialect
@@ -18,7 +19,7 @@ def command(name: str | None, as_markdown: bool) -> None:
     with clear_errors("dialects"):
         lines = markdown() if as_markdown else dialect_list() if name is None else dialect_detail(known_dialect(name))
         for line in lines:
-            click.echo(line)
+            say(line)
 
 
 def known_dialect(name: str) -> Dialect:

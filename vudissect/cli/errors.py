@@ -1,34 +1,37 @@
 """How a command says that it cannot do what it was asked: one line on standard error, exit status 2."""
 
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from vudissect.capture.errors import CaptureError
+from vudissect.render.units import printable
 
 CANNOT = 2
 FINDINGS = 1
+INTERRUPTED = 130
+
+
+def warn(text: str) -> None:
+    """One line on standard error, whatever is in the text; nothing where nobody can read it."""
+    with suppress(OSError):
+        print(f"{sys.argv[0].rpartition('/')[2]}: {printable(text)}", file=sys.stderr)
 
 
 def fail(text: str) -> NoReturn:
     """End with one line on standard error and exit status 2."""
-    print(f"{sys.argv[0].rpartition('/')[2]}: {text}", file=sys.stderr)
+    warn(text)
     raise SystemExit(CANNOT)
 
 
 @contextmanager
 def clear_errors(name: str) -> Iterator[None]:
-    """Turn what can go wrong with the file `name` into one clear line; a reader of our output that left is no error."""
+    """Turn what can go wrong with the file `name` into one clear line."""
     try:
         yield
-    except BrokenPipeError:
-        # Python would complain once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except CaptureError as error:
         fail(f"{name}: {error}")
     except OSError as error:

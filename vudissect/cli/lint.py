@@ -2,23 +2,26 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from vudissect.capture.files import open_capture
-from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
-from vudissect.cli.reading import session_for, until_truncated
+from vudissect.cli.output import ReaderLeftError, say
+from vudissect.cli.reading import Reading, session_for
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
-from vudissect.render.findings import fails, finding_json, in_order, junit, report
+from vudissect.render.findings import Judged, fails, finding_json, in_order, junit, report
 from vudissect.render.style import style_for
+from vudissect.render.units import printable
 from vudissect.spec.dialects.dialect import Dialect
 
 
@@ -39,37 +42,49 @@ def command(
 ) -> None:
     """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
 
-    The exit status is 1 if there are errors (with --strict: or warnings), 2 if a file cannot be read.
+    The exit status is 1 if there are errors (with --strict: or warnings) or the end of a file is missing, 2 if a file
+    cannot be read or holds no messages.
     """
     rules = _without(ignore)
     dialect = known_dialect(speaks) if speaks is not None else None
-    results: list[tuple[str, list[Finding]]] = []
+    results: list[Judged] = []
+    status = 0
     for file in files:
         with clear_errors(file):
-            findings, withheld, messages = lint_capture(file, rules, dialect)
-            results.append((file, findings))
-            if as_json:
-                for finding in in_order(findings):
-                    click.echo(finding_json(finding, file))
-            else:
-                if len(files) > 1:
-                    click.echo(f"{file}:")
-                for line in report(findings, withheld, messages, style_for(sys.stdout)):
-                    click.echo(line)
+            linted, reading = lint_capture(file, rules, dialect)
+            lines = _json(file, linted) if as_json else report(*linted, style_for(sys.stdout))
+            with suppress(ReaderLeftError):  # which changes nothing about the verdict
+                if len(files) > 1 and not as_json:
+                    say(f"{printable(file)}:")
+                for line in lines:
+                    say(line)
+            results.append(Judged(file, linted.findings, reading.complaints))
+            found = any(fails(finding, strict=strict) for finding in linted.findings)
+            status = max(status, reading.verdict(), FINDINGS if found else 0)
     if junit_file is not None:
         with clear_errors(junit_file):
             Path(junit_file).write_bytes(junit(results, strict=strict))
-    if any(fails(finding, strict=strict) for _, findings in results for finding in findings):
-        raise SystemExit(FINDINGS)
+    if status:
+        raise SystemExit(status)
 
 
-Linted = tuple[list[Finding], dict[str, int], int]
+def _json(file: str, linted: "Linted") -> Iterator[str]:
+    return (finding_json(finding, file) for finding in in_order(linted.findings))
 
 
-def lint_capture(file: str, rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
+class Linted(NamedTuple):
     """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
+
+    findings: list[Finding]
+    withheld: dict[str, int]
+    frames: int
+
+
+def lint_capture(file: str, rules: Sequence[Rule], dialect: Dialect | None = None) -> tuple[Linted, Reading]:
+    """What the rules say of a capture, and how it was read: that is for whoever calls to `conclude`."""
     with open_capture(file) as stream:
-        return lint_records(until_truncated(read_capture(stream)), rules, dialect)
+        reading = Reading(file, stream)
+        return lint_records(iter(reading), rules, dialect), reading
 
 
 def lint_records(records: Iterator[Record], rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
@@ -81,7 +96,7 @@ def lint_records(records: Iterator[Record], rules: Sequence[Rule], dialect: Dial
     for event in session.events(records):
         findings += linter.check(event)
         frames += 1
-    return findings + linter.finish(), linter.withheld, frames
+    return Linted(findings + linter.finish(), linter.withheld, frames)
 
 
 def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:

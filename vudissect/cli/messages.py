@@ -8,6 +8,7 @@ import click
 
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.output import say
 from vudissect.render.dialects import elsewhere, meaning_detail
 from vudissect.render.table import markdown, message_detail, message_list
 from vudissect.spec.dialects import DIALECTS
@@ -33,7 +34,7 @@ def command(name: str | None, dialect: str | None, as_markdown: bool) -> None:
         else:
             lines = _about(name, protocol, everywhere=dialect is None)
         for line in lines:
-            click.echo(line)
+            say(line)
 
 
 def _about(name: str, protocol: Protocol, *, everywhere: bool) -> Iterator[str]:

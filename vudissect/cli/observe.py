@@ -12,7 +12,8 @@ import click
 
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
-from vudissect.cli.errors import clear_errors
+from vudissect.cli.errors import clear_errors, warn
+from vudissect.cli.program import Program
 from vudissect.lint.linter import Linter
 from vudissect.render.findings import fails
 from vudissect.render.style import style_for
@@ -21,7 +22,7 @@ from vudissect.session.event import Kind
 from vudissect.session.session import Session
 
 
-@click.command()
+@click.command(cls=Program)
 @click.option("-v", "--verbose", is_flag=True)
 @click.option("--report-fd", type=int, required=True)
 def main(verbose: bool, report_fd: int) -> None:
@@ -40,7 +41,7 @@ def main(verbose: bool, report_fd: int) -> None:
                 sys.stdout.write(transcript.text(event, findings))
                 sys.stdout.flush()
         except CaptureError as error:
-            print(f"vuproxy: the live transcript ends here: {error}", file=sys.stderr)
+            warn(f"the live transcript ends here: {error}")
     rest = linter.finish()
     sys.stdout.write(transcript.findings(rest))
     unanswered += len(session.unanswered())
@@ -50,4 +51,6 @@ def main(verbose: bool, report_fd: int) -> None:
 
 
 if __name__ == "__main__":
+    # The program that people have started.
+    sys.argv[0] = "vuproxy"
     main()

@@ -1,13 +1,20 @@
-"""The outermost layer of a command."""
+"""The outermost layer of a command: whatever happens inside, the user gets one line and an exit status that fits."""
 
+import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
-from vudissect.cli.errors import fail
+from vudissect.cli.errors import CANNOT, INTERRUPTED, fail, warn
+from vudissect.cli.output import OutputError, ReaderLeftError, standard_output
 from vudissect.host.limits import LimitError, require_descriptors
 from vudissect.host.streams import hold_places
+
+TRACEBACK = "VUDISSECT_TRACEBACK"
+"""An environment variable: where it is set, a fault of ours is a traceback."""
 
 # To import a module takes one, to read a capture a few.
 _DESCRIPTORS_NEEDED = 8
@@ -17,31 +24,78 @@ class Program(click.Command):
     """A command that is a program."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run it and exit."""
-        try:
-            hold_places()
-            require_descriptors(_DESCRIPTORS_NEEDED)
-        except LimitError as error:
-            fail(str(error))
-        except OSError as error:
-            fail(f"{error.filename}: {error.strerror}: it is needed in place of a standard stream that is closed")
-        try:
-            return super().main(*arguments, **options)
-        except SystemExit:
-            _flush()
-            raise
-        except OSError as error:
-            _flush()
-            fail(f"standard output: {error.strerror or error}")
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        # Python would try again at exit, and complain.
-        sys.stdout = None
+        """Run it and exit; with `standalone_mode=False` nothing is caught."""
+        standalone = options.pop("standalone_mode", True)
+        run: Callable[[], Any] = partial(super().main, *arguments, standalone_mode=False, **options)
+        if not standalone:
+            return run()
+        _make_ready()
+        with standard_output():
+            status = _flushed(_status(run))
+        sys.exit(status)
 
 
 class ProgramGroup(Program, click.Group):
     """The same with subcommands."""
+
+
+def _make_ready() -> None:
+    """Make sure that the standard streams and a few descriptors are there; exit 2 where they are not."""
+    try:
+        hold_places()
+        require_descriptors(_DESCRIPTORS_NEEDED)
+    except LimitError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}: it is needed in place of a standard stream that is closed")
+
+
+def _status(run: Callable[[], Any]) -> int:
+    try:
+        return _number(run())
+    except SystemExit as end:
+        return _number(end.code)
+    except click.ClickException as error:
+        _tell(error)
+        return CANNOT
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except ReaderLeftError:
+        return 0
+    except OutputError as error:
+        warn(str(error))
+        return CANNOT
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        warn(f"internal error: {type(error).__name__}: {error}; please report it ({TRACEBACK}=1 shows where it is)")
+        return CANNOT
+
+
+def _tell(error: click.ClickException) -> None:
+    text = error.format_message()
+    if text.startswith("Usage:"):
+        click.echo(text, err=True)  # the help, where a group of commands was called without any
+        return
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    warn(f"{text} See {where} --help." if where else text)
+
+
+def _number(code: object) -> int:
+    """The exit status of what a command returns or exits with."""
+    if code is None or isinstance(code, int):
+        return code or 0
+    warn(str(code))
+    return CANNOT
+
+
+def _flushed(status: int) -> int:
+    """The exit status after all that was printed has been written."""
+    try:
+        sys.stdout.flush()
+    except ReaderLeftError:
+        return status
+    except OutputError as error:
+        warn(str(error))
+        return CANNOT
+    return status

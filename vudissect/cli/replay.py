@@ -2,16 +2,16 @@
 
 import signal
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from vudissect.capture.files import open_capture
-from vudissect.capture.reader import read_capture
-from vudissect.cli.errors import FINDINGS, clear_errors, fail
-from vudissect.cli.reading import until_truncated
+from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
+from vudissect.cli.output import ReaderLeftError, say
+from vudissect.cli.reading import Reading
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.host.address import AddressError
@@ -94,7 +94,7 @@ def command(
     # The listening socket is removed then, as at any other end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allow)
-    script = _script(file, played, first, last, incomplete=incomplete)
+    script, reading = _script(file, played, first, last, incomplete=incomplete)
     with clear_errors(capture or file), ExitStack() as owned:
         try:
             meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
@@ -109,15 +109,15 @@ def command(
         except AddressError as error:
             fail(str(error))
     _never_met(outcome)
-    if as_json:
-        click.echo(outcome_json(outcome, file))
-    else:
-        for line in report(outcome, file, style_for(sys.stdout)):
-            click.echo(line)
+    outcome.remarks += reading.complaints
+    lines = [outcome_json(outcome, file)] if as_json else report(outcome, file, style_for(sys.stdout))
+    with suppress(ReaderLeftError):  # which changes nothing about the verdict
+        for line in lines:
+            say(line)
     if junit_file is not None:
         with clear_errors(junit_file):
-            Path(junit_file).write_bytes(junit(outcome, file))
-    if not outcome.ok:
+            Path(junit_file).write_bytes(junit(outcome, file, reading.complaints))
+    if reading.verdict() or not outcome.ok:
         raise SystemExit(FINDINGS)
 
 
@@ -134,16 +134,19 @@ def _policy(file: str | None, allow: tuple[str, ...]) -> Policy:
     return Policy(overrides)
 
 
-def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> Script:
+def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> tuple[Script, Reading]:
     with clear_errors(file), open_capture(file) as stream:
-        script = script_of(until_truncated(read_capture(stream)), side, first, last)
+        reading = Reading(file, stream)
+        script = script_of(reading, side, first, last)
+    if not reading.has_messages:
+        reading.conclude()
     if not script.messages:
         fail(f"{file}: there are no messages to play" + (" from these frames" if first > 1 or last else ""))
     if script.obstacles and not incomplete:
         for obstacle in script.obstacles[:_MOST_OBSTACLES]:
-            click.echo(f"{file}: {obstacle}", err=True)
+            warn(f"{file}: {obstacle}")
         fail(f"{file}: not all of it can be played as it was ({len(script.obstacles)} messages); see --incomplete")
-    return script
+    return script, reading
 
 
 def _never_met(outcome: Outcome) -> None:

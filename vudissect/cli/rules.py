@@ -5,6 +5,7 @@ from difflib import get_close_matches
 import click
 
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.output import say
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import rule_detail, rule_list, rules_markdown
 
@@ -28,4 +29,4 @@ def command(number: str | None, as_markdown: bool) -> None:
                 fail(f"no rule {number!r}; {hint}")
             lines = rule_detail(found[0]) if len(found) == 1 else rule_list(found)
         for line in lines:
-            click.echo(line)
+            say(line)

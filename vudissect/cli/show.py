@@ -9,12 +9,10 @@ from itertools import repeat
 import click
 
 from vudissect.capture.files import FollowedFile, open_capture
-from vudissect.capture.reader import read_capture
-from vudissect.capture.record import Record
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors
-from vudissect.cli.reading import session_for, until_truncated
+from vudissect.cli.reading import Reading, session_for
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
 from vudissect.lint.rules import ALL_RULES
@@ -76,8 +74,8 @@ def command(
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
-        records: Iterator[Record] = until_truncated(read_capture(stream))
-        session, records = session_for(records, told, speaks, live=live)
+        reading = Reading(file, stream)
+        session, records = session_for(iter(reading), told, speaks, live=live)
         linter = Linter(() if no_findings else ALL_RULES)
         events = session.events(records)
         judged: Iterator[Judged] = zip(events, repeat(()), strict=False) if no_findings else linter.judge(events)
@@ -89,6 +87,7 @@ def command(
             transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times, verdict=session.dialect)
             lines = _text(judged, transcript, session, linter)
         _write(lines, 1 if live else _LINES_AT_ONCE)
+        reading.conclude()
 
 
 def _text(judged: Iterable[Judged], transcript: Transcript, session: Session, linter: Linter) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """`vudissect state`: what is known of the connections of a capture at one frame."""
 
+from collections import deque
+
 import click
 
 from vudissect.capture.files import open_capture
-from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.cli.reading import session_for, until_truncated
+from vudissect.cli.output import say
+from vudissect.cli.reading import Reading, session_for
 from vudissect.render.dialects import verdict_lines
 from vudissect.render.state import state_lines
 
@@ -20,21 +22,24 @@ def command(file: str, frame: int | None) -> None:
 
     Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
     """
-    with clear_errors(file):
-        session, records = session_for(until_truncated(read_capture(open_capture(file))))
+    with clear_errors(file), open_capture(file) as stream:
+        reading = Reading(file, stream)
+        session, records = session_for(iter(reading))
         last = 0
         for record in records:
             if frame is not None and record.frame > frame:
                 break
             session.feed(record)
             last = record.frame
-        if frame is not None and last < frame:
+        if frame is not None and last < frame and reading.has_messages:
             fail(f"{file} has {last} frames, there is no frame {frame}")
         if not session.connections:
-            click.echo(f"no connection is open at frame {last}")
+            say(f"no connection is open at frame {last}")
         for connection in session.connections.values():
             for line in state_lines(connection):
-                click.echo(line)
+                say(line)
             verdict = session.dialect(connection.number)
             for line in verdict_lines(verdict) if verdict is not None else ():
-                click.echo(f"  {line}")
+                say(f"  {line}")
+        deque(records, maxlen=0)
+        reading.conclude()

@@ -7,11 +7,11 @@ from contextlib import suppress
 import click
 
 from vudissect.capture.files import open_capture
-from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
-from vudissect.cli.reading import until_truncated
+from vudissect.cli.output import say
+from vudissect.cli.reading import Reading
 from vudissect.render.units import printable
 from vudissect.session.session import Session
 from vudissect.spec.table import UPSTREAM
@@ -38,12 +38,12 @@ def install(force: bool) -> None:
             fail(f"{strange.path} is there and is not of vudissect: --force replaces it")
         for piece, before in wanted:
             if piece in changed:
-                click.echo(f"left alone  {piece.path}: changed since; --force replaces it")
+                say(f"left alone  {piece.path}: changed since; --force replaces it")
             elif before == piece.text:
-                click.echo(f"up to date  {piece.path}")
+                say(f"up to date  {piece.path}")
             else:
                 piece.write()
-                click.echo(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
+                say(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
     click.echo("Start Wireshark anew; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
 
 
@@ -56,10 +56,10 @@ def uninstall() -> None:
             if text is None:
                 continue
             if not is_ours(text):
-                click.echo(f"left alone  {piece.path}: it was changed or is not of vudissect")
+                say(f"left alone  {piece.path}: it was changed or is not of vudissect")
                 continue
             piece.path.unlink()
-            click.echo(f"removed     {piece.path}")
+            say(f"removed     {piece.path}")
             with suppress(OSError):
                 # The folder of the profile, or of the plugin, if nothing else is in it.
                 piece.path.parent.rmdir()
@@ -69,14 +69,14 @@ def uninstall() -> None:
 def path() -> None:
     """Print where everything goes."""
     for piece in _pieces():
-        click.echo(piece.path)
+        say(printable(str(piece.path)))
 
 
 @command.command()
 def generate() -> None:
     """Print the plugin, as it is made from the message table."""
     with clear_errors("wireshark"):
-        click.echo(plugin(), nl=False)
+        sys.stdout.write(plugin())
 
 
 @command.command()
@@ -91,26 +91,28 @@ def check(file: str, dialect: str, device: str | None) -> None:
     frames = fields = different = 0
     with clear_errors(file), open_capture(file) as stream:
         session = Session(told, protocol=speaks.protocol)
+        reading = Reading(file, stream)
         try:
-            for event, differences in compare(
-                tshark_frames(file, *options), session.events(until_truncated(read_capture(stream))), printable
-            ):
+            for event, differences in compare(tshark_frames(file, *options), session.events(reading), printable):
                 frames += 1
                 fields += sum(1 for _ in expected(event))
                 different += len(differences)
                 for difference in differences:
                     ours, theirs = (", ".join(map(str, values)) or "none" for values in difference[2:])
-                    click.echo(f"#{difference.frame} {difference.field}: ours {ours}, tshark's {theirs}")
+                    say(f"#{difference.frame} {difference.field}: ours {ours}, tshark's {theirs}")
         except CheckError as error:
             fail(f"{file}: {error}")
-    click.echo(f"{file}: {frames} frames, {fields} fields, {different or 'none'} different")
+    say(f"{printable(file)}: {frames} frames, {fields} fields, {different or 'none'} different")
+    reading.conclude()
     if different:
         raise SystemExit(FINDINGS)
 
 
 def _pieces() -> tuple[Piece, ...]:
     try:
-        listing = subprocess.run(["tshark", "-G", "folders"], capture_output=True, text=True, check=True).stdout
+        listing = subprocess.run(
+            ["tshark", "-G", "folders"], capture_output=True, text=True, errors="surrogateescape", check=True
+        ).stdout
     except FileNotFoundError:
         fail("tshark is not installed, and knows where Wireshark looks for plugins: apt-get install tshark")
     except subprocess.CalledProcessError as error:

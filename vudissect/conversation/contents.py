@@ -13,7 +13,7 @@ from vudissect.spec.model import Answer, Device, Layout, Message
 from vudissect.spec.payloads import ACK
 
 # What a transcript adds for its reader: the request that a reply answers, the descriptor that another replaces.
-_REMARKS = re.compile(r"\[(?:#\d+|answers)[^]]*\]|\(was [^)]*\)|->")
+_REMARKS = re.compile(r"\[(?:#\d+|answers)[^][]*\]|\(was [^()]*\)|->")
 _MARKS = {mark.name.lower(): mark for mark in Mark if mark.name}
 _NUMBERS = ("header_flags", "header_size", "cut_short")
 

@@ -30,10 +30,18 @@ SECOND = 1_000_000_000
 
 _FORWARDING = 1000
 _SNAPLEN = 1 << 24
+# What is wrong may be a whole line, and that of any length.
+_LONGEST_ERROR = 300
+# What is written by hand has less, a transcript that was composed again hardly more; it is all kept in memory.
+_MOST_RECORDS = 1_000_000
+_MOST_BYTES = 1 << 28
 
 
 class ConversationError(ValueError):
     """Something that cannot be said; the text names it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…")
 
 
 def layouts_of(row: Message, reply: bool) -> tuple[Layout, ...]:
@@ -51,6 +59,7 @@ class Conversation:
         self._header = struct_of("III", byte_order)
         self._marks = Mark.BIG_ENDIAN if byte_order == "big" else Mark(0)
         self._now = 0
+        self._bytes = 0
 
     def front_end(self, name: str | int, channel: Channel = Channel.MAIN, **options: Any) -> None:
         """The front-end says something: a request on the main channel, else a reply. Options as of `say`."""
@@ -109,6 +118,8 @@ class Conversation:
             + payload
         )
         if cut_short is not None:
+            if not 0 <= cut_short <= len(data):
+                raise ConversationError(f"a message of {len(data)} bytes is not cut short to {cut_short}")
             data, marks = data[:cut_short], marks | Mark.CUT_SHORT
         self.raw(side, data, channel, descriptors=descriptors, connection=connection, marks=marks, after=after)
 
@@ -216,6 +227,9 @@ class Conversation:
         details: Mapping[str, str | int] = NO_DETAILS,
     ) -> None:
         self._now += after
+        self._bytes += len(data)
+        if len(self.records) == _MOST_RECORDS or self._bytes > _MOST_BYTES:
+            raise ConversationError(f"a conversation has at most {_MOST_RECORDS} lines and {_MOST_BYTES} bytes")
         frame = len(self.records) + 1
         self.records.append(
             Record(

@@ -7,7 +7,7 @@ from vudissect.conversation.descriptors import eventfd, file, memfd, of_kind
 from vudissect.conversation.values import number
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 
-_DESCRIPTOR = re.compile(r"(?<!\S)(?:fd=|\+)?(?P<prefix>[a-z]+)#(?P<name>\w+)(?: \((?P<about>[^)]*)\))?")
+_DESCRIPTOR = re.compile(r"(?<!\S)(?:fd=|\+)?(?P<prefix>[a-z]+)#(?P<name>\w+)(?: \((?P<about>[^)]{0,600})\))?")
 _MEMORY = re.compile(
     r"(?:(?P<kind>memfd|file) )?(?P<name>.*?) ?(?P<size>\d+[KMGT]?)"
     r"(?: pages (?P<pages>\w+))?(?: seals (?P<seals>-?\w+))?"
@@ -68,10 +68,18 @@ def _memory(name: str, about: str) -> Descriptor:
     match = _MEMORY.fullmatch(about or _PLAIN_MEMORY)
     if match is None:
         raise ConversationError(f"memory is described as (memfd NAME SIZE), not ({about})")
-    size, page_size = number(match["size"]), number(match["pages"] or "4K")
+    size, page_size = _within(0, 64, match["size"]), _within(0, 64, match["pages"] or "4K")
     if match["kind"] == "file":
         made = file(match["name"] or f"/dev/shm/{name}", size, page_size=page_size)
     else:
-        seals = number(match["seals"] or "2")
+        seals = _within(1, 31, match["seals"] or "2")
         made = memfd(match["name"] or name, size, page_size=page_size, seals=seals)
     return made._replace(identity=f"{made.kind.label}:{name}")
+
+
+def _within(sign: int, bits: int, text: str) -> int:
+    """A number of so many bits, and with a sign or without."""
+    value = number(text)
+    if not -sign << bits <= value < 1 << bits:
+        raise ConversationError(f"{text} is too large: there is room for {bits + sign} bits")
+    return value

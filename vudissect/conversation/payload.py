@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
-from vudissect.conversation.values import choice, config_bytes, feature_numbers, number, value_of, word, zeros
+from vudissect.conversation.values import choice, config_bytes, count, feature_numbers, number, value_of, word, zeros
 from vudissect.session.connection import Connection
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.model import Channel, Device, Field, Layout, Meaning
@@ -14,7 +14,7 @@ from vudissect.spec.model import Channel, Device, Field, Layout, Meaning
 RESULT = re.compile(r"\bok\b|FAILED \((\d+)\)|\back[= ](\d+)")
 """How a result is said."""
 
-_REGION = re.compile(r"(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+))?,?")
+_REGION = re.compile(r"(?<!\w)(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+))?,?")
 _PACKED_BASE = re.compile(r"avail (\d+) wrap ([01]) used (\d+) wrap ([01])")
 _ENTRY = re.compile(r"([a-z]+)(\d+)")
 _MOST_ENTRIES = 4096
@@ -72,7 +72,7 @@ class Payload:
         return " "
 
     def _packed_base(self, match: re.Match[str]) -> str:
-        avail, avail_wrap, used, used_wrap = (int(group) for group in match.groups())
+        avail, avail_wrap, used, used_wrap = map(count, match.groups(), (15, 1, 15, 1))
         num = avail | avail_wrap << 15 | used << 16 | used_wrap << 31
         return f"{self._named(Meaning.RING_BASE)}={num}"
 
@@ -125,11 +125,12 @@ class Payload:
         array = self._layout.array
         if array is None or match is None or match[1] != array.name.removesuffix("s"):
             return None
-        if int(match[2]) >= _MOST_ENTRIES:
+        number = count(match[2], 64)
+        if number >= _MOST_ENTRIES:
             raise ConversationError(f"{text}: at most {_MOST_ENTRIES} {array.name} can be said")
         entries: list[dict[str, Any]] = self._fields.setdefault(array.name, [])
-        entries.extend({} for _ in range(int(match[2]) + 1 - len(entries)))
-        return entries[int(match[2])]
+        entries.extend({} for _ in range(number + 1 - len(entries)))
+        return entries[number]
 
     def _is_config(self, name: str) -> bool:
         """Whether this is a field of the configuration space that the message carries; `blk:` tells whose it is."""

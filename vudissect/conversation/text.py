@@ -1,12 +1,13 @@
 """The text form of a conversation: a line a message, as in a transcript. docs/conversation.md describes it."""
 
 import re
+from collections.abc import Iterable
 
 from vudissect.capture.record import RecordKind
 from vudissect.conversation.contents import Place, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
-from vudissect.conversation.values import duration
+from vudissect.conversation.values import count, duration
 from vudissect.session.session import Session
 from vudissect.spec.devices import DEVICES, device_by_name
 from vudissect.spec.dialects import DIALECTS, dialect_by_name
@@ -18,7 +19,7 @@ _LINE = re.compile(
     r"(?:\d+ +(?:(?P<seconds>\d+\.\d+) +)?)?(?:c(?P<connection>\d+) +)?(?P<arrow>F>B|B>F|---) +(?P<rest>.*)"
 )
 _MESSAGE = re.compile(r"(?:(?P<channel>backend|gpu): +)?(?:message +)?(?P<name>\w+)(?: +(?P<words>.*))?")
-_MALFORMED = re.compile(r"MALFORMED, .*: (?P<bytes>[0-9a-f ]+)")
+_MALFORMED = re.compile(r"MALFORMED, [^:]*: (?P<bytes>[0-9a-f ]+)")
 _SIDES = {"F>B": Side.FRONT_END, "B>F": Side.BACK_END}
 _CHANNELS = {channel.label: channel for channel in Channel}
 
@@ -36,10 +37,10 @@ _GAP = re.compile(r"(?P<messages>\d+) messages are missing here: (?P<reason>.*)"
 _NOTE = re.compile(r"note:? (?P<text>.*)")
 
 
-def read_conversation(text: str) -> Conversation:
-    """The conversation that a text tells; `ConversationError` says in which line it is not understood, and why."""
+def read_conversation(text: str | Iterable[str]) -> Conversation:
+    """The conversation in a text or in its lines; `ConversationError` says which line is not understood, and why."""
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.splitlines() if isinstance(text, str) else text, 1):
         try:
             reader.read(line.strip())
         except ConversationError as error:
@@ -72,7 +73,7 @@ class _Reader:
         else:
             after = self._after(match["seconds"])
             said = len(self.conversation.records)
-            connection = int(match["connection"] or 1)
+            connection = count(match["connection"] or "1", 32)
             if match["arrow"] == "---":
                 self._note(match["rest"], connection, after)
             else:
@@ -126,7 +127,7 @@ class _Reader:
         if whole is not None or match["name"] == "bytes":
             self._say_bytes(side, channel, whole["bytes"] if whole else words, connection, after)
             return
-        name = int(match["name"]) if match["name"].isdecimal() else match["name"]
+        name = count(match["name"], 32) if match["name"].isdecimal() else match["name"]
         row = self.conversation.row(name, channel)
         state = self._session.connections.get(connection)
         device = self._device or (state.guess.device if state is not None else None)
@@ -145,17 +146,19 @@ class _Reader:
     def _note(self, text: str, connection: int, after: int) -> None:
         say = self.conversation
         if match := _OPENED.fullmatch(text):
-            pids = {f"{side}_pid": int(match[group]) for side, group in _PIDS if match[group]}
-            say.open(match["front"], match["back"], int(match["number"] or connection), after, **pids)
+            pids = {f"{side}_pid": count(match[group], 32) for side, group in _PIDS if match[group]}
+            number = count(match["number"], 32) if match["number"] else connection
+            say.open(match["front"], match["back"], number, after, **pids)
         elif match := _CLOSED.fullmatch(text):
-            say.close(match["by"], match["how"] or "eof", int(match["number"] or connection), after)
+            number = count(match["number"], 32) if match["number"] else connection
+            say.close(match["by"], match["how"] or "eof", number, after)
         elif match := _CHANNEL_OPENED.fullmatch(text):
             say.event(RecordKind.CHANNEL_OPENED, _CHANNELS[match["channel"]], connection, after)
         elif match := _CHANNEL_CLOSED.fullmatch(text):
             channel = _CHANNELS[match["channel"]]
             say.event(RecordKind.CHANNEL_CLOSED, channel, connection, after, by=match["by"], how=match["how"] or "eof")
         elif match := _GAP.fullmatch(text):
-            missing = int(match["messages"])
+            missing = count(match["messages"], 64)
             say.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
         elif match := _NOTE.fullmatch(text):
             say.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])

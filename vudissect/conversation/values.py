@@ -17,8 +17,9 @@ MOST_BYTES = 1 << 24
 
 _LONGEST = 10**16
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_NUMBER = re.compile(r"(-?\d+|0x[0-9a-f]+)([KMGT]?)", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s)")
+_NUMBER = re.compile(r"(-?\d{1,40}|0x[0-9a-f]{1,40})([KMGT]?)", re.IGNORECASE | re.ASCII)
+_COUNT = re.compile(r"\d{1,20}", re.ASCII)
+_DURATION = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)(ns|us|ms|s)", re.ASCII)
 _BIT = re.compile(r"bit(\d|[1-5]\d|6[0-3])")
 _PLACE = re.compile(r"region(\d+)\+(\S+)")
 _TEXTS = frozenset({Meaning.MAC, Meaning.UUID, Meaning.TEXT, Meaning.BYTES, Meaning.CONFIG, Meaning.SECRET})
@@ -32,6 +33,13 @@ def number(text: str) -> int:
         raise ConversationError(f"{text!r} is no number")
     digits, unit = match.groups()
     return int(digits, 0 if digits[:2].lower() == "0x" else 10) << _UNITS[unit.upper()]
+
+
+def count(text: str, bits: int) -> int:
+    """Digits as a number of so many bits."""
+    if _COUNT.fullmatch(text) is None or int(text) >> bits:
+        raise ConversationError(f"{text!r} is too large: there is room for {bits} bits")
+    return int(text)
 
 
 def duration(text: str) -> int | None:
@@ -81,7 +89,7 @@ def address(text: str, field: Field, connection: Connection | None) -> int:
     """`region0+0x1000`, in the address space of the field."""
     match = _PLACE.fullmatch(text)
     regions = connection.memory.regions if connection is not None else ()
-    region = next((region for region in regions if match and region.number == int(match[1])), None)
+    region = next((region for region in regions if match and region.number == count(match[1], 32)), None)
     if match is None or region is None:
         raise ConversationError(f"{field.name}: no place {text!r}, {len(regions)} memory regions are known")
     guest = field.meaning is Meaning.RING_ADDRESS and connection is not None and _by_guest_address(connection)
@@ -114,7 +122,11 @@ def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
     fields = {
         field.name: value_of(field, values[field.name], None, device) for field in layout.fields if field.name in values
     }
-    return layout_codec(layout, "little").encode(from_fields(layout, fields))[:size].ljust(len(zeros(size)), b"\0")
+    try:
+        contents = layout_codec(layout, "little").encode(from_fields(layout, fields))
+    except ValueError as error:
+        raise ConversationError(str(error)) from None
+    return contents[:size].ljust(len(zeros(size)), b"\0")
 
 
 def _hint(name: str) -> str:

@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 from vudissect.capture.record import Record
 from vudissect.compare.outcome import Allowed, Difference, Outcome, Trouble, Value
 from vudissect.render.features import offered_text
+from vudissect.render.junit import junit_bytes
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
-from vudissect.render.units import duration_text, hex_text, printable
+from vudissect.render.units import duration_text, hex_text, printable, unicode
 from vudissect.render.values import config_fields
 from vudissect.session.session import Session
 from vudissect.spec.devices import feature_names
@@ -40,10 +41,10 @@ def report(outcome: Outcome, file: str, style: Style) -> Iterator[str]:
     if outcome.unplayed:
         yield f"unplayed {_frames(outcome.unplayed)}"
     for remark in outcome.remarks:
-        yield f"note {remark}"
+        yield f"note {printable(remark)}"
     if outcome.lag:
         yield f"note fell behind real time by up to {duration_text(int(outcome.lag * 1e9))}"
-    yield f"{file} as {outcome.side.label}: {_summary(outcome)}"
+    yield f"{printable(file)} as {outcome.side.label}: {_summary(outcome)}"
 
 
 def _summary(outcome: Outcome) -> str:
@@ -197,7 +198,7 @@ def outcome_json(outcome: Outcome, file: str) -> str:
     """One JSON object; keys are stable."""
     return json.dumps(
         {
-            "file": file,
+            "file": unicode(file),
             "as": outcome.side.label,
             "ok": outcome.ok,
             "sent": outcome.sent,
@@ -243,18 +244,20 @@ def _plain(value: Value) -> int | str | None:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def junit(outcome: Outcome, file: str) -> bytes:
-    """A JUnit report: one test case, which failed where something was different."""
+def junit(outcome: Outcome, file: str, complaints: Sequence[str] = ()) -> bytes:
+    """A JUnit report: one test case, which failed where something was different or the capture was not whole."""
     root = ElementTree.Element("testsuites", name="vudissect replay")
     suite = ElementTree.SubElement(root, "testsuite", name=file, tests="1", time=f"{outcome.seconds:.6f}")
     case = ElementTree.SubElement(
         suite, "testcase", classname=file, name=f"as {outcome.side.label}", time=f"{outcome.seconds:.6f}"
     )
-    suite.set("failures", "0" if outcome.ok else "1")
+    passed = outcome.ok and not complaints
+    suite.set("failures", "0" if passed else "1")
     text = "\n".join(report(outcome, file, Style(False)))
-    if outcome.ok:
+    if passed:
         ElementTree.SubElement(case, "system-out").text = text
     else:
-        message = difference_text(outcome.differences[0]) if outcome.differences else "not all of it was played"
+        differences = map(difference_text, outcome.differences)
+        message = next(differences, None) or next(iter(complaints), "not all of it was played")
         ElementTree.SubElement(case, "failure", message=message).text = text
-    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+    return junit_bytes(root)

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @lru_cache(maxsize=1024)
@@ -41,3 +41,8 @@ def hex_text(data: bytes, most: int) -> str:
 def printable(text: str) -> str:
     """Text from outside, with everything that could drive a terminal shown as an escape."""
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
+def unicode(text: str) -> str:
+    """Text from outside, such as the name of a file, with what is no Unicode shown as an escape: all else as it is."""
+    return text.encode(errors="backslashreplace").decode()

@@ -14,7 +14,7 @@ from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
 
 _MOST_DESCRIPTORS = 253
 # Beyond the pixels of any screen: a header that claims more is garbage, and not worth the memory.
-_MOST_PAYLOAD = 1 << 28
+MOST_PAYLOAD = 1 << 28
 _CHUNK = 1 << 20
 
 _SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
@@ -81,7 +81,7 @@ class SocketLine:
         """See `Line`."""
         header = self._read(HEADER_SIZE, deadline, Parcel(b""))
         (size,) = _SIZES[order](header.data)
-        if size > _MOST_PAYLOAD:
+        if size > MOST_PAYLOAD:
             raise LineError(Trouble.OTHER, f"the other side announced {size} bytes of payload", header.data)
         return self._read(HEADER_SIZE + size, deadline, header) if size else header
 

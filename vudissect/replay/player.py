@@ -16,7 +16,7 @@ from vudissect.host.inspect import inspect
 from vudissect.host.peer import this_process
 from vudissect.replay.channels import Channels
 from vudissect.replay.keys import Keys
-from vudissect.replay.line import Line, LineError, Parcel
+from vudissect.replay.line import MOST_PAYLOAD, Line, LineError, Parcel
 from vudissect.replay.meeting import Meeting
 from vudissect.replay.resume import Resume
 from vudissect.replay.rings import lay
@@ -190,6 +190,9 @@ class Player:
         record = event.record
         line = self._line(event)
         self._pace(record)
+        if record.length > MOST_PAYLOAD:
+            self._differs(event, Trouble.UNREACHED, _name(event), f"{record.length} bytes are too long to be sent")
+            raise _EndError
         try:
             fds = tuple(self._stock.give(described) for described in record.descriptors)
         except OSError as error:

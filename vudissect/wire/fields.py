@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from vudissect.spec.model import Field, Layout, Meaning
+from vudissect.spec.model import BitField, Field, Layout, Meaning
 from vudissect.wire.layout import Values
 
 Fields = dict[str, Any]
@@ -81,10 +81,20 @@ def from_fields(layout: Layout, fields: Mapping[str, Any]) -> Values:
 
 def _read(field: Field, given: dict[str, Any]) -> Any:
     if field.parts and field.name not in given:
-        return sum((int(given.pop(part.name, 0)) << part.low) & part.mask for part in field.parts)
+        return sum(_read_part(part, given) for part in field.parts)
     if field.code.endswith("s"):
-        return _read_bytes(field.meaning, given.pop(field.name, b""))
+        contents = _read_bytes(field.meaning, given.pop(field.name, b""))
+        if len(contents) > field.size:
+            raise ValueError(f"{field.name} has {field.size} bytes, not {len(contents)}")
+        return contents
     return given.pop(field.name, 0)
+
+
+def _read_part(part: BitField, given: dict[str, Any]) -> int:
+    number = int(given.pop(part.name, 0))
+    if number < 0 or number >> part.width:
+        raise ValueError(f"{part.name} has {part.width} bits, too few for {number}")
+    return number << part.low
 
 
 def _read_bytes(meaning: Meaning, value: Any) -> bytes:

@@ -1,0 +1,21 @@
+"""The lines of a text that the user gives, one at a time: a file of any size takes no more memory than one line."""
+
+from collections.abc import Iterator
+
+from vudissect.cli.errors import fail
+
+_MOST_BYTES = 1 << 20
+
+
+def lines_of(file: str, errors: str = "strict") -> Iterator[str]:
+    """The lines of a file, `-` for standard input; exit 2 where it is not a text. `errors` is what `decode` takes."""
+    with open(0 if file == "-" else file, "rb", closefd=file != "-") as stream:
+        number = 0
+        while line := stream.readline(_MOST_BYTES + 1):
+            number += 1
+            if len(line) > _MOST_BYTES:
+                fail(f"{file}: line {number} is longer than {_MOST_BYTES} bytes: give a text")
+            try:
+                yield line.decode("utf-8", errors)
+            except UnicodeDecodeError:
+                fail(f"{file}: line {number} is not UTF-8: give a text")

@@ -1,0 +1,69 @@
+"""Standard output, to which every text can be written, and whose failures are not mistaken for those of the input."""
+
+import io
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_STDOUT = 1
+
+
+class OutputError(Exception):
+    """Standard output cannot be written; no `OSError`, as those are about files that a command reads or writes."""
+
+
+class ReaderLeftError(OutputError):
+    """Whoever read standard output has closed it, as `head` does."""
+
+
+class _Descriptor(io.FileIO):
+    """Standard output without a buffer; after a failure it discards what is left in the buffers above it."""
+
+    def __init__(self) -> None:
+        super().__init__(_STDOUT, "wb", closefd=False)
+        self._broken = False
+
+    def write(self, data: Any, /) -> int:
+        if self._broken:
+            return len(data)
+        try:
+            # None: not now, as somebody has made the other end non-blocking.
+            while (written := super().write(data)) is None:
+                select.select([], [_STDOUT], [])
+        except BrokenPipeError:
+            self._broken = True
+            raise ReaderLeftError from None
+        except OSError as error:
+            self._broken = True
+            raise OutputError(f"standard output: {error.strerror}") from None
+        return written
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Let `sys.stdout` escape what its encoding lacks, and raise `OutputError` where it cannot be written.
+
+    A stream that somebody else has put in its place stays.
+    """
+    before = sys.stdout
+    is_ours = sys.__stdout__ is None or before is sys.__stdout__
+    if is_ours and isinstance(before, io.TextIOWrapper) and before.fileno() == _STDOUT:
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Descriptor()),
+            encoding=before.encoding,
+            errors="backslashreplace",
+            line_buffering=before.line_buffering,
+            write_through=before.write_through,
+        )
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    # Not `click.echo`, which takes ASCII for a mistake of the user's and writes UTF-8.
+    sys.stdout.write(f"{text}\n")
