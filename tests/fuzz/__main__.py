@@ -57,7 +57,7 @@ def _results(first: int, count: int, jobs: int) -> Iterator[Result]:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    os.nice(10)
+    os.nice(5)
 
 
 def _some(start: int, end: int) -> list[Result]:

@@ -24,8 +24,8 @@ from tests.fuzz.captures import (
 from vudissect.conversation.text import read_conversation
 
 ROOT = Path(__file__).parents[2]
-_MOST_PACKETS = 50
-_MOST_TEXT_LINES = 80
+_MOST_PACKETS = 24
+_MOST_TEXT_LINES = 40
 _NUMBERS = (
     0,
     1,

@@ -12,11 +12,15 @@ CANNOT = 2
 FINDINGS = 1
 INTERRUPTED = 130
 
+# An argument may be any text of any length.
+_LONGEST = 1000
+
 
 def warn(text: str) -> None:
     """One line on standard error, whatever is in the text; nothing where nobody can read it."""
+    shown = printable(text)
     with suppress(OSError):
-        print(f"{sys.argv[0].rpartition('/')[2]}: {printable(text)}", file=sys.stderr)
+        print(f"{sys.argv[0].rpartition('/')[2]}: {shown[:_LONGEST]}{'…' * (len(shown) > _LONGEST)}", file=sys.stderr)
 
 
 def fail(text: str) -> NoReturn:
@@ -35,4 +39,4 @@ def clear_errors(name: str) -> Iterator[None]:
     except CaptureError as error:
         fail(f"{name}: {error}")
     except OSError as error:
-        fail(f"{error.filename or name}: {error.strerror or error}")
+        fail(f"{error.filename or name or repr(name)}: {error.strerror or error}")

@@ -9,6 +9,7 @@ import click
 
 from vudissect import __version__
 from vudissect.cli.errors import fail
+from vudissect.cli.numbers import SECONDS
 from vudissect.cli.program import Program
 from vudissect.wireshark.extcap import INTERFACE, LAUNCHER, form, interfaces, link_types
 
@@ -30,7 +31,7 @@ _ROLES = click.Choice(["listen", "connect"])
 @click.option("--back-end", metavar="ADDRESS", help="Where the back-end is.")
 @click.option("--back-end-role", type=_ROLES, default="connect", help="Wait for it, or call it.")
 @click.option("--once", is_flag=True, help="End after the first connection.")
-@click.option("--wait", metavar="SECONDS", type=click.FloatRange(0), default=30.0)
+@click.option("--wait", metavar="SECONDS", type=SECONDS, default=30.0)
 @click.option("--snaplen", metavar="BYTES", type=click.IntRange(12), default=65536)
 @click.option("--no-interpose", is_flag=True, help="Leave the back-end and GPU channels alone.")
 @click.option("--byte-order", type=click.Choice(["auto", "little", "big"]), default="auto")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.cli.errors import fail
+from vudissect.cli.errors import clear_errors, fail
 
 _MOST_BYTES = 1 << 20
 
@@ -19,3 +19,12 @@ def lines_of(file: str, errors: str = "strict") -> Iterator[str]:
                 yield line.decode("utf-8", errors)
             except UnicodeDecodeError:
                 fail(f"{file}: line {number} is not UTF-8: give a text")
+
+
+def text_of(file: str) -> str:
+    """A short text as a whole, with what is not UTF-8 replaced; exit 2 where it cannot be read or is not short."""
+    with clear_errors(file), open(file, "rb") as stream:
+        text = stream.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        fail(f"{file}: longer than {_MOST_BYTES} bytes")
+    return text.decode("utf-8", "replace")

@@ -10,6 +10,8 @@ import click
 
 from vudissect.capture.files import open_capture
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
+from vudissect.cli.lines import text_of
+from vudissect.cli.numbers import LONGEST, Finite
 from vudissect.cli.output import ReaderLeftError, say
 from vudissect.cli.reading import Reading
 from vudissect.compare.outcome import Outcome, Trouble
@@ -26,6 +28,7 @@ from vudissect.spec.model import Side
 
 _MOST_OBSTACLES = 10
 _STDOUT, _STDERR = 1, 2
+_SLOWEST = 0.001
 
 
 @click.command("replay")
@@ -42,14 +45,14 @@ _STDOUT, _STDERR = 1, 2
 @click.option(
     "--speed",
     metavar="FACTOR",
-    type=click.FloatRange(0),
+    type=Finite(0, 1000),
     default=0.0,
     help="0, the default: as fast as answers come; 1: in real time; 2: twice as fast.",
 )
 @click.option(
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(0.001),
+    type=Finite(0.001, LONGEST),
     default=10.0,
     show_default=True,
     help="How long to wait for each message, and for the peer to be there.",
@@ -90,6 +93,8 @@ def command(
     if bool(connect) == bool(listen):
         fail("say where the live peer is: --connect ADDRESS or --listen ADDRESS")
     played = Side.FRONT_END if side == Side.FRONT_END.label else Side.BACK_END
+    if 0 < speed < _SLOWEST:
+        fail(f"--speed {speed}: give 0, or at least {_SLOWEST}")
     raise_descriptor_limit()
     # The listening socket is removed then, as at any other end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -125,9 +130,7 @@ def _policy(file: str | None, allow: tuple[str, ...]) -> Policy:
     overrides: list[Override] = []
     try:
         if file is not None:
-            with clear_errors(file):
-                text = Path(file).read_text(errors="replace")
-            overrides += overrides_of_file(text, file)
+            overrides += overrides_of_file(text_of(file), file)
         overrides += [override(name, IGNORED) for name in allow]
     except PolicyError as error:
         fail(str(error))

@@ -6,6 +6,7 @@ import click
 
 from vudissect import __version__
 from vudissect.cli.errors import fail
+from vudissect.cli.numbers import SECONDS
 from vudissect.cli.program import Program
 
 
@@ -21,7 +22,7 @@ from vudissect.cli.program import Program
 @click.option(
     "--wait",
     metavar="SECONDS",
-    type=click.FloatRange(0),
+    type=SECONDS,
     default=30.0,
     show_default=True,
     help="How long to wait for a side that is called.",

@@ -28,6 +28,9 @@ _OF_ANY_MESSAGE = frozenset(
     {VERSION, REPLY, NEED_REPLY, RESERVED, PAYLOAD_SIZE, FDS, FD_KIND, FD_SIZE, FD_PAGE_SIZE, FD_SEALS, FD_IDENTITY}
 )
 
+# Of what is not understood, how much is shown.
+_LONGEST = 80
+
 # Stands for a message where the end of a connection or channel is meant.
 CONNECTION = "connection"
 CLOSE = "close"
@@ -135,8 +138,8 @@ def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"{name}: no TOML: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"{name}: not TOML: {error}") from None
     rules = content.get("policy")
     if not isinstance(rules, Mapping) or len(content) != 1:
         raise PolicyError(f'{name}: say [policy], and below it lines like "MESSAGE.FIELD" = "ignored"')
@@ -189,14 +192,24 @@ def field_names(layout: Layout, prefix: str = "") -> Iterable[str]:
         yield prefix + layout.tail.field.name
 
 
-_MASK = re.compile(r"mask (0x[0-9a-fA-F]+|\d+)")
+_MASK = re.compile(r"mask (?:0x([0-9a-fA-F]{1,16})|(\d{1,20}))", re.ASCII)
 
 
 def _rule(name: str, value: object) -> Rule:
     if isinstance(value, str):
         if match := _MASK.fullmatch(value):
-            return Rule(How.MASKED, int(match[1], 0))
+            return Rule(How.MASKED, int(match[1], 16) if match[1] else int(match[2]))
         for how in How:
             if value == how.value and how is not How.MASKED:
                 return Rule(how)
-    raise PolicyError(f'{name!r}: {value!r} is no rule; there are exact, ignored, related, "may add", "mask 0xff"')
+    raise PolicyError(
+        f'{name!r}: {_short(value)} is not a rule; there are exact, ignored, related, "may add", "mask 0xff" (64 bits)'
+    )
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits
+        return "a number"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 # sun_path of Linux, with its final NUL for paths and its leading one for abstract names.
 _LONGEST_NAME = 107
+_LARGEST_FD = 0x7FFF_FFFF
+_MOST_DIGITS = 10
 
 
 class AddressError(ValueError):
@@ -41,8 +43,8 @@ def parse_address(role: Role, text: str) -> Address:
     """`PATH`, `@ABSTRACT` or `fd:NUMBER`; raises `AddressError`."""
     if text.startswith("fd:"):
         number = text.removeprefix("fd:")
-        if not (number.isascii() and number.isdecimal()):
-            raise AddressError(f"{text!r}: after fd: stands the number of an open descriptor, as in fd:3")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS and int(number) <= _LARGEST_FD):
+            raise AddressError(f"{text!r}: after fd: comes the number of an open descriptor, as in fd:3")
         return Address(role, fd=int(number))
     if not text or text == "@":
         raise AddressError(f"{text!r} names no socket: give a path, @NAME for an abstract socket, or fd:NUMBER")

@@ -21,6 +21,7 @@ from vudissect.host.descriptor import Descriptor, DescriptorKind
 _F_ADD_SEALS = 1033
 _F_SEAL_SEAL = 1
 _MFD_HUGE_SHIFT = 26
+_LONGEST_NAME = 249
 
 # Linux's userfaultfd.h, and the number of the system call where it is not that of the generic table.
 _UFFDIO_API = 0xC018AA3F
@@ -58,17 +59,19 @@ def make(described: Descriptor) -> Made:
 
 
 def _memfd(described: Descriptor) -> Made:
-    name = described.name.removeprefix("/memfd:").removesuffix(" (deleted)")
+    name = described.name.removeprefix("/memfd:").removesuffix(" (deleted)").replace("\0", "")
     # Without the flag that allows seals, the one seal is that there can be no others.
     sealable = described.seals != _F_SEAL_SEAL
     flags = os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if sealable else 0)
     remark = ""
     if described.page_size > PAGESIZE:
-        if _huge_pages_free(described.page_size) * described.page_size >= described.size:
+        free = _huge_pages_free(described.page_size)
+        if free and free * described.page_size >= described.size:
             flags |= os.MFD_HUGETLB | (described.page_size.bit_length() - 1) << _MFD_HUGE_SHIFT
         else:
             remark = f"memory in pages of {described.page_size} bytes is made of ordinary pages: not enough are free"
-    fd = os.memfd_create(name or "memory", flags)
+    short = name.encode(errors="backslashreplace")[:_LONGEST_NAME].decode(errors="ignore")
+    fd = os.memfd_create(short or "memory", flags)
     try:
         os.truncate(fd, described.size)
         if sealable and described.seals > 0:

@@ -40,7 +40,13 @@ def hex_text(data: bytes, most: int) -> str:
 
 def printable(text: str) -> str:
     """Text from outside, with everything that could drive a terminal shown as an escape."""
-    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    # A byte that is not UTF-8 is a surrogate in Python's text.
+    byte = match.group().encode("utf-8", "surrogateescape") if "\udc80" <= match.group() <= "\udcff" else b""
+    return f"\\x{byte.hex()}" if byte else match.group().encode("unicode_escape").decode()
 
 
 def unicode(text: str) -> str:

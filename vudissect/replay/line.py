@@ -16,6 +16,8 @@ _MOST_DESCRIPTORS = 253
 # Beyond the pixels of any screen: a header that claims more is garbage, and not worth the memory.
 MOST_PAYLOAD = 1 << 28
 _CHUNK = 1 << 20
+# What the system call can be told (s).
+_LONGEST_WAIT = 1_000_000
 
 _SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
 
@@ -126,7 +128,7 @@ class SocketLine:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.socket.settimeout(left)
+        self.socket.settimeout(min(left, _LONGEST_WAIT))
 
     @staticmethod
     def _partly(what: str, data: bytearray, size: int) -> str:

@@ -13,6 +13,8 @@ from vudissect.host.endpoint import Listener, dial
 from vudissect.replay.line import Answer, Line, LineError, MemoryLine, Parcel, SocketLine
 
 _TRY_EVERY = 0.005
+# What the system call can be told (s); then it is called once more.
+_LONGEST_WAIT = 1_000_000
 
 
 class Meeting(Protocol):
@@ -68,7 +70,10 @@ class Waiting:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LineError(Trouble.UNREACHED, f"nobody connected to {self._address}")
-            select.select([self._listener.socket], [], [], left)
+            # Not `select`, which knows 1024 descriptors.
+            waiting = select.poll()
+            waiting.register(self._listener.socket, select.POLLIN)
+            waiting.poll(min(left, _LONGEST_WAIT) * 1000)
         return SocketLine(connected)
 
 

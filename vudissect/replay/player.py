@@ -33,6 +33,9 @@ from vudissect.wire.header import ByteOrder
 # How long one who has left waits for the other side to leave, too, and to say what it still had to say (s).
 _FAREWELL: Final = 1.0
 
+# What the system call can be told (s); the times of a recording may be anything.
+_LONGEST_PAUSE: Final = 1_000_000
+
 _NO_MARKS: Final = Mark(0)
 _RING_EFFECTS: Final = frozenset({Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK})
 
@@ -316,7 +319,7 @@ class Player:
             due = self._start + (record.received - self._first) / 1e9 / self._options.speed
             late = time.monotonic() - due
             if late < 0:
-                time.sleep(-late)
+                time.sleep(min(-late, _LONGEST_PAUSE))
             else:
                 self._outcome.lag = max(self._outcome.lag, late)
 

@@ -4,6 +4,7 @@ Source: virtio specification, "Split Virtqueues". A packed ring of zeros is an e
 counters, and so is the flag word of a split ring.
 """
 
+import errno
 import os
 from collections.abc import Callable
 from struct import Struct
@@ -13,6 +14,8 @@ from vudissect.session.rings import Ring
 from vudissect.spec.features import VIRTIO_FEATURES
 
 _PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
+# Of a file.
+_LARGEST_OFFSET = (1 << 63) - 1
 _FLAGS_AND_INDEX = Struct("<HH")
 
 
@@ -28,4 +31,7 @@ def lay(ring: Ring, connection: Connection, file_of: Callable[[str], int | None]
         place = connection.ring_address(address)
         file = file_of(place.region.descriptor) if place is not None else None
         if place is not None and file is not None:
-            os.pwrite(file, index, place.region.mmap_offset + place.offset)
+            offset = place.region.mmap_offset + place.offset
+            if offset >= _LARGEST_OFFSET:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            os.pwrite(file, index, offset)

@@ -2,10 +2,12 @@
 
 import os
 import select
+from contextlib import suppress
 from fcntl import F_GETFL, fcntl
 from threading import Event, Thread
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.host.inspect import inspect
 from vudissect.host.make import make
 
 _DRAIN = 1 << 16
@@ -41,7 +43,7 @@ class Stock:
 
     def keep(self, described: Descriptor | None, fd: int) -> None:
         """A descriptor has come, for this one of the recording (None: for none of them)."""
-        if described is not None and described.kind is DescriptorKind.PIPE:
+        if described is not None and described.kind is DescriptorKind.PIPE and inspect(fd).kind is DescriptorKind.PIPE:
             self._use_pipe(os.dup(fd))
         self._hold(described, fd)
 
@@ -77,7 +79,8 @@ class Stock:
     def _drain(self, end: int) -> None:
         poll = select.poll()
         poll.register(end, select.POLLIN)
-        while not self._closing.is_set():
-            if poll.poll(_LOOK_UP_EVERY) and not os.read(end, _DRAIN):
-                break
+        with suppress(OSError):  # a descriptor may be good for nothing but being passed
+            while not self._closing.is_set():
+                if poll.poll(_LOOK_UP_EVERY) and not os.read(end, _DRAIN):
+                    break
         os.close(end)

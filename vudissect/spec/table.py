@@ -16,6 +16,9 @@ _PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHO
 
 _HEADER = HeaderRules()
 
+# Of a message number: 32 bits, and room for zeros.
+_MOST_DIGITS = 20
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -41,6 +44,8 @@ class Protocol:
     def find(self, text: str) -> tuple[Message, ...]:
         """Rows with this number, or whose name or old name matches; case, prefix and `*` as people type them."""
         if text.isdecimal():
+            if len(text) > _MOST_DIGITS:
+                return ()
             return tuple(message for message in self.messages if message.id == int(text))
         pattern = plain_name(text)
         return tuple(

@@ -9,6 +9,9 @@ from typing import Any
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.spec.model import Side
 
+# Seconds, eleven days.
+_LONGEST = 1_000_000
+
 _SIDES = {side.label: side for side in (Side.FRONT_END, Side.BACK_END)}
 
 
@@ -50,7 +53,7 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and value > 0
+    return isinstance(value, int | float) and 0 < value <= _LONGEST
 
 
 def _is_frame(value: object) -> bool:
