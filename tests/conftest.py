@@ -7,6 +7,9 @@ from hypothesis import settings
 
 pytest_plugins = ["pytester"]
 
+# A fault of ours fails the test with its traceback, also in the commands that a test starts.
+os.environ["VUDISSECT_TRACEBACK"] = "1"
+
 # No deadline: a busy machine is no failure. No database: a run depends on nothing but the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")

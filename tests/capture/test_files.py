@@ -73,6 +73,11 @@ def test_a_path_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         open_capture(str(tmp_path / "missing"))
 
 
+def test_a_path_that_no_file_has_is_an_os_error_too() -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        open_capture("a\0b")
+
+
 def test_an_empty_file_is_no_capture(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="empty"):
         opened(saved(tmp_path, b""))
@@ -134,6 +139,24 @@ def test_a_pipe_gives_each_record_as_it_comes() -> None:
         os.close(writable)
 
         assert list(records) == []
+
+
+def test_a_followed_file_that_is_not_there_leaves_nothing_behind() -> None:
+    program = "from vudissect.capture.files import FollowedFile\nFollowedFile('/nowhere')"
+
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert done.stderr.splitlines()[-1].startswith("FileNotFoundError")
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_what_was_opened_is_closed(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    stream = open_capture(saved(tmp_path, compress(CAPTURE)))
+    stream.close()
+
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.timeout(10)

@@ -194,13 +194,16 @@ def test_nobody_who_comes_is_an_error_within_the_timeout(capture: Path, tmp_path
     [
         ((), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
         (("--connect", "a", "--listen", "b"), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
-        (("--connect", "fd:x"), "'fd:x': after fd: stands the number of an open descriptor, as in fd:3"),
+        (("--connect", "fd:x"), "'fd:x': after fd: comes the number of an open descriptor, as in fd:3"),
         (
             ("--connect", "a", "--allow", "GET_FEATURES"),
             "'GET_FEATURES': say MESSAGE.FIELD, a message and a field",
         ),
         (("--connect", "a", "--policy", "/nowhere"), "/nowhere: No such file or directory"),
         (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),
+        (("--connect", "a", "-w", "/dev/full", "--timeout", "0.01"), "/dev/full: No space left on device"),
+        (("--connect", "a", "--policy", "/dev/zero"), "/dev/zero: longer than 1048576 bytes"),
+        (("--connect", "a", "--speed", "1e-300"), "--speed 1e-300: give 0, or at least 0.001"),
     ],
 )
 def test_what_makes_no_sense_is_refused(capture: Path, arguments: tuple[str, ...], says: str) -> None:

@@ -11,6 +11,7 @@ def test_a_file_gives_a_rule_for_each_field() -> None:
     "GET_FEATURES.features" = "may add"
     "GET_CONFIG.contents" = "ignored"
     "GET_PROTOCOL_FEATURES.features" = "mask 0x2b"
+    "GET_STATUS.status" = "mask 010"
     "SET_VRING_ADDR.*" = "exact"
     SET_MEM_TABLE.regions.user_addr = "related"
     """
@@ -21,6 +22,7 @@ def test_a_file_gives_a_rule_for_each_field() -> None:
         "GET_FEATURES.features": Rule(How.ADDED),
         "GET_CONFIG.contents": Rule(How.IGNORED),
         "GET_PROTOCOL_FEATURES.features": Rule(How.MASKED, 0x2B),
+        "GET_STATUS.status": Rule(How.MASKED, 10),
         "SET_VRING_ADDR.*": EXACT,
         "SET_MEM_TABLE.regions.user_addr": Rule(How.RELATED),
     }
@@ -61,13 +63,18 @@ def test_a_field_that_is_not_there_is_refused_with_those_that_are(path: str, say
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("policy", "policy.toml: no TOML"),
+        ("policy", "policy.toml: not TOML"),
         ("", r"policy.toml: say \[policy\]"),
         ("[rules]", r"policy.toml: say \[policy\]"),
         ("[policy]\n[more]", r"policy.toml: say \[policy\]"),
-        ('[policy]\n"GET_CONFIG.contents" = "what it likes"', "'what it likes' is no rule"),
-        ('[policy]\n"GET_CONFIG.contents" = 1', "1 is no rule"),
-        ('[policy]\n"GET_CONFIG.contents" = "mask"', "'mask' is no rule"),
+        ('[policy]\n"GET_CONFIG.contents" = "what it likes"', "'what it likes' is not a rule"),
+        ('[policy]\n"GET_CONFIG.contents" = 1', "1 is not a rule"),
+        ('[policy]\n"GET_CONFIG.contents" = "mask"', "'mask' is not a rule"),
+        (f'[policy]\n"GET_CONFIG.contents" = "mask {"9" * 5000}"', "is not a rule.*64 bits"),
+        ('[policy]\n"GET_CONFIG.contents" = "mask 0x1ffffffffffffffff"', "is not a rule.*64 bits"),
+        (f'[policy]\n"GET_CONFIG.contents" = 0x{"f" * 5000}', "a number is not a rule"),
+        (f'[policy]\n"GET_CONFIG.contents" = {"9" * 5000}', "policy.toml: not TOML"),
+        ("a = " + "[" * 100_000, "policy.toml: not TOML"),
         ('[policy]\nGET_CONFIG = "ignored"', "say MESSAGE.FIELD"),
     ],
 )

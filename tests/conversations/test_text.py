@@ -253,7 +253,37 @@ class TestRefusals:
             ("F>B SET_VRING_NUM num=many", "'many' is no number"),
             ("F>B SET_VRING_ENABLE ring 0 num=maybe", "num is one of disable, enable"),
             ("F>B SET_VRING_NUM ring 0 num", "'' is no number"),
-            ("F>B SET_VRING_NUM num=0x100000000", "SET_VRING_NUM: vring state"),
+            ("F>B SET_VRING_NUM num=0x100000000", "SET_VRING_NUM: vring state: num has 4 bytes"),
+            ("F>B SET_VRING_NUM num=" + "9" * 5000, "is no number"),
+            ("F>B SET_VRING_NUM num=0x" + "f" * 5000, "is no number"),
+            ("F>B SET_VRING_NUM num=99999999999T", "SET_VRING_NUM: vring state: num has 4 bytes"),
+            ("F>B SET_VRING_KICK ring 256", "index has 8 bits, too few for 256"),
+            ("F>B SET_VRING_KICK ring -1", "index has 8 bits, too few for -1"),
+            ("B>F SET_OWNER -> FAILED (99999999999999999999)", "SET_OWNER: "),
+            (
+                "B>F GET_VRING_BASE -> avail 32768 wrap 0 used 0 wrap 0",
+                "'32768' is too large: there is room for 15 bits",
+            ),
+            (
+                "F>B SET_CONFIG blk: capacity 99999999999999999999",
+                "capacity has 8 bytes, into which 99999999999999999999 does not fit",
+            ),
+            ("F>B SEND_RARP mac=00:11:22:33:44:55:66", "mac has 6 bytes, not 7"),
+            ("F>B message 4294967296 payload=", "'4294967296' is too large"),
+            ("F>B message " + "9" * 5000 + " payload=", "is too large"),
+            ("c4294967296 F>B SET_OWNER", "'4294967296' is too large"),
+            ("--- connection 4294967296: front-end a, back-end b", "'4294967296' is too large"),
+            ("--- connection 1: front-end a (pid " + "9" * 5000 + "), back-end b", "is too large"),
+            ("--- " + "9" * 5000 + " messages are missing here: x", "is too large"),
+            ("B>F GET_SHMEM_CONFIG -> size" + "9" * 5000 + " size 1", "is too large"),
+            ("F>B SET_VRING_ADDR ring 0 desc region" + "9" * 5000 + "+0", "memory regions are known"),
+            ("F>B SET_OWNER cut_short=13", "a message of 12 bytes is not cut short to 13"),
+            ("F>B SET_OWNER cut_short=-1", "a message of 12 bytes is not cut short to -1"),
+            (
+                "F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 16777216T)",
+                "16777216T is too large: there is room for 64 bits",
+            ),
+            ("F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 1M seals 0x80000000)", "0x80000000 is too large"),
             ("B>F GET_FEATURES -> TURBO", "unknown bit 'TURBO'"),
             ("B>F GET_FEATURES -> CTRL_VQ", "say `device net` first"),
             ("F>B SET_FEATURES all but LOG_ALL", "nothing was offered"),
@@ -279,6 +309,17 @@ class TestRefusals:
 
         assert str(error.value).startswith("line 2: ")
         assert words in str(error.value)
+
+    def test_what_is_wrong_is_told_in_short(self) -> None:
+        with pytest.raises(ConversationError) as error:
+            read_conversation("F>B " + "x" * 100_000)
+
+        assert len(str(error.value)) < 400
+
+    def test_what_would_fill_the_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("vudissect.conversation.conversation._MOST_BYTES", 10_000)
+        with pytest.raises(ConversationError, match="line 10: a conversation has at most"):
+            read_conversation(["B>F gpu: UPDATE pixels 1K"] * 100)
 
     def test_a_descriptor_is_described_once(self) -> None:
         lines = ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd a 1M)",) * 2

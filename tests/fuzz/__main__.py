@@ -15,7 +15,7 @@ from tests.fuzz.views import Result, check
 
 _MOST_MEMORY = 2 << 30
 _AT_ONCE = 50
-_MOST_SHOWN = 20000
+_MOST_SHOWN = 20
 
 
 def main() -> int:
@@ -57,7 +57,6 @@ def _results(first: int, count: int, jobs: int) -> Iterator[Result]:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    os.nice(5)
 
 
 def _some(start: int, end: int) -> list[Result]:

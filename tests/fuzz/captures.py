@@ -37,7 +37,7 @@ class Descriptor:
 
 @dataclass
 class Packet:
-    """An enhanced packet; `lies` keep the length and number of descriptors of the record as they are."""
+    """An enhanced packet; where it `lies` the record keeps its length and number of descriptors, whatever is right."""
 
     head: list[int]
     tags: bytes
@@ -142,4 +142,6 @@ def _packet(body: bytes) -> Packet:
         descriptors.append(Descriptor(fields, data[identity:name], data[name : name + fields[3]]))
         offset += fields[0]
     options = body[PACKET.size + head[3] + -head[3] % 4 :]
-    return Packet(head, data[:start], record, descriptors, data[offset:], options)
+    body = data[offset:]
+    is_cut = record[KIND] == MESSAGE_KIND and record[LENGTH] != len(body)
+    return Packet(head, data[:start], record, descriptors, body, options, lies=is_cut)

@@ -12,6 +12,7 @@ from vudissect.host.address import Address, AddressError, Role, parse_address, p
         ("connect:/run/with:colon", Address(Role.CONNECT, "/run/with:colon")),
         ("listen:@name", Address(Role.LISTEN, "\0name")),
         ("connect:fd:7", Address(Role.CONNECT, fd=7)),
+        ("connect:fd:2147483647", Address(Role.CONNECT, fd=2147483647)),
         ("listen:" + "x" * 107, Address(Role.LISTEN, "x" * 107)),
     ],
 )
@@ -30,6 +31,9 @@ def test_what_is_understood(text: str, address: Address) -> None:
         ("listen:fd:", "the number of an open descriptor"),
         ("listen:fd:-1", "the number of an open descriptor"),
         ("listen:fd:²", "the number of an open descriptor"),
+        ("connect:fd:2147483648", "the number of an open descriptor"),
+        ("connect:fd:999999999999", "the number of an open descriptor"),
+        ("connect:fd:" + "9" * 5000, "the number of an open descriptor"),
         ("listen:a\0b", "a NUL"),
         ("listen:" + "x" * 108, "108 bytes, but a socket's name has at most 107"),
         ("listen:@" + "é" * 54, "109 bytes"),

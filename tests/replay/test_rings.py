@@ -81,3 +81,21 @@ def test_addresses_that_only_an_iommu_could_resolve_are_left_alone() -> None:
 
 def test_a_ring_outside_of_the_memory_is_no_reason_to_stop() -> None:
     assert laid(MEMORY, *RING[:2], RING[2].replace("region0+", ""), RING[3]) == [(0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        "F>B ADD_MEM_REG 0+64M at 0x7f0000000000 file+0x7fffffffffffe000 +mem#1 (memfd ram 80M)",
+        "F>B ADD_MEM_REG 0+0xffffffffffffffff at 0 file+0xffffffffffffffff +mem#1 (memfd ram 80M)",
+    ],
+)
+def test_a_place_beyond_all_files_is_no_reason_to_stop(memory: str) -> None:
+    place = "F>B SET_VRING_ADDR ring 0 desc 0x7f0000001000 avail 0x7f0000002000 used 0x7f0000003000"
+
+    outcome = replay(
+        script_of(records_of(memory, *RING[:2], place, RING[3]), Side.FRONT_END), InMemory(lambda _: []), None
+    )
+
+    assert any("ring 0 is not laid in the memory: File too large" in remark for remark in outcome.remarks)
+    assert outcome.ok

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 from vudissect.capture.errors import CaptureError, TruncatedCapture
@@ -9,6 +10,7 @@ from vudissect.capture.files import ByteSource
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
 from vudissect.cli.errors import CANNOT, FINDINGS, warn
+from vudissect.cli.output import ReaderLeftError
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
 from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.model import Device
@@ -52,7 +54,8 @@ class Reading:
 
     def verdict(self) -> int:
         """The exit status, with a line on standard error for each complaint: 2 without messages, 1 without the end."""
-        sys.stdout.flush()
+        with suppress(ReaderLeftError):
+            sys.stdout.flush()
         for complaint in self.complaints:
             warn(f"{self._file}: {complaint}")
         return CANNOT if not self.has_messages else FINDINGS if self.truncated is not None else 0

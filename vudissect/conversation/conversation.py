@@ -41,7 +41,8 @@ class ConversationError(ValueError):
     """Something that cannot be said; the text names it."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}…")
+        half = _LONGEST_ERROR // 2
+        super().__init__(text if len(text) <= _LONGEST_ERROR else f"{text[:half]}…{text[-half:]}")
 
 
 def layouts_of(row: Message, reply: bool) -> tuple[Layout, ...]:

@@ -19,7 +19,7 @@ _LINE = re.compile(
     r"(?:\d+ +(?:(?P<seconds>\d+\.\d+) +)?)?(?:c(?P<connection>\d+) +)?(?P<arrow>F>B|B>F|---) +(?P<rest>.*)"
 )
 _MESSAGE = re.compile(r"(?:(?P<channel>backend|gpu): +)?(?:message +)?(?P<name>\w+)(?: +(?P<words>.*))?")
-_MALFORMED = re.compile(r"MALFORMED, [^:]*: (?P<bytes>[0-9a-f ]+)")
+_MALFORMED = re.compile(r"MALFORMED, [^:]{0,200}: (?P<bytes>[0-9a-f ]+)")
 _SIDES = {"F>B": Side.FRONT_END, "B>F": Side.BACK_END}
 _CHANNELS = {channel.label: channel for channel in Channel}
 

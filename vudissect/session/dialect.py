@@ -31,7 +31,6 @@ _HEADERS = {order: struct_of("III", order).unpack_from for order in _ORDERS}
 _WORD = {order: struct_of("Q", order).unpack for order in _ORDERS}
 
 _Signature = tuple[Channel, Side, bytes, tuple[DescriptorKind, ...]]
-_Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 
 
 class Evidence(NamedTuple):
@@ -77,7 +76,6 @@ class Detector:
         self._looks: dict[_Signature, int] = {}
         self._seen: set[tuple[_Signature, bytes]] = set()
         self._sightings: list[tuple[_Signature, Sighting]] = []
-        self._weighed: _Weighed = []
         self._words: dict[tuple[bool, int], int] = {}
         self._from_start = False
         self._eager = False
@@ -155,11 +153,9 @@ class Detector:
         return any(command.startswith(dialect.programs) for command in self._commands) if dialect.programs else False
 
     def _judge(self) -> Verdict:
-        # A verdict is wanted again and again, and what was weighed once weighs the same for ever.
-        weighed = self._weighed
-        weighed += [
+        weighed = [
             (signature, sighting, {dialect: _against(dialect, sighting) for dialect in DIALECTS})
-            for signature, sighting in self._sightings[len(weighed) :]
+            for signature, sighting in self._sightings
         ]
         scores = _scores(weighed)
         if self._against_upstream:
@@ -184,6 +180,7 @@ _JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
 # What one of the two programs is known to speak outweighs the names of feature bits, not the shape of messages.
 _SPOKEN = 8
 _COMMANDS = ("front_end_command", "back_end_command")
+_Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 
 
 def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:

@@ -124,6 +124,8 @@ def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     if reading.row is None or sighting.reply:
         return 0
     gate = reading.row.gate
+    if not (gate.protocol or gate.virtio):
+        return 0
     said = _said(protocol, sighting)
     for bits, names, offered, acked in (
         (protocol.protocol_features, gate.protocol, said.protocol_offered, said.protocol_acked),
@@ -153,11 +155,13 @@ def _value(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
 
 
 def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    acked = _said(protocol, sighting).protocol_acked or 0
-    if reading.layout is None or not acked & protocol.protocol_features.known("GPA_ADDRESSES"):
+    bit = protocol.protocol_features.known("GPA_ADDRESSES")
+    if reading.layout is None or not bit:
         return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
-    return any(field.meaning is Meaning.RING_ADDRESS and value >= _HOST_POINTERS for field, value in fields)
+    if not any(field.meaning is Meaning.RING_ADDRESS and value >= _HOST_POINTERS for field, value in fields):
+        return 0
+    return bool((_said(protocol, sighting).protocol_acked or 0) & bit)
 
 
 def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:

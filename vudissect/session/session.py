@@ -17,7 +17,7 @@ from vudissect.session.phases import Step
 from vudissect.spec.model import Answer, Channel, Device, Message
 from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM, Protocol
-from vudissect.wire.codec import Codec, WireMessage
+from vudissect.wire.codec import Codec, WireMessage, codec_of
 from vudissect.wire.fields import to_fields
 from vudissect.wire.header import NEED_REPLY
 
@@ -163,7 +163,7 @@ class Session:
     def _make_ready(self, protocol: Protocol) -> None:
         if protocol.key not in self._tables:
             self._tables[protocol.key] = _Table(
-                (Codec(protocol, "little"), Codec(protocol, "big")),
+                (codec_of(protocol, "little"), codec_of(protocol, "big")),
                 {row: ON_REQUEST[row.effect] for row in protocol.messages if row.effect in ON_REQUEST},
                 {row: ON_REPLY[row.effect] for row in protocol.messages if row.effect in ON_REPLY},
             )

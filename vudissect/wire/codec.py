@@ -76,6 +76,7 @@ class _Direction:
                     self.fixed[number, size] = (row, codec.layout, codec.unpack_fixed)
 
 
+@cache
 def forms(row: Message, *, reply: bool = False) -> tuple[Layout, ...]:
     """The layouts that a message may have in one direction, in the order in which to try them."""
     if not reply or row.answer is Answer.IF_REPLY_ALL:
@@ -213,3 +214,9 @@ class Codec:
 def layout_codec(layout: Layout, byte_order: ByteOrder) -> LayoutCodec:
     """The compiled form of a layout."""
     return LayoutCodec(layout, byte_order)
+
+
+@cache
+def codec_of(protocol: Protocol, byte_order: ByteOrder) -> Codec:
+    """The codec of a protocol in a byte order: made once, as that takes longer than a short session."""
+    return Codec(protocol, byte_order)

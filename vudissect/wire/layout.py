@@ -4,7 +4,7 @@ import struct
 from math import prod
 from typing import Any
 
-from vudissect.spec.model import Array, Layout, Tail
+from vudissect.spec.model import Array, Field, Layout, Tail
 from vudissect.wire.header import ByteOrder, struct_of
 
 # Integers and bytes as on the wire, in the order of `Layout.names`; an array is a tuple of such tuples.
@@ -57,7 +57,7 @@ class LayoutCodec:
             if self._entry is not None:
                 payload += b"".join(self._entry.pack(*entry) for entry in values[number])
         except struct.error as error:
-            raise ValueError(f"{self.layout.name}: {error}") from None
+            raise ValueError(f"{self.layout.name}: {_misfit(self.layout.fields, values) or error}") from None
         if self.layout.tail is not None:
             payload += values[number]
         return payload
@@ -73,3 +73,13 @@ class LayoutCodec:
         if not tail.length:
             return available
         return prod(factor if isinstance(factor, int) else head[self._position[factor]] for factor in tail.length)
+
+
+def _misfit(fields: tuple[Field, ...], values: Values) -> str:
+    """Which of the values does not fit its field; "" if none."""
+    for field, value in zip(fields, values, strict=False):
+        try:
+            struct.pack(f"<{field.code}", value)
+        except struct.error:
+            return f"{field.name} has {field.size} bytes, into which {value!r} does not fit"
+    return ""
