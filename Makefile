@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
 JOBS ?= 2
 
-.PHONY: help demo test test-peers soak check packages bench docs captures clean
+.PHONY: help demo test test-peers soak fuzz check packages bench docs captures clean
 
 help:
 	@echo "make demo        record and explain a small session"
 	@echo "make test        style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
 	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch and a tree of Debian trixie"
 	@echo "make soak        a million messages through vuproxy, each compared"
+	@echo "make fuzz        100,000 mutated captures and conversations through every reader, on all cores"
 	@echo "make check       style and types only"
 	@echo "make bench       measure against a relay in C and against tshark"
 	@echo "make docs        generate the pages of docs/ that come from the code"
@@ -47,6 +48,9 @@ test-peers: $(VENV)/installed packages
 
 soak: $(VENV)/installed packages
 	$(BIN)/pytest -m soak --timeout 3600
+
+fuzz: $(VENV)/installed
+	$(BIN)/python -m tests.fuzz
 
 bench: $(VENV)/installed packages
 	@sh tests/packages.sh gcc libc6-dev

@@ -62,3 +62,10 @@ def test_an_unknown_rule_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_read_does_not_conform(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="No such file"):
         assert_conforms(tmp_path / "none.pcapng")
+
+
+def test_what_has_no_messages_does_not_conform(tmp_path: Path) -> None:
+    silent = capture_of(tmp_path, "--- connection front-end=qemu back-end=disk\n--- closed by back-end")
+
+    with pytest.raises(AssertionError, match="no vhost-user messages"):
+        assert_conforms(silent)

@@ -6,7 +6,7 @@ from itertools import islice
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
-from vudissect.capture.record import Record
+from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.finding import Finding
 from vudissect.lint.linter import Linter
 from vudissect.lint.rule import Rule
@@ -31,6 +31,8 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
         return f"{capture}: {error}"
     except OSError as error:
         return f"{capture}: {error.strerror or error}"
+    if not any(record.kind is RecordKind.MESSAGE for record in records):
+        return f"{capture}: there are no vhost-user messages in it: nothing to judge"
     linter = Linter(rules)
     texts, findings = _transcript(records, linter)
     failing = [finding for finding in findings if fails(finding, strict=strict)]
