@@ -28,7 +28,8 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_it_reports_what_it_has_found() -> None:
+def test_it_reports_what_it_has_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 60)
     observing = start()
     observing.sink.close()
 

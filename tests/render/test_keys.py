@@ -119,10 +119,11 @@ def test_scapy_writes_keys_where_that_is_asked_for(capture: tuple[Path, tuple[by
     assert read(copy.read_bytes()) == read(path.read_bytes())
 
 
-def test_compose_writes_no_key() -> None:
-    line = f"F>B CREATE_CRYPTO_SESSION (crypto session (second)) key={'a1b2c3d4' * 16}"
+def test_compose_writes_no_key(tmp_path: Path) -> None:
+    talk = tmp_path / "talk.vu"
+    talk.write_text(f"F>B CREATE_CRYPTO_SESSION (crypto session (second)) key={'a1b2c3d4' * 16}\n")
 
-    done = CliRunner().invoke(main, ["compose", "-"], input=line)
+    done = CliRunner().invoke(main, ["compose", str(talk)])
 
     (record,) = read(done.stdout_bytes)
     assert record.marks == Mark.KEYS_MASKED
