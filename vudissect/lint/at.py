@@ -1,6 +1,5 @@
 """Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
 
-from collections import Counter, deque
 from collections.abc import Hashable
 from typing import Any, Protocol
 
@@ -19,6 +18,8 @@ _MOST_KEYS = 256
 # How much of what was said last on a channel, and found last on a connection, a rule can look back at.
 _RECENT = 4
 _RECENT_FINDINGS = 16
+# Of a message: those on the GPU channel are pictures.
+_MOST_BYTES = 1024
 
 # By `Side`.
 _BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
@@ -43,19 +44,58 @@ class Asked(Protocol):
 class Remembered:
     """What is remembered of one connection: by each rule, and of the last events and findings.
 
-    `rules` are those to be asked about a message, by row and direction, once one of its kind was seen; `memories` is
-    what each rule has put down.
+    `memories` is what each rule has put down, `asked` what it has spoken of and need not again, `told` how often it has
+    found something, `met` which kinds of messages have come that some rules are asked about only once. Little of it is
+    there before it is needed: a capture may have any number of connections.
     """
 
-    __slots__ = ("found", "lost_sync", "memories", "recent", "rules", "told")
+    __slots__ = ("asked", "found", "lost_sync", "memories", "met", "recent", "told")
 
     def __init__(self) -> None:
-        self.rules: dict[tuple[Message | None, bool], tuple[Any, ...]] = {}
         self.memories: dict[str, dict[Any, Any]] = {}
-        self.recent: tuple[deque[Event], ...] = tuple(deque(maxlen=_RECENT) for _ in Channel)
-        self.found: deque[Finding] = deque(maxlen=_RECENT_FINDINGS)
-        self.told: Counter[str] = Counter()
+        self.asked: dict[str, set[Hashable]] = {}
+        self.met: frozenset[tuple[Message | None, bool]] = frozenset()
+        self.recent: tuple[list[Event], ...] = tuple([] for _ in Channel)
+        self.found: list[Finding] = []
+        self.told: dict[str, int] = {}
         self.lost_sync: dict[Channel, int] = {}
+
+    def hear(self, event: Event) -> None:
+        """One more event."""
+        record = event.record
+        recent = self.recent[record.channel]
+        if len(recent) == _RECENT:
+            del recent[0]
+        recent.append(event if len(record.data) <= _MOST_BYTES else _beginning(event))
+
+    def tell(self, finding: Finding) -> int:
+        """One more finding; how many of its rule there were."""
+        if len(self.found) == _RECENT_FINDINGS:
+            del self.found[0]
+        self.found.append(finding)
+        told = self.told[finding.rule] = self.told.get(finding.rule, 0) + 1
+        return told
+
+    def first(self, rule: str, key: Hashable) -> bool:
+        """Whether a rule has not asked this before about the same key."""
+        known = self.asked.get(rule)
+        if known is None:
+            self.asked[rule] = {key}
+            return True
+        if key in known or len(known) >= _MOST_KEYS:
+            return False
+        known.add(key)
+        return True
+
+
+def _beginning(event: Event) -> Event:
+    """An event whose message is too long to be remembered as a whole, without its values."""
+    record, message = event.record, event.message
+    data = record.data[:_MOST_BYTES]
+    return event._replace(
+        record=record._replace(data=data),
+        message=message._replace(data=data, values=()) if message is not None else None,
+    )
 
 
 class At:
@@ -132,7 +172,10 @@ class At:
         return self._lasting.setdefault(self.rule.id, {})
 
     def recent(self, channel: Channel) -> list[Event]:
-        """The last few messages on a channel of this connection, this one included; the newest stands last."""
+        """The last few messages on a channel of this connection, this one included; the newest stands last.
+
+        Of a long one only the beginning is there, without its values.
+        """
         return [event for event in self._remembered.recent[channel] if event.message is not None]
 
     def found_in(self, frame: int) -> list[Finding]:
@@ -141,11 +184,7 @@ class At:
 
     def first(self, key: Hashable = None) -> bool:
         """Whether this rule has not asked this before about the same key on this connection."""
-        known: set[Hashable] = self.memory.setdefault("asked before", set())
-        if key in known or len(known) >= _MOST_KEYS:
-            return False
-        known.add(key)
-        return True
+        return self._remembered.first(self.rule.id, key)
 
     @property
     def sender(self) -> Blame:

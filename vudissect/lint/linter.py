@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At, Remembered
@@ -24,25 +24,38 @@ _REGULAR_FLAGS = (
 )
 _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
 
-# Repetitions are counted, not told again.
+# Repetitions are counted, not told again: on one connection, and over all of them.
 _MOST_OF_A_RULE = 20
+_MOST_OVER_ALL = 2000
+
+
+class _Asked(NamedTuple):
+    """The rules that are asked about messages of one row and direction, regular or not, with descriptors or without.
+
+    `always` are those for every message, `once` all for the first one; empty where those are the same.
+    """
+
+    always: tuple[Rule, ...]
+    once: tuple[Rule, ...]
 
 
 class Linter:
     """Finds what is wrong in a session. Feed it every event, in order; `finish` asks about what is left open.
 
-    A rule that is broken over and over on one connection is told `_MOST_OF_A_RULE` times; `withheld` counts the rest.
+    A rule that is broken over and over is told `_MOST_OF_A_RULE` times for one connection and `_MOST_OVER_ALL` times in
+    all; `withheld` counts the rest.
     """
 
     def __init__(self, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._rules = tuple(rule for rule in rules if rule.check is not None)
-        self._for_message: dict[tuple[Message | None, bool], tuple[Rule, ...]] = {}
+        self._for_message: dict[tuple[Message | None, bool, bool, bool], _Asked] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
         self._connections: dict[int, tuple[Remembered, At]] = {}
         self._lasting: dict[str, dict[Any, Any]] = {}
+        self._told: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
 
     def check(self, event: Event) -> Sequence[Finding]:
@@ -53,29 +66,24 @@ class Linter:
             remembered = Remembered()
             connection = self._connections[record.connection] = (remembered, At(remembered, self._lasting))
         remembered, at = connection
-        remembered.recent[record.channel].append(event)
+        remembered.hear(event)
         if message is None:
             rules = self._for_event[record.kind]
         else:
-            # By row and direction; for a first message of its kind, also what asks only once.
-            key = (message.row, message.reply)
-            known = remembered.rules.get(key)
-            if known is None:
-                rules = self._of_message(*key)
-                remembered.rules[key] = tuple(rule for rule in rules if rule.trigger and not rule.trigger.once)
-            else:
-                rules = known
             if message.reply and record.channel in remembered.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
-            if (
+            irregular = bool(
                 message.problem
                 or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
                 or int(record.marks) & ~_REGULAR_MARKS
                 or (message.reply and _is_odd_answer(event, message))
-            ):
-                rules = _joined(self._irregular, rules)
-            if event.descriptors:
-                rules = _joined(self._carrying, rules)
+            )
+            key = (message.row, message.reply, irregular, not event.descriptors)
+            asked = self._for_message.get(key) or self._asked(*key)
+            rules = asked.always
+            if asked.once and (message.row, message.reply) not in remembered.met:
+                remembered.met |= {(message.row, message.reply)}
+                rules = asked.once
         findings: Sequence[Finding] = ()
         if rules:
             at.move(event)
@@ -103,9 +111,8 @@ class Linter:
             at.rule = rule
             assert rule.check is not None
             for finding in rule.check(at):
-                remembered.found.append(finding)
-                remembered.told[rule.id] += 1
-                if remembered.told[rule.id] <= _MOST_OF_A_RULE:
+                if remembered.tell(finding) <= _MOST_OF_A_RULE and self._told[rule.id] < _MOST_OVER_ALL:
+                    self._told[rule.id] += 1
                     findings.append(finding)
                 else:
                     self.withheld[rule.id] += 1
@@ -114,12 +121,16 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
 
-    def _of_message(self, row: Message | None, reply: bool) -> tuple[Rule, ...]:
-        rules = self._for_message.get((row, reply))
-        if rules is None:
-            rules = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
-            self._for_message[row, reply] = rules
-        return rules
+    def _asked(self, row: Message | None, reply: bool, irregular: bool, bare: bool) -> _Asked:
+        of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
+        always = tuple(rule for rule in of_row if rule.trigger and not rule.trigger.once)
+        wanted = []
+        for rules in (always, of_row):
+            rules = _joined(self._irregular, rules) if irregular else rules
+            wanted.append(rules if bare else _joined(self._carrying, rules))
+        asked = _Asked(wanted[0], wanted[1] if of_row != always else ())
+        self._for_message[row, reply, irregular, bare] = asked
+        return asked
 
 
 def _is_about(kind: RecordKind, trigger: Trigger) -> bool:

@@ -44,9 +44,13 @@ class Run:
     was sent after they began to run had been answered: nothing has shown that the back-end got so far.
     """
 
+    __slots__ = ("_going_on", "rings", "unconfirmed")
+
     def __init__(self) -> None:
         self.rings: dict[int, Ring] = {}
         self.unconfirmed: list[Ring] = []
+        # Those that have not been found stopped yet.
+        self._going_on: list[Ring] = []
 
     @classmethod
     def of(cls, at: At) -> "Run":
@@ -56,7 +60,13 @@ class Run:
             ring = ring_of(at)
             if ring is not None and ring.running and ring.runs_since == at.frame:
                 run.rings[ring.index] = ring
-            elif ring is not None and ring.stopped_in == at.frame and not run.unconfirmed:
+                run._going_on.append(ring)
+            elif (
+                ring is not None
+                and ring.stopped_in == at.frame
+                and not run.unconfirmed
+                and at.connection.latest_run > at.connection.answered
+            ):
                 run.unconfirmed = [each for each in run.rings.values() if is_unconfirmed(at, each)]
         return run
 
@@ -67,13 +77,22 @@ class Run:
 
     def is_over(self) -> bool:
         """Whether all its rings have stopped, and where is known."""
-        return bool(self.rings) and all(
-            ring.started is Started.STOPPED and ring.stopped_at is not None for ring in self.rings.values()
-        )
+        going_on = self._going_on
+        while going_on and has_stopped(going_on[-1]):
+            going_on.pop()
+        if not going_on:
+            # One that had stopped may have been started in another way meanwhile.
+            going_on += [ring for ring in self.rings.values() if not has_stopped(ring)]
+        return bool(self.rings) and not going_on
 
     def is_idle(self, at: At) -> bool:
         """Whether it was long, and none of its rings has moved."""
         return at.connection.time - self.began >= SECOND and all(has_not_moved(ring) for ring in self.rings.values())
+
+
+def has_stopped(ring: Ring) -> bool:
+    """Whether the ring has stopped, and where is known."""
+    return ring.started is Started.STOPPED and ring.stopped_at is not None
 
 
 def is_unconfirmed(at: At, ring: Ring) -> bool:

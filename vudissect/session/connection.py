@@ -8,7 +8,7 @@ from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import MemoryMap, Place
 from vudissect.session.pairing import Request, Waiting
 from vudissect.session.phases import PHASES, Phase, Step
-from vudissect.session.rings import Order, Ring, Started
+from vudissect.session.rings import Order, Ring, Slot, Started
 from vudissect.spec.devices.network import NET
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
@@ -78,7 +78,54 @@ class Connection:
     frame in which it began, `programs` are the command names of the peers ("" if unknown), indexed by `Side`.
     `frame` is the latest one and `time` when it came (ns), `answered` is the frame of the latest request on the main
     channel that has its answer; where a `gap` is noted, messages are missing from the capture.
+
+    `started_rings`, `running_rings` and `used_rings` count the rings that are started, that run, and that have ever
+    run; `kicks` has the number of started rings for each kick descriptor; `latest_run` is the frame in which a ring
+    last began to run. So nobody has to look at all rings to find that there are none.
     """
+
+    __slots__ = (
+        "_guest_addresses",
+        "_log_shmfd",
+        "_must_run",
+        "_reply_ack",
+        "_reply_all",
+        "answered",
+        "changes",
+        "config",
+        "features",
+        "frame",
+        "gap",
+        "gpu_features",
+        "guess",
+        "inflight",
+        "kicks",
+        "latest_run",
+        "log",
+        "memory",
+        "memory_slots",
+        "number",
+        "opened",
+        "owned_since",
+        "phase",
+        "postcopy",
+        "programs",
+        "protocol",
+        "protocol_features",
+        "queues",
+        "rings",
+        "rings_were_started",
+        "running_rings",
+        "shared_memory",
+        "since_gap",
+        "started_rings",
+        "status",
+        "time",
+        "transferring_state",
+        "used_rings",
+        "waiting",
+        "watched",
+    )
 
     def __init__(self, number: int, protocol: Protocol, guess: DeviceGuess) -> None:
         self.number = number
@@ -90,6 +137,7 @@ class Connection:
         self.time = 0
         self.answered = 0
         self.gap = False
+        self.since_gap = False
         self.programs = ("", "")
         self.features = Negotiation()
         self.protocol_features = Negotiation()
@@ -99,6 +147,12 @@ class Connection:
         self.memory_slots: int | None = None
         self.memory = MemoryMap()
         self.rings: dict[int, Ring] = {}
+        self.rings_were_started = False
+        self.started_rings = 0
+        self.running_rings = 0
+        self.used_rings = 0
+        self.latest_run = 0
+        self.kicks: dict[str, int] = {}
         self.log: SharedFile | None = None
         self.inflight: SharedFile | None = None
         self.status: int | None = None
@@ -146,9 +200,11 @@ class Connection:
         return 2 * self.queues + 1
 
     @property
-    def rings_were_started(self) -> bool:
-        """Whether any ring was ever given to the back-end."""
-        return any(ring.slots[Effect.SET_KICK].epoch for ring in self.rings.values())
+    def first_started(self) -> Ring | None:
+        """The first of the rings that are started; None where there is none."""
+        if not self.started_rings:
+            return None
+        return next((ring for ring in self.rings.values() if ring.started is Started.STARTED), None)
 
     @property
     def uses_guest_addresses(self) -> bool:
@@ -201,20 +257,56 @@ class Connection:
                 self.rings[index] = ring
         return ring
 
+    def give(self, ring: Ring, effect: Effect, slot: Slot) -> None:
+        """Give a ring a descriptor."""
+        if effect is Effect.SET_KICK and self.rings.get(ring.index) is ring:
+            self.rings_were_started = True
+            if ring.started is Started.STARTED:
+                self._count_kick(ring.kick, -1)
+                self._count_kick(slot.name, 1)
+        ring.slots[effect] = slot
+
     def order_ring(self, ring: Ring, order: Order) -> None:
         """Give a ring an order, and let the connection follow."""
-        before = ring.state()
-        ring.order(order, self.frame, self.time)
-        self.changed(f"ring {ring.index}", before, ring.state())
+        self._order(ring, order)
         if ring.started is Started.STARTED:
             self.step(Step.RING_STARTED)
-        elif not any(other.started is Started.STARTED for other in self.rings.values()):
+        elif not self.started_rings:
             self.step(Step.RINGS_STOPPED)
 
     def order_all_rings(self, order: Order) -> None:
         """Give all rings an order."""
+        followed = False
         for ring in self.rings.values():
-            self.order_ring(ring, order)
+            self._order(ring, order)
+            # The phase follows the first of them that it depends on.
+            if not followed and (ring.started is Started.STARTED or not self.started_rings):
+                followed = True
+                self.step(Step.RING_STARTED if ring.started is Started.STARTED else Step.RINGS_STOPPED)
+
+    def _order(self, ring: Ring, order: Order) -> None:
+        if not ring.follows(order):
+            return
+        before, started, running, used = ring.state(), ring.started, ring.running, ring.runs_since > 0
+        ring.order(order, self.frame, self.time)
+        self.changes.append(Change(f"ring {ring.index}", before, ring.state()))
+        if self.rings.get(ring.index) is not ring:
+            return
+        if ring.running is not running:
+            self.running_rings += 1 if ring.running else -1
+            self.used_rings += not used
+            self.latest_run = max(self.latest_run, ring.runs_since)
+        if ring.started is not started:
+            change = 1 if ring.started is Started.STARTED else -1
+            self.started_rings += change
+            self._count_kick(ring.kick, change)
+
+    def _count_kick(self, name: str, change: int) -> None:
+        count = self.kicks.get(name, 0) + change
+        if count and name:
+            self.kicks[name] = count
+        else:
+            self.kicks.pop(name, None)
 
     def step(self, step: Step) -> None:
         """Move the phase on."""

@@ -4,7 +4,7 @@ Every message that looks new is put to all dialects; the one that the least spea
 among several. The evidence is kept, so that a choice can always be explained.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -76,6 +76,7 @@ class Detector:
         self._looks: dict[_Signature, int] = {}
         self._seen: set[tuple[_Signature, bytes]] = set()
         self._sightings: list[tuple[_Signature, Sighting]] = []
+        self._tally = _Tally()
         self._words: dict[tuple[bool, int], int] = {}
         self._from_start = False
         self._eager = False
@@ -107,7 +108,7 @@ class Detector:
         """The dialect in force, without the trouble of a verdict where nothing speaks against upstream."""
         if self._told is not None:
             return self._told
-        return self.verdict.dialect if self._against_upstream else UPSTREAM_DIALECT
+        return self._ranking(self._scores())[0] if self._against_upstream else UPSTREAM_DIALECT
 
     @property
     def verdict(self) -> Verdict:
@@ -152,16 +153,20 @@ class Detector:
     def _is_spoken(self, dialect: Dialect) -> bool:
         return any(command.startswith(dialect.programs) for command in self._commands) if dialect.programs else False
 
-    def _judge(self) -> Verdict:
-        weighed = [
-            (signature, sighting, {dialect: _against(dialect, sighting) for dialect in DIALECTS})
-            for signature, sighting in self._sightings
-        ]
-        scores = _scores(weighed)
+    def _scores(self) -> dict[Dialect, int]:
+        scores = self._tally.scores(self._sightings)
         if self._against_upstream:
             for dialect in filter(self._is_spoken, DIALECTS):
                 scores[dialect] += _SPOKEN
-        ranking = sorted(_JUDGED, key=lambda dialect: -scores[dialect])
+        return scores
+
+    @staticmethod
+    def _ranking(scores: dict[Dialect, int]) -> list[Dialect]:
+        return sorted(_JUDGED, key=lambda dialect: -scores[dialect])
+
+    def _judge(self) -> Verdict:
+        scores = self._scores()
+        ranking = self._ranking(scores)
         winner = self._told or ranking[0]
         rivals = [dialect for dialect in ranking if dialect is not winner][:_RUNNERS_UP]
         if UPSTREAM_DIALECT not in (winner, *rivals):
@@ -171,9 +176,41 @@ class Detector:
             self._told is not None,
             scores[winner],
             tuple((dialect, scores[dialect]) for dialect in rivals),
-            _evidence(weighed, (winner, *rivals), winner),
+            _evidence(self._tally.weighed, (winner, *rivals), winner),
             tuple(_open_question(winner, dialect) for dialect in rivals if scores[dialect] == scores[winner]),
         )
+
+
+class _Tally:
+    """What speaks against each dialect. Each kind of message counts once, by the worst of its sightings.
+
+    `weighed` are the sightings so far; a dialect that nothing speaks against is left out.
+    """
+
+    __slots__ = ("_scores", "_worst", "weighed")
+
+    def __init__(self) -> None:
+        self.weighed: _Weighed = []
+        self._worst: dict[_Signature, dict[Dialect, int]] = {}
+        self._scores: dict[Dialect, int] = {}
+
+    def scores(self, sightings: Sequence[tuple[_Signature, Sighting]]) -> dict[Dialect, int]:
+        """By how much less speaks against each dialect than against the worst one; looks at new sightings only."""
+        for signature, sighting in sightings[len(self.weighed) :]:
+            against = {dialect: reasons for dialect in DIALECTS if (reasons := _against(dialect, sighting))}
+            self.weighed.append((signature, sighting, against))
+            if against:
+                self._count(self._worst.setdefault(signature, {}), against)
+        return {dialect: self._scores.get(dialect, 0) for dialect in DIALECTS}
+
+    def _count(self, known: dict[Dialect, int], against: dict[Dialect, dict[Reason, int]]) -> None:
+        before = dict(known)
+        for dialect, reasons in against.items():
+            known[dialect] = max(known.get(dialect, 0), sum(reasons.values()))
+        rise = max(known.values()) - max(before.values(), default=0)
+        for dialect in DIALECTS:
+            change = rise - known.get(dialect, 0) + before.get(dialect, 0)
+            self._scores[dialect] = self._scores.get(dialect, 0) + change
 
 
 _JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
@@ -181,6 +218,7 @@ _JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
 _SPOKEN = 8
 _COMMANDS = ("front_end_command", "back_end_command")
 _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
+_NOTHING: dict[Reason, int] = {}
 
 
 def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
@@ -191,22 +229,12 @@ def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
     return {reason: weight for reason, weight in weights if weight}
 
 
-def _scores(weighed: _Weighed) -> dict[Dialect, int]:
-    """Each kind of message counts once, by the worst of its sightings."""
-    worst: dict[_Signature, dict[Dialect, int]] = {}
-    for signature, _, against in weighed:
-        known = worst.setdefault(signature, dict.fromkeys(DIALECTS, 0))
-        for dialect, reasons in against.items():
-            known[dialect] = max(known[dialect], sum(reasons.values()))
-    return {dialect: sum(max(known.values()) - known[dialect] for known in worst.values()) for dialect in DIALECTS}
-
-
 def _evidence(weighed: _Weighed, rivals: tuple[Dialect, ...], winner: Dialect) -> tuple[Evidence, ...]:
     """What tells the dialects in question apart, the weightiest first, each kind of message and reason once."""
     found: dict[tuple[_Signature, Reason], Evidence] = {}
     for signature, sighting, against in weighed:
         for reason in Reason:
-            weight = max(against[dialect].get(reason, 0) for dialect in rivals)
+            weight = max(against.get(dialect, _NOTHING).get(reason, 0) for dialect in rivals)
             if weight:
                 found.setdefault(
                     (signature, reason),
@@ -218,7 +246,7 @@ def _evidence(weighed: _Weighed, rivals: tuple[Dialect, ...], winner: Dialect) -
                         read(winner.protocol, sighting).row,
                         reason,
                         weight,
-                        tuple(dialect for dialect in rivals if reason in against[dialect]),
+                        tuple(dialect for dialect in rivals if reason in against.get(dialect, _NOTHING)),
                     ),
                 )
     return tuple(sorted(found.values(), key=lambda evidence: -evidence.weight))[:_MOST_EVIDENCE]

@@ -15,6 +15,9 @@ from vudissect.wire.fields import Fields
 
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
+# More than the configuration of any device has; a hostile back-end could answer with megabytes.
+_MOST_CONFIG = 4096
+
 
 @dataclass(slots=True)
 class Act:
@@ -96,7 +99,7 @@ def _replace_memory(act: Act) -> None:
         act.frame,
     )
     act.connection.memory.whole = True
-    act.connection.changed("memory", f"{before} regions", f"{len(regions)} regions")
+    act.connection.changed("memory", f"{before} regions", f"{len(act.connection.memory.regions)} regions")
     act.connection.step(Step.SETUP)
 
 
@@ -157,7 +160,7 @@ def _set_ring_descriptor(act: Act) -> None:
     ring = act.connection.ring(act.fields["index"])
     old = ring.slots[act.effect]
     new = Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, old.epoch + 1)
-    ring.slots[act.effect] = new
+    act.connection.give(ring, act.effect, new)
     if old.name != new.name:
         act.replaced = old.name
     if act.effect is Effect.SET_KICK and not act.connection.runs_on_order:
@@ -200,7 +203,7 @@ def _status(act: Act) -> None:
 
 def _read_config(act: Act) -> None:
     if act.fields.get("offset") == 0:
-        act.connection.config = bytes.fromhex(act.fields["contents"])
+        act.connection.config = bytes.fromhex(act.fields["contents"])[:_MOST_CONFIG]
         act.connection.guess.see_config(act.fields["size"])
 
 

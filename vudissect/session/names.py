@@ -1,5 +1,6 @@
 """Names for descriptors: the same open object has the same name throughout a capture."""
 
+from collections import deque
 from typing import NamedTuple
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
@@ -36,6 +37,8 @@ class DescriptorNames:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, int]] = {}
+        # In the order in which they were seen: the first key of a dictionary is slow to find once many were deleted.
+        self._identities: deque[str] = deque()
         self._counts: dict[str, int] = {}
 
     def name(self, descriptor: Descriptor, frame: int) -> NamedDescriptor:
@@ -53,5 +56,6 @@ class DescriptorNames:
 
     def _remember(self, identity: str, known: tuple[str, int]) -> None:
         if len(self._known) >= _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+            del self._known[self._identities.popleft()]
         self._known[identity] = known
+        self._identities.append(identity)

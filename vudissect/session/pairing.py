@@ -1,12 +1,17 @@
 """Which request a reply answers: one queue for each channel, by the answer rule of the message's row."""
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from vudissect.spec.model import Channel, Message
 
 # Nobody pipelines more than a few dozen requests; a hostile peer could ask for ever.
 _MOST_WAITING = 4096
+
+# A queue that is longer than this is not searched, but has an index.
+_SHORT = 32
 
 
 class Request(NamedTuple):
@@ -26,23 +31,63 @@ class Request(NamedTuple):
     overtaken: int = 0
 
 
+class _Numbers:
+    """Requests by number, oldest first, and how many of them are owed an answer."""
+
+    __slots__ = ("by_number", "count", "owed")
+
+    def __init__(self, requests: Iterable[Request] = ()) -> None:
+        self.by_number: dict[int, deque[Request]] = {}
+        self.count = 0
+        self.owed = 0
+        for request in requests:
+            self.add(request)
+
+    def add(self, request: Request) -> None:
+        self.by_number.setdefault(request.id, deque()).append(request)
+        self.count += 1
+        self.owed += request.owed
+
+    def take(self, number: int) -> Request:
+        """The oldest request of a number, which leaves."""
+        waiting = self.by_number[number]
+        request = waiting.popleft()
+        if not waiting:
+            del self.by_number[number]
+        self.count -= 1
+        self.owed -= request.owed
+        return request
+
+
 class Waiting:
     """The requests of one channel that may still be answered, in the order in which they were sent.
 
     Of each number that the table knows, `answered` has the last request that was answered with the frame of the
     answer, and `unasked` the frame of the last request that asked for none.
+
+    However many wait, each of them is looked at a fixed number of times: those that were overtaken are kept apart, and
+    a long queue has an index by number.
     """
 
+    __slots__ = ("_index", "_overtaken", "_queue", "answered", "unasked")
+
     def __init__(self) -> None:
-        self._queue: deque[Request] = deque()
         self.answered: dict[int, tuple[Request, int]] = {}
         self.unasked: dict[int, int] = {}
+        # Most connections have nothing waiting, and an empty list is small, unlike a deque.
+        self._queue: list[Request] = []
+        # They were all sent before those in the queue.
+        self._overtaken: _Numbers | None = None
+        # What is in the queue; there from the first search in a long one until one in a short one.
+        self._index: _Numbers | None = None
 
     def ask(self, request: Request) -> None:
         """Note a request that will or may be answered."""
         if len(self._queue) >= _MOST_WAITING:
-            self._queue.popleft()
+            self._take(1)
         self._queue.append(request)
+        if self._index is not None:
+            self._index.add(request)
 
     def answer(self, number: int, frame: int) -> Request | None:
         """The request that a reply of this number answers: the oldest of its number; None where there is none.
@@ -50,25 +95,77 @@ class Waiting:
         Answers come in order, so requests before it that merely could have been answered will not be.
         """
         queue = self._queue
-        request = queue.popleft() if queue and queue[0].id == number else self._overtaking(number, frame)
+        if self._overtaken is None and self._index is None and queue and queue[0].id == number:
+            request: Request | None = queue.pop(0)
+        else:
+            request = self._find(number, frame)
         if request is not None and request.row is not None:
             self.answered[number] = (request, frame)
         return request
 
-    def _overtaking(self, number: int, frame: int) -> Request | None:
-        queue = self._queue
-        for position, request in enumerate(queue):
-            if request.id == number:
-                passed = [queue.popleft() for _ in range(position)]
-                queue.popleft()
-                queue.extendleft(
-                    other if other.overtaken else other._replace(overtaken=frame)
-                    for other in reversed(passed)
-                    if other.owed
-                )
-                return request
-        return None
-
     def owed(self) -> tuple[Request, ...]:
         """The requests that are owed an answer and have none yet, oldest first."""
-        return tuple(request for request in self._queue if request.owed)
+        queued = tuple(request for request in self._queue if request.owed)
+        if self._overtaken is None:
+            return queued
+        overtaken = chain(*self._overtaken.by_number.values())
+        return (*sorted(overtaken, key=lambda request: request.frame), *queued)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether an answer is owed to any request."""
+        if self._overtaken is not None:
+            return True
+        index = self._long()
+        return index.owed > 0 if index is not None else any(request.owed for request in self._queue)
+
+    def oldest(self, number: int) -> Request | None:
+        """The oldest request of this number that is owed an answer."""
+        if self._overtaken is not None and number in self._overtaken.by_number:
+            return self._overtaken.by_number[number][0]
+        return next((request for request in self._of(number) if request.owed), None)
+
+    def _find(self, number: int, frame: int) -> Request | None:
+        if self._overtaken is not None and number in self._overtaken.by_number:
+            request = self._overtaken.take(number)
+            if not self._overtaken.count:
+                self._overtaken = None
+            return request
+        found = next(iter(self._of(number)), None)
+        if found is not None:
+            *passed, _ = self._take(self._queue.index(found) + 1)
+            self._overtake(passed, frame)
+        return found
+
+    def _of(self, number: int) -> Iterable[Request]:
+        """The requests of a number in the queue."""
+        index = self._long()
+        if index is not None:
+            return index.by_number.get(number, ())
+        return (request for request in self._queue if request.id == number)
+
+    def _long(self) -> _Numbers | None:
+        """The index of a queue that is too long to be searched."""
+        if len(self._queue) <= _SHORT:
+            self._index = None
+        elif self._index is None:
+            self._index = _Numbers(self._queue)
+        return self._index
+
+    def _take(self, count: int) -> list[Request]:
+        """The first requests of the queue, which leave it."""
+        taken = self._queue[:count]
+        del self._queue[:count]
+        if self._index is not None:
+            for request in taken:
+                self._index.take(request.id)
+        return taken
+
+    def _overtake(self, passed: Iterable[Request], frame: int) -> None:
+        """An answer has come before those of these requests."""
+        for request in passed:
+            if request.owed:
+                if self._overtaken is None:
+                    self._overtaken = _Numbers()
+                if self._overtaken.count < _MOST_WAITING:
+                    self._overtaken.add(request._replace(overtaken=frame))

@@ -12,21 +12,27 @@ from types import MappingProxyType
 from vudissect.spec.effect import Effect
 
 
-class Started(Enum):
+class _ByIdentity(Enum):
+    """Members are hashed as objects: `Enum` does it in Python, too slow for orders to a thousand rings."""
+
+    __hash__ = object.__hash__
+
+
+class Started(_ByIdentity):
     """Whether the ring was given to the back-end."""
 
     STOPPED = "stopped"
     STARTED = "started"
 
 
-class Enabled(Enum):
+class Enabled(_ByIdentity):
     """Whether the back-end may process it."""
 
     DISABLED = "disabled"
     ENABLED = "enabled"
 
 
-class Order(Enum):
+class Order(_ByIdentity):
     """What the front-end orders of a ring, be it by a message for the ring or for all of them."""
 
     KICK = "a kick descriptor comes"
@@ -60,7 +66,10 @@ ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(
 )
 
 
-@dataclass(slots=True)
+_STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started in Started for enabled in Enabled}
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One of the descriptors of a ring: its name ("" for none), the frame that gave it, and how often one was given."""
 
@@ -68,6 +77,9 @@ class Slot:
     nofd: bool = False
     frame: int = 0
     epoch: int = 0
+
+
+_NEVER = Slot()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ class Ring:
     stopped_in: int = 0
     addresses: Addresses | None = None
     slots: dict[Effect, Slot] = field(
-        default_factory=lambda: {Effect.SET_KICK: Slot(), Effect.SET_CALL: Slot(), Effect.SET_ERR: Slot()}
+        default_factory=lambda: {Effect.SET_KICK: _NEVER, Effect.SET_CALL: _NEVER, Effect.SET_ERR: _NEVER}
     )
 
     @property
@@ -109,10 +121,14 @@ class Ring:
         """Whether the back-end processes it."""
         return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
+    def follows(self, order: Order) -> bool:
+        """Whether the order changes anything."""
+        return (self.started, order) in STARTED or (self.enabled, order) in ENABLED
+
     def order(self, order: Order, frame: int = 0, time: int = 0) -> None:
         """Let both machines take the order that a frame gives; `time` in ns."""
         started, running = self.started, self.running
-        self.started = STARTED.get((self.started, order), self.started)
+        self.started = STARTED.get((started, order), started)
         self.enabled = ENABLED.get((self.enabled, order), self.enabled)
         if self.running and not running:
             self.runs_since, self.began = frame, time
@@ -121,4 +137,9 @@ class Ring:
 
     def state(self) -> str:
         """The state in words: `started, enabled`."""
-        return f"{self.started.value}, {self.enabled.value}"
+        return _STATES[self.started, self.enabled]
+
+    @property
+    def kick(self) -> str:
+        """The name of its kick descriptor; "" for none."""
+        return self.slots[Effect.SET_KICK].name

@@ -14,6 +14,7 @@ from vudissect.session.event import Event, Kind
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Request
 from vudissect.session.phases import Step
+from vudissect.session.watch import Watches
 from vudissect.spec.model import Answer, Channel, Device, Message
 from vudissect.spec.payloads import ACK
 from vudissect.spec.table import UPSTREAM, Protocol
@@ -29,9 +30,6 @@ _COMMANDS = ("front_end_command", "back_end_command")
 
 # What tells the device type and the dialect is said while a connection is set up: enough to `foresee` them.
 RECORDS_TO_GUESS_FROM = 512
-
-# What is decisive of the dialect is said early; beyond this only messages that make no sense are looked at.
-_MOST_WATCHED = 512
 
 
 class Known(NamedTuple):
@@ -53,14 +51,6 @@ class _Table(NamedTuple):
     codecs: tuple[Codec, Codec]
     on_request: dict[Message, Apply]
     on_reply: dict[Message, Apply]
-
-
-class _Watch:
-    """A connection whose dialect is still an open question: the evidence, and what was said so far."""
-
-    def __init__(self, detector: Detector) -> None:
-        self.detector = detector
-        self.records: list[Record] = []
 
 
 class Session:
@@ -86,9 +76,11 @@ class Session:
         self._known = known
         self._protocol = protocol
         self._detect = detect
-        self._watches: dict[int, _Watch] = {}
+        self._watches = Watches()
         self._tables: dict[str, _Table] = {}
         self._names = DescriptorNames()
+        # The connections that have said something since the last gap: the next one has no more to tell the others.
+        self._since_gap: dict[int, Connection] = {}
         self._start: int | None = None
 
     def events(self, records: Iterable[Record]) -> Iterator[Event]:
@@ -105,12 +97,18 @@ class Session:
             connection = self._new_connection(record.connection)
         elif connection.changes:
             connection.changes = []
+        if not connection.since_gap:
+            connection.since_gap = True
+            self._since_gap[record.connection] = connection
         if connection.watched:
             connection = self._judge(record, connection)
         return self._understand(record, connection, elapsed)
 
     def dialect(self, number: int) -> Verdict | None:
-        """What the messages of an open connection say of its dialect, and why; None where that is not looked into."""
+        """What the messages of an open connection say of its dialect, and why; None where that is not looked into.
+
+        With very many connections those that began first are no longer looked into.
+        """
         watch = self._watches.get(number)
         return watch.detector.verdict if watch is not None else None
 
@@ -155,8 +153,7 @@ class Session:
         connection = Connection(number, protocol, DeviceGuess(device))
         self.connections[number] = connection
         if self._detect:
-            detector = known.detector if known is not None else Detector()
-            self._watches.setdefault(number, _Watch(detector))
+            self._watches.begin(number, known.detector if known is not None else Detector())
             connection.watched = True
         return connection
 
@@ -170,12 +167,17 @@ class Session:
 
     def _judge(self, record: Record, connection: Connection) -> Connection:
         """Ask what a record says of the dialect; the connection as it is after all that was said, in that dialect."""
-        watch = self._watches[record.connection]
+        watch = self._watches.get(record.connection)
+        if watch is None:
+            connection.watched = False
+            return connection
         before = connection.protocol
-        if watch.detector.see(record) and watch.detector.dialect.protocol is not before:
+        if self._watches.see(watch, record) and watch.detector.dialect.protocol is not before:
             after = watch.detector.dialect.protocol
             if connection.watched:
                 connection = self._new_connection(record.connection, after)
+                connection.since_gap = True
+                self._since_gap[record.connection] = connection
                 for earlier in watch.records:
                     self._understand(earlier, connection, 0)
                     connection.changes = []
@@ -184,8 +186,7 @@ class Session:
                 connection.speak(after)
             connection.changed("dialect", before.key, after.key)
         if connection.watched:
-            watch.records.append(record)
-            connection.watched = len(watch.records) < _MOST_WATCHED
+            connection.watched = self._watches.keep(watch, record)
         return connection
 
     def _request(
@@ -238,6 +239,16 @@ class Session:
         kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
         return _new(Event, (record, connection, kind, elapsed, message, False, request, latency, descriptors, "", ()))
 
+    def _interrupt(self, connection: Connection | None) -> None:
+        """Messages are missing from one connection, or from any of them."""
+        if connection is not None:
+            connection.interrupt()
+            return
+        for missed in self._since_gap.values():
+            missed.interrupt()
+            missed.since_gap = False
+        self._since_gap.clear()
+
     def _connection_event(self, record: Record, connection: Connection, elapsed: int) -> Event:
         unanswered: tuple[Request, ...] = ()
         if record.kind is RecordKind.CONNECTION_OPENED:
@@ -248,13 +259,13 @@ class Session:
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.close_channel(record.channel)
         elif record.kind is RecordKind.GAP:
-            for missed in [connection] if record.connection else self.connections.values():
-                missed.interrupt()
+            self._interrupt(connection if record.connection else None)
         elif record.kind is RecordKind.CONNECTION_CLOSED:
             connection.step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.close_channel(channel))
             del self.connections[record.connection]
-            self._watches.pop(record.connection, None)
+            self._watches.end(record.connection)
+            self._since_gap.pop(record.connection, None)
         return Event(record, connection, Kind.EVENT, elapsed, unanswered=unanswered)
 
 

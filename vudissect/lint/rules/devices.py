@@ -8,7 +8,6 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
 from vudissect.lint.waiting import waited_in_vain
-from vudissect.session.rings import Started
 from vudissect.spec.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.spec.devices import feature_names
 from vudissect.spec.effect import Effect
@@ -54,12 +53,12 @@ def status_order(at: At) -> Findings:
         return
     connection, frames = at.connection, (told_in,) if told_in else ()
     if status == 0:
-        started = [ring for ring in connection.rings.values() if ring.started is Started.STARTED]
-        if started:
+        started = connection.first_started
+        if started is not None:
             yield at.finding(
-                f"the device is reset (status 0) while ring {started[0].index} is started: it may forget where the "
+                f"the device is reset (status 0) while ring {started.index} is started: it may forget where the "
                 "ring was before its base is asked for (QEMU did so before 8.1; DPDK does not mind)",
-                frames=(started[0].slots[Effect.SET_KICK].frame,),
+                frames=(started.slots[Effect.SET_KICK].frame,),
                 severity=Severity.WARNING,
             )
         return
@@ -220,12 +219,12 @@ def gpu_messages(at: At) -> Findings:
                 "QEMU does not check, and reads past the end of what is too short"
             )
     elif DMABUF_UPDATE in row.request:
-        before = [request for request in at.connection.waiting[Channel.GPU].owed() if request.row is row]
-        if len(before) > 1:
+        before = at.connection.waiting[Channel.GPU].oldest(row.id)
+        if before is not None and before.frame != at.frame:
             yield at.finding(
-                f"{at.name} is sent though #{before[0].frame} still waits for its answer, which says that the display "
+                f"{at.name} is sent though #{before.frame} still waits for its answer, which says that the display "
                 "has taken it",
-                frames=(before[0].frame,),
+                frames=(before.frame,),
             )
     elif row.effect is Effect.ACK_GPU_FEATURES:
         yield from _gpu_features(at)

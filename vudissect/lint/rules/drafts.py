@@ -7,7 +7,7 @@ connection.
 from collections.abc import Iterator
 from functools import cache
 
-from vudissect.capture.record import Mark
+from vudissect.capture.record import Mark, Record
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
@@ -127,10 +127,16 @@ def draft_of_2015(at: At) -> Findings:
     if message.error and at.event.request is not None:
         asked = at.event.request.frame
         request = next((event for event in at.recent(at.event.record.channel) if event.record.frame == asked), None)
-        if request is not None and request.record.data[HEADER_SIZE:] != at.event.record.data[HEADER_SIZE:]:
+        if request is not None and not _are_alike(request.record, at.event.record):
             yield at.finding(
                 f"{at.name} failed, but what is sent back is not what was asked in #{asked}", frames=(asked,)
             )
+
+
+def _are_alike(request: Record, answer: Record) -> bool:
+    """Whether two messages have the same payload, as far as it is remembered."""
+    known = slice(HEADER_SIZE, len(request.data))
+    return request.length == answer.length and request.data[known] == answer.data[known]
 
 
 @RULES.rule(

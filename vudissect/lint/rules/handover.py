@@ -154,9 +154,8 @@ def inflight_rings(at: At) -> Findings:
         return
     if row.effect is Effect.SET_INFLIGHT:
         at.memory["given"] = told
-        at.memory["unknown"] = [
-            ring for ring in range(min(told.queues, _MOST_NAMED)) if ring not in at.connection.rings
-        ]
+        rings = range(min(told.queues, _MOST_NAMED))
+        at.memory["unknown"] = next((ring for ring in rings if ring not in at.connection.rings), None)
     most = at.connection.most_rings
     if most is not None and told.queues > most and at.first(told.queues):
         yield at.finding(f"in-flight memory for {told.queues} rings, but the back-end has {most}")
@@ -165,13 +164,13 @@ def inflight_rings(at: At) -> Findings:
 def _crash_on_unknown_rings(at: At) -> Findings:
     given: _Inflight | None = at.memory.get("given")
     connection, unknown = at.connection, at.memory.get("unknown")
-    if given is None or not unknown or not connection.whole or left_by(at) != Side.BACK_END.label:
+    if given is None or unknown is None or not connection.whole or left_by(at) != Side.BACK_END.label:
         return
     if connection.answered > given.frame:
         return
     yield at.finding(
         f"the back-end left without another word after #{given.frame} had given in-flight memory for {given.queues} "
-        f"rings, of which no message before names ring {unknown[0]}: DPDK uses a ring that it has not made yet",
+        f"rings, of which no message before names ring {unknown}: DPDK uses a ring that it has not made yet",
         Blame.BOTH,
         frame=given.frame,
         frames=(at.frame,),
@@ -220,7 +219,8 @@ def state_transfer(at: At) -> Findings:
         if error and descriptors:
             yield at.finding(f"the answer reports error {error}, yet carries {descriptors[0].name}")
     else:
-        started = [ring for ring in at.connection.rings.values() if ring.started is Started.STARTED]
+        rings = at.connection.rings.values() if at.connection.started_rings else ()
+        started = [ring for ring in rings if ring.started is Started.STARTED]
         if started:
             kicks = tuple(sorted(ring.slots[Effect.SET_KICK].frame for ring in started))
             names = ", ".join(str(ring.index) for ring in started[:8]) + (", ..." if len(started) > 8 else "")

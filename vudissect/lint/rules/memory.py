@@ -3,16 +3,16 @@
 Whether rings lie in it stands in `ring_addresses`, whether a region fits into its file in `descriptors`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
 from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
 from vudissect.session.connection import Postcopy
-from vudissect.session.memory import Region
+from vudissect.session.memory import Extents, Region
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import XEN_MMAP_FLAGS
 from vudissect.spec.model import Layout, Message
@@ -33,33 +33,25 @@ _HOST_ADDRESSES = range(1 << 16, 1 << 48)
 def _regions_told(at: At) -> list[Region]:
     """The regions that this message brought."""
     memory = at.connection.memory
-    return [region for region in memory.regions if region.frame == at.frame] if memory.changed_in == at.frame else []
+    if memory.changed_in != at.frame:
+        return []
+    # Those of this message are the last ones.
+    told = list(takewhile(lambda region: region.frame == at.frame, reversed(memory.regions)))
+    return told[::-1]
 
 
 def _ends_postcopy_exchange(at: At) -> bool:
     return at.connection.postcopy is Postcopy.LISTENING and at.fields.get("nregions") == 0
 
 
-def _overlap(at: At, start: Callable[[Region], int], regions: Iterable[Region]) -> tuple[Region, Region] | None:
-    """Two regions that share bytes, at least one of them brought by this message; None where there are none."""
-    lower: Region | None = None
-    for upper in sorted((region for region in regions if region.size), key=start):
-        if lower is not None and start(upper) < start(lower) + lower.size:
-            if at.frame in (lower.frame, upper.frame):
-                return lower, upper
-            if start(upper) + upper.size <= start(lower) + lower.size:
-                continue
-        lower = upper
-    return None
-
-
-def _overlapping(at: At, what: str, start: Callable[[Region], int], regions: Iterable[Region]) -> Findings:
-    pair = _overlap(at, start, regions) if at.connection.memory.changed_in == at.frame else None
+def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents) -> Findings:
+    """The first two regions that share bytes, at least one of them brought by this message."""
+    pair = extents.overlap(_regions_told(at))
     if pair is not None:
         lower, upper = pair
-        extents = (f"region {each.number} ({start(each):#x} to {start(each) + each.size:#x})" for each in pair)
+        texts = (f"region {each.number} ({start(each):#x} to {start(each) + each.size:#x})" for each in pair)
         frames = tuple(sorted({lower.frame, upper.frame} - {at.frame}))
-        yield at.finding(f"{' and '.join(extents)} overlap in {what}", frames=frames)
+        yield at.finding(f"{' and '.join(texts)} overlap in {what}", frames=frames)
 
 
 @RULES.rule(
@@ -87,7 +79,7 @@ def number_of_regions(at: At) -> Findings:
     _told(),
 )
 def guest_overlap(at: At) -> Findings:
-    yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.connection.memory.regions)
+    yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.connection.memory.by_guest)
 
 
 @RULES.rule(
@@ -100,7 +92,7 @@ def guest_overlap(at: At) -> Findings:
 def user_overlap(at: At) -> Findings:
     if not at.connection.uses_guest_addresses:
         what = "user addresses: an address of a ring has two meanings"
-        yield from _overlapping(at, what, lambda region: region.user_addr, at.connection.memory.regions)
+        yield from _overlapping(at, what, lambda region: region.user_addr, at.connection.memory.by_user)
 
 
 @RULES.rule(
@@ -149,17 +141,15 @@ def slots(at: At) -> Findings:
     Severity.ERROR,
     "a region is removed with the addresses and the size with which it was added",
     f"{SPEC}, REM_MEM_REG",
-    _changed(),
+    requests(Effect.REMOVE_MEMORY),
 )
 def removed_region(at: At) -> Findings:
-    before, after = at.memory.get("regions", ()), at.connection.memory.regions
-    at.memory["regions"] = after
-    row = at.message.row
-    if row is None or row.effect is not Effect.REMOVE_MEMORY or not at.fields or not at.connection.knows_memory:
+    row, memory = at.message.row, at.connection.memory
+    if row is None or not at.fields or not at.connection.knows_memory:
         return
-    if after is before:
+    if memory.changed_in != at.frame:
         asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
-        like = next((region for region in after if region.guest_addr == asked["guest_addr"]), None)
+        like = next(memory.by_guest.from_start(asked["guest_addr"]), None)
         known = "there is none at this guest address"
         if like is not None:
             told = {"size": like.size, "user_addr": like.user_addr}
@@ -278,7 +268,7 @@ def aliases(at: At) -> Findings:
     if at.connection.protocol_features.has(at.connection.protocol.protocol_features.known("XEN_MMAP")):
         return  # there the file is a device, and the offset none into it
     for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
-        of_file = [region for region in at.connection.memory.regions if region.descriptor == name]
+        of_file = at.connection.memory.in_file(name)
         yield from _overlapping(at, f"the file {name}", lambda region: region.mmap_offset, of_file)
 
 

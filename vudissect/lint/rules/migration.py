@@ -1,17 +1,21 @@
 """VU-LOG and VU-PCP: migration by dirty log and by postcopy. What else is handed over stands in `handover`."""
 
+from functools import cache
+
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
+from vudissect.lint.runs import ring_of
 from vudissect.lint.waiting import left_by, waited_in_vain
 from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.event import Kind
-from vudissect.session.rings import Started
+from vudissect.session.rings import Ring, Started
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Channel, Side
 from vudissect.spec.shared_memory import log_size
+from vudissect.spec.table import Protocol
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
@@ -72,7 +76,7 @@ def log_covers_memory(at: At) -> Findings:
     told_now = log is not None and log.frame == at.frame
     if log is None or not regions or not (told_now or _logging(connection)):
         return
-    last = max(region.guest_addr + region.size for region in regions) - 1
+    last = connection.memory.by_guest.end - 1
     if log.size < log_size(last):
         yield at.finding(
             f"the log is {log.size} bytes, but guest memory ends at {last:#x} and needs {log_size(last)} bytes of log: "
@@ -93,18 +97,22 @@ def log_of_rings(at: At) -> Findings:
     log = at.connection.log
     if log is None or not _logging(at.connection):
         return
-    for ring in at.connection.rings.values():
+    for ring in at.connection.rings.values() if at.over else _stopped_now(at):
         addresses = ring.addresses
         if addresses is None or addresses.logged:
             continue
-        stopped_now = not at.over and ring.stopped_in == at.frame
-        if stopped_now or (at.over and ring.started is Started.STARTED):
+        if not at.over or ring.started is Started.STARTED:
             yield at.finding(
                 f"ring {ring.index} ran while LOG_ALL was on, but its addresses (#{addresses.frame}) lack the LOG "
                 "flag: what the back-end wrote to its used ring is missing in the log",
                 Blame.FRONT_END,
                 frames=tuple(sorted((addresses.frame, log.frame))),
             )
+
+
+def _stopped_now(at: At) -> list[Ring]:
+    ring = ring_of(at)
+    return [ring] if ring is not None and ring.stopped_in == at.frame else []
 
 
 @RULES.rule(
@@ -117,14 +125,18 @@ def log_of_rings(at: At) -> Findings:
 def log_in_force(at: At) -> Findings:
     if not _logging(at.connection):
         return
-    for request in at.connection.waiting[Channel.MAIN].owed():
-        if request.row is not None and request.row.effect is Effect.SET_LOG:
-            yield at.finding(
-                f"{at.name} of ring {at.fields.get('index')} is sent while the log given in #{request.frame} still "
-                "waits for its answer: what the ring does until then may go into the old log, or into none",
-                frames=(request.frame,),
-            )
-            return
+    request = at.connection.waiting[Channel.MAIN].oldest(_log_number(at.connection.protocol))
+    if request is not None:
+        yield at.finding(
+            f"{at.name} of ring {at.fields.get('index')} is sent while the log given in #{request.frame} still "
+            "waits for its answer: what the ring does until then may go into the old log, or into none",
+            frames=(request.frame,),
+        )
+
+
+@cache
+def _log_number(protocol: Protocol) -> int:
+    return next((row.id for row in protocol.channel(Channel.MAIN) if row.effect is Effect.SET_LOG), -1)
 
 
 @RULES.rule(
@@ -147,7 +159,7 @@ def log_only(at: At) -> Findings:
         or log is None
         or not _logging(connection)
         or Effect.START_STATE_TRANSFER in at.memory
-        or any(ring.started is Started.STARTED for ring in connection.rings.values())
+        or connection.started_rings
     ):
         return
     yield at.finding(

@@ -170,8 +170,8 @@ def changed_features(at: At) -> Findings:
     if word is None:
         return
     at.memory["acknowledged"] = word, at.frame
-    started = [ring.index for ring in at.connection.rings.values() if ring.started is Started.STARTED]
-    if not started or not (word ^ before) & ~_LOG_ALL:
+    started = at.connection.first_started if (word ^ before) & ~_LOG_ALL else None
+    if started is None:
         return
     device = at.connection.guess.device
     changes = [
@@ -180,7 +180,7 @@ def changed_features(at: At) -> Findings:
         if bits & ~_LOG_ALL
     ]
     yield at.finding(
-        f"{at.name} {' and '.join(changes)} since #{frame} while ring {started[0]} is started: "
+        f"{at.name} {' and '.join(changes)} since #{frame} while ring {started.index} is started: "
         "stop the rings first, DPDK refuses this",
         frames=(frame,),
     )

@@ -41,7 +41,7 @@ def _stray(at: At) -> _Stray | None:
         return _Stray.ACKNOWLEDGED_ON_TOP if on_top else _Stray.AGAIN
     if unasked:
         return _Stray.UNASKED
-    return _Stray.WRONG if waiting.owed() else _Stray.UNKNOWN
+    return _Stray.WRONG if waiting.is_owed else _Stray.UNKNOWN
 
 
 @RULES.rule(

@@ -180,8 +180,8 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
 )
 def partly_used(at: At) -> Findings:
     rings = at.connection.rings.values()
-    used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
-    if used and unused and at.connection.whole and at.first():
+    if 0 < at.connection.used_rings < len(rings) and at.connection.whole and at.first():
+        used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
         yield at.finding(
             f"of {len(rings)} rings only {list_text(used)} ran, not {list_text(unused)}: SeaBIOS, iPXE and guests "
             "without multi-queue use the first ones only, and a back-end that waits for all does nothing",
@@ -207,11 +207,15 @@ def enabled_early(at: At) -> Findings:
             missing.append("kick descriptor")
         if at.fields["num"] and missing and at.first():
             yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
-    elif not ring.slots[Effect.SET_KICK].epoch and connection.features.has(_PROTOCOL_FEATURES):
+    elif (
+        not ring.slots[Effect.SET_KICK].epoch
+        and connection.features.has(_PROTOCOL_FEATURES)
+        and connection.running_rings
+        and at.first()
+    ):
         running = [other for other in connection.rings.values() if other.running]
-        if running and at.first():
-            yield at.finding(
-                f"ring {ring.index} is configured only now that {list_text(running)} can run already: a back-end that "
-                "counts its rings when the first is enabled misses it",
-                frames=(running[0].runs_since,),
-            )
+        yield at.finding(
+            f"ring {ring.index} is configured only now that {list_text(running)} can run already: a back-end that "
+            "counts its rings when the first is enabled misses it",
+            frames=(running[0].runs_since,),
+        )

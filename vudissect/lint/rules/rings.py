@@ -239,8 +239,9 @@ def lost_base(at: At) -> Findings:
 )
 def shared_kick(at: At) -> Findings:
     ring = _ring(at)
-    name = ring.slots[Effect.SET_KICK].name if ring is not None else ""
-    if ring is None or not name:
+    name = ring.kick if ring is not None else ""
+    others = at.connection.kicks.get(name, 0) - (ring is not None and ring.started is Started.STARTED)
+    if ring is None or not name or others < 1:
         return
     for other in at.connection.rings.values():
         slot = other.slots[Effect.SET_KICK]

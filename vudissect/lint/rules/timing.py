@@ -121,11 +121,11 @@ def late_enable(at: At) -> Findings:
         if ring.enabled is Enabled.DISABLED:
             at.memory.setdefault("started", (ring.index, at.frame, at.event.record.received))
         return
-    running = [other for other in at.connection.rings.values() if other.running]
+    running = at.connection.running_rings
     if not running or "over" in at.memory:
         return
     at.memory["over"] = True
-    if "started" in at.memory and [other.index for other in running] == [ring.index]:
+    if "started" in at.memory and running == 1 and ring.running:
         index, frame, started = at.memory["started"]
         if (waited := at.event.record.received - started) > SLOW:
             yield at.finding(
