@@ -8,7 +8,7 @@ from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import MemoryMap, Place
 from vudissect.session.pairing import Request, Waiting
 from vudissect.session.phases import PHASES, Phase, Step
-from vudissect.session.rings import Order, Ring, Slot, Started
+from vudissect.session.rings import Move, Order, Ring, Slot, Started
 from vudissect.spec.devices.network import NET
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
@@ -85,13 +85,13 @@ class Connection:
     """
 
     __slots__ = (
+        "_changes",
         "_guest_addresses",
         "_log_shmfd",
         "_must_run",
         "_reply_ack",
         "_reply_all",
         "answered",
-        "changes",
         "config",
         "features",
         "frame",
@@ -161,7 +161,7 @@ class Connection:
         self.transferring_state: str = ""
         self.shared_memory: tuple[int, ...] | None = None
         self.waiting = tuple(Waiting() for _ in Channel)
-        self.changes: list[Change] = []
+        self._changes: list[Change | tuple[int, Move]] = []
         self.speak(protocol)
 
     def speak(self, protocol: Protocol) -> None:
@@ -173,6 +173,19 @@ class Connection:
         self._must_run = bits.known("MUST_RUN")
         self._log_shmfd = bits.known("LOG_SHMFD")
         self._guest_addresses = bits.known("GPA_ADDRESSES")
+
+    @property
+    def changes(self) -> list[Change]:
+        """What the latest message has changed."""
+        return [
+            entry if isinstance(entry, Change) else Change(f"ring {entry[0]}", entry[1].before, entry[1].after)
+            for entry in self._changes
+        ]
+
+    def forget_changes(self) -> None:
+        """The next message comes."""
+        if self._changes:
+            self._changes = []
 
     @property
     def from_start(self) -> bool:
@@ -268,7 +281,7 @@ class Connection:
 
     def order_ring(self, ring: Ring, order: Order) -> None:
         """Give a ring an order, and let the connection follow."""
-        self._order(ring, order)
+        self._order(ring, order, counted=self.rings.get(ring.index) is ring)
         if ring.started is Started.STARTED:
             self.step(Step.RING_STARTED)
         elif not self.started_rings:
@@ -284,22 +297,20 @@ class Connection:
                 followed = True
                 self.step(Step.RING_STARTED if ring.started is Started.STARTED else Step.RINGS_STOPPED)
 
-    def _order(self, ring: Ring, order: Order) -> None:
-        if not ring.follows(order):
+    def _order(self, ring: Ring, order: Order, counted: bool = True) -> None:
+        """Give a ring an order; one that is beyond those that are kept is not counted."""
+        used, move = ring.runs_since > 0, ring.order(order, self.frame, self.time)
+        if move is None:
             return
-        before, started, running, used = ring.state(), ring.started, ring.running, ring.runs_since > 0
-        ring.order(order, self.frame, self.time)
-        self.changes.append(Change(f"ring {ring.index}", before, ring.state()))
-        if self.rings.get(ring.index) is not ring:
-            return
-        if ring.running is not running:
-            self.running_rings += 1 if ring.running else -1
-            self.used_rings += not used
-            self.latest_run = max(self.latest_run, ring.runs_since)
-        if ring.started is not started:
-            change = 1 if ring.started is Started.STARTED else -1
-            self.started_rings += change
-            self._count_kick(ring.kick, change)
+        self._changes.append((ring.index, move))
+        if counted:
+            self.running_rings += move.runs
+            if move.runs > 0:
+                self.used_rings += not used
+                self.latest_run = self.frame
+            if move.starts:
+                self.started_rings += move.starts
+                self._count_kick(ring.kick, move.starts)
 
     def _count_kick(self, name: str, change: int) -> None:
         count = self.kicks.get(name, 0) + change
@@ -317,7 +328,7 @@ class Connection:
     def changed(self, subject: str, before: str, after: str) -> None:
         """Note a change for whoever shows what a message did; equal words are none."""
         if before != after:
-            self.changes.append(Change(subject, before, after))
+            self._changes.append(Change(subject, before, after))
 
     def interrupt(self) -> None:
         """Messages were missed: what waits may have been answered, and what was not seen may have been said."""

@@ -1,9 +1,10 @@
 """The memory map that the front-end gave: regions, and which of them an address lies in."""
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
+
+from vudissect.session.extents import Extents
 
 # More than any front-end has; a hostile one could add regions for ever.
 _MOST_REGIONS = 1024
@@ -34,86 +35,9 @@ class Place(NamedTuple):
     offset: int
 
 
-class Extents:
-    """Regions in the order in which they begin in one address space; those that begin together, in that of the map."""
-
-    __slots__ = ("_ends", "_regions", "_start", "_starts")
-
-    def __init__(self, start: Callable[[Region], int], regions: Iterable[Region] = ()) -> None:
-        self._start = start
-        self._regions = sorted(regions, key=start)
-        self._starts = [start(region) for region in self._regions]
-        self._ends = [start(region) + region.size for region in self._regions]
-
-    def __len__(self) -> int:
-        return len(self._regions)
-
-    @property
-    def end(self) -> int:
-        """Where the last of them ends; 0 without any."""
-        return max(self._ends, default=0)
-
-    def add(self, region: Region) -> None:
-        """One more, the last of the map."""
-        start = self._start(region)
-        position = bisect_right(self._starts, start)
-        self._regions.insert(position, region)
-        self._starts.insert(position, start)
-        self._ends.insert(position, start + region.size)
-
-    def remove(self, region: Region) -> None:
-        """One less."""
-        position = self._position(region)
-        del self._regions[position], self._starts[position], self._ends[position]
-
-    def at(self, address: int) -> Place | None:
-        """Where an address lies."""
-        position = bisect_right(self._starts, address) - 1
-        if position >= 0 and address - self._starts[position] < self._regions[position].size:
-            return Place(self._regions[position], address - self._starts[position])
-        return None
-
-    def from_start(self, start: int) -> Iterator[Region]:
-        """Those that begin there."""
-        for position in range(bisect_left(self._starts, start), bisect_right(self._starts, start)):
-            yield self._regions[position]
-
-    def overlap(self, new: Sequence[Region]) -> tuple[Region, Region] | None:
-        """The first two that share bytes, at least one of them new; None where there are none.
-
-        One new region is compared with those around it, several of one message with all.
-        """
-        if len(new) == 1:
-            return self._overlapping(new[0])
-        lower: Region | None = None
-        for upper in self._regions if new else ():
-            if not upper.size:
-                continue
-            if lower is not None and self._start(upper) < self._start(lower) + lower.size:
-                if new[0].frame in (lower.frame, upper.frame):
-                    return lower, upper
-                if self._start(upper) + upper.size <= self._start(lower) + lower.size:
-                    continue
-            lower = upper
-        return None
-
-    def _overlapping(self, region: Region) -> tuple[Region, Region] | None:
-        if not region.size:
-            return None
-        position = self._position(region)
-        reached = max(self._ends[:position], default=0)
-        if self._starts[position] < reached:
-            return self._regions[self._ends.index(reached)], region
-        for number in range(position + 1, bisect_left(self._starts, self._ends[position])):
-            if self._regions[number].size:
-                return region, self._regions[number]
-        return None
-
-    def _position(self, region: Region) -> int:
-        position = bisect_left(self._starts, self._start(region))
-        while self._regions[position] is not region:
-            position += 1
-        return position
+def _place(extents: Extents[Region], address: int) -> Place | None:
+    found = extents.at(address)
+    return Place(*found) if found is not None else None
 
 
 def _guest_addr(region: Region) -> int:
@@ -149,7 +73,7 @@ class MemoryMap:
         # Numbers that regions had which were removed, as a heap.
         self._free: list[int] = []
         # By descriptor; made when it is first asked for.
-        self._files: dict[str, Extents] | None = None
+        self._files: dict[str, Extents[Region]] | None = None
 
     def add(
         self, guest_addr: int, size: int, user_addr: int, mmap_offset: int, descriptor: str, frame: int = 0
@@ -180,7 +104,7 @@ class MemoryMap:
                 return region
         return None
 
-    def in_file(self, descriptor: str) -> Extents:
+    def in_file(self, descriptor: str) -> Extents[Region]:
         """The regions of one file, by their place in it."""
         if self._files is None and len(self.regions) <= _FEW_REGIONS:
             return Extents(_mmap_offset, (region for region in self.regions if region.descriptor == descriptor))
@@ -193,13 +117,13 @@ class MemoryMap:
 
     def by_user_address(self, address: int) -> Place | None:
         """Where an address of the front-end's process lies."""
-        return self.by_user.at(address)
+        return _place(self.by_user, address)
 
     def by_guest_address(self, address: int) -> Place | None:
         """Where a guest physical address lies."""
-        return self.by_guest.at(address)
+        return _place(self.by_guest, address)
 
-    def _all(self, descriptor: str) -> Iterator[Extents]:
+    def _all(self, descriptor: str) -> Iterator[Extents[Region]]:
         """Wherever a region of this descriptor is entered."""
         yield self.by_user
         yield self.by_guest

@@ -4,10 +4,12 @@ Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a 
 two are independent of each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import product
 from types import MappingProxyType
+from typing import NamedTuple
 
 from vudissect.spec.effect import Effect
 
@@ -66,7 +68,38 @@ ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(
 )
 
 
-_STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started in Started for enabled in Enabled}
+class Move(NamedTuple):
+    """What an order changes in a ring: the states before and after, in words, and how many more rings are started and
+    run for it (-1, 0 or 1)."""
+
+    started: Started
+    enabled: Enabled
+    before: str
+    after: str
+    starts: int
+    runs: int
+
+
+def _moves() -> Iterator[tuple[tuple[Started, Enabled, Order], Move]]:
+    for started, enabled, order in product(Started, Enabled, Order):
+        to_started, to_enabled = STARTED.get((started, order), started), ENABLED.get((enabled, order), enabled)
+        if (to_started, to_enabled) != (started, enabled):
+            starts = (to_started is Started.STARTED) - (started is Started.STARTED)
+            runs = _runs(to_started, to_enabled) - _runs(started, enabled)
+            texts = _text(started, enabled), _text(to_started, to_enabled)
+            yield (started, enabled, order), Move(to_started, to_enabled, *texts, starts, runs)
+
+
+def _text(started: Started, enabled: Enabled) -> str:
+    return f"{started.value}, {enabled.value}"
+
+
+def _runs(started: Started, enabled: Enabled) -> bool:
+    return started is Started.STARTED and enabled is Enabled.ENABLED
+
+
+# Both tables in one: a single look-up for each of a thousand rings.
+_MOVES = dict(_moves())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +152,22 @@ class Ring:
     @property
     def running(self) -> bool:
         """Whether the back-end processes it."""
-        return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
+        return _runs(self.started, self.enabled)
 
-    def follows(self, order: Order) -> bool:
-        """Whether the order changes anything."""
-        return (self.started, order) in STARTED or (self.enabled, order) in ENABLED
-
-    def order(self, order: Order, frame: int = 0, time: int = 0) -> None:
-        """Let both machines take the order that a frame gives; `time` in ns."""
-        started, running = self.started, self.running
-        self.started = STARTED.get((started, order), started)
-        self.enabled = ENABLED.get((self.enabled, order), self.enabled)
-        if self.running and not running:
-            self.runs_since, self.began = frame, time
-        if started is Started.STARTED and self.started is Started.STOPPED:
-            self.stopped_in = frame
+    def order(self, order: Order, frame: int = 0, time: int = 0) -> Move | None:
+        """Let both machines take the order that a frame gives, `time` in ns; what changes by it, if anything does."""
+        move = _MOVES.get((self.started, self.enabled, order))
+        if move is not None:
+            self.started, self.enabled = move.started, move.enabled
+            if move.runs > 0:
+                self.runs_since, self.began = frame, time
+            if move.starts < 0:
+                self.stopped_in = frame
+        return move
 
     def state(self) -> str:
         """The state in words: `started, enabled`."""
-        return _STATES[self.started, self.enabled]
+        return _text(self.started, self.enabled)
 
     @property
     def kick(self) -> str:

@@ -95,8 +95,8 @@ class Session:
         connection = self.connections.get(record.connection)
         if connection is None:
             connection = self._new_connection(record.connection)
-        elif connection.changes:
-            connection.changes = []
+        else:
+            connection.forget_changes()
         if not connection.since_gap:
             connection.since_gap = True
             self._since_gap[record.connection] = connection
@@ -180,7 +180,7 @@ class Session:
                 self._since_gap[record.connection] = connection
                 for earlier in watch.records:
                     self._understand(earlier, connection, 0)
-                    connection.changes = []
+                    connection.forget_changes()
             else:
                 self._make_ready(after)
                 connection.speak(after)

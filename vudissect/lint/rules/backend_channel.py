@@ -9,6 +9,7 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies
 from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
+from vudissect.session.extents import Extents
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Answer, Channel, Meaning, Message, Side
 from vudissect.spec.programs import ANY, QEMU, room_of
@@ -233,17 +234,57 @@ class _Mapping(NamedTuple):
 
     region: int
     start: int
-    end: int
+    size: int
     frame: int
 
-    def overlaps(self, other: "_Mapping") -> bool:
-        return self.region == other.region and self.start < other.end and other.start < self.end
-
-    def same_range(self, other: "_Mapping") -> bool:
-        return self[:3] == other[:3]
+    @property
+    def end(self) -> int:
+        return self.start + self.size
 
     def __str__(self) -> str:
         return f"{self.start:#x} to {self.end:#x} of shared memory region {self.region}"
+
+
+class _Mappings:
+    """The mappings of a connection, by the frame that asked for them, by range, and by place in their region."""
+
+    def __init__(self) -> None:
+        self._by_frame: dict[int, _Mapping] = {}
+        self._by_range: dict[tuple[int, int, int], set[int]] = {}
+        self._by_region: dict[int, Extents[_Mapping]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_frame)
+
+    def add(self, mapping: _Mapping) -> None:
+        self._by_frame[mapping.frame] = mapping
+        self._by_range.setdefault(mapping[:3], set()).add(mapping.frame)
+        self._by_region.setdefault(mapping.region, Extents(lambda each: each.start)).add(mapping)
+
+    def remove(self, frame: int) -> None:
+        """Remove what a frame has mapped, if it is there."""
+        mapping = self._by_frame.pop(frame, None)
+        if mapping is not None:
+            frames, extents = self._by_range[mapping[:3]], self._by_region[mapping.region]
+            frames.remove(frame)
+            extents.remove(mapping)
+            if not frames:
+                del self._by_range[mapping[:3]]
+            if not extents:
+                del self._by_region[mapping.region]
+
+    def remove_range(self, mapping: _Mapping) -> bool:
+        """Remove what was mapped with the same range; whether anything was."""
+        frames = tuple(self._by_range.get(mapping[:3], ()))
+        for frame in frames:
+            self.remove(frame)
+        return bool(frames)
+
+    def overlapping(self, mapping: _Mapping) -> _Mapping | None:
+        """The oldest mapping that shares bytes with this one."""
+        extents = self._by_region.get(mapping.region)
+        shared = extents.within(mapping.start, mapping.end) if extents is not None else ()
+        return min(shared, key=lambda other: other.frame, default=None)
 
 
 @RULES.rule(
@@ -262,39 +303,36 @@ class _Mapping(NamedTuple):
     ),
 )
 def shared_memory(at: At) -> Findings:
-    maps: list[_Mapping] = at.memory.setdefault("maps", [])
+    maps: _Mappings = at.memory.setdefault("maps", _Mappings())
     row, fields, request = at.message.row, at.fields, at.event.request
     assert row is not None
     if row.effect is Effect.RESET or fields.get("status") == 0:
         # Whether mappings outlive a reset is not said: from here on nothing is known of those before.
-        maps.clear()
+        at.memory["maps"] = _Mappings()
         at.memory["forgotten"] = True
     elif at.message.reply:
         if request is not None and fields.get("result"):
-            maps[:] = [mapping for mapping in maps if mapping.frame != request.frame]
+            maps.remove(request.frame)
     elif "shmid" in fields:
-        mapping = _Mapping(fields["shmid"], fields["shm_offset"], fields["shm_offset"] + fields["len"], at.frame)
+        mapping = _Mapping(fields["shmid"], fields["shm_offset"], fields["len"], at.frame)
         if row.effect is Effect.MAP_SHARED_MEMORY:
             flaw, frames = _flaw(at, mapping, maps)
             if flaw:
                 yield at.finding(f"{at.name} maps {mapping}, {flaw}", frames=frames)
             if len(maps) < _MOST_SHARED:
-                maps.append(mapping)
+                maps.add(mapping)
             else:
                 at.memory["forgotten"] = True
-        else:
-            left = [other for other in maps if not other.same_range(mapping)]
-            if len(left) == len(maps) and at.connection.opened is not None and "forgotten" not in at.memory:
-                near = next((other for other in maps if other.overlaps(mapping)), None)
-                hint = f"; #{near.frame} mapped {near}" if near is not None else ""
-                yield at.finding(
-                    f"{at.name} unmaps {mapping}, which was not mapped like that{hint}",
-                    frames=(near.frame,) if near is not None else (),
-                )
-            maps[:] = left
+        elif not maps.remove_range(mapping) and at.connection.opened is not None and "forgotten" not in at.memory:
+            near = maps.overlapping(mapping)
+            hint = f"; #{near.frame} mapped {near}" if near is not None else ""
+            yield at.finding(
+                f"{at.name} unmaps {mapping}, which was not mapped like that{hint}",
+                frames=(near.frame,) if near is not None else (),
+            )
 
 
-def _flaw(at: At, mapping: _Mapping, maps: list[_Mapping]) -> tuple[str, tuple[int, ...]]:
+def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, ...]]:
     """What is wrong with a new mapping ("" for nothing), and the frames that led to it."""
     sizes, fields = at.connection.shared_memory, at.fields
     page = max([_PAGE, *(named.descriptor.page_size for named in at.event.descriptors)])
@@ -310,9 +348,9 @@ def _flaw(at: At, mapping: _Mapping, maps: list[_Mapping]) -> tuple[str, tuple[i
     if unaligned:
         values = ", ".join(f"{name} {fields[name]:#x}" for name in unaligned)
         return f"not on pages of {page} bytes: {values}", ()
-    for other in maps:
-        if mapping.overlaps(other):
-            return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
+    other = maps.overlapping(mapping)
+    if other is not None:
+        return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
     return "", ()
 
 

@@ -12,7 +12,8 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
 from vudissect.session.connection import Postcopy
-from vudissect.session.memory import Extents, Region
+from vudissect.session.extents import Extents
+from vudissect.session.memory import Region
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import XEN_MMAP_FLAGS
 from vudissect.spec.model import Layout, Message
@@ -44,7 +45,7 @@ def _ends_postcopy_exchange(at: At) -> bool:
     return at.connection.postcopy is Postcopy.LISTENING and at.fields.get("nregions") == 0
 
 
-def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents) -> Findings:
+def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents[Region]) -> Findings:
     """The first two regions that share bytes, at least one of them brought by this message."""
     pair = extents.overlap(_regions_told(at))
     if pair is not None:

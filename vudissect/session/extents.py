@@ -1,0 +1,109 @@
+"""Ranges of an address space, in order: which one an address lies in, and which share bytes."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+
+class Extent(Protocol):
+    """Something of a size that was told in a frame. Where it begins depends on the address space."""
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+
+    @property
+    def frame(self) -> int:
+        """The frame that told of it."""
+
+
+T = TypeVar("T", bound=Extent)
+
+
+class Extents(Generic[T]):
+    """Extents in the order in which they begin; of those that begin together, the one that was added first."""
+
+    __slots__ = ("_ends", "_extents", "_start", "_starts")
+
+    def __init__(self, start: Callable[[T], int], extents: Iterable[T] = ()) -> None:
+        self._start = start
+        self._extents = sorted(extents, key=start)
+        self._starts = [start(extent) for extent in self._extents]
+        self._ends = [start(extent) + extent.size for extent in self._extents]
+
+    def __len__(self) -> int:
+        return len(self._extents)
+
+    @property
+    def end(self) -> int:
+        """Where the last of them ends; 0 without any."""
+        return max(self._ends, default=0)
+
+    def add(self, extent: T) -> None:
+        """One more."""
+        start = self._start(extent)
+        position = bisect_right(self._starts, start)
+        self._extents.insert(position, extent)
+        self._starts.insert(position, start)
+        self._ends.insert(position, start + extent.size)
+
+    def remove(self, extent: T) -> None:
+        """One less."""
+        position = self._position(extent)
+        del self._extents[position], self._starts[position], self._ends[position]
+
+    def at(self, address: int) -> tuple[T, int] | None:
+        """The extent that an address lies in, and how far from its beginning."""
+        position = bisect_right(self._starts, address) - 1
+        if position >= 0 and address - self._starts[position] < self._extents[position].size:
+            return self._extents[position], address - self._starts[position]
+        return None
+
+    def from_start(self, start: int) -> Iterator[T]:
+        """Those that begin there."""
+        for position in range(bisect_left(self._starts, start), bisect_right(self._starts, start)):
+            yield self._extents[position]
+
+    def within(self, start: int, end: int) -> Sequence[T]:
+        """Those that share bytes with a range."""
+        last = bisect_left(self._starts, end)
+        if max(self._ends[:last], default=0) <= start:
+            return ()
+        return [self._extents[position] for position in range(last) if self._ends[position] > start]
+
+    def overlap(self, new: Sequence[T]) -> tuple[T, T] | None:
+        """The first two that share bytes, at least one of them new, which are of one frame; None where there are none.
+
+        A single new one is compared with those around it, several with all.
+        """
+        if len(new) == 1:
+            return self._overlapping(new[0])
+        lower: T | None = None
+        for upper in self._extents if new else ():
+            if not upper.size:
+                continue
+            if lower is not None and self._start(upper) < self._start(lower) + lower.size:
+                if new[0].frame in (lower.frame, upper.frame):
+                    return lower, upper
+                if self._start(upper) + upper.size <= self._start(lower) + lower.size:
+                    continue
+            lower = upper
+        return None
+
+    def _overlapping(self, extent: T) -> tuple[T, T] | None:
+        if not extent.size:
+            return None
+        position = self._position(extent)
+        reached = max(self._ends[:position], default=0)
+        if self._starts[position] < reached:
+            return self._extents[self._ends.index(reached)], extent
+        for number in range(position + 1, bisect_left(self._starts, self._ends[position])):
+            if self._extents[number].size:
+                return extent, self._extents[number]
+        return None
+
+    def _position(self, extent: T) -> int:
+        position = bisect_left(self._starts, self._start(extent))
+        while self._extents[position] is not extent:
+            position += 1
+        return position
