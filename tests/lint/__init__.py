@@ -13,6 +13,6 @@ def found(talk: Conversation, *rules: str, **options: Any) -> list[Finding]:
     """What the rules of these ids (all rules, if none is given) find in a conversation; options as of `Session`."""
     assert set(rules) <= {rule.id for rule in ALL_RULES}
     session = Session(protocol=talk.protocol, **options)
-    linter = Linter(rule for rule in ALL_RULES if not rules or rule.id in rules)
+    linter = Linter(session, (rule for rule in ALL_RULES if not rules or rule.id in rules))
     findings = [finding for event in session.events(talk.records) for finding in linter.check(event)]
     return findings + linter.finish()

@@ -35,7 +35,7 @@ class Peers(RuleBasedStateMachine):
     def begin(self) -> None:
         self.talk = Conversation()
         self.session = Session(detect=True)
-        self.linter = Linter()
+        self.linter = Linter(self.session)
         self.transcript = Transcript(Style(False), verbose=True)
         self.followed = 0
 
@@ -98,11 +98,12 @@ def test_ten_thousand_rings_and_regions_stay_within_bounds() -> None:
     for index in range(10_000):
         talk.front_end("SET_VRING_NUM", index=index, num=256)
         talk.front_end("ADD_MEM_REG", guest_addr=index << 20, size=1 << 20, descriptors=(memfd(str(index)),))
-    session, linter = Session(), Linter()
+    session = Session()
+    linter = Linter(session)
 
     told = sum(len(linter.check(session.feed(record))) for record in talk.records)
 
-    connection = session.connections[1]
-    assert len(connection.rings) <= 1024
-    assert len(connection.memory.regions) <= 1024
+    state = session.states[1]
+    assert len(state.rings) <= 1024
+    assert len(state.memory.regions) <= 1024
     assert told < 500

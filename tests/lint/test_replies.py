@@ -356,9 +356,9 @@ def test_numbers_without_end_are_not_all_remembered() -> None:
         talk.front_end(number, payload=b"")
         talk.back_end(number, payload=b"")
     session = Session()
-    linter = Linter()
+    linter = Linter(session)
     for event in session.events(talk.records):
         linter.check(event)
 
-    main = session.connections[1].waiting[Channel.MAIN]
+    main = session.pairing(1)[Channel.MAIN]
     assert len(main.answered) + len(main.unasked) < 50

@@ -58,7 +58,8 @@ class Meaning:
 def meaning_of(capture: Path) -> Meaning:
     """Read a whole capture."""
     meaning = Meaning()
-    session, linter = Session(), Linter()
+    session = Session()
+    linter = Linter(session)
     findings: list[Finding] = []
     with open_capture(str(capture)) as stream:
         for event in session.events(read_capture(stream)):
@@ -78,9 +79,9 @@ def _add(meaning: Meaning, event: Event) -> None:
     meaning.unanswered += [f"frame {request.frame}: {request.row}" for request in event.unanswered]
     if record.kind is RecordKind.CHANNEL_OPENED:
         meaning.opened.add(record.channel)
-    meaning.memory = max(meaning.memory, sum(region.size for region in event.connection.memory.regions))
-    if event.connection.guess.device is not None:
-        meaning.device = event.connection.guess.device.name
+    meaning.memory = max(meaning.memory, sum(region.size for region in event.after.memory.regions))
+    if event.after.guess.device is not None:
+        meaning.device = event.after.guess.device.name
     if record.kind is RecordKind.GAP or record.marks & _LOSSES:
         meaning.lost.append(f"{where}: {record.kind.name} {record.marks!r} {dict(record.details)}")
     if message is None:

@@ -1,9 +1,11 @@
 """Looking at a dialect as a document describes it, and at a conversation as a session understands it."""
 
 from tests.conversation import Conversation
-from vudissect.session.connection import Connection
 from vudissect.session.event import Event
+from vudissect.session.pairing import Request
 from vudissect.session.rings import Started
+from vudissect.session.session import Session
+from vudissect.session.state import State
 from vudissect.spec.dialects import dialect_by_name
 from vudissect.spec.model import Answer, Channel, Message
 from vudissect.spec.table import Protocol
@@ -42,15 +44,19 @@ class Heard:
     """A conversation, as a session that is told its dialect understands it."""
 
     def __init__(self, talk: Conversation) -> None:
-        self.events = talk.events()
+        self.session = Session(protocol=talk.protocol)
+        self.events = list(self.session.events(talk.records))
 
     @property
     def last(self) -> Event:
         return self.events[-1]
 
     @property
-    def connection(self) -> Connection:
-        return self.last.connection
+    def state(self) -> State:
+        return self.last.after
+
+    def owed(self, channel: Channel = Channel.MAIN) -> tuple[Request, ...]:
+        return self.session.pairing(self.state.number)[channel].owed()
 
     def started(self, ring: int = 0) -> bool:
-        return self.connection.rings[ring].started is Started.STARTED
+        return self.state.rings[ring].started is Started.STARTED

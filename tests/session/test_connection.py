@@ -1,13 +1,13 @@
 """What a connection knows of its beginning, and what that says about what was never told."""
 
 from tests.conversation import Conversation
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.features import PROTOCOL_FEATURES
 from vudissect.spec.model import Side
 
 
-def after(talk: Conversation) -> Connection:
-    return talk.events()[-1].connection
+def after(talk: Conversation) -> State:
+    return talk.events()[-1].after
 
 
 def test_a_connection_knows_when_it_began_and_between_whom() -> None:

@@ -4,13 +4,13 @@ import pytest
 
 from tests.conversation import Conversation, memfd
 from vudissect.capture.record import RecordKind
-from vudissect.session.connection import Connection
-from vudissect.session.memory import MemoryMap
+from vudissect.session.memory import NO_MEMORY, Region
+from vudissect.session.state import State
 from vudissect.spec.payloads import MEM_TABLE_TWO
 
 
-def after(talk: Conversation) -> Connection:
-    return talk.events()[-1].connection
+def after(talk: Conversation) -> State:
+    return talk.events()[-1].after
 
 
 def test_a_region_knows_the_frame_that_told_it_and_the_map_its_last_change() -> None:
@@ -34,9 +34,9 @@ def test_slots_without_a_region_are_no_regions() -> None:
 
 
 def test_ten_thousand_regions_are_not_kept() -> None:
-    memory = MemoryMap()
+    memory = NO_MEMORY
     for number in range(10_000):
-        memory.add(number * 4096, 4096, 0, 0, "")
+        memory = memory.with_region(Region(0, number * 4096, 4096, 0, 0, ""))
 
     assert len(memory.regions) <= 1024
 

@@ -158,7 +158,7 @@ class TestConfigRfc:
         region = {"guest_addr": 0, "size": 1 << 20, "user_addr": 0x7F00_0000_0000, "mmap_offset": 0}
         talk.front_end("SET_MEM_TABLE", regions=[region], descriptors=(memfd(),))
 
-        found = Heard(talk).connection.ring_address(0x7F00_0000_1000)
+        found = Heard(talk).state.ring_address(0x7F00_0000_1000)
 
         assert (f"region{found.region.number}+{found.offset:#x}" if found else None) == place
 
@@ -260,7 +260,7 @@ class TestReplyAckV1:
         talk.front_end("SET_VRING_NUM", index=0, num=256, need_reply=True)
         session = Heard(talk)
 
-        assert session.connection.waiting[Channel.MAIN].owed() == ()
+        assert session.owed() == ()
 
     @pytest.mark.parametrize("need_reply", [False, True])
     def test_what_is_answered_anyhow_is_answered_alike(self, need_reply: bool) -> None:
@@ -270,7 +270,7 @@ class TestReplyAckV1:
         heard = Heard(talk)
 
         assert (heard.last.kind, fields(heard.last)) == (Kind.REPLY, {"features": 5})
-        assert heard.connection.waiting[Channel.MAIN].owed() == ()
+        assert heard.owed() == ()
 
     def test_the_four_that_are_answered_anyhow(self) -> None:
         named = {"GET_FEATURES", "GET_PROTOCOL_FEATURES", "GET_VRING_BASE"}

@@ -97,8 +97,10 @@ class TestPairing:
         talk.front_end("SET_OWNER")
         talk.back_end("GET_FEATURES")
 
-        (*_, last) = talk.events()
-        main = last.connection.waiting[Channel.MAIN]
+        session = Session()
+        for record in talk.records:
+            session.feed(record)
+        main = session.pairing(1)[Channel.MAIN]
 
         assert [(request.frame, answer) for request, answer in main.answered.values()] == [(1, 3)]
         assert list(main.unasked.values()) == [2]
@@ -114,7 +116,7 @@ class TestPairing:
             session.feed(record)
 
         assert session.unanswered() == ()
-        assert not session.connections[1].whole
+        assert not session.states[1].whole
 
     def test_an_acknowledgement_is_no_reply(self) -> None:
         talk = negotiated(REPLY_ACK)
@@ -209,7 +211,7 @@ class TestNegotiation:
     def test_the_frames_that_offered_and_acknowledged_are_known(self) -> None:
         talk = negotiated(REPLY_ACK)
 
-        protocol_features = talk.events()[-1].connection.protocol_features
+        protocol_features = talk.events()[-1].after.protocol_features
 
         assert (protocol_features.offered_in, protocol_features.acked_in) == (4, 5)
 
@@ -218,7 +220,7 @@ class TestNegotiation:
         talk = Conversation()
         talk.ask("GET_QUEUE_NUM", queues=4)
 
-        connection = talk.events(device=device_by_name(device) if device else None)[-1].connection
+        connection = talk.events(device=device_by_name(device) if device else None)[-1].after
 
         assert connection.most_rings == rings
 
@@ -250,23 +252,23 @@ class TestMemory:
         ],
     )
     def test_a_ring_address_is_a_place_in_a_region(self, address: int, place: tuple[int, int] | None) -> None:
-        found = self.state(self.table()).connection.ring_address(address)
+        found = self.state(self.table()).after.ring_address(address)
 
         assert (None if found is None else (found.region.number, found.offset)) == place
 
     def test_with_access_platform_a_ring_address_is_no_user_address(self) -> None:
-        connection = self.state(self.table(features=ACCESS_PLATFORM)).connection
+        connection = self.state(self.table(features=ACCESS_PLATFORM)).after
 
         assert connection.ring_address(0x7F00_0000_0000) is None
 
     def test_with_gpa_addresses_a_ring_address_is_a_guest_address(self) -> None:
-        place = self.state(self.table(protocol_features=GPA_ADDRESSES)).connection.ring_address(0x10_1000)
+        place = self.state(self.table(protocol_features=GPA_ADDRESSES)).after.ring_address(0x10_1000)
 
         assert place is not None
         assert (place.region.number, place.offset) == (1, 0x1000)
 
     def test_regions_share_the_name_of_their_descriptor(self) -> None:
-        regions = self.state(self.table()).connection.memory.regions
+        regions = self.state(self.table()).after.memory.regions
 
         assert [region.descriptor for region in regions] == ["mem#1", "mem#1"]
 
@@ -274,12 +276,12 @@ class TestMemory:
         talk = self.table()
         region = {"guest_addr": 0x1_0000_0000, "size": 0x1000, "user_addr": 0x7F10_0000_0000}
         talk.front_end("ADD_MEM_REG", descriptors=(memfd("dimm"),), **region)
-        added = [region.guest_addr for region in self.state(talk).connection.memory.regions]
+        added = [region.guest_addr for region in self.state(talk).after.memory.regions]
         talk.front_end("REM_MEM_REG", **region)
         removed = self.state(talk)
 
         assert added == [0, 0x10_0000, 0x1_0000_0000]
-        assert len(removed.connection.memory.regions) == 2
+        assert len(removed.after.memory.regions) == 2
         assert removed.replaced == "mem#2"
 
     def test_the_messages_that_end_a_postcopy_exchange_change_nothing(self) -> None:
@@ -288,7 +290,7 @@ class TestMemory:
         talk.front_end("SET_MEM_TABLE")
         talk.front_end("ADD_MEM_REG", layout=MEM_REG_CONSUMED)
 
-        assert len(self.state(talk).connection.memory.regions) == 2
+        assert len(self.state(talk).after.memory.regions) == 2
 
 
 class TestDescriptors:
@@ -365,7 +367,7 @@ class TestDevice:
 
         (*_, last) = talk.events(device=device_by_name("scsi"))
 
-        assert last.connection.guess.device is device_by_name("scsi")
+        assert last.after.guess.device is device_by_name("scsi")
 
 
 def test_connections_do_not_mix() -> None:
@@ -385,7 +387,7 @@ def test_a_closed_connection_is_forgotten() -> None:
     for record in talk.records:
         session.feed(record)
 
-    assert session.connections == {}
+    assert session.states == {}
 
 
 def test_big_endian_messages_are_understood() -> None:

@@ -35,7 +35,7 @@ def test_a_look_ahead_reads_the_first_message_in_the_right_dialect() -> None:
     session = Session(known=foresee(talk.records), detect=True)
     events = [session.feed(record) for record in talk.records]
 
-    assert {event.connection.protocol.key for event in events} == {"mst-2015"}
+    assert {event.after.protocol.key for event in events} == {"mst-2015"}
     assert names(events)[2:5] == ["GET_PROTOCOL_FEATURES", "GET_PROTOCOL_FEATURES", "SET_PROTOCOL_FEATURES"]
 
 
@@ -46,9 +46,9 @@ def test_live_the_judgement_comes_late_but_the_state_is_whole() -> None:
     for record in talk.records:
         last = session.feed(record)
 
-    assert last.connection.protocol.key == "mst-2015"
-    assert last.connection.protocol_features.acked == 2
-    assert last.connection.rings[0].started.value == "started"
+    assert last.after.protocol.key == "mst-2015"
+    assert last.after.protocol_features.acked == 2
+    assert last.after.rings[0].started.value == "started"
 
 
 def test_the_change_is_told_where_it_happens() -> None:
@@ -57,7 +57,7 @@ def test_the_change_is_told_where_it_happens() -> None:
     told = [
         (change.before, change.after)
         for record in draft().records
-        for change in session.feed(record).connection.changes
+        for change in session.feed(record).changes
         if change.subject == "dialect"
     ]
 
@@ -83,7 +83,7 @@ def test_ordinary_traffic_stays_upstream() -> None:
     talk.ask("GET_PROTOCOL_FEATURES", features=0b1011)
 
     session = Session(detect=True)
-    keys = {session.feed(record).connection.protocol.key for record in talk.records}
+    keys = {session.feed(record).after.protocol.key for record in talk.records}
 
     assert keys == {"upstream"}
 
@@ -92,7 +92,7 @@ def test_what_was_told_is_not_judged() -> None:
     talk = draft()
 
     session = Session(protocol=talk.protocol)
-    keys = {session.feed(record).connection.protocol.key for record in talk.records}
+    keys = {session.feed(record).after.protocol.key for record in talk.records}
 
     assert keys == {"mst-2015"}
     assert session.dialect(1) is None

@@ -127,8 +127,8 @@ def transcript(records: list[Record]) -> list[tuple[int, str]]:
 
 def findings(records: list[Record]) -> set[tuple[int, str]]:
     """Frame and rule of what the linter finds on the way: where a capture ends the plugin is not called."""
-    linter = Linter()
-    found = (finding for _, judged in linter.judge(Session().events(records)) for finding in judged)
+    linter = Linter(Session())
+    found = (finding for _, judged in linter.judge(records) for finding in judged)
     return {(finding.frame, finding.rule) for finding in found if finding.rule in RULES}
 
 

@@ -36,7 +36,7 @@ def command(keep: str | None, verbose: bool) -> None:
             write_private(keep, capture.read_bytes(), text_on=(_STDOUT, _STDERR))
         transcript = Transcript(style_for(sys.stdout), verbose=verbose)
         with open_capture(str(capture)) as stream:
-            for event, findings in Linter().judge(Session().events(read_capture(stream))):
+            for event, findings in Linter(Session()).judge(read_capture(stream)):
                 click.echo(transcript.text(event, findings), nl=False)
     click.echo(
         "\nThat was a front-end and a back-end of our own, talking through a real vuproxy. With your own:\n"

@@ -90,7 +90,7 @@ def lint_capture(file: str, rules: Sequence[Rule], dialect: Dialect | None = Non
 def lint_records(records: Iterator[Record], rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
     """The same for records that were read already, or never written."""
     session, records = session_for(records, dialect=dialect)
-    linter = Linter(rules)
+    linter = Linter(session, rules)
     findings: list[Finding] = []
     frames = 0
     for event in session.events(records):

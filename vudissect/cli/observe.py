@@ -30,11 +30,11 @@ def main(verbose: bool, report_fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     session = Session(detect=True)
     transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=session.dialect)
-    linter = Linter()
+    linter = Linter(session)
     malformed = unanswered = found = 0
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
         try:
-            for event, findings in linter.judge(session.events(read_capture(stream))):
+            for event, findings in linter.judge(read_capture(stream)):
                 malformed += event.kind is Kind.MALFORMED
                 unanswered += len(event.unanswered)
                 found += sum(fails(finding, strict=True) for finding in findings)

@@ -76,9 +76,10 @@ def command(
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
         reading = Reading(file, stream)
         session, records = session_for(iter(reading), told, speaks, live=live)
-        linter = Linter(() if no_findings else ALL_RULES)
-        events = session.events(records)
-        judged: Iterator[Judged] = zip(events, repeat(()), strict=False) if no_findings else linter.judge(events)
+        linter = Linter(session, () if no_findings else ALL_RULES)
+        judged: Iterator[Judged] = (
+            zip(session.events(records), repeat(()), strict=False) if no_findings else linter.judge(records)
+        )
         if wanted != Filter():
             judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
         if as_json:

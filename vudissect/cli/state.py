@@ -33,12 +33,12 @@ def command(file: str, frame: int | None) -> None:
             last = record.frame
         if frame is not None and last < frame and reading.has_messages:
             fail(f"{file} has {last} frames, there is no frame {frame}")
-        if not session.connections:
+        if not session.states:
             say(f"no connection is open at frame {last}")
-        for connection in session.connections.values():
-            for line in state_lines(connection):
+        for number, state in session.states.items():
+            for line in state_lines(state, session.pairing(number)):
                 say(line)
-            verdict = session.dialect(connection.number)
+            verdict = session.dialect(number)
             for line in verdict_lines(verdict) if verdict is not None else ():
                 say(f"  {line}")
         deque(records, maxlen=0)

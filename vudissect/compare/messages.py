@@ -7,8 +7,8 @@ from vudissect.compare import policy as names
 from vudissect.compare.outcome import Allowed, Difference, Trouble
 from vudissect.compare.policy import EXACT, How, Policy, Rule
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.session.connection import Connection
 from vudissect.session.event import Event
+from vudissect.session.state import State
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import Field, Layout, Meaning, Message
 from vudissect.wire.codec import WireMessage
@@ -157,7 +157,7 @@ def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Compar
     assert message is not None
     name = message.row.name if message.row is not None else f"message {message.id}"
     frame = recorded.record.frame
-    if _passes(item, rule, message, recorded.connection, live.connection):
+    if _passes(item, rule, message, recorded.after, live.after):
         result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))
         return
     result.differences.append(
@@ -171,12 +171,12 @@ def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Compar
             item.recorded,
             item.live,
             item.field,
-            recorded.connection.guess.device,
+            recorded.after.guess.device,
         )
     )
 
 
-def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: Connection, live: Connection) -> bool:
+def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: State, live: State) -> bool:
     before, after = item.recorded, item.live
     if rule.how is How.IGNORED:
         return True
@@ -190,7 +190,7 @@ def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: Connection,
     return False
 
 
-def _related(item: _Item, message: WireMessage, recorded: Connection, live: Connection) -> bool:
+def _related(item: _Item, message: WireMessage, recorded: State, live: State) -> bool:
     """Whether two values that are not equal mean the same, each in its session."""
     if item.field is None or item.layout is None:
         return False
@@ -206,7 +206,7 @@ def _related(item: _Item, message: WireMessage, recorded: Connection, live: Conn
     return bool(before) == bool(after)
 
 
-def _base(row: Message | None, values: Values, live: Connection) -> int | None:
+def _base(row: Message | None, values: Values, live: State) -> int | None:
     if row is None or row.effect is not Effect.STOP_RING:
         return None
     ring = live.rings.get(values[0])
@@ -214,7 +214,7 @@ def _base(row: Message | None, values: Values, live: Connection) -> int | None:
 
 
 _PLACES = {
-    Meaning.USER_ADDRESS: lambda connection, address: connection.memory.by_user_address(address),
-    Meaning.RING_ADDRESS: lambda connection, address: connection.ring_address(address),
-    Meaning.GUEST_ADDRESS: lambda connection, address: connection.memory.by_guest_address(address),
+    Meaning.USER_ADDRESS: lambda state, address: state.memory.by_user_address(address),
+    Meaning.RING_ADDRESS: lambda state, address: state.ring_address(address),
+    Meaning.GUEST_ADDRESS: lambda state, address: state.memory.by_guest_address(address),
 }

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
-from vudissect.session.session import Known
+from vudissect.session.arbiter import Known
 from vudissect.spec.model import Channel, Device, Field, Side
 
 # An integer, bytes or text of a field; None where there is nothing.

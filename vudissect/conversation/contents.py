@@ -8,7 +8,7 @@ from vudissect.conversation.conversation import ConversationError, layouts_of
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.payload import RESULT, Payload
 from vudissect.conversation.values import duration, number
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.model import Answer, Device, Layout, Message
 from vudissect.spec.payloads import ACK
 
@@ -23,7 +23,7 @@ class Place(NamedTuple):
 
     row: Message | None
     reply: bool
-    connection: Connection | None
+    state: State | None
     device: Device | None
 
 
@@ -38,7 +38,7 @@ def read_contents(text: str, place: Place, objects: Objects) -> dict[str, Any]:
         if rest:
             raise ConversationError(f"{rest.split()[0]!r} is not understood: give the payload in hexadecimal")
         return options
-    fields = Payload(layout, place.row.channel, place.connection, place.device).read(rest)
+    fields = Payload(layout, place.row.channel, place.state, place.device).read(rest)
     return options | {"layout": layout} | fields
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.values import choice, config_bytes, count, feature_numbers, number, value_of, word, zeros
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.devices import device_by_name
 from vudissect.spec.model import Channel, Device, Field, Layout, Meaning
 
@@ -29,10 +29,10 @@ class Payload:
     `connection` is the state before the message (None if there is none), `device` the device type if it is known.
     """
 
-    def __init__(self, layout: Layout, channel: Channel, connection: Connection | None, device: Device | None) -> None:
+    def __init__(self, layout: Layout, channel: Channel, state: State | None, device: Device | None) -> None:
         self._layout = layout
         self._channel = channel
-        self._connection = connection
+        self._state = state
         self._device = device
         self._fields: dict[str, Any] = {}
         self._config: dict[str, str] = {}
@@ -150,7 +150,7 @@ class Payload:
             fields = (*fields, layout.tail.field)
         for each in fields:
             if each.name == name:
-                return lambda text: value_of(each, text, self._connection, self._device)
+                return lambda text: value_of(each, text, self._state, self._device)
             if any(part.name == name for part in each.parts):
                 return number
         return None
@@ -191,10 +191,10 @@ class Payload:
 
     def _offered(self, each: Field) -> int:
         """What was offered of this feature word."""
-        connection = self._connection
-        if connection is not None:
-            words = (connection.protocol_features, connection.protocol_features, connection.gpu_features)
-            told = connection.features if each.meaning is Meaning.VIRTIO_FEATURES else words[self._channel]
+        state = self._state
+        if state is not None:
+            words = (state.protocol_features, state.protocol_features, state.gpu_features)
+            told = state.features if each.meaning is Meaning.VIRTIO_FEATURES else words[self._channel]
             if told.offered is not None:
                 return told.offered
         raise ConversationError("nothing was offered yet")

@@ -129,7 +129,7 @@ class _Reader:
             return
         name = count(match["name"], 32) if match["name"].isdecimal() else match["name"]
         row = self.conversation.row(name, channel)
-        state = self._session.connections.get(connection)
+        state = self._session.states.get(connection)
         device = self._device or (state.guess.device if state is not None else None)
         place = Place(row, side is not channel.initiator, state, device)
         options = {"after": after, "connection": connection} | read_contents(words, place, self._objects)

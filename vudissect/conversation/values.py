@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.devices import DEVICES
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
@@ -60,7 +60,7 @@ def zeros(size: int) -> bytes:
     return bytes(size)
 
 
-def value_of(field: Field, text: str, connection: Connection | None, device: Device | None) -> Any:
+def value_of(field: Field, text: str, state: State | None, device: Device | None) -> Any:
     """The value of a field of the table, as text in a conversation."""
     if field.meaning is Meaning.PIXELS:
         return zeros(number(text))
@@ -74,7 +74,7 @@ def value_of(field: Field, text: str, connection: Connection | None, device: Dev
         return word(text.split("|"), field.bits.numbers)
     if field.choices and not text[:1].isdigit():
         return choice(field, text)
-    return address(text, field, connection) if "region" in text else number(text)
+    return address(text, field, state) if "region" in text else number(text)
 
 
 def choice(field: Field, text: str) -> int:
@@ -85,20 +85,20 @@ def choice(field: Field, text: str) -> int:
     raise ConversationError(f"{field.name} is one of {', '.join(field.choices.values())}, not {text!r}")
 
 
-def address(text: str, field: Field, connection: Connection | None) -> int:
+def address(text: str, field: Field, state: State | None) -> int:
     """`region0+0x1000`, in the address space of the field."""
     match = _PLACE.fullmatch(text)
-    regions = connection.memory.regions if connection is not None else ()
+    regions = state.memory.regions if state is not None else ()
     region = next((region for region in regions if match and region.number == count(match[1], 32)), None)
     if match is None or region is None:
         raise ConversationError(f"{field.name}: no place {text!r}, {len(regions)} memory regions are known")
-    guest = field.meaning is Meaning.RING_ADDRESS and connection is not None and _by_guest_address(connection)
+    guest = field.meaning is Meaning.RING_ADDRESS and state is not None and _by_guest_address(state)
     return (region.guest_addr if guest else region.user_addr) + number(match[2])
 
 
-def _by_guest_address(connection: Connection) -> bool:
-    bit = connection.protocol.protocol_features.numbers.get("GPA_ADDRESSES")
-    return bit is not None and connection.protocol_features.has(1 << bit)
+def _by_guest_address(state: State) -> bool:
+    bit = state.protocol.protocol_features.numbers.get("GPA_ADDRESSES")
+    return bit is not None and state.protocol_features.has(1 << bit)
 
 
 def word(names: list[str], numbers: Mapping[str, int]) -> int:

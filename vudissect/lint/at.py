@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.session.connection import Connection
 from vudissect.session.event import Event
-from vudissect.session.pairing import Request
+from vudissect.session.pairing import Pairing, Request
+from vudissect.session.session import Session
+from vudissect.session.state import State
 from vudissect.spec.model import Channel, Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import Fields, to_fields
@@ -101,11 +102,12 @@ def _beginning(event: Event) -> Event:
 class At:
     """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one)."""
 
-    __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "event", "rule")
+    __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "_session", "event", "rule")
 
-    def __init__(self, remembered: Remembered, lasting: dict[str, dict[Any, Any]]) -> None:
+    def __init__(self, session: Session, remembered: Remembered, lasting: dict[str, dict[Any, Any]]) -> None:
         self.event: Event
         self.rule: Asked
+        self._session = session
         self._remembered = remembered
         self._lasting = lasting
         self._finished = False
@@ -118,9 +120,24 @@ class At:
         self._fields = None
 
     @property
-    def connection(self) -> Connection:
-        """The state after the event."""
-        return self.event.connection
+    def before(self) -> State:
+        """The state of the connection before the event."""
+        return self.event.before
+
+    @property
+    def after(self) -> State:
+        """The state of the connection after the event."""
+        return self.event.after
+
+    @property
+    def waiting(self) -> Pairing:
+        """What waits for an answer on this connection now."""
+        return self._session.pairing(self.event.record.connection)
+
+    @property
+    def time(self) -> int:
+        """When the event was (ns, on the clock of the recording machine)."""
+        return self.event.record.received
 
     @property
     def over(self) -> bool:
@@ -132,7 +149,7 @@ class At:
         """Where a connection or channel ends: the requests that did not get the answer that they are owed."""
         if not self._finished:
             return self.event.unanswered
-        return tuple(request for waiting in self.connection.waiting for request in waiting.owed())
+        return self.waiting.owed()
 
     @property
     def message(self) -> WireMessage:
@@ -218,7 +235,7 @@ class At:
             self.rule.id,
             self.rule.severity if severity is None else severity,
             self.sender if blame is None else blame,
-            self.connection.number,
+            self.after.number,
             self.frame if frame is None else frame,
             frames,
             message,

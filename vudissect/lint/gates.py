@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from vudissect.session.connection import Connection, Negotiation
+from vudissect.session.state import Negotiation, State
 from vudissect.spec.features import GPU_FEATURES, VIRTIO_FEATURES
 from vudissect.spec.model import BitSet, Gate, PhaseNeeded
 
@@ -14,17 +14,17 @@ class Lack(NamedTuple):
     frames: tuple[int, ...]
 
 
-def lacking(connection: Connection, gate: Gate) -> Lack | None:
+def lacking(state: State, gate: Gate) -> Lack | None:
     """What a gate lacks; None where nothing does, or where no message has told."""
     words: tuple[tuple[Negotiation, BitSet, tuple[str, ...]], ...] = (
-        (connection.protocol_features, connection.protocol.protocol_features, gate.protocol),
-        (connection.features, VIRTIO_FEATURES, gate.virtio),
-        (connection.gpu_features, GPU_FEATURES, gate.gpu),
+        (state.protocol_features, state.protocol.protocol_features, gate.protocol),
+        (state.features, VIRTIO_FEATURES, gate.virtio),
+        (state.gpu_features, GPU_FEATURES, gate.gpu),
     )
     names: list[str] = []
     frames: set[int] = set()
     for word, bits, needed in words:
-        there, told_in = _what_is_there(word, gate.phase, connection.from_start)
+        there, told_in = _what_is_there(word, gate.phase, state.from_start)
         missing = [name for name in needed if there is not None and not there & bits.known(name)]
         if missing:
             names += missing

@@ -48,7 +48,7 @@ def hang_of(at: At) -> Hang | None:
         at.memory[record.channel] = (record, at.event.unanswered)
         return None
     is_closed = record.kind is RecordKind.CONNECTION_CLOSED
-    waiting = at.event.unanswered if is_closed else [each for one in at.connection.waiting for each in one.owed()]
+    waiting = at.event.unanswered if is_closed else at.waiting.owed()
     waits: dict[Channel, tuple[Request, ...]] = {}
     for channel in Channel:
         owed = tuple(request for request in waiting if request.channel is channel)

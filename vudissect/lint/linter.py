@@ -6,12 +6,13 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from vudissect.capture.record import Mark, RecordKind
+from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.at import At, Remembered
 from vudissect.lint.finding import Finding
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
 from vudissect.session.event import Event
+from vudissect.session.session import Session
 from vudissect.spec.model import Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
@@ -40,13 +41,14 @@ class _Asked(NamedTuple):
 
 
 class Linter:
-    """Finds what is wrong in a session. Feed it every event, in order; `finish` asks about what is left open.
+    """Finds what is wrong in a session. Feed it every event, at once and in order; `finish` asks about what is left.
 
     A rule that is broken over and over is told `_MOST_OF_A_RULE` times for one connection and `_MOST_OVER_ALL` times in
     all; `withheld` counts the rest.
     """
 
-    def __init__(self, rules: Iterable[Rule] = ALL_RULES) -> None:
+    def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
+        self._session = session
         self._rules = tuple(rule for rule in rules if rule.check is not None)
         self._for_message: dict[tuple[Message | None, bool, bool, bool], _Asked] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
@@ -64,7 +66,10 @@ class Linter:
         connection = self._connections.get(record.connection)
         if connection is None:
             remembered = Remembered()
-            connection = self._connections[record.connection] = (remembered, At(remembered, self._lasting))
+            connection = self._connections[record.connection] = (
+                remembered,
+                At(self._session, remembered, self._lasting),
+            )
         remembered, at = connection
         remembered.hear(event)
         if message is None:
@@ -92,9 +97,9 @@ class Linter:
             del self._connections[record.connection]
         return findings
 
-    def judge(self, events: Iterable[Event]) -> Iterator[tuple[Event, Sequence[Finding]]]:
-        """Each event with what is wrong with it; the state of the session is the one after that event."""
-        for event in events:
+    def judge(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
+        """The event of each record with what is wrong with it."""
+        for event in self._session.events(records):
             yield event, self.check(event)
 
     def finish(self) -> list[Finding]:

@@ -22,7 +22,7 @@ STARTS_AND_STOPS = requests(Effect.SET_KICK, Effect.ENABLE_RING, Effect.STOP_RIN
 
 def ring_of(at: At) -> Ring | None:
     """The ring that the message is about."""
-    return at.connection.rings.get(at.fields.get("index", -1))
+    return at.after.rings.get(at.fields.get("index", -1))
 
 
 def effect_of(at: At) -> Effect | None:
@@ -40,54 +40,72 @@ def list_text(rings: Iterable[Ring]) -> str:
 class Run:
     """The rings of a connection from the first that runs to the last that stops, as one rule has seen them.
 
-    `rings` are those that have run, `unconfirmed` those of them of which, when the first was stopped, no request that
-    was sent after they began to run had been answered: nothing has shown that the back-end got so far.
+    It keeps their indexes; how they are now is in the state.
     """
 
-    __slots__ = ("_going_on", "rings", "unconfirmed")
+    __slots__ = ("_going_on", "_started", "_unconfirmed")
 
     def __init__(self) -> None:
-        self.rings: dict[int, Ring] = {}
-        self.unconfirmed: list[Ring] = []
+        # In the order in which they first ran.
+        self._started: dict[int, None] = {}
+        self._unconfirmed: list[int] = []
         # Those that have not been found stopped yet.
-        self._going_on: list[Ring] = []
+        self._going_on: list[int] = []
 
     @classmethod
     def of(cls, at: At) -> "Run":
-        """The current run, after this message has told of starts and stops."""
+        """The current run, after this message has started or stopped a ring."""
         run: Run = at.memory.setdefault("run", cls())
         if not at.over and not at.message.reply:
             ring = ring_of(at)
             if ring is not None and ring.running and ring.runs_since == at.frame:
-                run.rings[ring.index] = ring
-                run._going_on.append(ring)
+                run._started[ring.index] = None
+                run._going_on.append(ring.index)
             elif (
                 ring is not None
                 and ring.stopped_in == at.frame
-                and not run.unconfirmed
-                and at.connection.latest_run > at.connection.answered
+                and not run._unconfirmed
+                and at.after.rings.latest_run > at.waiting.answered
             ):
-                run.unconfirmed = [each for each in run.rings.values() if is_unconfirmed(at, each)]
+                run._unconfirmed = [each.index for each in run.rings(at) if is_unconfirmed(at, each)]
         return run
 
-    @property
-    def began(self) -> int:
-        """When it began, in ns."""
-        return min(ring.began for ring in self.rings.values())
+    def __contains__(self, ring: Ring) -> bool:
+        return ring.index in self._started
 
-    def is_over(self) -> bool:
+    def rings(self, at: At) -> list[Ring]:
+        """The rings that have run, as they are now."""
+        return _rings(at, self._started)
+
+    def unconfirmed(self, at: At) -> list[Ring]:
+        """Those of the rings with no answer to a request that was sent after they began to run.
+
+        That is as things were when the first was stopped: nothing has shown that the back-end got so far.
+        """
+        return _rings(at, self._unconfirmed)
+
+    def began(self, at: At) -> int:
+        """When it began, in ns."""
+        return min(ring.began for ring in self.rings(at))
+
+    def is_over(self, at: At) -> bool:
         """Whether all its rings have stopped, and where is known."""
         going_on = self._going_on
-        while going_on and has_stopped(going_on[-1]):
+        while going_on and all(map(has_stopped, _rings(at, going_on[-1:]))):
             going_on.pop()
         if not going_on:
             # One that had stopped may have been started in another way meanwhile.
-            going_on += [ring for ring in self.rings.values() if not has_stopped(ring)]
-        return bool(self.rings) and not going_on
+            going_on += [ring.index for ring in self.rings(at) if not has_stopped(ring)]
+        return bool(self._started) and not going_on
 
     def is_idle(self, at: At) -> bool:
         """Whether it was long, and none of its rings has moved."""
-        return at.connection.time - self.began >= SECOND and all(has_not_moved(ring) for ring in self.rings.values())
+        return at.time - self.began(at) >= SECOND and all(map(has_not_moved, self.rings(at)))
+
+
+def _rings(at: At, indexes: Iterable[int]) -> list[Ring]:
+    rings = at.after.rings
+    return [rings[index] for index in indexes if index in rings]
 
 
 def has_stopped(ring: Ring) -> bool:
@@ -97,7 +115,7 @@ def has_stopped(ring: Ring) -> bool:
 
 def is_unconfirmed(at: At, ring: Ring) -> bool:
     """Whether no request that was sent after the ring began to run has been answered."""
-    return ring.runs_since > at.connection.answered
+    return ring.runs_since > at.waiting.answered
 
 
 def has_not_moved(ring: Ring) -> bool:

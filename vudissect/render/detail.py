@@ -8,9 +8,9 @@ from vudissect.render.descriptors import seals_text
 from vudissect.render.features import offered_text
 from vudissect.render.units import hex_text, printable, size_text
 from vudissect.render.values import config_fields
-from vudissect.session.connection import Connection
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
+from vudissect.session.state import State
 from vudissect.spec.devices import feature_names
 from vudissect.spec.model import Field, Layout, Meaning
 from vudissect.wire.codec import WireMessage
@@ -30,14 +30,14 @@ def detail_lines(event: Event) -> Iterator[str]:
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
     if message.layout is not None:
         stored = not event.record.marks & Mark.KEYS_MASKED
-        yield from _layout_lines(message.layout, message.values, event.connection, "", stored)
+        yield from _layout_lines(message.layout, message.values, event.after, "", stored)
         if message.layout.deviation:
             yield f"note: {message.layout.deviation}"
     if message.problem:
         yield f"bytes: {hex_text(message.data, _MOST_BYTES)}"
     for named in event.descriptors:
         yield _descriptor_line(named)
-    for change in event.connection.changes:
+    for change in event.changes:
         yield f"changes {change.subject}: {change.before} -> {change.after}"
 
 
@@ -48,35 +48,33 @@ def _flags_text(message: WireMessage) -> str:
     return ", ".join(words) + ")"
 
 
-def _layout_lines(
-    layout: Layout, values: Values, connection: Connection, path: str, keys_stored: bool
-) -> Iterator[str]:
+def _layout_lines(layout: Layout, values: Values, state: State, path: str, keys_stored: bool) -> Iterator[str]:
     for field, value in zip(layout.fields, values, strict=False):
-        yield from _field_lines(field, value, connection, path, keys_stored)
+        yield from _field_lines(field, value, state, path, keys_stored)
     rest = values[len(layout.fields) :]
     if layout.array is not None:
         for number, entry in enumerate(rest[0]):
             entry_path = f"{path}{layout.array.name}[{number}]."
-            yield from _layout_lines(layout.array.entry, entry, connection, entry_path, keys_stored)
+            yield from _layout_lines(layout.array.entry, entry, state, entry_path, keys_stored)
     elif layout.tail is not None:
-        yield from _field_lines(layout.tail.field, rest[0], connection, path, keys_stored)
+        yield from _field_lines(layout.tail.field, rest[0], state, path, keys_stored)
 
 
-def _field_lines(field: Field, value: Any, connection: Connection, path: str, keys_stored: bool) -> Iterator[str]:
+def _field_lines(field: Field, value: Any, state: State, path: str, keys_stored: bool) -> Iterator[str]:
     name = path + field.name
     if field.parts:
         for part in field.parts:
             number = (value & part.mask) >> part.low
             if number or part.meaning is not Meaning.PADDING:
                 yield f"{path}{part.name} = {number}"
-    elif field.meaning is Meaning.CONFIG and connection.guess.device is not None:
+    elif field.meaning is Meaning.CONFIG and state.guess.device is not None:
         yield f"{name} = {hex_text(value, _MOST_BYTES)}"
-        for key, content in config_fields(connection.guess.device, value).items():
-            yield f"{name}.{connection.guess.device.name}.{key} = {printable(str(content))}"
+        for key, content in config_fields(state.guess.device, value).items():
+            yield f"{name}.{state.guess.device.name}.{key} = {printable(str(content))}"
     elif isinstance(value, bytes):
         yield f"{name} = {_bytes_text(field.meaning, value, keys_stored)}"
     elif field.meaning is Meaning.VIRTIO_FEATURES:
-        yield f"{name} = {value:#x} ({offered_text(feature_names(connection.guess.device, value))})"
+        yield f"{name} = {value:#x} ({offered_text(feature_names(state.guess.device, value))})"
     elif field.bits is not None:
         yield f"{name} = {value:#x} ({offered_text(field.bits.names(value))})"
     elif field.choices:

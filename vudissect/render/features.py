@@ -1,6 +1,6 @@
 """Feature words as names, and as a difference to what was offered."""
 
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.devices import feature_names
 from vudissect.spec.effect import Effect
 from vudissect.spec.model import BitSet
@@ -11,12 +11,12 @@ def offered_text(names: tuple[str, ...]) -> str:
     return " ".join(names) or "none"
 
 
-def virtio_features_text(word: int, connection: Connection, effect: Effect) -> str:
+def virtio_features_text(word: int, state: State, effect: Effect) -> str:
     """A virtio feature word; an acknowledgement is shown against the offer."""
-    device = connection.guess.device
-    if effect is not Effect.ACK_FEATURES or connection.features.offered is None:
+    device = state.guess.device
+    if effect is not Effect.ACK_FEATURES or state.features.offered is None:
         return offered_text(feature_names(device, word))
-    offered = connection.features.offered
+    offered = state.features.offered
     return _difference(
         feature_names(device, word),
         feature_names(device, offered & ~word),
@@ -24,11 +24,11 @@ def virtio_features_text(word: int, connection: Connection, effect: Effect) -> s
     )
 
 
-def protocol_features_text(bits: BitSet, word: int, connection: Connection, effect: Effect) -> str:
+def protocol_features_text(bits: BitSet, word: int, state: State, effect: Effect) -> str:
     """A word of protocol features; an acknowledgement is shown against the offer."""
-    if effect is not Effect.ACK_PROTOCOL_FEATURES or connection.protocol_features.offered is None:
+    if effect is not Effect.ACK_PROTOCOL_FEATURES or state.protocol_features.offered is None:
         return offered_text(bits.names(word))
-    offered = connection.protocol_features.offered
+    offered = state.protocol_features.offered
     return _difference(bits.names(word), bits.names(offered & ~word), bits.names(word & ~offered))
 
 

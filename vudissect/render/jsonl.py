@@ -86,7 +86,7 @@ def _line(event: Event, findings: Sequence[Finding], look_ahead: bool) -> _Line:
     )
     latency = "null" if event.latency is None else event.latency
     rules = _dumps([finding.rule for finding in findings]) if findings else "[]"
-    dialect = event.connection.protocol.key
+    dialect = event.after.protocol.key
     tail = f'null,"latency":{latency},"dialect":"{dialect}","findings":{rules},"marks":{marks}}}\n'
     return _Line(record.frame, head, tail, look_ahead and event.awaits)
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 from vudissect.render.features import offered_text
 from vudissect.render.units import address_text, size_text
-from vudissect.session.connection import Connection, Negotiation, SharedFile
+from vudissect.session.pairing import Pairing
 from vudissect.session.rings import Addresses, Ring, Slot
+from vudissect.session.state import Negotiation, SharedFile, State
 from vudissect.spec.devices import feature_names
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import GPU_FEATURES, STATUS_BITS
@@ -15,34 +16,34 @@ _UNKNOWN = "not said"
 _SLOTS = ((Effect.SET_KICK, "kick"), (Effect.SET_CALL, "call"), (Effect.SET_ERR, "err"))
 
 
-def state_lines(connection: Connection) -> Iterator[str]:
-    """All that is known of a connection; what no message has told is said to be so."""
-    device = connection.guess.device
-    yield f"connection {connection.number}: {connection.phase.value}, device {device.name if device else 'unknown'}"
-    yield from _words(connection)
-    yield f"  owner: {_UNKNOWN if connection.owned_since is None else f'since #{connection.owned_since}'}"
-    yield f"  queues: {_number(connection.queues)}, memory slots: {_number(connection.memory_slots)}"
-    status = connection.status
+def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
+    """All that is known of a connection, and what waits for an answer; what no message has told is named as unknown."""
+    device = state.guess.device
+    yield f"connection {state.number}: {state.phase.value}, device {device.name if device else 'unknown'}"
+    yield from _words(state)
+    yield f"  owner: {_UNKNOWN if state.owned_since is None else f'since #{state.owned_since}'}"
+    yield f"  queues: {_number(state.queues)}, memory slots: {_number(state.memory_slots)}"
+    status = state.status
     yield f"  status: {_UNKNOWN if status is None else offered_text(STATUS_BITS.names(status))}"
-    yield f"  memory: {len(connection.memory.regions)} regions"
-    for region in connection.memory.regions:
+    yield f"  memory: {len(state.memory.regions)} regions"
+    for region in state.memory.regions:
         place = f"{address_text(region.guest_addr)}+{size_text(region.size)} at {address_text(region.user_addr)}"
         yield f"    region{region.number}: {place}, {region.descriptor or 'no descriptor'}+{region.mmap_offset:#x}"
-    for index in sorted(connection.rings):
-        yield from _ring_lines(connection, connection.rings[index])
-    yield from _shared_lines(connection)
+    for index in sorted(state.rings):
+        yield from _ring_lines(state, state.rings[index])
+    yield from _shared_lines(state)
     for channel in Channel:
-        for request in connection.waiting[channel].owed():
+        for request in pairing[channel].owed():
             name = request.row.name if request.row is not None else f"message {request.id}"
             yield f"  waiting on the {channel.label} channel: {name} (#{request.frame})"
 
 
-def _words(connection: Connection) -> Iterator[str]:
-    device = connection.guess.device
-    yield from _word("features", connection.features, lambda word: feature_names(device, word))
-    yield from _word("protocol features", connection.protocol_features, connection.protocol.protocol_features.names)
-    if connection.gpu_features != Negotiation():
-        yield from _word("GPU protocol features", connection.gpu_features, GPU_FEATURES.names)
+def _words(state: State) -> Iterator[str]:
+    device = state.guess.device
+    yield from _word("features", state.features, lambda word: feature_names(device, word))
+    yield from _word("protocol features", state.protocol_features, state.protocol.protocol_features.names)
+    if state.gpu_features != Negotiation():
+        yield from _word("GPU protocol features", state.gpu_features, GPU_FEATURES.names)
 
 
 def _word(title: str, word: Negotiation, names: Callable[[int], tuple[str, ...]]) -> Iterator[str]:
@@ -50,20 +51,20 @@ def _word(title: str, word: Negotiation, names: Callable[[int], tuple[str, ...]]
         yield f"  {title} {state}: {_UNKNOWN if value is None else offered_text(names(value))}"
 
 
-def _ring_lines(connection: Connection, ring: Ring) -> Iterator[str]:
+def _ring_lines(state: State, ring: Ring) -> Iterator[str]:
     base = f"base {_number(ring.base)}"
     if ring.stopped_at is not None:
         base += f", stopped at {ring.stopped_at}"
-    yield f"  ring {ring.index}: {ring.state()}; size {_number(ring.size)}, {base}"
+    yield f"  ring {ring.index}: {ring.state}; size {_number(ring.size)}, {base}"
     if ring.addresses is not None:
-        yield f"    {_addresses(connection, ring.addresses)}"
+        yield f"    {_addresses(state, ring.addresses)}"
     yield "    " + ", ".join(f"{title} {_slot(ring.slots[effect])}" for effect, title in _SLOTS)
 
 
-def _addresses(connection: Connection, addresses: Addresses) -> str:
+def _addresses(state: State, addresses: Addresses) -> str:
     words = []
     for name, address in (("desc", addresses.desc), ("used", addresses.used), ("avail", addresses.avail)):
-        place = connection.ring_address(address)
+        place = state.ring_address(address)
         words.append(f"{name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(address)}")
     return " ".join(words) + (f" log {address_text(addresses.log)}" if addresses.logged else "")
 
@@ -74,15 +75,15 @@ def _slot(slot: Slot) -> str:
     return f"{slot.name or 'none'} (#{slot.frame}, given {slot.epoch} times)"
 
 
-def _shared_lines(connection: Connection) -> Iterator[str]:
-    for title, shared in (("log", connection.log), ("in-flight memory", connection.inflight)):
+def _shared_lines(state: State) -> Iterator[str]:
+    for title, shared in (("log", state.log), ("in-flight memory", state.inflight)):
         if shared is not None:
             yield f"  {title}: {_shared(shared)}"
-    if connection.postcopy.value != "none":
-        yield f"  postcopy: {connection.postcopy.value}"
-    if connection.transferring_state:
-        yield f"  device state: {connection.transferring_state}"
-    for number, size in enumerate(connection.shared_memory or ()):
+    if state.postcopy.value != "none":
+        yield f"  postcopy: {state.postcopy.value}"
+    if state.transferring_state:
+        yield f"  device state: {state.transferring_state}"
+    for number, size in enumerate(state.shared_memory or ()):
         if size:
             yield f"  shared memory region {number}: {size_text(size)}"
 

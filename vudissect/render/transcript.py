@@ -16,10 +16,10 @@ from vudissect.render.findings import finding_text
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, hex_text, printable
 from vudissect.render.values import describe
-from vudissect.session.connection import Connection
 from vudissect.session.dialect import Verdict
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
+from vudissect.session.state import State
 from vudissect.spec.model import Channel, Layout, Message
 from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import WireMessage
@@ -49,7 +49,7 @@ class _Head(NamedTuple):
     """What all messages of one row, form and direction have in common."""
 
     text: str
-    describe: Callable[[Values, Connection], str] | None
+    describe: Callable[[Values, State], str] | None
     deviation: str
 
 
@@ -84,8 +84,8 @@ class Transcript:
             line = self._message_line(event)
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
-        if event.connection.protocol is not self._protocol:
-            line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.connection))])
+        if event.after.protocol is not self._protocol:
+            line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.after))])
         if event.unanswered:
             return f"{line}\n{self.unanswered(event.unanswered, findings)}{self.findings(findings, event.record.frame)}"
         return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
@@ -98,7 +98,7 @@ class Transcript:
             if self._shows(finding)
         )
 
-    def _dialect_lines(self, connection: Connection) -> Iterator[str]:
+    def _dialect_lines(self, connection: State) -> Iterator[str]:
         """What is spoken from here on, and how that is known."""
         self._protocol = connection.protocol
         verdict = self._verdict(connection.number)
@@ -128,7 +128,7 @@ class Transcript:
         style = self._style
         head = self._heads.get((message.row, message.layout, message.reply)) or self._new_head(event, message)
         parts = [self._prefix(event) + head.text]
-        if head.describe is not None and (contents := head.describe(message.values, event.connection)):
+        if head.describe is not None and (contents := head.describe(message.values, event.after)):
             parts.append(contents if self._times else _OF_THE_RUN.sub("", contents))
         if head.deviation:
             parts.append(head.deviation)

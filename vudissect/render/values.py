@@ -6,14 +6,14 @@ from typing import Any
 
 from vudissect.render.features import protocol_features_text, virtio_features_text
 from vudissect.render.units import address_text, hex_text, printable, size_text
-from vudissect.session.connection import Connection
+from vudissect.session.state import State
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Array, BitField, Device, Field, Layout, Meaning
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec, Values
 
-Text = Callable[[Any, Connection], str]
+Text = Callable[[Any, State], str]
 
 _RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _MOST_BYTES = 16
@@ -22,7 +22,7 @@ _PLAIN = frozenset({Meaning.NUMBER})
 _HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX})
 
 
-def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, Connection], str]:
+def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, State], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
     if not reply and layout.is_region:
         return _region_text(layout)
@@ -40,7 +40,7 @@ def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable
     if layout.array is not None:
         names["array"] = _array_text(layout.array)
         words.append(f"{{array(v[{len(layout.fields)}], c)}}")
-    text: Callable[[Values, Connection], str] = eval(f"lambda v, c: f{' '.join(words)!r}", names)
+    text: Callable[[Values, State], str] = eval(f"lambda v, c: f{' '.join(words)!r}", names)
     return text
 
 
@@ -61,11 +61,11 @@ def _expression(field: Field, position: int, effect: Effect, names: dict[str, An
 def _field_text(field: Field, effect: Effect) -> Text:
     meaning = field.meaning
     if meaning is Meaning.VIRTIO_FEATURES:
-        return lambda value, connection: virtio_features_text(value, connection, effect)
+        return lambda value, state: virtio_features_text(value, state, effect)
     if field.bits is not None:
         if effect in (Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES):
             bits = field.bits
-            return lambda value, connection: protocol_features_text(bits, value, connection, effect)
+            return lambda value, state: protocol_features_text(bits, value, state, effect)
         return partial(_flags, field)
     if field.parts:
         return partial(_parts, field.parts)
@@ -79,37 +79,37 @@ def _field_text(field: Field, effect: Effect) -> Text:
     return lambda value, _: f"{name} {_bytes(meaning, value)}"
 
 
-def _ring(_field: Field, value: int, _: Connection) -> str:
+def _ring(_field: Field, value: int, _: State) -> str:
     return f"ring {value}"
 
 
-def _ring_base(_field: Field, value: int, connection: Connection) -> str:
-    if not (connection.features.acked or 0) & _RING_PACKED:
+def _ring_base(_field: Field, value: int, state: State) -> str:
+    if not (state.features.acked or 0) & _RING_PACKED:
         return f"base {value}"
     avail, used = value & 0xFFFF, value >> 16
     return f"avail {avail & 0x7FFF} wrap {avail >> 15} used {used & 0x7FFF} wrap {used >> 15}"
 
 
-def _ring_address(field: Field, value: int, connection: Connection) -> str:
-    place = connection.ring_address(value)
+def _ring_address(field: Field, value: int, state: State) -> str:
+    place = state.ring_address(value)
     return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
 
 
-def _user_address(field: Field, value: int, connection: Connection) -> str:
-    place = connection.memory.by_user_address(value)
+def _user_address(field: Field, value: int, state: State) -> str:
+    place = state.memory.by_user_address(value)
     return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
 
 
-def _result(_field: Field, value: int, _: Connection) -> str:
+def _result(_field: Field, value: int, _: State) -> str:
     return f"FAILED ({value})" if value else "ok"
 
 
-def _flags(field: Field, value: int, _: Connection) -> str:
+def _flags(field: Field, value: int, _: State) -> str:
     assert field.bits is not None
     return f"{field.name} {'|'.join(field.bits.names(value)) or '0'}"
 
 
-def _parts(parts: tuple[BitField, ...], value: int, connection: Connection) -> str:
+def _parts(parts: tuple[BitField, ...], value: int, state: State) -> str:
     words = []
     for part in parts:
         number = (value & part.mask) >> part.low
@@ -122,12 +122,12 @@ def _parts(parts: tuple[BitField, ...], value: int, connection: Connection) -> s
     return " ".join(words)
 
 
-def _config(_field: Field, value: bytes, connection: Connection) -> str:
-    device = connection.guess.device
+def _config(_field: Field, value: bytes, state: State) -> str:
+    device = state.guess.device
     return f"{device.name}: {config_text(device, value)}" if device else hex_text(value, _MOST_BYTES)
 
 
-def _pixels(field: Field, value: bytes, _: Connection) -> str:
+def _pixels(field: Field, value: bytes, _: State) -> str:
     return f"{field.name} {size_text(len(value))}"
 
 
@@ -135,7 +135,7 @@ def _bytes(meaning: Meaning, value: bytes) -> str:
     return hex_text(value, _MOST_BYTES) if meaning is Meaning.BYTES else printable(bytes_text(meaning, value))
 
 
-_SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
+_SPECIAL: dict[Meaning, Callable[[Field, Any, State], str]] = {
     Meaning.RING: _ring,
     Meaning.RING_BASE: _ring_base,
     Meaning.RING_ADDRESS: _ring_address,
@@ -146,14 +146,14 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, Connection], str]] = {
 }
 
 
-def _region_text(layout: Layout) -> Callable[[Values, Connection], str]:
+def _region_text(layout: Layout) -> Callable[[Values, State], str]:
     """A memory region in short: guest address, size, user address. They define the map, so they are no places in it."""
     meanings = [field.meaning for field in layout.fields]
     guest, size, user, offset = map(
         meanings.index, (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
     )
 
-    def text(values: Values, _: Connection) -> str:
+    def text(values: Values, _: State) -> str:
         place = f"{address_text(values[guest])}+{size_text(values[size])} at {address_text(values[user])}"
         return f"{place} file+{values[offset]:#x}" if values[offset] else place
 
@@ -164,19 +164,15 @@ def _array_text(array: Array) -> Text:
     singular = array.name.removesuffix("s")
     if array.entry.is_region:
         describe_region = _region_text(array.entry)
-        return lambda entries, connection: (
-            ", ".join(
-                f"{singular}{number} {describe_region(entry, connection)}" for number, entry in enumerate(entries)
-            )
+        return lambda entries, state: (
+            ", ".join(f"{singular}{number} {describe_region(entry, state)}" for number, entry in enumerate(entries))
             or f"no {array.name}"
         )
     describe_entry = describe(array.entry, Effect.NONE)
 
-    def text(entries: Values, connection: Connection) -> str:
+    def text(entries: Values, state: State) -> str:
         used = (
-            f"{singular}{number} {describe_entry(entry, connection)}"
-            for number, entry in enumerate(entries)
-            if any(entry)
+            f"{singular}{number} {describe_entry(entry, state)}" for number, entry in enumerate(entries) if any(entry)
         )
         return ", ".join(used) or f"no {array.name}"
 

@@ -299,11 +299,11 @@ class Player:
         if message.layout is None or message.row.effect not in _RING_EFFECTS:
             return
         index = to_fields(message.layout, message.values)["index"]
-        ring = live.connection.rings.get(index)
+        ring = live.after.rings.get(index)
         if ring is None:
             return
         try:
-            lay(ring, live.connection, self._memory.get)
+            lay(ring, live.after, self._memory.get)
         except OSError as error:
             self._stock.remarks[f"ring {index} is not laid in the memory: {error.strerror}"] = None
 

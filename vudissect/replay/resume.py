@@ -78,7 +78,7 @@ def _owed(event: Event) -> bool:
     message = event.message
     if message is None or message.row is None or message.reply:
         return False
-    return event.connection.owes_reply(message.row, message.flags)
+    return event.after.owes_reply(message.row, message.flags)
 
 
 def _acknowledgement(live: Event) -> Parcel:
@@ -86,4 +86,4 @@ def _acknowledgement(live: Event) -> Parcel:
     assert message is not None
     assert message.row is not None
     order: ByteOrder = "big" if live.record.marks & Mark.BIG_ENDIAN else "little"
-    return Parcel(Codec(live.connection.protocol, order).encode(message.row, ACK, (0,), reply=True))
+    return Parcel(Codec(live.after.protocol, order).encode(message.row, ACK, (0,), reply=True))

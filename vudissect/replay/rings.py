@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from struct import Struct
 
-from vudissect.session.connection import Connection
 from vudissect.session.rings import Ring
+from vudissect.session.state import State
 from vudissect.spec.features import VIRTIO_FEATURES
 
 _PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
@@ -19,16 +19,16 @@ _LARGEST_OFFSET = (1 << 63) - 1
 _FLAGS_AND_INDEX = Struct("<HH")
 
 
-def lay(ring: Ring, connection: Connection, file_of: Callable[[str], int | None]) -> None:
+def lay(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
     """Make a ring stand at its base, as far as it is known yet; `file_of` finds the memory of a region by name.
 
     Addresses that only an IOMMU could resolve are left alone; `OSError` if the memory cannot be written.
     """
-    if ring.addresses is None or ring.base is None or connection.features.has(_PACKED):
+    if ring.addresses is None or ring.base is None or state.features.has(_PACKED):
         return
     index = _FLAGS_AND_INDEX.pack(0, ring.base & 0xFFFF)
     for address in (ring.addresses.avail, ring.addresses.used):
-        place = connection.ring_address(address)
+        place = state.ring_address(address)
         file = file_of(place.region.descriptor) if place is not None else None
         if place is not None and file is not None:
             offset = place.region.mmap_offset + place.offset

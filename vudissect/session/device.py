@@ -1,5 +1,7 @@
 """Which virtio device the two are talking about, as far as their messages tell."""
 
+from typing import NamedTuple
+
 from vudissect.spec.devices import DEVICES, config_candidates, device_by_name
 from vudissect.spec.model import Device, set_bits
 
@@ -27,31 +29,32 @@ PROGRAMS = {
 }
 
 
-class DeviceGuess:
-    """Collects evidence; the strongest seen decides: told by the user, program, configuration size, feature bits."""
+class DeviceGuess(NamedTuple):
+    """The device, and whether that is settled: the user said so, or strong evidence decided.
 
-    def __init__(self, told: Device | None = None) -> None:
-        self.device = told
-        self._settled = told is not None
+    The strongest evidence decides: the program, the size of the configuration space, the feature bits.
+    """
 
-    def see_program(self, command: str) -> None:
-        """The command name of a peer, as in /proc/PID/comm."""
-        if not self._settled and command in PROGRAMS:
-            self.device = device_by_name(PROGRAMS[command])
-            self._settled = True
+    device: Device | None = None
+    settled: bool = False
 
-    def see_config(self, size: int) -> None:
-        """The size in bytes of a configuration space that was read as a whole."""
+    def after_program(self, command: str) -> "DeviceGuess":
+        """With the command name of a peer, as in /proc/PID/comm."""
+        if not self.settled and command in PROGRAMS:
+            return DeviceGuess(device_by_name(PROGRAMS[command]), True)
+        return self
+
+    def after_config(self, size: int) -> "DeviceGuess":
+        """With the size in bytes of a configuration space that was read as a whole."""
         candidates = config_candidates(size)
-        if not self._settled and len(candidates) == 1:
-            self.device = candidates[0]
-            self._settled = True
+        if not self.settled and len(candidates) == 1:
+            return DeviceGuess(candidates[0], True)
+        return self
 
-    def see_features(self, offered: int) -> None:
-        """The features that the back-end offers: the device type with the fewest bits that has them all."""
+    def after_features(self, offered: int) -> "DeviceGuess":
+        """With the features that the back-end offers: the device type with the fewest bits that has them all."""
         bits = set(set_bits(offered & _DEVICE_BITS))
-        if self._settled or len(bits) < _FEWEST_BITS:
-            return
+        if self.settled or len(bits) < _FEWEST_BITS:
+            return self
         fitting = [device for device in DEVICES if bits <= device.features.by_number.keys()]
-        if fitting:
-            self.device = min(fitting, key=lambda device: len(device.features.bits))
+        return DeviceGuess(min(fitting, key=lambda device: len(device.features.bits))) if fitting else self

@@ -1,16 +1,16 @@
-"""What messages do to the state of a connection, one function for each `Effect` of the message table."""
+"""What messages do to the state of a connection: a function from state to state for each `Effect` of the table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from vudissect.session.connection import Connection, Negotiation, Postcopy, SharedFile
-from vudissect.session.memory import Region
+from vudissect.session.memory import MemoryMap, Region
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.phases import Step
 from vudissect.session.rings import Addresses, Order, Slot
+from vudissect.session.state import Postcopy, SharedFile, State
 from vudissect.spec.effect import Effect
-from vudissect.spec.features import STATUS_BITS, VIRTIO_FEATURES
+from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.wire.fields import Fields
 
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
@@ -19,16 +19,15 @@ _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _MOST_CONFIG = 4096
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Act:
-    """A message that takes effect. `replaced` is set to the name of a descriptor that it puts out of use."""
+    """A message that takes effect: its payload by field name, its descriptors, its frame, and when it came (ns)."""
 
     effect: Effect
-    connection: Connection
     fields: Fields
     descriptors: tuple[NamedDescriptor, ...]
     frame: int
-    replaced: str = ""
+    time: int
 
     @property
     def descriptor(self) -> str:
@@ -36,54 +35,51 @@ class Act:
         return self.descriptors[0].name if self.descriptors else ""
 
 
-Apply = Callable[[Act], None]
+Apply = Callable[[State, Act], State]
 
 
-def _offer_features(act: Act) -> None:
-    act.connection.features.offer(act.fields["features"], act.frame)
-    act.connection.guess.see_features(act.fields["features"])
-    act.connection.step(Step.FEATURES)
+def _offer_features(state: State, act: Act) -> State:
+    word = act.fields["features"]
+    state = replace(state, features=state.features.offer(word, act.frame), guess=state.guess.after_features(word))
+    return state.after_step(Step.FEATURES)
 
 
-def _ack_features(act: Act) -> None:
-    connection = act.connection
-    connection.features.acknowledge(act.fields["features"], act.frame)
-    connection.step(Step.FEATURES)
-    if not act.fields["features"] & _PROTOCOL_FEATURES:
-        connection.order_all_rings(Order.ENABLE_ALL)
+def _ack_features(state: State, act: Act) -> State:
+    word = act.fields["features"]
+    state = replace(state, features=state.features.acknowledge(word, act.frame)).after_step(Step.FEATURES)
+    return state if word & _PROTOCOL_FEATURES else state.after_order_to_all(Order.ENABLE_ALL, act.frame, act.time)
 
 
-def _offer(word: Callable[[Connection], Negotiation]) -> Apply:
-    def apply(act: Act) -> None:
-        word(act.connection).offer(act.fields["features"], act.frame)
-
-    return apply
+def _offer_protocol_features(state: State, act: Act) -> State:
+    return replace(state, protocol_features=state.protocol_features.offer(act.fields["features"], act.frame))
 
 
-def _acknowledge(word: Callable[[Connection], Negotiation]) -> Apply:
-    def apply(act: Act) -> None:
-        word(act.connection).acknowledge(act.fields["features"], act.frame)
-
-    return apply
+def _ack_protocol_features(state: State, act: Act) -> State:
+    return replace(state, protocol_features=state.protocol_features.acknowledge(act.fields["features"], act.frame))
 
 
-def _take_ownership(act: Act) -> None:
-    act.connection.owned_since = act.frame
-    act.connection.step(Step.SETUP)
+def _offer_gpu_features(state: State, act: Act) -> State:
+    return replace(state, gpu_features=state.gpu_features.offer(act.fields["features"], act.frame))
 
 
-def _disable_rings(act: Act) -> None:
-    act.connection.order_all_rings(Order.DISABLE_ALL)
-    act.connection.step(Step.RESET)
+def _ack_gpu_features(state: State, act: Act) -> State:
+    return replace(state, gpu_features=state.gpu_features.acknowledge(act.fields["features"], act.frame))
 
 
-def _replace_memory(act: Act) -> None:
+def _take_ownership(state: State, act: Act) -> State:
+    return replace(state, owned_since=act.frame).after_step(Step.SETUP)
+
+
+def _disable_rings(state: State, act: Act) -> State:
+    return state.after_order_to_all(Order.DISABLE_ALL, act.frame, act.time).after_step(Step.RESET)
+
+
+def _replace_memory(state: State, act: Act) -> State:
     regions = act.fields["regions"][: act.fields["nregions"]]  # some send more slots than regions
-    if act.connection.postcopy is Postcopy.LISTENING and not regions:
-        return  # the message that ends the exchange of addresses, not an empty map
+    if state.postcopy is Postcopy.LISTENING and not regions:
+        return state  # the message that ends the exchange of addresses, not an empty map
     names = [named.name for named in act.descriptors] + [""] * len(regions)
-    before = len(act.connection.memory.regions)
-    act.connection.memory.replace(
+    memory = MemoryMap(
         tuple(
             Region(
                 number,
@@ -97,141 +93,129 @@ def _replace_memory(act: Act) -> None:
             for number, region in enumerate(regions)
         ),
         act.frame,
+        whole=True,
     )
-    act.connection.memory.whole = True
-    act.connection.changed("memory", f"{before} regions", f"{len(act.connection.memory.regions)} regions")
-    act.connection.step(Step.SETUP)
+    return replace(state, memory=memory).after_step(Step.SETUP)
 
 
-def _add_memory(act: Act) -> None:
+def _add_memory(state: State, act: Act) -> State:
     fields = act.fields
-    if "guest_addr" in fields:  # else the message that ends the exchange of addresses
-        before = len(act.connection.memory.regions)
-        act.connection.memory.add(
-            fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"], act.descriptor, act.frame
-        )
-        act.connection.changed("memory", f"{before} regions", f"{before + 1} regions")
-        act.connection.step(Step.SETUP)
+    if "guest_addr" not in fields:
+        return state  # the message that ends the exchange of addresses
+    places = (fields["guest_addr"], fields["size"], fields["user_addr"], fields["mmap_offset"])
+    region = Region(0, *places, act.descriptor, act.frame)
+    return replace(state, memory=state.memory.with_region(region)).after_step(Step.SETUP)
 
 
-def _remove_memory(act: Act) -> None:
+def _remove_memory(state: State, act: Act) -> State:
     fields = act.fields
-    before = len(act.connection.memory.regions)
-    region = act.connection.memory.remove(fields["guest_addr"], fields["size"], fields["user_addr"], act.frame)
-    if region is not None:
-        act.replaced = region.descriptor
-        act.connection.changed("memory", f"{before} regions", f"{before - 1} regions")
+    region = state.memory.find(fields["guest_addr"], fields["size"], fields["user_addr"])
+    return state if region is None else replace(state, memory=state.memory.without(region, act.frame))
 
 
-def _count_queues(act: Act) -> None:
-    act.connection.queues = act.fields["queues"]
+def _count_queues(state: State, act: Act) -> State:
+    return replace(state, queues=act.fields["queues"])
 
 
-def _count_memory_slots(act: Act) -> None:
-    act.connection.memory_slots = act.fields["slots"]
+def _count_memory_slots(state: State, act: Act) -> State:
+    return replace(state, memory_slots=act.fields["slots"])
 
 
-def _set_ring_size(act: Act) -> None:
-    act.connection.ring(act.fields["index"]).size = act.fields["num"]
+def _set_ring_size(state: State, act: Act) -> State:
+    return state.with_ring(replace(state.ring(act.fields["index"]), size=act.fields["num"]))
 
 
-def _set_ring_addresses(act: Act) -> None:
+def _set_ring_addresses(state: State, act: Act) -> State:
     fields = act.fields
-    act.connection.ring(fields["index"]).addresses = Addresses(
+    addresses = Addresses(
         act.frame, fields["desc"], fields["used"], fields["avail"], fields["log"], bool(fields["flags"] & 1)
     )
+    return state.with_ring(replace(state.ring(fields["index"]), addresses=addresses))
 
 
-def _set_ring_base(act: Act) -> None:
-    act.connection.ring(act.fields["index"]).base = act.fields["num"]
+def _set_ring_base(state: State, act: Act) -> State:
+    return state.with_ring(replace(state.ring(act.fields["index"]), base=act.fields["num"]))
 
 
-def _stop_ring(act: Act) -> None:
-    ring = act.connection.ring(act.fields["index"])
-    ring.stopped_at = None
-    act.connection.order_ring(ring, Order.GET_BASE)
+def _stop_ring(state: State, act: Act) -> State:
+    ring = replace(state.ring(act.fields["index"]), stopped_at=None)
+    return state.after_order(ring, Order.GET_BASE, act.frame, act.time)
 
 
-def _ring_stopped(act: Act) -> None:
-    act.connection.ring(act.fields["index"]).stopped_at = act.fields["num"]
+def _ring_stopped(state: State, act: Act) -> State:
+    return state.with_ring(replace(state.ring(act.fields["index"]), stopped_at=act.fields["num"]))
 
 
-def _set_ring_descriptor(act: Act) -> None:
-    ring = act.connection.ring(act.fields["index"])
-    old = ring.slots[act.effect]
-    new = Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, old.epoch + 1)
-    act.connection.give(ring, act.effect, new)
-    if old.name != new.name:
-        act.replaced = old.name
-    if act.effect is Effect.SET_KICK and not act.connection.runs_on_order:
-        act.connection.order_ring(ring, Order.KICK)
+def _set_ring_descriptor(state: State, act: Act) -> State:
+    ring = state.ring(act.fields["index"])
+    epoch = ring.slots[act.effect].epoch + 1
+    ring = ring.with_slot(act.effect, Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, epoch))
+    if act.effect is Effect.SET_KICK and not state.runs_on_order:
+        return state.after_order(ring, Order.KICK, act.frame, act.time)
+    return state.with_ring(ring)
 
 
-def _enable_ring(act: Act) -> None:
+def _enable_ring(state: State, act: Act) -> State:
     order = Order.ENABLE if act.fields["num"] else Order.DISABLE
-    act.connection.order_ring(act.connection.ring(act.fields["index"]), order)
+    return state.after_order(state.ring(act.fields["index"]), order, act.frame, act.time)
 
 
-def _run_ring(act: Act) -> None:
+def _run_ring(state: State, act: Act) -> State:
     order = Order.RUN if act.fields["num"] else Order.HALT
-    act.connection.order_ring(act.connection.ring(act.fields["index"]), order)
+    return state.after_order(state.ring(act.fields["index"]), order, act.frame, act.time)
 
 
-def _halt_rings(act: Act) -> None:
-    act.connection.order_all_rings(Order.HALT_ALL)
-    act.connection.step(Step.RESET)
+def _halt_rings(state: State, act: Act) -> State:
+    return state.after_order_to_all(Order.HALT_ALL, act.frame, act.time).after_step(Step.RESET)
 
 
-def _set_log(act: Act) -> None:
-    if "mmap_size" in act.fields:
-        size, offset = act.fields["mmap_size"], act.fields["mmap_offset"]
-        act.connection.log = SharedFile(size, offset, act.descriptor, act.frame)
+def _set_log(state: State, act: Act) -> State:
+    return replace(state, log=_shared_file(act)) if "mmap_size" in act.fields else state
 
 
-def _inflight(act: Act) -> None:
-    size, offset = act.fields["mmap_size"], act.fields["mmap_offset"]
-    act.connection.inflight = SharedFile(size, offset, act.descriptor, act.frame)
+def _inflight(state: State, act: Act) -> State:
+    return replace(state, inflight=_shared_file(act))
 
 
-def _status(act: Act) -> None:
-    status = act.fields["status"]
-    if act.connection.status is not None:
-        before, after = (" ".join(STATUS_BITS.names(word)) or "0" for word in (act.connection.status, status))
-        act.connection.changed("status", before, after)
-    act.connection.status = status
+def _shared_file(act: Act) -> SharedFile:
+    return SharedFile(act.fields["mmap_size"], act.fields["mmap_offset"], act.descriptor, act.frame)
 
 
-def _read_config(act: Act) -> None:
-    if act.fields.get("offset") == 0:
-        act.connection.config = bytes.fromhex(act.fields["contents"])[:_MOST_CONFIG]
-        act.connection.guess.see_config(act.fields["size"])
+def _status(state: State, act: Act) -> State:
+    return replace(state, status=act.fields["status"])
+
+
+def _read_config(state: State, act: Act) -> State:
+    if act.fields.get("offset") != 0:
+        return state
+    config = bytes.fromhex(act.fields["contents"])[:_MOST_CONFIG]
+    return replace(state, config=config, guess=state.guess.after_config(act.fields["size"]))
 
 
 def _postcopy(after: Postcopy) -> Apply:
-    def apply(act: Act) -> None:
-        act.connection.changed("postcopy", act.connection.postcopy.value, after.value)
-        act.connection.postcopy = after
+    def apply(state: State, _: Act) -> State:
+        return replace(state, postcopy=after)
 
     return apply
 
 
-def _start_state_transfer(act: Act) -> None:
-    act.connection.transferring_state = "load" if act.fields["direction"] else "save"
+def _start_state_transfer(state: State, act: Act) -> State:
+    return replace(state, transferring_state="load" if act.fields["direction"] else "save")
 
 
-def _end_state_transfer(act: Act) -> None:
-    act.connection.transferring_state = ""
+def _end_state_transfer(state: State, _: Act) -> State:
+    return replace(state, transferring_state="")
 
 
-def _count_shared_memory(act: Act) -> None:
-    act.connection.shared_memory = tuple(entry["size"] for entry in act.fields["sizes"])
+def _count_shared_memory(state: State, act: Act) -> State:
+    return replace(state, shared_memory=tuple(entry["size"] for entry in act.fields["sizes"]))
 
 
 ON_REQUEST: Mapping[Effect, Apply] = MappingProxyType(
     {
         Effect.ACK_FEATURES: _ack_features,
-        Effect.ACK_PROTOCOL_FEATURES: _acknowledge(lambda connection: connection.protocol_features),
-        Effect.ACK_GPU_FEATURES: _acknowledge(lambda connection: connection.gpu_features),
+        Effect.ACK_PROTOCOL_FEATURES: _ack_protocol_features,
+        Effect.ACK_GPU_FEATURES: _ack_gpu_features,
         Effect.TAKE_OWNERSHIP: _take_ownership,
         Effect.DISABLE_RINGS: _disable_rings,
         Effect.RESET: _disable_rings,
@@ -262,8 +246,8 @@ ON_REQUEST: Mapping[Effect, Apply] = MappingProxyType(
 ON_REPLY: Mapping[Effect, Apply] = MappingProxyType(
     {
         Effect.OFFER_FEATURES: _offer_features,
-        Effect.OFFER_PROTOCOL_FEATURES: _offer(lambda connection: connection.protocol_features),
-        Effect.OFFER_GPU_FEATURES: _offer(lambda connection: connection.gpu_features),
+        Effect.OFFER_PROTOCOL_FEATURES: _offer_protocol_features,
+        Effect.OFFER_GPU_FEATURES: _offer_gpu_features,
         Effect.COUNT_QUEUES: _count_queues,
         Effect.COUNT_MEMORY_SLOTS: _count_memory_slots,
         Effect.STOP_RING: _ring_stopped,

@@ -1,12 +1,14 @@
 """What comes out of a session: one event for each record of the capture, with what it means."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
-from vudissect.session.connection import Connection
+from vudissect.session.changes import Change, changes, replaced_descriptor
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.pairing import Request
+from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
 
 
@@ -21,22 +23,34 @@ class Kind(StrEnum):
 
 
 class Event(NamedTuple):
-    """One record and its meaning.
-
-    `elapsed` is the time (ns) since the first record. `message` is None for events of the connection. `awaits`: an
-    answer to this request is due or possible. `request` and `latency` (ns) belong to replies. `replaced` is the name
-    of the descriptor that this message puts out of use. `unanswered` are the requests that were owed an answer and can
-    no longer get one. `connection` is the live state after this record: look at it before the next one.
-    """
+    """One record and its meaning: a value, which stays as it is."""
 
     record: Record
-    connection: Connection
+    before: State
+    """The state of the connection before this record, read in the dialect of `after`."""
+    after: State
+    """The state of the connection after this record; the same object where nothing changes."""
     kind: Kind
     elapsed: int
+    """Time (ns) since the first record."""
     message: WireMessage | None = None
+    """None for events of the connection."""
     awaits: bool = False
+    """Whether an answer to this request is due or possible."""
     request: Request | None = None
+    """The request that this reply answers."""
     latency: int | None = None
+    """How long (ns) a reply took."""
     descriptors: tuple[NamedDescriptor, ...] = ()
-    replaced: str = ""
     unanswered: tuple[Request, ...] = ()
+    """Requests that were owed an answer and can no longer get one."""
+
+    @property
+    def changes(self) -> Iterator[Change]:
+        """What this record changes, in words."""
+        return changes(self.before, self.after)
+
+    @property
+    def replaced(self) -> str:
+        """The name of the descriptor that this message puts out of use; "" if there is none."""
+        return replaced_descriptor(self.before, self.after)

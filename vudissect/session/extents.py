@@ -52,6 +52,23 @@ class Extents(Generic[T]):
         position = self._position(extent)
         del self._extents[position], self._starts[position], self._ends[position]
 
+    def plus(self, extent: T) -> "Extents[T]":
+        """These and one more, as others."""
+        extents = self._copy()
+        extents.add(extent)
+        return extents
+
+    def minus(self, extent: T) -> "Extents[T]":
+        """These without one, as others."""
+        extents = self._copy()
+        extents.remove(extent)
+        return extents
+
+    def _copy(self) -> "Extents[T]":
+        extents = Extents(self._start)
+        extents._extents, extents._starts, extents._ends = self._extents[:], self._starts[:], self._ends[:]
+        return extents
+
     def at(self, address: int) -> tuple[T, int] | None:
         """The extent that an address lies in, and how far from its beginning."""
         position = bisect_right(self._starts, address) - 1

@@ -169,3 +169,40 @@ class Waiting:
                     self._overtaken = _Numbers()
                 if self._overtaken.count < _MOST_WAITING:
                     self._overtaken.add(request._replace(overtaken=frame))
+
+
+class Pairing:
+    """What waits for an answer on the channels of one connection.
+
+    `answered` is the frame of the latest request on the main channel that has its answer.
+    """
+
+    __slots__ = ("_channels", "answered")
+
+    def __init__(self) -> None:
+        self._channels = [Waiting() for _ in Channel]
+        self.answered = 0
+
+    def __getitem__(self, channel: Channel) -> Waiting:
+        return self._channels[channel]
+
+    def answer(self, channel: Channel, number: int, frame: int) -> Request | None:
+        """The request that a reply answers; None where there is none."""
+        request = self._channels[channel].answer(number, frame)
+        if request is not None and channel is Channel.MAIN:
+            self.answered = request.frame
+        return request
+
+    def owed(self) -> tuple[Request, ...]:
+        """The requests of all channels that are owed an answer, channel by channel, oldest first."""
+        return tuple(request for waiting in self._channels for request in waiting.owed())
+
+    def close(self, channel: Channel) -> tuple[Request, ...]:
+        """Forget what waits on a channel; the requests that will now never get the answer that they are owed."""
+        owed = self._channels[channel].owed()
+        self._channels[channel] = Waiting()
+        return owed
+
+    def interrupt(self) -> None:
+        """Messages were missed: what waits may have its answer."""
+        self._channels = [Waiting() for _ in Channel]

@@ -4,14 +4,16 @@ Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a 
 two are independent of each other.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import product
 from types import MappingProxyType
-from typing import NamedTuple
 
 from vudissect.spec.effect import Effect
+
+# More than any device has; a hostile peer could name four billion.
+_MOST_RINGS = 1024
 
 
 class _ByIdentity(Enum):
@@ -68,38 +70,7 @@ ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(
 )
 
 
-class Move(NamedTuple):
-    """What an order changes in a ring: the states before and after, in words, and how many more rings are started and
-    run for it (-1, 0 or 1)."""
-
-    started: Started
-    enabled: Enabled
-    before: str
-    after: str
-    starts: int
-    runs: int
-
-
-def _moves() -> Iterator[tuple[tuple[Started, Enabled, Order], Move]]:
-    for started, enabled, order in product(Started, Enabled, Order):
-        to_started, to_enabled = STARTED.get((started, order), started), ENABLED.get((enabled, order), enabled)
-        if (to_started, to_enabled) != (started, enabled):
-            starts = (to_started is Started.STARTED) - (started is Started.STARTED)
-            runs = _runs(to_started, to_enabled) - _runs(started, enabled)
-            texts = _text(started, enabled), _text(to_started, to_enabled)
-            yield (started, enabled, order), Move(to_started, to_enabled, *texts, starts, runs)
-
-
-def _text(started: Started, enabled: Enabled) -> str:
-    return f"{started.value}, {enabled.value}"
-
-
-def _runs(started: Started, enabled: Enabled) -> bool:
-    return started is Started.STARTED and enabled is Enabled.ENABLED
-
-
-# Both tables in one: a single look-up for each of a thousand rings.
-_MOVES = dict(_moves())
+_STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started in Started for enabled in Enabled}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +98,14 @@ class Addresses:
     logged: bool
 
 
-@dataclass(slots=True)
+_NO_SLOTS: Mapping[Effect, Slot] = MappingProxyType(
+    {Effect.SET_KICK: _NEVER, Effect.SET_CALL: _NEVER, Effect.SET_ERR: _NEVER}
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
-    """What is known of a ring. Numbers are None until they were told.
+    """What is known of a ring. Numbers are None until a message has them.
 
     `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never;
     `began` is the time (ns) of the former.
@@ -145,31 +121,125 @@ class Ring:
     began: int = 0
     stopped_in: int = 0
     addresses: Addresses | None = None
-    slots: dict[Effect, Slot] = field(
-        default_factory=lambda: {Effect.SET_KICK: _NEVER, Effect.SET_CALL: _NEVER, Effect.SET_ERR: _NEVER}
-    )
+    slots: Mapping[Effect, Slot] = field(default_factory=lambda: _NO_SLOTS)
 
     @property
     def running(self) -> bool:
         """Whether the back-end processes it."""
-        return _runs(self.started, self.enabled)
+        return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
-    def order(self, order: Order, frame: int = 0, time: int = 0) -> Move | None:
-        """Let both machines take the order that a frame gives, `time` in ns; what changes by it, if anything does."""
-        move = _MOVES.get((self.started, self.enabled, order))
-        if move is not None:
-            self.started, self.enabled = move.started, move.enabled
-            if move.runs > 0:
-                self.runs_since, self.began = frame, time
-            if move.starts < 0:
-                self.stopped_in = frame
-        return move
+    def after(self, order: Order, frame: int = 0, time: int = 0) -> "Ring":
+        """The ring after both machines have taken the order that a frame gives; `time` in ns."""
+        started = STARTED.get((self.started, order), self.started)
+        enabled = ENABLED.get((self.enabled, order), self.enabled)
+        if started is self.started and enabled is self.enabled:
+            return self
+        runs_since, began, stopped_in = self.runs_since, self.began, self.stopped_in
+        if started is Started.STARTED and enabled is Enabled.ENABLED and not self.running:
+            runs_since, began = frame, time
+        if self.started is Started.STARTED and started is Started.STOPPED:
+            stopped_in = frame
+        return replace(
+            self, started=started, enabled=enabled, runs_since=runs_since, began=began, stopped_in=stopped_in
+        )
 
+    def with_slot(self, effect: Effect, slot: Slot) -> "Ring":
+        """The ring with another descriptor for one purpose."""
+        return replace(self, slots=MappingProxyType({**self.slots, effect: slot}))
+
+    @property
     def state(self) -> str:
         """The state in words: `started, enabled`."""
-        return _text(self.started, self.enabled)
+        return _STATES[self.started, self.enabled]
 
     @property
     def kick(self) -> str:
         """The name of its kick descriptor; "" for none."""
         return self.slots[Effect.SET_KICK].name
+
+
+class Rings(Mapping[int, Ring]):
+    """The rings that messages have named, by index, in the order in which they were first named; never changed.
+
+    `started`, `running` and `used` count those that are started, that run, and that have ever run; `kicks` has the
+    number of started rings for each kick descriptor; `latest_run` is the frame in which one last began to run, and
+    `were_started` whether one was ever given a kick descriptor. So nobody has to look at all rings to find that there
+    are none.
+    """
+
+    __slots__ = ("_rings", "kicks", "latest_run", "running", "started", "used", "were_started")
+
+    def __init__(self) -> None:
+        self._rings: dict[int, Ring] = {}
+        self.started = 0
+        self.running = 0
+        self.used = 0
+        self.latest_run = 0
+        self.were_started = False
+        self.kicks: Mapping[str, int] = _NO_KICKS
+
+    def __getitem__(self, index: int) -> Ring:
+        return self._rings[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rings)
+
+    def __len__(self) -> int:
+        return len(self._rings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rings) and self._rings == other._rings
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def first_started(self) -> Ring | None:
+        """The first of those that are started; None where there is none."""
+        if not self.started:
+            return None
+        return next((ring for ring in self.values() if ring.started is Started.STARTED), None)
+
+    def with_ring(self, ring: Ring) -> "Rings":
+        """These rings with one as it is now, unless it is a new one and there are too many."""
+        if self._rings.get(ring.index) is ring or (ring.index not in self._rings and len(self) >= _MOST_RINGS):
+            return self
+        rings = self._copy()
+        rings._put(ring)
+        return rings
+
+    def after(self, order: Order, frame: int, time: int) -> "Rings":
+        """The rings after an order to all of them."""
+        changed = [(ring, after) for ring in self.values() if (after := ring.after(order, frame, time)) is not ring]
+        if not changed:
+            return self
+        rings = self._copy()
+        for _, after in changed:
+            rings._put(after)
+        return rings
+
+    def _copy(self) -> "Rings":
+        rings = Rings()
+        rings._rings = self._rings.copy()
+        rings.started, rings.running, rings.used = self.started, self.running, self.used
+        rings.latest_run, rings.were_started = self.latest_run, self.were_started
+        rings.kicks = self.kicks
+        return rings
+
+    def _put(self, ring: Ring) -> None:
+        """Enter a ring into a copy that nobody else has yet."""
+        before = self._rings.get(ring.index) or Ring(ring.index)
+        self._rings[ring.index] = ring
+        is_started, was_started = ring.started is Started.STARTED, before.started is Started.STARTED
+        self.started += is_started - was_started
+        self.running += ring.running - before.running
+        self.used += (ring.runs_since > 0) - (before.runs_since > 0)
+        self.latest_run = max(self.latest_run, ring.runs_since)
+        self.were_started = self.were_started or ring.slots[Effect.SET_KICK].epoch > 0
+        if (was_started and before.kick) != (is_started and ring.kick):
+            kicks = Counter(self.kicks)
+            kicks[before.kick] -= was_started
+            kicks[ring.kick] += is_started
+            self.kicks = MappingProxyType({name: count for name, count in kicks.items() if name and count > 0})
+
+
+_NO_KICKS: Mapping[str, int] = MappingProxyType({})

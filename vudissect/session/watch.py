@@ -16,14 +16,15 @@ _OVERHEAD = 1024
 
 
 class Watch:
-    """A connection whose dialect is still an open question: the evidence, and what was said so far."""
+    """A connection whose dialect is still an open question: the evidence, and its records while it `keeps` them."""
 
-    __slots__ = ("detector", "records", "weight")
+    __slots__ = ("detector", "keeps", "records", "weight")
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
         self.records: list[Record] = []
         self.weight = 0
+        self.keeps = True
 
 
 class Watches:
@@ -61,15 +62,14 @@ class Watches:
             self._weigh(watch, record)
         return news
 
-    def keep(self, watch: Watch, record: Record) -> bool:
-        """Keep a record; whether to go on so: otherwise no records are kept any longer."""
+    def keep(self, watch: Watch, record: Record) -> None:
+        """Keep a record, unless there is no more room: then none is kept any longer."""
         watch.records.append(record)
         self._weigh(watch, record)
         if len(watch.records) == _MOST_RECORDS or watch.weight > _MOST_OF_ONE:
             self._forget(watch)
         while self._weight > _MOST_OF_ALL and len(self._watches) > 1:
             self.end(next(iter(self._watches)))
-        return bool(watch.records)
 
     def _weigh(self, watch: Watch, record: Record) -> None:
         weight = _OVERHEAD + len(record.data)
@@ -77,6 +77,7 @@ class Watches:
         self._weight += weight
 
     def _forget(self, watch: Watch) -> None:
+        watch.keeps = False
         watch.records.clear()
         self._weight -= watch.weight
         watch.weight = 0

@@ -33,7 +33,8 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
         return f"{capture}: {error.strerror or error}"
     if not any(record.kind is RecordKind.MESSAGE for record in records):
         return f"{capture}: there are no vhost-user messages in it: nothing to judge"
-    linter = Linter(rules)
+    session = Session(known=foresee(islice(records, RECORDS_TO_GUESS_FROM)), detect=True)
+    linter = Linter(session, rules)
     texts, findings = _transcript(records, linter)
     failing = [finding for finding in findings if fails(finding, strict=strict)]
     if not failing:
@@ -59,8 +60,7 @@ def _transcript(records: Sequence[Record], linter: Linter) -> tuple[dict[int, st
     transcript = Transcript(Style(False))
     texts: dict[int, str] = {}
     findings: list[Finding] = []
-    session = Session(known=foresee(islice(records, RECORDS_TO_GUESS_FROM)), detect=True)
-    for event, found in linter.judge(session.events(records)):
+    for event, found in linter.judge(records):
         texts[event.record.frame] = transcript.text(event, found)
         findings += found
     if left := linter.finish():

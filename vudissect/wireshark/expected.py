@@ -34,8 +34,8 @@ def expected(event: Event) -> Iterator[Item]:
         return
     for named in event.descriptors:
         yield from _descriptor(named)
-    yield joined("dialect"), event.connection.protocol.key
-    device = event.connection.guess.device
+    yield joined("dialect"), event.after.protocol.key
+    device = event.after.guess.device
     if device is not None:
         yield joined("device"), device.name
     yield joined("kind"), _kind(message)

@@ -89,7 +89,7 @@ class _Objects:
 def requests_of_the_back_end(at: At) -> Findings:
     message, channel = at.message, at.event.record.channel
     if channel is Channel.MAIN and message.reply and at.event.request is None and not message.flags & REPLY:
-        row = at.connection.protocol.request(Channel.BACKEND, message.id)
+        row = at.after.protocol.request(Channel.BACKEND, message.id)
         if row is not None:
             yield at.finding(
                 f"the back-end sends a request on the main channel (message {message.id}, which is {row.name} on the "
@@ -117,8 +117,8 @@ def _inverted(at: At) -> Findings:
             known[at.frame] = adds != (uuid in objects.added)
     elif request is not None and request.frame in known:
         expected = known.pop(request.frame)
-        program = room_of(at.connection.programs[Side.FRONT_END], Side.FRONT_END)
-        if result == expected and program in (QEMU, ANY) and at.connection.opened is not None:
+        program = room_of(at.after.programs[Side.FRONT_END], Side.FRONT_END)
+        if result == expected and program in (QEMU, ANY) and at.after.opened is not None:
             outcome = "should have succeeded" if expected else "should have failed"
             yield at.finding(
                 f"{at.name} (#{request.frame}) {outcome} and is answered {result}, which means "
@@ -202,7 +202,7 @@ def _lost(at: At) -> bool:
 def _is_surely_absent(at: At, uuid: str) -> bool:
     """Whether an object is not there, all that was ever shared being remembered."""
     objects: _Objects = at.memory["objects"]
-    remembered = at.connection.opened is not None and max(len(objects.added), len(objects.doubtful)) < _MOST_SHARED
+    remembered = at.after.opened is not None and max(len(objects.added), len(objects.doubtful)) < _MOST_SHARED
     return remembered and uuid not in objects.added and uuid not in objects.doubtful
 
 
@@ -323,7 +323,7 @@ def shared_memory(at: At) -> Findings:
                 maps.add(mapping)
             else:
                 at.memory["forgotten"] = True
-        elif not maps.remove_range(mapping) and at.connection.opened is not None and "forgotten" not in at.memory:
+        elif not maps.remove_range(mapping) and at.after.opened is not None and "forgotten" not in at.memory:
             near = maps.overlapping(mapping)
             hint = f"; #{near.frame} mapped {near}" if near is not None else ""
             yield at.finding(
@@ -334,7 +334,7 @@ def shared_memory(at: At) -> Findings:
 
 def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, ...]]:
     """What is wrong with a new mapping ("" for nothing), and the frames that led to it."""
-    sizes, fields = at.connection.shared_memory, at.fields
+    sizes, fields = at.after.shared_memory, at.fields
     page = max([_PAGE, *(named.descriptor.page_size for named in at.event.descriptors)])
     if sizes is not None:
         size = sizes[mapping.region] if mapping.region < len(sizes) else 0
@@ -362,7 +362,7 @@ def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, .
     replies(Effect.COUNT_SHARED_MEMORY),
 )
 def shared_memory_sizes(at: At) -> Findings:
-    sizes = at.connection.shared_memory
+    sizes = at.after.shared_memory
     if at.message.layout is None or sizes is None:
         return
     for region, size in enumerate(sizes):

@@ -64,7 +64,7 @@ def _asked(at: At) -> _Range | None:
 )
 def config_gate(at: At) -> Findings:
     assert at.message.row is not None
-    lack = lacking(at.connection, at.message.row.gate)
+    lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(f"{at.name} is sent, but {lack.text}: the back-end need not answer", frames=lack.frames)
 
@@ -102,7 +102,7 @@ def config_answer(at: At) -> Findings:
     requests(Effect.READ_CONFIG, Effect.WRITE_CONFIG),
 )
 def config_range(at: At) -> Findings:
-    asked, device = _range(at), at.connection.guess.device
+    asked, device = _range(at), at.after.guess.device
     if asked is None:
         return
     if asked.end > CONFIG_MOST:
@@ -126,7 +126,7 @@ def config_range(at: At) -> Findings:
     requests(Effect.WRITE_CONFIG),
 )
 def config_read_only(at: At) -> Findings:
-    written, device = _range(at), at.connection.guess.device
+    written, device = _range(at), at.after.guess.device
     layout = at.message.layout
     if written is None or device is None or layout is None or _purpose(layout, written.flags) != WRITABLE:
         return
@@ -163,7 +163,7 @@ def _overlap(written: _Range, begin: int, field: Field) -> bool:
 
 def _is_changed(at: At, written: _Range, begin: int, field: Field) -> bool:
     """Whether a field gets another value than was last read; no where that is not known."""
-    before = at.connection.config
+    before = at.after.config
     if before is None:
         return False
     contents = bytes(written.offset) + at.message.values[-1]
@@ -197,7 +197,7 @@ def config_flags(at: At) -> Findings:
 )
 def config_change_gate(at: At) -> Findings:
     assert at.message.row is not None
-    lack = lacking(at.connection, at.message.row.gate)
+    lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(f"{at.name} is sent, but {lack.text}: the front-end need not know it", frames=lack.frames)
 
@@ -246,18 +246,18 @@ def config_whole(at: At) -> Findings:
     Trigger(lambda row, reply: row is not None and row.effect is (Effect.READ_CONFIG if reply else Effect.SET_KICK)),
 )
 def config_of_disk(at: At) -> Findings:
-    connection = at.connection
-    config = connection.config
-    if connection.guess.device is not BLK or config is None:
+    state = at.after
+    config = state.config
+    if state.guess.device is not BLK or config is None:
         return
-    queues = _number(config, "num_queues") if (connection.features.offered or 0) & _MULTIQUEUE else None
+    queues = _number(config, "num_queues") if (state.features.offered or 0) & _MULTIQUEUE else None
     if not at.message.reply:
         index = at.fields.get("index", 0)
         if queues and index >= queues and at.first(index):
-            enough = connection.queues is not None and index < connection.queues
+            enough = state.queues is not None and index < state.queues
             yield at.finding(
                 f"ring {index} is started, but the configuration says num_queues {queues}"
-                + (f", though the back-end counted {connection.queues} queues before" if enough else ""),
+                + (f", though the back-end counted {state.queues} queues before" if enough else ""),
                 Blame.BACK_END if enough else Blame.FRONT_END,
             )
     elif at.fields.get("offset") == 0:

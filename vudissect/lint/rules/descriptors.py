@@ -162,7 +162,7 @@ def several_for_a_ring(at: At) -> Findings:
 )
 def receivers_limit(at: At) -> Findings:
     receiver = Side(1 - at.event.record.sender)
-    room = room_of(at.connection.programs[receiver], receiver)
+    room = room_of(at.after.programs[receiver], receiver)
     carried = len(at.event.descriptors)
     if carried > room.descriptors:
         yield at.finding(f"{at.name} carries {carried} descriptors; {room.title}: room for {room.descriptors}")

@@ -51,9 +51,9 @@ def status_order(at: At) -> Findings:
     at.memory["status"] = (status, at.frame)
     if at.message.reply:
         return
-    connection, frames = at.connection, (told_in,) if told_in else ()
+    state, frames = at.after, (told_in,) if told_in else ()
     if status == 0:
-        started = connection.first_started
+        started = state.rings.first_started
         if started is not None:
             yield at.finding(
                 f"the device is reset (status 0) while ring {started.index} is started: it may forget where the "
@@ -67,11 +67,11 @@ def status_order(at: At) -> Findings:
             f"status {_status(status)} takes {_status(before & ~status & _DRIVER_BITS)} back; only a reset (0) may",
             frames=frames,
         )
-    elif status & _DRIVER_OK and not status & _FEATURES_OK and connection.features.has(_VERSION_1):
+    elif status & _DRIVER_OK and not status & _FEATURES_OK and state.features.has(_VERSION_1):
         yield at.finding(
             f"status {_status(status)} has DRIVER_OK without FEATURES_OK, though VERSION_1 is acknowledged: "
             "the features were never settled",
-            frames=(connection.features.acked_in,),
+            frames=(state.features.acked_in,),
         )
 
 
@@ -90,7 +90,7 @@ def features_refused(at: At) -> Findings:
     told, told_in = at.memory.get("set", (0, 0))
     if not told & _FEATURES_OK or status & _FEATURES_OK or request is None or request.frame < told_in:
         return
-    features, device = at.connection.features, at.connection.guess.device
+    features, device = at.after.features, at.after.guess.device
     unasked = feature_names(device, (features.acked or 0) & ~(features.offered or 0))
     reason = "the features acknowledged"
     if features.acked is not None:
@@ -206,7 +206,7 @@ def gpu_messages(at: At) -> Findings:
         )
     if message.reply:
         return
-    lack = lacking(at.connection, row.gate)
+    lack = lacking(at.after, row.gate)
     if lack is not None and at.first(row.id):
         yield at.finding(f"{at.name} is sent, but {lack.text} on the GPU channel", frames=lack.frames)
     if message.layout is None and UPDATE in row.request and len(message.data) >= HEADER_SIZE + UPDATE.fixed_size:
@@ -219,7 +219,7 @@ def gpu_messages(at: At) -> Findings:
                 "QEMU does not check, and reads past the end of what is too short"
             )
     elif DMABUF_UPDATE in row.request:
-        before = at.connection.waiting[Channel.GPU].oldest(row.id)
+        before = at.waiting[Channel.GPU].oldest(row.id)
         if before is not None and before.frame != at.frame:
             yield at.finding(
                 f"{at.name} is sent though #{before.frame} still waits for its answer, which says that the display "
@@ -231,7 +231,7 @@ def gpu_messages(at: At) -> Findings:
 
 
 def _gpu_features(at: At) -> Findings:
-    word = at.connection.gpu_features
+    word = at.after.gpu_features
     if word.offered is not None and word.acked is not None and word.acked & ~word.offered:
         yield at.finding(
             f"GPU protocol features {word.acked:#x} are acknowledged, but only {word.offered:#x} offered "
@@ -293,7 +293,7 @@ def in_band(at: At) -> Findings:
     if fields["num"]:
         yield at.finding(f"{at.name} of ring {index} has num {fields['num']}; it is 0")
     slot_name, what = _SLOTS[row.effect]
-    ring = at.connection.rings.get(index)
+    ring = at.after.rings.get(index)
     slot = ring.slots[slot_name] if ring is not None else None
     if slot is not None and slot.name and at.first((row.id, index)):
         yield at.finding(

@@ -55,7 +55,7 @@ def fewest_queues(at: At) -> Findings:
     if "min_vqs" in at.fields:
         at.memory["least"] = at.fields["min_vqs"], at.frame
     least, frame = at.memory.get("least", (0, 0))
-    most = at.fields.get("max_vqs", at.connection.queues)
+    most = at.fields.get("max_vqs", at.after.queues)
     if most is not None and least > most and at.first():
         yield at.finding(
             f"the device needs at least {least} queues, but the back-end supports {most}",
@@ -72,7 +72,7 @@ def fewest_queues(at: At) -> Findings:
     _tells("device_id") | _tells("config_size"),
 )
 def what_it_is(at: At) -> Findings:
-    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
     if at.fields.get("config_size") == 0 and (features.offered or 0) & bits.known("CONFIG"):
         yield at.finding(
             "the configuration space has 0 bytes, but CONFIG is offered: no device has one without the other",
@@ -91,7 +91,7 @@ def what_it_is(at: At) -> Findings:
     replies(Effect.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
 )
 def works_alone(at: At) -> Findings:
-    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
     offered = features.offered or 0
     probing = offered & bits.known(*_PROBING)
     if not probing or features.offered is None:
@@ -151,7 +151,7 @@ def _are_alike(request: Record, answer: Record) -> bool:
     ),
 )
 def opened_on_offer(at: At) -> Findings:
-    features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
     assert at.message.row is not None
     names = at.message.row.gate.protocol
     if features.acked is not None and not features.has(bits.known(*names)):
@@ -164,10 +164,10 @@ def opened_on_offer(at: At) -> Findings:
 
 def _only_speaker(at: At) -> Blame | None:
     """The side whose program is known to speak the dialect in force, where the other's is not."""
-    dialect = dialect_by_name(at.connection.protocol.key)
+    dialect = dialect_by_name(at.after.protocol.key)
     if dialect is None or not dialect.programs:
         return None
-    speaks = [command.startswith(dialect.programs) for command in at.connection.programs]
+    speaks = [command.startswith(dialect.programs) for command in at.after.programs]
     if speaks[0] == speaks[1]:
         return None
     return Blame.FRONT_END if speaks[0] else Blame.BACK_END
@@ -186,7 +186,7 @@ def contested_number(at: At) -> Findings:
         return
     published = UPSTREAM.request(row.channel, row.id)
     if row.effect in (Effect.DISABLE_RINGS, Effect.HALT_RINGS) and not message.reply and at.first(row.id):
-        features, bits = at.connection.protocol_features, at.connection.protocol.protocol_features
+        features, bits = at.after.protocol_features, at.after.protocol.protocol_features
         reset = bits.known(*_RESET.gate.protocol)
         state = "in force" if features.has(reset) else "offered" if (features.offered or 0) & reset else "not offered"
         yield at.finding(
@@ -197,7 +197,7 @@ def contested_number(at: At) -> Findings:
         if at.first((row.id, "dialect")):
             speaks = _only_speaker(at)
             yield at.finding(
-                f"{row.channel.label} message {row.id} is {row.name} in {at.connection.protocol.key}, but is published "
+                f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but is published "
                 f"as {published.name}" + (f", and only the {speaks.value} is known to speak that" if speaks else ""),
                 speaks or Blame.UNKNOWN,
                 frames=(at.event.request.frame,) if at.event.request is not None else (),
@@ -272,7 +272,7 @@ def _elsewhere(name: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
     messages(lambda row, reply: not reply and row is not None and any(map(_elsewhere, row.gate.protocol))),
 )
 def misunderstood_feature(at: At) -> Findings:
-    features = at.connection.protocol_features
+    features = at.after.protocol_features
     assert at.message.row is not None
     for name in at.message.row.gate.protocol:
         if features.acked is None or features.has(UPSTREAM.protocol_features.known(name)):

@@ -54,13 +54,13 @@ def known_number(at: At) -> Findings:
     elif at.first((channel, number)):
         yield at.finding(
             f"message {number} of the {channel.label} channel is not defined ({header}, dialect "
-            f"{at.connection.protocol.key}): receivers refuse it or give up the connection"
+            f"{at.after.protocol.key}): receivers refuse it or give up the connection"
         )
 
 
 def _offered_but_unknown(at: At) -> Findings:
     """A back-end that offers PROTOCOL_FEATURES and has nothing to say when asked for them."""
-    if not (at.connection.features.offered or 0) & _PROTOCOL_FEATURES:
+    if not (at.after.features.offered or 0) & _PROTOCOL_FEATURES:
         return
     for request in at.unanswered[:1]:
         row = request.row
@@ -79,7 +79,7 @@ def _offered_but_unknown(at: At) -> Findings:
 
 def _is_wild(at: At) -> bool:
     flags = at.message.flags
-    return bool(flags & _RESERVED) or flags & VERSION_MASK not in at.connection.protocol.header.versions
+    return bool(flags & _RESERVED) or flags & VERSION_MASK not in at.after.protocol.header.versions
 
 
 def _is_swapped(at: At) -> bool:
@@ -89,7 +89,7 @@ def _is_swapped(at: At) -> bool:
 
 def _has_error_bit(at: At) -> bool:
     """Whether the number is a known one with a bit that only one dialect, not in force, gives a meaning."""
-    protocol, number = at.connection.protocol, at.message.id
+    protocol, number = at.after.protocol, at.message.id
     known = protocol.request(at.event.record.channel, number & ~_MESSAGE_ERROR) is not None
     return bool(number & _MESSAGE_ERROR) and known and not protocol.header.error
 
@@ -107,7 +107,7 @@ def _has_header(at: At) -> bool:
     irregular(),
 )
 def version(at: At) -> Findings:
-    wrong, allowed = at.message.flags & VERSION_MASK, at.connection.protocol.header.versions
+    wrong, allowed = at.message.flags & VERSION_MASK, at.after.protocol.header.versions
     if _has_header(at) and wrong not in allowed and at.first(at.sender):
         expected = " or ".join(map(str, allowed))
         yield at.finding(f"{at.name} has header version {wrong}, not {expected} (flags {at.message.flags:#x})")
@@ -185,15 +185,15 @@ def _waits_for_flag(row: Message) -> bool:
 
 def asks_in_vain(at: At) -> bool:
     """Whether the message asks for an acknowledgement that was not negotiated."""
-    return bool(at.message.flags & NEED_REPLY) and at.connection.lacks("REPLY_ACK")
+    return bool(at.message.flags & NEED_REPLY) and at.after.lacks("REPLY_ACK")
 
 
 def why_no_acknowledgement(at: At) -> str:
     """What stands against an acknowledgement."""
-    offered = at.connection.protocol_features.offered
+    offered = at.after.protocol_features.offered
     if offered is None:
         return "REPLY_ACK was not negotiated"
-    if offered & at.connection.protocol.protocol_features.known("REPLY_ACK"):
+    if offered & at.after.protocol.protocol_features.known("REPLY_ACK"):
         return "the front-end did not acknowledge the REPLY_ACK that was offered"
     return "the back-end does not offer REPLY_ACK"
 
@@ -241,7 +241,7 @@ def receivers_limit(at: At) -> Findings:
     if message.layout is None:
         return  # VU-HDR-07
     receiver = Side(1 - at.event.record.sender)
-    room = room_of(at.connection.programs[receiver], receiver)
+    room = room_of(at.after.programs[receiver], receiver)
     if room.payload is not None and message.size > room.payload:
         yield at.finding(f"{at.name} has {message.size} bytes of payload; {room.title}: room for {room.payload}")
 
@@ -314,7 +314,7 @@ def glued_descriptors(at: At) -> Findings:
 )
 def error_bit(at: At) -> Findings:
     if _has_error_bit(at):
-        row = at.connection.protocol.request(at.event.record.channel, at.message.id & ~_MESSAGE_ERROR)
+        row = at.after.protocol.request(at.event.record.channel, at.message.id & ~_MESSAGE_ERROR)
         assert row is not None
         yield at.finding(
             f"message {at.message.id:#x} is {row.name} with the error bit {_MESSAGE_ERROR:#x}, which only the dialect "

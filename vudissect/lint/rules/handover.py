@@ -85,7 +85,7 @@ def inflight_memory(at: At) -> Findings:
         at.memory["given"] = told.frame
     else:
         # After a reconnection it is given back without having been asked for; who asks has nothing to give back.
-        if "given" in at.memory and "asked" not in at.memory and not at.connection.rings_were_started:
+        if "given" in at.memory and "asked" not in at.memory and not at.after.rings.were_started:
             given = at.memory["given"]
             yield at.finding(f"in-flight memory is asked for only after it was given (#{given})", frames=(given,))
         at.memory["asked"] = told
@@ -155,18 +155,18 @@ def inflight_rings(at: At) -> Findings:
     if row.effect is Effect.SET_INFLIGHT:
         at.memory["given"] = told
         rings = range(min(told.queues, _MOST_NAMED))
-        at.memory["unknown"] = next((ring for ring in rings if ring not in at.connection.rings), None)
-    most = at.connection.most_rings
+        at.memory["unknown"] = next((ring for ring in rings if ring not in at.after.rings), None)
+    most = at.after.most_rings
     if most is not None and told.queues > most and at.first(told.queues):
         yield at.finding(f"in-flight memory for {told.queues} rings, but the back-end has {most}")
 
 
 def _crash_on_unknown_rings(at: At) -> Findings:
     given: _Inflight | None = at.memory.get("given")
-    connection, unknown = at.connection, at.memory.get("unknown")
-    if given is None or unknown is None or not connection.whole or left_by(at) != Side.BACK_END.label:
+    state, unknown = at.after, at.memory.get("unknown")
+    if given is None or unknown is None or not state.whole or left_by(at) != Side.BACK_END.label:
         return
-    if connection.answered > given.frame:
+    if at.waiting.answered > given.frame:
         return
     yield at.finding(
         f"the back-end left without another word after #{given.frame} had given in-flight memory for {given.queues} "
@@ -185,14 +185,14 @@ def _crash_on_unknown_rings(at: At) -> Findings:
     replies(Effect.STOP_RING),
 )
 def slow_stop(at: At) -> Findings:
-    connection, latency, request = at.connection, at.event.latency, at.event.request
-    bits = connection.protocol.protocol_features
+    state, latency, request = at.after, at.event.latency, at.event.request
+    bits = state.protocol.protocol_features
     if (
         latency is not None
         and request is not None
         and latency >= _LONG_STOP
-        and connection.protocol_features.acked is not None
-        and not connection.protocol_features.has(bits.known("GET_VRING_BASE_INFLIGHT"))
+        and state.protocol_features.acked is not None
+        and not state.protocol_features.has(bits.known("GET_VRING_BASE_INFLIGHT"))
     ):
         yield at.finding(
             f"ring {at.fields.get('index')} took {latency / 1e6:.0f} ms to stop: without GET_VRING_BASE_INFLIGHT "
@@ -219,7 +219,7 @@ def state_transfer(at: At) -> Findings:
         if error and descriptors:
             yield at.finding(f"the answer reports error {error}, yet carries {descriptors[0].name}")
     else:
-        rings = at.connection.rings.values() if at.connection.started_rings else ()
+        rings = at.after.rings.values() if at.after.rings.started else ()
         started = [ring for ring in rings if ring.started is Started.STARTED]
         if started:
             kicks = tuple(sorted(ring.slots[Effect.SET_KICK].frame for ring in started))

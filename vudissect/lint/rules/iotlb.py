@@ -41,7 +41,7 @@ def _on(channel: Channel) -> Trigger:
     first_requests(Effect.UPDATE_IOTLB),
 )
 def iotlb_gate(at: At) -> Findings:
-    lack = lacking(at.connection, _QEMU_NEEDS)
+    lack = lacking(at.after, _QEMU_NEEDS)
     if lack is not None:
         yield at.finding(f"{at.name} is sent, but {lack.text}", frames=lack.frames)
 
@@ -73,17 +73,17 @@ def iotlb_values(at: At) -> Findings:
     _on(Channel.MAIN),
 )
 def iotlb_target(at: At) -> Findings:
-    message, connection = at.message, at.connection
+    message, state = at.message, at.after
     if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE:
         return
     address, size = message.values[_USER_ADDR], message.values[_SIZE]
-    place = connection.place(address)
-    if (place is None or place.offset + size > place.region.size) and connection.knows_memory:
-        regions = connection.memory.regions
+    place = state.place(address)
+    if (place is None or place.offset + size > place.region.size) and state.knows_memory:
+        regions = state.memory.regions
         yield at.finding(
             f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within one of the "
             f"{len(regions)} memory regions: the back-end cannot reach it",
-            frames=(connection.memory.changed_in,) if regions else (),
+            frames=(state.memory.changed_in,) if regions else (),
         )
 
 

@@ -11,9 +11,9 @@ from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
-from vudissect.session.connection import Postcopy
 from vudissect.session.extents import Extents
 from vudissect.session.memory import Region
+from vudissect.session.state import Postcopy
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import XEN_MMAP_FLAGS
 from vudissect.spec.model import Layout, Message
@@ -33,7 +33,7 @@ _HOST_ADDRESSES = range(1 << 16, 1 << 48)
 
 def _regions_told(at: At) -> list[Region]:
     """The regions that this message brought."""
-    memory = at.connection.memory
+    memory = at.after.memory
     if memory.changed_in != at.frame:
         return []
     # Those of this message are the last ones.
@@ -42,7 +42,7 @@ def _regions_told(at: At) -> list[Region]:
 
 
 def _ends_postcopy_exchange(at: At) -> bool:
-    return at.connection.postcopy is Postcopy.LISTENING and at.fields.get("nregions") == 0
+    return at.after.postcopy is Postcopy.LISTENING and at.fields.get("nregions") == 0
 
 
 def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents[Region]) -> Findings:
@@ -80,7 +80,7 @@ def number_of_regions(at: At) -> Findings:
     _told(),
 )
 def guest_overlap(at: At) -> Findings:
-    yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.connection.memory.by_guest)
+    yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.after.memory.by_guest)
 
 
 @RULES.rule(
@@ -91,9 +91,9 @@ def guest_overlap(at: At) -> Findings:
     _told(),
 )
 def user_overlap(at: At) -> Findings:
-    if not at.connection.uses_guest_addresses:
+    if not at.after.uses_guest_addresses:
         what = "user addresses: an address of a ring has two meanings"
-        yield from _overlapping(at, what, lambda region: region.user_addr, at.connection.memory.by_user)
+        yield from _overlapping(at, what, lambda region: region.user_addr, at.after.memory.by_user)
 
 
 @RULES.rule(
@@ -131,7 +131,7 @@ def slots(at: At) -> Findings:
     if at.message.reply:
         at.memory["told"] = at.frame
         return
-    number, most = len(at.connection.memory.regions), at.connection.memory_slots
+    number, most = len(at.after.memory.regions), at.after.memory_slots
     if most is not None and number > most and _regions_told(at):
         frames = (at.memory["told"],) if "told" in at.memory else ()
         yield at.finding(f"{at.name} makes {number} regions, the back-end has room for {most}", frames=frames)
@@ -145,8 +145,8 @@ def slots(at: At) -> Findings:
     requests(Effect.REMOVE_MEMORY),
 )
 def removed_region(at: At) -> Findings:
-    row, memory = at.message.row, at.connection.memory
-    if row is None or not at.fields or not at.connection.knows_memory:
+    row, memory = at.message.row, at.after.memory
+    if row is None or not at.fields or not at.after.knows_memory:
         return
     if memory.changed_in != at.frame:
         asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
@@ -214,7 +214,7 @@ def table_size(at: At) -> Findings:
     if message.layout is None and not at.event.record.marks & Mark.CUT_SHORT:
         carried = len(at.event.descriptors)
         yield at.finding(f"{at.name} with {carried} descriptors: {message.problem}")
-    elif message.layout is not None and _is_xen(message.layout) and at.connection.lacks("XEN_MMAP"):
+    elif message.layout is not None and _is_xen(message.layout) and at.after.lacks("XEN_MMAP"):
         yield at.finding(f"{at.name} has Xen's regions ({message.size} bytes), but XEN_MMAP is not negotiated")
 
 
@@ -232,10 +232,10 @@ def region_form(at: At) -> Findings:
     specified = row.request[0].size
     if layout.deviation:
         yield at.finding(f"{at.name} has {at.message.size} payload bytes instead of {specified}: {layout.deviation}")
-    elif layout.bare and at.connection.whole and at.connection.postcopy is not Postcopy.LISTENING:
+    elif layout.bare and at.after.whole and at.after.postcopy is not Postcopy.LISTENING:
         yield at.finding(
             f"{at.name} has {at.message.size} payload bytes instead of {specified}: the form that ends the exchange of "
-            f"addresses in postcopy, but postcopy is {at.connection.postcopy.value}"
+            f"addresses in postcopy, but postcopy is {at.after.postcopy.value}"
         )
 
 
@@ -247,7 +247,7 @@ def region_form(at: At) -> Findings:
     _told(),
 )
 def host_pointers(at: At) -> Findings:
-    if at.connection.uses_guest_addresses:
+    if at.after.uses_guest_addresses:
         return
     for region in _regions_told(at):
         if region.user_addr not in _HOST_ADDRESSES and at.first():
@@ -266,10 +266,10 @@ def host_pointers(at: At) -> Findings:
     _told(),
 )
 def aliases(at: At) -> Findings:
-    if at.connection.protocol_features.has(at.connection.protocol.protocol_features.known("XEN_MMAP")):
+    if at.after.protocol_features.has(at.after.protocol.protocol_features.known("XEN_MMAP")):
         return  # there the file is a device, and the offset none into it
     for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
-        of_file = at.connection.memory.in_file(name)
+        of_file = at.after.memory.in_file(name)
         yield from _overlapping(at, f"the file {name}", lambda region: region.mmap_offset, of_file)
 
 
@@ -290,8 +290,8 @@ def _holds_regions(row: Message | None, reply: bool) -> bool:
     messages(_holds_regions),
 )
 def xen_fields(at: At) -> Findings:
-    connection, layout = at.connection, at.message.layout
-    if not connection.protocol_features.has(connection.protocol.protocol_features.known("XEN_MMAP")):
+    state, layout = at.after, at.message.layout
+    if not state.protocol_features.has(state.protocol.protocol_features.known("XEN_MMAP")):
         return
     if layout is None or layout.bare or _is_xen(layout) or at.fields.get("nregions") == 0:
         return

@@ -8,9 +8,9 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.runs import ring_of
 from vudissect.lint.waiting import left_by, waited_in_vain
-from vudissect.session.connection import Connection, Postcopy
 from vudissect.session.event import Kind
 from vudissect.session.rings import Ring, Started
+from vudissect.session.state import Postcopy, State
 from vudissect.spec.effect import Effect
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Channel, Side
@@ -24,12 +24,12 @@ _LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 _MEMORY = (Effect.REPLACE_MEMORY, Effect.ADD_MEMORY)
 
 
-def _logging(connection: Connection) -> bool:
-    return connection.features.has(_LOG_ALL)
+def _logging(state: State) -> bool:
+    return state.features.has(_LOG_ALL)
 
 
-def _negotiated(connection: Connection, name: str) -> bool:
-    return connection.protocol_features.has(connection.protocol.protocol_features.known(name))
+def _negotiated(state: State, name: str) -> bool:
+    return state.protocol_features.has(state.protocol.protocol_features.known(name))
 
 
 def _with_end(*effects: Effect) -> Trigger:
@@ -46,9 +46,9 @@ def _with_end(*effects: Effect) -> Trigger:
 )
 def log_form(at: At) -> Findings:
     layout, descriptors = at.message.layout, at.event.descriptors
-    if layout is None or at.connection.protocol_features.acked is None:
+    if layout is None or at.after.protocol_features.acked is None:
         return
-    if not _negotiated(at.connection, "LOG_SHMFD"):
+    if not _negotiated(at.after, "LOG_SHMFD"):
         if descriptors:
             yield at.finding(f"the log comes with {descriptors[0].name}, but LOG_SHMFD is not negotiated")
     elif layout.bare:
@@ -71,18 +71,18 @@ def log_form(at: At) -> Findings:
     requests(Effect.SET_LOG, *_MEMORY),
 )
 def log_covers_memory(at: At) -> Findings:
-    connection = at.connection
-    log, regions = connection.log, connection.memory.regions
+    state = at.after
+    log, regions = state.log, state.memory.regions
     told_now = log is not None and log.frame == at.frame
-    if log is None or not regions or not (told_now or _logging(connection)):
+    if log is None or not regions or not (told_now or _logging(state)):
         return
-    last = connection.memory.by_guest.end - 1
+    last = state.memory.by_guest.end - 1
     if log.size < log_size(last):
         yield at.finding(
             f"the log is {log.size} bytes, but guest memory ends at {last:#x} and needs {log_size(last)} bytes of log: "
             "writes beyond it are lost or end the back-end",
             Blame.FRONT_END,
-            frames=(connection.memory.changed_in,) if told_now else (log.frame,),
+            frames=(state.memory.changed_in,) if told_now else (log.frame,),
         )
 
 
@@ -94,10 +94,10 @@ def log_covers_memory(at: At) -> Findings:
     _with_end(Effect.STOP_RING),
 )
 def log_of_rings(at: At) -> Findings:
-    log = at.connection.log
-    if log is None or not _logging(at.connection):
+    log = at.after.log
+    if log is None or not _logging(at.after):
         return
-    for ring in at.connection.rings.values() if at.over else _stopped_now(at):
+    for ring in at.after.rings.values() if at.over else _stopped_now(at):
         addresses = ring.addresses
         if addresses is None or addresses.logged:
             continue
@@ -123,9 +123,9 @@ def _stopped_now(at: At) -> list[Ring]:
     requests(Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK, Effect.ENABLE_RING),
 )
 def log_in_force(at: At) -> Findings:
-    if not _logging(at.connection):
+    if not _logging(at.after):
         return
-    request = at.connection.waiting[Channel.MAIN].oldest(_log_number(at.connection.protocol))
+    request = at.waiting[Channel.MAIN].oldest(_log_number(at.after.protocol))
     if request is not None:
         yield at.finding(
             f"{at.name} of ring {at.fields.get('index')} is sent while the log given in #{request.frame} still "
@@ -147,25 +147,25 @@ def _log_number(protocol: Protocol) -> int:
     _with_end(Effect.STOP_RING, Effect.START_STATE_TRANSFER),
 )
 def log_only(at: At) -> Findings:
-    connection = at.connection
+    state = at.after
     if not at.over:
         row = at.message.row
         assert row is not None
         at.memory[row.effect] = at.frame
         return
-    stopped, log = at.memory.get(Effect.STOP_RING), connection.log
+    stopped, log = at.memory.get(Effect.STOP_RING), state.log
     if (
         stopped is None
         or log is None
-        or not _logging(connection)
+        or not _logging(state)
         or Effect.START_STATE_TRANSFER in at.memory
-        or connection.started_rings
+        or state.rings.started
     ):
         return
     yield at.finding(
         f"the rings were stopped with the dirty log on ({log.size} bytes since #{log.frame}): a live migration; "
         "no device state was transferred, so what the back-end knew beside the rings stays behind"
-        + ("" if _negotiated(connection, "DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
+        + ("" if _negotiated(state, "DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
         Blame.UNKNOWN,
         frame=stopped,
         frames=(log.frame,),
@@ -192,7 +192,7 @@ def postcopy_order(at: At) -> Findings:
     row, request = at.message.row, at.event.request
     assert row is not None
     if at.message.reply:
-        if request is not None and request.owed and at.event.kind is Kind.ACK and _listens(at.connection):
+        if request is not None and request.owed and at.event.kind is Kind.ACK and _listens(at.after):
             yield at.finding(
                 f"{at.name} is answered by an acknowledgement, but postcopy listens: the answer is due in the form "
                 "of the request, with the addresses at which the back-end has mapped the memory",
@@ -200,16 +200,16 @@ def postcopy_order(at: At) -> Findings:
             )
     elif row.effect is Effect.ADVISE_POSTCOPY:
         at.memory["advised"] = at.frame
-    elif "advised" not in at.memory and at.connection.whole:
+    elif "advised" not in at.memory and at.after.whole:
         yield at.finding(f"{at.name} comes without advice before it: the back-end has no userfaultfd to listen on")
 
 
-def _listens(connection: Connection) -> bool:
-    return connection.postcopy is Postcopy.LISTENING
+def _listens(state: State) -> bool:
+    return state.postcopy is Postcopy.LISTENING
 
 
 def _memory_unanswered(at: At) -> Findings:
-    if _listens(at.connection):
+    if _listens(at.after):
         for request in waited_in_vain(at):
             if request.row is not None and request.row.effect in _MEMORY:
                 yield at.finding(
@@ -232,7 +232,7 @@ def postcopy_need_reply(at: At) -> Findings:
     assert row is not None
     if row.effect is Effect.START_POSTCOPY:
         at.memory["listens"] = at.frame
-    elif at.message.flags & NEED_REPLY and _listens(at.connection) and _tells_memory(at):
+    elif at.message.flags & NEED_REPLY and _listens(at.after) and _tells_memory(at):
         yield at.finding(
             f"{at.name} asks for an acknowledgement (NEED_REPLY) while postcopy listens: its answer is the table "
             "of addresses; back-ends that send both leave one too many, which is taken for the next answer",
@@ -259,7 +259,7 @@ def postcopy_end_of_exchange(at: At) -> Findings:
             at.memory["consumed"] = at.frame
         return
     consumed = at.memory.get("consumed")
-    if consumed is not None and at.connection.answered < consumed and left_by(at) == Side.BACK_END.label:
+    if consumed is not None and at.waiting.answered < consumed and left_by(at) == Side.BACK_END.label:
         yield at.finding(
             f"the back-end left without another word after #{consumed} had told it, with 8 bytes and no descriptor, "
             "that all addresses have arrived: it seems to take that for a region without its descriptor",

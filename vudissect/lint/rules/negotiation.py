@@ -38,9 +38,9 @@ _CONTESTED_SINCE = "2022"
     requests(Effect.ACK_FEATURES),
 )
 def unoffered_features(at: At) -> Findings:
-    features = at.connection.features
+    features = at.after.features
     if features.offered is not None and (unoffered := at.fields.get("features", 0) & ~features.offered):
-        names = " ".join(feature_names(at.connection.guess.device, unoffered))
+        names = " ".join(feature_names(at.after.guess.device, unoffered))
         yield at.finding(
             f"{at.name} acknowledges {names}, which the back-end did not offer in #{features.offered_in}: "
             "DPDK and rust-vmm refuse the whole message",
@@ -56,7 +56,7 @@ def unoffered_features(at: At) -> Findings:
     requests(Effect.ACK_PROTOCOL_FEATURES),
 )
 def unoffered_protocol_features(at: At) -> Findings:
-    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     if unoffered := _unoffered(at) & ~bits.known(*_BOTH_OR_NONE):
         yield at.finding(
             f"{at.name} acknowledges {' '.join(bits.names(unoffered))}, which the back-end did not offer in "
@@ -67,7 +67,7 @@ def unoffered_protocol_features(at: At) -> Findings:
 
 def _unoffered(at: At) -> int:
     """Protocol features that are acknowledged here and were not offered."""
-    offered = at.connection.protocol_features.offered
+    offered = at.after.protocol_features.offered
     return at.fields.get("features", 0) & ~offered if offered is not None else 0
 
 
@@ -80,7 +80,7 @@ def _unoffered(at: At) -> int:
 )
 def unoffered_negotiation(at: At) -> Findings:
     assert at.message.row is not None
-    lack = lacking(at.connection, at.message.row.gate)
+    lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(
             f"{at.name} is sent although {lack.text}: the back-end need not know the message", frames=lack.frames
@@ -98,8 +98,8 @@ def unasked_protocol_features(at: At) -> Findings:
     assert at.message.row is not None
     if at.message.row.effect is Effect.OFFER_PROTOCOL_FEATURES:
         at.memory["asked"] = True
-    elif "asked" not in at.memory and at.connection.from_start and at.first():
-        names = at.connection.protocol.protocol_features.names(at.fields.get("features", 0))
+    elif "asked" not in at.memory and at.after.from_start and at.first():
+        names = at.after.protocol.protocol_features.names(at.fields.get("features", 0))
         yield at.finding(
             f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which it was never asked what "
             "is offered: rust-vmm before 14db3cd then does not acknowledge messages that ask for it"
@@ -114,7 +114,7 @@ def unasked_protocol_features(at: At) -> Findings:
     requests(Effect.ACK_FEATURES),
 )
 def features_without_protocol_features(at: At) -> Findings:
-    protocol_features, word = at.connection.protocol_features, at.fields.get("features")
+    protocol_features, word = at.after.protocol_features, at.fields.get("features")
     if word is None:
         return
     if word & _PROTOCOL_FEATURES:
@@ -147,7 +147,7 @@ def features_without_protocol_features(at: At) -> Findings:
     requests(Effect.ACK_PROTOCOL_FEATURES),
 )
 def unused_offers(at: At) -> Findings:
-    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     left = (features.offered or 0) & ~at.fields.get("features", 0)
     if left and at.first(left):
         yield at.finding(
@@ -170,10 +170,10 @@ def changed_features(at: At) -> Findings:
     if word is None:
         return
     at.memory["acknowledged"] = word, at.frame
-    started = at.connection.first_started if (word ^ before) & ~_LOG_ALL else None
+    started = at.after.rings.first_started if (word ^ before) & ~_LOG_ALL else None
     if started is None:
         return
-    device = at.connection.guess.device
+    device = at.after.guess.device
     changes = [
         f"{verb} {' '.join(feature_names(device, bits & ~_LOG_ALL))}"
         for verb, bits in (("adds", word & ~before), ("drops", before & ~word))
@@ -199,18 +199,18 @@ def reply_ack_with_queue_pairs(at: At) -> Findings:
         if at.event.request is not None and at.event.request.flags & NEED_REPLY:
             at.memory["acknowledged"] = (at.event.request.frame, at.frame)
         return
-    connection, bits = at.connection, at.connection.protocol.protocol_features
+    state, bits = at.after, at.after.protocol.protocol_features
     is_suspect = (
         "acknowledged" in at.memory
-        and connection.features.has(_NET_MQ)
-        and connection.protocol_features.has(bits.known("MQ", "REPLY_ACK"))
-        and not (connection.protocol_features.acked or 0) & ~bits.known(*_QEMU_2_9)
+        and state.features.has(_NET_MQ)
+        and state.protocol_features.has(bits.known("MQ", "REPLY_ACK"))
+        and not (state.protocol_features.acked or 0) & ~bits.known(*_QEMU_2_9)
     )
     said = at.recent(Channel.MAIN)
     if not is_suspect or at.unanswered or not said or _left_at_once(at, said[-1].record.received):
         return
-    started = [ring.index for ring in connection.rings.values() if ring.started is Started.STARTED]
-    bare = sorted(ring.index for ring in connection.rings.values() if ring.addresses is None)
+    started = [ring.index for ring in state.rings.values() if ring.started is Started.STARTED]
+    bare = sorted(ring.index for ring in state.rings.values() if ring.addresses is None)
     if started and bare and min(bare) > max(started):
         request, acknowledgement = at.memory["acknowledged"]
         yield at.finding(
@@ -219,7 +219,7 @@ def reply_ack_with_queue_pairs(at: At) -> Findings:
             f"for the next queue pair (sent once in #{request}, acknowledged in #{acknowledgement})",
             Blame.FRONT_END,
             frame=said[-1].record.frame,
-            frames=(connection.protocol_features.acked_in, request, acknowledgement),
+            frames=(state.protocol_features.acked_in, request, acknowledgement),
         )
 
 
@@ -237,7 +237,7 @@ def _left_at_once(at: At, since: int) -> bool:
 )
 def one_sided(at: At) -> Findings:
     # An offer that is not acknowledged is no harm: then neither side acts on it.
-    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     if alone := _unoffered(at) & bits.known(*_BOTH_OR_NONE):
         yield at.finding(
             f"{at.name} puts {' '.join(bits.names(alone))} in force, which the back-end did not offer in "
@@ -254,7 +254,7 @@ def one_sided(at: At) -> Findings:
     requests(Effect.ACK_PROTOCOL_FEATURES),
 )
 def contested_number(at: At) -> Findings:
-    bits = at.connection.protocol.protocol_features
+    bits = at.after.protocol.protocol_features
     for number in set_bits(at.fields.get("features", 0)):
         here = bits.names(1 << number)[0]
         others = [meaning for name, meaning in _meanings(number) if name != here]

@@ -49,7 +49,7 @@ def is_gated(row: Message | None, reply: bool) -> bool:
 def gated(at: At) -> Findings:
     row = at.message.row
     assert row is not None
-    lack = lacking(at.connection, _own_gate(at, row))
+    lack = lacking(at.after, _own_gate(at, row))
     if lack is not None and at.first(row):
         yield at.finding(
             f"{at.name} is sent although {lack.text}: its receiver may refuse it or not know it", frames=lack.frames
@@ -61,7 +61,7 @@ def _own_gate(at: At, row: Message) -> Gate:
     gate = row.gate
     if row.channel is Channel.BACKEND:
         gate = replace(gate, protocol=tuple(name for name in gate.protocol if name not in (_CHANNEL, _CHANNEL_FDS)))
-    if gate.virtio and at.connection.features.acked is None:
+    if gate.virtio and at.after.features.acked is None:
         # QEMU enables the rings of a network device before it acknowledges features, and everybody takes it.
         gate = replace(gate, phase=PhaseNeeded.OFFERED)
     return gate
@@ -75,7 +75,7 @@ def _own_gate(at: At, row: Message) -> Gate:
     requests(Effect.SET_KICK, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY),
 )
 def acknowledged_in_vain(at: At) -> Findings:
-    bits, features = at.connection.protocol.protocol_features, at.connection.protocol_features
+    bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     assert at.message.row is not None
     if at.message.row.effect is Effect.SET_KICK:
         feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
@@ -117,7 +117,7 @@ def inflight_alone(at: At) -> Findings:
 
 def _needs(at: At, feature: str, *others: str) -> Findings:
     """A finding where a protocol feature is acknowledged without others that it needs."""
-    bits, word = at.connection.protocol.protocol_features, at.fields.get("features", 0)
+    bits, word = at.after.protocol.protocol_features, at.fields.get("features", 0)
     missing = [name for name in others if not word & bits.known(name)]
     if word & bits.known(feature) and missing:
         yield at.finding(f"{at.name} acknowledges {feature} without {' and '.join(missing)}, which it needs")
@@ -131,7 +131,7 @@ def _needs(at: At, feature: str, *others: str) -> Findings:
     requests(Effect.ACK_PROTOCOL_FEATURES),
 )
 def standalone(at: At) -> Findings:
-    bits, word = at.connection.protocol.protocol_features, at.fields.get("features", 0)
+    bits, word = at.after.protocol.protocol_features, at.fields.get("features", 0)
     for name in _STANDALONE:
         if word & bits.known(name):
             status = "" if word & bits.known("STATUS") else ", and without STATUS, which that draft demands"
@@ -146,8 +146,8 @@ def standalone(at: At) -> Findings:
     messages(lambda row, reply: not reply and row is not None and _uses_channel(row)),
 )
 def channel_features(at: At) -> Findings:
-    missing = [_CHANNEL] if at.connection.lacks(_CHANNEL) else []
-    if at.event.descriptors and at.connection.lacks(_CHANNEL_FDS):
+    missing = [_CHANNEL] if at.after.lacks(_CHANNEL) else []
+    if at.event.descriptors and at.after.lacks(_CHANNEL_FDS):
         missing.append(_CHANNEL_FDS)
     if missing and at.first((at.message.row, *missing)):
         what = f"{at.name} with {at.event.descriptors[0].name}" if at.event.descriptors else at.name

@@ -28,9 +28,8 @@ class _Stray(Enum):
 
 def _stray(at: At) -> _Stray | None:
     """How an answer came to belong to no request; None if it belongs to one, or may belong to one not captured."""
-    connection, message = at.connection, at.message
-    waiting = connection.waiting[at.event.record.channel]
-    nothing_missed = connection.from_start or waiting.answered
+    message, waiting = at.message, at.waiting[at.event.record.channel]
+    nothing_missed = at.after.from_start or waiting.answered
     if not message.reply or at.event.request is not None or not nothing_missed or len(message.data) < HEADER_SIZE:
         return None
     request, _ = waiting.answered.get(message.id, (None, 0))
@@ -54,7 +53,7 @@ def _stray(at: At) -> _Stray | None:
 def wrong_number(at: At) -> Findings:
     if _stray(at) is _Stray.WRONG:
         at.lose_sync()
-        due = at.connection.waiting[at.event.record.channel].owed()[0]
+        due = at.waiting[at.event.record.channel].owed()[0]
         yield at.finding(
             f"the answer to {request_text(due)} is due, but this one is to {at.name}, which was never sent "
             f"({_QEMU_EXPECTED.format(due.id, at.message.id)})",
@@ -70,7 +69,7 @@ def wrong_number(at: At) -> Findings:
     irregular(),
 )
 def extra_answer(at: At) -> Findings:
-    stray, waiting = _stray(at), at.connection.waiting[at.event.record.channel]
+    stray, waiting = _stray(at), at.waiting[at.event.record.channel]
     off_by_one = f"the {at.receiver.value} takes this for the answer to its next request, and so on"
     if stray is _Stray.UNASKED:
         at.lose_sync()
@@ -83,7 +82,7 @@ def extra_answer(at: At) -> Findings:
         request, answered_in = waiting.answered[at.message.id]
         assert request.row is not None
         # The front-end has asked for both: the answer that postcopy brings, and an acknowledgement.
-        asked_for = bool(request.flags & NEED_REPLY) and at.connection.owes_reply(request.row, 0)
+        asked_for = bool(request.flags & NEED_REPLY) and at.after.owes_reply(request.row, 0)
         cause = " (its NEED_REPLY asks for an acknowledgement beside the answer)" if asked_for else ""
         yield at.finding(
             f"{request_text(request)} was answered in #{answered_in} and is answered again{cause}: {off_by_one}",
@@ -134,7 +133,7 @@ def answer_size(at: At) -> Findings:
     elif (
         message.row.effect is Effect.SET_LOG
         and message.layout is not LOG
-        and at.connection.owes_reply(message.row, 0)
+        and at.after.owes_reply(message.row, 0)
         # QEMU takes any size and never asks so; rust-vmm's front-end does, and reads the whole of it.
         and request.flags & NEED_REPLY
     ):
@@ -155,7 +154,7 @@ def answer_size(at: At) -> Findings:
 def acknowledged_on_top(at: At) -> Findings:
     if _stray(at) is _Stray.ACKNOWLEDGED_ON_TOP:
         at.lose_sync()
-        request, answered_in = at.connection.waiting[at.event.record.channel].answered[at.message.id]
+        request, answered_in = at.waiting[at.event.record.channel].answered[at.message.id]
         yield at.finding(
             f"{request_text(request)} has its answer in #{answered_in} and is acknowledged on top: NEED_REPLY asks "
             f"for nothing more here, and the {at.receiver.value} takes this for its next answer",

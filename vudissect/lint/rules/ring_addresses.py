@@ -31,7 +31,7 @@ def _parts(addresses: Addresses) -> dict[str, int]:
 
 def _ring(at: At) -> Ring | None:
     """The ring that the message is about, with addresses."""
-    ring = at.connection.rings.get(at.fields.get("index", -1))
+    ring = at.after.rings.get(at.fields.get("index", -1))
     return ring if ring is not None and ring.addresses is not None else None
 
 
@@ -43,25 +43,25 @@ def _ring(at: At) -> Ring | None:
     requests(Effect.SET_RING_ADDRESSES),
 )
 def ring_in_memory(at: At) -> Findings:
-    connection, ring = at.connection, _ring(at)
+    state, ring = at.after, _ring(at)
     # Without any region VU-VRG-05 speaks; behind an IOMMU, addresses are translated later.
-    if ring is None or ring.addresses is None or not connection.memory.regions or not connection.knows_memory:
+    if ring is None or ring.addresses is None or not state.memory.regions or not state.knows_memory:
         return
-    if connection.features.acked is None or connection.features.has(_ACCESS_PLATFORM):
+    if state.features.acked is None or state.features.has(_ACCESS_PLATFORM):
         return
-    if connection.protocol_features.acked is None and not connection.whole:
+    if state.protocol_features.acked is None and not state.whole:
         return
-    sizes = _PACKED if connection.features.has(_RING_PACKED) else _SPLIT
+    sizes = _PACKED if state.features.has(_RING_PACKED) else _SPLIT
     entries = ring.size if ring.size in range(_MOST_ENTRIES + 1) else None
     for part, start in _parts(ring.addresses).items():
         head, entry = sizes[part]
         last = start + max(head + entry * (entries or 0), 1) - 1
-        place, last_place = connection.ring_address(start), connection.ring_address(last)
+        place, last_place = state.ring_address(start), state.ring_address(last)
         if place is None:
             yield at.finding(
                 f"{part} of ring {ring.index}, {start:#x}, lies in no memory region (known: {_regions_text(at)})"
                 f"{_in_other_addresses(at, start)}",
-                frames=(connection.memory.changed_in,),
+                frames=(state.memory.changed_in,),
             )
             return
         if last_place is None or last_place.region is not place.region:
@@ -74,8 +74,8 @@ def ring_in_memory(at: At) -> Findings:
 
 def _regions_text(at: At) -> str:
     """The regions, by the addresses in which rings are told."""
-    connection = at.connection
-    by_guest, regions = connection.uses_guest_addresses, connection.memory.regions
+    state = at.after
+    by_guest, regions = state.uses_guest_addresses, state.memory.regions
     starts = [(region.guest_addr if by_guest else region.user_addr, region.size) for region in regions[:_MOST_LISTED]]
     more = f" and {len(regions) - _MOST_LISTED} more" if len(regions) > _MOST_LISTED else ""
     return ", ".join(f"{start:#x} to {start + size:#x}" for start, size in starts) + more
@@ -83,16 +83,16 @@ def _regions_text(at: At) -> str:
 
 def _in_other_addresses(at: At, address: int) -> str:
     """A hint where an address makes sense in the address space that was not agreed upon."""
-    connection = at.connection
-    features = connection.protocol.protocol_features
+    state = at.after
+    features = state.protocol.protocol_features
     name = "GPA_ADDRESSES"
     if not features.known(name):
         return ""
     bit = f"{name} (bit {features.numbers[name]})"
-    if connection.uses_guest_addresses:
-        place = connection.memory.by_user_address(address)
+    if state.uses_guest_addresses:
+        place = state.memory.by_user_address(address)
         return f"; it is a user address in region {place.region.number}, though {bit} is acknowledged" if place else ""
-    place = connection.memory.by_guest_address(address)
+    place = state.memory.by_guest_address(address)
     return f"; it is a guest address in region {place.region.number}, without {bit}" if place else ""
 
 
@@ -104,12 +104,12 @@ def _in_other_addresses(at: At, address: int) -> str:
     requests(Effect.SET_RING_ADDRESSES, Effect.SET_KICK),
 )
 def addresses_after_memory(at: At) -> Findings:
-    connection, ring, row = at.connection, _ring(at), at.message.row
-    if ring is None or ring.addresses is None or row is None or connection.features.has(_ACCESS_PLATFORM):
+    state, ring, row = at.after, _ring(at), at.message.row
+    if ring is None or ring.addresses is None or row is None or state.features.has(_ACCESS_PLATFORM):
         return
-    told, changed = ring.addresses.frame, connection.memory.changed_in
+    told, changed = ring.addresses.frame, state.memory.changed_in
     if row.effect is Effect.SET_RING_ADDRESSES:
-        if not connection.memory.regions and connection.knows_memory:
+        if not state.memory.regions and state.knows_memory:
             yield at.finding(
                 f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) while no memory region is known, so "
                 "that the back-end cannot translate them"
@@ -144,7 +144,7 @@ def log_memory(at: At) -> Findings:
         ring = _ring(at)
         if ring is not None and ring.addresses is not None and ring.addresses.logged:
             memory.setdefault("wanted", (at.frame, now, f"the addresses of ring {ring.index} say that it is logged"))
-    elif "wanted" in memory and "log" not in memory and at.connection.whole:
+    elif "wanted" in memory and "log" not in memory and at.after.whole:
         frame, since, why = memory["wanted"]
         if (effect is Effect.STOP_RING or now - since >= _SECOND) and at.first():
             yield at.finding(f"{why}, but no memory for the log is ever given", Blame.FRONT_END, frame=frame)
@@ -161,7 +161,7 @@ def alignment(at: At) -> Findings:
     ring = _ring(at)
     if ring is None or ring.addresses is None:
         return
-    wanted = _PACKED_ALIGNMENT if at.connection.features.has(_RING_PACKED) else _SPLIT_ALIGNMENT
+    wanted = _PACKED_ALIGNMENT if at.after.features.has(_RING_PACKED) else _SPLIT_ALIGNMENT
     odd = [
         f"{part} {start:#x} is no multiple of {wanted[part]}"
         for part, start in _parts(ring.addresses).items()

@@ -29,21 +29,21 @@ def _is_replaced_in_use(at: At, ring: Ring) -> bool:
 
     Right after the start front-ends replace what they gave for the time before it, and lose nothing by it.
     """
-    settled = not is_unconfirmed(at, ring) or at.connection.time - ring.began >= SECOND
+    settled = not is_unconfirmed(at, ring) or at.time - ring.began >= SECOND
     return bool(at.event.replaced) and ring.running and ring.runs_since < at.frame and settled
 
 
 def _reply_ack(at: At) -> int:
-    return at.connection.protocol.protocol_features.known("REPLY_ACK")
+    return at.after.protocol.protocol_features.known("REPLY_ACK")
 
 
 def _is_acknowledged(at: At) -> bool:
-    return bool(at.message.flags & NEED_REPLY) and at.connection.protocol_features.has(_reply_ack(at))
+    return bool(at.message.flags & NEED_REPLY) and at.after.protocol_features.has(_reply_ack(at))
 
 
 def _could_be_asked_for(at: At) -> bool:
     """Whether it is the front-end that does without acknowledgements, not the back-end that does not offer them."""
-    features = at.connection.protocol_features
+    features = at.after.protocol_features
     return features.has(_reply_ack(at)) or bool((features.offered or 0) & _reply_ack(at))
 
 
@@ -67,7 +67,7 @@ def call_replaced(at: At) -> Findings:
     if ring is None or not _is_replaced_in_use(at, ring):
         return
     acknowledged = _is_acknowledged(at)
-    if not acknowledged and not at.connection.lacks("REPLY_ACK"):
+    if not acknowledged and not at.after.lacks("REPLY_ACK"):
         return  # it could have been acknowledged (VU-VRG-21), or that is not known
     yield at.finding(
         f"call descriptor {_replacement(at, ring)}: "
@@ -90,20 +90,20 @@ def _unconfirmed_starts(at: At) -> Findings:
     VU-VRG-09's.
     """
     run = Run.of(at)
-    if not at.connection.features.has(_PROTOCOL_FEATURES):
+    if not at.after.features.has(_PROTOCOL_FEATURES):
         return
     if at.over:
-        rings = [ring for ring in run.rings.values() if ring.running and is_unconfirmed(at, ring)]
+        rings = [ring for ring in run.rings(at) if ring.running and is_unconfirmed(at, ring)]
         severity, outcome = (
             Severity.INFO,
             "if the device hangs, the first request of the driver may have come too early",
         )
-    elif at.message.reply and run.is_over():
+    elif at.message.reply and run.is_over(at):
         del at.memory["run"]
-        rings = run.unconfirmed if run.is_idle(at) else []
+        rings = run.unconfirmed(at) if run.is_idle(at) else []
         severity = Severity.WARNING
         outcome = (
-            f"in {time_text(at.connection.time - run.began)} the back-end took nothing from any ring: the first "
+            f"in {time_text(at.time - run.began(at))} the back-end took nothing from any ring: the first "
             "request may have been dropped"
         )
     else:
@@ -128,7 +128,7 @@ def _unconfirmed_starts(at: At) -> Findings:
     STARTS_AND_STOPS | ending(),
 )
 def enable_confirmed(at: At) -> Findings:
-    if at.connection.protocol_features.has(_reply_ack(at)):
+    if at.after.protocol_features.has(_reply_ack(at)):
         yield from _unconfirmed_starts(at)
 
 
@@ -140,7 +140,7 @@ def enable_confirmed(at: At) -> Findings:
     STARTS_AND_STOPS | requests(Effect.SET_CALL, Effect.SET_ERR) | ending(),
 )
 def descriptor_confirmed(at: At) -> Findings:
-    features = at.connection.protocol_features
+    features = at.after.protocol_features
     if not features.has(_reply_ack(at)):
         if features.offered is not None and effect_of(at) not in (Effect.SET_CALL, Effect.SET_ERR):
             yield from _unconfirmed_starts(at)

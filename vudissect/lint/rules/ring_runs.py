@@ -38,9 +38,7 @@ _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 def started_means_used(at: At) -> Findings:
     run, effect, ring = Run.of(at), effect_of(at), None if at.over else ring_of(at)
     if effect is None:
-        yield from _never_enabled(
-            at, [each for each in at.connection.rings.values() if each.started is Started.STARTED]
-        )
+        yield from _never_enabled(at, [each for each in at.after.rings.values() if each.started is Started.STARTED])
     elif ring is None:
         return
     elif at.message.reply:
@@ -48,17 +46,17 @@ def started_means_used(at: At) -> Findings:
     elif effect is Effect.STOP_RING and ring.stopped_in == at.frame:
         yield from _never_enabled(at, [ring])
     elif effect is Effect.SET_KICK:
-        at.memory[ring.index] = at.connection.time
+        at.memory[ring.index] = at.time
     elif effect is Effect.ENABLE_RING:
         at.memory.setdefault("ordered", set()).add(ring.index)
 
 
 def _never_enabled(at: At, rings: list[Ring]) -> Findings:
     # A ring that was disabled by message is left alone on purpose: a guest need not use all of them.
-    connection, ordered = at.connection, at.memory.get("ordered", set())
+    state, ordered = at.after, at.memory.get("ordered", set())
     waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in ordered]
-    duration = connection.time - max((at.memory.get(ring.index, connection.time) for ring in waiting), default=0)
-    if not connection.whole or not connection.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
+    duration = at.time - max((at.memory.get(ring.index, at.time) for ring in waiting), default=0)
+    if not state.whole or not state.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
         return
     if waiting and at.first():
         kicks = tuple(ring.slots[Effect.SET_KICK].frame for ring in waiting[:MOST_LISTED])
@@ -72,27 +70,27 @@ def _never_enabled(at: At, rings: list[Ring]) -> Findings:
 
 
 def _not_used(at: At, run: Run, ring: Ring) -> Findings:
-    connection = at.connection
-    by_rule = connection.features.acked is not None and not connection.features.has(_PROTOCOL_FEATURES)
-    if run.is_over():
+    state = at.after
+    by_rule = state.features.acked is not None and not state.features.has(_PROTOCOL_FEATURES)
+    if run.is_over(at):
         del at.memory["run"]
         if by_rule and run.is_idle(at):
             # Circumstantial: the guest may have asked for nothing.
             yield at.finding(
-                f"in {time_text(connection.time - run.began)} the back-end took nothing from "
-                f"{list_text(run.rings.values())}: without PROTOCOL_FEATURES a started ring is enabled by rule, and no "
+                f"in {time_text(at.time - run.began(at))} the back-end took nothing from "
+                f"{list_text(run.rings(at))}: without PROTOCOL_FEATURES a started ring is enabled by rule, and no "
                 "message to enable it is due",
                 Blame.BACK_END,
-                frame=min(each.runs_since for each in run.rings.values()),
+                frame=min(each.runs_since for each in run.rings(at)),
                 frames=(at.frame,),
                 severity=Severity.WARNING,
             )
             return
-    long = ring.index in run.rings and connection.time - ring.began >= SECOND
+    long = ring in run and at.time - ring.began >= SECOND
     if ring.base and long and has_not_moved(ring):
         yield at.finding(
             f"ring {ring.index} went on at {ring.base & POSITION} and stopped there after "
-            f"{time_text(connection.time - ring.began)}: if buffers were waiting in it, the back-end did not look",
+            f"{time_text(at.time - ring.began)}: if buffers were waiting in it, the back-end did not look",
             Blame.BACK_END,
             frame=ring.runs_since,
             frames=(at.frame,),
@@ -134,14 +132,14 @@ def started_again(at: At) -> Findings:
     elif ring.stopped_in and ring.started is Started.STOPPED:
         enabled = effect is Effect.ENABLE_RING and ring.enabled is Enabled.ENABLED
         # QEMU enables the rings of a network device whenever its driver is reset, started or not.
-        if effect is Effect.SET_RING_ADDRESSES or (enabled and at.connection.guess.device is not _NET):
-            again = used.setdefault(ring.index, _UsedAgain(ring, at.frame, at.connection.time))
+        if effect is Effect.SET_RING_ADDRESSES or (enabled and at.after.guess.device is not _NET):
+            again = used.setdefault(ring.index, _UsedAgain(ring, at.frame, at.time))
             again.enabled = again.enabled or enabled
 
 
 def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     # Addresses alone may be a start that the capture has not seen to its end.
-    forgotten = [again for again in used if again.enabled or at.connection.time - again.since >= SECOND]
+    forgotten = [again for again in used if again.enabled or at.time - again.since >= SECOND]
     if not forgotten:
         return
     stops = tuple(again.ring.stopped_in for again in forgotten[:MOST_LISTED])
@@ -149,7 +147,7 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     what = "enabled" if any(again.enabled for again in forgotten) else "set up"
     others = [
         ring
-        for ring in at.connection.rings.values()
+        for ring in at.after.rings.values()
         if ring.started is Started.STARTED and ring.slots[Effect.SET_KICK].frame > max(stops)
     ]
     if others:
@@ -179,8 +177,8 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     requests(Effect.STOP_RING) | ending(),
 )
 def partly_used(at: At) -> Findings:
-    rings = at.connection.rings.values()
-    if 0 < at.connection.used_rings < len(rings) and at.connection.whole and at.first():
+    rings = at.after.rings.values()
+    if 0 < at.after.rings.used < len(rings) and at.after.whole and at.first():
         used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
         yield at.finding(
             f"of {len(rings)} rings only {list_text(used)} ran, not {list_text(unused)}: SeaBIOS, iPXE and guests "
@@ -198,8 +196,8 @@ def partly_used(at: At) -> Findings:
     requests(Effect.ENABLE_RING, Effect.SET_RING_SIZE, Effect.SET_RING_ADDRESSES),
 )
 def enabled_early(at: At) -> Findings:
-    ring, connection = ring_of(at), at.connection
-    if ring is None or not connection.whole:
+    ring, state = ring_of(at), at.after
+    if ring is None or not state.whole:
         return
     if effect_of(at) is Effect.ENABLE_RING:
         missing = [what for what, value in (("size", ring.size), ("addresses", ring.addresses)) if value is None]
@@ -209,11 +207,11 @@ def enabled_early(at: At) -> Findings:
             yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
     elif (
         not ring.slots[Effect.SET_KICK].epoch
-        and connection.features.has(_PROTOCOL_FEATURES)
-        and connection.running_rings
+        and state.features.has(_PROTOCOL_FEATURES)
+        and state.rings.running
         and at.first()
     ):
-        running = [other for other in connection.rings.values() if other.running]
+        running = [other for other in state.rings.values() if other.running]
         yield at.finding(
             f"ring {ring.index} is configured only now that {list_text(running)} can run already: a back-end that "
             "counts its rings when the first is enabled misses it",

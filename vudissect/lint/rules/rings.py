@@ -40,16 +40,16 @@ _NAMES_A_RING = (
 
 def _ring(at: At) -> Ring | None:
     """The ring that the message is about."""
-    return at.connection.rings.get(at.fields.get("index", -1))
+    return at.after.rings.get(at.fields.get("index", -1))
 
 
 def _is_packed(at: At) -> bool:
-    return at.connection.features.has(_RING_PACKED)
+    return at.after.features.has(_RING_PACKED)
 
 
 def _is_split(at: At) -> bool:
     """Whether rings are known to be split."""
-    return at.connection.features.acked is not None and not _is_packed(at)
+    return at.after.features.acked is not None and not _is_packed(at)
 
 
 def _queues_of(device: Device) -> int:
@@ -65,12 +65,12 @@ def _queues_of(device: Device) -> int:
     requests(*_NAMES_A_RING) | ending(),
 )
 def index_in_range(at: At) -> Findings:
-    told, device = at.connection.queues, at.connection.guess.device
+    told, device = at.after.queues, at.after.guess.device
     if told is None:
         return
     if at.over:
         # Of an unknown device it is not known whether it counts pairs; but an odd number of rings makes no pairs.
-        if device is None and "beyond" in at.memory and len(at.connection.rings) % 2:
+        if device is None and "beyond" in at.memory and len(at.after.rings) % 2:
             index, frame = at.memory["beyond"]
             yield at.finding(_beyond(index, told), Blame.FRONT_END, frame=frame)
         return
@@ -126,7 +126,7 @@ def enable_value(at: At) -> Findings:
 )
 def configured_before_start(at: At) -> Findings:
     ring = _ring(at)
-    if ring is None or not at.connection.whole:
+    if ring is None or not at.after.whole:
         return
     parts = {"size": ring.size, "addresses": ring.addresses, "base": ring.base}
     missing = [what for what, value in parts.items() if value is None]
@@ -240,10 +240,10 @@ def lost_base(at: At) -> Findings:
 def shared_kick(at: At) -> Findings:
     ring = _ring(at)
     name = ring.kick if ring is not None else ""
-    others = at.connection.kicks.get(name, 0) - (ring is not None and ring.started is Started.STARTED)
+    others = at.after.rings.kicks.get(name, 0) - (ring is not None and ring.started is Started.STARTED)
     if ring is None or not name or others < 1:
         return
-    for other in at.connection.rings.values():
+    for other in at.after.rings.values():
         slot = other.slots[Effect.SET_KICK]
         if other is not ring and slot.name == name and other.started is Started.STARTED:
             yield at.finding(
@@ -262,7 +262,7 @@ def shared_kick(at: At) -> Findings:
 )
 def in_band(at: At) -> Findings:
     # That descriptors are passed although it is negotiated is VU-NEG-08, that both are used VU-INB-01.
-    if at.connection.lacks(_IN_BAND) and at.first(at.name):
+    if at.after.lacks(_IN_BAND) and at.first(at.name):
         yield at.finding(
             f"{at.name} for ring {at.fields.get('index', '?')}, but {_IN_BAND} is not negotiated: the receiver need "
             "not know it"
@@ -279,9 +279,9 @@ def in_band(at: At) -> Findings:
 def before_features(at: At) -> Findings:
     # Every session with QEMU has it. It is worth a word where the back-end may have left because of it.
     if not at.over:
-        if at.connection.whole and at.connection.features.acked is None:
+        if at.after.whole and at.after.features.acked is None:
             at.memory["last"] = (at.frame, f"{at.name} of ring {at.fields.get('index', '?')}")
-    elif "last" in at.memory and at.connection.features.acked is None and left_by(at) == Side.BACK_END.label:
+    elif "last" in at.memory and at.after.features.acked is None and left_by(at) == Side.BACK_END.label:
         frame, what = at.memory["last"]
         yield at.finding(
             f"the back-end left after {what} and before any features were acknowledged: it must take that so early",

@@ -65,11 +65,11 @@ def reconnect_loop(at: At) -> Findings:
         at.memory["opened"] = (record.received, str(record.details.get("back_end_pid", "")))
         return
     asked = [event for event in at.recent(Channel.MAIN) if event.record.sender is Side.FRONT_END]
-    if not asked or (by != Side.BACK_END.label and at.connection.rings_were_started):
+    if not asked or (by != Side.BACK_END.label and at.after.rings.were_started):
         at.lasting_memory.clear()  # there was nothing to say, or it came to something
         return
     opened, process = at.memory.get("opened", (record.received, ""))
-    end = (at.connection.programs, by, event_name(asked[-1]))
+    end = (at.after.programs, by, event_name(asked[-1]))
     loop = at.lasting_memory.get("loop")
     if loop is None or loop.end != end or opened - loop.closed > _SOON:
         loop = at.lasting_memory["loop"] = _Loop(end, opened)
@@ -114,14 +114,14 @@ def _which(processes: frozenset[str]) -> str:
 def late_enable(at: At) -> Findings:
     # Only while no ring runs at all: further queue pairs of a network device are enabled when the driver wants them.
     assert at.message.row is not None
-    ring = at.connection.rings.get(at.fields.get("index", -1))
-    if ring is None or not at.connection.whole:
+    ring = at.after.rings.get(at.fields.get("index", -1))
+    if ring is None or not at.after.whole:
         return
     if at.message.row.effect is Effect.SET_KICK:
         if ring.enabled is Enabled.DISABLED:
             at.memory.setdefault("started", (ring.index, at.frame, at.event.record.received))
         return
-    running = at.connection.running_rings
+    running = at.after.rings.running
     if not running or "over" in at.memory:
         return
     at.memory["over"] = True

@@ -25,7 +25,7 @@ _BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
 def missing_answer(at: At) -> Findings:
     for hang, request in _kept_waiting(at):
         assert request.row is not None
-        if at.connection.owes_reply(request.row, 0):
+        if at.after.owes_reply(request.row, 0):
             yield _missing(at, hang, request, "answer", ())
 
 
@@ -37,10 +37,10 @@ def missing_answer(at: At) -> Findings:
     ENDINGS,
 )
 def missing_acknowledgement(at: At) -> Findings:
-    acked_in = at.connection.protocol_features.acked_in
+    acked_in = at.after.protocol_features.acked_in
     for hang, request in _kept_waiting(at):
         assert request.row is not None
-        if not at.connection.owes_reply(request.row, 0):
+        if not at.after.owes_reply(request.row, 0):
             kind = f"acknowledgement (NEED_REPLY; REPLY_ACK is negotiated in #{acked_in})"
             yield _missing(at, hang, request, kind, (acked_in,))
 
@@ -95,7 +95,7 @@ def closed_instead(at: At) -> Findings:
 
 
 def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
-    never = ", having answered nothing on this connection" if not at.connection.answered else ""
+    never = ", having answered nothing on this connection" if not at.waiting.answered else ""
     against = [
         finding.rule
         for finding in at.found_in(request.frame)
@@ -135,7 +135,7 @@ def _found_nobody(at: At) -> Findings:
 
 def _is_news(at: At, number: int) -> bool:
     """Whether the connection before did not end just like this one; that it does is for VU-TIM-02 to say."""
-    end = (at.connection.programs, number)
+    end = (at.after.programs, number)
     told = at.lasting_memory.get("end") == end
     at.lasting_memory["end"] = end
     return not told
@@ -193,10 +193,10 @@ def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     silence = hang.at - last.record.received
     if message.reply or message.row is None or (hang.by and silence < SLOW):
         return
-    connection, asks = at.connection, bool(message.flags & NEED_REPLY)
-    if asks and message.row.answer is not Answer.NEVER and connection.lacks("REPLY_ACK"):
+    state, asks = at.after, bool(message.flags & NEED_REPLY)
+    if asks and message.row.answer is not Answer.NEVER and state.lacks("REPLY_ACK"):
         reason, blame = "it asks for an acknowledgement (NEED_REPLY), but REPLY_ACK was not negotiated", Blame.FRONT_END
-    elif message.row.answer is Answer.IF_LOG_SHMFD and connection.lacks("LOG_SHMFD"):
+    elif message.row.answer is Answer.IF_LOG_SHMFD and state.lacks("LOG_SHMFD"):
         reason, blame = "without LOG_SHMFD it is not answered", Blame.UNKNOWN
     else:
         return

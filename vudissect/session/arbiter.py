@@ -1,0 +1,78 @@
+"""Which dialect each connection is read in, as its messages show it.
+
+Theory of operation. A connection begins in the dialect that a look ahead has found, or in upstream. Each record is
+shown to the connection's detector. When the detector changes its mind, what was understood so far may be wrong: so the
+records of a young connection are kept, and `judge` gives them back to be folded again from the beginning. A connection
+that is old (`Watches` has the bounds) keeps no records; only messages that make no sense are shown to its detector
+then, and a change of mind counts from that message on.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from vudissect.capture.record import Record
+from vudissect.session.dialect import Detector, Verdict
+from vudissect.session.watch import Watches
+from vudissect.spec.model import Device
+from vudissect.spec.table import Protocol
+
+
+class Known(NamedTuple):
+    """What a look ahead has found out about a connection."""
+
+    device: Device | None
+    detector: Detector
+
+
+NOTHING_KNOWN: Mapping[int, Known] = MappingProxyType({})
+
+
+class Judgement(NamedTuple):
+    """Another dialect, and the records of the connection so far, which must be read again in it.
+
+    `again` is None where they are no longer kept: then the dialect counts from here on.
+    """
+
+    protocol: Protocol
+    again: Sequence[Record] | None
+
+
+class Arbiter:
+    """Decides the dialect of every connection."""
+
+    def __init__(self, known: Mapping[int, Known]) -> None:
+        self._known = known
+        self._watches = Watches()
+
+    def begin(self, number: int, default: Protocol) -> Protocol:
+        """A connection begins; the dialect to read it in."""
+        known = self._known.get(number)
+        self._watches.begin(number, known.detector if known is not None else Detector())
+        return known.detector.dialect.protocol if known is not None else default
+
+    def judge(self, record: Record, protocol: Protocol) -> Judgement | None:
+        """Show a record of a connection that is read in `protocol`; another dialect if it is evidence of one."""
+        watch = self._watches.get(record.connection)
+        if watch is None:
+            return None
+        judgement = None
+        if self._watches.see(watch, record) and watch.detector.dialect.protocol is not protocol:
+            judgement = Judgement(watch.detector.dialect.protocol, tuple(watch.records) if watch.keeps else None)
+        if watch.keeps:
+            self._watches.keep(watch, record)
+        return judgement
+
+    def is_watched(self, number: int) -> bool:
+        """Whether every record of a connection has to be shown, not only what makes no sense."""
+        watch = self._watches.get(number)
+        return watch is not None and watch.keeps
+
+    def end(self, number: int) -> None:
+        """A connection is closed."""
+        self._watches.end(number)
+
+    def verdict(self, number: int) -> Verdict | None:
+        """What the messages of a connection say of its dialect, and why; None where that is not looked into."""
+        watch = self._watches.get(number)
+        return watch.detector.verdict if watch is not None else None

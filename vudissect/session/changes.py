@@ -1,0 +1,68 @@
+"""What is different in one state from another, in words."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vudissect.session.rings import Ring
+from vudissect.session.state import State
+from vudissect.spec.features import STATUS_BITS
+
+
+class Change(NamedTuple):
+    """Something that a message changed, in the words of the state."""
+
+    subject: str
+    before: str
+    after: str
+
+
+def changes(before: State, after: State) -> Iterator[Change]:
+    """The changes of what has a state in words: dialect, phase, memory, rings, status, postcopy."""
+    if before is after:
+        return
+    for subject, was, is_now in (
+        ("dialect", before.protocol.key, after.protocol.key),
+        ("memory", _regions(before), _regions(after)),
+        ("postcopy", before.postcopy.value, after.postcopy.value),
+    ):
+        if was != is_now:
+            yield Change(subject, was, is_now)
+    if before.status not in (None, after.status):
+        yield Change("status", _status(before), _status(after))
+    if before.rings is not after.rings:
+        for index, ring in after.rings.items():
+            was_ring = before.ring(index)
+            if was_ring.state != ring.state:
+                yield Change(f"ring {index}", was_ring.state, ring.state)
+    if before.phase is not after.phase:
+        yield Change("connection", before.phase.value, after.phase.value)
+
+
+def replaced_descriptor(before: State, after: State) -> str:
+    """The name of the descriptor that a message puts out of use, "" if there is none."""
+    if before is after:
+        return ""
+    if before.memory is not after.memory:
+        gone = set(before.memory.regions).difference(after.memory.regions)
+        if len(gone) == 1 and len(after.memory.regions) == len(before.memory.regions) - 1:
+            return gone.pop().descriptor
+    if before.rings is not after.rings:
+        for index, ring in after.rings.items():
+            if before.rings.get(index) is not ring:
+                return _replaced_of_ring(before.ring(index), ring)
+    return ""
+
+
+def _replaced_of_ring(before: Ring, after: Ring) -> str:
+    for purpose, slot in after.slots.items():
+        if before.slots[purpose].name != slot.name:
+            return before.slots[purpose].name
+    return ""
+
+
+def _regions(state: State) -> str:
+    return f"{len(state.memory.regions)} regions"
+
+
+def _status(state: State) -> str:
+    return " ".join(STATUS_BITS.names(state.status or 0)) or "0"

@@ -1,0 +1,222 @@
+"""What is known of one connection at one point, as a value: features, memory, rings, migration.
+
+A state is never changed; what a message does is another state (`session.effects`). So states can be kept and
+compared, and a capture can be looked at from any frame.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cache
+from typing import NamedTuple
+
+from vudissect.session.device import DeviceGuess
+from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
+from vudissect.session.phases import PHASES, Phase, Step
+from vudissect.session.rings import Order, Ring, Rings, Started
+from vudissect.spec.devices.network import NET
+from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.spec.model import Answer, Message
+from vudissect.spec.table import Protocol
+from vudissect.wire.header import NEED_REPLY
+
+_ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
+_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+
+
+class Negotiation(NamedTuple):
+    """Features of one word, and the frames that had them last: None and 0 until such a message was seen."""
+
+    offered: int | None = None
+    acked: int | None = None
+    offered_in: int = 0
+    acked_in: int = 0
+
+    def offer(self, word: int, frame: int) -> "Negotiation":
+        """With another offer."""
+        return self._replace(offered=word, offered_in=frame)
+
+    def acknowledge(self, word: int, frame: int) -> "Negotiation":
+        """With another acknowledgement."""
+        return self._replace(acked=word, acked_in=frame)
+
+    def has(self, mask: int) -> bool:
+        """Whether all these features are in effect; never for 0, the mask of a feature that the dialect lacks."""
+        return mask != 0 and (self.acked or 0) & mask == mask
+
+
+class Postcopy(Enum):
+    """How far postcopy migration has come."""
+
+    NONE = "none"
+    ADVISED = "advised"
+    LISTENING = "listening"
+    ENDED = "ended"
+
+
+class SharedFile(NamedTuple):
+    """Memory that was given for a purpose (log, in-flight requests): its size, descriptor and frame."""
+
+    size: int
+    offset: int
+    descriptor: str
+    frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of one connection between a front-end and a back-end, its channels included.
+
+    Numbers and words are None until a message has them: a capture may begin in mid-session.
+    """
+
+    number: int
+    """Of the connection, from 1."""
+    protocol: Protocol
+    """The dialect."""
+    guess: DeviceGuess = DeviceGuess()  # noqa: RUF009 - a tuple
+    """The device type, as far as messages show it."""
+    phase: Phase = Phase.CONNECTED
+    opened: int | None = None
+    """The frame in which it began."""
+    gap: bool = False
+    """Whether messages are missing from the capture."""
+    programs: tuple[str, str] = ("", "")
+    """The command names of the peers ("" if unknown), by `Side`."""
+    features: Negotiation = Negotiation()  # noqa: RUF009
+    protocol_features: Negotiation = Negotiation()  # noqa: RUF009
+    gpu_features: Negotiation = Negotiation()  # noqa: RUF009
+    owned_since: int | None = None
+    queues: int | None = None
+    memory_slots: int | None = None
+    memory: MemoryMap = field(default_factory=lambda: NO_MEMORY)
+    rings: Rings = field(default_factory=Rings)
+    log: SharedFile | None = None
+    inflight: SharedFile | None = None
+    status: int | None = None
+    config: bytes | None = None
+    postcopy: Postcopy = Postcopy.NONE
+    transferring_state: str = ""
+    shared_memory: tuple[int, ...] | None = None
+
+    @property
+    def from_start(self) -> bool:
+        """Whether the negotiation cannot have been missed: its first message was seen, and none is missing since."""
+        return self.opened is not None and not self.gap
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was seen from its beginning, so that what was not seen did not happen."""
+        return (self.opened is not None or self.owned_since is not None) and not self.gap
+
+    @property
+    def knows_memory(self) -> bool:
+        """Whether no region can have been missed."""
+        return self.whole or self.memory.whole
+
+    @property
+    def most_rings(self) -> int | None:
+        """How many rings the back-end can have, if it said so.
+
+        Network devices count pairs, and have a control queue besides; so might a device whose type is not known.
+        """
+        if self.queues is None or self.guess.device not in (None, NET):
+            return self.queues
+        return 2 * self.queues + 1
+
+    @property
+    def uses_guest_addresses(self) -> bool:
+        """Whether ring addresses are guest addresses, not those of the front-end's process."""
+        return self.protocol_features.has(_bits(self.protocol).guest_addresses)
+
+    @property
+    def runs_on_order(self) -> bool:
+        """Whether rings are started by message only, not by a kick."""
+        return self.protocol_features.has(_bits(self.protocol).must_run)
+
+    def owes_reply(self, row: Message, flags: int) -> bool:
+        """Whether the rules demand an answer to this request, as things are."""
+        if row.answer is Answer.ALWAYS:
+            return True
+        if row.answer is Answer.NEVER:
+            return False
+        bits = _bits(self.protocol)
+        if row.answer is Answer.IF_LOG_SHMFD and self.protocol_features.has(bits.log_shmfd):
+            return True
+        if row.answer is Answer.IF_POSTCOPY and self.postcopy is Postcopy.LISTENING:
+            return True
+        if row.answer is Answer.IF_REPLY_ALL and self.protocol_features.has(bits.reply_all):
+            return True
+        return bool(flags & NEED_REPLY) and self.protocol_features.has(bits.reply_ack)
+
+    def lacks(self, feature: str) -> bool:
+        """Whether a protocol feature is known not to be in effect; never where its negotiation may be missing."""
+        if not self.from_start and self.protocol_features.acked is None:
+            return False
+        return not self.has(feature)
+
+    def has(self, feature: str) -> bool:
+        """Whether a protocol feature of this name is in effect."""
+        return self.protocol_features.has(self.protocol.protocol_features.known(feature))
+
+    def ring_address(self, address: int) -> Place | None:
+        """Where an address of a ring is; None for an IOVA and outside of all regions."""
+        return None if self.features.has(_ACCESS_PLATFORM) else self.place(address)
+
+    def place(self, address: int) -> Place | None:
+        """Where a user address is, or a guest address where those are used instead."""
+        if self.uses_guest_addresses:
+            return self.memory.by_guest_address(address)
+        return self.memory.by_user_address(address)
+
+    def ring(self, index: int) -> Ring:
+        """The ring of this index, as it is or as it would begin."""
+        ring = self.rings.get(index)
+        if ring is not None:
+            return ring
+        if self.features.acked is not None and not self.features.acked & _PROTOCOL_FEATURES:
+            return Ring(index).after(Order.ENABLE_ALL)
+        return Ring(index)
+
+    def with_ring(self, ring: Ring) -> "State":
+        """With one ring as it is now."""
+        return replace(self, rings=self.rings.with_ring(ring))
+
+    def after_order(self, ring: Ring, order: Order, frame: int, time: int) -> "State":
+        """With a ring after an order to it, and the phase that follows from that."""
+        ring = ring.after(order, frame, time)
+        state = self.with_ring(ring)
+        if ring.started is Started.STARTED:
+            return state.after_step(Step.RING_STARTED)
+        return state if state.rings.started else state.after_step(Step.RINGS_STOPPED)
+
+    def after_order_to_all(self, order: Order, frame: int, time: int) -> "State":
+        """With all rings after an order to them, and the phase that follows from that."""
+        if not self.rings:
+            return self
+        state = replace(self, rings=self.rings.after(order, frame, time))
+        return state.after_step(Step.RING_STARTED if state.rings.started else Step.RINGS_STOPPED)
+
+    def after_step(self, step: Step) -> "State":
+        """With the next phase."""
+        phase = PHASES.get((self.phase, step), self.phase)
+        return self if phase is self.phase else replace(self, phase=phase)
+
+    def interrupted(self) -> "State":
+        """With messages missing from here on."""
+        return replace(self, gap=True, memory=self.memory.interrupted())
+
+
+class _Bits(NamedTuple):
+    """Masks of the protocol features that are asked for all the time; 0 for one that the dialect lacks."""
+
+    reply_ack: int
+    reply_all: int
+    must_run: int
+    log_shmfd: int
+    guest_addresses: int
+
+
+@cache
+def _bits(protocol: Protocol) -> _Bits:
+    known = protocol.protocol_features.known
+    return _Bits(known("REPLY_ACK"), known("REPLY_ALL"), known("MUST_RUN"), known("LOG_SHMFD"), known("GPA_ADDRESSES"))
