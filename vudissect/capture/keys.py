@@ -102,6 +102,9 @@ _BY_START: Final = tuple(
 KEY_STARTS: Final = tuple(frozenset(starts) for starts in _BY_START)
 """What a message that has key material begins with, in either byte order; by channel."""
 
+KEY_NUMBERS: Final = frozenset(order.unpack(start)[0] for starts in _BY_START for start in starts for order in _ORDERS)
+"""What the number of a message that has key material is read as, in the right byte order or in the other one."""
+
 NO_KEYS_UP_TO: Final = _HEADER + min(
     start
     for places in KEY_PLACES.values()

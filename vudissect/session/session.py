@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from vudissect.capture.keys import KEY_STARTS, without_keys
+from vudissect.capture.keys import KEY_NUMBERS, without_keys
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.session.arbiter import NOTHING_KNOWN, Arbiter, Known
 from vudissect.session.device import DeviceGuess
@@ -169,12 +169,14 @@ class Session:
         else:
             self._connection_event(record, connection, connection.state, 0)
 
-    def _decode(self, record: Record, connection: "_Connection") -> WireMessage:
-        data = record.data
-        if data[:4] in KEY_STARTS[record.channel]:
-            data = without_keys(record.channel, data)
+    @staticmethod
+    def _decode(record: Record, connection: "_Connection") -> WireMessage:
         codec = connection.table.codecs[bool(int(record.marks) & _BIG_ENDIAN)]
-        return codec.decode(record.channel, record.sender, data, record.length)
+        message = codec.decode(record.channel, record.sender, record.data, record.length)
+        if message.id in KEY_NUMBERS:
+            data = without_keys(record.channel, record.data)
+            return codec.decode(record.channel, record.sender, data, record.length)
+        return message
 
     def _message_event(
         self, record: Record, connection: "_Connection", before: State, elapsed: int, message: WireMessage

@@ -6,7 +6,6 @@ compared, and a capture can be looked at from any frame.
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache
 from typing import NamedTuple
 
 from vudissect.session.device import DeviceGuess
@@ -216,7 +215,17 @@ class _Bits(NamedTuple):
     guest_addresses: int
 
 
-@cache
+_BITS: dict[str, _Bits] = {}
+
+
 def _bits(protocol: Protocol) -> _Bits:
+    """By key: a protocol is hashed by all its rows, too slow for every message."""
+    bits = _BITS.get(protocol.key)
+    if bits is None:
+        bits = _BITS[protocol.key] = _find_bits(protocol)
+    return bits
+
+
+def _find_bits(protocol: Protocol) -> _Bits:
     known = protocol.protocol_features.known
     return _Bits(known("REPLY_ACK"), known("REPLY_ALL"), known("MUST_RUN"), known("LOG_SHMFD"), known("GPA_ADDRESSES"))
