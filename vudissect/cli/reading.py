@@ -48,9 +48,7 @@ class Reading:
     def complaints(self) -> list[str]:
         """What is wrong with the capture as a whole, one line each."""
         truncated = [str(self.truncated)] if self.truncated is not None else []
-        return (
-            truncated if self.has_messages else [*truncated, "there are no vhost-user messages in it: nothing to judge"]
-        )
+        return truncated + ([] if self.has_messages else [_NOTHING])
 
     def verdict(self) -> int:
         """The exit status, with a line on standard error for each complaint: 2 without messages, 1 without the end."""
