@@ -43,6 +43,14 @@ def test_what_is_said_is_read() -> None:
     speaking.close()
 
 
+def test_what_could_drive_a_terminal_is_escaped() -> None:
+    reader, writer = os.pipe()
+    speaking = Voice("vuproxy", writer)
+    speaking("1 connection\n  \x1b[31m\u202e\r")
+    assert os.read(reader, 100) == b"vuproxy: 1 connection\n  \\x1b[31m\\u202e\\r\n"
+    speaking.close()
+
+
 def test_nobody_waits_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice, "_LAST_CHANCE_SECONDS", 0.01)
     speaking = Voice("vuproxy", stuck.writer)

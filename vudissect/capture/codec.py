@@ -16,6 +16,7 @@ from vudissect.capture.packet import (
 )
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
+from vudissect.host.text import escaped
 from vudissect.spec.model import Channel, Side
 
 # Block type, total length, interface, time (high, low), captured and original length; see `blocks` and `packet`.
@@ -251,8 +252,7 @@ def _comment(record: Record) -> str:
         what = _EVENT_TEXTS[record.kind].format(record.connection, record.channel.label)
         facts = [f"{name.replace('_', ' ')} {value}" for name, value in record.details.items()]
     text = f"{what}: {', '.join(facts)}" if facts else what
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    text = escaped(text)
     return text if len(text) <= _MAX_COMMENT else text[: _MAX_COMMENT - 1] + "…"
 
 

@@ -15,6 +15,7 @@ from vudissect.capture.record import RecordKind
 from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
 from vudissect.host.output import beginning, same_file
 from vudissect.host.streams import hide
+from vudissect.host.text import escaped
 from vudissect.proxy.observer import Observer
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay, Settings
@@ -159,7 +160,7 @@ def _open_capture(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> 
             sink = sink_for(fd, label, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"{label}: cannot be written: {error.strerror}: name another file with -w") from None
-    tell(f"recording to {label}")
+    tell(f"recording to {escaped(label)}")
     return sink
 
 

@@ -10,6 +10,8 @@ from queue import Full, Queue
 from threading import Thread
 from time import monotonic
 
+from vudissect.host.text import escaped
+
 Warn = Callable[[str], None]
 
 _STDERR = 2
@@ -44,7 +46,8 @@ class Voice:
         """Say this as soon as it will be read; if too much waits already, only say how much that was."""
         unsaid = f"{self._program}: {self._unsaid} lines are left out here\n" if self._unsaid else ""
         try:
-            line = f"{unsaid}{self._program}: {text}\n"
+            shown = "\n".join(map(escaped, text.split("\n")))
+            line = f"{unsaid}{self._program}: {shown}\n"
             self._waiting.put_nowait(line.encode(self._encoding, "backslashreplace"))
             self._unsaid = 0
         except Full:
