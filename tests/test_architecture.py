@@ -25,8 +25,10 @@ FLOORS = {
     "wireshark": 5,
     "cli": 6,
     "testing": 6,
+    "__main__.py": 7,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
+EXTRAS = {"pyshark", "scapy"}
 ROOMS_WITH_SOCKETS_AND_CLOCKS = {"proxy", "replay", "cli"}
 
 
@@ -52,6 +54,13 @@ def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
     used = {module.split(".")[1] for module in imports(path) if module.startswith("vudissect.")} - {here}
 
     assert {there for there in used if FLOORS[there] >= FLOORS.get(here, 0)} == set()
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "scapy"], ids=name)
+def test_what_an_extra_installs_is_not_needed_elsewhere(path: Path) -> None:
+    used = {".".join(module.split(".")[:2]) for module in imports(path)}
+
+    assert {module for module in used if module.split(".")[0] in EXTRAS or module == "vudissect.scapy"} == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

@@ -3,6 +3,11 @@
 Nothing else of the package imports this; docs/scapy.md has recipes.
 """
 
+try:
+    import scapy  # noqa: F401
+except ModuleNotFoundError:
+    raise ModuleNotFoundError("vudissect.scapy needs scapy: pip install 'vudissect[scapy]'", name="scapy") from None
+
 from scapy.compat import raw
 from scapy.config import conf
 from scapy.packet import Packet, Padding, Raw, fuzz, ls
