@@ -108,7 +108,7 @@ def test_few_descriptors(tmp_path: Path, number: int) -> None:
         assert number > 24
         assert is_whole((tmp_path / "capture").read_bytes())
     else:
-        assert done.stderr == f"vuproxy.py: Too many open files: the limit is {number}: raise it with ulimit -n 256\n"
+        assert done.stderr == f"vuproxy: Too many open files: the limit is {number}: raise it with ulimit -n 256\n"
         assert (tmp_path / "capture").read_bytes() == OLD
 
 
@@ -180,7 +180,7 @@ def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: l
     assert process.returncode == 2
     assert (front.recv(100), output or "") == (b"", "")
     # Where standard error is the connection there is nowhere to say it.
-    said = "vuproxy.py: fd:1 is standard output, which is written to: use another number, as in fd:3\n"
+    said = "vuproxy: fd:1 is standard output, which is written to: use another number, as in fd:3\n"
     assert errors == (said if stream == 1 else None)
     assert not list(tmp_path.glob("*.pcapng"))
 

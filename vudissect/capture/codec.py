@@ -1,6 +1,6 @@
 """Records to the blocks of a pcapng file. What stands in a packet is `packet`'s; reading is `reader`'s."""
 
-import os
+import platform
 from collections.abc import Mapping
 from struct import Struct
 
@@ -74,9 +74,9 @@ class CaptureEncoder:
 
     def preamble(self) -> bytes:
         """The section header, an interface for each channel, and the names of the addresses."""
-        system = os.uname()
+        system = platform.uname()
         section = Struct("<IHHq").pack(blocks.BYTE_ORDER_MAGIC, 1, 0, -1) + blocks.options(
-            (blocks.SECTION_OS, f"{system.sysname} {system.release} {system.machine}".encode()),
+            (blocks.SECTION_OS, f"{system.system} {system.release} {system.machine}".encode()),
             (blocks.SECTION_APPLICATION, self._application.encode(errors="backslashreplace")),
             (blocks.COMMENT, self._command.encode(errors="backslashreplace")),
         )

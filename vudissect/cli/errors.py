@@ -29,6 +29,12 @@ def fail(text: str) -> NoReturn:
     raise SystemExit(CANNOT)
 
 
+def needs_linux() -> None:
+    """End with one line on standard error and exit status 2 on any other system."""
+    if not sys.platform.startswith("linux"):
+        fail("this needs Linux, as vhost-user does; show, lint, state and explain read captures on any system")
+
+
 @contextmanager
 def clear_errors(name: str) -> Iterator[None]:
     """Turn what can go wrong with the file `name` into one clear line."""

@@ -8,7 +8,7 @@ import sys
 import click
 
 from vudissect import __version__
-from vudissect.cli.errors import fail
+from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.numbers import SECONDS
 from vudissect.cli.program import Program
 from vudissect.wireshark.extcap import INTERFACE, LAUNCHER, form, interfaces, link_types
@@ -106,6 +106,7 @@ def _capture(
     interpose: bool,
     byte_order: str,
 ) -> None:
+    needs_linux()
     # Here, so that Wireshark, which asks at every start, gets its answers quickly.
     from vudissect.host.address import AddressError, parse_side
     from vudissect.host.limits import LimitError

@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from vudissect import __version__
+from vudissect.cli.errors import needs_linux
 from vudissect.cli.program import ProgramGroup
 
 # Name, module beside this file, and the line for --help; the module's function `command` is the command.
@@ -22,6 +23,9 @@ _COMMANDS = {
     "demo": ("demo", "Record and explain a small session; needs nothing installed."),
 }
 
+# What opens sockets and passes descriptors.
+_ON_LINUX_ONLY = {"replay", "demo"}
+
 
 class _LazyGroup(ProgramGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -30,6 +34,8 @@ class _LazyGroup(ProgramGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name in _ON_LINUX_ONLY:
+            needs_linux()
         module = import_module(f"vudissect.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command

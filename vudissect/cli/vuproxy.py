@@ -5,7 +5,7 @@ import sys
 import click
 
 from vudissect import __version__
-from vudissect.cli.errors import fail
+from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.numbers import SECONDS
 from vudissect.cli.program import Program
 
@@ -62,6 +62,7 @@ def main(
     has mode 0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w
     the capture is vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
     """
+    needs_linux()
     # Here, so that --help is quick.
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
@@ -87,4 +88,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    sys.argv[0] = "vuproxy"
+    main(prog_name="vuproxy")

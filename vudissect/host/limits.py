@@ -1,7 +1,11 @@
 """Limits that the kernel puts on this process."""
 
 import os
-import resource
+from contextlib import suppress
+
+with suppress(ModuleNotFoundError):
+    # Not every system has it on which captures are read. Here, as a module cannot be loaded without a free descriptor.
+    import resource
 
 # Open descriptors that are enough for anything to begin, with all that may have been inherited.
 _ENOUGH = 256
@@ -39,8 +43,8 @@ def require_descriptors(count: int) -> None:
     """Make sure that so many more descriptors can be opened; `LimitError`."""
     taken: list[int] = []
     try:
-        for _ in range(count):
-            taken.append(os.eventfd(0, os.EFD_CLOEXEC))
+        while len(taken) < count:
+            taken += os.pipe()
     except OSError as error:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise LimitError(f"{error.strerror}: the limit is {soft}: raise it with ulimit -n {_ENOUGH}") from None
