@@ -7,18 +7,23 @@ BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
 JOBS ?= 2
 
-.PHONY: help demo test test-peers soak fuzz check packages bench docs captures clean
+.PHONY: help demo test test-quick test-peers soak fuzz check dist-check packages bench docs captures clean
 
 help:
+	@echo "make help        print this"
 	@echo "make demo        record and explain a small session"
 	@echo "make test        style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
+	@echo "make test-quick  the tests that start no real peers: a few minutes"
 	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch and a tree of Debian trixie"
 	@echo "make soak        a million messages through vuproxy, each compared"
 	@echo "make fuzz        100,000 mutated captures and conversations through every reader, on all cores"
 	@echo "make check       style and types only"
+	@echo "make dist-check  build sdist and wheel, and try the wheel in an environment of its own"
+	@echo "make packages    install the Debian packages that make test needs"
 	@echo "make bench       measure against a relay in C and against tshark"
 	@echo "make docs        generate the pages of docs/ that come from the code"
-	@echo "make captures    record the captures in captures/ anew"
+	@echo "make captures    record the captures in captures/ again"
+	@echo "make clean       remove the virtual environment and what tools have cached"
 
 $(VENV)/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found (make PYTHON=...)"; exit 1; }
@@ -38,8 +43,15 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check packages
+dist-check: $(VENV)/installed
+	@$(BIN)/python tools/dist_check.py
+
+test: check dist-check packages
 	$(BIN)/pytest -n $(JOBS) --dist loadscope
+
+test-quick: $(VENV)/installed
+	@sh tests/packages.sh gcc libc6-dev lua5.2 lua5.4 tshark
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "not peers and not peers_slow and not soak"
 
 test-peers: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
@@ -73,4 +85,4 @@ captures: $(VENV)/installed packages
 	$(BIN)/python captures/make.py
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
