@@ -37,13 +37,3 @@ def test_the_library_can_be_used_as_it_says(
 
     # Populating the memory takes DPDK more than the tenth of a second that the example asks about.
     assert "SET_MEM_TABLE" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)]+)\)", README))))
-def test_what_it_points_to_exists(target: str) -> None:
-    assert (ROOT / target).exists()
-
-
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^make (\w+)", README, re.MULTILINE))))
-def test_make_knows_what_it_says(command: str) -> None:
-    assert f"\n{command}:" in (ROOT / "Makefile").read_text()
