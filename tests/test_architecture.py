@@ -20,12 +20,14 @@ FLOORS = {
     "lint": 4,
     "proxy": 5,
     "replay": 5,
+    "analysis": 5,
     "render": 5,
     "scapy": 5,
     "wireshark": 5,
     "cli": 6,
     "testing": 6,
-    "__main__.py": 7,
+    "__init__": 7,
+    "__main__": 7,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"pyshark", "scapy"}
@@ -37,7 +39,7 @@ def name(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0]
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -12,10 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from vudissect.cli.lint import lint_records
+from vudissect.analysis import Analysis
 from vudissect.conversation.text import read_conversation
 from vudissect.lint.finding import Finding
-from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import in_order
 
 FOLDER = Path(__file__).parent
@@ -63,7 +62,7 @@ class Scenario:
 
     def findings(self) -> list[Finding]:
         """What lint says about it, in its order."""
-        found = lint_records(iter(read_conversation(self.text).records), ALL_RULES).findings
+        found = Analysis(read_conversation(self.text).records).lint().findings
         return in_order(found)
 
     def _header(self, key: str) -> list[str]:

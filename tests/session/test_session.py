@@ -427,3 +427,23 @@ def test_hostile_traffic_gets_one_event_a_record(said: list[tuple[Channel, Side,
         talk.raw(side, struct.pack("<III", number, flags, len(payload)) + payload, channel, descriptors=(eventfd(1),))
 
     assert [event.record for event in talk.events()] == talk.records
+
+
+def test_a_table_without_regions_replaces_no_descriptor() -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", regions=[{"size": 4096}], descriptors=(memfd(),))
+    talk.front_end("SET_MEM_TABLE")
+
+    assert [event.replaced for event in talk.events()] == ["", ""]
+
+
+def test_events_are_values_that_can_be_kept_and_compared() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(1),))
+    talk.front_end("GET_VRING_BASE", index=0)
+
+    started, stopped = talk.events()
+
+    assert [event.after.rings[0].started.value for event in (started, stopped)] == ["started", "stopped"]
+    assert stopped.before == started.after
+    assert talk.events() == talk.events()

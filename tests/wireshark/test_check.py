@@ -153,7 +153,7 @@ def test_the_command_says_how_much_was_compared() -> None:
     capture = CAPTURES[0].with_name("qemu-7.2-blk-qsd.pcapng")
     status, output, _ = check(str(capture))
 
-    assert (status, output) == (0, f"{capture}: 46 frames, 1757 fields, none different\n")
+    assert (status, output) == (0, f"{capture}: 46 frames, 1756 fields, none different\n")
 
 
 def test_without_tshark_it_says_what_to_install() -> None:
@@ -161,7 +161,7 @@ def test_without_tshark_it_says_what_to_install() -> None:
 
     assert (status, errors.splitlines()) == (
         2,
-        [f"__main__.py: {CAPTURES[0]}: tshark is not installed: apt-get install tshark"],
+        [f"vudissect: {CAPTURES[0]}: tshark is not installed: apt-get install tshark"],
     )
 
 

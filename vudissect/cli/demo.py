@@ -9,17 +9,16 @@ from threading import Thread
 
 import click
 
+from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.host.output import write_private
 from vudissect.host.python import python_module
-from vudissect.lint.linter import Linter
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.replay.demo import BackEnd, front_end
 from vudissect.replay.peer import PeerError
-from vudissect.session.session import Session
 
 _SECONDS = 10
 _STDOUT, _STDERR = 1, 2
@@ -36,7 +35,7 @@ def command(keep: str | None, verbose: bool) -> None:
             write_private(keep, capture.read_bytes(), text_on=(_STDOUT, _STDERR))
         transcript = Transcript(style_for(sys.stdout), verbose=verbose)
         with open_capture(str(capture)) as stream:
-            for event, findings in Linter(Session()).judge(read_capture(stream)):
+            for event, findings in Analysis(read_capture(stream)):
                 click.echo(transcript.text(event, findings), nl=False)
     click.echo(
         "\nThat was a front-end and a back-end of our own, talking through a real vuproxy. With your own:\n"

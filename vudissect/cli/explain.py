@@ -5,10 +5,13 @@ import sys
 
 import click
 
+from vudissect.analysis import Analysis
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.lines import lines_of
-from vudissect.cli.lint import lint_capture
 from vudissect.cli.output import say
+from vudissect.cli.reading import conclude
 from vudissect.lint.dictionary import recognise
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.explanation import explanation
@@ -47,9 +50,10 @@ def command(text: str, capture: str | None) -> None:
 
 def _show_capture(file: str, wanted: set[str]) -> None:
     rules = [rule for rule in ALL_RULES if rule.id in wanted]
-    with clear_errors(file):
-        linted, reading = lint_capture(file, rules)
+    with clear_errors(file), open_capture(file) as stream:
+        analysis = Analysis(read_capture(stream), rules=rules)
+        linted = analysis.lint()
         say(f"{printable(file)}:")
         for line in report(*linted, style_for(sys.stdout)):
             say(line)
-        reading.conclude()
+        conclude(file, analysis.records)

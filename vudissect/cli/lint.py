@@ -5,24 +5,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
+from vudissect.analysis import Analysis, Linted
 from vudissect.capture.files import open_capture
-from vudissect.capture.record import Record
+from vudissect.capture.reader import read_capture
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.output import ReaderLeftError, say
-from vudissect.cli.reading import Reading, session_for
-from vudissect.lint.finding import Finding
-from vudissect.lint.linter import Linter
+from vudissect.cli.reading import complaints, verdict
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import Judged, fails, finding_json, in_order, junit, report
 from vudissect.render.style import style_for
 from vudissect.render.units import printable
-from vudissect.spec.dialects.dialect import Dialect
 
 
 @click.command("lint")
@@ -51,16 +48,18 @@ def command(
     status = 0
     for file in files:
         with clear_errors(file):
-            linted, reading = lint_capture(file, rules, dialect)
+            with open_capture(file) as stream:
+                analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
+                linted = analysis.lint()
             lines = _json(file, linted) if as_json else report(*linted, style_for(sys.stdout))
             with suppress(ReaderLeftError):  # which changes nothing about the verdict
                 if len(files) > 1 and not as_json:
                     say(f"{printable(file)}:")
                 for line in lines:
                     say(line)
-            results.append(Judged(file, linted.findings, reading.complaints))
+            results.append(Judged(file, linted.findings, complaints(analysis.records)))
             found = any(fails(finding, strict=strict) for finding in linted.findings)
-            status = max(status, reading.verdict(), FINDINGS if found else 0)
+            status = max(status, verdict(file, analysis.records), FINDINGS if found else 0)
     if junit_file is not None:
         with clear_errors(junit_file):
             Path(junit_file).write_bytes(junit(results, strict=strict))
@@ -68,35 +67,8 @@ def command(
         raise SystemExit(status)
 
 
-def _json(file: str, linted: "Linted") -> Iterator[str]:
+def _json(file: str, linted: Linted) -> Iterator[str]:
     return (finding_json(finding, file) for finding in in_order(linted.findings))
-
-
-class Linted(NamedTuple):
-    """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
-
-    findings: list[Finding]
-    withheld: dict[str, int]
-    frames: int
-
-
-def lint_capture(file: str, rules: Sequence[Rule], dialect: Dialect | None = None) -> tuple[Linted, Reading]:
-    """What the rules say of a capture, and how it was read: that is for whoever calls to `conclude`."""
-    with open_capture(file) as stream:
-        reading = Reading(file, stream)
-        return lint_records(iter(reading), rules, dialect), reading
-
-
-def lint_records(records: Iterator[Record], rules: Sequence[Rule], dialect: Dialect | None = None) -> Linted:
-    """The same for records that were read already, or never written."""
-    session, records = session_for(records, dialect=dialect)
-    linter = Linter(session, rules)
-    findings: list[Finding] = []
-    frames = 0
-    for event in session.events(records):
-        findings += linter.check(event)
-        frames += 1
-    return Linted(findings + linter.finish(), linter.withheld, frames)
 
 
 def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:

@@ -10,16 +10,15 @@ import sys
 
 import click
 
+from vudissect.analysis import Analysis
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, warn
 from vudissect.cli.program import Program
-from vudissect.lint.linter import Linter
 from vudissect.render.findings import fails
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Kind
-from vudissect.session.session import Session
 
 
 @click.command(cls=Program)
@@ -28,13 +27,12 @@ from vudissect.session.session import Session
 def main(verbose: bool, report_fd: int) -> None:
     """Show a capture as it comes; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
-    session = Session(detect=True)
-    transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=session.dialect)
-    linter = Linter(session)
     malformed = unanswered = found = 0
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
+        analysis = Analysis(read_capture(stream), live=True)
+        transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=analysis.session.dialect)
         try:
-            for event, findings in linter.judge(read_capture(stream)):
+            for event, findings in analysis:
                 malformed += event.kind is Kind.MALFORMED
                 unanswered += len(event.unanswered)
                 found += sum(fails(finding, strict=True) for finding in findings)
@@ -42,9 +40,9 @@ def main(verbose: bool, report_fd: int) -> None:
                 sys.stdout.flush()
         except CaptureError as error:
             warn(f"the live transcript ends here: {error}")
-    rest = linter.finish()
+    rest = analysis.finish()
     sys.stdout.write(transcript.findings(rest))
-    unanswered += len(session.unanswered())
+    unanswered += len(analysis.session.unanswered())
     found += sum(fails(finding, strict=True) for finding in rest)
     report = {"malformed": malformed, "unanswered": unanswered, "findings": found}
     os.write(report_fd, json.dumps(report).encode() + b"\n")

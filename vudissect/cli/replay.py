@@ -8,12 +8,14 @@ from typing import BinaryIO
 
 import click
 
+from vudissect.analysis import UpToTheCut
 from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import LONGEST, Finite
 from vudissect.cli.output import ReaderLeftError, say
-from vudissect.cli.reading import Reading
+from vudissect.cli.reading import complaints, conclude, verdict
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.host.address import AddressError
@@ -99,7 +101,7 @@ def command(
     # The listening socket is removed then, as at any other end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allow)
-    script, reading = _script(file, played, first, last, incomplete=incomplete)
+    script, records = _script(file, played, first, last, incomplete=incomplete)
     with clear_errors(capture or file), ExitStack() as owned:
         try:
             meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
@@ -114,15 +116,15 @@ def command(
         except AddressError as error:
             fail(str(error))
     _never_met(outcome)
-    outcome.remarks += reading.complaints
+    outcome.remarks += complaints(records)
     lines = [outcome_json(outcome, file)] if as_json else report(outcome, file, style_for(sys.stdout))
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
         for line in lines:
             say(line)
     if junit_file is not None:
         with clear_errors(junit_file):
-            Path(junit_file).write_bytes(junit(outcome, file, reading.complaints))
-    if reading.verdict() or not outcome.ok:
+            Path(junit_file).write_bytes(junit(outcome, file, complaints(records)))
+    if verdict(file, records) or not outcome.ok:
         raise SystemExit(FINDINGS)
 
 
@@ -137,19 +139,19 @@ def _policy(file: str | None, allow: tuple[str, ...]) -> Policy:
     return Policy(overrides)
 
 
-def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> tuple[Script, Reading]:
+def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> tuple[Script, UpToTheCut]:
     with clear_errors(file), open_capture(file) as stream:
-        reading = Reading(file, stream)
-        script = script_of(reading, side, first, last)
-    if not reading.has_messages:
-        reading.conclude()
+        records = UpToTheCut(read_capture(stream))
+        script = script_of(records, side, first, last)
+    if not records.has_messages:
+        conclude(file, records)
     if not script.messages:
         fail(f"{file}: there are no messages to play" + (" from these frames" if first > 1 or last else ""))
     if script.obstacles and not incomplete:
         for obstacle in script.obstacles[:_MOST_OBSTACLES]:
             warn(f"{file}: {obstacle}")
         fail(f"{file}: not all of it can be played as it was ({len(script.obstacles)} messages); see --incomplete")
-    return script, reading
+    return script, records
 
 
 def _never_met(outcome: Outcome) -> None:

@@ -3,31 +3,24 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator
 
 import click
 
+from vudissect.analysis import Analysis, Judged
 from vudissect.capture.files import FollowedFile, open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors
-from vudissect.cli.reading import Reading, session_for
-from vudissect.lint.finding import Finding
-from vudissect.lint.linter import Linter
-from vudissect.lint.rules import ALL_RULES
+from vudissect.cli.reading import conclude
 from vudissect.render.jsonl import json_lines
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
-from vudissect.session.event import Event
 from vudissect.session.filter import Filter
-from vudissect.session.session import Session
 from vudissect.spec.model import Channel, Side
 
 _LINES_AT_ONCE = 256
-
-
-Judged = tuple[Event, Sequence[Finding]]
 
 
 @click.command("show")
@@ -74,28 +67,26 @@ def command(
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
-        reading = Reading(file, stream)
-        session, records = session_for(iter(reading), told, speaks, live=live)
-        linter = Linter(session, () if no_findings else ALL_RULES)
-        judged: Iterator[Judged] = (
-            zip(session.events(records), repeat(()), strict=False) if no_findings else linter.judge(records)
-        )
+        rules = () if no_findings else None
+        analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=rules, live=live)
+        judged: Iterable[Judged] = analysis
         if wanted != Filter():
             judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
         if as_json:
             lines = json_lines(judged, look_ahead=not live)
         else:
-            transcript = Transcript(style_for(sys.stdout), verbose=verbose, times=not no_times, verdict=session.dialect)
-            lines = _text(judged, transcript, session, linter)
+            style, say_why = style_for(sys.stdout), analysis.session.dialect
+            transcript = Transcript(style, verbose=verbose, times=not no_times, verdict=say_why)
+            lines = _text(judged, transcript, analysis)
         _write(lines, 1 if live else _LINES_AT_ONCE)
-        reading.conclude()
+        conclude(file, analysis.records)
 
 
-def _text(judged: Iterable[Judged], transcript: Transcript, session: Session, linter: Linter) -> Iterator[str]:
+def _text(judged: Iterable[Judged], transcript: Transcript, analysis: Analysis) -> Iterator[str]:
     for event, findings in judged:
         yield transcript.text(event, findings)
-    rest = linter.finish()
-    yield transcript.unanswered(session.unanswered(), rest)
+    rest = analysis.finish()
+    yield transcript.unanswered(analysis.session.unanswered(), rest)
     yield transcript.findings(rest)
 
 

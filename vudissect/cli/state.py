@@ -1,13 +1,13 @@
 """`vudissect state`: what is known of the connections of a capture at one frame."""
 
-from collections import deque
-
 import click
 
+from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
-from vudissect.cli.reading import Reading, session_for
+from vudissect.cli.reading import conclude
 from vudissect.render.dialects import verdict_lines
 from vudissect.render.state import state_lines
 
@@ -23,15 +23,9 @@ def command(file: str, frame: int | None) -> None:
     Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
     """
     with clear_errors(file), open_capture(file) as stream:
-        reading = Reading(file, stream)
-        session, records = session_for(iter(reading))
-        last = 0
-        for record in records:
-            if frame is not None and record.frame > frame:
-                break
-            session.feed(record)
-            last = record.frame
-        if frame is not None and last < frame and reading.has_messages:
+        analysis = Analysis(read_capture(stream), rules=())
+        last, session = analysis.read_to(frame), analysis.session
+        if frame is not None and last < frame and analysis.records.has_messages:
             fail(f"{file} has {last} frames, there is no frame {frame}")
         if not session.states:
             say(f"no connection is open at frame {last}")
@@ -41,5 +35,5 @@ def command(file: str, frame: int | None) -> None:
             verdict = session.dialect(number)
             for line in verdict_lines(verdict) if verdict is not None else ():
                 say(f"  {line}")
-        deque(records, maxlen=0)
-        reading.conclude()
+        analysis.skip()
+        conclude(file, analysis.records)

@@ -6,14 +6,15 @@ from contextlib import suppress
 
 import click
 
+from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.output import say
-from vudissect.cli.reading import Reading
+from vudissect.cli.reading import conclude
 from vudissect.render.units import printable
-from vudissect.session.session import Session
 from vudissect.spec.table import UPSTREAM
 from vudissect.wireshark.check import CheckError, compare, tshark_frames
 from vudissect.wireshark.expected import expected
@@ -90,10 +91,10 @@ def check(file: str, dialect: str, device: str | None) -> None:
     options += ["-o", f"vhost_user.device:{told.name}"] if told is not None else []
     frames = fields = different = 0
     with clear_errors(file), open_capture(file) as stream:
-        session = Session(told, protocol=speaks.protocol)
-        reading = Reading(file, stream)
+        analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=())
+        events = (event for event, _ in analysis)
         try:
-            for event, differences in compare(tshark_frames(file, *options), session.events(reading), printable):
+            for event, differences in compare(tshark_frames(file, *options), events, printable):
                 frames += 1
                 fields += sum(1 for _ in expected(event))
                 different += len(differences)
@@ -101,11 +102,11 @@ def check(file: str, dialect: str, device: str | None) -> None:
                     ours, theirs = (", ".join(map(str, values)) or "none" for values in difference[2:])
                     say(f"#{difference.frame} {difference.field}: ours {ours}, tshark's {theirs}")
         except CheckError as error:
-            if reading.truncated is None:
+            if analysis.records.truncated is None:
                 fail(f"{file}: {error}")
             # Of a file that is cut short tshark says the same, after its last frame.
     say(f"{printable(file)}: {frames} frames, {fields} fields, {different or 'none'} different")
-    reading.conclude()
+    conclude(file, analysis.records)
     if different:
         raise SystemExit(FINDINGS)
 

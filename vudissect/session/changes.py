@@ -42,7 +42,7 @@ def replaced_descriptor(before: State, after: State) -> str:
     """The name of the descriptor that a message puts out of use, "" if there is none."""
     if before is after:
         return ""
-    if before.memory is not after.memory:
+    if before.memory is not after.memory and before.memory.table_in == after.memory.table_in:
         gone = set(before.memory.regions).difference(after.memory.regions)
         if len(gone) == 1 and len(after.memory.regions) == len(before.memory.regions) - 1:
             return gone.pop().descriptor

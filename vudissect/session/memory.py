@@ -45,14 +45,15 @@ def _mmap_offset(region: Region) -> int:
 class MemoryMap:
     """The regions in effect, in the order in which they came, by user address and by guest address; never changed.
 
-    `changed_in` is the frame in which they changed last. `whole`: a table had them all, whenever the capture began.
+    `changed_in` is the frame in which they changed last, `table_in` that of the last table. `whole`: a table had them
+    all, whenever the capture began.
     """
 
-    __slots__ = ("by_guest", "by_user", "changed_in", "regions", "whole")
+    __slots__ = ("by_guest", "by_user", "changed_in", "regions", "table_in", "whole")
 
     def __init__(self, regions: tuple[Region, ...] = (), changed_in: int = 0, *, whole: bool = False) -> None:
         self.regions = regions[:_MOST_REGIONS]
-        self.changed_in = changed_in
+        self.changed_in = self.table_in = changed_in
         self.whole = whole
         self.by_user = Extents(_user_addr, self.regions)
         self.by_guest = Extents(_guest_addr, self.regions)
@@ -113,6 +114,7 @@ class MemoryMap:
     ) -> "MemoryMap":
         memory = MemoryMap.__new__(MemoryMap)
         memory.regions, memory.changed_in, memory.whole = regions, frame, self.whole
+        memory.table_in = self.table_in
         memory.by_user, memory.by_guest = by_user, by_guest
         return memory
 

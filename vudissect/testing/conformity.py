@@ -1,20 +1,18 @@
 """What the linter has against a capture, with the transcript around it, as a text to fail with."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
+from vudissect.analysis import Analysis
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
-from vudissect.capture.record import Record, RecordKind
+from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Finding
-from vudissect.lint.linter import Linter
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import fails, report
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
-from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
 
 # Lines of the transcript around a message that something was found about, and about how many messages it is shown.
 _CONTEXT = 3
@@ -33,15 +31,14 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
         return f"{capture}: {error.strerror or error}"
     if not any(record.kind is RecordKind.MESSAGE for record in records):
         return f"{capture}: there are no vhost-user messages in it: nothing to judge"
-    session = Session(known=foresee(islice(records, RECORDS_TO_GUESS_FROM)), detect=True)
-    linter = Linter(session, rules)
-    texts, findings = _transcript(records, linter)
+    analysis = Analysis(records, rules=rules)
+    texts, findings = _transcript(analysis)
     failing = [finding for finding in findings if fails(finding, strict=strict)]
     if not failing:
         return ""
     broken = sorted({finding.rule for finding in failing})
     lines = [f"{capture} does not conform: {', '.join(broken)}"]
-    lines += report(findings, linter.withheld, len(records), Style(False))
+    lines += report(findings, analysis.withheld, len(records), Style(False))
     frames = list(dict.fromkeys(finding.frame for finding in failing))[:_MOST_SHOWN]
     return "\n".join([*lines, *_around(frames, texts)])
 
@@ -55,15 +52,15 @@ def _without(ignore: Iterable[str]) -> tuple[Rule, ...]:
     return tuple(rule for rule in ALL_RULES if rule.id not in ignored)
 
 
-def _transcript(records: Sequence[Record], linter: Linter) -> tuple[dict[int, str], list[Finding]]:
+def _transcript(analysis: Analysis) -> tuple[dict[int, str], list[Finding]]:
     """The lines of each frame, with what was found about it below, and all findings."""
     transcript = Transcript(Style(False))
     texts: dict[int, str] = {}
     findings: list[Finding] = []
-    for event, found in linter.judge(records):
+    for event, found in analysis:
         texts[event.record.frame] = transcript.text(event, found)
         findings += found
-    if left := linter.finish():
+    if left := analysis.finish():
         texts[max(texts)] += transcript.findings(left)
     return texts, findings + left
 

@@ -1,0 +1,157 @@
+"""The one pipeline: records in, events with their findings out.
+
+Every command, test and library user reads a capture through an `Analysis`, so that all of them see the same: what was
+cut off is read up to the cut, the device and the dialect are found by looking ahead, or on the way in a live capture,
+and the rules are asked about every event.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, NamedTuple
+
+from vudissect.capture.errors import CaptureError, TruncatedCapture
+from vudissect.capture.record import Record, RecordKind
+from vudissect.session.event import Event
+from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
+from vudissect.spec.dialects.dialect import Dialect
+from vudissect.spec.model import Device
+
+if TYPE_CHECKING:
+    from vudissect.lint.finding import Finding
+    from vudissect.lint.linter import Linter
+    from vudissect.lint.rule import Rule
+
+
+Judged = tuple[Event, Sequence["Finding"]]
+"""An event, and what is wrong with it."""
+
+
+class Linted(NamedTuple):
+    """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
+
+    findings: list["Finding"]
+    withheld: dict[str, int]
+    frames: int
+
+
+class UpToTheCut:
+    """The records of a capture that may have been cut off, as a crash leaves it: all that is there."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.truncated: TruncatedCapture | None = None
+        """Where the capture was cut off, once that was read."""
+        self.has_messages = False
+        """Whether there was a message: without any there is nothing to judge."""
+        self._records = records
+
+    def __iter__(self) -> Iterator[Record]:
+        message = RecordKind.MESSAGE
+        record: Record | None = None
+        try:
+            for record in self._records:
+                if record.kind is message:
+                    self.has_messages = True
+                yield record
+        except TruncatedCapture as error:
+            if record is None:
+                raise
+            self.truncated = error
+
+
+class Analysis:
+    """The events of a capture with what is wrong with each. Iterate over it once; then the rest can be asked for.
+
+    `device` and `dialect` are found where they are not given. `rules` are all of them if None; with none nothing is
+    judged, which is quicker. `live` records are shown as they come, without looking ahead.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        *,
+        device: Device | None = None,
+        dialect: Dialect | None = None,
+        rules: Iterable["Rule"] | None = None,
+        live: bool = False,
+    ) -> None:
+        """`CaptureError` if the records that are looked at ahead cannot be read."""
+        self.records = UpToTheCut(records)
+        """What is known of the capture as a whole."""
+        self._records = iter(self.records)
+        if dialect is not None:
+            self.session = Session(device, protocol=dialect.protocol)
+        elif live:
+            self.session = Session(device, detect=True)
+        else:
+            first, self._records = _look_ahead(self._records)
+            self.session = Session(device, foresee(first), detect=True)
+        self._linter = _linter(self.session, rules)
+
+    def __iter__(self) -> Iterator[Judged]:
+        if self._linter is None:
+            return zip(self.session.events(self._records), repeat(()), strict=False)
+        return self._linter.judge(self._records)
+
+    def finish(self) -> list["Finding"]:
+        """What is wrong where the capture ends, on connections that are still open."""
+        return self._linter.finish() if self._linter is not None else []
+
+    def lint(self) -> Linted:
+        """All findings, from here to the end of the capture."""
+        findings: list[Finding] = []
+        frames = 0
+        for _, found in self:
+            findings += found
+            frames += 1
+        return Linted(findings + self.finish(), self.withheld, frames)
+
+    def read_to(self, frame: int | None = None) -> int:
+        """Read on to a frame, None: to the end; the number of the frame that was reached.
+
+        What is known then is in `session`.
+        """
+        reached = 0
+        for record in self._records:
+            if frame is not None and record.frame > frame:
+                break
+            self.session.feed(record)
+            reached = record.frame
+        return reached
+
+    def skip(self) -> None:
+        """Read the rest, and forget it: whether the capture is whole shows at its end."""
+        for _ in self._records:
+            pass
+
+    @property
+    def withheld(self) -> dict[str, int]:
+        """How many more findings there were, by rule: repetitions are counted, not listed."""
+        return self._linter.withheld if self._linter is not None else {}
+
+
+def _linter(session: Session, rules: Iterable["Rule"] | None) -> "Linter | None":
+    # The rules are what takes longest to import.
+    wanted = None if rules is None else tuple(rules)
+    if wanted == ():
+        return None
+    from vudissect.lint.linter import Linter
+
+    return Linter(session) if wanted is None else Linter(session, wanted)
+
+
+def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:
+    """The first records, and all of them over again; what ends them too early does so in its place."""
+    first: list[Record] = []
+    failure: CaptureError | None = None
+    try:
+        first.extend(islice(records, RECORDS_TO_GUESS_FROM))
+    except CaptureError as error:
+        failure = error
+
+    def again() -> Iterator[Record]:
+        yield from first
+        if failure is not None:
+            raise failure
+        yield from records
+
+    return first, again()
