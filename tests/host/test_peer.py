@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,16 +24,13 @@ def test_a_process_that_has_gone_is_known_by_its_number_alone() -> None:
         name = f"\0vudissect-test-{os.getpid()}"
         listener.bind(name)
         listener.listen()
-        child = os.fork()
-        if child == 0:
-            socket.socket(socket.AF_UNIX).connect(name)
-            os._exit(0)
-        accepted, _ = listener.accept()
-        os.waitpid(child, 0)
+        code = f"import socket; socket.socket(socket.AF_UNIX).connect({name!r})"
+        with subprocess.Popen([sys.executable, "-c", code]) as child:
+            accepted, _ = listener.accept()
         with accepted:
             peer = peer_of(accepted)
 
-    assert peer.pid == child
+    assert peer.pid == child.pid
     assert (peer.command, peer.executable) == ("", "")
 
 
