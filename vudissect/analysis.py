@@ -6,13 +6,18 @@ and the rules are asked about every event.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice, repeat
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, NamedTuple
 
 from vudissect.capture.errors import CaptureError, TruncatedCapture
+from vudissect.capture.files import FollowedFile, open_capture
+from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
 from vudissect.session.event import Event
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
+from vudissect.session.state import State
 from vudissect.spec.dialects.dialect import Dialect
 from vudissect.spec.model import Device
 
@@ -155,3 +160,46 @@ def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Recor
         yield from records
 
     return first, again()
+
+
+Source = str | PathLike[str] | Iterable[Record]
+"""A capture: the path of a file (compressed or not, `-` for standard input), or records."""
+
+
+def read(source: Source) -> Iterator[Record]:
+    """The records of a capture. `OSError` where it cannot be opened, `CaptureError` where it cannot be read."""
+    if not isinstance(source, str | PathLike):
+        yield from source
+        return
+    with open_capture(fspath(source)) as stream:
+        yield from read_capture(stream)
+
+
+def analyse(
+    source: Source,
+    *,
+    device: Device | None = None,
+    dialect: Dialect | None = None,
+    rules: Iterable["Rule"] | None = None,
+) -> Analysis:
+    """The events of a capture, each with what is wrong with it; errors as of `read`."""
+    return Analysis(read(source), device=device, dialect=dialect, rules=rules)
+
+
+def findings(source: Source, *, dialect: Dialect | None = None, rules: Iterable["Rule"] | None = None) -> Linted:
+    """What is wrong in a capture; errors as of `read`."""
+    return Analysis(read(source), dialect=dialect, rules=rules).lint()
+
+
+def states(source: Source, frame: int | None = None) -> dict[int, State]:
+    """The states of the connections that are open after a frame, None: at the end, by number; errors as of `read`."""
+    analysis = Analysis(read(source), rules=())
+    analysis.read_to(frame)
+    return analysis.session.states
+
+
+@contextmanager
+def follow(path: str | PathLike[str], *, rules: Iterable["Rule"] | None = None) -> Iterator[Analysis]:
+    """The events of a capture that is still being written, as they come; without an end. Errors as of `read`."""
+    with FollowedFile(fspath(path)) as stream:
+        yield Analysis(read_capture(stream), rules=rules, live=True)

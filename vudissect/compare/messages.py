@@ -155,7 +155,7 @@ def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -
 def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Comparison) -> None:
     message = recorded.message
     assert message is not None
-    name = message.row.name if message.row is not None else f"message {message.id}"
+    name = message.name
     frame = recorded.record.frame
     if _passes(item, rule, message, recorded.after, live.after):
         result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))

@@ -168,7 +168,7 @@ class At:
     @property
     def name(self) -> str:
         """The name of the message."""
-        return self.message.row.name if self.message.row is not None else f"message {self.message.id}"
+        return self.message.name
 
     @property
     def frame(self) -> int:

@@ -17,7 +17,7 @@ def request_text(request: Request) -> str:
 def event_name(event: Event) -> str:
     """The name of a message."""
     assert event.message is not None
-    return event.message.row.name if event.message.row is not None else f"message {event.message.id}"
+    return event.message.name
 
 
 def event_text(event: Event) -> str:

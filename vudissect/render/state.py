@@ -34,7 +34,7 @@ def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
     yield from _shared_lines(state)
     for channel in Channel:
         for request in pairing[channel].owed():
-            name = request.row.name if request.row is not None else f"message {request.id}"
+            name = request.name
             yield f"  waiting on the {channel.label} channel: {name} (#{request.frame})"
 
 

@@ -148,7 +148,7 @@ class Transcript:
 
     def _new_head(self, event: Event, message: WireMessage) -> _Head:
         row, layout = message.row, message.layout
-        name = row.name if row is not None else f"message {message.id}"
+        name = message.name
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
         head = _Head(
             f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
@@ -166,7 +166,7 @@ class Transcript:
         return f"[#{event.request.frame}{latency}]"
 
     def _unanswered(self, request: Request) -> str:
-        name = request.row.name if request.row is not None else f"message {request.id}"
+        name = request.name
         return _INDENT + self._style.bad(f"!{_CHANNELS[request.channel]} {name} (#{request.frame}) was never answered")
 
     def _event_line(self, event: Event) -> str:

@@ -335,7 +335,7 @@ def _name(event: Event) -> str:
     message = event.message
     if message is None:
         return CONNECTION
-    name = message.row.name if message.row is not None else f"message {message.id}"
+    name = message.name
     return f"{name} reply" if message.reply else name
 
 

@@ -10,6 +10,7 @@ from vudissect.session.names import NamedDescriptor
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
+from vudissect.wire.fields import Fields, to_fields
 
 
 class Kind(StrEnum):
@@ -44,6 +45,19 @@ class Event(NamedTuple):
     descriptors: tuple[NamedDescriptor, ...] = ()
     unanswered: tuple[Request, ...] = ()
     """Requests that were owed an answer and can no longer get one."""
+
+    @property
+    def name(self) -> str:
+        """The name of the message, `message 1000` for one that the table does not know; "" for events."""
+        return self.message.name if self.message is not None else ""
+
+    @property
+    def fields(self) -> Fields:
+        """The payload of the message by field name; empty where it fits no layout."""
+        message = self.message
+        if message is None or message.layout is None:
+            return {}
+        return to_fields(message.layout, message.values)
 
     @property
     def changes(self) -> Iterator[Change]:

@@ -30,6 +30,11 @@ class Request(NamedTuple):
     flags: int
     overtaken: int = 0
 
+    @property
+    def name(self) -> str:
+        """The name in the table, `message 1000` for one that it does not know."""
+        return self.row.name if self.row is not None else f"message {self.id}"
+
 
 class _Numbers:
     """Requests by number, oldest first, and how many of them are owed an answer."""

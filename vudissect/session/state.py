@@ -12,6 +12,7 @@ from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
+from vudissect.spec.devices import feature_names
 from vudissect.spec.devices.network import NET
 from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.spec.model import Answer, Message
@@ -156,6 +157,16 @@ class State:
     def has(self, feature: str) -> bool:
         """Whether a protocol feature of this name is in effect."""
         return self.protocol_features.has(self.protocol.protocol_features.known(feature))
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The virtio features that are acknowledged, by name."""
+        return feature_names(self.guess.device, self.features.acked or 0)
+
+    @property
+    def protocol_feature_names(self) -> tuple[str, ...]:
+        """The protocol features that are acknowledged, by name."""
+        return self.protocol.protocol_features.names(self.protocol_features.acked or 0)
 
     def ring_address(self, address: int) -> Place | None:
         """Where an address of a ring is; None for an IOVA and outside of all regions."""

@@ -39,6 +39,11 @@ class WireMessage(NamedTuple):
     data: bytes
     error: bool = False
 
+    @property
+    def name(self) -> str:
+        """The name in the table, `message 1000` for one that it does not know."""
+        return self.row.name if self.row is not None else f"message {self.id}"
+
 
 class _Shapes(NamedTuple):
     """The payloads that one message may have in one direction, as codecs, in the order in which to try them."""

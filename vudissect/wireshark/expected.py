@@ -39,7 +39,7 @@ def expected(event: Event) -> Iterator[Item]:
     if device is not None:
         yield joined("device"), device.name
     yield joined("kind"), _kind(message)
-    yield joined("message"), message.row.name if message.row is not None else f"message {message.id}"
+    yield joined("message"), message.name
     if len(message.data) >= HEADER_SIZE:
         yield from _header(record)
     if message.layout is not None:
