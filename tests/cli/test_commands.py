@@ -265,7 +265,7 @@ class TestRules:
     def test_a_rule_can_be_looked_up(self) -> None:
         text = run("rules", "vu-vrg-03").stdout.decode()
 
-        assert text.startswith("VU-VRG-03 (error)")
+        assert text.startswith("VU-VRG-03 enable-value (error)")
         assert "source:" in text
 
     def test_a_family_can_be_listed(self) -> None:

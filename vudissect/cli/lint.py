@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -12,9 +11,10 @@ from vudissect.analysis import Analysis, Linted
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import FINDINGS, clear_errors, fail
+from vudissect.cli.errors import FINDINGS, clear_errors
 from vudissect.cli.output import ReaderLeftError, say
 from vudissect.cli.reading import complaints, verdict
+from vudissect.cli.rules import known_rules
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import Judged, fails, finding_json, in_order, junit, report
@@ -27,7 +27,7 @@ from vudissect.render.units import printable
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a finding.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report, too.")
 @click.option("--strict", is_flag=True, help="Warnings fail as errors do.")
-@click.option("--ignore", multiple=True, metavar="RULE", help="Leave out this rule (again for more).")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Ignore this rule or family (repeatable).")
 @click.option("--dialect", "speaks", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
 def command(
     files: tuple[str, ...],
@@ -72,10 +72,5 @@ def _json(file: str, linted: Linted) -> Iterator[str]:
 
 
 def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:
-    known = [rule.id for rule in ALL_RULES]
-    for number in ignored:
-        if number.upper() not in known:
-            near = get_close_matches(number.upper(), known, n=3)
-            fail(f"no rule {number!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect rules lists them"))
-    wanted = {number.upper() for number in ignored}
-    return tuple(rule for rule in ALL_RULES if rule.id not in wanted)
+    unwanted = {rule.id for text in ignored for rule in known_rules(text)}
+    return tuple(rule for rule in ALL_RULES if rule.id not in unwanted)

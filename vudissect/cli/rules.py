@@ -6,27 +6,35 @@ import click
 
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
-from vudissect.lint.rules import ALL_RULES
+from vudissect.lint.rule import Rule
+from vudissect.lint.rules import ALL_RULES, rules_named
 from vudissect.render.findings import rule_detail, rule_list, rules_markdown
 
 
 @click.command("rules")
-@click.argument("number", required=False, metavar="[ID]")
+@click.argument("number", required=False, metavar="[RULE]")
 @click.option("--markdown", "as_markdown", is_flag=True, help="All rules as a page of documentation.")
 def command(number: str | None, as_markdown: bool) -> None:
-    """Print all rules of the linter, those of a family (VU-VRG), or all about the one with this ID."""
+    """Print all rules of the linter, those of a family (VU-VRG), or all about one RULE, by its id or its name."""
     with clear_errors("rules"):
         if as_markdown:
             lines = rules_markdown(ALL_RULES)
         elif number is None:
             lines = rule_list(ALL_RULES)
         else:
-            wanted = number.upper()
-            found = [rule for rule in ALL_RULES if rule.id == wanted or rule.id.startswith(wanted.rstrip("-") + "-")]
-            if not found:
-                near = get_close_matches(wanted, [rule.id for rule in ALL_RULES], n=3)
-                hint = f"near it: {', '.join(near)}" if near else "vudissect rules lists them"
-                fail(f"no rule {number!r}; {hint}")
+            found = known_rules(number)
             lines = rule_detail(found[0]) if len(found) == 1 else rule_list(found)
         for line in lines:
             say(line)
+
+
+def known_rules(text: str) -> tuple[Rule, ...]:
+    """The rules of this id, name or family; ends the command where there are none."""
+    found = rules_named(text)
+    if not found:
+        near = [*get_close_matches(text.upper(), [rule.id for rule in ALL_RULES], n=3)]
+        near += get_close_matches(text.lower(), [rule.name for rule in ALL_RULES], n=3)
+        fail(
+            f"unknown rule {text!r}; " + (f"did you mean {', '.join(near)}?" if near else "vudissect rules lists them")
+        )
+    return found

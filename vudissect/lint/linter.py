@@ -49,7 +49,7 @@ class Linter:
 
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._session = session
-        self._rules = tuple(rule for rule in rules if rule.check is not None)
+        self._rules = tuple(rules)
         self._for_message: dict[tuple[Message | None, bool, bool, bool], _Asked] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
@@ -114,7 +114,6 @@ class Linter:
         findings: list[Finding] = []
         for rule in rules:
             at.rule = rule
-            assert rule.check is not None
             for finding in rule.check(at):
                 if remembered.tell(finding) <= _MOST_OF_A_RULE and self._told[rule.id] < _MOST_OVER_ALL:
                     self._told[rule.id] += 1
@@ -124,11 +123,11 @@ class Linter:
         return findings
 
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self._rules if rule.trigger is not None and wanted(rule.trigger))
+        return tuple(rule for rule in self._rules if wanted(rule.trigger))
 
     def _asked(self, row: Message | None, reply: bool, irregular: bool, bare: bool) -> _Asked:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
-        always = tuple(rule for rule in of_row if rule.trigger and not rule.trigger.once)
+        always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):
             rules = _joined(self._irregular, rules) if irregular else rules

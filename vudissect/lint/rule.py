@@ -103,18 +103,18 @@ Check = Callable[[At], Findings]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its id, how bad it is to break it, what it says, where that is written, and the function that checks it.
+    """A rule: its id and name, how bad it is to break it, what it says, where that is written, and its check.
 
-    `undecided` says why a capture alone cannot decide it; then there is no `check`.
+    The check is a function, asked when the trigger says so; its name is the name of the rule.
     """
 
     id: str
+    name: str
     severity: Severity
     statement: str
     source: str
-    trigger: Trigger | None = None
-    check: Check | None = None
-    undecided: str = ""
+    trigger: Trigger
+    check: Check
 
 
 class RuleBook:
@@ -132,11 +132,8 @@ class RuleBook:
         """Enter the function that follows as the check of a rule; `statement` says what must hold."""
 
         def enter(check: Check) -> Check:
-            self._rules.append(Rule(number, severity, statement, source, trigger, check))
+            name = check.__name__.replace("_", "-")
+            self._rules.append(Rule(number, name, severity, statement, source, trigger, check))
             return check
 
         return enter
-
-    def undecided(self, number: str, severity: Severity, statement: str, source: str, why: str) -> None:
-        """Enter a rule that a capture alone cannot decide, and why."""
-        self._rules.append(Rule(number, severity, statement, source, undecided=why))

@@ -103,17 +103,14 @@ def junit(results: Iterable[Judged], *, strict: bool) -> bytes:
 def rule_list(rules: Iterable[Rule]) -> Iterator[str]:
     """One line a rule."""
     for rule in rules:
-        remark = "" if rule.check is not None else " (a capture cannot decide it)"
-        yield f"{rule.id:<10} {rule.severity.value:<8} {rule.statement}{remark}"
+        yield f"{rule.id:<10} {rule.severity.value:<8} {rule.name}: {rule.statement}"
 
 
 def rule_detail(rule: Rule) -> Iterator[str]:
     """All that is known of one rule."""
-    yield f"{rule.id} ({rule.severity.value})"
+    yield f"{rule.id} {rule.name} ({rule.severity.value})"
     yield f"  {rule.statement}"
     yield f"  source: {rule.source}"
-    if rule.undecided:
-        yield f"  not checked: {rule.undecided}"
 
 
 def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
@@ -123,9 +120,8 @@ def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
     yield "Generated from the rules by `vudissect rules --markdown`. An error breaks conforming or common peers, a"
     yield "warning is tolerated somewhere, info is worth knowing, compat breaks a named program."
     yield ""
-    yield "| rule | severity | what must hold | source | checked |"
+    yield "| rule | name | severity | what must hold | source |"
     yield "|---|---|---|---|---|"
     for rule in rules:
-        checked = "yes" if rule.check is not None else f"no: {rule.undecided}"
-        cells = (rule.id, rule.severity.value, rule.statement, rule.source, checked)
+        cells = (rule.id, rule.name, rule.severity.value, rule.statement, rule.source)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -9,7 +9,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Finding
 from vudissect.lint.rule import Rule
-from vudissect.lint.rules import ALL_RULES
+from vudissect.lint.rules import ALL_RULES, rules_named
 from vudissect.render.findings import fails, report
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
@@ -46,9 +46,12 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
 def _without(ignore: Iterable[str]) -> tuple[Rule, ...]:
     if isinstance(ignore, str):
         raise ValueError(f"ignore={ignore!r}: give a tuple of rules")
-    ignored = {number.upper() for number in ignore}
-    if unknown := ignored - {rule.id for rule in ALL_RULES}:
-        raise ValueError(f"no rule {min(unknown)} (vudissect rules lists them)")
+    ignored: set[str] = set()
+    for text in ignore:
+        found = rules_named(text)
+        if not found:
+            raise ValueError(f"unknown rule {text} (vudissect rules lists them)")
+        ignored.update(rule.id for rule in found)
     return tuple(rule for rule in ALL_RULES if rule.id not in ignored)
 
 

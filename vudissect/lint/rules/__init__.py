@@ -1,4 +1,4 @@
-"""All rules, in the order of their ids; each family stands in a module of its own."""
+"""All rules, in the order of their ids; each family is in a module of its own."""
 
 from itertools import chain
 
@@ -48,3 +48,13 @@ _BOOKS = (
 )
 
 ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(*_BOOKS), key=lambda rule: rule.id))
+
+
+def rules_named(text: str) -> tuple[Rule, ...]:
+    """The rule with this id or name, or the rules of a family (`VU-VRG`); none where there are no such."""
+    number = text.upper().rstrip("-")
+    return tuple(
+        rule
+        for rule in ALL_RULES
+        if rule.id == number or rule.id.startswith(f"{number}-") or rule.name == text.lower().replace("_", "-")
+    )

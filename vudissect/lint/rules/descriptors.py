@@ -160,7 +160,7 @@ def several_for_a_ring(at: At) -> Findings:
     "QEMU, libvhost-user (which aborts), DPDK, VPP: 8; rust-vmm: 32",
     carrying(),
 )
-def receivers_limit(at: At) -> Findings:
+def too_many_descriptors(at: At) -> Findings:
     receiver = Side(1 - at.event.record.sender)
     room = room_of(at.after.programs[receiver], receiver)
     carried = len(at.event.descriptors)

@@ -285,7 +285,7 @@ def _no_edid(at: At, frame: int) -> Findings:
     f"{SPEC}, VRING_KICK, BACKEND_VRING_CALL, BACKEND_VRING_ERR",
     requests(*_SLOTS),
 )
-def in_band(at: At) -> Findings:
+def in_band_messages(at: At) -> Findings:
     row, fields = at.message.row, at.fields
     if row is None or "index" not in fields:
         return

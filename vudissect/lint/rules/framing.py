@@ -236,7 +236,7 @@ def _has_size_rule(row: Message, size: int) -> bool:
     "QEMU, libvhost-user, DPDK, rust-vmm: size of their message buffers",
     messages(lambda row, reply: row is not None and _may_be_long(row, reply)),
 )
-def receivers_limit(at: At) -> Findings:
+def too_large_payload(at: At) -> Findings:
     message = at.message
     if message.layout is None:
         return  # VU-HDR-07

@@ -253,7 +253,7 @@ def one_sided(at: At) -> Findings:
     f"{SPEC} against drafts and forks since {_CONTESTED_SINCE} (docs/dialects.md)",
     requests(Effect.ACK_PROTOCOL_FEATURES),
 )
-def contested_number(at: At) -> Findings:
+def contested_feature(at: At) -> Findings:
     bits = at.after.protocol.protocol_features
     for number in set_bits(at.fields.get("features", 0)):
         here = bits.names(1 << number)[0]

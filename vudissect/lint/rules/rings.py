@@ -260,7 +260,7 @@ def shared_kick(at: At) -> Findings:
     f"{SPEC}, In-band notifications",
     messages(lambda row, reply: row is not None and not reply and _IN_BAND in row.gate.protocol),
 )
-def in_band(at: At) -> Findings:
+def in_band_descriptors(at: At) -> Findings:
     # That descriptors are passed although it is negotiated is VU-NEG-08, that both are used VU-INB-01.
     if at.after.lacks(_IN_BAND) and at.first(at.name):
         yield at.finding(
