@@ -59,6 +59,12 @@ _SLOWEST = 0.001
     show_default=True,
     help="How long to wait for each message, and for the peer to be there.",
 )
+@click.option(
+    "--deadline",
+    metavar="SECONDS",
+    type=Finite(0.001, LONGEST),
+    help="How long the whole replay may take; by default long enough for any peer that answers (docs/replay.md).",
+)
 @click.option("--from", "first", metavar="FRAME", type=click.IntRange(1), default=1, help="Begin with this frame.")
 @click.option("--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame.")
 @click.option("--keep-going", is_flag=True, help="Go on after a difference.")
@@ -77,6 +83,7 @@ def command(
     listen: str | None,
     speed: float,
     timeout: float,
+    deadline: float | None,
     first: int,
     last: int | None,
     keep_going: bool,
@@ -106,11 +113,11 @@ def command(
         try:
             meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
             if capture is None:
-                player = Player(script, meeting, policy, Options(speed, timeout, keep_going))
+                player = Player(script, meeting, policy, Options(speed, timeout, keep_going, None, deadline))
             else:
                 with beginning(capture, text_on=(_STDOUT, _STDERR)) as fd:
                     output: BinaryIO = owned.enter_context(open(fd, "wb"))
-                    player = Player(script, meeting, policy, Options(speed, timeout, keep_going, output))
+                    player = Player(script, meeting, policy, Options(speed, timeout, keep_going, output, deadline))
                     output.flush()
             outcome = player.play()
         except AddressError as error:

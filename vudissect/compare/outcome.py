@@ -23,6 +23,7 @@ class Trouble(StrEnum):
     OPEN = "open"  # the connection did not end
     UNMATCHED = "unmatched"  # something came that the recording has not
     UNREACHED = "unreached"  # nobody was there
+    DEADLINE = "deadline"  # the replay as a whole took too long
 
 
 class Difference(NamedTuple):

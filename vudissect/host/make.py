@@ -20,6 +20,7 @@ from vudissect.host.descriptor import Descriptor, DescriptorKind
 # Linux's fcntl.h and memfd.h; Python does not have them in every build.
 _F_ADD_SEALS = 1033
 _F_SEAL_SEAL = 1
+_ALL_SEALS = 0x3F
 _MFD_HUGE_SHIFT = 26
 _LONGEST_NAME = 249
 
@@ -51,10 +52,14 @@ def make(described: Descriptor) -> Made:
 
     Memory is sparse: however large, it takes no room before somebody writes to it.
     """
-    if described.size >= 1 << 63:
+    if not 0 <= described.size < 1 << 63:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     made = _MAKERS.get(described.kind, _stand_in)(described)
-    os.set_blocking(made.fd, not described.flags & os.O_NONBLOCK)
+    try:
+        os.set_blocking(made.fd, not described.flags & os.O_NONBLOCK)
+    except OSError:
+        made.close()
+        raise
     return made
 
 
@@ -65,17 +70,16 @@ def _memfd(described: Descriptor) -> Made:
     flags = os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if sealable else 0)
     remark = ""
     if described.page_size > PAGESIZE:
-        free = _huge_pages_free(described.page_size)
-        if free and free * described.page_size >= described.size:
+        if 0 < described.size <= _huge_pages_free(described.page_size) * described.page_size:
             flags |= os.MFD_HUGETLB | (described.page_size.bit_length() - 1) << _MFD_HUGE_SHIFT
         else:
             remark = f"memory in pages of {described.page_size} bytes is made of ordinary pages: not enough are free"
-    short = name.encode(errors="backslashreplace")[:_LONGEST_NAME].decode(errors="ignore")
-    fd = os.memfd_create(short or "memory", flags)
+    name = name.encode(errors="backslashreplace")[:_LONGEST_NAME].decode(errors="ignore")
+    fd = os.memfd_create(name or "memory", flags)
     try:
         os.truncate(fd, described.size)
         if sealable and described.seals > 0:
-            fcntl(fd, _F_ADD_SEALS, described.seals)
+            fcntl(fd, _F_ADD_SEALS, described.seals & _ALL_SEALS)
     except BaseException:
         os.close(fd)
         raise
@@ -121,7 +125,11 @@ def _userfaultfd(described: Descriptor) -> Made:
         stand_in = _stand_in(described)
         return stand_in._replace(remark=f"{stand_in.remark}: {os.strerror(ctypes.get_errno())}")
     # A receiver expects one that has been told which version of the interface is spoken.
-    ioctl(fd, _UFFDIO_API, bytearray(_UFFD_API.to_bytes(8, "little") + bytes(16)))
+    try:
+        ioctl(fd, _UFFDIO_API, bytearray(_UFFD_API.to_bytes(8, "little") + bytes(16)))
+    except OSError:
+        os.close(fd)
+        raise
     return Made(fd)
 
 

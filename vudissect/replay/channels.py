@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from vudissect.replay.line import Line, Parcel, SocketLine
+from vudissect.replay.line import MOST_PIXELS, Line, Parcel, SocketLine
 from vudissect.replay.stock import Stock
 from vudissect.session.event import Event
 from vudissect.spec.model import Channel
@@ -63,11 +63,15 @@ class Channels:
         row = live.message.row if live.message is not None and not live.message.reply else None
         if row is None or row.opens is None or len(fds) != 1:
             return
-        end = self._stock.take_other_end(fds[0]) if ours else os.dup(fds[0])
+        try:
+            end = self._stock.take_other_end(fds[0]) if ours else os.dup(fds[0])
+        except OSError as error:
+            self._stock.remarks[f"the {row.opens.label} channel is not opened: {error.strerror}"] = None
+            return
         if end is None:
             return
         try:
-            line = SocketLine(socket.socket(fileno=end))
+            line = SocketLine(socket.socket(fileno=end), *([MOST_PIXELS] if row.opens is Channel.GPU else []))
         except OSError:  # some hand over a pipe
             os.close(end)
             return

@@ -1,23 +1,34 @@
 """One channel to the other side: whole messages out and in, with descriptors. Nobody waits beyond a deadline."""
 
 import array
+import errno
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from vudissect.compare.outcome import Trouble
 from vudissect.host.peer import Peer, peer_of
 from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
 
+# The most that one call can pass, and the most that are taken with the pieces of one message.
 _MOST_DESCRIPTORS = 253
-# Beyond the pixels of any screen: a header that claims more is garbage, and not worth the memory.
-MOST_PAYLOAD = 1 << 28
+_MOST_OF_MESSAGE = 1024
+# A header that claims more is garbage, and not worth the memory. No message is nearly as long but for pictures.
+_MOST_PAYLOAD = 1 << 24
+MOST_PIXELS = 1 << 28
 _CHUNK = 1 << 20
-# What the system call can be told (s).
-_LONGEST_WAIT = 1_000_000
+# The most that a system call takes (s).
+LONGEST_WAIT = 1_000_000
+# Of a peer in memory: messages that it may have said before anybody listens.
+_MOST_SAID = 4096
+
+# What the kernel says when the other side is gone.
+_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED})
 
 _SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
 
@@ -60,13 +71,17 @@ class Line(Protocol):
 
 
 class SocketLine:
-    """A line over a connected stream socket, which it owns."""
+    """A line over a connected stream socket, which it owns; `most` is the longest payload that is received."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, most: int = _MOST_PAYLOAD) -> None:
         self.socket = sock
+        self._most = most
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
         """See `Line`."""
+        if len(descriptors) > _MOST_DESCRIPTORS:
+            text = f"{len(descriptors)} descriptors cannot be passed with one message, {_MOST_DESCRIPTORS} can"
+            raise LineError(Trouble.OTHER, text)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
             self._patience(deadline)
@@ -77,13 +92,16 @@ class SocketLine:
         except TimeoutError:
             raise LineError(Trouble.SILENCE, "the other side took nothing more in time") from None
         except OSError as error:
-            raise LineError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
+            if error.errno in _GONE:
+                raise LineError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
+            raise LineError(Trouble.OTHER, f"the message cannot be sent: {error.strerror}") from None
 
     def receive(self, deadline: float, order: ByteOrder) -> Parcel:
         """See `Line`."""
         header = self._read(HEADER_SIZE, deadline, Parcel(b""))
         (size,) = _SIZES[order](header.data)
-        if size > MOST_PAYLOAD:
+        if size > self._most:
+            self._give_up(header.descriptors)
             raise LineError(Trouble.OTHER, f"the other side announced {size} bytes of payload", header.data)
         return self._read(HEADER_SIZE + size, deadline, header) if size else header
 
@@ -112,6 +130,10 @@ class SocketLine:
                 )
                 for _, _, numbers in rights:
                     descriptors += tuple(array.array("i", numbers[: len(numbers) // 4 * 4]))
+                if len(descriptors) > _MOST_OF_MESSAGE:
+                    self._give_up(descriptors)
+                    text = f"the other side sent more than {_MOST_OF_MESSAGE} descriptors with one message"
+                    raise LineError(Trouble.OTHER, text, bytes(data))
                 lost = lost or bool(flags & socket.MSG_CTRUNC)
                 if not part:
                     raise ConnectionResetError
@@ -128,7 +150,7 @@ class SocketLine:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.socket.settimeout(min(left, _LONGEST_WAIT))
+        self.socket.settimeout(min(left, LONGEST_WAIT))
 
     @staticmethod
     def _partly(what: str, data: bytearray, size: int) -> str:
@@ -146,16 +168,17 @@ Answer = Callable[[Parcel], Iterable[Parcel]]
 class MemoryLine:
     """A line to a peer that is a function in this process: it is given each message, and returns what it says then.
 
-    A parcel without data hangs up.
+    Of what it says no more is kept than a socket would hold. A parcel without data hangs up.
     """
 
     def __init__(self, answer: Answer, first: Iterable[Parcel]) -> None:
         self._answer = answer
-        self._said = list(first)
+        self._said = deque(islice(first, _MOST_SAID))
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
         """See `Line`. The peer borrows the descriptors: they are closed by whoever sends."""
-        self._said += self._answer(Parcel(data, tuple(descriptors)))
+        said = self._answer(Parcel(data, tuple(descriptors)))
+        self._said.extend(islice(said, _MOST_SAID - len(self._said)))
 
     def receive(self, deadline: float, order: ByteOrder) -> Parcel:
         """See `Line`. A peer that has nothing more to say will not find anything by waiting."""
@@ -163,7 +186,7 @@ class MemoryLine:
             raise LineError(Trouble.SILENCE, "the other side said nothing")
         if not self._said[0].data:
             raise LineError(Trouble.CLOSED, "the other side closed the connection")
-        return self._said.pop(0)
+        return self._said.popleft()
 
     def fall_silent(self) -> None:
         """See `Line`."""

@@ -10,11 +10,9 @@ from typing import Protocol, Self
 from vudissect.compare.outcome import Trouble
 from vudissect.host.address import Address, Role, parse_address
 from vudissect.host.endpoint import Listener, dial
-from vudissect.replay.line import Answer, Line, LineError, MemoryLine, Parcel, SocketLine
+from vudissect.replay.line import LONGEST_WAIT, Answer, Line, LineError, MemoryLine, Parcel, SocketLine
 
 _TRY_EVERY = 0.005
-# What the system call can be told (s); then it is called once more.
-_LONGEST_WAIT = 1_000_000
 
 
 class Meeting(Protocol):
@@ -66,14 +64,13 @@ class Waiting:
 
     def meet(self, deadline: float) -> Line:
         """See `Meeting`."""
+        poll = select.poll()
+        poll.register(self._listener.socket, select.POLLIN)
         while (connected := self._listener.accept()) is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LineError(Trouble.UNREACHED, f"nobody connected to {self._address}")
-            # Not `select`, which knows 1024 descriptors.
-            waiting = select.poll()
-            waiting.register(self._listener.socket, select.POLLIN)
-            waiting.poll(min(left, _LONGEST_WAIT) * 1000)
+            poll.poll(min(left, LONGEST_WAIT) * 1000)
         return SocketLine(connected)
 
 

@@ -3,7 +3,9 @@
 What messages mean is the session's business, whether they are as they were is `compare`'s, how they pass the lines'.
 """
 
+import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO, Final, NamedTuple
 
@@ -16,7 +18,8 @@ from vudissect.host.inspect import inspect
 from vudissect.host.peer import this_process
 from vudissect.replay.channels import Channels
 from vudissect.replay.keys import Keys
-from vudissect.replay.line import MOST_PAYLOAD, Line, LineError, Parcel
+from vudissect.replay.limits import MOST_UNMATCHED, Limits, default_deadline
+from vudissect.replay.line import MOST_PIXELS, Line, LineError, Parcel
 from vudissect.replay.meeting import Meeting
 from vudissect.replay.resume import Resume
 from vudissect.replay.rings import lay
@@ -33,9 +36,6 @@ from vudissect.wire.header import ByteOrder
 # How long one who has left waits for the other side to leave, too, and to say what it still had to say (s).
 _FAREWELL: Final = 1.0
 
-# What the system call can be told (s); the times of a recording may be anything.
-_LONGEST_PAUSE: Final = 1_000_000
-
 _NO_MARKS: Final = Mark(0)
 _RING_EFFECTS: Final = frozenset({Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK})
 
@@ -44,13 +44,15 @@ class Options(NamedTuple):
     """How to play.
 
     `speed`: 0 as fast as answers come, else in real time, so many times faster than recorded. `timeout` is for each
-    answer (s). `keep_going`: go on after a difference, as well as can be. `output` gets a capture of the session.
+    answer, `deadline` for the replay as a whole (s; None: enough for a peer that answers). `keep_going`: go on after a
+    difference, as well as can be. `output` gets a capture of the session.
     """
 
     speed: float = 0.0
     timeout: float = 10.0
     keep_going: bool = False
     output: BinaryIO | None = None
+    deadline: float | None = None
 
 
 class _EndError(Exception):
@@ -77,12 +79,14 @@ class Player:
         self._played: set[int] = set()
         self._resume = Resume(script)
         self._start = 0.0
+        self._limits = Limits(0.0, options.timeout)
         self._first = next((record.received for record in script.records if record.frame >= script.first), 0)
 
     def play(self) -> Outcome:
         """Play it to the end, or to the first difference."""
         own = time.thread_time()
         self._start = time.monotonic()
+        self._limits = Limits(self._seconds, self._options.timeout)
         with suppress(_EndError):
             try:
                 for record in self._script.records:
@@ -100,15 +104,29 @@ class Player:
         outcome.remarks += self._keys.remarks
         outcome.seconds = time.monotonic() - self._start
         outcome.own_seconds = time.thread_time() - own
-        if self._script.records:
-            outcome.recorded_seconds = max(0, self._script.records[-1].received - self._first) / 1e9
+        outcome.recorded_seconds = self._recorded_seconds
         return outcome
+
+    @property
+    def _recorded_seconds(self) -> float:
+        records = self._script.records
+        return max(0, records[-1].received - self._first) / 1e9 if records else 0.0
+
+    @property
+    def _seconds(self) -> float:
+        """How long it may take in all."""
+        timeout, speed, deadline = self._options.timeout, self._options.speed, self._options.deadline
+        if deadline is not None:
+            return deadline
+        return default_deadline(len(self._script.messages), timeout, self._recorded_seconds, speed)
 
     def _step(self, event: Event) -> None:
         record = event.record
         if record.frame < self._script.first:
             self._live.feed(self._tape.pretend(record))
-        elif record.kind is RecordKind.CONNECTION_OPENED:
+            return
+        self._end_in_time(event)
+        if record.kind is RecordKind.CONNECTION_OPENED:
             self._open(event)
         elif record.kind is RecordKind.CONNECTION_CLOSED:
             self._close(event)
@@ -126,7 +144,7 @@ class Player:
     def _open(self, event: Event) -> Line:
         record = event.record
         try:
-            line = self._meeting.meet(self._deadline)
+            line = self._meeting.meet(self._limits.within())
         except LineError as error:
             self._differs(event, error.trouble, "a connection", str(error))
             raise _EndError from None
@@ -157,11 +175,11 @@ class Player:
         line = self._channels.line(record.connection, Channel.MAIN)
         if line is None:
             return
-        self._pace(record)
+        self._pace(event)
         rule = self._policy.named(CONNECTION, CLOSE)
         if record.details.get("by") == self._script.other.label and (rule is None or rule.how is not How.IGNORED):
             try:
-                parcel = line.receive(self._deadline, _byte_order(record))
+                parcel = line.receive(self._limits.within(), _byte_order(record))
                 self._unmatched_parcel(record.connection, Channel.MAIN, record.frame, parcel)
             except LineError as error:
                 if error.trouble is Trouble.SILENCE:
@@ -175,9 +193,10 @@ class Player:
         main.fall_silent()
         patience = min(_FAREWELL, self._options.timeout)
         for channel, line in self._channels.of(connection):
+            end = self._limits.within(patience)
             while True:
                 try:
-                    parcel = line.receive(time.monotonic() + patience, "little")
+                    parcel = line.receive(end, "little")
                 except LineError:
                     break
                 self._unmatched_parcel(connection, channel, frame, parcel)
@@ -192,9 +211,9 @@ class Player:
     def _send(self, event: Event) -> None:
         record = event.record
         line = self._line(event)
-        self._pace(record)
-        if record.length > MOST_PAYLOAD:
-            self._differs(event, Trouble.UNREACHED, _name(event), f"{record.length} bytes are too long to be sent")
+        self._pace(event)
+        if record.length > MOST_PIXELS:
+            self._differs(event, Trouble.UNREACHED, _name(event), f"no message of {record.length} bytes can be made")
             raise _EndError
         try:
             fds = tuple(self._stock.give(described) for described in record.descriptors)
@@ -203,6 +222,8 @@ class Player:
             raise _EndError from None
         parcel = Parcel(self._keys.complete(record).ljust(record.length, b"\0"), fds)
         live = self._take(record, record.sender, parcel)
+        for named, fd in zip(live.descriptors, fds, strict=True):
+            self._memory[named.name] = fd
         self._lay_ring(live)
         self._pass(event, line, parcel)
         self._played.add(record.frame)
@@ -213,11 +234,11 @@ class Player:
         line = self._line(event)
         while True:
             try:
-                parcel = line.receive(self._deadline, _byte_order(record))
+                parcel = line.receive(self._limits.within(), _byte_order(record))
             except LineError as error:
                 if error.data:
                     self._take(record, self._script.other, Parcel(error.data), Mark.CUT_SHORT)
-                self._differs(event, error.trouble, _name(event), str(error))
+                self._fails(event, error)
                 if error.trouble is Trouble.SILENCE and not error.data and self._options.keep_going:
                     return
                 raise _EndError from None
@@ -238,15 +259,16 @@ class Player:
     def _compare(self, event: Event, parcel: Parcel) -> None:
         self._outcome.received += 1
         self._played.add(event.record.frame)
-        for number, fd in enumerate(parcel.descriptors):
-            described = event.record.descriptors[number : number + 1]
-            self._stock.keep(described[0] if described else None, fd)
         live = self._take(event.record, self._script.other, parcel)
+        described = event.record.descriptors
+        for one, fd in zip(described, parcel.descriptors, strict=False):
+            self._stock.keep(one, fd)
         compared, differences, allowed = compare(event, live, self._policy, self._identities)
         self._outcome.compared += compared
         self._outcome.differences += differences
         self._outcome.allowed += allowed
         self._channels.handed_over(live, parcel.descriptors, ours=False)
+        _close(parcel.descriptors[len(described) :])
         if differences:
             if not self._options.keep_going:
                 raise _EndError
@@ -257,9 +279,13 @@ class Player:
         """A message has come that is not in the recording."""
         self._outcome.received += 1
         self._outcome.unmatched += 1
-        for fd in parcel.descriptors:
-            self._stock.keep(None, fd)
-        return self._take(record, self._script.other, parcel)
+        live = self._take(record, self._script.other, parcel)
+        _close(parcel.descriptors)
+        if self._limits.too_many():
+            most = f"at most {MOST_UNMATCHED} messages that are not in the recording"
+            self._differs(live, Trouble.UNMATCHED, most, "still more")
+            raise _EndError
+        return live
 
     def _unmatched_parcel(self, connection: int, channel: Channel, frame: int, parcel: Parcel) -> None:
         live = self._unmatched(_nowhere(connection, channel, frame), parcel)
@@ -275,9 +301,9 @@ class Player:
 
     def _pass(self, event: Event, line: Line, parcel: Parcel) -> None:
         try:
-            line.send(parcel.data, parcel.descriptors, self._deadline)
+            line.send(parcel.data, parcel.descriptors, self._limits.within())
         except LineError as error:
-            self._differs(event, error.trouble, _name(event), str(error))
+            self._fails(event, error)
             raise _EndError from None
         self._outcome.sent += 1
 
@@ -285,12 +311,9 @@ class Player:
         """Record a message where the recording stands `at`; what it means in the live session."""
         descriptors: tuple[Descriptor, ...] = tuple(map(inspect, parcel.descriptors))
         marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if parcel.lost else _NO_MARKS)
-        live = self._live.feed(
+        return self._live.feed(
             self._tape.message(at.connection, at.channel, sender, parcel.data, descriptors, marks, at.frame)
         )
-        for named, fd in zip(live.descriptors, parcel.descriptors, strict=True):
-            self._memory[named.name] = fd
-        return live
 
     def _lay_ring(self, live: Event) -> None:
         message = live.message
@@ -309,19 +332,31 @@ class Player:
 
     # Time, and what is said of differences
 
-    @property
-    def _deadline(self) -> float:
-        return time.monotonic() + self._options.timeout
+    def _end_in_time(self, event: Event) -> None:
+        if self._limits.over:
+            text = f"the {self._limits.seconds:g} s for the whole replay are over"
+            self._differs(event, Trouble.DEADLINE, _name(event), text)
+            raise _EndError
 
-    def _pace(self, record: Record) -> None:
+    def _pace(self, event: Event) -> None:
         """In real time, wait until it is time for a record."""
+        record = event.record
         if self._options.speed:
             due = self._start + (record.received - self._first) / 1e9 / self._options.speed
             late = time.monotonic() - due
             if late < 0:
-                time.sleep(min(-late, _LONGEST_PAUSE))
+                time.sleep(max(0.0, self._limits.within(-late) - time.monotonic()))
+                self._end_in_time(event)
             else:
                 self._outcome.lag = max(self._outcome.lag, late)
+
+    def _fails(self, event: Event, error: LineError) -> None:
+        """A message did not pass; where it had all the time that was left, that is said."""
+        if error.trouble is Trouble.SILENCE and self._limits.over:
+            text = f"{error}: the {self._limits.seconds:g} s for the whole replay are over"
+            self._differs(event, Trouble.DEADLINE, _name(event), text)
+            raise _EndError
+        self._differs(event, error.trouble, _name(event), str(error))
 
     def _differs(self, event: Event, trouble: Trouble, expected: Value, got: Value) -> None:
         record = event.record
@@ -337,6 +372,11 @@ def _name(event: Event) -> str:
         return CONNECTION
     name = message.name
     return f"{name} reply" if message.reply else name
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _byte_order(record: Record) -> ByteOrder:

@@ -15,6 +15,9 @@ from typing import Self
 _GRACE = 3.0
 _LOOK_EVERY = 0.01
 
+# Of what a program writes, so much is read (bytes).
+_MOST_OUTPUT = 16 << 20
+
 # In the environment of a program and of all that it starts, to know them by.
 _MARK = "VUDISSECT_PROGRAM"
 
@@ -91,8 +94,10 @@ class Program:
 
     @property
     def output(self) -> str:
-        """What it has written to standard output and standard error so far."""
-        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
+        """What it has written to standard output and standard error so far; of very much the end."""
+        size = os.fstat(self._log.fileno()).st_size
+        start = max(0, size - _MOST_OUTPUT)
+        return os.pread(self._log.fileno(), size - start, start).decode(errors="replace")
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

@@ -4,6 +4,7 @@ from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.replay.line import Parcel
 from vudissect.replay.script import Script
 from vudissect.session.event import Event
+from vudissect.spec.model import Channel
 from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import NEED_REPLY, ByteOrder
@@ -20,12 +21,19 @@ class Resume:
         self._position = {record.frame: position for position, record in enumerate(script.records)}
         self._skipped: set[int] = set()
         self._unasked: set[int] = set()
+        # What our side says, by channel and number: the first of each.
+        self._said: dict[tuple[Channel, bytes], Record] = {}
+        for record in script.records:
+            if record.kind is RecordKind.MESSAGE and record.sender is script.side:
+                self._said.setdefault((record.channel, record.data[:4]), record)
 
     def skips(self, event: Event) -> bool:
         """Whether a step is left out: its message was passed over, or it answers one that was not (so) asked."""
-        frames = self._skipped | self._unasked
-        answers = event.request.frame if event.request is not None else None
-        return event.record.frame in self._skipped or (event.record.sender is self._script.side and answers in frames)
+        if event.record.frame in self._skipped:
+            return True
+        if event.request is None or event.record.sender is not self._script.side:
+            return False
+        return event.request.frame in self._skipped or event.request.frame in self._unasked
 
     def skip_to(self, expected: Record, number: bytes) -> bool:
         """Pass over what was expected, if a message of this number (as on the wire) stands soon behind it.
@@ -63,14 +71,9 @@ class Resume:
         message = live.message
         if message is None or message.reply or not _owed(live):
             return None
-        for record in self._script.records:
-            if (
-                record.kind is RecordKind.MESSAGE
-                and record.sender is self._script.side
-                and record.channel is live.record.channel
-                and record.data[:4] == message.data[:4]
-            ):
-                return Parcel(record.data)
+        said = self._said.get((live.record.channel, message.data[:4]))
+        if said is not None:
+            return Parcel(said.data)
         return _acknowledgement(live) if message.flags & NEED_REPLY else None
 
 

@@ -14,9 +14,9 @@ from vudissect.session.state import State
 from vudissect.spec.features import VIRTIO_FEATURES
 
 _PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
-# Of a file.
-_LARGEST_OFFSET = (1 << 63) - 1
 _FLAGS_AND_INDEX = Struct("<HH")
+# In a file.
+_LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 
 
 def lay(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
@@ -31,7 +31,7 @@ def lay(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
         place = state.ring_address(address)
         file = file_of(place.region.descriptor) if place is not None else None
         if place is not None and file is not None:
-            offset = place.region.mmap_offset + place.offset
-            if offset >= _LARGEST_OFFSET:
+            position = place.region.mmap_offset + place.offset
+            if position > _LARGEST_OFFSET:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-            os.pwrite(file, index, offset)
+            os.pwrite(file, index, position)

@@ -2,12 +2,12 @@
 
 import os
 import select
+import stat
 from contextlib import suppress
 from fcntl import F_GETFL, fcntl
 from threading import Event, Thread
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.host.inspect import inspect
 from vudissect.host.make import make
 
 _DRAIN = 1 << 16
@@ -20,6 +20,7 @@ class Stock:
     def __init__(self) -> None:
         self.remarks: dict[str, None] = {}
         self._by_identity: dict[str, int] = {}
+        self._made: set[int] = set()
         self._nameless: list[int] = []
         self._ends: dict[int, int] = {}
         self._drains: list[Thread] = []
@@ -33,7 +34,7 @@ class Stock:
         made = make(described)
         if made.remark:
             self.remarks[made.remark] = None
-        self._hold(described, made.fd)
+        self._hold(described, made.fd, made=True)
         if made.other is not None:
             if described.kind is DescriptorKind.PIPE:
                 self._use_pipe(made.other)
@@ -41,11 +42,12 @@ class Stock:
                 self._ends[made.fd] = made.other
         return made.fd
 
-    def keep(self, described: Descriptor | None, fd: int) -> None:
-        """A descriptor has come, for this one of the recording (None: for none of them)."""
-        if described is not None and described.kind is DescriptorKind.PIPE and inspect(fd).kind is DescriptorKind.PIPE:
-            self._use_pipe(os.dup(fd))
+    def keep(self, described: Descriptor, fd: int) -> None:
+        """A descriptor has come, for this one of the recording."""
         self._hold(described, fd)
+        end = _to_be_read(fd) if described.kind is DescriptorKind.PIPE else None
+        if end is not None:
+            self._use_pipe(end)
 
     def take_other_end(self, fd: int) -> int | None:
         """The end that stays here of a socket pair that was made, once; the caller owns it."""
@@ -59,12 +61,16 @@ class Stock:
         for fd in (*self._by_identity.values(), *self._nameless, *self._ends.values()):
             os.close(fd)
 
-    def _hold(self, described: Descriptor | None, fd: int) -> None:
-        if described is None or not described.identity:
+    def _hold(self, described: Descriptor, fd: int, *, made: bool = False) -> None:
+        if made:
+            self._made.add(fd)
+        if not described.identity:
             self._nameless.append(fd)
             return
         before = self._by_identity.get(described.identity)
-        if before is not None:
+        if before in self._made:
+            self._nameless.append(before)  # it may be in use
+        elif before is not None:
             os.close(before)
         self._by_identity[described.identity] = fd
 
@@ -73,14 +79,35 @@ class Stock:
         if fcntl(end, F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
             os.close(end)
             return
+        os.set_blocking(end, False)
         self._drains.append(Thread(target=self._drain, args=(end,), daemon=True))
         self._drains[-1].start()
 
     def _drain(self, end: int) -> None:
         poll = select.poll()
         poll.register(end, select.POLLIN)
-        with suppress(OSError):  # a descriptor may be good for nothing but being passed
+        with suppress(OSError):  # the other side reset it
             while not self._closing.is_set():
-                if poll.poll(_LOOK_UP_EVERY) and not os.read(end, _DRAIN):
+                if poll.poll(_LOOK_UP_EVERY) and not _read(end):
                     break
         os.close(end)
+
+
+def _to_be_read(fd: int) -> int | None:
+    """What has come where a pipe was recorded, opened once more: how it is read is no concern of whoever passed it.
+
+    None where nobody waits for it to be read: a file, say, or a device that never ends.
+    """
+    flags = fcntl(fd, F_GETFL)
+    if flags & (os.O_ACCMODE | os.O_PATH) == os.O_RDONLY and stat.S_ISFIFO(os.fstat(fd).st_mode):
+        with suppress(OSError):
+            return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return None
+
+
+def _read(end: int) -> bool:
+    """Read what there is and forget it; whether there may be more."""
+    try:
+        return bool(os.read(end, _DRAIN))
+    except BlockingIOError:  # somebody else was faster
+        return True

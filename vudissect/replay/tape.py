@@ -12,8 +12,10 @@ from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.spec.model import Channel, Side
 
-# What is kept in memory of a message.
+# What is kept in memory of a long message; of any once all that was kept is more than so much.
 _SNAPLEN = 65536
+_MOST_KEPT = 256 << 20
+_LITTLE = 4096
 
 
 class Tape:
@@ -25,6 +27,7 @@ class Tape:
         self._epoch_offset = time.time_ns() - time.monotonic_ns()
         self._encoder = CaptureEncoder(f"vudissect {__version__}", " ".join(sys.argv), _SNAPLEN, self._epoch_offset)
         self._sequences: dict[int, int] = {}
+        self._kept = 0
         if output is not None:
             output.write(self._encoder.preamble())
 
@@ -42,6 +45,9 @@ class Tape:
         sequence = self._sequences[connection] = self._sequences.get(connection, 0) + 1
         now = time.monotonic_ns()
         kept = data if len(data) <= MAX_MESSAGE else data[:_SNAPLEN]
+        if self._kept > _MOST_KEPT:
+            kept = kept[:_LITTLE]
+        self._kept += len(kept)
         return self._add(
             Record(
                 RecordKind.MESSAGE,

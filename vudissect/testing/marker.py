@@ -9,8 +9,8 @@ from typing import Any
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.spec.model import Side
 
-# Seconds, eleven days.
-_LONGEST = 1_000_000
+# Any longer and the kernel's clocks do not hold it.
+_MOST_SECONDS = 1e9
 
 _SIDES = {side.label: side for side in (Side.FRONT_END, Side.BACK_END)}
 
@@ -24,7 +24,8 @@ class Wish:
     """What is to be replayed, and how.
 
     `name` is the capture as the mark has it, `side` the one that is played, `listens`: the replay does, and the program
-    calls it. `timeout` is for each message (s), `record_for` is how long a recording may take (s).
+    calls it. `timeout` is for each message, `deadline` for the whole replay (None: enough for a program that answers),
+    `record_for` is how long a recording may take (s).
     """
 
     name: str
@@ -33,6 +34,7 @@ class Wish:
     listens: bool
     policy: Policy
     timeout: float
+    deadline: float | None
     first: int
     last: int | None
     keep_going: bool
@@ -53,7 +55,7 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value <= _LONGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST_SECONDS
 
 
 def _is_frame(value: object) -> bool:
@@ -67,6 +69,7 @@ OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
     "allow": (_is_names, 'a tuple of "MESSAGE.FIELD"', ()),
     "policy": (_is_text, "the path of a policy file", None),
     "timeout": (_is_seconds, "seconds", 10.0),
+    "deadline": (_is_seconds, "seconds", None),
     "first": (_is_frame, "a frame", 1),
     "last": (_is_frame, "a frame", None),
     "keep_going": (_is_flag, "True or False", False),

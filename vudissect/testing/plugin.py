@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RECORDED_NOW] = set()
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(capture, role, *, listen, allow, policy, timeout, first, last, keep_going, incomplete, record_for): "
+        f"{_MARK}(capture, role, *, listen, allow, policy, timeout, deadline, first, last, keep_going, incomplete, "
+        "record_for): "
         f"the capture that {_FIXTURE} replays, and the side of it that is played: 'front-end' or 'back-end'",
     )
 

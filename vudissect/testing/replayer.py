@@ -74,7 +74,7 @@ class Replayer:
             try:
                 meeting: Meeting = owned.enter_context(Waiting.at(socket)) if wish.listens else Calling.at(socket)
                 program = owned.enter_context(Program(words, socket, self._folder))
-                options = Options(timeout=wish.timeout, keep_going=wish.keep_going)
+                options = Options(timeout=wish.timeout, keep_going=wish.keep_going, deadline=wish.deadline)
                 outcome = replay(script, _Nearby(meeting, program), wish.policy, options)
             except (AddressError, ProgramError) as error:
                 _fail(str(error))
