@@ -83,9 +83,51 @@ def test_memory_can_be_mapped_and_is_zero(made: list[Made]) -> None:
         assert memory[:] == bytes(_MIB)
 
 
-def test_memory_that_nothing_can_hold_is_an_error() -> None:
+@pytest.mark.parametrize("size", [1 << 63, (1 << 64) - 1])
+def test_memory_that_nothing_can_hold_is_an_error(size: int) -> None:
     with pytest.raises(OSError, match="File too large"):
-        make(described(DescriptorKind.MEMFD, 1 << 63, seals=0))
+        make(described(DescriptorKind.MEMFD, size, seals=0))
+
+
+@pytest.mark.parametrize("size", [1 << 62, (1 << 63) - 1])
+def test_as_much_memory_as_a_file_can_have_takes_no_room(size: int, made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, size, seals=0)))
+
+    assert os.fstat(made[0].fd).st_size == size
+    assert os.fstat(made[0].fd).st_blocks == 0
+
+
+@pytest.mark.parametrize(
+    ("recorded", "made_as"),
+    [
+        ("/memfd:pc\0.ram (deleted)", "/memfd:pc.ram (deleted)"),
+        ("/memfd:\0 (deleted)", "/memfd:memory (deleted)"),
+        (f"/memfd:{'x' * 5000} (deleted)", f"/memfd:{'x' * 249} (deleted)"),
+        (f"/memfd:{'é' * 200} (deleted)", f"/memfd:{'é' * 124} (deleted)"),
+        ("/memfd:\udcff (deleted)", "/memfd:\\udcff (deleted)"),
+    ],
+    ids=["NUL", "only NUL", "long", "long in bytes", "no text"],
+)
+def test_a_name_that_no_memfd_can_have_is_made_one(recorded: str, made_as: str, made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, _MIB, seals=0, name=recorded)))
+
+    assert inspect(made[0].fd).name == made_as
+
+
+def test_seals_that_nobody_knows_are_left_out(made: list[Made]) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, _MIB, seals=0x7FFF_FF00 | _SHRINK)))
+
+    assert inspect(made[0].fd).seals == _SHRINK
+
+
+@pytest.mark.parametrize("page_size", [12345, 1 << 40, 1 << 63], ids=hex)
+@pytest.mark.parametrize("size", [0, _MIB])
+def test_pages_that_this_machine_has_not_are_replaced_by_ordinary_ones(
+    page_size: int, size: int, made: list[Made]
+) -> None:
+    made.append(make(described(DescriptorKind.MEMFD, size, seals=0)._replace(page_size=page_size)))
+
+    assert "made of ordinary pages" in made[0].remark
 
 
 def test_huge_pages_that_are_not_free_are_replaced_by_ordinary_ones_and_that_is_said(made: list[Made]) -> None:

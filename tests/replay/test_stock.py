@@ -89,6 +89,47 @@ def test_a_pipe_that_comes_to_be_written_to_has_nothing_to_read(stock: Stock) ->
     os.close(reads)
 
 
+@pytest.mark.parametrize(
+    ("path", "flags"),
+    [
+        ("/", os.O_RDONLY),
+        ("/", os.O_PATH),
+        ("/dev/zero", os.O_RDONLY),
+        ("/dev/full", os.O_RDWR),
+        ("/proc/self/maps", os.O_RDONLY),
+        ("fifo", os.O_PATH),
+    ],
+    ids=["directory", "path", "device", "device that writes", "file", "path of a pipe"],
+)
+def test_what_is_not_a_pipe_is_not_read_where_one_was_recorded(
+    path: str, flags: int, stock: Stock, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+
+    stock.keep(STATE_IN, os.open(tmp_path / path, flags))
+
+    assert not [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+
+
+def test_a_pipe_that_is_read_from_here_stays_as_its_owner_has_it(stock: Stock) -> None:
+    reads, writes = os.pipe()
+    stock.keep(STATE_IN, reads)
+    os.write(writes, bytes(65536))
+
+    # Is taken out, or this would wait for ever.
+    os.write(writes, bytes(65536))
+    os.close(writes)
+
+    assert os.get_blocking(reads)
+
+
+def test_memory_that_was_made_here_stays_open_when_something_comes_in_its_place(stock: Stock) -> None:
+    ours = stock.give(MEMORY)
+    stock.keep(MEMORY, os.memfd_create("theirs"))
+
+    assert os.fstat(ours).st_size == 4096
+
+
 def test_what_is_not_as_described_is_remarked_once(stock: Stock) -> None:
     for number in range(3):
         stock.give(Descriptor(DescriptorKind.DEVICE, f"5:{number}"))

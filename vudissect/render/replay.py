@@ -26,6 +26,8 @@ _CONTEXT = 3
 _BEFORE = 60
 _MOST_SHOWN = 20
 _FRAME_WIDTH = 7
+# Frames that are compared line by line, which takes time with the square of their number.
+_MOST_FRAMES = 1000
 
 
 def report(outcome: Outcome, file: str, style: Style) -> Iterator[str]:
@@ -155,6 +157,7 @@ def transcript_diff(outcome: Outcome, style: Style) -> Iterator[str]:
     frames = [difference.frame for difference in outcome.differences[:_MOST_SHOWN] if difference.frame]
     last = max(frames, default=0) or (outcome.recorded[-1].frame if outcome.recorded else 0)
     first = min(frames, default=last) - _BEFORE
+    last = min(last, first + _MOST_FRAMES)
     before = _lines(outcome.recorded, outcome, first, last)
     after = _lines(outcome.live, outcome, first, last)
     # What may be different does not count, and would only stand in the way.
