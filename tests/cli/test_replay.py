@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -187,6 +188,31 @@ def test_nobody_who_comes_is_an_error_within_the_timeout(capture: Path, tmp_path
 
     assert said == f"nobody connected to {path}"
     assert not path.exists()
+
+
+def test_a_peer_that_says_nothing_ends_it_at_the_deadline(capture: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "b.sock"))
+        listener.listen()
+        done = run(
+            *("replay", str(capture), "--as", "front-end", "--connect", str(tmp_path / "b.sock")),
+            *("--keep-going", "--deadline", "0.2"),
+        )
+
+    assert done.returncode == 1
+    assert done.stdout.decode().splitlines()[0] == (
+        "different #3 GET_FEATURES reply: expected GET_FEATURES reply, got the other side said nothing in time: "
+        "the 0.2 s for the whole replay are over"
+    )
+    assert b"unplayed #3, #4, #5, #6, #7\n" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--deadline", "--timeout", "--speed"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "soon"])
+def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) -> None:
+    said = refused(str(capture), "--as", "front-end", "--connect", "a", option, value)
+
+    assert f"Invalid value for '{option}'" in said
 
 
 @pytest.mark.parametrize(

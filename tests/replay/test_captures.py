@@ -33,12 +33,13 @@ def channel_by_channel(records: list[Record]) -> list[Any]:
 
 
 def said(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
-    """What was said, without times and numbers of descriptors: the same object has the same place in order of coming.
+    """What was said, channel by channel: nothing keeps the messages of two sockets in order.
 
-    Files on a disk have other names; how messages were put together in reads is the affair of the moment.
+    It is without times and numbers of descriptors: the same object has the same place in order of coming. Files on a
+    disk have other names; how messages were put together in reads is the affair of the moment.
     """
     places: dict[str, int] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: (record.connection, record.channel)):
         if record.kind is not RecordKind.MESSAGE:
             continue
         descriptors = tuple(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from vudissect.compare.outcome import Trouble
-from vudissect.replay.line import LineError, SocketLine
+from vudissect.replay.line import MOST_PIXELS, LineError, SocketLine
 
 HEADER = struct.Struct("<III")
 MESSAGE = HEADER.pack(2, 1, 8) + bytes(8)
@@ -122,6 +122,36 @@ def test_a_long_message_is_passed_to_a_slow_reader(ends: tuple[SocketLine, socke
 def test_a_peer_that_reads_nothing_is_silent(ends: tuple[SocketLine, socket.socket]) -> None:
     with pytest.raises(LineError, match="took nothing more in time"):
         ends[0].send(bytes(8 << 20), (), soon(0.05))
+
+
+def test_more_descriptors_than_a_message_can_have_are_not_a_closed_connection(
+    ends: tuple[SocketLine, socket.socket],
+) -> None:
+    with pytest.raises(LineError, match="254 descriptors cannot be passed with one message, 253 can") as caught:
+        ends[0].send(MESSAGE, [0] * 254, soon())
+
+    assert caught.value.trouble is Trouble.OTHER
+
+
+def test_a_header_that_claims_too_much_takes_its_descriptors_along(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    event = os.eventfd(0)
+    before = len(os.listdir("/proc/self/fd"))
+    socket.send_fds(peer, [b"\xff" * 12], [event])
+
+    trouble(line, soon())
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(event)
+
+
+def test_pictures_may_be_longer_than_other_messages(ends: tuple[SocketLine, socket.socket]) -> None:
+    line, peer = ends
+    peer.sendall(HEADER.pack(8, 0, 17 << 20))
+
+    assert trouble(SocketLine(line.socket, MOST_PIXELS), soon(0.01)).trouble is Trouble.SILENCE
+    peer.sendall(HEADER.pack(8, 0, 17 << 20))
+    assert trouble(line, soon()).trouble is Trouble.OTHER
 
 
 def test_a_peer_that_is_gone_has_closed(ends: tuple[SocketLine, socket.socket]) -> None:

@@ -66,6 +66,12 @@ class TestABackEnd:
         assert project.survivors == []
         assert list(places.iterdir()) == []
 
+    def test_that_hangs_ends_it_at_the_deadline(self, project: Project) -> None:
+        result = project.replay(programs.HANGS, mark='role="front-end", timeout=60, deadline=1.5')
+
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*the 1.5 s for the whole replay are over"])
+
     def test_that_does_not_hear_sigterm_is_killed(self, project: Project, places: Path) -> None:
         project.replay(programs.IGNORES_SIGTERM).assert_outcomes(passed=1)
 
@@ -125,6 +131,9 @@ class TestMisuse:
             ("", "vudissect marker: say which side is played: role='front-end' or 'back-end'"),
             ('role="front-end", timeot=1', "vudissect marker: no option 'timeot'; there are role, *"),
             ('role="front-end", timeout="1"', "vudissect marker: timeout='1': say seconds"),
+            ('role="front-end", deadline=0', "vudissect marker: deadline=0: say seconds"),
+            ('role="front-end", timeout=float("nan")', "vudissect marker: timeout=nan: say seconds"),
+            ('role="front-end", deadline=float("inf")', "vudissect marker: deadline=inf: say seconds"),
             ('role="front-end", allow="x"', "vudissect marker: allow='x': say a tuple of *"),
             ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *no message is called GET_X*"),
             ('role="front-end", policy="no.toml"', "vudissect marker: no.toml: No such file or directory"),
