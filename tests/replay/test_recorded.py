@@ -1,4 +1,4 @@
-"""Whatever a capture claims for a descriptor, message or region: it is made, or the frame is named where it cannot be."""
+"""Whatever a capture claims for a descriptor, message or region: it is made, or the frame is named where it cannot."""
 
 from collections.abc import Iterable
 

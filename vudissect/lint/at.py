@@ -1,6 +1,7 @@
 """Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
 
 from collections.abc import Hashable
+from itertools import chain
 from typing import Any, Protocol
 
 from vudissect.capture.record import RecordKind
@@ -15,6 +16,8 @@ from vudissect.wire.fields import Fields, to_fields
 
 # A hostile peer must not fill the memory of a rule.
 _MOST_KEYS = 256
+# So many are searched as quickly in a row, which takes less room.
+_FEW_KEYS = 4
 
 # How much of what was said last on a channel, and found last on a connection, a rule can look back at.
 _RECENT = 4
@@ -54,7 +57,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self.memories: dict[str, dict[Any, Any]] = {}
-        self.asked: dict[str, set[Hashable]] = {}
+        self.asked: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
         self.met: frozenset[tuple[Message | None, bool]] = frozenset()
         self.recent: tuple[list[Event], ...] = tuple([] for _ in Channel)
         self.found: list[Finding] = []
@@ -79,14 +82,25 @@ class Remembered:
 
     def first(self, rule: str, key: Hashable) -> bool:
         """Whether a rule has not asked this before about the same key."""
-        known = self.asked.get(rule)
-        if known is None:
-            self.asked[rule] = {key}
-            return True
+        known = self.asked.get(rule, ())
         if key in known or len(known) >= _MOST_KEYS:
             return False
-        known.add(key)
+        if isinstance(known, set):
+            known.add(key)
+        else:
+            self.asked[rule] = (*known, key) if len(known) < _FEW_KEYS else {*known, key}
         return True
+
+    @property
+    def last(self) -> Event:
+        """The last event on any channel."""
+        return max(chain(*self.recent), key=lambda event: event.record.frame)
+
+    def settle(self) -> None:
+        """Keep no more of the recent events than the last one, and nothing that is empty."""
+        self.memories = {rule: memory for rule, memory in self.memories.items() if memory}
+        last = self.last
+        self.recent = tuple([last] if last.record.channel is channel else [] for channel in Channel)
 
 
 def _beginning(event: Event) -> Event:
@@ -104,18 +118,19 @@ class At:
 
     __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "_session", "event", "rule")
 
-    def __init__(self, session: Session, remembered: Remembered, lasting: dict[str, dict[Any, Any]]) -> None:
+    def __init__(self, session: Session, lasting: dict[str, dict[Any, Any]]) -> None:
         self.event: Event
         self.rule: Asked
         self._session = session
-        self._remembered = remembered
+        self._remembered: Remembered
         self._lasting = lasting
         self._finished = False
         self._fields: Fields | None = None
 
-    def move(self, event: Event, *, finished: bool = False) -> None:
-        """Go to another event of the same connection; `finished`: to the end, behind its last one."""
+    def move(self, event: Event, remembered: Remembered, *, finished: bool = False) -> None:
+        """Go to another event; `finished`: to the end of its connection, of which it is the last one."""
         self.event = event
+        self._remembered = remembered
         self._finished = finished
         self._fields = None
 

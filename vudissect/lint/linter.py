@@ -1,10 +1,9 @@
 """Asks the rules about every event, as few of them as possible."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.at import At, Remembered
@@ -28,6 +27,9 @@ _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
 # Repetitions are counted, not told again: on one connection, and over all of them.
 _MOST_OF_A_RULE = 20
 _MOST_OVER_ALL = 2000
+
+# When more connections than this are begun while one is open, only its last event is remembered of the recent ones.
+_MOST_FRESH = 1024
 
 
 class _Asked(NamedTuple):
@@ -55,22 +57,19 @@ class Linter:
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
-        self._connections: dict[int, tuple[Remembered, At]] = {}
-        self._lasting: dict[str, dict[Any, Any]] = {}
+        self._connections: dict[int, Remembered] = {}
+        self._fresh: deque[int] = deque()
+        self._at = At(session, {})
         self._told: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
 
     def check(self, event: Event) -> Sequence[Finding]:
         """What is wrong with this event."""
         record, message = event.record, event.message
-        connection = self._connections.get(record.connection)
-        if connection is None:
-            remembered = Remembered()
-            connection = self._connections[record.connection] = (
-                remembered,
-                At(self._session, remembered, self._lasting),
-            )
-        remembered, at = connection
+        remembered = self._connections.get(record.connection)
+        if remembered is None:
+            remembered = self._connections[record.connection] = Remembered()
+            self._settle_oldest(record.connection)
         remembered.hear(event)
         if message is None:
             rules = self._for_event[record.kind]
@@ -91,8 +90,8 @@ class Linter:
                 rules = asked.once
         findings: Sequence[Finding] = ()
         if rules:
-            at.move(event)
-            findings = self._ask(rules, at, remembered)
+            self._at.move(event, remembered)
+            findings = self._ask(rules, remembered)
         if record.kind is RecordKind.CONNECTION_CLOSED:
             del self._connections[record.connection]
         return findings
@@ -105,12 +104,13 @@ class Linter:
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
-        for remembered, at in self._connections.values():
-            at.move(max(chain(*remembered.recent), key=lambda event: event.record.frame), finished=True)
-            findings += self._ask(self._at_end, at, remembered)
+        for remembered in self._connections.values():
+            self._at.move(remembered.last, remembered, finished=True)
+            findings += self._ask(self._at_end, remembered)
         return findings
 
-    def _ask(self, rules: tuple[Rule, ...], at: At, remembered: Remembered) -> Sequence[Finding]:
+    def _ask(self, rules: tuple[Rule, ...], remembered: Remembered) -> Sequence[Finding]:
+        at = self._at
         findings: list[Finding] = []
         for rule in rules:
             at.rule = rule
@@ -124,6 +124,14 @@ class Linter:
 
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
+
+    def _settle_oldest(self, number: int) -> None:
+        """A connection begins: let go of what is of little use of the one that has been open for very many others."""
+        self._fresh.append(number)
+        if len(self._fresh) > _MOST_FRESH:
+            remembered = self._connections.get(self._fresh.popleft())
+            if remembered is not None:
+                remembered.settle()
 
     def _asked(self, row: Message | None, reply: bool, irregular: bool, bare: bool) -> _Asked:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))

@@ -36,6 +36,10 @@ class Request(NamedTuple):
         return self.row.name if self.row is not None else f"message {self.id}"
 
 
+_NONE_ANSWERED: dict[int, tuple[Request, int]] = {}
+_NONE_UNASKED: dict[int, int] = {}
+
+
 class _Numbers:
     """Requests by number, oldest first, and how many of them are owed an answer."""
 
@@ -77,9 +81,9 @@ class Waiting:
     __slots__ = ("_index", "_overtaken", "_queue", "answered", "unasked")
 
     def __init__(self) -> None:
-        self.answered: dict[int, tuple[Request, int]] = {}
-        self.unasked: dict[int, int] = {}
-        # Most connections have nothing waiting, and an empty list is small, unlike a deque.
+        # Most channels of most connections are never used: what is empty is shared, or small, unlike a deque.
+        self.answered = _NONE_ANSWERED
+        self.unasked = _NONE_UNASKED
         self._queue: list[Request] = []
         # They were all sent before those in the queue.
         self._overtaken: _Numbers | None = None
@@ -94,6 +98,12 @@ class Waiting:
         if self._index is not None:
             self._index.add(request)
 
+    def pass_by(self, number: int, frame: int) -> None:
+        """Note a request that asks for no answer."""
+        if self.unasked is _NONE_UNASKED:
+            self.unasked = {}
+        self.unasked[number] = frame
+
     def answer(self, number: int, frame: int) -> Request | None:
         """The request that a reply of this number answers: the oldest of its number; None where there is none.
 
@@ -105,6 +115,8 @@ class Waiting:
         else:
             request = self._find(number, frame)
         if request is not None and request.row is not None:
+            if self.answered is _NONE_ANSWERED:
+                self.answered = {}
             self.answered[number] = (request, frame)
         return request
 
