@@ -169,6 +169,7 @@ class Pump:
         """Forward what one read has brought, after what waits already."""
         self._received = monotonic_ns()
         messages = self.framer.feed(data, rights, lost, together)
+        self._flow.totals.bytes += len(data)
         self._recorder.weigh(len(messages), len(data))
         if self._head is None:
             self._traits = 0
@@ -193,12 +194,16 @@ class Pump:
 
     def _forward(self, messages: list[bytes | Piece]) -> None:
         """Send one message after the other, until the target does not take one; the short way of nearly all."""
+        if self.broken:
+            for message in messages:
+                self._push(self._outgoing(message, 0))
+            return
         send, rest = self._target.send, iter(messages)
         passed: list[bytes] = []
         limit = _RUN if self._traits else 1  # the first of a read has other marks
         for message in rest:
             sent = 0
-            if type(message) is bytes and not self.broken:
+            if type(message) is bytes:
                 try:
                     sent = send(message, MSG_DONTWAIT)
                 except OSError as error:
@@ -214,6 +219,9 @@ class Pump:
                 passed = []
             if not self._push(self._outgoing(message, sent)):
                 self._waiting.extend(rest)
+                return
+            if self.broken:
+                self._forward(list(rest))
                 return
             limit = _RUN
         if passed:
@@ -303,6 +311,7 @@ class Pump:
     def _record_run(self, messages: list[bytes]) -> None:
         """Record messages that have just left in a row."""
         flow = self._flow
+        flow.totals.messages += len(messages)
         first = self._numbers.take(len(messages))
         marks = _MARKS[self._traits]
         self._traits = _GLUED

@@ -36,12 +36,6 @@ class Totals:
     bytes: int = 0
     descriptors: int = 0
 
-    def add(self, messages: int, size: int, descriptors: int) -> None:
-        """Count some more; `size` in bytes."""
-        self.messages += messages
-        self.bytes += size
-        self.descriptors += descriptors
-
 
 # Messages without descriptors that passed in a row, as the encoder takes them:
 # connection, channel, sender, sequence of the first, received, forwarded, messages, marks.
@@ -208,8 +202,6 @@ class Recorder:
 
     def _encode(self, entry: Run | Message | bytes) -> None:
         if isinstance(entry, tuple):
-            _, channel, sender, *_, messages, _ = entry
-            self.totals[channel, sender].add(len(messages), sum(map(len, messages)), 0)
             self._records += self._encoder.messages(*entry)
         elif isinstance(entry, bytes):
             self._records.append(entry)
@@ -233,7 +225,8 @@ class Recorder:
     def _encode_message(self, message: Message) -> bytes:
         message.let_go()
         flow = message.flow
-        flow.totals.add(1, message.length, len(message.descriptors))
+        flow.totals.messages += 1
+        flow.totals.descriptors += len(message.descriptors)
         return self._encoder.message(
             flow.connection,
             flow.channel,
