@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import flood, iotlb, replay, roundtrip, show, startup, wireshark
+from benchmarks import crowds, flood, iotlb, replay, roundtrip, show, startup, wireshark
 from benchmarks.table import Row, as_text
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "startup": startup.run,
     "wireshark": wireshark.run,
     "replay": replay.run,
+    "crowds": crowds.run,
 }
 
 

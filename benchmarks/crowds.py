@@ -1,64 +1,102 @@
-"""Captures in which there is very much of something: connections that never close, rings, regions, requests without
-an answer, descriptors, dialects in doubt. What a message costs must not depend on how much.
+"""Captures with very much of something: connections that never close, rings, regions, requests without an answer.
+
+What a message costs must not depend on how much there is: four times as many messages take four times as long. Beside
+it, the memory that each connection, or each message, keeps occupied.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.messages import reply, request
-from benchmarks.programs import BUILD
+from benchmarks.programs import BUILD, Spent, installed, spent
+from benchmarks.table import Row, compared, in_turns, seconds
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.spec.model import Channel, Side
 
+ROUNDS = 3
+MESSAGES = 12_000
+TIMES = 4
+
 _EPOCH = 1_700_000_000_000_000_000
 _GAP = 20_000  # nanoseconds between messages
 _RINGS = 1024
+_REGIONS = 1000
 _PAGE = 4096
+_REGION = 1 << 20
+_USER_ADDRESS = 0x7F00_0000_0000
 _FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")
 _PROTOCOL = PROTOCOL_FEATURES.mask("MQ", "REPLY_ACK", "BACKEND_REQ", "CONFIGURE_MEM_SLOTS")
 
 
-class Said(NamedTuple):
-    """One message; `opens`: its connection is opened with it."""
+class _Said(NamedTuple):
+    """One message; `opens`: with it its connection begins."""
 
     sender: Side
     data: bytes
     descriptors: tuple[Descriptor, ...] = ()
     connection: int = 1
     opens: bool = False
-    channel: Channel = Channel.MAIN
 
 
-Crowd = Callable[[int], Iterator[Said]]
+# Goes on for ever.
+Crowd = Callable[[], Iterator[_Said]]
+
+
+def run() -> list[Row]:
+    measures: dict[str, Callable[[], Spent]] = {}
+    for name, (crowd, _) in CROWDS.items():
+        for messages in (MESSAGES, TIMES * MESSAGES):
+            command = (installed("vudissect"), "show", str(capture(name, crowd, messages)))
+            measures[f"{name}, {messages:,}"] = partial(spent, *command)
+    results = in_turns(ROUNDS, measures)
+    rows = []
+    for name, (_, messages_each) in CROWDS.items():
+        few, many = (results[f"{name}, {messages:,}"] for messages in (MESSAGES, TIMES * MESSAGES))
+        rows.append(
+            compared(
+                name,
+                seconds,
+                (f"{TIMES * MESSAGES:,} messages", [result.seconds for result in many]),
+                (f"{MESSAGES:,} messages", [result.seconds for result in few]),
+                f"{TIMES}",
+            )
+        )
+        more = median(result.memory for result in many) - median(result.memory for result in few)
+        kept = max(0.0, more / ((TIMES - 1) * MESSAGES / messages_each))
+        rows.append(Row(f"{name}, memory", f"{kept / 1024:.1f} KiB for each {_THINGS[messages_each]}"))
+    return rows
 
 
 def capture(name: str, crowd: Crowd, messages: int) -> Path:
     """Path of a capture with this many messages of a crowd."""
-    path = BUILD / f"{name}-{messages}.pcapng"
+    path = BUILD / f"{name.replace(' ', '-')}-{messages}.pcapng"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
         with unfinished.open("wb") as file:
-            file.writelines(_blocks(crowd(messages), messages))
+            file.writelines(_blocks(islice(crowd(), messages)))
         os.rename(unfinished, path)
     return path
 
 
-def _blocks(said: Iterator[Said], messages: int) -> Iterator[bytes]:
+def _blocks(said: Iterator[_Said]) -> Iterator[bytes]:
     encoder = CaptureEncoder("vudissect benchmarks", "made, not recorded", 65536, _EPOCH)
     yield encoder.preamble()
-    for sequence, (each, _) in enumerate(zip(said, range(messages), strict=False), 1):
+    for sequence, each in enumerate(said, 1):
         now = sequence * _GAP
         if each.opens:
             yield encoder.event(RecordKind.CONNECTION_OPENED, each.connection, Channel.MAIN, sequence, now, {})
         yield encoder.message(
             each.connection,
-            each.channel,
+            Channel.MAIN,
             each.sender,
             sequence,
             now,
@@ -70,14 +108,12 @@ def _blocks(said: Iterator[Said], messages: int) -> Iterator[bytes]:
         )
 
 
-def ask(name: str, *descriptors: Descriptor, need_reply: bool = False, **fields: Any) -> Said:
-    """A request of the front-end."""
-    return Said(Side.FRONT_END, request(name, need_reply=need_reply, **fields), descriptors)
+def _ask(name: str, *descriptors: Descriptor, need_reply: bool = False, **fields: Any) -> _Said:
+    return _Said(Side.FRONT_END, request(name, need_reply=need_reply, **fields), descriptors)
 
 
-def answer(name: str, **fields: Any) -> Said:
-    """The back-end's answer with contents."""
-    return Said(Side.BACK_END, reply(name, **fields))
+def _answer(name: str, **fields: Any) -> _Said:
+    return _Said(Side.BACK_END, reply(name, **fields))
 
 
 def _event(number: int) -> Descriptor:
@@ -85,123 +121,122 @@ def _event(number: int) -> Descriptor:
 
 
 def _memory(number: int) -> Descriptor:
-    return Descriptor(DescriptorKind.MEMFD, f"1:{number}", 1 << 20, _PAGE, 2, os.O_RDWR, "/memfd:pc.ram (deleted)")
+    return Descriptor(DescriptorKind.MEMFD, f"1:{number}", _REGION, _PAGE, 2, os.O_RDWR, "/memfd:pc.ram (deleted)")
 
 
-def _negotiation(protocol: int = _PROTOCOL) -> Iterator[Said]:
-    yield ask("GET_FEATURES")._replace(opens=True)
-    yield answer("GET_FEATURES", features=_FEATURES)
-    yield ask("GET_PROTOCOL_FEATURES")
-    yield answer("GET_PROTOCOL_FEATURES", features=protocol)
-    yield ask("SET_PROTOCOL_FEATURES", features=protocol)
-    yield ask("SET_OWNER")
-    yield ask("SET_FEATURES", features=_FEATURES)
+def _negotiation() -> Iterator[_Said]:
+    yield _ask("GET_FEATURES")._replace(opens=True)
+    yield _answer("GET_FEATURES", features=_FEATURES)
+    yield _ask("GET_PROTOCOL_FEATURES")
+    yield _answer("GET_PROTOCOL_FEATURES", features=_PROTOCOL)
+    yield _ask("SET_PROTOCOL_FEATURES", features=_PROTOCOL)
+    yield _ask("SET_OWNER")
+    yield _ask("SET_FEATURES", features=_FEATURES)
 
 
-def _ring(index: int, kick: int) -> Iterator[Said]:
-    place = 0x7F00_0000_0000 + index * 4 * _PAGE
-    yield ask("SET_VRING_NUM", index=index, num=256)
-    yield ask("SET_VRING_BASE", index=index)
-    yield ask("SET_VRING_ADDR", index=index, desc=place, avail=place + _PAGE, used=place + 2 * _PAGE)
-    yield ask("SET_VRING_KICK", _event(kick), index=index)
+def _ring(index: int, kick: int) -> Iterator[_Said]:
+    place = _USER_ADDRESS + index * 4 * _PAGE
+    yield _ask("SET_VRING_NUM", index=index, num=256)
+    yield _ask("SET_VRING_BASE", index=index)
+    yield _ask("SET_VRING_ADDR", index=index, desc=place, avail=place + _PAGE, used=place + 2 * _PAGE)
+    yield _ask("SET_VRING_KICK", _event(kick), index=index)
 
 
-def connections(messages: int) -> Iterator[Said]:
-    """Connections that are opened, say three things and never close."""
-    for number in range(1, messages // 3 + 1):
-        yield ask("GET_FEATURES")._replace(opens=True, connection=number)
-        yield answer("GET_FEATURES", features=_FEATURES)._replace(connection=number)
-        yield ask("SET_OWNER")._replace(connection=number)
+def _from(number: int) -> Iterator[int]:
+    while True:
+        yield number
+        number += 1
 
 
-def devices(messages: int) -> Iterator[Said]:
-    """Connections that set up a device with two rings and never close."""
-    for number in range(1, messages // 16 + 2):
-        memory = {"guest_addr": 0, "size": 1 << 20, "user_addr": 0x7F00_0000_0000, "mmap_offset": 0}
-        for said in (
-            *_negotiation(),
-            ask("SET_MEM_TABLE", _memory(number), regions=[memory]),
-            *_ring(0, 2 * number),
-            *_ring(1, 2 * number + 1),
-        ):
+def _connections() -> Iterator[_Said]:
+    """Each says three things and never closes."""
+    for number in _from(1):
+        yield _ask("GET_FEATURES")._replace(opens=True, connection=number)
+        yield _answer("GET_FEATURES", features=_FEATURES)._replace(connection=number)
+        yield _ask("SET_OWNER")._replace(connection=number)
+
+
+def _devices() -> Iterator[_Said]:
+    """Each is a device with two rings, and never closes."""
+    for number in _from(1):
+        region = {"guest_addr": 0, "size": _REGION, "user_addr": _USER_ADDRESS, "mmap_offset": 0}
+        memory = _ask("SET_MEM_TABLE", _memory(number), regions=[region])
+        for said in (*_negotiation(), memory, *_ring(0, 2 * number), *_ring(1, 2 * number + 1)):
             yield said._replace(connection=number)
 
 
-def orders_to_all_rings(messages: int) -> Iterator[Said]:
-    """All of 1,024 rings are enabled and disabled by one message, over and over."""
+def _orders_to_all_rings() -> Iterator[_Said]:
+    """1,024 started rings are enabled and disabled again, all by one message."""
     yield from _negotiation()
     for index in range(_RINGS):
-        yield from _ring(index, index)
-    for _ in range(messages):
-        yield ask("SET_FEATURES", features=_FEATURES & ~VIRTIO_FEATURES.mask("PROTOCOL_FEATURES"))
-        yield ask("RESET_OWNER")
+        yield _ask("SET_VRING_KICK", _event(index), index=index)
+    while True:
+        yield _ask("SET_FEATURES", features=_FEATURES & ~VIRTIO_FEATURES.mask("PROTOCOL_FEATURES"))
+        yield _ask("RESET_OWNER")
 
 
-def rings(messages: int) -> Iterator[Said]:
-    """1,024 rings are set up, started and stopped, one after the other, over and over."""
+def _rings() -> Iterator[_Said]:
+    """1,024 rings are set up, enabled and stopped, over and over."""
     yield from _negotiation()
-    kick = 0
-    for _ in range(messages):
+    for turn in _from(0):
         for index in range(_RINGS):
-            kick += 1
-            yield from _ring(index, kick)
+            yield from _ring(index, turn * _RINGS + index)
         for index in range(_RINGS):
-            yield ask("SET_VRING_ENABLE", index=index, num=1)
+            yield _ask("SET_VRING_ENABLE", index=index, num=1)
         for index in range(_RINGS):
-            yield ask("GET_VRING_BASE", index=index)
-            yield answer("GET_VRING_BASE", index=index)
+            yield _ask("GET_VRING_BASE", index=index)
+            yield _answer("GET_VRING_BASE", index=index)
 
 
-def regions(messages: int) -> Iterator[Said]:
-    """Memory regions are added up to 1,000, and then one is removed for each that is added."""
+def _regions() -> Iterator[_Said]:
+    """Regions are added up to 1,000; from then on one is removed for each that is added."""
     yield from _negotiation()
-    most = 1000
-    for number in range(messages):
-        places = [
-            {"guest_addr": each << 20, "size": 1 << 20, "user_addr": each + (1 << 23) << 20}
-            for each in (number, number - most)
-        ]
-        yield ask("ADD_MEM_REG", _memory(number), **places[0])
-        if number >= most:
-            yield ask("REM_MEM_REG", **places[1])
+    for number in _from(0):
+        yield _ask("ADD_MEM_REG", _memory(number), mmap_offset=0, **_region(number))
+        if number >= _REGIONS:
+            yield _ask("REM_MEM_REG", **_region(number - _REGIONS))
 
 
-def unanswered(messages: int) -> Iterator[Said]:
+def _region(number: int) -> dict[str, int]:
+    return {"guest_addr": number * _REGION, "size": _REGION, "user_addr": _USER_ADDRESS + number * _REGION}
+
+
+def _unanswered() -> Iterator[_Said]:
     """Requests that are never answered, while later ones are."""
     yield from _negotiation()
-    for number in range(messages):
-        yield ask("SET_VRING_ENABLE", index=number % _RINGS, num=1, need_reply=True)
-        yield ask("GET_FEATURES")
-        yield answer("GET_FEATURES", features=_FEATURES)
+    for number in _from(0):
+        yield _ask("SET_VRING_ENABLE", index=number % _RINGS, num=1, need_reply=True)
+        yield _ask("GET_FEATURES")
+        yield _answer("GET_FEATURES", features=_FEATURES)
 
 
-def descriptors(messages: int) -> Iterator[Said]:
+def _descriptors() -> Iterator[_Said]:
     """Every call descriptor is one that was never seen before."""
     yield from _negotiation()
-    for number in range(messages):
-        yield ask("SET_VRING_CALL", _event(number), index=number % 4)
+    for number in _from(0):
+        yield _ask("SET_VRING_CALL", _event(number), index=number % 4)
 
 
-def contested(messages: int) -> Iterator[Said]:
-    """Connections whose every message speaks against the dialect that they are taken to be in."""
-    for number in range(1, messages // 256 + 2):
-        yield from (each._replace(connection=number) for each in _negotiation())
-        for size in range(249):
-            yield Said(
-                Side.FRONT_END,
-                (300 + size % 200).to_bytes(4, "little") + b"\1\0\0\0" + size.to_bytes(4, "little") + bytes(size),
-                (),
-                number,
-            )
+def _contested() -> Iterator[_Said]:
+    """Connections on which every message speaks against some dialect."""
+    for connection in _from(1):
+        yield from (said._replace(connection=connection) for said in _negotiation())
+        for size in range(_CONTESTED - 7):
+            header = b"".join(number.to_bytes(4, "little") for number in (300 + size % 100, 1, size))
+            yield _Said(Side.FRONT_END, header + bytes(size), (), connection)
 
 
-CROWDS: dict[str, Crowd] = {
-    "connections": connections,
-    "devices": devices,
-    "orders to all rings": orders_to_all_rings,
-    "rings": rings,
-    "regions": regions,
-    "unanswered requests": unanswered,
-    "descriptors": descriptors,
-    "contested dialect": contested,
+_CONTESTED = 256
+
+# Each with the number of messages after which there is one more of what is counted.
+CROWDS: dict[str, tuple[Crowd, int]] = {
+    "connections": (_connections, 3),
+    "devices": (_devices, 16),
+    "orders to all rings": (_orders_to_all_rings, 1),
+    "rings": (_rings, 1),
+    "regions": (_regions, 1),
+    "unanswered requests": (_unanswered, 1),
+    "descriptors": (_descriptors, 1),
+    "contested dialects": (_contested, _CONTESTED),
 }
+_THINGS = {1: "message", 3: "connection", 16: "device", _CONTESTED: "connection"}

@@ -56,6 +56,10 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.0f} ms"
 
 
+def seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
 def per_second(rate: float) -> str:
     return f"{rate:,.0f}/s"
 

@@ -1,5 +1,6 @@
 """Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
 
+from collections import deque
 from collections.abc import Hashable
 from itertools import chain
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ _FEW_KEYS = 4
 _RECENT = 4
 _RECENT_FINDINGS = 16
 # Of a message: those on the GPU channel are pictures.
-_MOST_BYTES = 1024
+MOST_BYTES = 1024
 
 # By `Side`.
 _BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
@@ -53,24 +54,17 @@ class Remembered:
     there before it is needed: a capture may have any number of connections.
     """
 
-    __slots__ = ("asked", "found", "lost_sync", "memories", "met", "recent", "told")
+    __slots__ = ("asked", "found", "lost_sync", "memories", "met", "recent", "settled", "told")
 
     def __init__(self) -> None:
         self.memories: dict[str, dict[Any, Any]] = {}
         self.asked: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
-        self.met: frozenset[tuple[Message | None, bool]] = frozenset()
-        self.recent: tuple[list[Event], ...] = tuple([] for _ in Channel)
+        self.met: tuple[tuple[Message | None, bool], ...] = ()
+        self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
         self.found: list[Finding] = []
         self.told: dict[str, int] = {}
         self.lost_sync: dict[Channel, int] = {}
-
-    def hear(self, event: Event) -> None:
-        """One more event."""
-        record = event.record
-        recent = self.recent[record.channel]
-        if len(recent) == _RECENT:
-            del recent[0]
-        recent.append(event if len(record.data) <= _MOST_BYTES else _beginning(event))
+        self.settled = True
 
     def tell(self, finding: Finding) -> int:
         """One more finding; how many of its rule there were."""
@@ -96,17 +90,23 @@ class Remembered:
         """The last event on any channel."""
         return max(chain(*self.recent), key=lambda event: event.record.frame)
 
+    def wake(self) -> None:
+        """Make ready for what comes."""
+        self.settled = False
+        self.recent = tuple(deque(recent, _RECENT) for recent in self.recent)
+
     def settle(self) -> None:
         """Keep no more of the recent events than the last one, and nothing that is empty."""
+        self.settled = True
         self.memories = {rule: memory for rule, memory in self.memories.items() if memory}
         last = self.last
         self.recent = tuple([last] if last.record.channel is channel else [] for channel in Channel)
 
 
-def _beginning(event: Event) -> Event:
-    """An event whose message is too long to be remembered as a whole, without its values."""
+def beginning(event: Event) -> Event:
+    """An event of which only the beginning of its message is remembered, and no values, if it is that long."""
     record, message = event.record, event.message
-    data = record.data[:_MOST_BYTES]
+    data = record.data[:MOST_BYTES]
     return event._replace(
         record=record._replace(data=data),
         message=message._replace(data=data, values=()) if message is not None else None,

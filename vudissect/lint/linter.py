@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.lint.at import At, Remembered
+from vudissect.lint.at import MOST_BYTES, At, Remembered, beginning
 from vudissect.lint.finding import Finding
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
@@ -15,6 +15,10 @@ from vudissect.session.session import Session
 from vudissect.spec.model import Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
+
+# What makes other rules of a row be asked, as bits.
+_CARRYING, _IRREGULAR = 1, 2
+_KINDS = 4
 
 # Flags of a message about which there is nothing to say; the GPU channel has no version.
 _REGULAR_FLAGS = (
@@ -28,7 +32,7 @@ _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
 _MOST_OF_A_RULE = 20
 _MOST_OVER_ALL = 2000
 
-# When more connections than this are begun while one is open, only its last event is remembered of the recent ones.
+# Of a connection that began to speak before so many others did, only the last event is remembered.
 _MOST_FRESH = 1024
 
 
@@ -40,6 +44,7 @@ class _Asked(NamedTuple):
 
     always: tuple[Rule, ...]
     once: tuple[Rule, ...]
+    key: tuple[Message | None, bool]
 
 
 class Linter:
@@ -52,7 +57,7 @@ class Linter:
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._session = session
         self._rules = tuple(rules)
-        self._for_message: dict[tuple[Message | None, bool, bool, bool], _Asked] = {}
+        self._for_message: tuple[dict[tuple[Message | None, bool], _Asked], ...] = tuple({} for _ in range(_KINDS))
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
@@ -69,24 +74,27 @@ class Linter:
         remembered = self._connections.get(record.connection)
         if remembered is None:
             remembered = self._connections[record.connection] = Remembered()
-            self._settle_oldest(record.connection)
-        remembered.hear(event)
+        if remembered.settled:
+            self._wake(record.connection, remembered)
+        remembered.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
         if message is None:
             rules = self._for_event[record.kind]
         else:
             if message.reply and record.channel in remembered.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
-            irregular = bool(
+            kind = _CARRYING if event.descriptors else 0
+            if (
                 message.problem
                 or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
                 or int(record.marks) & ~_REGULAR_MARKS
                 or (message.reply and _is_odd_answer(event, message))
-            )
-            key = (message.row, message.reply, irregular, not event.descriptors)
-            asked = self._for_message.get(key) or self._asked(*key)
+            ):
+                kind |= _IRREGULAR
+            key = (message.row, message.reply)
+            asked = self._for_message[kind].get(key) or self._asked(key, kind)
             rules = asked.always
-            if asked.once and (message.row, message.reply) not in remembered.met:
-                remembered.met |= {(message.row, message.reply)}
+            if asked.once and asked.key not in remembered.met:
+                remembered.met += (key,)
                 rules = asked.once
         findings: Sequence[Finding] = ()
         if rules:
@@ -125,23 +133,25 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
 
-    def _settle_oldest(self, number: int) -> None:
-        """A connection begins: let go of what is of little use of the one that has been open for very many others."""
+    def _wake(self, number: int, remembered: Remembered) -> None:
+        """A connection speaks, for the first time or again: let go of what is of little use of one that did before."""
+        remembered.wake()
         self._fresh.append(number)
         if len(self._fresh) > _MOST_FRESH:
-            remembered = self._connections.get(self._fresh.popleft())
-            if remembered is not None:
-                remembered.settle()
+            oldest = self._connections.get(self._fresh.popleft())
+            # Numbers may be used again.
+            if oldest is not None and oldest is not remembered and not oldest.settled:
+                oldest.settle()
 
-    def _asked(self, row: Message | None, reply: bool, irregular: bool, bare: bool) -> _Asked:
-        of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(row, reply)))
+    def _asked(self, key: tuple[Message | None, bool], kind: int) -> _Asked:
+        of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):
-            rules = _joined(self._irregular, rules) if irregular else rules
-            wanted.append(rules if bare else _joined(self._carrying, rules))
-        asked = _Asked(wanted[0], wanted[1] if of_row != always else ())
-        self._for_message[row, reply, irregular, bare] = asked
+            rules = _joined(self._irregular, rules) if kind & _IRREGULAR else rules
+            wanted.append(_joined(self._carrying, rules) if kind & _CARRYING else rules)
+        asked = _Asked(wanted[0], wanted[1] if of_row != always else (), key)
+        self._for_message[kind][key] = asked
         return asked
 
 

@@ -46,10 +46,9 @@ def replaced_descriptor(before: State, after: State) -> str:
         gone = set(before.memory.regions).difference(after.memory.regions)
         if len(gone) == 1 and len(after.memory.regions) == len(before.memory.regions) - 1:
             return gone.pop().descriptor
-    if before.rings is not after.rings:
-        for index, ring in after.rings.items():
-            if before.rings.get(index) is not ring:
-                return _replaced_of_ring(before.ring(index), ring)
+    touched = after.rings.touched
+    if before.rings is not after.rings and touched is not None:
+        return _replaced_of_ring(before.ring(touched), after.rings[touched])
     return ""
 
 

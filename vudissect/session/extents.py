@@ -69,12 +69,10 @@ class Extents(Generic[T]):
         extents._extents, extents._starts, extents._ends = self._extents[:], self._starts[:], self._ends[:]
         return extents
 
-    def at(self, address: int) -> tuple[T, int] | None:
-        """The extent that an address lies in, and how far from its beginning."""
+    def at(self, address: int) -> T | None:
+        """The extent that an address is in."""
         position = bisect_right(self._starts, address) - 1
-        if position >= 0 and address - self._starts[position] < self._extents[position].size:
-            return self._extents[position], address - self._starts[position]
-        return None
+        return self._extents[position] if position >= 0 and address < self._ends[position] else None
 
     def from_start(self, start: int) -> Iterator[T]:
         """Those that begin there."""

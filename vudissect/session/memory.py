@@ -49,11 +49,13 @@ class MemoryMap:
     all, whenever the capture began.
     """
 
-    __slots__ = ("by_guest", "by_user", "changed_in", "regions", "table_in", "whole")
+    __slots__ = ("_free", "by_guest", "by_user", "changed_in", "regions", "table_in", "whole")
 
     def __init__(self, regions: tuple[Region, ...] = (), changed_in: int = 0, *, whole: bool = False) -> None:
         self.regions = regions[:_MOST_REGIONS]
         self.changed_in = self.table_in = changed_in
+        # Numbers of regions that were removed, lowest first.
+        self._free: tuple[int, ...] = ()
         self.whole = whole
         self.by_user = Extents(_user_addr, self.regions)
         self.by_guest = Extents(_guest_addr, self.regions)
@@ -67,16 +69,20 @@ class MemoryMap:
         """This map and one more region, under the lowest number that is free; the map itself where it is full."""
         if len(self.regions) >= _MOST_REGIONS:
             return self
-        region = region._replace(number=self._free_number())
-        return self._derived(
+        region = region._replace(number=self._free[0] if self._free else len(self.regions))
+        memory = self._derived(
             (*self.regions, region), region.frame, self.by_user.plus(region), self.by_guest.plus(region)
         )
+        memory._free = self._free[1:]
+        return memory
 
     def without(self, region: Region, frame: int) -> "MemoryMap":
         """This map without one of its regions, which a frame removes."""
         position = self.regions.index(region)
         regions = self.regions[:position] + self.regions[position + 1 :]
-        return self._derived(regions, frame, self.by_user.minus(region), self.by_guest.minus(region))
+        memory = self._derived(regions, frame, self.by_user.minus(region), self.by_guest.minus(region))
+        memory._free = tuple(sorted((*self._free, region.number)))
+        return memory
 
     def interrupted(self) -> "MemoryMap":
         """The map after messages were missed: there may be other regions."""
@@ -99,28 +105,22 @@ class MemoryMap:
 
     def by_user_address(self, address: int) -> Place | None:
         """Where an address of the front-end's process is."""
-        return _place(self.by_user.at(address))
+        region = self.by_user.at(address)
+        return Place(region, address - region.user_addr) if region is not None else None
 
     def by_guest_address(self, address: int) -> Place | None:
         """Where a guest physical address is."""
-        return _place(self.by_guest.at(address))
-
-    def _free_number(self) -> int:
-        taken = {region.number for region in self.regions}
-        return next(number for number in range(len(taken) + 1) if number not in taken)
+        region = self.by_guest.at(address)
+        return Place(region, address - region.guest_addr) if region is not None else None
 
     def _derived(
         self, regions: tuple[Region, ...], frame: int, by_user: Extents[Region], by_guest: Extents[Region]
     ) -> "MemoryMap":
         memory = MemoryMap.__new__(MemoryMap)
         memory.regions, memory.changed_in, memory.whole = regions, frame, self.whole
-        memory.table_in = self.table_in
+        memory.table_in, memory._free = self.table_in, self._free
         memory.by_user, memory.by_guest = by_user, by_guest
         return memory
 
 
 NO_MEMORY = MemoryMap()
-
-
-def _place(found: tuple[Region, int] | None) -> Place | None:
-    return Place(*found) if found is not None else None

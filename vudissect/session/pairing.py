@@ -37,7 +37,6 @@ class Request(NamedTuple):
 
 
 _NONE_ANSWERED: dict[int, tuple[Request, int]] = {}
-_NONE_UNASKED: dict[int, int] = {}
 
 
 class _Numbers:
@@ -83,7 +82,7 @@ class Waiting:
     def __init__(self) -> None:
         # Most channels of most connections are never used: what is empty is shared, or small, unlike a deque.
         self.answered = _NONE_ANSWERED
-        self.unasked = _NONE_UNASKED
+        self.unasked: dict[int, int] = {}
         self._queue: list[Request] = []
         # They were all sent before those in the queue.
         self._overtaken: _Numbers | None = None
@@ -98,19 +97,13 @@ class Waiting:
         if self._index is not None:
             self._index.add(request)
 
-    def pass_by(self, number: int, frame: int) -> None:
-        """Note a request that asks for no answer."""
-        if self.unasked is _NONE_UNASKED:
-            self.unasked = {}
-        self.unasked[number] = frame
-
     def answer(self, number: int, frame: int) -> Request | None:
         """The request that a reply of this number answers: the oldest of its number; None where there is none.
 
         Answers come in order, so requests before it that merely could have been answered will not be.
         """
         queue = self._queue
-        if self._overtaken is None and self._index is None and queue and queue[0].id == number:
+        if queue and queue[0].id == number and self._overtaken is None and self._index is None:
             request: Request | None = queue.pop(0)
         else:
             request = self._find(number, frame)

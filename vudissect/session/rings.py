@@ -4,8 +4,7 @@ Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a 
 two are independent of each other.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
@@ -163,11 +162,11 @@ class Rings(Mapping[int, Ring]):
 
     `started`, `running` and `used` count those that are started, that run, and that have ever run; `kicks` has the
     number of started rings for each kick descriptor; `latest_run` is the frame in which one last began to run, and
-    `were_started` whether one was ever given a kick descriptor. So nobody has to look at all rings to find that there
-    are none.
+    `were_started` whether one was ever given a kick descriptor. `touched` is the index of the ring that the latest
+    change was about, None after an order to all. So nobody has to look at all rings.
     """
 
-    __slots__ = ("_rings", "kicks", "latest_run", "running", "started", "used", "were_started")
+    __slots__ = ("_rings", "kicks", "latest_run", "running", "started", "touched", "used", "were_started")
 
     def __init__(self) -> None:
         self._rings: dict[int, Ring] = {}
@@ -176,6 +175,7 @@ class Rings(Mapping[int, Ring]):
         self.used = 0
         self.latest_run = 0
         self.were_started = False
+        self.touched: int | None = None
         self.kicks: Mapping[str, int] = _NO_KICKS
 
     def __getitem__(self, index: int) -> Ring:
@@ -186,6 +186,16 @@ class Rings(Mapping[int, Ring]):
 
     def __len__(self) -> int:
         return len(self._rings)
+
+    # As a mapping has them, at a third of the cost.
+
+    def values(self) -> ValuesView[Ring]:
+        """The rings."""
+        return self._rings.values()
+
+    def items(self) -> ItemsView[int, Ring]:
+        """The rings with their indexes."""
+        return self._rings.items()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rings) and self._rings == other._rings
@@ -205,6 +215,7 @@ class Rings(Mapping[int, Ring]):
             return self
         rings = self._copy()
         rings._put(ring)
+        rings.touched = ring.index
         return rings
 
     def after(self, order: Order, frame: int, time: int) -> "Rings":
@@ -236,10 +247,18 @@ class Rings(Mapping[int, Ring]):
         self.latest_run = max(self.latest_run, ring.runs_since)
         self.were_started = self.were_started or ring.slots[Effect.SET_KICK].epoch > 0
         if (was_started and before.kick) != (is_started and ring.kick):
-            kicks = Counter(self.kicks)
-            kicks[before.kick] -= was_started
-            kicks[ring.kick] += is_started
-            self.kicks = MappingProxyType({name: count for name, count in kicks.items() if name and count > 0})
+            kicks = dict(self.kicks)
+            _count(kicks, before.kick, -int(was_started))
+            _count(kicks, ring.kick, int(is_started))
+            self.kicks = MappingProxyType(kicks)
 
 
 _NO_KICKS: Mapping[str, int] = MappingProxyType({})
+
+
+def _count(kicks: dict[str, int], name: str, change: int) -> None:
+    count = kicks.get(name, 0) + change
+    if count and name:
+        kicks[name] = count
+    else:
+        kicks.pop(name, None)

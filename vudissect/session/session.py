@@ -268,7 +268,7 @@ def _ask(record: Record, connection: _Connection, message: WireMessage) -> bool:
     if owed or row is None or message.flags & NEED_REPLY:
         waiting.ask(Request(record.frame, record.forwarded, record.channel, message.id, row, owed, message.flags))
         return True
-    waiting.pass_by(message.id, record.frame)
+    waiting.unasked[message.id] = record.frame
     return False
 
 
