@@ -282,7 +282,7 @@ class Pump:
             end = carried[1].offset if len(carried) > 1 else end
         elif carried:
             end = carried[0].offset
-        part = memoryview(data)[out.sent : end]
+        part = memoryview(data)[out.sent : end] if out.sent or end < len(data) else data
         try:
             if rights:
                 out.sent += self._target.sendmsg((part,), rights, MSG_DONTWAIT)

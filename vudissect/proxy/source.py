@@ -9,7 +9,6 @@ brings came with its first byte, as far as any receiver can tell.
 
 import socket
 from socket import MSG_CTRUNC, MSG_DONTWAIT, MSG_PEEK
-from typing import NamedTuple
 
 from vudissect.proxy.rights import only_rights
 from vudissect.wire.framing import Framer, Rights
@@ -35,16 +34,9 @@ _TRUNCATED = int(MSG_CTRUNC)
 _UNREAD = [bytearray(READ_SIZE)]
 
 
-class Read(NamedTuple):
-    """What one read has brought: bytes, the descriptors that came with the first of them, whether some were lost.
-
-    `together`: it was there at the same time as what was read before it.
-    """
-
-    data: bytes
-    rights: Rights
-    lost: bool
-    together: bool
+# What one read has brought: bytes, the descriptors that came with the first of them, whether some were lost, and
+# whether it was there at the same time as what was read before it. A plain tuple, as one is made for every read.
+Read = tuple[bytes, Rights, bool, bool]
 
 
 class Source:
@@ -87,8 +79,8 @@ class Source:
             return read
         is_header = self._framer.aligned
         read = self._read(self._framer.needed, together)
-        if is_header and len(read.data) == HEADER_SIZE:
-            size = self._framer.payload_size(read.data)
+        if is_header and len(read[0]) == HEADER_SIZE:
+            size = self._framer.payload_size(read[0])
             if 0 < size <= READ_SIZE:
                 return self._with_payload(read, size)
         return read
@@ -111,11 +103,12 @@ class Source:
         except OSError as error:
             self._next = error
             return header
-        if payload.rights or payload.lost:
+        more, rights_of_payload, lost_of_payload, _ = payload
+        if rights_of_payload or lost_of_payload:
             self._next = payload
             return header
         data, rights, lost, together = header
-        return Read(data + payload.data, rights, lost, together)
+        return data + more, rights, lost, together
 
     def _read(self, size: int, together: bool) -> Read:
         together = together or self._more
@@ -125,4 +118,4 @@ class Source:
         if ancillary:
             ancillary = only_rights(ancillary)
             self._carried = True
-        return Read(data, ancillary, bool(flags & _TRUNCATED), together)
+        return data, ancillary, bool(flags & _TRUNCATED), together
