@@ -18,8 +18,8 @@ from benchmarks.table import Row, compared, in_turns, seconds
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
 
 ROUNDS = 3
 MESSAGES = 3_000

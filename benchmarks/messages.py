@@ -3,9 +3,9 @@
 import sys
 from typing import Any
 
-from vudissect.spec.model import Channel, Message
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields
 
@@ -30,6 +30,6 @@ def acknowledgement(name: str) -> bytes:
     return _CODEC.encode(_row(Channel.MAIN, name), ACK, from_fields(ACK, {}), reply=True)
 
 
-def _row(channel: Channel, name: str) -> Message:
+def _row(channel: Channel, name: str) -> Row:
     (row,) = (row for row in UPSTREAM.channel(channel) if row.name == name)
     return row

@@ -14,8 +14,8 @@ from benchmarks.programs import BUILD
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
 
 _PER_CONNECTION = 10_000
 _GAP = 20_000  # nanoseconds between messages, and a tenth of that until one is forwarded

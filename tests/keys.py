@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.wire.strategies import FORMS, Form, pack, values
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.spec.model import Channel, Meaning, Side
+from vudissect.protocol.model import Channel, Meaning, Side
 
 HEADER = 12
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.table import UPSTREAM
 
 PACKAGE = Path(__file__).parents[1] / "vudissect"
 FLOORS = {
-    "spec": 1,
+    "protocol": 1,
     "host": 1,
     "wire": 2,
     "capture": 2,
@@ -76,7 +76,7 @@ def test_no_module_is_crowded(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 400
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"spec", "replay"}], ids=name)
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"protocol", "replay"}], ids=name)
 def test_messages_are_named_in_the_table_only(path: Path) -> None:
     names = {spelling for row in UPSTREAM.messages for spelling in (row.name, *row.aliases)}
     strings = {

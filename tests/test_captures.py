@@ -11,7 +11,7 @@ from tests.peers.provenance import overview
 from tests.peers.situations.disk import PLUGGED, SECTORS
 from tests.peers.situations.resize import GROWN
 from tests.peers.situations.situation import MIB
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 _LARGEST = 200 * 1024  # bytes, for a file under version control
 

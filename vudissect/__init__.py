@@ -31,19 +31,19 @@ if TYPE_CHECKING:
     from vudissect.lint.finding import Blame as Blame
     from vudissect.lint.finding import Finding as Finding
     from vudissect.lint.finding import Severity as Severity
+    from vudissect.protocol.devices import DEVICES as DEVICES
+    from vudissect.protocol.devices import device_by_name as device_by_name
+    from vudissect.protocol.devices import feature_names as feature_names
+    from vudissect.protocol.dialects import DIALECTS as DIALECTS
+    from vudissect.protocol.dialects import dialect_by_name as dialect_by_name
+    from vudissect.protocol.model import Channel as Channel
+    from vudissect.protocol.model import Side as Side
+    from vudissect.protocol.table import UPSTREAM as UPSTREAM
     from vudissect.proxy.beside import NotRecordedError as NotRecordedError
     from vudissect.proxy.beside import recording as recording
     from vudissect.session.event import Event as Event
     from vudissect.session.event import Kind as Kind
     from vudissect.session.state import State as State
-    from vudissect.spec.devices import DEVICES as DEVICES
-    from vudissect.spec.devices import device_by_name as device_by_name
-    from vudissect.spec.devices import feature_names as feature_names
-    from vudissect.spec.dialects import DIALECTS as DIALECTS
-    from vudissect.spec.dialects import dialect_by_name as dialect_by_name
-    from vudissect.spec.model import Channel as Channel
-    from vudissect.spec.model import Side as Side
-    from vudissect.spec.table import UPSTREAM as UPSTREAM
 
 __version__ = "0.2.0"
 
@@ -52,11 +52,11 @@ _HOMES = {
     "Analysis": "analysis",
     "Blame": "lint.finding",
     "CaptureError": "capture.errors",
-    "Channel": "spec.model",
+    "Channel": "protocol.model",
     "Conversation": "conversation.conversation",
     "ConversationError": "conversation.conversation",
-    "DEVICES": "spec.devices",
-    "DIALECTS": "spec.dialects",
+    "DEVICES": "protocol.devices",
+    "DIALECTS": "protocol.dialects",
     "Event": "session.event",
     "Finding": "lint.finding",
     "Kind": "session.event",
@@ -65,15 +65,15 @@ _HOMES = {
     "Record": "capture.record",
     "RecordKind": "capture.record",
     "Severity": "lint.finding",
-    "Side": "spec.model",
+    "Side": "protocol.model",
     "State": "session.state",
     "TruncatedCapture": "capture.errors",
-    "UPSTREAM": "spec.table",
+    "UPSTREAM": "protocol.table",
     "analyse": "analysis",
     "compose": "conversation.text:read_conversation",
-    "device_by_name": "spec.devices",
-    "dialect_by_name": "spec.dialects",
-    "feature_names": "spec.devices",
+    "device_by_name": "protocol.devices",
+    "dialect_by_name": "protocol.dialects",
+    "feature_names": "protocol.devices",
     "findings": "analysis",
     "follow": "analysis",
     "read": "analysis",

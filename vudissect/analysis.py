@@ -15,11 +15,11 @@ from vudissect.capture.errors import CaptureError, TruncatedCapture
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Device
 from vudissect.session.event import Event
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
 from vudissect.session.state import State
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.model import Device
 
 if TYPE_CHECKING:
     from vudissect.lint.finding import Finding

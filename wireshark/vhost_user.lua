@@ -125,253 +125,253 @@ rules = {
 },
 keys = {{[26]={by_size={[632]={{56,632}},[1072]={{40,1064}}},otherwise=24},[2147483674]={by_size={[632]={{56,632}},[1072]={{40,1064}}},otherwise=24}},{},{}},
 rows = {
-{id=1,name="GET_FEATURES",answer="ALWAYS",effect="OFFER_FEATURES",request={1},reply={2}},
-{id=2,name="SET_FEATURES",answer="ON_REQUEST",effect="ACK_FEATURES",request={2},reply={3}},
-{id=3,name="SET_OWNER",answer="ON_REQUEST",effect="TAKE_OWNERSHIP",request={1},reply={3}},
-{id=4,name="RESET_OWNER",answer="ON_REQUEST",effect="DISABLE_RINGS",request={1},reply={3}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",effect="REPLACE_MEMORY",request={4,5,6,7},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="IF_LOG_SHMFD",effect="SET_LOG",request={8,9},reply={10,8,1,3},fds={kind="memory file",most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="ON_REQUEST",effect="NONE",request={1},reply={3},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="ON_REQUEST",effect="SET_RING_SIZE",request={11},reply={3}},
-{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",effect="SET_RING_ADDRESSES",request={12},reply={3}},
-{id=10,name="SET_VRING_BASE",answer="ON_REQUEST",effect="SET_RING_BASE",request={13},reply={3}},
-{id=11,name="GET_VRING_BASE",answer="ALWAYS",effect="STOP_RING",request={13},reply={13}},
-{id=12,name="SET_VRING_KICK",answer="ON_REQUEST",effect="SET_KICK",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="ON_REQUEST",effect="SET_CALL",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="ON_REQUEST",effect="SET_ERR",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={15}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={15},reply={3}},
-{id=17,name="GET_QUEUE_NUM",answer="ALWAYS",effect="COUNT_QUEUES",request={1},reply={16},gate={protocol={"MQ"},phase="offered"}},
-{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",effect="ENABLE_RING",request={17},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
-{id=19,name="SEND_RARP",answer="ON_REQUEST",effect="NONE",request={18},reply={3},gate={protocol={"RARP"},phase="negotiated"}},
-{id=20,name="NET_SET_MTU",answer="ON_REQUEST",effect="NONE",request={19},reply={3},gate={protocol={"MTU"},phase="negotiated"}},
-{id=21,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",effect="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=22,name="IOTLB_MSG",answer="ALWAYS",effect="UPDATE_IOTLB",request={20},reply={21}},
-{id=23,name="SET_VRING_ENDIAN",answer="ON_REQUEST",effect="NONE",request={22},reply={3},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"}},
-{id=24,name="GET_CONFIG",answer="ALWAYS",effect="READ_CONFIG",request={23},reply={23,1}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",effect="WRITE_CONFIG",request={23},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
-{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",effect="NONE",request={24,25,26,27},reply={24,25,26,27},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
-{id=27,name="CLOSE_CRYPTO_SESSION",answer="ON_REQUEST",effect="NONE",request={28},reply={3},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"}},
-{id=28,name="POSTCOPY_ADVISE",answer="ALWAYS",effect="ADVISE_POSTCOPY",request={1},reply={1},reply_fds={kind="userfaultfd",most=1},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=29,name="POSTCOPY_LISTEN",answer="ON_REQUEST",effect="START_POSTCOPY",request={1},reply={3},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=30,name="POSTCOPY_END",answer="ALWAYS",effect="END_POSTCOPY",request={1},reply={21},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=31,name="GET_INFLIGHT_FD",answer="ALWAYS",effect="OFFER_INFLIGHT",request={29},reply={29},reply_fds={kind="memory file",most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
-{id=32,name="SET_INFLIGHT_FD",answer="ON_REQUEST",effect="SET_INFLIGHT",request={29},reply={3},fds={kind="memory file",least=1,most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
-{id=33,name="GPU_SET_SOCKET",answer="ON_REQUEST",effect="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1}},
-{id=34,name="RESET_DEVICE",answer="ON_REQUEST",effect="RESET",request={1},reply={3},gate={protocol={"RESET_DEVICE"},phase="negotiated"}},
-{id=35,name="VRING_KICK",answer="ON_REQUEST",effect="KICK_RING",request={11},reply={3}},
-{id=36,name="GET_MAX_MEM_SLOTS",answer="ALWAYS",effect="COUNT_MEMORY_SLOTS",request={1},reply={30},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",effect="ADD_MEMORY",request={31,32,33,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=38,name="REM_MEM_REG",answer="ON_REQUEST",effect="REMOVE_MEMORY",request={31,32,33},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=39,name="SET_STATUS",answer="ON_REQUEST",effect="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=40,name="GET_STATUS",answer="ALWAYS",effect="GET_STATUS",request={1},reply={35},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",effect="NONE",request={36,37},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
-{id=42,name="SET_DEVICE_STATE_FD",answer="ALWAYS",effect="START_STATE_TRANSFER",request={38},reply={39},fds={kind="pipe or file",least=1,most=1},reply_fds={kind="pipe or file",most=1,unless="nofd"},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
-{id=43,name="CHECK_DEVICE_STATE",answer="ALWAYS",effect="CHECK_STATE_TRANSFER",request={1},reply={21},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
-{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",effect="COUNT_SHARED_MEMORY",request={1},reply={40},gate={protocol={"SHMEM"},phase="negotiated"}},
-{id=1,name="IOTLB_MSG",answer="ON_REQUEST",effect="UPDATE_IOTLB",request={20},reply={3}},
-{id=2,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",effect="CHANGE_CONFIG",request={1},reply={3}},
-{id=3,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",effect="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"}},
-{id=4,name="VRING_CALL",answer="ON_REQUEST",effect="CALL_RING",request={11},reply={3}},
-{id=5,name="VRING_ERR",answer="ON_REQUEST",effect="FAIL_RING",request={11},reply={3}},
-{id=6,name="SHARED_OBJECT_ADD",answer="ON_REQUEST",effect="ADD_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=7,name="SHARED_OBJECT_REMOVE",answer="ON_REQUEST",effect="REMOVE_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=8,name="SHARED_OBJECT_LOOKUP",answer="ALWAYS",effect="NONE",request={36},reply={21},reply_fds={kind="dma-buf",most=1},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=9,name="SHMEM_MAP",answer="ON_REQUEST",effect="MAP_SHARED_MEMORY",request={42},reply={3},fds={kind="mappable file",least=1,most=1}},
-{id=10,name="SHMEM_UNMAP",answer="ON_REQUEST",effect="UNMAP_SHARED_MEMORY",request={42},reply={3}},
-{id=1,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_GPU_FEATURES",request={1},reply={43}},
-{id=2,name="SET_PROTOCOL_FEATURES",answer="NEVER",effect="ACK_GPU_FEATURES",request={43},may_take_long=true},
-{id=3,name="GET_DISPLAY_INFO",answer="ALWAYS",effect="NONE",request={1},reply={44}},
-{id=4,name="CURSOR_POS",answer="NEVER",effect="NONE",request={45},may_take_long=true},
-{id=5,name="CURSOR_POS_HIDE",answer="NEVER",effect="NONE",request={45},may_take_long=true},
-{id=6,name="CURSOR_UPDATE",answer="NEVER",effect="NONE",request={46},may_take_long=true},
-{id=7,name="SCANOUT",answer="NEVER",effect="NONE",request={47},may_take_long=true},
-{id=8,name="UPDATE",answer="NEVER",effect="NONE",request={48},size_rule=20,may_take_long=true},
-{id=9,name="DMABUF_SCANOUT",answer="NEVER",effect="NONE",request={49},fds={kind="dma-buf",most=1},may_take_long=true},
-{id=10,name="DMABUF_UPDATE",answer="ALWAYS",effect="NONE",request={50},reply={1},may_take_long=true},
-{id=11,name="GET_EDID",answer="ALWAYS",effect="NONE",request={51},reply={52},may_take_long=true},
-{id=12,name="DMABUF_SCANOUT2",answer="NEVER",effect="NONE",request={53},fds={kind="dma-buf",most=1},may_take_long=true},
-{id=2,name="SET_FEATURES",answer="NEVER",effect="ACK_FEATURES",request={2}},
-{id=3,name="SET_OWNER",answer="NEVER",effect="TAKE_OWNERSHIP",request={1}},
-{id=4,name="RESET_OWNER",answer="NEVER",effect="DISABLE_RINGS",request={1}},
-{id=5,name="SET_MEM_TABLE",answer="NEVER",effect="REPLACE_MEMORY",request={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="NEVER",effect="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="NEVER",effect="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="NEVER",effect="SET_RING_SIZE",request={11}},
-{id=9,name="SET_VRING_ADDR",answer="NEVER",effect="SET_RING_ADDRESSES",request={12}},
-{id=10,name="SET_VRING_BASE",answer="NEVER",effect="SET_RING_BASE",request={13}},
-{id=12,name="SET_VRING_KICK",answer="NEVER",effect="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="NEVER",effect="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="NEVER",effect="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=5,name="SET_MEM_TABLE",answer="NEVER",effect="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=15,name="NET_SET_BACKEND",answer="NEVER",effect="NONE",request={55},fds={kind="mappable file",most=1}},
-{id=16,name="ECHO",answer="ALWAYS",effect="NONE",request={1},reply={1}},
-{id=2,name="GET_FEATURES",answer="ALWAYS",effect="OFFER_FEATURES",request={1},reply={2}},
-{id=3,name="SET_FEATURES",answer="NEVER",effect="ACK_FEATURES",request={2}},
-{id=4,name="SET_OWNER",answer="NEVER",effect="TAKE_OWNERSHIP",request={1}},
-{id=5,name="RESET_OWNER",answer="NEVER",effect="DISABLE_RINGS",request={1}},
-{id=6,name="SET_MEM_TABLE",answer="NEVER",effect="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=7,name="SET_LOG_BASE",answer="NEVER",effect="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_LOG_FD",answer="NEVER",effect="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=9,name="SET_VRING_NUM",answer="NEVER",effect="SET_RING_SIZE",request={11}},
-{id=10,name="SET_VRING_ADDR",answer="NEVER",effect="SET_RING_ADDRESSES",request={12}},
-{id=11,name="SET_VRING_BASE",answer="NEVER",effect="SET_RING_BASE",request={13}},
-{id=12,name="GET_VRING_BASE",answer="ALWAYS",effect="STOP_RING",request={13},reply={13}},
-{id=13,name="SET_VRING_KICK",answer="NEVER",effect="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_CALL",answer="NEVER",effect="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="SET_VRING_ERR",answer="NEVER",effect="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=4,name="RESET_OWNER",answer="NEVER",effect="NONE",request={11}},
-{id=4,name="RESET_DEVICE",answer="ON_REQUEST",effect="DISABLE_RINGS",request={1},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={56}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={56},reply={3}},
-{id=2,name="SET_FEATURES",answer="IF_REPLY_ALL",effect="ACK_FEATURES",request={2},reply={2}},
-{id=3,name="SET_OWNER",answer="IF_REPLY_ALL",effect="TAKE_OWNERSHIP",request={1},reply={1}},
-{id=4,name="RESET_OWNER",answer="IF_REPLY_ALL",effect="HALT_RINGS",request={1},reply={1}},
-{id=5,name="SET_MEM_TABLE",answer="IF_REPLY_ALL",effect="REPLACE_MEMORY",request={4,54},reply={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="IF_REPLY_ALL",effect="SET_LOG",request={9},reply={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="IF_REPLY_ALL",effect="NONE",request={1},reply={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="IF_REPLY_ALL",effect="SET_RING_SIZE",request={11},reply={11}},
-{id=9,name="SET_VRING_ADDR",answer="IF_REPLY_ALL",effect="SET_RING_ADDRESSES",request={12},reply={12}},
-{id=10,name="SET_VRING_BASE",answer="IF_REPLY_ALL",effect="SET_RING_BASE",request={13},reply={13}},
-{id=12,name="SET_VRING_KICK",answer="IF_REPLY_ALL",effect="SET_KICK",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="IF_REPLY_ALL",effect="SET_CALL",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="IF_REPLY_ALL",effect="SET_ERR",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="GET_RUNNING",answer="ALWAYS",effect="NONE",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
-{id=16,name="SET_RUNNING",answer="IF_REPLY_ALL",effect="RUN_RING",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
-{id=17,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={58}},
-{id=18,name="SET_PROTOCOL_FEATURES",answer="IF_REPLY_ALL",effect="ACK_PROTOCOL_FEATURES",request={58},reply={58}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={59}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={59},reply={3}},
-{id=20,name="INPUT_GET_CONFIG",answer="ALWAYS",effect="NONE",request={1},reply={60}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={61}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={61},reply={3}},
-{id=21,name="SET_SLAVE_REQ_FD",answer="ON_REQUEST",effect="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"SLAVE_REQ"},phase="offered"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={62}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={62},reply={3}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",effect="WRITE_CONFIG",request={23},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={63}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={63},reply={3}},
-{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",effect="NONE",request={25},reply={25},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={64}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={64},reply={3}},
-{id=2,name="VFIO_SET_VRING_GROUP_FD",answer="ON_REQUEST",effect="NONE",request={14},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
-{id=3,name="VFIO_SET_VRING_NOTIFY_AREA",answer="ON_REQUEST",effect="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={65}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={65},reply={3}},
-{id=27,name="NVME_ADMIN",answer="ALWAYS",effect="NONE",request={66},reply={67,68}},
-{id=28,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",effect="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=29,name="NVME_GET_CAP",answer="ALWAYS",effect="NONE",request={1},reply={69}},
-{id=30,name="NVME_START_STOP",answer="ON_REQUEST",effect="NONE",request={70},reply={3}},
-{id=31,name="NVME_IO_CMD",answer="ON_REQUEST",effect="NONE",request={71},reply={3}},
-{id=33,name="GET_INFLIGHT_NUM",answer="ALWAYS",effect="NONE",request={11,1},reply={11}},
-{id=60,name="GET_PENDING_NUM",answer="ALWAYS",effect="NONE",request={72},reply={72}},
-{id=61,name="SET_IO_DOWN",answer="ALWAYS",effect="NONE",request={72},reply={72}},
-{id=62,name="SET_IO_CLEANUP",answer="ALWAYS",effect="NONE",request={72},reply={72}},
-{id=63,name="SET_IO_FINAL",answer="NEVER",effect="NONE",request={72}},
-{id=80,name="NVME_ADMIN",answer="ALWAYS",effect="NONE",request={66},reply={67,68}},
-{id=81,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",effect="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=82,name="NVME_GET_CAP",answer="ALWAYS",effect="NONE",request={1},reply={69}},
-{id=83,name="NVME_START_STOP",answer="ON_REQUEST",effect="NONE",request={70},reply={3}},
-{id=84,name="NVME_IO_CMD",answer="ON_REQUEST",effect="NONE",request={71},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={73}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={73},reply={3}},
-{id=6,name="FS_MAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=7,name="FS_UNMAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=8,name="FS_SYNC",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=9,name="FS_IO",answer="ALWAYS",effect="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=1000,name="FS_MAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1001,name="FS_UNMAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1002,name="FS_SYNC",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1003,name="FS_IO",answer="ALWAYS",effect="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=24,name="GET_CONFIG",answer="ALWAYS",effect="READ_CONFIG",request={75},reply={75,1}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",effect="WRITE_CONFIG",request={75},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",effect="REPLACE_MEMORY",request={76},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=21,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",effect="OPEN_CHANNEL",request={1},reply={3},fds={kind="pipe or file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1,name="IOTLB_MSG",answer="NEVER",effect="UPDATE_IOTLB",request={20}},
-{id=2,name="CONFIG_CHANGE_MSG",answer="NEVER",effect="CHANGE_CONFIG",request={1}},
-{id=3,name="VRING_HOST_NOTIFIER_MSG",answer="NEVER",effect="NONE",request={41},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"}},
-{id=4,name="VRING_CALL",answer="NEVER",effect="CALL_RING",request={11}},
-{id=5,name="VRING_ERR",answer="NEVER",effect="FAIL_RING",request={11}},
-{id=6,name="SHARED_OBJECT_ADD",answer="NEVER",effect="ADD_OBJECT",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=7,name="SHARED_OBJECT_REMOVE",answer="NEVER",effect="REMOVE_OBJECT",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=8,name="SHARED_OBJECT_LOOKUP",answer="NEVER",effect="NONE",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=9,name="SHMEM_MAP",answer="NEVER",effect="MAP_SHARED_MEMORY",request={42},fds={kind="mappable file",least=1,most=1}},
-{id=10,name="SHMEM_UNMAP",answer="NEVER",effect="UNMAP_SHARED_MEMORY",request={42}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={77}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={77},reply={3}},
-{id=34,name="VRING_KICK",answer="ON_REQUEST",effect="KICK_RING",request={11},reply={3},gate={protocol={"IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=4,name="VRING_CALL",answer="ON_REQUEST",effect="CALL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=5,name="VRING_ERR",answer="ON_REQUEST",effect="FAIL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={78}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={78},reply={3}},
-{id=36,name="SET_STATUS",answer="ON_REQUEST",effect="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=41,name="MEM_DATA",answer="ON_REQUEST",effect="NONE",request={79},reply={3}},
-{id=6,name="FS_MAP",answer="ON_REQUEST",effect="NONE",request={80},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=7,name="FS_UNMAP",answer="ON_REQUEST",effect="NONE",request={80},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=8,name="FS_IO",answer="ALWAYS",effect="NONE",request={80},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=9,name="MEM_ACCESS",answer="ON_REQUEST",effect="NONE",request={81},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={82}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={82},reply={3}},
-{id=41,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",effect="NONE",request={1},reply={83},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=6,name="SHMEM_MAP",answer="ON_REQUEST",effect="NONE",request={84},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=7,name="SHMEM_UNMAP",answer="ON_REQUEST",effect="NONE",request={85},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=8,name="FS_MAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=9,name="FS_UNMAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=10,name="FS_SYNC",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=11,name="FS_IO",answer="ALWAYS",effect="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=12,name="GPU_MAP",answer="ON_REQUEST",effect="NONE",request={86},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={87}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={87},reply={3}},
-{id=42,name="SLEEP",answer="ALWAYS",effect="NONE",request={1},reply={88}},
-{id=43,name="WAKE",answer="ALWAYS",effect="NONE",request={1},reply={88}},
-{id=44,name="SNAPSHOT",answer="ALWAYS",effect="NONE",request={1},reply={89}},
-{id=45,name="RESTORE",answer="ALWAYS",effect="NONE",request={90},reply={88},fds={kind="eventfd",most=32}},
-{id=13,name="EXTERNAL_MAP",answer="ON_REQUEST",effect="NONE",request={91},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={92}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={92},reply={3}},
-{id=41,name="GET_BACKEND_SPECS",answer="ALWAYS",effect="NONE",request={1},reply={93},gate={protocol={"STANDALONE"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={94}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={94},reply={3}},
-{id=41,name="GET_DEVICE_ID",answer="ALWAYS",effect="NONE",request={1},reply={95},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=42,name="GET_CONFIG_SIZE",answer="ALWAYS",effect="NONE",request={1},reply={96},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=43,name="GET_MIN_VQ",answer="ALWAYS",effect="NONE",request={1},reply={97},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={98}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={98},reply={3}},
-{id=41,name="PRESETUP",answer="ON_REQUEST",effect="NONE",request={99},reply={3},gate={protocol={"PRESETUP"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={100}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={100},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={101}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={101},reply={3}},
-{id=1000,name="SLEEP",answer="ALWAYS",effect="NONE",request={1},reply={88}},
-{id=1001,name="WAKE",answer="ALWAYS",effect="NONE",request={1},reply={88}},
-{id=1002,name="SNAPSHOT",answer="ALWAYS",effect="NONE",request={1},reply={89}},
-{id=1003,name="RESTORE",answer="ALWAYS",effect="NONE",request={90},reply={88},fds={kind="eventfd",most=32}},
-{id=1004,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",effect="NONE",request={1},reply={83},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1000,name="SHMEM_MAP",answer="ON_REQUEST",effect="NONE",request={84},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1001,name="SHMEM_UNMAP",answer="ON_REQUEST",effect="NONE",request={85},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1002,name="FS_MAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1003,name="FS_UNMAP",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1004,name="FS_SYNC",answer="ON_REQUEST",effect="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1005,name="FS_IO",answer="ALWAYS",effect="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1006,name="GPU_MAP",answer="ON_REQUEST",effect="NONE",request={86},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1007,name="EXTERNAL_MAP",answer="ON_REQUEST",effect="NONE",request={91},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={102}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={102},reply={3}},
-{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",effect="COUNT_SHARED_MEMORY",request={1},reply={40,103},gate={protocol={"SHMEM"},phase="negotiated"}},
-{id=11,name="MEM_READ",answer="ON_REQUEST",effect="NONE",request={104},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
-{id=12,name="MEM_WRITE",answer="ON_REQUEST",effect="NONE",request={104},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={105}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={105},reply={3}},
-{id=5,name="SET_MEM_TABLE",answer="ON_REQUEST",effect="REPLACE_MEMORY",request={5},reply={3},fds={kind="mappable file",least=1,most=8,per="nregions"},size_rule=0},
-{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",effect="SET_RING_ADDRESSES",request={106},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",effect="OFFER_PROTOCOL_FEATURES",request={1},reply={107}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",effect="ACK_PROTOCOL_FEATURES",request={107},reply={3}},
-{id=38,name="SET_STATUS",answer="ON_REQUEST",effect="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",effect="REPLACE_MEMORY",request={4,5,76,108,54},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",effect="ENABLE_RING",request={11},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
-{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",effect="ADD_MEMORY",request={31,32,109,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=38,name="REM_MEM_REG",answer="ON_REQUEST",effect="REMOVE_MEMORY",request={31,32,109},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",effect="NONE",request={36,1},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
+{id=1,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={1},reply={2}},
+{id=2,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={2},reply={3}},
+{id=3,name="SET_OWNER",answer="ON_REQUEST",purpose="TAKE_OWNERSHIP",request={1},reply={3}},
+{id=4,name="RESET_OWNER",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={1},reply={3}},
+{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={4,5,6,7},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=6,name="SET_LOG_BASE",answer="IF_LOG_SHMFD",purpose="SET_LOG",request={8,9},reply={10,8,1,3},fds={kind="memory file",most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=7,name="SET_LOG_FD",answer="ON_REQUEST",purpose="NONE",request={1},reply={3},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=8,name="SET_VRING_NUM",answer="ON_REQUEST",purpose="SET_RING_SIZE",request={11},reply={3}},
+{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={12},reply={3}},
+{id=10,name="SET_VRING_BASE",answer="ON_REQUEST",purpose="SET_RING_BASE",request={13},reply={3}},
+{id=11,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={13},reply={13}},
+{id=12,name="SET_VRING_KICK",answer="ON_REQUEST",purpose="SET_KICK",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=13,name="SET_VRING_CALL",answer="ON_REQUEST",purpose="SET_CALL",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=14,name="SET_VRING_ERR",answer="ON_REQUEST",purpose="SET_ERR",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={15}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={15},reply={3}},
+{id=17,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={1},reply={16},gate={protocol={"MQ"},phase="offered"}},
+{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={17},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
+{id=19,name="SEND_RARP",answer="ON_REQUEST",purpose="NONE",request={18},reply={3},gate={protocol={"RARP"},phase="negotiated"}},
+{id=20,name="NET_SET_MTU",answer="ON_REQUEST",purpose="NONE",request={19},reply={3},gate={protocol={"MTU"},phase="negotiated"}},
+{id=21,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=22,name="IOTLB_MSG",answer="ALWAYS",purpose="UPDATE_IOTLB",request={20},reply={21}},
+{id=23,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="NONE",request={22},reply={3},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"}},
+{id=24,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={23},reply={23,1}},
+{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={23},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
+{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={24,25,26,27},reply={24,25,26,27},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
+{id=27,name="CLOSE_CRYPTO_SESSION",answer="ON_REQUEST",purpose="NONE",request={28},reply={3},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"}},
+{id=28,name="POSTCOPY_ADVISE",answer="ALWAYS",purpose="ADVISE_POSTCOPY",request={1},reply={1},reply_fds={kind="userfaultfd",most=1},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
+{id=29,name="POSTCOPY_LISTEN",answer="ON_REQUEST",purpose="START_POSTCOPY",request={1},reply={3},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
+{id=30,name="POSTCOPY_END",answer="ALWAYS",purpose="END_POSTCOPY",request={1},reply={21},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
+{id=31,name="GET_INFLIGHT_FD",answer="ALWAYS",purpose="OFFER_INFLIGHT",request={29},reply={29},reply_fds={kind="memory file",most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
+{id=32,name="SET_INFLIGHT_FD",answer="ON_REQUEST",purpose="SET_INFLIGHT",request={29},reply={3},fds={kind="memory file",least=1,most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
+{id=33,name="GPU_SET_SOCKET",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1}},
+{id=34,name="RESET_DEVICE",answer="ON_REQUEST",purpose="RESET",request={1},reply={3},gate={protocol={"RESET_DEVICE"},phase="negotiated"}},
+{id=35,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={11},reply={3}},
+{id=36,name="GET_MAX_MEM_SLOTS",answer="ALWAYS",purpose="COUNT_MEMORY_SLOTS",request={1},reply={30},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={31,32,33,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+{id=38,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={31,32,33},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+{id=39,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
+{id=40,name="GET_STATUS",answer="ALWAYS",purpose="GET_STATUS",request={1},reply={35},gate={protocol={"STATUS"},phase="negotiated"}},
+{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={36,37},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
+{id=42,name="SET_DEVICE_STATE_FD",answer="ALWAYS",purpose="START_STATE_TRANSFER",request={38},reply={39},fds={kind="pipe or file",least=1,most=1},reply_fds={kind="pipe or file",most=1,unless="nofd"},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
+{id=43,name="CHECK_DEVICE_STATE",answer="ALWAYS",purpose="CHECK_STATE_TRANSFER",request={1},reply={21},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
+{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={1},reply={40},gate={protocol={"SHMEM"},phase="negotiated"}},
+{id=1,name="IOTLB_MSG",answer="ON_REQUEST",purpose="UPDATE_IOTLB",request={20},reply={3}},
+{id=2,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={1},reply={3}},
+{id=3,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",purpose="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"}},
+{id=4,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={11},reply={3}},
+{id=5,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={11},reply={3}},
+{id=6,name="SHARED_OBJECT_ADD",answer="ON_REQUEST",purpose="ADD_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=7,name="SHARED_OBJECT_REMOVE",answer="ON_REQUEST",purpose="REMOVE_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=8,name="SHARED_OBJECT_LOOKUP",answer="ALWAYS",purpose="NONE",request={36},reply={21},reply_fds={kind="dma-buf",most=1},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=9,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={42},reply={3},fds={kind="mappable file",least=1,most=1}},
+{id=10,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={42},reply={3}},
+{id=1,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_GPU_FEATURES",request={1},reply={43}},
+{id=2,name="SET_PROTOCOL_FEATURES",answer="NEVER",purpose="ACK_GPU_FEATURES",request={43},may_take_long=true},
+{id=3,name="GET_DISPLAY_INFO",answer="ALWAYS",purpose="NONE",request={1},reply={44}},
+{id=4,name="CURSOR_POS",answer="NEVER",purpose="NONE",request={45},may_take_long=true},
+{id=5,name="CURSOR_POS_HIDE",answer="NEVER",purpose="NONE",request={45},may_take_long=true},
+{id=6,name="CURSOR_UPDATE",answer="NEVER",purpose="NONE",request={46},may_take_long=true},
+{id=7,name="SCANOUT",answer="NEVER",purpose="NONE",request={47},may_take_long=true},
+{id=8,name="UPDATE",answer="NEVER",purpose="NONE",request={48},size_rule=20,may_take_long=true},
+{id=9,name="DMABUF_SCANOUT",answer="NEVER",purpose="NONE",request={49},fds={kind="dma-buf",most=1},may_take_long=true},
+{id=10,name="DMABUF_UPDATE",answer="ALWAYS",purpose="NONE",request={50},reply={1},may_take_long=true},
+{id=11,name="GET_EDID",answer="ALWAYS",purpose="NONE",request={51},reply={52},may_take_long=true},
+{id=12,name="DMABUF_SCANOUT2",answer="NEVER",purpose="NONE",request={53},fds={kind="dma-buf",most=1},may_take_long=true},
+{id=2,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={2}},
+{id=3,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={1}},
+{id=4,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={1}},
+{id=5,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=6,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=7,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=8,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={11}},
+{id=9,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={12}},
+{id=10,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={13}},
+{id=12,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=13,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=14,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=5,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=15,name="NET_SET_BACKEND",answer="NEVER",purpose="NONE",request={55},fds={kind="mappable file",most=1}},
+{id=16,name="ECHO",answer="ALWAYS",purpose="NONE",request={1},reply={1}},
+{id=2,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={1},reply={2}},
+{id=3,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={2}},
+{id=4,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={1}},
+{id=5,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={1}},
+{id=6,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=7,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=8,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=9,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={11}},
+{id=10,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={12}},
+{id=11,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={13}},
+{id=12,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={13},reply={13}},
+{id=13,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=14,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=15,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=4,name="RESET_OWNER",answer="NEVER",purpose="NONE",request={11}},
+{id=4,name="RESET_DEVICE",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={1},reply={3}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={56}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={56},reply={3}},
+{id=2,name="SET_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_FEATURES",request={2},reply={2}},
+{id=3,name="SET_OWNER",answer="IF_REPLY_ALL",purpose="TAKE_OWNERSHIP",request={1},reply={1}},
+{id=4,name="RESET_OWNER",answer="IF_REPLY_ALL",purpose="HALT_RINGS",request={1},reply={1}},
+{id=5,name="SET_MEM_TABLE",answer="IF_REPLY_ALL",purpose="REPLACE_MEMORY",request={4,54},reply={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=6,name="SET_LOG_BASE",answer="IF_REPLY_ALL",purpose="SET_LOG",request={9},reply={9},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=7,name="SET_LOG_FD",answer="IF_REPLY_ALL",purpose="NONE",request={1},reply={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+{id=8,name="SET_VRING_NUM",answer="IF_REPLY_ALL",purpose="SET_RING_SIZE",request={11},reply={11}},
+{id=9,name="SET_VRING_ADDR",answer="IF_REPLY_ALL",purpose="SET_RING_ADDRESSES",request={12},reply={12}},
+{id=10,name="SET_VRING_BASE",answer="IF_REPLY_ALL",purpose="SET_RING_BASE",request={13},reply={13}},
+{id=12,name="SET_VRING_KICK",answer="IF_REPLY_ALL",purpose="SET_KICK",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=13,name="SET_VRING_CALL",answer="IF_REPLY_ALL",purpose="SET_CALL",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=14,name="SET_VRING_ERR",answer="IF_REPLY_ALL",purpose="SET_ERR",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=15,name="GET_RUNNING",answer="ALWAYS",purpose="NONE",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
+{id=16,name="SET_RUNNING",answer="IF_REPLY_ALL",purpose="RUN_RING",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
+{id=17,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={58}},
+{id=18,name="SET_PROTOCOL_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_PROTOCOL_FEATURES",request={58},reply={58}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={59}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={59},reply={3}},
+{id=20,name="INPUT_GET_CONFIG",answer="ALWAYS",purpose="NONE",request={1},reply={60}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={61}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={61},reply={3}},
+{id=21,name="SET_SLAVE_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"SLAVE_REQ"},phase="offered"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={62}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={62},reply={3}},
+{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={23},reply={3}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={63}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={63},reply={3}},
+{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={25},reply={25},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={64}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={64},reply={3}},
+{id=2,name="VFIO_SET_VRING_GROUP_FD",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
+{id=3,name="VFIO_SET_VRING_NOTIFY_AREA",answer="ON_REQUEST",purpose="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={65}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={65},reply={3}},
+{id=27,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={66},reply={67,68}},
+{id=28,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=29,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={1},reply={69}},
+{id=30,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={70},reply={3}},
+{id=31,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={71},reply={3}},
+{id=33,name="GET_INFLIGHT_NUM",answer="ALWAYS",purpose="NONE",request={11,1},reply={11}},
+{id=60,name="GET_PENDING_NUM",answer="ALWAYS",purpose="NONE",request={72},reply={72}},
+{id=61,name="SET_IO_DOWN",answer="ALWAYS",purpose="NONE",request={72},reply={72}},
+{id=62,name="SET_IO_CLEANUP",answer="ALWAYS",purpose="NONE",request={72},reply={72}},
+{id=63,name="SET_IO_FINAL",answer="NEVER",purpose="NONE",request={72}},
+{id=80,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={66},reply={67,68}},
+{id=81,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
+{id=82,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={1},reply={69}},
+{id=83,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={70},reply={3}},
+{id=84,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={71},reply={3}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={73}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={73},reply={3}},
+{id=6,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=7,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=8,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=9,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=1000,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1001,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1002,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1003,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=24,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={75},reply={75,1}},
+{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={75},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
+{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={76},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=21,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},fds={kind="pipe or file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1,name="IOTLB_MSG",answer="NEVER",purpose="UPDATE_IOTLB",request={20}},
+{id=2,name="CONFIG_CHANGE_MSG",answer="NEVER",purpose="CHANGE_CONFIG",request={1}},
+{id=3,name="VRING_HOST_NOTIFIER_MSG",answer="NEVER",purpose="NONE",request={41},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"}},
+{id=4,name="VRING_CALL",answer="NEVER",purpose="CALL_RING",request={11}},
+{id=5,name="VRING_ERR",answer="NEVER",purpose="FAIL_RING",request={11}},
+{id=6,name="SHARED_OBJECT_ADD",answer="NEVER",purpose="ADD_OBJECT",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=7,name="SHARED_OBJECT_REMOVE",answer="NEVER",purpose="REMOVE_OBJECT",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=8,name="SHARED_OBJECT_LOOKUP",answer="NEVER",purpose="NONE",request={36},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
+{id=9,name="SHMEM_MAP",answer="NEVER",purpose="MAP_SHARED_MEMORY",request={42},fds={kind="mappable file",least=1,most=1}},
+{id=10,name="SHMEM_UNMAP",answer="NEVER",purpose="UNMAP_SHARED_MEMORY",request={42}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={77}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={77},reply={3}},
+{id=34,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={11},reply={3},gate={protocol={"IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+{id=4,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+{id=5,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={78}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={78},reply={3}},
+{id=36,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
+{id=41,name="MEM_DATA",answer="ON_REQUEST",purpose="NONE",request={79},reply={3}},
+{id=6,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={80},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=7,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={80},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=8,name="FS_IO",answer="ALWAYS",purpose="NONE",request={80},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=9,name="MEM_ACCESS",answer="ON_REQUEST",purpose="NONE",request={81},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={82}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={82},reply={3}},
+{id=41,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={1},reply={83},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=6,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={84},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=7,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={85},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=8,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=9,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=10,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=11,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=12,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={86},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={87}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={87},reply={3}},
+{id=42,name="SLEEP",answer="ALWAYS",purpose="NONE",request={1},reply={88}},
+{id=43,name="WAKE",answer="ALWAYS",purpose="NONE",request={1},reply={88}},
+{id=44,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
+{id=45,name="RESTORE",answer="ALWAYS",purpose="NONE",request={90},reply={88},fds={kind="eventfd",most=32}},
+{id=13,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={91},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={92}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={92},reply={3}},
+{id=41,name="GET_BACKEND_SPECS",answer="ALWAYS",purpose="NONE",request={1},reply={93},gate={protocol={"STANDALONE"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={94}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={94},reply={3}},
+{id=41,name="GET_DEVICE_ID",answer="ALWAYS",purpose="NONE",request={1},reply={95},gate={protocol={"PROBE"},phase="negotiated"}},
+{id=42,name="GET_CONFIG_SIZE",answer="ALWAYS",purpose="NONE",request={1},reply={96},gate={protocol={"PROBE"},phase="negotiated"}},
+{id=43,name="GET_MIN_VQ",answer="ALWAYS",purpose="NONE",request={1},reply={97},gate={protocol={"PROBE"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={98}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={98},reply={3}},
+{id=41,name="PRESETUP",answer="ON_REQUEST",purpose="NONE",request={99},reply={3},gate={protocol={"PRESETUP"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={100}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={100},reply={3}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={101}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={101},reply={3}},
+{id=1000,name="SLEEP",answer="ALWAYS",purpose="NONE",request={1},reply={88}},
+{id=1001,name="WAKE",answer="ALWAYS",purpose="NONE",request={1},reply={88}},
+{id=1002,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
+{id=1003,name="RESTORE",answer="ALWAYS",purpose="NONE",request={90},reply={88},fds={kind="eventfd",most=32}},
+{id=1004,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={1},reply={83},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=1000,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={84},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=1001,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={85},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+{id=1002,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1003,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1004,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1005,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1006,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={86},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=1007,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={91},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={102}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={102},reply={3}},
+{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={1},reply={40,103},gate={protocol={"SHMEM"},phase="negotiated"}},
+{id=11,name="MEM_READ",answer="ON_REQUEST",purpose="NONE",request={104},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
+{id=12,name="MEM_WRITE",answer="ON_REQUEST",purpose="NONE",request={104},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={105}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={105},reply={3}},
+{id=5,name="SET_MEM_TABLE",answer="ON_REQUEST",purpose="REPLACE_MEMORY",request={5},reply={3},fds={kind="mappable file",least=1,most=8,per="nregions"},size_rule=0},
+{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={106},reply={3}},
+{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={107}},
+{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={107},reply={3}},
+{id=38,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
+{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={4,5,76,108,54},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={11},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
+{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={31,32,109,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+{id=38,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={31,32,109},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={36,1},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
 },
 layouts = {
 {name="none",size=0,fixed=0,size_text="0"},
@@ -2406,7 +2406,7 @@ local function postcopy(after)
   return function(connection) connection.postcopy = after end
 end
 
--- By effect; what they give back is the name of a descriptor that is out of use now.
+-- By purpose; what they give back is the name of a descriptor that is out of use now.
 local ON_REQUEST = {
   ACK_FEATURES = function(connection, message, frame)
     connection.acked_in = frame
@@ -2479,7 +2479,7 @@ function session.message(connection, frame, message, this, s)
       session.peer[frame], session.peer[request.frame] = request.frame, frame
       session.latency[frame] = numbers.difference(lo, hi, request.lo, request.hi)
     end
-    local apply = row and message.layout and ON_REPLY[row.effect]
+    local apply = row and message.layout and ON_REPLY[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
@@ -2487,7 +2487,7 @@ function session.message(connection, frame, message, this, s)
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
     if owed and row.answer == "IF_POSTCOPY" and ends_postcopy_exchange(connection, message) then owed = false end
-    local apply = message.layout and ON_REQUEST[row.effect]
+    local apply = message.layout and ON_REQUEST[row.purpose]
     if apply then replaced = apply(connection, message, frame, carried) end
   end
   if replaced and replaced ~= "" then session.replaced[frame] = replaced end
@@ -2717,15 +2717,15 @@ local function parts_text(field, lo, hi)
   return concat(said, " ")
 end
 
-local function word_text(field, lo, hi, view, effect)
+local function word_text(field, lo, hi, view, purpose)
   if field.m == "VIRTIO_FEATURES" then
     local own, shared = device_names(view), T.features.names
-    if effect ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
+    if purpose ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
     return difference({ lo, hi }, view.offered, own, shared)
   end
   local names = names_of(field)
-  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then
-    if effect ~= "ACK_PROTOCOL_FEATURES" or not view.protocol_offered then
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then
+    if purpose ~= "ACK_PROTOCOL_FEATURES" or not view.protocol_offered then
       return all_names(bit_names(lo, hi, names))
     end
     return difference({ lo, hi }, view.protocol_offered, names)
@@ -2735,7 +2735,7 @@ local function word_text(field, lo, hi, view, effect)
 end
 
 -- A field whose first byte is at a position.
-local function field_text(field, order, s, at, view, effect)
+local function field_text(field, order, s, at, view, purpose)
   local meaning = field.m
   if field.raw then
     local contents = s:sub(at, at + field.z - 1)
@@ -2745,7 +2745,7 @@ local function field_text(field, order, s, at, view, effect)
   end
   local sign, lo, hi = number_text(field, order, s, at)
   if field.p then return parts_text(field, lo, hi) end
-  if field.w then return word_text(field, lo, hi, view, effect) end
+  if field.w then return word_text(field, lo, hi, view, purpose) end
   if meaning == "NUMBER" then return field.n .. " " .. sign .. decimal(lo, hi) end
   if meaning == "SIZE" then return field.n .. " " .. size_text(lo, hi) end
   if HEXADECIMAL[meaning] then return field.n .. " " .. sign .. address(lo, hi) end
@@ -2788,14 +2788,14 @@ local function is_blank(fields, order, s, at)
   return true
 end
 
-local function fields_text(fields, order, s, at, view, effect, said)
+local function fields_text(fields, order, s, at, view, purpose, said)
   -- What the whole is about goes first.
   for _, field in ipairs(fields) do
-    if field.m == "KIND" then said[#said + 1] = field_text(field, order, s, at + field.o, view, effect) end
+    if field.m == "KIND" then said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose) end
   end
   for _, field in ipairs(fields) do
     if field.m ~= "KIND" and not UNSAID[field.m] then
-      said[#said + 1] = field_text(field, order, s, at + field.o, view, effect)
+      said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose)
     end
   end
 end
@@ -2859,14 +2859,14 @@ end
 -- Messages -------------------------------------------------------------------------------------------------------------
 
 local function contents(message, view)
-  local layout, effect = message.layout, message.row.effect
+  local layout, purpose = message.layout, message.row.purpose
   if not message.is_reply and layout.is_region then
     return region_text(layout.fields, message.order, message.data, decode.HEADER + 1)
   end
   local said = {}
-  fields_text(layout.fields, message.order, message.data, decode.HEADER + 1, view, effect, said)
+  fields_text(layout.fields, message.order, message.data, decode.HEADER + 1, view, purpose, said)
   -- A request to read carries room for the contents; what is in it means nothing.
-  if layout.tail and (message.is_reply or effect ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
+  if layout.tail and (message.is_reply or purpose ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
     said[#said + 1] = tail_text(message, layout.tail, view)
   end
   if layout.array then said[#said + 1] = array_text(message, layout.array, view) end
@@ -2879,9 +2879,9 @@ local STATEFUL = {
 
 -- Whether the words for a payload are the same whatever was said before.
 local function is_stateless(message)
-  local layout, effect = message.layout, message.row and message.row.effect
+  local layout, purpose = message.layout, message.row and message.row.purpose
   if not layout then return true end
-  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then return false end
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then return false end
   for _, field in ipairs(layout.fields) do
     if STATEFUL[field.m] then return false end
   end
@@ -3151,7 +3151,7 @@ local function descriptors(connection, frame, message, this)
   local is_bare, is_lost = layout and layout.bare, this.is_lost
   local least, most = taken.least or 0, taken.most or 0
   if carried > 0 then
-    local elsewhere = not message.is_reply and (row.effect == "REMOVE_MEMORY" or row.effect == "SET_LOG")
+    local elsewhere = not message.is_reply and (row.purpose == "REMOVE_MEMORY" or row.purpose == "SET_LOG")
     if not taken.per and not taken.unless and carried > (is_bare and 0 or most) and not elsewhere then
       tell(connection, frame, "VU-FD-01",
         format("%s takes %d descriptors but carries %d", message.name, is_bare and 0 or most, carried))
@@ -3265,7 +3265,7 @@ local function answer(connection, frame, message, s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
       tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
-  elseif row and row.effect == "SET_LOG" and layout.name ~= "log area"
+  elseif row and row.purpose == "SET_LOG" and layout.name ~= "log area"
     and session.owes_reply(connection, row, false) and request.message.need_reply then
     tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
@@ -3278,7 +3278,7 @@ local function is_regular(message)
   if not row or not layout or message.problem or has_error_bit(message) then return false end
   if message.reserved ~= 0 or message.has_reply_flag ~= message.is_reply then return false end
   if message.is_reply then
-    if message.need_reply or row.reply_fds or row.effect == "SET_LOG" then return false end
+    if message.need_reply or row.reply_fds or row.purpose == "SET_LOG" then return false end
     if not layout.failure then return true end
     local lo, hi = decode.value(message, layout.fields[1])
     lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
@@ -3348,7 +3348,7 @@ function rules.closed(connection, frame, this, details, owed, s)
   end
   local view = connection.view
   local early = owed[1]
-  if early and early.message.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
+  if early and early.message.row.purpose == "OFFER_PROTOCOL_FEATURES" and view.offered
     and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
     and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
     tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
@@ -3595,7 +3595,7 @@ local function payload(root, tvb, s, start, message, view, this)
   elseif tail then
     local size = message.there - layout.fixed
     if size > 0 then item:add(places[tail.f], range(tvb, at, size)) end
-    local is_asked = not message.is_reply and message.row.effect == "READ_CONFIG"
+    local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
     if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
       config(item, view.device, tvb, s, at, size)
     end

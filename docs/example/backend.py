@@ -9,10 +9,10 @@ import os
 import socket
 import struct
 
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Side
 from vudissect.replay.peer import Peer, PeerError, Received
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Side
 from vudissect.wire.header import NEED_REPLY
 
 DISK = device_by_name("blk")

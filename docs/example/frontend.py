@@ -7,8 +7,8 @@ import argparse
 import os
 import socket
 
+from vudissect.protocol.model import Side
 from vudissect.replay.peer import Peer
-from vudissect.spec.model import Side
 
 MEMORY = 64 << 20
 ADDRESS = 0x7F00_0000_0000

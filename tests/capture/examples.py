@@ -12,7 +12,7 @@ from vudissect.capture.files import ByteSource
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 EPOCH_OFFSET = 1_700_000_000_000_000_000
 

@@ -7,7 +7,7 @@ from tests.capture.examples import EVENT, encoder
 from vudissect.capture.packet import ADDRESSES, HEADER, PROXY_ADDRESS
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "capture-format.md").read_text()
 

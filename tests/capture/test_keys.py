@@ -13,8 +13,8 @@ from tests.keys import FORMS_WITH_KEYS, HEADER, WithKey, leaked, messages_with_k
 from tests.wire.strategies import FORMS, Form, pack, values
 from vudissect.capture.keys import KEY_PLACES, without_keys
 from vudissect.capture.record import Mark, Record
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.model import Channel, Meaning, Side
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.model import Channel, Meaning, Side
 
 sizes = st.integers(0, 1200)
 snap_lengths = st.one_of(st.integers(12, 1200), st.just(65536))

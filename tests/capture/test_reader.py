@@ -14,7 +14,7 @@ from vudissect.capture.packet import TAGS_SIZE
 from vudissect.capture.reader import CaptureError, TruncatedCapture, read_capture
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 MESSAGE = encoder().message(1, Channel.MAIN, Side.FRONT_END, 1, 2_000, 2_500, bytes(12), 12)
 PACKET = MESSAGE[28:-4]

@@ -17,7 +17,7 @@ from tests.capture.examples import (
 from vudissect.capture.packet import MAX_MESSAGE
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 
 @given(st.lists(records(), min_size=1, max_size=5))

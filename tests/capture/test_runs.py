@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import Mark
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 
 @given(st.lists(st.binary(max_size=40), max_size=10), st.sampled_from([Mark(0), Mark.GLUED, Mark.NOT_FORWARDED]))

@@ -12,7 +12,7 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.packet import MAX_MESSAGE
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 

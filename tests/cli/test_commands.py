@@ -14,7 +14,7 @@ import pytest
 
 from tests.conversation import Conversation, eventfd, memfd
 from vudissect.capture.record import RecordKind
-from vudissect.spec.features import VIRTIO_FEATURES
+from vudissect.protocol.features import VIRTIO_FEATURES
 
 TIMEOUT = 30
 

@@ -8,10 +8,10 @@ from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.conversation.conversation import ConversationError
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.payloads import MEM_TABLE_TWO
+from vudissect.protocol.table import UPSTREAM
 from vudissect.session.event import Kind
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.payloads import MEM_TABLE_TWO
-from vudissect.spec.table import UPSTREAM
 
 
 def test_a_conversation_survives_being_a_capture() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.table import UPSTREAM
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "interop").glob("*.vu"))
 WORDS = sorted(

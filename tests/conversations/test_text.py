@@ -12,11 +12,11 @@ from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.conversation.conversation import MILLISECOND, SECOND, ConversationError
 from vudissect.conversation.text import read_conversation
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.protocol.model import Channel, Side
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session, foresee
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.fields import Fields, to_fields
 
 # A transcript shortens long bytes, such as an EDID: they cannot be read back.

@@ -1,7 +1,7 @@
 """How conversations begin that are about what comes after the negotiation."""
 
 from tests.conversation import Conversation
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 
 
 def opened(

@@ -10,9 +10,9 @@ from tests.lint import found
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.features import PROTOCOL_FEATURES
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.payloads import UUID_MISSING
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.payloads import UUID_MISSING
 
 BACKEND = Channel.BACKEND
 REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")

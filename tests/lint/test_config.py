@@ -8,11 +8,11 @@ from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.devices.storage import BLK
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.model import Channel, Device
-from vudissect.spec.payloads import CONFIG_ERROR
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.devices.storage import BLK
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.model import Channel, Device
+from vudissect.protocol.payloads import CONFIG_ERROR
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.fields import from_fields
 

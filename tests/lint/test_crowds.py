@@ -8,9 +8,9 @@ from tests.conversation import Conversation, eventfd, memfd
 from tests.counting import steps
 from vudissect.capture.record import RecordKind
 from vudissect.lint.linter import Linter
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.session import Session
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
 
 FEW, MANY = 30, 240
 WORD = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")

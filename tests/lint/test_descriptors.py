@@ -7,8 +7,8 @@ from tests.lint import found
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.model import Channel
-from vudissect.spec.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
+from vudissect.protocol.model import Channel
+from vudissect.protocol.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
 
 MIB = 1 << 20
 PIPE = of_kind(DescriptorKind.PIPE, "1")

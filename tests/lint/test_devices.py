@@ -10,9 +10,9 @@ from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.crypto import SESSION_C1, SESSION_C2, SESSION_C3
-from vudissect.spec.features import GPU_FEATURES, STATUS_BITS, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Layout
+from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
+from vudissect.protocol.features import GPU_FEATURES, STATUS_BITS, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Layout
 
 GPU = Channel.GPU
 BACKEND = Channel.BACKEND

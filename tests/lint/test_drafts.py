@@ -5,9 +5,9 @@ import pytest
 from tests.conversation import Conversation
 from tests.lint import found
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel
 
 OFFERED = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 PROBE = 1 << 18

@@ -8,9 +8,9 @@ from tests.conversation import SECOND, Conversation, eventfd, memfd
 from tests.lint import found
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.dialects.drafts import MST_2015
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.dialects.drafts import MST_2015
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
 
 REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")
 NEGOTIABLE = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")

@@ -9,7 +9,7 @@ from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.devices import device_by_name
+from vudissect.protocol.devices import device_by_name
 
 PIPE = of_kind(DescriptorKind.PIPE, "1")
 # Two rings of 128 entries.

@@ -11,11 +11,11 @@ from tests.wire.strategies import values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.linter import Linter
 from vudissect.lint.rules import ALL_RULES
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.table import UPSTREAM
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.session import Session
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import Codec
 
 CODEC = Codec(UPSTREAM, "little")

@@ -6,7 +6,7 @@ from tests.conversation import Conversation, memfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 IOMMU = ("PROTOCOL_FEATURES", "VERSION_1", "ACCESS_PLATFORM")
 MISS, UPDATE, INVALIDATE = 1, 2, 3

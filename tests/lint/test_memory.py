@@ -9,8 +9,8 @@ from tests.lint import found
 from vudissect.host.descriptor import Descriptor
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.rules import ALL_RULES
-from vudissect.spec.features import PROTOCOL_FEATURES
-from vudissect.spec.payloads import (
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.payloads import (
     MEM_REG_CONSUMED,
     MEM_REG_SHORT,
     MEM_REG_XEN,

@@ -8,7 +8,7 @@ from tests.lint.opening import opened
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
+from vudissect.protocol.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
 
 LOGGING = ("PROTOCOL_FEATURES", "VERSION_1", "LOG_ALL")
 GIB = 1 << 30

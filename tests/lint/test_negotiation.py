@@ -8,13 +8,13 @@ from tests.lint.opening import opened
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.devices.network import NET
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.dialects.drafts import MST_2015
-from vudissect.spec.dialects.probing import PROBE_V2, STANDALONE_V1
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel
-from vudissect.spec.payloads import MEM_REG_CONSUMED, MEM_REG_XEN, MEM_TABLE_XEN
+from vudissect.protocol.devices.network import NET
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.dialects.drafts import MST_2015
+from vudissect.protocol.dialects.probing import PROBE_V2, STANDALONE_V1
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel
+from vudissect.protocol.payloads import MEM_REG_CONSUMED, MEM_REG_XEN, MEM_TABLE_XEN
 
 NEGOTIABLE = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")

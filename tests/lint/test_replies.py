@@ -11,9 +11,9 @@ from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.linter import Linter
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.payloads import EMPTY, LOG, MEM_TABLE
 from vudissect.session.session import Session
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.payloads import EMPTY, LOG, MEM_TABLE
 
 STRAYS = ("VU-RPL-01", "VU-RPL-02", "VU-RPL-07", "VU-RPL-12")
 

@@ -6,7 +6,7 @@ from tests.conversation import SECOND, Conversation, eventfd, memfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 
 PAGE = 0x1000
 SIZE = 1 << 20

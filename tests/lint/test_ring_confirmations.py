@@ -6,7 +6,7 @@ from tests.conversation import SECOND, Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.features import PROTOCOL_FEATURES
+from vudissect.protocol.features import PROTOCOL_FEATURES
 
 
 def only(talk: Conversation, rule: str) -> Finding:

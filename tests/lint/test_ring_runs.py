@@ -6,7 +6,7 @@ from tests.conversation import SECOND, Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.devices import device_by_name
+from vudissect.protocol.devices import device_by_name
 
 BY_RULE = ("VERSION_1",)
 

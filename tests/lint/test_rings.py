@@ -9,10 +9,10 @@ from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.rules import ALL_RULES
-from vudissect.spec import payloads
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol import payloads
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.model import Channel
+from vudissect.protocol.table import UPSTREAM
 
 RULES = [rule.id for rule in ALL_RULES if rule.id.startswith("VU-VRG-")]
 NAMING_A_RING = (

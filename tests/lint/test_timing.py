@@ -7,7 +7,7 @@ from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 
 def only(talk: Conversation, rule: str) -> Finding:

@@ -5,8 +5,8 @@ from tests.lint import found
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.spec.model import Channel
-from vudissect.spec.payloads import LOG_ADDRESS
+from vudissect.protocol.model import Channel
+from vudissect.protocol.payloads import LOG_ADDRESS
 
 HANGS = ("VU-RPL-03", "VU-RPL-04", "VU-RPL-08", "VU-RPL-10")
 

@@ -10,9 +10,9 @@ from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.linter import Linter
+from vudissect.protocol.model import Channel, Descriptors, FdKind, Layout
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session
-from vudissect.spec.model import Channel, Descriptors, FdKind, Layout
 from vudissect.wire.fields import Fields, to_fields
 
 # Of the kinds of descriptor that the table names, those that the recorded pairs use.

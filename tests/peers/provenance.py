@@ -14,7 +14,7 @@ from tests.peers.captures import CAPTURES, FOLDER, Capture, Package, path_of
 from tests.peers.meaning import Meaning, meaning_of
 from tests.peers.processes import PeerError
 from tests.peers.releases import Release
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 _INTRODUCTION = """# Captures of real peers
 

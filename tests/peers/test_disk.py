@@ -8,7 +8,7 @@ from tests.peers import guest
 from tests.peers.meaning import HealthyCapture, Meaning
 from tests.peers.situations.disk import GUEST_WRITES, PLUGGED, SECTORS, DiskUse
 from tests.peers.situations.situation import MIB
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers
 

@@ -8,8 +8,8 @@ from tests.peers.meaning import Meaning, meaning_of
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.codec import Codec
 
 _EVENT = Descriptor(DescriptorKind.EVENTFD, "event:1")

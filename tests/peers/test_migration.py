@@ -6,7 +6,7 @@ from tests.peers.meaning import Meaning
 from tests.peers.situations.disk import PIECES
 from tests.peers.situations.migration import Moved
 from tests.peers.test_disk import DiskRecorded
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers_slow
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.peers.meaning import HealthyCapture, Meaning
 from tests.peers.situations.network_migration import MovedFlood
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers_slow
 

@@ -9,6 +9,8 @@ from tests.peers.captures import CAPTURES, path_of
 from tests.peers.situations.situation import BACK, FRONT
 from vudissect.compare.outcome import Value
 from vudissect.compare.policy import CLOSE, CONNECTION, IGNORED
+from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
 from vudissect.render.replay import report
 from vudissect.render.style import Style
 from vudissect.replay import (
@@ -25,8 +27,6 @@ from vudissect.replay import (
     replay,
 )
 from vudissect.session.session import Session
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel
 from vudissect.wire.fields import to_fields
 
 pytestmark = pytest.mark.peers
@@ -50,20 +50,20 @@ def before_anything_is_done(capture: str, side: Side) -> int | None:
         if message.reply:
             frame = event.record.frame
             continue
-        effect, fields = message.row.effect, to_fields(message.layout, message.values)
+        purpose, fields = message.row.purpose, to_fields(message.layout, message.values)
         # Where it asks for an address of the guest's, or has a picture to show, it has found a buffer; a disk becomes
         # larger when somebody says so.
-        asks = event.record.channel is not Channel.MAIN and (side is Side.FRONT_END or effect is Effect.UPDATE_IOTLB)
+        asks = event.record.channel is not Channel.MAIN and (side is Side.FRONT_END or purpose is Purpose.UPDATE_IOTLB)
         # A guest moves when somebody says so, and the state of its device comes from nowhere.
-        moves = effect is Effect.START_STATE_TRANSFER or (effect is Effect.SET_LOG and side is Side.BACK_END)
+        moves = purpose is Purpose.START_STATE_TRANSFER or (purpose is Purpose.SET_LOG and side is Side.BACK_END)
         stops = (
-            effect is Effect.STOP_RING
-            or (effect is Effect.ENABLE_RING and not fields["num"])
-            or (effect is Effect.SET_STATUS and not fields["status"])
+            purpose is Purpose.STOP_RING
+            or (purpose is Purpose.ENABLE_RING and not fields["num"])
+            or (purpose is Purpose.SET_STATUS and not fields["status"])
         )
         # Memory that is to follow follows from nowhere, and the back-end waits for what a ring in it holds.
-        follows |= effect is Effect.START_POSTCOPY
-        if asks or moves or (stops and side is Side.BACK_END) or (follows and effect is Effect.SET_KICK):
+        follows |= purpose is Purpose.START_POSTCOPY
+        if asks or moves or (stops and side is Side.BACK_END) or (follows and purpose is Purpose.SET_KICK):
             return frame
         frame = event.record.frame
     # A front-end that ends without stopping its rings does so when it has done what it was started for.

@@ -17,7 +17,7 @@ from tests.peers.test_disk import DiskRecorded
 from tests.peers.test_file_system import FilesRecorded
 from tests.peers.test_migration import MigrationRecorded
 from tests.peers.test_virtio_user import PacketsRecorded
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers_slow
 

@@ -6,7 +6,7 @@ from tests.peers import testpmd
 from tests.peers.meaning import HealthyCapture, Meaning
 from tests.peers.situations.situation import MIB
 from tests.peers.situations.virtio_user import Packets
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers
 

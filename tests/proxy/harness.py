@@ -19,11 +19,11 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
 from vudissect.host.address import Address, Role, parse_address
+from vudissect.protocol.model import Channel
+from vudissect.protocol.table import UPSTREAM
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay, Settings
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.header import ByteOrder
 
 # How long anything may take before the test that waits for it fails.

@@ -11,7 +11,7 @@ import pytest
 from tests.proxy.harness import Peer, conversation, eventually, message
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 OPENERS = [("SET_BACKEND_REQ_FD", Channel.BACKEND), ("GPU_SET_SOCKET", Channel.GPU)]
 OPEN = message("SET_BACKEND_REQ_FD")

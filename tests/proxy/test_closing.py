@@ -9,7 +9,7 @@ import pytest
 
 from tests.proxy.harness import Listener, Peer, call, conversation, eventually, message, relaying
 from vudissect.capture.record import Mark, RecordKind
-from vudissect.spec.model import Side
+from vudissect.protocol.model import Side
 
 FEATURES = message("GET_FEATURES")
 REPLY = message("GET_FEATURES", bytes(8), flags=5)

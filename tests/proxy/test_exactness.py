@@ -17,8 +17,8 @@ from tests.peers.processes import running, wait_for_listener
 from tests.proxy.exactness import MOST_DESCRIPTORS, Arrival, Pool, Write, expected, pool, random_writes, receive, send
 from tests.proxy.harness import PATIENCE, Listener, Peer, call, conversation, message
 from tests.proxy.test_program import quiet
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel
+from vudissect.protocol.table import UPSTREAM
 
 # All that the table has, what it does not know, but nothing that opens a channel: its descriptor would be another.
 OPENERS = {row.opens: row.name for row in UPSTREAM.messages if row.opens}

@@ -14,7 +14,7 @@ from tests.proxy.harness import Peer, RunningRelay, conversation, in_background,
 from tests.proxy.test_program import quiet
 from tests.wire.strategies import Form, form_name, values
 from vudissect.capture.record import Mark
-from vudissect.spec.model import Side
+from vudissect.protocol.model import Side
 
 NUM = message("SET_VRING_NUM", bytes(8))
 REQUESTS = [form for form in FORMS_WITH_KEYS if not form.reply]

@@ -10,7 +10,7 @@ import pytest
 from tests.proxy.harness import Peer, conversation, in_background, message
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Side
+from vudissect.protocol.model import Side
 
 NUM = message("SET_VRING_NUM", bytes(8))
 ADDR = message("SET_VRING_ADDR", bytes(40))

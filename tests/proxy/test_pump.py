@@ -11,9 +11,9 @@ from tests.proxy.harness import Memory, message
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record
+from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.pump import Pump
 from vudissect.proxy.recorder import Numbers, Recorder
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Framer
 
 NUM = message("SET_VRING_NUM", bytes(8))

@@ -1,10 +1,10 @@
 """Dialects as text: what differs, what a number means elsewhere, and why a dialect was chosen."""
 
 from tests.conversation import Conversation
+from vudissect.protocol.dialects import UPSTREAM_DIALECT, dialect_by_name
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.render.dialects import dialect_detail, elsewhere, verdict_lines
 from vudissect.session.dialect import Detector, detect_dialects
-from vudissect.spec.dialects import UPSTREAM_DIALECT, dialect_by_name
-from vudissect.spec.dialects.dialect import Dialect
 
 
 def named(key: str) -> Dialect:

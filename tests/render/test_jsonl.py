@@ -10,11 +10,11 @@ import pytest
 from tests.conversation import EPOCH, MILLISECOND, Conversation, eventfd
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.finding import Finding
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import Channel, Side
 from vudissect.render.jsonl import json_lines
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.spec.features import PROTOCOL_FEATURES
-from vudissect.spec.model import Channel, Side
 
 KEYS = [
     "frame", "time", "elapsed", "connection", "channel", "from", "kind", "id", "name", "flags", "size", "payload",

@@ -11,7 +11,7 @@ from tests.capture.examples import encoder, read
 from tests.keys import FORMS_WITH_KEYS, all_kinds, leaked, leaked_as_text, some_message
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.cli.main import main
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 ERROR_OF_A_BACK_END = "Received bad msg size."
 

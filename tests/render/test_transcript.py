@@ -11,12 +11,12 @@ from tests.wire.strategies import FORMS, Form, form_name, pack, values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Meaning, Side
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.session import Session
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Meaning, Side
 
 
 def lines(talk: Conversation, *, verbose: bool = False, times: bool = False) -> list[str]:

@@ -10,10 +10,10 @@ from vudissect.capture.keys import key_spans, masked
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record
 from vudissect.compare.policy import EXACT, override
+from vudissect.protocol.model import Channel
 from vudissect.render.replay import outcome_json, report
 from vudissect.render.style import Style
 from vudissect.replay import InMemory, Options, Outcome, Policy, Side, replay, script_of
-from vudissect.spec.model import Channel
 
 REQUEST = next(form for form in FORMS_WITH_KEYS if not form.reply)
 REPLY = next(form for form in FORMS_WITH_KEYS if form.reply and form.layout is REQUEST.layout)

@@ -6,10 +6,10 @@ import struct
 import pytest
 
 from tests.replay.talks import records_of
+from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
 from vudissect.replay import InMemory, Parcel, Side, replay, script_of
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
 
 MEMORY = "F>B SET_MEM_TABLE region0 0+64M at 0x7f0000000000 +mem#1 (memfd ram 80M)"
 RING = (
@@ -31,9 +31,9 @@ class BackEnd:
 
     def hear(self, parcel: Parcel) -> list[Parcel]:
         row = UPSTREAM.request(Channel.MAIN, parcel.data[0])
-        if row is not None and row.effect is Effect.REPLACE_MEMORY:
+        if row is not None and row.purpose is Purpose.REPLACE_MEMORY:
             self.memory = os.dup(parcel.descriptors[0])
-        if row is not None and row.effect is Effect.SET_KICK:
+        if row is not None and row.purpose is Purpose.SET_KICK:
             self.words = [INDEX.unpack(os.pread(self.memory, 4, self._at + offset)) for offset in (0x2000, 0x3000)]
         return []
 

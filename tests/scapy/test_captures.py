@@ -17,8 +17,8 @@ from vudissect.capture.packet import MAX_MESSAGE
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark
 from vudissect.cli.show import command as show
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.session import Session, foresee
-from vudissect.spec.model import Channel, Side
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
 

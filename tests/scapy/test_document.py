@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import vudissect.scapy as vu
 from vudissect.cli.lint import command as lint
-from vudissect.spec.devices import DEVICES
-from vudissect.spec.dialects import dialect_by_name
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.dialects import dialect_by_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scapy.md").read_text("utf-8")

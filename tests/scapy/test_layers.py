@@ -14,15 +14,15 @@ from scapy.packet import Packet, Padding, Raw, fuzz
 
 import vudissect.scapy as vu
 from tests.wire.strategies import FORMS, Form, form_name, values
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Channel, Layout, Meaning, Row, Side
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM
 from vudissect.scapy.fields import field_name
 from vudissect.scapy.generate import Layers, layers
 from vudissect.scapy.names import ACK_NAME, entry_name, header_name, message_name
-from vudissect.spec.devices import DEVICES
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.model import Channel, Layout, Meaning, Message, Side
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import Codec, forms
 from vudissect.wire.header import ByteOrder
 from vudissect.wire.layout import Values
@@ -63,7 +63,7 @@ def own_layers(dialect: Dialect) -> set[type[Packet]]:
     return own if dialect.protocol is UPSTREAM else own - shared
 
 
-def layer_of(known: Layers, row: Message, layout: Layout, *, reply: bool) -> type[Packet]:
+def layer_of(known: Layers, row: Row, layout: Layout, *, reply: bool) -> type[Packet]:
     return known.by_name[ACK_NAME if layout is ACK else message_name(row, layout, reply=reply)]
 
 

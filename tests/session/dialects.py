@@ -1,9 +1,9 @@
 """Conversations in a dialect, and the verdict on them."""
 
 from tests.conversation import Conversation
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.session.dialect import Verdict, detect_dialects
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.dialects.dialect import Dialect
 
 PROTOCOL_FEATURES = 1 << 30
 # MQ, REPLY_ACK, BACKEND_REQ, BACKEND_SEND_FD.

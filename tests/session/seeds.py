@@ -1,14 +1,14 @@
 """Looking at a dialect as a document describes it, and at a conversation as a session understands it."""
 
 from tests.conversation import Conversation
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.model import Answer, Channel, Row
+from vudissect.protocol.table import Protocol
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 from vudissect.session.rings import Started
 from vudissect.session.session import Session
 from vudissect.session.state import State
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.model import Answer, Channel, Message
-from vudissect.spec.table import Protocol
 from vudissect.wire.fields import to_fields
 
 
@@ -18,7 +18,7 @@ def protocol_of(key: str) -> Protocol:
     return dialect.protocol
 
 
-def row_of(protocol: Protocol, name: str, channel: Channel = Channel.MAIN) -> Message:
+def row_of(protocol: Protocol, name: str, channel: Channel = Channel.MAIN) -> Row:
     return next(row for row in protocol.channel(channel) if row.name == name)
 
 

@@ -1,9 +1,9 @@
 """What a connection knows of its beginning, and what that says about what was never told."""
 
 from tests.conversation import Conversation
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import Side
 from vudissect.session.state import State
-from vudissect.spec.features import PROTOCOL_FEATURES
-from vudissect.spec.model import Side
 
 
 def after(talk: Conversation) -> State:

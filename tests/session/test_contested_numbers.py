@@ -7,7 +7,7 @@ import pytest
 from tests.conversation import Conversation, file, memfd, of_kind
 from tests.session.dialects import PROTOCOL_FEATURES, begin, begin_plainly, judge, named
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Channel
+from vudissect.protocol.model import Channel
 
 BACK = Channel.BACKEND
 HOST_POINTER = 0x7F00_0000_0000

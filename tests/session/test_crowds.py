@@ -6,14 +6,14 @@ from tests.conversation import Conversation, eventfd, memfd
 from tests.counting import steps
 from tests.session.test_watching import draft
 from vudissect.capture.record import Record, RecordKind
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.dialect import Detector
 from vudissect.session.memory import NO_MEMORY, Region
 from vudissect.session.names import DescriptorNames
 from vudissect.session.pairing import Request, Waiting
 from vudissect.session.session import Session
 from vudissect.session.state import State
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
 
 WORD = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")
 

@@ -13,10 +13,10 @@ from tests.session.dialects import begin, judge, named
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.protocol.dialects import UPSTREAM_DIALECT
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.dialect import Detector, detect_dialects
 from vudissect.session.evidence import Reason
-from vudissect.spec.dialects import UPSTREAM_DIALECT
-from vudissect.spec.model import Channel, Side
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.conversation import Conversation, memfd
 from tests.wire.strategies import FORMS, Form, form_name, values
+from vudissect.protocol.model import Side
 from vudissect.session.event import Kind
-from vudissect.spec.model import Side
 from vudissect.wire.codec import Codec
 
 

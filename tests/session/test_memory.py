@@ -4,9 +4,9 @@ import pytest
 
 from tests.conversation import Conversation, memfd
 from vudissect.capture.record import RecordKind
+from vudissect.protocol.payloads import MEM_TABLE_TWO
 from vudissect.session.memory import NO_MEMORY, Region
 from vudissect.session.state import State
-from vudissect.spec.payloads import MEM_TABLE_TWO
 
 
 def after(talk: Conversation) -> State:

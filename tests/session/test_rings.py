@@ -3,12 +3,12 @@
 import pytest
 
 from tests.conversation import Conversation, eventfd, memfd
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Enabled, Order, Ring, Started
 from vudissect.session.session import Session
 from vudissect.session.state import State
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
 
 PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
@@ -114,7 +114,7 @@ def test_every_call_descriptor_begins_an_epoch() -> None:
     for number in (1, 2):
         talk.front_end("SET_VRING_CALL", index=0, descriptors=(eventfd(number),))
 
-    slot = after(talk).rings[0].slots[Effect.SET_CALL]
+    slot = after(talk).rings[0].slots[Purpose.SET_CALL]
 
     assert (slot.name, slot.frame, slot.epoch) == ("evt#2", 2, 2)
 

@@ -7,8 +7,8 @@ import pytest
 from tests.conversation import Conversation, eventfd
 from tests.session.dialects import judge
 from tests.session.seeds import Heard, always_answered, fields, protocol_of, row_of, rows_of
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.event import Kind
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.codec import Codec
 
 REPLY_ALL, MUST_RUN = 1 << 0, 1 << 1

@@ -7,8 +7,8 @@ import pytest
 from tests.conversation import Conversation, memfd, of_kind
 from tests.session.seeds import Heard, always_answered, fields, protocol_of, row_of, rows_of
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.protocol.model import Answer, Channel, FdKind, PhaseNeeded, Side
 from vudissect.session.event import Kind
-from vudissect.spec.model import Answer, Channel, FdKind, PhaseNeeded, Side
 
 
 class TestSlaveRfc:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from tests.conversation import Conversation, eventfd, memfd
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.payloads import MEM_REG_CONSUMED
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session, foresee
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.payloads import MEM_REG_CONSUMED
 
 REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")
 LOG_SHMFD = PROTOCOL_FEATURES.mask("LOG_SHMFD")

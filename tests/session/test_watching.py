@@ -2,10 +2,10 @@
 
 from tests.conversation import Conversation
 from vudissect.capture.record import RecordKind
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.session.event import Event
 from vudissect.session.session import Session, foresee
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.features import VIRTIO_FEATURES
 
 PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 

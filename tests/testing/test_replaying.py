@@ -207,7 +207,7 @@ def test_who_does_not_use_it_does_not_pay_for_it(project: Project) -> None:
 
         def test_other():
             assert "vudissect.testing.plugin" in sys.modules
-            assert not {"vudissect.replay", "vudissect.spec", "vudissect.lint", "click"} & set(sys.modules)
+            assert not {"vudissect.replay", "vudissect.protocol", "vudissect.lint", "click"} & set(sys.modules)
         """
     )
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.model import Channel, Field, HeaderRules, Layout, Message
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM, Protocol
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.model import Channel, Field, HeaderRules, Layout, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.wire.codec import forms
 from vudissect.wire.layout import Values
 
@@ -18,7 +18,7 @@ class Form(NamedTuple):
     """One way in which a message can look."""
 
     protocol: Protocol
-    row: Message
+    row: Row
     reply: bool
     layout: Layout
 

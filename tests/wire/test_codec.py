@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.strategies import FORMS, Form, form_name, pack, values
-from vudissect.spec import dialects
-from vudissect.spec.model import Channel, Layout, Meaning, Message, Side
-from vudissect.spec.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
-from vudissect.spec.table import UPSTREAM, Protocol
+from vudissect.protocol import dialects
+from vudissect.protocol.model import Channel, Layout, Meaning, Row, Side
+from vudissect.protocol.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields, to_fields
 from vudissect.wire.header import ByteOrder, detect_byte_order
@@ -22,7 +22,7 @@ MST_2015 = Codec(dialects.MST_2015.protocol, "little")
 ORDERS = {"little": "<", "big": ">"}
 
 
-def sender(row: Message, reply: bool) -> Side:
+def sender(row: Row, reply: bool) -> Side:
     other = Side.BACK_END if row.initiator is Side.FRONT_END else Side.FRONT_END
     return other if reply else row.initiator
 
@@ -36,11 +36,11 @@ def has_secrets(layout: Layout) -> bool:
     return any(field.meaning is Meaning.SECRET for field in layout.fields)
 
 
-def main(name: str) -> Message:
+def main(name: str) -> Row:
     return next(row for row in UPSTREAM.find(name) if row.channel is Channel.MAIN)
 
 
-def header(row: Message, flags: int, size: int) -> bytes:
+def header(row: Row, flags: int, size: int) -> bytes:
     return struct.pack("<III", row.id, flags, size)
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.framing import WHOLE, Carried, Framer, Piece, Rights, Trait
 
 NUMBERS = {message.name: message.id for message in UPSTREAM.channel(Channel.MAIN)}

@@ -8,8 +8,8 @@ from typing import Any
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Field, Layout, Message, Side
-from vudissect.spec.table import Protocol
+from vudissect.protocol.model import Field, Layout, Row, Side
+from vudissect.protocol.table import Protocol
 from vudissect.wire.codec import Codec, forms
 from vudissect.wire.header import ByteOrder
 from vudissect.wire.layout import Values
@@ -51,7 +51,7 @@ def _values(layout: Layout, dice: random.Random) -> Values:
     return (*(forced.get(field.name, _value(field, dice)) for field in layout.fields), *rest)
 
 
-def _descriptors(row: Message, reply: bool, dice: random.Random) -> tuple[Descriptor, ...]:
+def _descriptors(row: Row, reply: bool, dice: random.Random) -> tuple[Descriptor, ...]:
     taken = row.reply_fds if reply else row.fds
     return tuple(
         Descriptor(

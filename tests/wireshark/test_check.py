@@ -14,14 +14,14 @@ from tests.wireshark.everything import records, save
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.payloads import CONFIG
+from vudissect.protocol.table import UPSTREAM
 from vudissect.render.units import printable
 from vudissect.session.session import Session
-from vudissect.spec.devices import DEVICES
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.model import Channel, Device, Side
-from vudissect.spec.payloads import CONFIG
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import Codec
 from vudissect.wireshark.check import Difference, compare, tshark_frames
 

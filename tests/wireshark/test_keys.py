@@ -8,7 +8,7 @@ from tests.keys import all_kinds, leaked, leaked_as_text
 from tests.wireshark.everything import save
 from tests.wireshark.test_check import differences
 from tests.wireshark.test_plugin import tshark
-from vudissect.spec.dialects import DIALECTS
+from vudissect.protocol.dialects import DIALECTS
 
 RAW = "exported_pdu.exported_pdu"
 

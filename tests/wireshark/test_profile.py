@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wireshark.profile import BUTTONS, COLORING_RULES, COLUMNS, NAME, files
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def test_every_way_to_fail_is_seen() -> None:
 
 def test_what_the_table_groups_is_in_one_group() -> None:
     rings = next(rule for rule in COLORING_RULES if rule.name.endswith("ring is set up"))
-    wanted = {row.name for row in UPSTREAM.messages if row.effect in (Effect.SET_KICK, Effect.SET_RING_SIZE)}
+    wanted = {row.name for row in UPSTREAM.messages if row.purpose in (Purpose.SET_KICK, Purpose.SET_RING_SIZE)}
 
     assert all(f'"{name}"' in rings.filter for name in wanted)
 
@@ -96,4 +96,4 @@ def test_every_message_that_does_something_is_in_a_group() -> None:
 
     plain = {row.name for row in main if f'"{row.name}"' not in filters}
 
-    assert all(row.effect is Effect.NONE for row in main if row.name in plain)
+    assert all(row.purpose is Purpose.NONE for row in main if row.name in plain)

@@ -17,7 +17,7 @@ from vudissect.capture.packet import (
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.host.text import escaped
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 # Block type, total length, interface, time (high, low), captured and original length; see `blocks` and `packet`.
 _PACKET = Struct("<IIIIIII")

@@ -12,9 +12,9 @@ from struct import Struct
 from typing import Final
 
 from vudissect.capture.record import Mark, Record
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.model import Channel, Layout, Meaning, Message
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.model import Channel, Layout, Meaning, Row
+from vudissect.protocol.table import UPSTREAM
 
 _HEADER: Final = 12
 _SIZE_OFFSET: Final = 8
@@ -33,7 +33,7 @@ class KeyPlaces:
     otherwise: int
 
 
-def _bearers() -> Iterator[Message]:
+def _bearers() -> Iterator[Row]:
     """Every row of every dialect that has key material."""
     for row in (*UPSTREAM.messages, *(row for dialect in DIALECTS for row in dialect.rows)):
         if any(_has_keys(layout) for layout in (*row.request, *row.reply)):
@@ -52,7 +52,7 @@ def _spans(layout: Layout, meanings: frozenset[Meaning]) -> Iterator[tuple[int, 
         offset += field.size
 
 
-def _places(rows: list[Message]) -> KeyPlaces:
+def _places(rows: list[Row]) -> KeyPlaces:
     layouts = [layout for row in rows for layout in (*row.request, *row.reply) if _has_keys(layout)]
     spans: dict[int, list[tuple[int, int]]] = {}
     for layout in layouts:
@@ -72,7 +72,7 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _by_number() -> dict[tuple[Channel, int], KeyPlaces]:
-    rows: dict[tuple[Channel, int], list[Message]] = {}
+    rows: dict[tuple[Channel, int], list[Row]] = {}
     for row in _bearers():
         rows.setdefault((row.channel, row.id), []).append(row)
     # With the bit of this dialect or that a failed request is sent back as it came.

@@ -13,7 +13,7 @@ from vudissect.capture.blocks import MAX_PACKET, PADDING
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 VERSION: Final = 1
 

@@ -13,7 +13,7 @@ from vudissect.capture.files import ByteSource
 from vudissect.capture.packet import LONGEST_MESSAGE, PLAIN, PLAIN_SHAPES, unpack
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.capture.section import Block, Section
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 __all__ = ["CaptureError", "TruncatedCapture", "read_capture"]
 

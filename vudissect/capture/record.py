@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from vudissect.host.descriptor import Descriptor
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 
 class RecordKind(IntEnum):

@@ -1,8 +1,8 @@
 """A device type that the user tells."""
 
 from vudissect.cli.errors import fail
-from vudissect.spec.devices import DEVICES, device_by_name
-from vudissect.spec.model import Device
+from vudissect.protocol.devices import DEVICES, device_by_name
+from vudissect.protocol.model import Device
 
 
 def known_device(name: str | None) -> Device | None:

@@ -6,9 +6,9 @@ import click
 
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
+from vudissect.protocol.dialects import DIALECTS, dialect_by_name
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.render.dialects import dialect_detail, dialect_list, markdown
-from vudissect.spec.dialects import DIALECTS, dialect_by_name
-from vudissect.spec.dialects.dialect import Dialect
 
 
 @click.command("dialects")

@@ -9,10 +9,10 @@ import click
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.table import UPSTREAM, Protocol, plain_name
 from vudissect.render.dialects import elsewhere, meaning_detail
 from vudissect.render.table import markdown, message_detail, message_list
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.table import UPSTREAM, Protocol, plain_name
 
 
 @click.command("messages")

@@ -21,12 +21,12 @@ from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, ove
 from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.host.output import beginning
+from vudissect.protocol.model import Side
 from vudissect.render.replay import junit, outcome_json, report
 from vudissect.render.style import style_for
 from vudissect.replay.meeting import Calling, Meeting, Waiting
 from vudissect.replay.player import Options, Player
 from vudissect.replay.script import Script, script_of
-from vudissect.spec.model import Side
 
 _MOST_OBSTACLES = 10
 _STDOUT, _STDERR = 1, 2

@@ -14,11 +14,11 @@ from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors
 from vudissect.cli.reading import conclude
+from vudissect.protocol.model import Channel, Side
 from vudissect.render.jsonl import json_lines
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.session.filter import Filter
-from vudissect.spec.model import Channel, Side
 
 _LINES_AT_ONCE = 256
 

@@ -14,8 +14,8 @@ from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
+from vudissect.protocol.table import UPSTREAM
 from vudissect.render.units import printable
-from vudissect.spec.table import UPSTREAM
 from vudissect.wireshark.check import CheckError, compare, tshark_frames
 from vudissect.wireshark.expected import expected
 from vudissect.wireshark.generate import plugin

@@ -7,10 +7,10 @@ from vudissect.compare import policy as names
 from vudissect.compare.outcome import Allowed, Difference, Trouble
 from vudissect.compare.policy import EXACT, How, Policy, Rule
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.protocol.model import Field, Layout, Meaning, Row
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event
 from vudissect.session.state import State
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Field, Layout, Meaning, Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wire.layout import Values
@@ -206,8 +206,8 @@ def _related(item: _Item, message: WireMessage, recorded: State, live: State) ->
     return bool(before) == bool(after)
 
 
-def _base(row: Message | None, values: Values, live: State) -> int | None:
-    if row is None or row.effect is not Effect.STOP_RING:
+def _base(row: Row | None, values: Values, live: State) -> int | None:
+    if row is None or row.purpose is not Purpose.STOP_RING:
         return None
     ring = live.rings.get(values[0])
     return ring.base if ring is not None else None

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
+from vudissect.protocol.model import Channel, Device, Field, Side
 from vudissect.session.arbiter import Known
-from vudissect.spec.model import Channel, Device, Field, Side
 
 # An integer, bytes or text of a field; None where there is nothing.
 Value = int | bytes | str | None

@@ -7,10 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Field, Layout, Meaning, Message
-from vudissect.spec.table import plain_name
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.model import Channel, Field, Layout, Meaning, Row
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import plain_name
 
 # What is compared of a message besides its payload; the names are those of `vudissect show --json`.
 VERSION = "flags.version"
@@ -94,9 +94,9 @@ class Policy:
 
     def __init__(self, overrides: Iterable[Override] = ()) -> None:
         self._overrides = tuple(overrides)
-        self._known: dict[tuple[Message, Layout, Field | None, str, bool], Rule] = {}
+        self._known: dict[tuple[Row, Layout, Field | None, str, bool], Rule] = {}
 
-    def of_field(self, row: Message, layout: Layout, field: Field, name: str, *, reply: bool) -> Rule:
+    def of_field(self, row: Row, layout: Layout, field: Field, name: str, *, reply: bool) -> Rule:
         """The rule for a field of the payload; `name` is its path (`regions.user_addr`)."""
         key = (row, layout, field, name, reply)
         rule = self._known.get(key)
@@ -104,7 +104,7 @@ class Policy:
             rule = self._known[key] = self.named(row.name, name) or _default(row, layout, field, reply)
         return rule
 
-    def of_message(self, row: Message | None, name: str) -> Rule:
+    def of_message(self, row: Row | None, name: str) -> Rule:
         """The rule for what every message has: flags, size, descriptors."""
         if row is not None:
             rule = self.named(row.name, name)
@@ -123,8 +123,8 @@ class Policy:
         return None
 
 
-def _default(row: Message, layout: Layout, field: Field, reply: bool) -> Rule:
-    if row.effect is Effect.READ_CONFIG and field.meaning is Meaning.CONFIG and not reply:
+def _default(row: Row, layout: Layout, field: Field, reply: bool) -> Rule:
+    if row.purpose is Purpose.READ_CONFIG and field.meaning is Meaning.CONFIG and not reply:
         return IGNORED  # room for the contents; what is in it means nothing
     if layout.is_region and field.meaning is Meaning.GUEST_ADDRESS:
         return EXACT
@@ -173,7 +173,7 @@ def override(text: str, rule: Rule) -> Override:
     return Override(name, field, rule)
 
 
-def _field_names(row: Message) -> Iterable[str]:
+def _field_names(row: Row) -> Iterable[str]:
     yield from _OF_ANY_MESSAGE
     for layout in (*row.request, *row.reply):
         yield from field_names(layout)

@@ -8,9 +8,9 @@ from vudissect.conversation.conversation import ConversationError, layouts_of
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.payload import RESULT, Payload
 from vudissect.conversation.values import duration, number
+from vudissect.protocol.model import Answer, Device, Layout, Row
+from vudissect.protocol.payloads import ACK
 from vudissect.session.state import State
-from vudissect.spec.model import Answer, Device, Layout, Message
-from vudissect.spec.payloads import ACK
 
 # What a transcript adds for its reader: the request that a reply answers, the descriptor that another replaces.
 _REMARKS = re.compile(r"\[(?:#\d+|answers)[^][]*\]|\(was [^()]*\)|->")
@@ -21,7 +21,7 @@ _NUMBERS = ("header_flags", "header_size", "cut_short")
 class Place(NamedTuple):
     """Where a message is said: its row (None for an unknown number), direction, and what is known there."""
 
-    row: Message | None
+    row: Row | None
     reply: bool
     state: State | None
     device: Device | None

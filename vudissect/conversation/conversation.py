@@ -15,11 +15,11 @@ from typing import Any
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
+from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.spec.model import Answer, Channel, Layout, Message, Side
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, ByteOrder, struct_of
@@ -45,7 +45,7 @@ class ConversationError(ValueError):
         super().__init__(text if len(text) <= _LONGEST_ERROR else f"{text[:half]}…{text[-half:]}")
 
 
-def layouts_of(row: Message, reply: bool) -> tuple[Layout, ...]:
+def layouts_of(row: Row, reply: bool) -> tuple[Layout, ...]:
     """The layouts of a message, or of its answer, that the row names; the acknowledgement is not among them."""
     return row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
 
@@ -167,7 +167,7 @@ class Conversation:
         """Something that the proxy noted."""
         self._record(kind, Side.PROXY, channel, b"", connection=connection, after=after, details=details)
 
-    def row(self, name: str | int, channel: Channel) -> Message | None:
+    def row(self, name: str | int, channel: Channel) -> Row | None:
         """The row of a name or number; `ConversationError` for a name that the channel does not know."""
         if isinstance(name, int):
             return self.protocol.request(channel, name)
@@ -176,7 +176,7 @@ class Conversation:
                 return row
         raise ConversationError(f"the {channel.label} channel has no message {name}")
 
-    def layout(self, row: Message, wanted: Layout | str | None, reply: bool) -> Layout:
+    def layout(self, row: Row, wanted: Layout | str | None, reply: bool) -> Layout:
         """The layout of a row that is meant; `ConversationError` where there is none."""
         if isinstance(wanted, Layout):
             return wanted
@@ -194,7 +194,7 @@ class Conversation:
         except struct.error as error:
             raise ConversationError(f"header of message {number}, flags {flags}, size {size}: {error}") from None
 
-    def _payload(self, row: Message, layout: Layout, fields: dict[str, Any]) -> bytes:
+    def _payload(self, row: Row, layout: Layout, fields: dict[str, Any]) -> bytes:
         try:
             message = self._codec.encode(row, layout, from_fields(layout, fields))
         except (TypeError, ValueError) as error:

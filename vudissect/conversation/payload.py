@@ -7,9 +7,9 @@ from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.values import choice, config_bytes, count, feature_numbers, number, value_of, word, zeros
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.model import Channel, Device, Field, Layout, Meaning
 from vudissect.session.state import State
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.model import Channel, Device, Field, Layout, Meaning
 
 RESULT = re.compile(r"\bok\b|FAILED \((\d+)\)|\back[= ](\d+)")
 """How a result is said."""

@@ -8,11 +8,11 @@ from vudissect.conversation.contents import Place, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.values import count, duration
+from vudissect.protocol.devices import DEVICES, device_by_name
+from vudissect.protocol.dialects import DIALECTS, dialect_by_name
+from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.session import Session
-from vudissect.spec.devices import DEVICES, device_by_name
-from vudissect.spec.dialects import DIALECTS, dialect_by_name
-from vudissect.spec.model import Channel, Device, Side
-from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.header import ByteOrder
 
 _LINE = re.compile(

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.protocol.model import Channel, Row
 from vudissect.session.event import Event
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.session import Session
 from vudissect.session.state import State
-from vudissect.spec.model import Channel, Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import Fields, to_fields
 
@@ -59,7 +59,7 @@ class Remembered:
     def __init__(self) -> None:
         self.memories: dict[str, dict[Any, Any]] = {}
         self.asked: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
-        self.met: tuple[tuple[Message | None, bool], ...] = ()
+        self.met: tuple[tuple[Row | None, bool], ...] = ()
         self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
         self.found: list[Finding] = []
         self.told: dict[str, int] = {}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from vudissect.spec.model import Channel, Message
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.table import UPSTREAM
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Recognised(NamedTuple):
     number: int
     text: str
     line: LogLine
-    messages: tuple[tuple[str, int, Message | None], ...]
+    messages: tuple[tuple[str, int, Row | None], ...]
 
 
 def recognise(lines: Iterable[str]) -> Iterator[Recognised]:
@@ -52,7 +52,7 @@ def recognise(lines: Iterable[str]) -> Iterator[Recognised]:
                 break
 
 
-def _messages(line: LogLine, match: re.Match[str]) -> Iterator[tuple[str, int, Message | None]]:
+def _messages(line: LogLine, match: re.Match[str]) -> Iterator[tuple[str, int, Row | None]]:
     for role, text in match.groupdict().items():
         yield role, int(text), UPSTREAM.request(line.channel, int(text))
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from vudissect.protocol.features import GPU_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import BitSet, Gate, PhaseNeeded
 from vudissect.session.state import Negotiation, State
-from vudissect.spec.features import GPU_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import BitSet, Gate, PhaseNeeded
 
 
 class Lack(NamedTuple):

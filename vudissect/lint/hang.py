@@ -5,8 +5,8 @@ from typing import NamedTuple
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.rule import SLOW, Trigger, ending, events
+from vudissect.protocol.model import Channel, Side
 from vudissect.session.pairing import Request
-from vudissect.spec.model import Channel, Side
 
 
 class Hang(NamedTuple):

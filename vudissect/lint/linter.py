@@ -10,9 +10,9 @@ from vudissect.lint.at import MOST_BYTES, At, Remembered, beginning
 from vudissect.lint.finding import Finding
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
+from vudissect.protocol.model import Row
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.spec.model import Message
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
@@ -44,7 +44,7 @@ class _Asked(NamedTuple):
 
     always: tuple[Rule, ...]
     once: tuple[Rule, ...]
-    key: tuple[Message | None, bool]
+    key: tuple[Row | None, bool]
 
 
 class Linter:
@@ -57,7 +57,7 @@ class Linter:
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._session = session
         self._rules = tuple(rules)
-        self._for_message: tuple[dict[tuple[Message | None, bool], _Asked], ...] = tuple({} for _ in range(_KINDS))
+        self._for_message: tuple[dict[tuple[Row | None, bool], _Asked], ...] = tuple({} for _ in range(_KINDS))
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
@@ -143,7 +143,7 @@ class Linter:
             if oldest is not None and oldest is not remembered and not oldest.settled:
                 oldest.settle()
 
-    def _asked(self, key: tuple[Message | None, bool], kind: int) -> _Asked:
+    def _asked(self, key: tuple[Row | None, bool], kind: int) -> _Asked:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []

@@ -2,7 +2,7 @@
 
     RULES = RuleBook()
 
-    @RULES.rule("VU-VRG-03", Severity.ERROR, "a ring is enabled with 0 or 1", SPEC, requests(Effect.ENABLE_RING))
+    @RULES.rule("VU-VRG-03", Severity.ERROR, "a ring is enabled with 0 or 1", SPEC, requests(Purpose.ENABLE_RING))
     def enable_value(at: At) -> Findings:
         if at.fields["num"] > 1:
             yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}, only 0 and 1 are defined")
@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Finding, Severity
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Message
+from vudissect.protocol.model import Row
+from vudissect.protocol.purpose import Purpose
 
 SPEC = "QEMU docs/interop/vhost-user.rst"
 
@@ -37,7 +37,7 @@ class Trigger:
     `at_end` asks once where the capture ends, for each connection that is still open.
     """
 
-    matches: Callable[[Message | None, bool], bool] | None = None
+    matches: Callable[[Row | None, bool], bool] | None = None
     kinds: frozenset[RecordKind] = frozenset()
     irregular: bool = False
     carrying: bool = False
@@ -57,22 +57,22 @@ class Trigger:
         )
 
 
-def requests(*effects: Effect) -> Trigger:
-    """For requests that have one of these effects; without effects for all requests."""
-    return Trigger(lambda row, reply: not reply and (not effects or (row is not None and row.effect in effects)))
+def requests(*purposes: Purpose) -> Trigger:
+    """For requests that have one of these purposes; without purposes for all requests."""
+    return Trigger(lambda row, reply: not reply and (not purposes or (row is not None and row.purpose in purposes)))
 
 
-def replies(*effects: Effect) -> Trigger:
-    """For answers to requests that have one of these effects; without effects for all answers."""
-    return Trigger(lambda row, reply: reply and (not effects or (row is not None and row.effect in effects)))
+def replies(*purposes: Purpose) -> Trigger:
+    """For answers to requests that have one of these purposes; without purposes for all answers."""
+    return Trigger(lambda row, reply: reply and (not purposes or (row is not None and row.purpose in purposes)))
 
 
-def first_requests(*effects: Effect) -> Trigger:
-    """For the first request of each kind on a connection that has one of these effects."""
-    return replace(requests(*effects), once=True)
+def first_requests(*purposes: Purpose) -> Trigger:
+    """For the first request of each kind on a connection that has one of these purposes."""
+    return replace(requests(*purposes), once=True)
 
 
-def messages(where: Callable[[Message | None, bool], bool]) -> Trigger:
+def messages(where: Callable[[Row | None, bool], bool]) -> Trigger:
     """For the messages whose row and direction (is it a reply?) satisfy a condition."""
     return Trigger(where)
 

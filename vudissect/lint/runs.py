@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from vudissect.lint.at import At
 from vudissect.lint.rule import replies, requests
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
-from vudissect.spec.effect import Effect
 
 # Long enough for a driver to make its first request, and for a front-end to send what belongs together.
 SECOND = 1_000_000_000
@@ -17,7 +17,7 @@ SECOND = 1_000_000_000
 POSITION = 0xFFFF
 MOST_LISTED = 8
 
-STARTS_AND_STOPS = requests(Effect.SET_KICK, Effect.ENABLE_RING, Effect.STOP_RING) | replies(Effect.STOP_RING)
+STARTS_AND_STOPS = requests(Purpose.SET_KICK, Purpose.ENABLE_RING, Purpose.STOP_RING) | replies(Purpose.STOP_RING)
 
 
 def ring_of(at: At) -> Ring | None:
@@ -25,9 +25,9 @@ def ring_of(at: At) -> Ring | None:
     return at.after.rings.get(at.fields.get("index", -1))
 
 
-def effect_of(at: At) -> Effect | None:
+def purpose_of(at: At) -> Purpose | None:
     """What the message does; None at the end."""
-    return None if at.over or at.message.row is None else at.message.row.effect
+    return None if at.over or at.message.row is None else at.message.row.purpose
 
 
 def list_text(rings: Iterable[Ring]) -> str:

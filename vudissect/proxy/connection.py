@@ -12,13 +12,13 @@ from contextlib import suppress
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.peer import peer_of
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.table import UPSTREAM
 from vudissect.proxy.link import Ending, Link
 from vudissect.proxy.poller import Poller
 from vudissect.proxy.pump import Handover
 from vudissect.proxy.recorder import Numbers, Recorder
 from vudissect.proxy.rights import descriptors, move_additions, rights_of
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.framing import Rights
 from vudissect.wire.header import ByteOrder
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import and_
 
+from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.poller import HUNG_UP, READABLE, WRITABLE, Poller
 from vudissect.proxy.pump import EOF, RESET, STOPPED_READING, Interpose, Pump
 from vudissect.proxy.recorder import Numbers, Recorder
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Framer
 from vudissect.wire.header import ByteOrder
 

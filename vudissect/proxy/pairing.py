@@ -14,9 +14,9 @@ from time import monotonic
 
 from vudissect.host.address import Address, AddressError, Role
 from vudissect.host.endpoint import Listener, claim, dial, refuse_same
+from vudissect.protocol.model import Side
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.voice import Repeated, Warn
-from vudissect.spec.model import Side
 
 _SIDES = (Side.FRONT_END, Side.BACK_END)
 _DIAL_AGAIN_SECONDS = 0.05

@@ -16,13 +16,13 @@ from vudissect.host.limits import LimitError, raise_descriptor_limit, require_de
 from vudissect.host.output import beginning, same_file
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
+from vudissect.protocol.model import Channel
 from vudissect.proxy.observer import Observer
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay, Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
 from vudissect.proxy.voice import Voice, Warn
-from vudissect.spec.model import Channel
 
 _STDOUT, _STDERR = 1, 2
 _STREAMS = {_STDOUT: "standard output", _STDERR: "standard error"}

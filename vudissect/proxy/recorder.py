@@ -9,10 +9,10 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
+from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.rights import inspect_and_close
 from vudissect.proxy.sink import Sink
 from vudissect.proxy.voice import Repeated, Warn
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.framing import Rights
 
 # How much may wait: this many messages, or fewer when they are large or have descriptors.

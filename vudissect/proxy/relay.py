@@ -8,12 +8,12 @@ from time import monotonic
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.address import Address
+from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.connection import Connection
 from vudissect.proxy.pairing import Pairing
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.voice import Repeated, Warn
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.header import ByteOrder
 
 # Recording has its turn when nothing happens for a moment, and after this time even under load.

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from vudissect.protocol.model import Side
 from vudissect.proxy.recorder import Recorder, Totals
 from vudissect.proxy.relay import Relay
-from vudissect.spec.model import Side
 
 FINE, LOSSES, CANNOT = 0, 1, 2
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from vudissect.capture.record import Mark
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.model import Field, Layout, Meaning
 from vudissect.render.descriptors import seals_text
 from vudissect.render.features import offered_text
 from vudissect.render.units import hex_text, printable, size_text
@@ -11,8 +13,6 @@ from vudissect.render.values import config_fields
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
-from vudissect.spec.devices import feature_names
-from vudissect.spec.model import Field, Layout, Meaning
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from textwrap import wrap
 
+from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Bit, Channel, Row
+from vudissect.protocol.table import UPSTREAM
 from vudissect.render.table import message_detail, message_list
 from vudissect.session.dialect import Evidence, Verdict
-from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.model import Bit, Channel, Message
-from vudissect.spec.table import UPSTREAM
 
 _WIDTH = 96
 
@@ -32,7 +32,7 @@ def dialect_detail(dialect: Dialect) -> Iterator[str]:
         yield from message_list(dialect.changed)
 
 
-Meanings = dict[Message, list[Dialect]]
+Meanings = dict[Row, list[Dialect]]
 
 
 def elsewhere(text: str) -> Meanings:
@@ -45,13 +45,13 @@ def elsewhere(text: str) -> Meanings:
     return found
 
 
-def meaning_detail(row: Message, dialects: Iterable[Dialect]) -> Iterator[str]:
+def meaning_detail(row: Row, dialects: Iterable[Dialect]) -> Iterator[str]:
     """A row of other dialects than upstream."""
     yield f"in {', '.join(f'{dialect.key} ({dialect.when})' for dialect in dialects)}:"
     yield from ("  " + line for line in message_detail(row))
 
 
-def _is_own(dialect: Dialect, row: Message) -> bool:
+def _is_own(dialect: Dialect, row: Row) -> bool:
     """Whether a row means something that upstream does not mean; not being answered at all is no other meaning."""
     if row not in dialect.changed:
         return False

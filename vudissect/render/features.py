@@ -1,9 +1,9 @@
 """Feature words as names, and as a difference to what was offered."""
 
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.model import BitSet
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.state import State
-from vudissect.spec.devices import feature_names
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import BitSet
 
 
 def offered_text(names: tuple[str, ...]) -> str:
@@ -11,10 +11,10 @@ def offered_text(names: tuple[str, ...]) -> str:
     return " ".join(names) or "none"
 
 
-def virtio_features_text(word: int, state: State, effect: Effect) -> str:
+def virtio_features_text(word: int, state: State, purpose: Purpose) -> str:
     """A virtio feature word; an acknowledgement is shown against the offer."""
     device = state.guess.device
-    if effect is not Effect.ACK_FEATURES or state.features.offered is None:
+    if purpose is not Purpose.ACK_FEATURES or state.features.offered is None:
         return offered_text(feature_names(device, word))
     offered = state.features.offered
     return _difference(
@@ -24,9 +24,9 @@ def virtio_features_text(word: int, state: State, effect: Effect) -> str:
     )
 
 
-def protocol_features_text(bits: BitSet, word: int, state: State, effect: Effect) -> str:
+def protocol_features_text(bits: BitSet, word: int, state: State, purpose: Purpose) -> str:
     """A word of protocol features; an acknowledgement is shown against the offer."""
-    if effect is not Effect.ACK_PROTOCOL_FEATURES or state.protocol_features.offered is None:
+    if purpose is not Purpose.ACK_PROTOCOL_FEATURES or state.protocol_features.offered is None:
         return offered_text(bits.names(word))
     offered = state.protocol_features.offered
     return _difference(bits.names(word), bits.names(offered & ~word), bits.names(word & ~offered))

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 from vudissect.capture.record import Record
 from vudissect.compare.outcome import Allowed, Difference, Outcome, Trouble, Value
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.model import Channel, Meaning
 from vudissect.render.features import offered_text
 from vudissect.render.junit import junit_bytes
 from vudissect.render.style import Style
@@ -16,8 +18,6 @@ from vudissect.render.transcript import Transcript
 from vudissect.render.units import duration_text, hex_text, printable, unicode
 from vudissect.render.values import config_fields
 from vudissect.session.session import Session
-from vudissect.spec.devices import feature_names
-from vudissect.spec.model import Channel, Meaning
 
 _MOST_BYTES = 32
 _DECIMAL_BELOW = 4096

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator
 
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.features import GPU_FEATURES, STATUS_BITS
+from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
 from vudissect.render.features import offered_text
 from vudissect.render.units import address_text, size_text
 from vudissect.session.pairing import Pairing
 from vudissect.session.rings import Addresses, Ring, Slot
 from vudissect.session.state import Negotiation, SharedFile, State
-from vudissect.spec.devices import feature_names
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import GPU_FEATURES, STATUS_BITS
-from vudissect.spec.model import Channel
 
 _UNKNOWN = "not said"
-_SLOTS = ((Effect.SET_KICK, "kick"), (Effect.SET_CALL, "call"), (Effect.SET_ERR, "err"))
+_SLOTS = ((Purpose.SET_KICK, "kick"), (Purpose.SET_CALL, "call"), (Purpose.SET_ERR, "err"))
 
 
 def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _ring_lines(state: State, ring: Ring) -> Iterator[str]:
     yield f"  ring {ring.index}: {ring.state}; size {_number(ring.size)}, {base}"
     if ring.addresses is not None:
         yield f"    {_addresses(state, ring.addresses)}"
-    yield "    " + ", ".join(f"{title} {_slot(ring.slots[effect])}" for effect, title in _SLOTS)
+    yield "    " + ", ".join(f"{title} {_slot(ring.slots[purpose])}" for purpose, title in _SLOTS)
 
 
 def _addresses(state: State, addresses: Addresses) -> str:

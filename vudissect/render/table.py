@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from vudissect.spec.model import (
+from vudissect.protocol.model import (
     Answer,
     BitField,
     Channel,
@@ -11,15 +11,15 @@ from vudissect.spec.model import (
     Gate,
     Layout,
     Meaning,
-    Message,
     PhaseNeeded,
+    Row,
 )
-from vudissect.spec.table import Protocol
+from vudissect.protocol.table import Protocol
 
 _TYPES = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "i": "i32", "q": "i64"}
 
 
-def message_list(messages: Iterable[Message]) -> Iterator[str]:
+def message_list(messages: Iterable[Row]) -> Iterator[str]:
     """One line a message, under a heading for each channel."""
     channel = None
     for row in messages:
@@ -33,7 +33,7 @@ def message_list(messages: Iterable[Message]) -> Iterator[str]:
         ).rstrip()
 
 
-def message_detail(row: Message) -> Iterator[str]:
+def message_detail(row: Row) -> Iterator[str]:
     """All that the table says about one message."""
     yield f"{row.name} ({row.channel.label} channel, {row.id}, sent by the {row.initiator.label})"
     yield f"  {row.summary}"
@@ -79,11 +79,11 @@ def markdown(protocol: Protocol) -> Iterator[str]:
                     yield from (f"| {offset} | {text} |" for offset, text in _field_rows(layout))
 
 
-def _anchor(row: Message) -> str:
+def _anchor(row: Row) -> str:
     return f"{row.channel.label}-{row.id}"
 
 
-def _facts(row: Message) -> Iterator[tuple[str, str]]:
+def _facts(row: Row) -> Iterator[tuple[str, str]]:
     if row.aliases:
         yield "also called", ", ".join(row.aliases)
     conditional = row.answer in (Answer.IF_LOG_SHMFD, Answer.IF_POSTCOPY)
@@ -105,7 +105,7 @@ def _sizes(layouts: tuple[Layout, ...]) -> str:
     return " or ".join(dict.fromkeys(specified))
 
 
-def _reply(row: Message) -> str:
+def _reply(row: Row) -> str:
     if row.answer is Answer.NEVER:
         return "never"
     if row.answer is Answer.ON_REQUEST:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Finding, Severity
+from vudissect.protocol.model import Channel, Layout, Row
+from vudissect.protocol.table import UPSTREAM
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
 from vudissect.render.dialects import verdict_lines
@@ -20,8 +22,6 @@ from vudissect.session.dialect import Verdict
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
-from vudissect.spec.model import Channel, Layout, Message
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
@@ -71,7 +71,7 @@ class Transcript:
         self._style = style
         self._verbose = verbose
         self._times = times
-        self._heads: dict[tuple[Message | None, Layout | None, bool], _Head] = {}
+        self._heads: dict[tuple[Row | None, Layout | None, bool], _Head] = {}
         self._verdict = verdict
         self._protocol = UPSTREAM
         self._dim, self._undim = style.dim("|").split("|")
@@ -152,7 +152,7 @@ class Transcript:
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
         head = _Head(
             f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
-            describe(layout, row.effect, reply=message.reply) if row is not None and layout is not None else None,
+            describe(layout, row.purpose, reply=message.reply) if row is not None and layout is not None else None,
             f"({layout.name})" if layout is not None and layout.deviation else "",
         )
         if row is not None:

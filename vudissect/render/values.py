@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Array, BitField, Device, Field, Layout, Meaning
+from vudissect.protocol.purpose import Purpose
 from vudissect.render.features import protocol_features_text, virtio_features_text
 from vudissect.render.units import address_text, hex_text, printable, size_text
 from vudissect.session.state import State
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Array, BitField, Device, Field, Layout, Meaning
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec, Values
 
@@ -22,7 +22,7 @@ _PLAIN = frozenset({Meaning.NUMBER})
 _HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX})
 
 
-def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable[[Values, State], str]:
+def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callable[[Values, State], str]:
     """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
     if not reply and layout.is_region:
         return _region_text(layout)
@@ -31,12 +31,12 @@ def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable
     words: list[str] = []
     names: dict[str, Any] = {"size": size_text, "address": address_text}
     fields = list(enumerate(layout.fields))
-    if layout.tail is not None and (reply or effect is not Effect.READ_CONFIG):
+    if layout.tail is not None and (reply or purpose is not Purpose.READ_CONFIG):
         # A request to read carries room for the contents; what is in it means nothing.
         fields.append((len(layout.fields), layout.tail.field))
     for position, field in sorted(fields, key=lambda item: item[1].meaning is not Meaning.KIND):
         if field.meaning not in _UNSAID:
-            words.append(_expression(field, position, effect, names))
+            words.append(_expression(field, position, purpose, names))
     if layout.array is not None:
         names["array"] = _array_text(layout.array)
         words.append(f"{{array(v[{len(layout.fields)}], c)}}")
@@ -44,7 +44,7 @@ def describe(layout: Layout, effect: Effect, *, reply: bool = False) -> Callable
     return text
 
 
-def _expression(field: Field, position: int, effect: Effect, names: dict[str, Any]) -> str:
+def _expression(field: Field, position: int, purpose: Purpose, names: dict[str, Any]) -> str:
     """The part of an f-string that describes value `position` of `v`; what it calls is entered in `names`."""
     value = f"v[{position}]"
     if not (field.parts or field.bits or field.code.endswith("s")):
@@ -54,18 +54,18 @@ def _expression(field: Field, position: int, effect: Effect, names: dict[str, An
             return f"{field.name} {{size({value})}}"
         if field.meaning in _HEXADECIMAL:
             return f"{field.name} {{address({value})}}"
-    names[f"field{position}"] = _field_text(field, effect)
+    names[f"field{position}"] = _field_text(field, purpose)
     return f"{{field{position}({value}, c)}}"
 
 
-def _field_text(field: Field, effect: Effect) -> Text:
+def _field_text(field: Field, purpose: Purpose) -> Text:
     meaning = field.meaning
     if meaning is Meaning.VIRTIO_FEATURES:
-        return lambda value, state: virtio_features_text(value, state, effect)
+        return lambda value, state: virtio_features_text(value, state, purpose)
     if field.bits is not None:
-        if effect in (Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES):
+        if purpose in (Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES):
             bits = field.bits
-            return lambda value, state: protocol_features_text(bits, value, state, effect)
+            return lambda value, state: protocol_features_text(bits, value, state, purpose)
         return partial(_flags, field)
     if field.parts:
         return partial(_parts, field.parts)
@@ -168,7 +168,7 @@ def _array_text(array: Array) -> Text:
             ", ".join(f"{singular}{number} {describe_region(entry, state)}" for number, entry in enumerate(entries))
             or f"no {array.name}"
         )
-    describe_entry = describe(array.entry, Effect.NONE)
+    describe_entry = describe(array.entry, Purpose.NONE)
 
     def text(entries: Values, state: State) -> str:
         used = (

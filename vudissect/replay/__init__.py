@@ -15,12 +15,12 @@ from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.compare.outcome import Difference, Outcome, Trouble
 from vudissect.compare.policy import EXACT, IGNORED, RELATED, Override, Policy, PolicyError, override, overrides_of_file
+from vudissect.protocol.model import Side
 from vudissect.replay.line import LineError, Parcel
 from vudissect.replay.meeting import Calling, Connected, InMemory, Meeting, Waiting
 from vudissect.replay.player import Options, Player
 from vudissect.replay.program import Program, ProgramError
 from vudissect.replay.script import Script, script_of
-from vudissect.spec.model import Side
 
 __all__ = [
     "EXACT",

@@ -4,10 +4,10 @@ import os
 import socket
 from collections.abc import Sequence
 
+from vudissect.protocol.model import Channel
 from vudissect.replay.line import MOST_PIXELS, Line, Parcel, SocketLine
 from vudissect.replay.stock import Stock
 from vudissect.session.event import Event
-from vudissect.spec.model import Channel
 from vudissect.wire.header import ByteOrder
 
 

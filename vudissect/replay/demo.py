@@ -9,10 +9,10 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Device, Side
 from vudissect.replay.peer import Peer, PeerError, Received
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Device, Side
 from vudissect.wire.fields import from_fields
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import LayoutCodec

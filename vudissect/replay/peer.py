@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self
 
+from vudissect.protocol.model import Channel, Layout, Row, Side
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.replay.line import LineError, SocketLine
-from vudissect.spec.model import Channel, Layout, Message, Side
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec, WireMessage
 from vudissect.wire.fields import Fields, from_fields, to_fields
 
@@ -115,7 +115,7 @@ class Peer:
             raise PeerError(str(error)) from None
         return Received(self._codec.decode(self._channel, self._other, parcel.data), parcel.descriptors)
 
-    def _row(self, name: str) -> Message:
+    def _row(self, name: str) -> Row:
         for row in self._protocol.find(name):
             if row.channel is self._channel:
                 return row

@@ -16,6 +16,8 @@ from vudissect.compare.policy import CLOSE, CONNECTION, How, Policy
 from vudissect.host.descriptor import Descriptor
 from vudissect.host.inspect import inspect
 from vudissect.host.peer import this_process
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.purpose import Purpose
 from vudissect.replay.channels import Channels
 from vudissect.replay.keys import Keys
 from vudissect.replay.limits import MOST_UNMATCHED, Limits, default_deadline
@@ -28,8 +30,6 @@ from vudissect.replay.stock import Stock
 from vudissect.replay.tape import Tape
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Side
 from vudissect.wire.fields import to_fields
 from vudissect.wire.header import ByteOrder
 
@@ -37,7 +37,7 @@ from vudissect.wire.header import ByteOrder
 _FAREWELL: Final = 1.0
 
 _NO_MARKS: Final = Mark(0)
-_RING_EFFECTS: Final = frozenset({Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK})
+_RING_PURPOSES: Final = frozenset({Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK})
 
 
 class Options(NamedTuple):
@@ -319,7 +319,7 @@ class Player:
         message = live.message
         if self._script.side is not Side.FRONT_END or message is None or message.row is None:
             return
-        if message.layout is None or message.row.effect not in _RING_EFFECTS:
+        if message.layout is None or message.row.purpose not in _RING_PURPOSES:
             return
         index = to_fields(message.layout, message.values)["index"]
         ring = live.after.rings.get(index)

@@ -1,11 +1,11 @@
 """How a replay goes on behind a difference: what is passed over, and what is answered that nobody asked for then."""
 
 from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.protocol.model import Channel
+from vudissect.protocol.payloads import ACK
 from vudissect.replay.line import Parcel
 from vudissect.replay.script import Script
 from vudissect.session.event import Event
-from vudissect.spec.model import Channel
-from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import NEED_REPLY, ByteOrder
 

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable
 from struct import Struct
 
+from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
-from vudissect.spec.features import VIRTIO_FEATURES
 
 _PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _FLAGS_AND_INDEX = Struct("<HH")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.protocol.model import Side
 from vudissect.session.arbiter import Known
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, foresee
-from vudissect.spec.model import Side
 
 _END = 1 << 62
 

@@ -10,7 +10,7 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.packet import MAX_MESSAGE
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 
 # What is kept in memory of a long message; of any once all that was kept is more than so much.
 _SNAPLEN = 65536

@@ -18,12 +18,12 @@ from scapy.utils import PcapNgWriter, PcapWriter, corrupt_bits, corrupt_bytes, h
 from scapy.volatile import RandBin, RandByte, RandInt, RandLong, RandNum, RandShort
 
 from vudissect.capture.blocks import LINK_TYPE_EXPORTED_PDU
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.table import UPSTREAM
 from vudissect.scapy.files import PcapNgReader, PcapReader, rdpcap, wrpcap
 from vudissect.scapy.generate import Layers, config_layer, layers
 from vudissect.scapy.record import ExportedPduTag, VhostUserDescriptor, VhostUserEvent
-from vudissect.spec.devices import DEVICES
-from vudissect.spec.dialects import dialect_by_name
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.header import ByteOrder
 
 

@@ -37,10 +37,10 @@ from scapy.fields import (
 from scapy.packet import Packet
 
 from vudissect.capture.record import Mark
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Array, BitSet, Layout, Meaning, Tail
+from vudissect.protocol.model import Field as Row
 from vudissect.scapy.record import RecordHeader
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Array, BitSet, Layout, Meaning, Tail
-from vudissect.spec.model import Field as Row
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.header import ByteOrder, struct_of
 

@@ -17,8 +17,8 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.keys import without_keys
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.output import write_private
+from vudissect.protocol.model import Channel
 from vudissect.scapy.record import ExportedPduTags, RecordHeader
-from vudissect.spec.model import Channel
 
 # Interface, time (high, low), captured and original length.
 _PACKET = Struct("<IIIII")

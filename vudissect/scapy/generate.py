@@ -13,13 +13,13 @@ from typing import Any, cast
 from scapy.fields import BitField, EnumField, FlagsField, IntField, LEIntField
 from scapy.packet import Packet
 
+from vudissect.protocol.model import Channel, Device, Layout, Meaning, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.scapy.fields import AnyField, fields_of
 from vudissect.scapy.message import NEED_REPLY_FLAG, REPLY_FLAG, Form, Header, Lexicon, Payload
 from vudissect.scapy.names import ACK_NAME, config_name, entry_name, header_name, message_name
 from vudissect.scapy.record import ExportedPduTags, Part, RecordHeader
-from vudissect.spec.model import Channel, Device, Layout, Meaning, Message
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION, VERSION_MASK, ByteOrder, struct_of
 
@@ -93,14 +93,14 @@ def _version(channel: Channel, version: int) -> int:
     return 0 if channel is Channel.GPU else version
 
 
-def _forms(protocol: Protocol, row: Message, byte_order: ByteOrder, *, reply: bool) -> Iterator[Form]:
+def _forms(protocol: Protocol, row: Row, byte_order: ByteOrder, *, reply: bool) -> Iterator[Form]:
     for layout in forms(row, reply=reply):
         layer = _ack(byte_order) if layout is ACK else _payload(protocol, row, layout, byte_order, reply)
         yield Form(layout_codec(layout, byte_order), layer)
 
 
 @cache
-def _payload(protocol: Protocol, row: Message, layout: Layout, byte_order: ByteOrder, reply: bool) -> type[Packet]:
+def _payload(protocol: Protocol, row: Row, layout: Layout, byte_order: ByteOrder, reply: bool) -> type[Packet]:
     if protocol is not UPSTREAM and UPSTREAM.request(row.channel, row.id) is row:
         return _payload(UPSTREAM, row, layout, byte_order, reply)
     said = {"id": row.id, "version": _version(row.channel, row.version)}

@@ -9,9 +9,9 @@ from scapy.fields import FieldLenField, PacketListField
 from scapy.packet import Packet, Raw
 
 from vudissect.capture.keys import KEY_STARTS
+from vudissect.protocol.model import Answer, Channel, Row
 from vudissect.scapy.fields import UnshownField
 from vudissect.scapy.record import RecordHeader
-from vudissect.spec.model import Answer, Channel, Message
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec
 
@@ -38,7 +38,7 @@ class Lexicon:
     channel: Channel
     byte_order: ByteOrder
     error: int
-    rows: Mapping[int, Message]
+    rows: Mapping[int, Row]
     requests: Mapping[int, tuple[Form, ...]]
     replies: Mapping[int, tuple[Form, ...]]
 
@@ -55,7 +55,7 @@ class Header(Packet):
         return int(self.getfieldval("id")) & ~self.lexicon.error
 
     @property
-    def row(self) -> Message | None:
+    def row(self) -> Row | None:
         """The message's row in the table, or None for a number that means nothing."""
         return self.lexicon.rows.get(self.number)
 

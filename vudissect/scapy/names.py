@@ -2,7 +2,7 @@
 
 import re
 
-from vudissect.spec.model import Answer, Channel, Device, Layout, Message
+from vudissect.protocol.model import Answer, Channel, Device, Layout, Row
 
 ACK_NAME = "Ack"
 _PREFIXES = {Channel.MAIN: "", Channel.BACKEND: "Backend", Channel.GPU: "Gpu"}
@@ -18,7 +18,7 @@ def header_name(channel: Channel) -> str:
     return f"VhostUser{_PREFIXES[channel]}"
 
 
-def message_name(row: Message, layout: Layout, *, reply: bool) -> str:
+def message_name(row: Row, layout: Layout, *, reply: bool) -> str:
     """The layer of one form of a message: `SetMemTable`, `SetMemTableXen`, `GpuUpdate`, `GetConfigReply`.
 
     The form that is specified has no name of its own; another is called by what its layout's name has in brackets, or

@@ -29,7 +29,7 @@ from scapy.packet import Packet
 from vudissect.capture.packet import DISSECTOR, HEADER, TAGS, VERSION
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.model import Channel, Side
+from vudissect.protocol.model import Channel, Side
 from vudissect.wire.header import ByteOrder
 
 _TAG_END = 0

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
+from vudissect.protocol.model import Device
+from vudissect.protocol.table import Protocol
 from vudissect.session.dialect import Detector, Verdict
 from vudissect.session.watch import Watches
-from vudissect.spec.model import Device
-from vudissect.spec.table import Protocol
 
 
 class Known(NamedTuple):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vudissect.protocol.features import STATUS_BITS
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
-from vudissect.spec.features import STATUS_BITS
 
 
 class Change(NamedTuple):

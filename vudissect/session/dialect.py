@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Answer, Channel, Row, Side
+from vudissect.protocol.table import UPSTREAM
 from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places
-from vudissect.spec.dialects import DIALECTS, UPSTREAM_DIALECT
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.model import Answer, Channel, Message, Side
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
 # The same header with other contents is looked at a few times; more tells nothing new.
@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
     channel: Channel
     reply: bool
     number: int
-    row: Message | None
+    row: Row | None
     reason: Reason
     weight: int
     against: tuple[Dialect, ...]

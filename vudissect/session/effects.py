@@ -1,16 +1,16 @@
-"""What messages do to the state of a connection: a function from state to state for each `Effect` of the table."""
+"""What messages do to the state of a connection: a function from state to state for each `Purpose` of the table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.memory import MemoryMap, Region
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.phases import Step
 from vudissect.session.rings import Addresses, Order, Slot
 from vudissect.session.state import Postcopy, SharedFile, State
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.wire.fields import Fields
 
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
@@ -23,7 +23,7 @@ _MOST_CONFIG = 4096
 class Act:
     """A message that takes effect: its payload by field name, its descriptors, its frame, and when it came (ns)."""
 
-    effect: Effect
+    purpose: Purpose
     fields: Fields
     descriptors: tuple[NamedDescriptor, ...]
     frame: int
@@ -148,9 +148,9 @@ def _ring_stopped(state: State, act: Act) -> State:
 
 def _set_ring_descriptor(state: State, act: Act) -> State:
     ring = state.ring(act.fields["index"])
-    epoch = ring.slots[act.effect].epoch + 1
-    ring = ring.with_slot(act.effect, Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, epoch))
-    if act.effect is Effect.SET_KICK and not state.runs_on_order:
+    epoch = ring.slots[act.purpose].epoch + 1
+    ring = ring.with_slot(act.purpose, Slot(act.descriptor, bool(act.fields["nofd"]), act.frame, epoch))
+    if act.purpose is Purpose.SET_KICK and not state.runs_on_order:
         return state.after_order(ring, Order.KICK, act.frame, act.time)
     return state.with_ring(ring)
 
@@ -211,49 +211,49 @@ def _count_shared_memory(state: State, act: Act) -> State:
     return replace(state, shared_memory=tuple(entry["size"] for entry in act.fields["sizes"]))
 
 
-ON_REQUEST: Mapping[Effect, Apply] = MappingProxyType(
+ON_REQUEST: Mapping[Purpose, Apply] = MappingProxyType(
     {
-        Effect.ACK_FEATURES: _ack_features,
-        Effect.ACK_PROTOCOL_FEATURES: _ack_protocol_features,
-        Effect.ACK_GPU_FEATURES: _ack_gpu_features,
-        Effect.TAKE_OWNERSHIP: _take_ownership,
-        Effect.DISABLE_RINGS: _disable_rings,
-        Effect.RESET: _disable_rings,
-        Effect.REPLACE_MEMORY: _replace_memory,
-        Effect.ADD_MEMORY: _add_memory,
-        Effect.REMOVE_MEMORY: _remove_memory,
-        Effect.SET_RING_SIZE: _set_ring_size,
-        Effect.SET_RING_ADDRESSES: _set_ring_addresses,
-        Effect.SET_RING_BASE: _set_ring_base,
-        Effect.STOP_RING: _stop_ring,
-        Effect.SET_KICK: _set_ring_descriptor,
-        Effect.SET_CALL: _set_ring_descriptor,
-        Effect.SET_ERR: _set_ring_descriptor,
-        Effect.ENABLE_RING: _enable_ring,
-        Effect.RUN_RING: _run_ring,
-        Effect.HALT_RINGS: _halt_rings,
-        Effect.SET_LOG: _set_log,
-        Effect.ADVISE_POSTCOPY: _postcopy(Postcopy.ADVISED),
-        Effect.START_POSTCOPY: _postcopy(Postcopy.LISTENING),
-        Effect.END_POSTCOPY: _postcopy(Postcopy.ENDED),
-        Effect.SET_INFLIGHT: _inflight,
-        Effect.SET_STATUS: _status,
-        Effect.START_STATE_TRANSFER: _start_state_transfer,
-        Effect.CHECK_STATE_TRANSFER: _end_state_transfer,
+        Purpose.ACK_FEATURES: _ack_features,
+        Purpose.ACK_PROTOCOL_FEATURES: _ack_protocol_features,
+        Purpose.ACK_GPU_FEATURES: _ack_gpu_features,
+        Purpose.TAKE_OWNERSHIP: _take_ownership,
+        Purpose.DISABLE_RINGS: _disable_rings,
+        Purpose.RESET: _disable_rings,
+        Purpose.REPLACE_MEMORY: _replace_memory,
+        Purpose.ADD_MEMORY: _add_memory,
+        Purpose.REMOVE_MEMORY: _remove_memory,
+        Purpose.SET_RING_SIZE: _set_ring_size,
+        Purpose.SET_RING_ADDRESSES: _set_ring_addresses,
+        Purpose.SET_RING_BASE: _set_ring_base,
+        Purpose.STOP_RING: _stop_ring,
+        Purpose.SET_KICK: _set_ring_descriptor,
+        Purpose.SET_CALL: _set_ring_descriptor,
+        Purpose.SET_ERR: _set_ring_descriptor,
+        Purpose.ENABLE_RING: _enable_ring,
+        Purpose.RUN_RING: _run_ring,
+        Purpose.HALT_RINGS: _halt_rings,
+        Purpose.SET_LOG: _set_log,
+        Purpose.ADVISE_POSTCOPY: _postcopy(Postcopy.ADVISED),
+        Purpose.START_POSTCOPY: _postcopy(Postcopy.LISTENING),
+        Purpose.END_POSTCOPY: _postcopy(Postcopy.ENDED),
+        Purpose.SET_INFLIGHT: _inflight,
+        Purpose.SET_STATUS: _status,
+        Purpose.START_STATE_TRANSFER: _start_state_transfer,
+        Purpose.CHECK_STATE_TRANSFER: _end_state_transfer,
     }
 )
 
-ON_REPLY: Mapping[Effect, Apply] = MappingProxyType(
+ON_REPLY: Mapping[Purpose, Apply] = MappingProxyType(
     {
-        Effect.OFFER_FEATURES: _offer_features,
-        Effect.OFFER_PROTOCOL_FEATURES: _offer_protocol_features,
-        Effect.OFFER_GPU_FEATURES: _offer_gpu_features,
-        Effect.COUNT_QUEUES: _count_queues,
-        Effect.COUNT_MEMORY_SLOTS: _count_memory_slots,
-        Effect.STOP_RING: _ring_stopped,
-        Effect.OFFER_INFLIGHT: _inflight,
-        Effect.GET_STATUS: _status,
-        Effect.READ_CONFIG: _read_config,
-        Effect.COUNT_SHARED_MEMORY: _count_shared_memory,
+        Purpose.OFFER_FEATURES: _offer_features,
+        Purpose.OFFER_PROTOCOL_FEATURES: _offer_protocol_features,
+        Purpose.OFFER_GPU_FEATURES: _offer_gpu_features,
+        Purpose.COUNT_QUEUES: _count_queues,
+        Purpose.COUNT_MEMORY_SLOTS: _count_memory_slots,
+        Purpose.STOP_RING: _ring_stopped,
+        Purpose.OFFER_INFLIGHT: _inflight,
+        Purpose.GET_STATUS: _status,
+        Purpose.READ_CONFIG: _read_config,
+        Purpose.COUNT_SHARED_MEMORY: _count_shared_memory,
     }
 )

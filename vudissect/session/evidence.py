@@ -10,11 +10,11 @@ from functools import cache
 from typing import NamedTuple
 
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Channel, FdKind, Layout, Meaning, Message, PhaseNeeded, set_bits
-from vudissect.spec.payloads import LIVE_MIGRATION
-from vudissect.spec.table import Protocol
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeeded, Row, set_bits
+from vudissect.protocol.payloads import LIVE_MIGRATION
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import Protocol
 from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION_MASK, ByteOrder
 from vudissect.wire.layout import Values
@@ -69,7 +69,7 @@ class Sighting(NamedTuple):
 class Reading(NamedTuple):
     """How a protocol reads a sighting: row and layout are None where it has none."""
 
-    row: Message | None
+    row: Row | None
     layout: Layout | None
     values: Values
 
@@ -140,8 +140,8 @@ def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 
 def _bit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    wanted = Effect.OFFER_PROTOCOL_FEATURES if sighting.reply else Effect.ACK_PROTOCOL_FEATURES
-    if reading.row is None or reading.row.effect is not wanted or not reading.values:
+    wanted = Purpose.OFFER_PROTOCOL_FEATURES if sighting.reply else Purpose.ACK_PROTOCOL_FEATURES
+    if reading.row is None or reading.row.purpose is not wanted or not reading.values:
         return 0
     known = protocol.protocol_features.by_number
     return sum(number not in known for number in set_bits(reading.values[0]))
@@ -168,7 +168,7 @@ def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     """A front-end of rust-vmm writes what a driver writes, and nothing is being migrated."""
     if not sighting.eager or reading.row is None or reading.layout is None:
         return 0
-    if reading.row.effect is not Effect.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & _LOG_ALL:
+    if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & _LOG_ALL:
         return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
     return any(field.choices.get(value) == LIVE_MIGRATION for field, value in fields)
@@ -197,18 +197,18 @@ class _Said(NamedTuple):
 
 
 _WORDS = (
-    (True, Effect.OFFER_FEATURES),
-    (False, Effect.ACK_FEATURES),
-    (True, Effect.OFFER_PROTOCOL_FEATURES),
-    (False, Effect.ACK_PROTOCOL_FEATURES),
+    (True, Purpose.OFFER_FEATURES),
+    (False, Purpose.ACK_FEATURES),
+    (True, Purpose.OFFER_PROTOCOL_FEATURES),
+    (False, Purpose.ACK_PROTOCOL_FEATURES),
 )
 
 
 @cache
 def word_places(protocol: Protocol) -> tuple[tuple[bool, int], ...]:
     """Where on the main channel the words of features are said: reply and number, -1 where there is no such message."""
-    numbers = {row.effect: row.id for row in protocol.channel(Channel.MAIN)}
-    return tuple((reply, numbers.get(effect, -1)) for reply, effect in _WORDS)
+    numbers = {row.purpose: row.id for row in protocol.channel(Channel.MAIN)}
+    return tuple((reply, numbers.get(purpose, -1)) for reply, purpose in _WORDS)
 
 
 def _said(protocol: Protocol, sighting: Sighting) -> _Said:

@@ -3,9 +3,9 @@
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from vudissect.protocol.model import Channel, Layout, Meaning, Side
+from vudissect.protocol.table import plain_name
 from vudissect.session.event import Event
-from vudissect.spec.model import Channel, Layout, Meaning, Side
-from vudissect.spec.table import plain_name
 from vudissect.wire.fields import to_fields
 
 

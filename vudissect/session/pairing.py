@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
-from vudissect.spec.model import Channel, Message
+from vudissect.protocol.model import Channel, Row
 
 # Nobody pipelines more than a few dozen requests; a hostile peer could ask for ever.
 _MOST_WAITING = 4096
@@ -25,7 +25,7 @@ class Request(NamedTuple):
     forwarded: int
     channel: Channel
     id: int
-    row: Message | None
+    row: Row | None
     owed: bool
     flags: int
     overtaken: int = 0

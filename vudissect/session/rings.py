@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
-from vudissect.spec.effect import Effect
+from vudissect.protocol.purpose import Purpose
 
 # More than any device has; a hostile peer could name four billion.
 _MOST_RINGS = 1024
@@ -97,8 +97,8 @@ class Addresses:
     logged: bool
 
 
-_NO_SLOTS: Mapping[Effect, Slot] = MappingProxyType(
-    {Effect.SET_KICK: _NEVER, Effect.SET_CALL: _NEVER, Effect.SET_ERR: _NEVER}
+_NO_SLOTS: Mapping[Purpose, Slot] = MappingProxyType(
+    {Purpose.SET_KICK: _NEVER, Purpose.SET_CALL: _NEVER, Purpose.SET_ERR: _NEVER}
 )
 
 
@@ -120,7 +120,7 @@ class Ring:
     began: int = 0
     stopped_in: int = 0
     addresses: Addresses | None = None
-    slots: Mapping[Effect, Slot] = field(default_factory=lambda: _NO_SLOTS)
+    slots: Mapping[Purpose, Slot] = field(default_factory=lambda: _NO_SLOTS)
 
     @property
     def running(self) -> bool:
@@ -142,9 +142,9 @@ class Ring:
             self, started=started, enabled=enabled, runs_since=runs_since, began=began, stopped_in=stopped_in
         )
 
-    def with_slot(self, effect: Effect, slot: Slot) -> "Ring":
+    def with_slot(self, purpose: Purpose, slot: Slot) -> "Ring":
         """The ring with another descriptor for one purpose."""
-        return replace(self, slots=MappingProxyType({**self.slots, effect: slot}))
+        return replace(self, slots=MappingProxyType({**self.slots, purpose: slot}))
 
     @property
     def state(self) -> str:
@@ -154,7 +154,7 @@ class Ring:
     @property
     def kick(self) -> str:
         """The name of its kick descriptor; "" for none."""
-        return self.slots[Effect.SET_KICK].name
+        return self.slots[Purpose.SET_KICK].name
 
 
 class Rings(Mapping[int, Ring]):
@@ -245,7 +245,7 @@ class Rings(Mapping[int, Ring]):
         self.running += ring.running - before.running
         self.used += (ring.runs_since > 0) - (before.runs_since > 0)
         self.latest_run = max(self.latest_run, ring.runs_since)
-        self.were_started = self.were_started or ring.slots[Effect.SET_KICK].epoch > 0
+        self.were_started = self.were_started or ring.slots[Purpose.SET_KICK].epoch > 0
         if (was_started and before.kick) != (is_started and ring.kick):
             kicks = dict(self.kicks)
             _count(kicks, before.kick, -int(was_started))

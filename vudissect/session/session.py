@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from vudissect.capture.keys import KEY_NUMBERS, without_keys
 from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.protocol.model import Answer, Channel, Device, Row, Side
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.arbiter import NOTHING_KNOWN, Arbiter, Known
 from vudissect.session.device import DeviceGuess
 from vudissect.session.dialect import Detector, Verdict
@@ -22,9 +25,6 @@ from vudissect.session.names import DescriptorNames
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.phases import Step
 from vudissect.session.state import Postcopy, State
-from vudissect.spec.model import Answer, Channel, Device, Message, Side
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM, Protocol
 from vudissect.wire.codec import Codec, WireMessage
 from vudissect.wire.fields import to_fields
 from vudissect.wire.header import NEED_REPLY
@@ -42,12 +42,12 @@ RECORDS_TO_GUESS_FROM = 512
 class _Table(NamedTuple):
     """A protocol made ready for use: codecs by byte order (little, big), effects by row.
 
-    Rows are hashed by identity; an enumeration such as `Effect` is hashed in Python, too slow for every message.
+    Rows are hashed by identity; an enumeration such as `Purpose` is hashed in Python, too slow for every message.
     """
 
     codecs: tuple[Codec, Codec]
-    on_request: dict[Message, Apply]
-    on_reply: dict[Message, Apply]
+    on_request: dict[Row, Apply]
+    on_reply: dict[Row, Apply]
 
 
 class Session:
@@ -139,8 +139,8 @@ class Session:
         if table is None:
             table = self._tables[protocol.key] = _Table(
                 (Codec(protocol, "little"), Codec(protocol, "big")),
-                {row: ON_REQUEST[row.effect] for row in protocol.messages if row.effect in ON_REQUEST},
-                {row: ON_REPLY[row.effect] for row in protocol.messages if row.effect in ON_REPLY},
+                {row: ON_REQUEST[row.purpose] for row in protocol.messages if row.purpose in ON_REQUEST},
+                {row: ON_REPLY[row.purpose] for row in protocol.messages if row.purpose in ON_REPLY},
             )
         return table
 
@@ -201,7 +201,7 @@ class Session:
         if apply is not None and message.layout is not None and row is not None:
             fields = to_fields(message.layout, message.values)
             connection.state = apply(
-                connection.state, Act(row.effect, fields, descriptors, record.frame, record.received)
+                connection.state, Act(row.purpose, fields, descriptors, record.frame, record.received)
             )
         after = connection.state
         return _new(Event, (record, before, after, kind, elapsed, message, awaits, request, latency, descriptors, ()))

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.devices.network import NET
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Answer, Row
+from vudissect.protocol.table import Protocol
 from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
-from vudissect.spec.devices import feature_names
-from vudissect.spec.devices.network import NET
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Answer, Message
-from vudissect.spec.table import Protocol
 from vudissect.wire.header import NEED_REPLY
 
 _ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
@@ -133,7 +133,7 @@ class State:
         """Whether rings are started by message only, not by a kick."""
         return self.protocol_features.has(_bits(self.protocol).must_run)
 
-    def owes_reply(self, row: Message, flags: int) -> bool:
+    def owes_reply(self, row: Row, flags: int) -> bool:
         """Whether the rules demand an answer to this request, as things are."""
         if row.answer is Answer.ALWAYS:
             return True

@@ -14,11 +14,11 @@ import pytest
 from vudissect.capture.errors import CaptureError
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.host.address import AddressError
+from vudissect.protocol.model import Side
 from vudissect.render.replay import report
 from vudissect.render.style import Style
 from vudissect.replay import Calling, LineError, Meeting, Options, Program, ProgramError, Script, Waiting, load, replay
 from vudissect.replay.line import Line
-from vudissect.spec.model import Side
 from vudissect.testing.marker import Wish
 from vudissect.testing.plugin import RECORDED, RECORDED_NOW, Recording
 from vudissect.testing.recording import Pair, RecordingError, record

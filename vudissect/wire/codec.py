@@ -7,9 +7,9 @@ Decoding never raises: whatever the bytes are, a `WireMessage` comes out that ke
 from functools import cache
 from typing import Any, NamedTuple
 
-from vudissect.spec.model import Answer, Channel, Layout, Message, Side
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import Protocol
+from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import Protocol
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec, Values
 
@@ -28,7 +28,7 @@ class WireMessage(NamedTuple):
     `id` is without.
     """
 
-    row: Message | None
+    row: Row | None
     reply: bool
     id: int
     flags: int
@@ -48,7 +48,7 @@ class WireMessage(NamedTuple):
 class _Shapes(NamedTuple):
     """The payloads that one message may have in one direction, as codecs, in the order in which to try them."""
 
-    row: Message
+    row: Row
     layouts: tuple[LayoutCodec, ...]
 
 
@@ -72,7 +72,7 @@ class _Direction:
         self.flags_wanted = (VERSION | (REPLY if self.reply else 0)) & self.flags_mask
         self.versions = protocol.header.versions
         # (number, payload size) to the one layout of that size, for the many messages where there is just one.
-        self.fixed: dict[tuple[int, int], tuple[Message, Layout, Any]] = {}
+        self.fixed: dict[tuple[int, int], tuple[Row, Layout, Any]] = {}
         for number, (row, codecs) in self.shapes.items():
             for codec in codecs:
                 size = codec.layout.size
@@ -82,7 +82,7 @@ class _Direction:
 
 
 @cache
-def forms(row: Message, *, reply: bool = False) -> tuple[Layout, ...]:
+def forms(row: Row, *, reply: bool = False) -> tuple[Layout, ...]:
     """The layouts that a message may have in one direction, in the order in which to try them."""
     if not reply or row.answer is Answer.IF_REPLY_ALL:
         return tuple(sorted(row.request, key=lambda layout: layout.when is None))
@@ -162,7 +162,7 @@ class Codec:
     @staticmethod
     def _payload(
         known: dict[int, _Shapes], number: int, size: int, data: bytes
-    ) -> tuple[Message | None, Layout | None, Values, str]:
+    ) -> tuple[Row | None, Layout | None, Values, str]:
         shapes = known.get(number)
         if shapes is None:
             return None, None, (), "unknown message"
@@ -187,7 +187,7 @@ class Codec:
 
     def encode(
         self,
-        row: Message,
+        row: Row,
         layout: Layout,
         values: Values,
         *,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from vudissect.spec.model import BitField, Field, Layout, Meaning
+from vudissect.protocol.model import BitField, Field, Layout, Meaning
 from vudissect.wire.layout import Values
 
 Fields = dict[str, Any]

@@ -4,7 +4,7 @@ import struct
 from math import prod
 from typing import Any
 
-from vudissect.spec.model import Array, Field, Layout, Tail
+from vudissect.protocol.model import Array, Field, Layout, Tail
 from vudissect.wire.header import ByteOrder, struct_of
 
 # Integers and bytes as on the wire, in the order of `Layout.names`; an array is a tuple of such tuples.

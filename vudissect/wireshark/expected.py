@@ -9,12 +9,12 @@ from typing import Any
 
 from vudissect.capture.record import Mark, Record
 from vudissect.host.descriptor import Descriptor
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import BitSet, Device, Field, Layout, Meaning
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import BitSet, Device, Field, Layout, Meaning
-from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import HEADER_SIZE, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec, Values
@@ -179,7 +179,7 @@ def _config(message: WireMessage, device: Device | None) -> Iterator[Item]:
     assert layout is not None
     if layout.tail is None or layout.tail.field.meaning is not Meaning.CONFIG or device is None:
         return
-    asked = not message.reply and message.row is not None and message.row.effect is Effect.READ_CONFIG
+    asked = not message.reply and message.row is not None and message.row.purpose is Purpose.READ_CONFIG
     offset = message.values[[field.name for field in layout.fields].index("offset")]
     if asked or offset:
         return

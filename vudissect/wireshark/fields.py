@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.spec.devices import DEVICES
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.model import Channel, Field, Layout, Meaning, Side
-from vudissect.spec.payloads import ACK
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.model import Channel, Field, Layout, Meaning, Side
+from vudissect.protocol.payloads import ACK
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wireshark.names import field_name, joined, slug, subject
 

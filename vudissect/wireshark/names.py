@@ -7,7 +7,7 @@ bits have their bits below them: `vhost_user.protocol_features.mq`, `vhost_user.
 
 import re
 
-from vudissect.spec.model import Field, Layout
+from vudissect.protocol.model import Field, Layout
 
 PREFIX = "vhost_user"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from vudissect.capture.packet import ADDRESSES, PROXY_ADDRESS
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Meaning
-from vudissect.spec.payloads import ACK
-from vudissect.spec.table import UPSTREAM
+from vudissect.protocol.model import Channel, Meaning
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wireshark.names import field_name, joined, subject
 
 NAME: Final = "vhost-user"
@@ -27,57 +27,57 @@ _UNANSWERED = "vhost_user.unanswered || vhost_user.unanswered.request"
 _Color = tuple[int, int, int]
 
 _NEGOTIATION = (
-    Effect.OFFER_FEATURES,
-    Effect.ACK_FEATURES,
-    Effect.OFFER_PROTOCOL_FEATURES,
-    Effect.ACK_PROTOCOL_FEATURES,
-    Effect.OFFER_GPU_FEATURES,
-    Effect.ACK_GPU_FEATURES,
-    Effect.COUNT_QUEUES,
-    Effect.COUNT_MEMORY_SLOTS,
-    Effect.TAKE_OWNERSHIP,
-    Effect.OPEN_CHANNEL,
+    Purpose.OFFER_FEATURES,
+    Purpose.ACK_FEATURES,
+    Purpose.OFFER_PROTOCOL_FEATURES,
+    Purpose.ACK_PROTOCOL_FEATURES,
+    Purpose.OFFER_GPU_FEATURES,
+    Purpose.ACK_GPU_FEATURES,
+    Purpose.COUNT_QUEUES,
+    Purpose.COUNT_MEMORY_SLOTS,
+    Purpose.TAKE_OWNERSHIP,
+    Purpose.OPEN_CHANNEL,
 )
 _MEMORY = (
-    Effect.REPLACE_MEMORY,
-    Effect.ADD_MEMORY,
-    Effect.REMOVE_MEMORY,
-    Effect.SET_LOG,
-    Effect.OFFER_INFLIGHT,
-    Effect.SET_INFLIGHT,
-    Effect.UPDATE_IOTLB,
-    Effect.COUNT_SHARED_MEMORY,
-    Effect.MAP_SHARED_MEMORY,
-    Effect.UNMAP_SHARED_MEMORY,
+    Purpose.REPLACE_MEMORY,
+    Purpose.ADD_MEMORY,
+    Purpose.REMOVE_MEMORY,
+    Purpose.SET_LOG,
+    Purpose.OFFER_INFLIGHT,
+    Purpose.SET_INFLIGHT,
+    Purpose.UPDATE_IOTLB,
+    Purpose.COUNT_SHARED_MEMORY,
+    Purpose.MAP_SHARED_MEMORY,
+    Purpose.UNMAP_SHARED_MEMORY,
 )
 _RINGS = (
-    Effect.SET_RING_SIZE,
-    Effect.SET_RING_ADDRESSES,
-    Effect.SET_RING_BASE,
-    Effect.SET_KICK,
-    Effect.SET_CALL,
-    Effect.SET_ERR,
-    Effect.KICK_RING,
-    Effect.CALL_RING,
-    Effect.FAIL_RING,
+    Purpose.SET_RING_SIZE,
+    Purpose.SET_RING_ADDRESSES,
+    Purpose.SET_RING_BASE,
+    Purpose.SET_KICK,
+    Purpose.SET_CALL,
+    Purpose.SET_ERR,
+    Purpose.KICK_RING,
+    Purpose.CALL_RING,
+    Purpose.FAIL_RING,
 )
 _RUNNING = (
-    Effect.ENABLE_RING,
-    Effect.STOP_RING,
-    Effect.RUN_RING,
-    Effect.HALT_RINGS,
-    Effect.DISABLE_RINGS,
-    Effect.RESET,
-    Effect.SET_STATUS,
-    Effect.GET_STATUS,
+    Purpose.ENABLE_RING,
+    Purpose.STOP_RING,
+    Purpose.RUN_RING,
+    Purpose.HALT_RINGS,
+    Purpose.DISABLE_RINGS,
+    Purpose.RESET,
+    Purpose.SET_STATUS,
+    Purpose.GET_STATUS,
 )
-_CONFIGURATION = (Effect.READ_CONFIG, Effect.WRITE_CONFIG, Effect.CHANGE_CONFIG)
+_CONFIGURATION = (Purpose.READ_CONFIG, Purpose.WRITE_CONFIG, Purpose.CHANGE_CONFIG)
 _MIGRATION = (
-    Effect.ADVISE_POSTCOPY,
-    Effect.START_POSTCOPY,
-    Effect.END_POSTCOPY,
-    Effect.START_STATE_TRANSFER,
-    Effect.CHECK_STATE_TRANSFER,
+    Purpose.ADVISE_POSTCOPY,
+    Purpose.START_POSTCOPY,
+    Purpose.END_POSTCOPY,
+    Purpose.START_STATE_TRANSFER,
+    Purpose.CHECK_STATE_TRANSFER,
 )
 
 
@@ -105,9 +105,9 @@ class Column(NamedTuple):
     format: str
 
 
-def _messages(*effects: Effect) -> str:
-    """A filter for the messages with these effects."""
-    names = dict.fromkeys(row.name for row in UPSTREAM.messages if row.effect in effects)
+def _messages(*purposes: Purpose) -> str:
+    """A filter for the messages with these purposes."""
+    names = dict.fromkeys(row.name for row in UPSTREAM.messages if row.purpose in purposes)
     return f"vhost_user.message in {{{', '.join(json.dumps(name) for name in names)}}}"
 
 

@@ -10,15 +10,15 @@ from vudissect.capture.keys import KEY_PLACES
 from vudissect.lint.finding import Severity
 from vudissect.lint.rules import ALL_RULES
 from vudissect.lint.rules.prerequisites import is_gated
+from vudissect.protocol.crypto import SESSION_C1
+from vudissect.protocol.devices import DEVICES, config_candidates
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.features import GPU_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import BitSet, Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.device import PROGRAMS
-from vudissect.spec.crypto import SESSION_C1
-from vudissect.spec.devices import DEVICES, config_candidates
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import GPU_FEATURES, VIRTIO_FEATURES
-from vudissect.spec.model import BitSet, Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Message
-from vudissect.spec.payloads import ACK
 from vudissect.wire.codec import forms
 from vudissect.wireshark.fields import Catalogue, ProtoField
 from vudissect.wireshark.literal import literal
@@ -61,7 +61,7 @@ class Tables:
         self._choices = Interned()
         self._layouts = Interned()
         self._rows = Interned()
-        self._messages: dict[Message, int] = {}
+        self._messages: dict[Row, int] = {}
 
     def lua(self) -> str:
         """The source of a table `T` with all tables."""
@@ -106,14 +106,14 @@ class Tables:
             "error": protocol.header.error.bit_length(),
         }
 
-    def _row(self, row: Message) -> int:
+    def _row(self, row: Row) -> int:
         if row not in self._messages:
             self._messages[row] = self._rows.place(
                 {
                     "id": row.id,
                     "name": row.name,
                     "answer": row.answer.name,
-                    "effect": row.effect.name,
+                    "purpose": row.purpose.name,
                     "request": [self._layout(layout) for layout in forms(row)],
                     "reply": [self._layout(layout) for layout in forms(row, reply=True)],
                     "opens": row.opens is not None,
@@ -255,9 +255,9 @@ def _gate(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _own_size_rule(row: Message) -> int | None:
+def _own_size_rule(row: Row) -> int | None:
     """From which size on a rule of its own speaks of a payload that does not fit: memory tables, sessions, pictures."""
-    if row.effect is Effect.REPLACE_MEMORY or SESSION_C1 in row.request:
+    if row.purpose is Purpose.REPLACE_MEMORY or SESSION_C1 in row.request:
         return 0
     pictures = (
         layout.fixed_size
@@ -267,7 +267,7 @@ def _own_size_rule(row: Message) -> int | None:
     return min(pictures, default=None)
 
 
-def _may_take_long(row: Message) -> bool:
+def _may_take_long(row: Row) -> bool:
     return row.channel is Channel.GPU and (bool(row.gate.gpu) or not any(layout.size for layout in row.reply))
 
 

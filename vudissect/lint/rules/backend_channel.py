@@ -9,10 +9,10 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies
 from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
+from vudissect.protocol.model import Answer, Channel, Meaning, Row, Side
+from vudissect.protocol.programs import ANY, QEMU, room_of
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.extents import Extents
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Answer, Channel, Meaning, Message, Side
-from vudissect.spec.programs import ANY, QEMU, room_of
 from vudissect.wire.header import REPLY
 
 RULES = RuleBook()
@@ -31,22 +31,22 @@ _NIL = str(UUID(int=0))
 _PAGE = 4096
 
 
-def _shares_object(row: Message | None) -> bool:
-    return row is not None and row.effect in (Effect.ADD_OBJECT, Effect.REMOVE_OBJECT)
+def _shares_object(row: Row | None) -> bool:
+    return row is not None and row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT)
 
 
-def _names_object(row: Message | None) -> bool:
+def _names_object(row: Row | None) -> bool:
     return row is not None and any(field.meaning is Meaning.UUID for layout in row.request for field in layout.fields)
 
 
-def _may_ask_for_acknowledgement(row: Message | None, reply: bool) -> bool:
+def _may_ask_for_acknowledgement(row: Row | None, reply: bool) -> bool:
     # Translations, of which there are thousands, are for VU-IOT-04.
     return (
         row is not None
         and not reply
         and row.channel is Channel.BACKEND
         and row.answer is Answer.ON_REQUEST
-        and row.effect is not Effect.UPDATE_IOTLB
+        and row.purpose is not Purpose.UPDATE_IOTLB
     )
 
 
@@ -73,7 +73,7 @@ class _Objects:
         uuid = at.fields.get("uuid", "")
         if at.event.awaits and len(self.asked) < _MOST_SHARED:
             self.asked[at.frame] = uuid
-        if at.message.row is not None and at.message.row.effect is Effect.REMOVE_OBJECT:
+        if at.message.row is not None and at.message.row.purpose is Purpose.REMOVE_OBJECT:
             self.added.pop(uuid, None)
         elif len(self.added) < _MOST_SHARED:
             self.added.setdefault(uuid, at.frame)
@@ -108,7 +108,7 @@ def _inverted(at: At) -> Findings:
     """Answers of QEMU 8.2 to 9.1, where 1 meant success."""
     known: dict[int, bool] = at.memory.setdefault("should succeed", {})
     objects: _Objects = at.memory.setdefault("objects", _Objects())
-    adds = at.message.row is not None and at.message.row.effect is Effect.ADD_OBJECT
+    adds = at.message.row is not None and at.message.row.purpose is Purpose.ADD_OBJECT
     request, result = at.event.request, at.fields.get("result")
     if not at.message.reply:
         uuid = at.fields.get("uuid")
@@ -158,9 +158,9 @@ def channel_closed(at: At) -> Findings:
             )
 
 
-def _shows_life(row: Message) -> bool:
+def _shows_life(row: Row) -> bool:
     # Not translations: there are thousands of them, and they cease with the channel.
-    return row.channel is Channel.MAIN and row.effect is not Effect.UPDATE_IOTLB
+    return row.channel is Channel.MAIN and row.purpose is not Purpose.UPDATE_IOTLB
 
 
 @RULES.rule(
@@ -185,10 +185,10 @@ def shared_objects(at: At) -> Findings:
             )
     elif uuid == _NIL:
         yield at.finding(f"{at.name} names the nil UUID, which stands for no object")
-    elif row.effect is Effect.ADD_OBJECT and uuid in objects.added:
+    elif row.purpose is Purpose.ADD_OBJECT and uuid in objects.added:
         first = objects.added[uuid]
         yield at.finding(f"{at.name} adds {uuid}, which it has added in #{first} already", frames=(first,))
-    elif row.effect is Effect.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at, uuid):
+    elif row.purpose is Purpose.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at, uuid):
         yield at.finding(f"{at.name} removes {uuid}, which is not there: never added, or removed already")
     if _shares_object(row):
         objects.take(at)
@@ -296,8 +296,8 @@ class _Mappings:
         lambda row, reply: (
             row is not None
             and (
-                row.effect in (Effect.MAP_SHARED_MEMORY, Effect.UNMAP_SHARED_MEMORY)
-                or (not reply and row.effect in (Effect.RESET, Effect.SET_STATUS))
+                row.purpose in (Purpose.MAP_SHARED_MEMORY, Purpose.UNMAP_SHARED_MEMORY)
+                or (not reply and row.purpose in (Purpose.RESET, Purpose.SET_STATUS))
             )
         )
     ),
@@ -306,7 +306,7 @@ def shared_memory(at: At) -> Findings:
     maps: _Mappings = at.memory.setdefault("maps", _Mappings())
     row, fields, request = at.message.row, at.fields, at.event.request
     assert row is not None
-    if row.effect is Effect.RESET or fields.get("status") == 0:
+    if row.purpose is Purpose.RESET or fields.get("status") == 0:
         # Whether mappings outlive a reset is not said: from here on nothing is known of those before.
         at.memory["maps"] = _Mappings()
         at.memory["forgotten"] = True
@@ -315,7 +315,7 @@ def shared_memory(at: At) -> Findings:
             maps.remove(request.frame)
     elif "shmid" in fields:
         mapping = _Mapping(fields["shmid"], fields["shm_offset"], fields["len"], at.frame)
-        if row.effect is Effect.MAP_SHARED_MEMORY:
+        if row.purpose is Purpose.MAP_SHARED_MEMORY:
             flaw, frames = _flaw(at, mapping, maps)
             if flaw:
                 yield at.finding(f"{at.name} maps {mapping}, {flaw}", frames=frames)
@@ -359,7 +359,7 @@ def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, .
     Severity.WARNING,
     "shared memory regions keep their sizes, which are whole pages",
     f"{SPEC}, GET_SHMEM_CONFIG",
-    replies(Effect.COUNT_SHARED_MEMORY),
+    replies(Purpose.COUNT_SHARED_MEMORY),
 )
 def shared_memory_sizes(at: At) -> Findings:
     sizes = at.after.shared_memory

@@ -8,10 +8,10 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, messages, requests
 from vudissect.lint.values import undefined_choices
-from vudissect.spec.devices.storage import BLK
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Device, Field, Layout, Meaning, Message
-from vudissect.spec.payloads import CONFIG_MOST, WRITABLE
+from vudissect.protocol.devices.storage import BLK
+from vudissect.protocol.model import Device, Field, Layout, Meaning, Row
+from vudissect.protocol.payloads import CONFIG_MOST, WRITABLE
+from vudissect.protocol.purpose import Purpose
 
 RULES = RuleBook()
 
@@ -41,8 +41,8 @@ def _range(at: At) -> _Range | None:
     return _Range(fields["offset"], fields["size"], fields["flags"]) if "offset" in fields else None
 
 
-def _read(row: Message | None, reply: bool) -> bool:
-    return row is not None and row.effect is Effect.READ_CONFIG
+def _read(row: Row | None, reply: bool) -> bool:
+    return row is not None and row.purpose is Purpose.READ_CONFIG
 
 
 def _asked(at: At) -> _Range | None:
@@ -60,7 +60,7 @@ def _asked(at: At) -> _Range | None:
     Severity.ERROR,
     "the configuration space is read only if CONFIG is negotiated",
     f"{SPEC}, GET_CONFIG; QEMU asks for nothing else",
-    requests(Effect.READ_CONFIG),
+    requests(Purpose.READ_CONFIG),
 )
 def config_gate(at: At) -> Findings:
     assert at.message.row is not None
@@ -99,7 +99,7 @@ def config_answer(at: At) -> Findings:
     Severity.WARNING,
     f"offset and size stay in the configuration space, and within the {CONFIG_MOST} bytes that programs have room for",
     "QEMU, libvhost-user and DPDK, VHOST_USER_MAX_CONFIG_SIZE; rust-vmm vhost #29, cloud-hypervisor #7615",
-    requests(Effect.READ_CONFIG, Effect.WRITE_CONFIG),
+    requests(Purpose.READ_CONFIG, Purpose.WRITE_CONFIG),
 )
 def config_range(at: At) -> Findings:
     asked, device = _range(at), at.after.guess.device
@@ -123,7 +123,7 @@ def config_range(at: At) -> Findings:
     Severity.ERROR,
     "for the driver, only the fields are written that a driver may write",
     f"{SPEC}, SET_CONFIG; the virtio specification names them",
-    requests(Effect.WRITE_CONFIG),
+    requests(Purpose.WRITE_CONFIG),
 )
 def config_read_only(at: At) -> Findings:
     written, device = _range(at), at.after.guess.device
@@ -177,7 +177,7 @@ def _is_changed(at: At, written: _Range, begin: int, field: Field) -> bool:
     Severity.WARNING,
     "the configuration space is written with flags 0 (for the driver) or 1 (for live migration)",
     f"{SPEC}, SET_CONFIG; rust-vmm counts them 1 and 2",
-    requests(Effect.WRITE_CONFIG),
+    requests(Purpose.WRITE_CONFIG),
 )
 def config_flags(at: At) -> Findings:
     unknown = ", ".join(undefined_choices(at.message))
@@ -193,7 +193,7 @@ def config_flags(at: At) -> Findings:
     Severity.ERROR,
     "a changed configuration is told only if CONFIG and BACKEND_REQ are negotiated",
     f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG",
-    requests(Effect.CHANGE_CONFIG),
+    requests(Purpose.CHANGE_CONFIG),
 )
 def config_change_gate(at: At) -> Findings:
     assert at.message.row is not None
@@ -207,7 +207,7 @@ def config_change_gate(at: At) -> Findings:
     Severity.ERROR,
     "who reads the configuration space asks for a part of it",
     f"{SPEC}, GET_CONFIG",
-    requests(Effect.READ_CONFIG),
+    requests(Purpose.READ_CONFIG),
 )
 def config_nothing(at: At) -> Findings:
     asked = _range(at)
@@ -243,7 +243,7 @@ def config_whole(at: At) -> Findings:
     Severity.WARNING,
     "a disk has a capacity, and as many queues as are used",
     "virtio specification, Block Device; SPDK 3f12b5fa1e",
-    Trigger(lambda row, reply: row is not None and row.effect is (Effect.READ_CONFIG if reply else Effect.SET_KICK)),
+    Trigger(lambda row, reply: row is not None and row.purpose is (Purpose.READ_CONFIG if reply else Purpose.SET_KICK)),
 )
 def config_of_disk(at: At) -> Findings:
     state = at.after
@@ -285,7 +285,8 @@ def _number(config: bytes, name: str) -> int | None:
     f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 opened no channel to hear it on",
     Trigger(
         lambda row, reply: (
-            row is not None and (row.effect is Effect.CHANGE_CONFIG or (row.effect is Effect.READ_CONFIG and not reply))
+            row is not None
+            and (row.purpose is Purpose.CHANGE_CONFIG or (row.purpose is Purpose.READ_CONFIG and not reply))
         ),
         ending().kinds,
         at_end=True,
@@ -293,7 +294,7 @@ def _number(config: bytes, name: str) -> int | None:
 )
 def config_change_heard(at: At) -> Findings:
     memory, now = at.memory, at.event.elapsed
-    if not at.over and at.message.row is not None and at.message.row.effect is Effect.CHANGE_CONFIG:
+    if not at.over and at.message.row is not None and at.message.row.purpose is Purpose.CHANGE_CONFIG:
         if at.message.reply:
             memory["acknowledged"] = at.frame
         else:

@@ -5,10 +5,10 @@ from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages, requests
+from vudissect.protocol.model import Channel, Descriptors, FdKind, Row, Side
+from vudissect.protocol.programs import room_of
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.names import NamedDescriptor
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Descriptors, FdKind, Message, Side
-from vudissect.spec.programs import room_of
 from vudissect.wire.codec import WireMessage
 
 RULES = RuleBook()
@@ -35,15 +35,15 @@ _SEALS_AGAINST_WRITING = 0x8 | 0x10
 
 # Which part of a descriptor's file a message is about: the fields that hold where it begins and how long it is.
 _EXTENTS = {
-    Effect.ADD_MEMORY: ("mmap_offset", "size"),
-    Effect.SET_LOG: ("mmap_offset", "mmap_size"),
-    Effect.OFFER_INFLIGHT: ("mmap_offset", "mmap_size"),
-    Effect.SET_INFLIGHT: ("mmap_offset", "mmap_size"),
-    Effect.MAP_SHARED_MEMORY: ("fd_offset", "len"),
+    Purpose.ADD_MEMORY: ("mmap_offset", "size"),
+    Purpose.SET_LOG: ("mmap_offset", "mmap_size"),
+    Purpose.OFFER_INFLIGHT: ("mmap_offset", "mmap_size"),
+    Purpose.SET_INFLIGHT: ("mmap_offset", "mmap_size"),
+    Purpose.MAP_SHARED_MEMORY: ("fd_offset", "len"),
 }
 
 
-def _taken(row: Message, reply: bool) -> Descriptors:
+def _taken(row: Row, reply: bool) -> Descriptors:
     return row.reply_fds if reply else row.fds
 
 
@@ -60,7 +60,7 @@ def _most(message: WireMessage) -> int | None:
 def _is_told_elsewhere(message: WireMessage) -> bool:
     """Descriptors that are too many, but have a rule of their own: VU-FD-07, VU-LOG-01."""
     row = message.row
-    return row is not None and not message.reply and row.effect in (Effect.REMOVE_MEMORY, Effect.SET_LOG)
+    return row is not None and not message.reply and row.purpose in (Purpose.REMOVE_MEMORY, Purpose.SET_LOG)
 
 
 def _named(descriptors: tuple[NamedDescriptor, ...]) -> str:
@@ -110,7 +110,7 @@ def missing(at: At) -> Findings:
         yield at.finding(f"{what} has {_count(carried)}, it needs {_count(taken.least)} ({taken.kind.value})")
 
 
-def _needs_some(row: Message, reply: bool) -> bool:
+def _needs_some(row: Row, reply: bool) -> bool:
     taken = _taken(row, reply)
     return bool(taken.least or taken.per)
 
@@ -212,7 +212,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
 )
 def removal_with_descriptor(at: At) -> Findings:
     row = at.message.row
-    if row is not None and row.effect is Effect.REMOVE_MEMORY and not at.message.reply:
+    if row is not None and row.purpose is Purpose.REMOVE_MEMORY and not at.message.reply:
         yield at.finding(
             f"{at.name} carries {_named(at.event.descriptors)}, as QEMU before 7.1 does (fixed by a81d8d4a72): "
             "rust-vmm refuses it, a receiver that does not close it leaks it"
@@ -285,17 +285,17 @@ def beyond_file(at: At) -> Findings:
     row, carried = at.message.row, at.event.descriptors
     if row is None or at.message.layout is None or at.message.layout.bare:
         return
-    if row.effect is Effect.REPLACE_MEMORY:
+    if row.purpose is Purpose.REPLACE_MEMORY:
         parts = [(region.get("mmap_offset", 0), region["size"]) for region in at.fields.get("regions", ())]
-    elif row.effect in _EXTENTS:
-        offset, length = _EXTENTS[row.effect]
+    elif row.purpose in _EXTENTS:
+        offset, length = _EXTENTS[row.purpose]
         parts = [(at.fields[offset], at.fields[length])] if offset in at.fields else []
     else:
         return
     for number, (named, (start, size)) in enumerate(zip(carried, parts, strict=False)):
         file = named.descriptor
         if file.kind in (DescriptorKind.MEMFD, DescriptorKind.FILE) and start + size > file.size:
-            which = f" region {number}" if row.effect is Effect.REPLACE_MEMORY else ""
+            which = f" region {number}" if row.purpose is Purpose.REPLACE_MEMORY else ""
             yield at.finding(
                 f"{at.name}{which} needs {named.name} from {start:#x} to {start + size:#x}, "
                 f"but the file ends at {file.size:#x}"
@@ -307,7 +307,7 @@ def beyond_file(at: At) -> Findings:
     Severity.WARNING,
     "the back-end channel can be answered on",
     "Linux arch/um/drivers/virtio_uml.c passes a pipe",
-    requests(Effect.OPEN_CHANNEL),
+    requests(Purpose.OPEN_CHANNEL),
 )
 def one_way_channel(at: At) -> Findings:
     row = at.message.row

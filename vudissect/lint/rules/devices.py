@@ -8,12 +8,12 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
 from vudissect.lint.waiting import waited_in_vain
-from vudissect.spec.crypto import SESSION_C1, SESSION_C2, SESSION_C3
-from vudissect.spec.devices import feature_names
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import STATUS_BITS, VIRTIO_FEATURES
-from vudissect.spec.gpu import DISPLAY_INFO, DMABUF_UPDATE, SCANOUTS, UPDATE
-from vudissect.spec.model import Answer, Channel, Layout, Message
+from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.features import STATUS_BITS, VIRTIO_FEATURES
+from vudissect.protocol.gpu import DISPLAY_INFO, DMABUF_UPDATE, SCANOUTS, UPDATE
+from vudissect.protocol.model import Answer, Channel, Layout, Row
+from vudissect.protocol.purpose import Purpose
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.header import HEADER_SIZE, REPLY
 
@@ -26,9 +26,9 @@ _VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
 _GPU_SPEC = "QEMU docs/interop/vhost-user-gpu.rst"
 
 _SLOTS = {
-    Effect.KICK_RING: (Effect.SET_KICK, "kick"),
-    Effect.CALL_RING: (Effect.SET_CALL, "call"),
-    Effect.FAIL_RING: (Effect.SET_ERR, "err"),
+    Purpose.KICK_RING: (Purpose.SET_KICK, "kick"),
+    Purpose.CALL_RING: (Purpose.SET_CALL, "call"),
+    Purpose.FAIL_RING: (Purpose.SET_ERR, "err"),
 }
 
 
@@ -41,7 +41,9 @@ def _status(status: int) -> str:
     Severity.ERROR,
     "the device status only grows, DRIVER_OK comes after FEATURES_OK, and a reset (0) after all rings are stopped",
     f"{SPEC}, SET_STATUS; virtio specification, Device Status Field; QEMU 6f8be29ec1",
-    Trigger(lambda row, reply: row is not None and row.effect is (Effect.GET_STATUS if reply else Effect.SET_STATUS)),
+    Trigger(
+        lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
+    ),
 )
 def status_order(at: At) -> Findings:
     status: int | None = at.fields.get("status")
@@ -58,7 +60,7 @@ def status_order(at: At) -> Findings:
             yield at.finding(
                 f"the device is reset (status 0) while ring {started.index} is started: it may forget where the "
                 "ring was before its base is asked for (QEMU did so before 8.1; DPDK does not mind)",
-                frames=(started.slots[Effect.SET_KICK].frame,),
+                frames=(started.slots[Purpose.SET_KICK].frame,),
                 severity=Severity.WARNING,
             )
         return
@@ -80,7 +82,9 @@ def status_order(at: At) -> Findings:
     Severity.WARNING,
     "the back-end keeps FEATURES_OK: it accepts the features that were acknowledged",
     "virtio specification, Device Initialization",
-    Trigger(lambda row, reply: row is not None and row.effect is (Effect.GET_STATUS if reply else Effect.SET_STATUS)),
+    Trigger(
+        lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
+    ),
 )
 def features_refused(at: At) -> Findings:
     status, request = at.fields.get("status", 0), at.event.request
@@ -110,7 +114,7 @@ def features_refused(at: At) -> Findings:
     Severity.INFO,
     "a reset of the device by status 0",
     f"{SPEC}, SET_STATUS",
-    requests(Effect.SET_STATUS),
+    requests(Purpose.SET_STATUS),
 )
 def status_reset(at: At) -> Findings:
     status = at.fields.get("status")
@@ -124,7 +128,7 @@ def status_reset(at: At) -> Findings:
         )
 
 
-def _creates_crypto_session(row: Message | None, reply: bool) -> bool:
+def _creates_crypto_session(row: Row | None, reply: bool) -> bool:
     return row is not None and "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
 
 
@@ -226,7 +230,7 @@ def gpu_messages(at: At) -> Findings:
                 "has taken it",
                 frames=(before.frame,),
             )
-    elif row.effect is Effect.ACK_GPU_FEATURES:
+    elif row.purpose is Purpose.ACK_GPU_FEATURES:
         yield from _gpu_features(at)
 
 
@@ -263,7 +267,7 @@ def gpu_edid(at: At) -> Findings:
         at.memory["asked"] = (at.fields["scanout"], at.frame)
 
 
-def _asks_edid(row: Message, reply: bool) -> bool:
+def _asks_edid(row: Row, reply: bool) -> bool:
     return "EDID" in row.gate.gpu and not reply
 
 
@@ -292,7 +296,7 @@ def in_band_messages(at: At) -> Findings:
     index = fields["index"]
     if fields["num"]:
         yield at.finding(f"{at.name} of ring {index} has num {fields['num']}; it is 0")
-    slot_name, what = _SLOTS[row.effect]
+    slot_name, what = _SLOTS[row.purpose]
     ring = at.after.rings.get(index)
     slot = ring.slots[slot_name] if ring is not None else None
     if slot is not None and slot.name and at.first((row.id, index)):

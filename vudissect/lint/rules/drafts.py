@@ -11,13 +11,13 @@ from vudissect.capture.record import Mark, Record
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
+from vudissect.protocol.dialects import DIALECTS, dialect_by_name
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.dialects.drafts import MST_2015
+from vudissect.protocol.model import Channel, PhaseNeeded, Row
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
 from vudissect.session.event import Kind
-from vudissect.spec.dialects import DIALECTS, dialect_by_name
-from vudissect.spec.dialects.dialect import Dialect
-from vudissect.spec.dialects.drafts import MST_2015
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Message, PhaseNeeded
-from vudissect.spec.table import UPSTREAM
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import HEADER_SIZE, VERSION_MASK, ByteOrder
 
@@ -29,7 +29,7 @@ _SLAVE = "qemu-devel mailing list, 2017-04-11: spec/vhost-user: Introduce second
 _CONTESTED = f"{SPEC} against drafts and forks (docs/dialects.md)"
 
 _ROWS_OF_2015 = frozenset(MST_2015.protocol.messages)
-_RESET = next(row for row in UPSTREAM.messages if row.effect is Effect.RESET)
+_RESET = next(row for row in UPSTREAM.messages if row.purpose is Purpose.RESET)
 _DEVICE_IDS = range(1, 64)
 _PROBING = ("PROBE", "STANDALONE")
 _MOST_MEANINGS = 3
@@ -49,7 +49,7 @@ def _tells(field: str) -> Trigger:
     Severity.ERROR,
     "a device needs at least as many queues as it has at most",
     _PROBE,
-    _tells("min_vqs") | replies(Effect.COUNT_QUEUES),
+    _tells("min_vqs") | replies(Purpose.COUNT_QUEUES),
 )
 def fewest_queues(at: At) -> Findings:
     if "min_vqs" in at.fields:
@@ -88,7 +88,7 @@ def what_it_is(at: At) -> Findings:
     Severity.ERROR,
     "a back-end that tells what it is also offers STATUS, and CONFIG if it has a configuration space",
     _PROBE,
-    replies(Effect.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
+    replies(Purpose.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
 )
 def works_alone(at: At) -> Findings:
     features, bits = at.after.protocol_features, at.after.protocol.protocol_features
@@ -178,14 +178,14 @@ def _only_speaker(at: At) -> Blame | None:
     Severity.INFO,
     "a message number means the same to both sides",
     _CONTESTED,
-    requests(Effect.DISABLE_RINGS, Effect.HALT_RINGS) | messages(lambda row, _: _is_not_upstream(row)) | irregular(),
+    requests(Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) | messages(lambda row, _: _is_not_upstream(row)) | irregular(),
 )
 def contested_number(at: At) -> Findings:
     message, row = at.message, at.message.row
     if row is None:
         return
     published = UPSTREAM.request(row.channel, row.id)
-    if row.effect in (Effect.DISABLE_RINGS, Effect.HALT_RINGS) and not message.reply and at.first(row.id):
+    if row.purpose in (Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) and not message.reply and at.first(row.id):
         features, bits = at.after.protocol_features, at.after.protocol.protocol_features
         reset = bits.known(*_RESET.gate.protocol)
         state = "in force" if features.has(reset) else "offered" if (features.offered or 0) & reset else "not offered"
@@ -217,20 +217,20 @@ def contested_number(at: At) -> Findings:
             )
 
 
-def _is_not_upstream(row: Message | None) -> bool:
+def _is_not_upstream(row: Row | None) -> bool:
     if row is None:
         return False
     published = UPSTREAM.request(row.channel, row.id)
     return published is not None and _is_another(row, published)
 
 
-def _is_another(row: Message, published: Message) -> bool:
+def _is_another(row: Row, published: Row) -> bool:
     return row.name != published.name and published.name not in row.aliases
 
 
-def _other_meanings(at: At) -> list[tuple[Dialect, Message]]:
+def _other_meanings(at: At) -> list[tuple[Dialect, Row]]:
     """What other dialects make of a message that fits none of its layouts here, one for each name."""
-    record, found = at.event.record, dict[str, tuple[Dialect, Message]]()
+    record, found = at.event.record, dict[str, tuple[Dialect, Row]]()
     order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
     assert at.message.row is not None
     for dialect, row in _namesakes(record.channel, at.message.id):
@@ -242,7 +242,7 @@ def _other_meanings(at: At) -> list[tuple[Dialect, Message]]:
 
 
 @cache
-def _namesakes(channel: Channel, number: int) -> tuple[tuple[Dialect, Message], ...]:
+def _namesakes(channel: Channel, number: int) -> tuple[tuple[Dialect, Row], ...]:
     """The rows that dialects have for a number of which upstream makes something else, or nothing."""
     rows = ((dialect, dialect.protocol.request(channel, number)) for dialect in DIALECTS)
     return tuple((dialect, row) for dialect, row in rows if row is not None and row in dialect.changed)

@@ -4,12 +4,12 @@ from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages
-from vudissect.spec.crypto import SESSION_C1
-from vudissect.spec.dialects.drafts import MST_2015
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Answer, Channel, Layout, Meaning, Message, Side
-from vudissect.spec.programs import room_of
+from vudissect.protocol.crypto import SESSION_C1
+from vudissect.protocol.dialects.drafts import MST_2015
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Answer, Channel, Layout, Meaning, Row, Side
+from vudissect.protocol.programs import room_of
+from vudissect.protocol.purpose import Purpose
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, detect_byte_order
 
 RULES = RuleBook()
@@ -66,7 +66,7 @@ def _offered_but_unknown(at: At) -> Findings:
         row = request.row
         hung_up = at.event.record.details.get("by") == Side.BACK_END.label
         waited = at.event.record.received - request.forwarded
-        if row is not None and row.effect is Effect.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= _A_SECOND):
+        if row is not None and row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= _A_SECOND):
             reaction = "hung up on" if hung_up else "never answered"
             yield at.finding(
                 f"the back-end offers PROTOCOL_FEATURES but {reaction} {row.name} (message {row.id}), "
@@ -179,7 +179,7 @@ def unnegotiated_need_reply(at: At) -> Findings:
         )
 
 
-def _waits_for_flag(row: Message) -> bool:
+def _waits_for_flag(row: Row) -> bool:
     return row.channel is Channel.MAIN and row.answer not in (Answer.ALWAYS, Answer.NEVER)
 
 
@@ -220,9 +220,9 @@ def payload_size(at: At) -> Findings:
         yield at.finding(f"{at.name}: the {message.problem}; its receiver refuses it or reads what is not there")
 
 
-def _has_size_rule(row: Message, size: int) -> bool:
+def _has_size_rule(row: Row, size: int) -> bool:
     """Whether a rule that knows more speaks of this size: VU-MEM-10, VU-CRY-01, VU-GPU-01."""
-    return row.effect is Effect.REPLACE_MEMORY or any(
+    return row.purpose is Purpose.REPLACE_MEMORY or any(
         SESSION_C1 is layout
         or (layout.tail is not None and layout.tail.field.meaning is Meaning.PIXELS and size >= layout.fixed_size)
         for layout in row.request
@@ -246,7 +246,7 @@ def too_large_payload(at: At) -> Findings:
         yield at.finding(f"{at.name} has {message.size} bytes of payload; {room.title}: room for {room.payload}")
 
 
-def _may_be_long(row: Message, reply: bool) -> bool:
+def _may_be_long(row: Row, reply: bool) -> bool:
     layouts: tuple[Layout, ...] = row.reply if reply else row.request
     return row.channel is not Channel.GPU and any(
         layout.size is None or layout.size > _ALWAYS_FITS for layout in layouts
@@ -328,7 +328,7 @@ def error_bit(at: At) -> Findings:
     "both sides speak in the byte order of one machine",
     f"{_HEADER}: native byte order",
     messages(
-        lambda row, reply: row is not None and row.effect in (Effect.OFFER_FEATURES, Effect.OFFER_PROTOCOL_FEATURES)
+        lambda row, reply: row is not None and row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)
     ),
 )
 def byte_order(at: At) -> Findings:

@@ -8,11 +8,11 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
 from vudissect.lint.values import undefined_choices
 from vudissect.lint.waiting import left_by, waited_in_vain
+from vudissect.protocol.model import Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.shared_memory import inflight_size
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.rings import Started
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Side
-from vudissect.spec.shared_memory import inflight_size
 
 RULES = RuleBook()
 
@@ -69,7 +69,7 @@ def _told(at: At) -> _Inflight | None:
     f"{SPEC}, Inflight I/O tracking",
     Trigger(
         lambda row, reply: (
-            row is not None and row.effect in (Effect.OFFER_INFLIGHT, *(() if reply else (Effect.SET_INFLIGHT,)))
+            row is not None and row.purpose in (Purpose.OFFER_INFLIGHT, *(() if reply else (Purpose.SET_INFLIGHT,)))
         )
     ),
 )
@@ -80,7 +80,7 @@ def inflight_memory(at: At) -> Findings:
     if at.message.reply:
         at.memory["made"] = told
         yield from _made(at, told)
-    elif row.effect is Effect.SET_INFLIGHT:
+    elif row.purpose is Purpose.SET_INFLIGHT:
         yield from _given_back(at, told)
         at.memory["given"] = told.frame
     else:
@@ -133,7 +133,7 @@ def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -
     "in-flight memory is for as many rings as there are, and as the back-end knows by then",
     f"{SPEC}, Inflight I/O tracking; cloud-hypervisor #2931: DPDK uses rings that it has not made yet",
     Trigger(
-        requests(Effect.OFFER_INFLIGHT, Effect.SET_INFLIGHT, Effect.SET_KICK).matches,
+        requests(Purpose.OFFER_INFLIGHT, Purpose.SET_INFLIGHT, Purpose.SET_KICK).matches,
         frozenset({RecordKind.CONNECTION_CLOSED}),
     ),
 )
@@ -152,7 +152,7 @@ def inflight_rings(at: At) -> Findings:
                 frames=(given.frame,),
             )
         return
-    if row.effect is Effect.SET_INFLIGHT:
+    if row.purpose is Purpose.SET_INFLIGHT:
         at.memory["given"] = told
         rings = range(min(told.queues, _MOST_NAMED))
         at.memory["unknown"] = next((ring for ring in rings if ring not in at.after.rings), None)
@@ -182,7 +182,7 @@ def _crash_on_unknown_rings(at: At) -> Findings:
     Severity.INFO,
     "a ring that is slow to stop: the back-end finishes its requests in flight first",
     f"{SPEC}, GET_VRING_BASE",
-    replies(Effect.STOP_RING),
+    replies(Purpose.STOP_RING),
 )
 def slow_stop(at: At) -> Findings:
     state, latency, request = at.after, at.event.latency, at.event.request
@@ -208,7 +208,7 @@ def slow_stop(at: At) -> Findings:
     "and checked with an answer",
     f"{SPEC}, SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE",
     Trigger(
-        lambda row, reply: row is not None and row.effect is Effect.START_STATE_TRANSFER, ending().kinds, at_end=True
+        lambda row, reply: row is not None and row.purpose is Purpose.START_STATE_TRANSFER, ending().kinds, at_end=True
     ),
 )
 def state_transfer(at: At) -> Findings:
@@ -222,7 +222,7 @@ def state_transfer(at: At) -> Findings:
         rings = at.after.rings.values() if at.after.rings.started else ()
         started = [ring for ring in rings if ring.started is Started.STARTED]
         if started:
-            kicks = tuple(sorted(ring.slots[Effect.SET_KICK].frame for ring in started))
+            kicks = tuple(sorted(ring.slots[Purpose.SET_KICK].frame for ring in started))
             names = ", ".join(str(ring.index) for ring in started[:8]) + (", ..." if len(started) > 8 else "")
             yield at.finding(
                 f"{at.name} is sent while rings are started ({names}): the device must be suspended first, "
@@ -233,7 +233,7 @@ def state_transfer(at: At) -> Findings:
 
 def _unchecked(at: At) -> Findings:
     for request in waited_in_vain(at):
-        if request.row is not None and request.row.effect is Effect.CHECK_STATE_TRANSFER:
+        if request.row is not None and request.row.purpose is Purpose.CHECK_STATE_TRANSFER:
             yield at.finding(
                 f"{request.row.name} of #{request.frame} was never answered: "
                 "its answer tells whether the device state has arrived, and is always due",
@@ -247,7 +247,7 @@ def _unchecked(at: At) -> Findings:
     Severity.WARNING,
     "device state is saved (0) or loaded (1), in phase stopped (0)",
     f"{SPEC}, Device state transfer parameters",
-    requests(Effect.START_STATE_TRANSFER),
+    requests(Purpose.START_STATE_TRANSFER),
 )
 def state_transfer_parameters(at: At) -> Findings:
     unknown = ", ".join(undefined_choices(at.message))

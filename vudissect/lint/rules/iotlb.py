@@ -4,9 +4,9 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, first_requests, requests
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Gate
-from vudissect.spec.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
+from vudissect.protocol.model import Channel, Gate
+from vudissect.protocol.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
+from vudissect.protocol.purpose import Purpose
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
@@ -28,7 +28,7 @@ _MOST_MISSED = 64
 def _on(channel: Channel) -> Trigger:
     return Trigger(
         lambda row, reply: (
-            not reply and row is not None and row.effect is Effect.UPDATE_IOTLB and row.channel is channel
+            not reply and row is not None and row.purpose is Purpose.UPDATE_IOTLB and row.channel is channel
         )
     )
 
@@ -38,7 +38,7 @@ def _on(channel: Channel) -> Trigger:
     Severity.ERROR,
     "the IOTLB is spoken of only with ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK",
     f"{SPEC}, IOTLB_MSG; QEMU hw/virtio/vhost-user.c refuses an IOMMU without BACKEND_REQ and REPLY_ACK",
-    first_requests(Effect.UPDATE_IOTLB),
+    first_requests(Purpose.UPDATE_IOTLB),
 )
 def iotlb_gate(at: At) -> Findings:
     lack = lacking(at.after, _QEMU_NEEDS)
@@ -51,7 +51,7 @@ def iotlb_gate(at: At) -> Findings:
     Severity.ERROR,
     "an IOTLB message has a type of 1 to 6 and a permission of 0 to 3",
     f"{SPEC}, An IOTLB message",
-    requests(Effect.UPDATE_IOTLB),
+    requests(Purpose.UPDATE_IOTLB),
 )
 def iotlb_values(at: At) -> Findings:
     message = at.message
@@ -109,7 +109,7 @@ def iotlb_miss_acknowledged(at: At) -> Findings:
     Severity.INFO,
     f"an address that is missed {_STORM} times without being mapped",
     f"{SPEC}, IOTLB_MSG",
-    requests(Effect.UPDATE_IOTLB),
+    requests(Purpose.UPDATE_IOTLB),
 )
 def iotlb_storm(at: At) -> Findings:
     message, missed = at.message, at.memory

@@ -11,19 +11,19 @@ from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
+from vudissect.protocol.features import XEN_MMAP_FLAGS
+from vudissect.protocol.model import Layout, Row
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.extents import Extents
 from vudissect.session.memory import Region
 from vudissect.session.state import Postcopy
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import XEN_MMAP_FLAGS
-from vudissect.spec.model import Layout, Message
 
 RULES = RuleBook()
 
 _REGIONS = f"{SPEC}, Memory region description"
 
-_told = partial(requests, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY)
-_changed = partial(requests, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY, Effect.REMOVE_MEMORY)
+_told = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
+_changed = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY, Purpose.REMOVE_MEMORY)
 
 # The pages of a file that does not say how large its pages are.
 _SMALL_PAGE = 4096
@@ -60,7 +60,7 @@ def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Ext
     Severity.ERROR,
     "a memory table has at least one region and no more than receivers have room for",
     f"{SPEC}, Multiple memory regions; QEMU: 'Failed initializing vhost-user memory map' without any",
-    requests(Effect.REPLACE_MEMORY),
+    requests(Purpose.REPLACE_MEMORY),
 )
 def number_of_regions(at: At) -> Findings:
     number, row = at.fields.get("nregions"), at.message.row
@@ -125,7 +125,7 @@ def whole_pages(at: At) -> Findings:
     Severity.ERROR,
     "no more regions are added than the back-end has slots for",
     f"{SPEC}, GET_MAX_MEM_SLOTS",
-    requests(Effect.ADD_MEMORY) | replies(Effect.COUNT_MEMORY_SLOTS),
+    requests(Purpose.ADD_MEMORY) | replies(Purpose.COUNT_MEMORY_SLOTS),
 )
 def slots(at: At) -> Findings:
     if at.message.reply:
@@ -142,7 +142,7 @@ def slots(at: At) -> Findings:
     Severity.ERROR,
     "a region is removed with the addresses and the size with which it was added",
     f"{SPEC}, REM_MEM_REG",
-    requests(Effect.REMOVE_MEMORY),
+    requests(Purpose.REMOVE_MEMORY),
 )
 def removed_region(at: At) -> Findings:
     row, memory = at.message.row, at.after.memory
@@ -174,7 +174,7 @@ def table_after_regions(at: At) -> Findings:
     row = at.message.row
     if row is None or not at.fields:
         return
-    if row.effect is not Effect.REPLACE_MEMORY:
+    if row.purpose is not Purpose.REPLACE_MEMORY:
         at.memory.setdefault("since", at.frame)
     elif not _ends_postcopy_exchange(at) and "since" in at.memory:
         since = at.memory.pop("since")
@@ -190,7 +190,7 @@ def table_after_regions(at: At) -> Findings:
     Severity.INFO,
     "the number of memory slots does not become smaller when a back-end is connected again",
     "QEMU hw/virtio/vhost-user.c: 'This limit should never decrease'",
-    replies(Effect.COUNT_MEMORY_SLOTS),
+    replies(Purpose.COUNT_MEMORY_SLOTS),
 )
 def fewer_slots(at: At) -> Findings:
     told = at.fields.get("slots")
@@ -207,7 +207,7 @@ def fewer_slots(at: At) -> Findings:
     Severity.ERROR,
     "a memory table is as long as its number of regions asks for, in the form that was negotiated",
     f"{SPEC}, Multiple memory regions description",
-    requests(Effect.REPLACE_MEMORY),
+    requests(Purpose.REPLACE_MEMORY),
 )
 def table_size(at: At) -> Findings:
     message = at.message
@@ -223,7 +223,7 @@ def table_size(at: At) -> Findings:
     Severity.ERROR,
     "a region is added and removed in the form that is specified",
     f"{SPEC}, Single memory region description; QEMU 3009edff81",
-    requests(Effect.ADD_MEMORY, Effect.REMOVE_MEMORY),
+    requests(Purpose.ADD_MEMORY, Purpose.REMOVE_MEMORY),
 )
 def region_form(at: At) -> Findings:
     layout, row = at.message.layout, at.message.row
@@ -278,7 +278,7 @@ def _is_xen(layout: Layout) -> bool:
     return any(field.bits is XEN_MMAP_FLAGS for field in fields)
 
 
-def _holds_regions(row: Message | None, reply: bool) -> bool:
+def _holds_regions(row: Row | None, reply: bool) -> bool:
     return row is not None and not reply and any(_is_xen(layout) for layout in row.request)
 
 

@@ -8,20 +8,20 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.runs import ring_of
 from vudissect.lint.waiting import left_by, waited_in_vain
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.shared_memory import log_size
+from vudissect.protocol.table import Protocol
 from vudissect.session.event import Kind
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import Postcopy, State
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Channel, Side
-from vudissect.spec.shared_memory import log_size
-from vudissect.spec.table import Protocol
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
 
 _LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
-_MEMORY = (Effect.REPLACE_MEMORY, Effect.ADD_MEMORY)
+_MEMORY = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 
 
 def _logging(state: State) -> bool:
@@ -32,9 +32,9 @@ def _negotiated(state: State, name: str) -> bool:
     return state.protocol_features.has(state.protocol.protocol_features.known(name))
 
 
-def _with_end(*effects: Effect) -> Trigger:
-    """For requests that have one of these effects, and for the end of the connection."""
-    return Trigger(requests(*effects).matches, ending().kinds, at_end=True)
+def _with_end(*purposes: Purpose) -> Trigger:
+    """For requests that have one of these purposes, and for the end of the connection."""
+    return Trigger(requests(*purposes).matches, ending().kinds, at_end=True)
 
 
 @RULES.rule(
@@ -42,7 +42,7 @@ def _with_end(*effects: Effect) -> Trigger:
     Severity.ERROR,
     "with LOG_SHMFD the log comes as 16 bytes and a descriptor, without it there is no descriptor",
     f"{SPEC}, SET_LOG_BASE",
-    requests(Effect.SET_LOG),
+    requests(Purpose.SET_LOG),
 )
 def log_form(at: At) -> Findings:
     layout, descriptors = at.message.layout, at.event.descriptors
@@ -68,7 +68,7 @@ def log_form(at: At) -> Findings:
     Severity.WARNING,
     "the log covers the highest guest address: one bit for each 4096 bytes",
     f"{SPEC}, Migration",
-    requests(Effect.SET_LOG, *_MEMORY),
+    requests(Purpose.SET_LOG, *_MEMORY),
 )
 def log_covers_memory(at: At) -> Findings:
     state = at.after
@@ -91,7 +91,7 @@ def log_covers_memory(at: At) -> Findings:
     Severity.ERROR,
     "once LOG_ALL is on, the addresses of a running ring are told again with the LOG flag",
     f"{SPEC}, Migration",
-    _with_end(Effect.STOP_RING),
+    _with_end(Purpose.STOP_RING),
 )
 def log_of_rings(at: At) -> Findings:
     log = at.after.log
@@ -120,7 +120,7 @@ def _stopped_now(at: At) -> list[Ring]:
     Severity.WARNING,
     "while LOG_ALL is on, rings are not changed before the new log is in force",
     f"{SPEC}, SET_LOG_BASE: the reply tells that the old log is no longer used",
-    requests(Effect.SET_RING_ADDRESSES, Effect.SET_RING_BASE, Effect.SET_KICK, Effect.ENABLE_RING),
+    requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK, Purpose.ENABLE_RING),
 )
 def log_in_force(at: At) -> Findings:
     if not _logging(at.after):
@@ -136,7 +136,7 @@ def log_in_force(at: At) -> Findings:
 
 @cache
 def _log_number(protocol: Protocol) -> int:
-    return next((row.id for row in protocol.channel(Channel.MAIN) if row.effect is Effect.SET_LOG), -1)
+    return next((row.id for row in protocol.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG), -1)
 
 
 @RULES.rule(
@@ -144,21 +144,21 @@ def _log_number(protocol: Protocol) -> int:
     Severity.INFO,
     "a migration by dirty log that moves no device state",
     f"{SPEC}, Migration",
-    _with_end(Effect.STOP_RING, Effect.START_STATE_TRANSFER),
+    _with_end(Purpose.STOP_RING, Purpose.START_STATE_TRANSFER),
 )
 def log_only(at: At) -> Findings:
     state = at.after
     if not at.over:
         row = at.message.row
         assert row is not None
-        at.memory[row.effect] = at.frame
+        at.memory[row.purpose] = at.frame
         return
-    stopped, log = at.memory.get(Effect.STOP_RING), state.log
+    stopped, log = at.memory.get(Purpose.STOP_RING), state.log
     if (
         stopped is None
         or log is None
         or not _logging(state)
-        or Effect.START_STATE_TRANSFER in at.memory
+        or Purpose.START_STATE_TRANSFER in at.memory
         or state.rings.started
     ):
         return
@@ -179,7 +179,7 @@ def log_only(at: At) -> Findings:
     f"{SPEC}, POSTCOPY_LISTEN, SET_MEM_TABLE",
     Trigger(
         lambda row, reply: (
-            row is not None and row.effect in (_MEMORY if reply else (Effect.ADVISE_POSTCOPY, Effect.START_POSTCOPY))
+            row is not None and row.purpose in (_MEMORY if reply else (Purpose.ADVISE_POSTCOPY, Purpose.START_POSTCOPY))
         ),
         ending().kinds,
         at_end=True,
@@ -198,7 +198,7 @@ def postcopy_order(at: At) -> Findings:
                 "of the request, with the addresses at which the back-end has mapped the memory",
                 frames=(request.frame,),
             )
-    elif row.effect is Effect.ADVISE_POSTCOPY:
+    elif row.purpose is Purpose.ADVISE_POSTCOPY:
         at.memory["advised"] = at.frame
     elif "advised" not in at.memory and at.after.whole:
         yield at.finding(f"{at.name} comes without advice before it: the back-end has no userfaultfd to listen on")
@@ -211,7 +211,7 @@ def _listens(state: State) -> bool:
 def _memory_unanswered(at: At) -> Findings:
     if _listens(at.after):
         for request in waited_in_vain(at):
-            if request.row is not None and request.row.effect in _MEMORY:
+            if request.row is not None and request.row.purpose in _MEMORY:
                 yield at.finding(
                     f"{request.row.name} of #{request.frame} was never answered: while postcopy listens the back-end "
                     "owes the addresses at which it has mapped the memory, whatever NEED_REPLY says",
@@ -225,12 +225,12 @@ def _memory_unanswered(at: At) -> Findings:
     Severity.ERROR,
     "memory that is answered for postcopy does not ask for an acknowledgement too",
     "QEMU 5ce43896e1; DPDK and libvhost-user answer such a request twice",
-    requests(Effect.START_POSTCOPY, *_MEMORY),
+    requests(Purpose.START_POSTCOPY, *_MEMORY),
 )
 def postcopy_need_reply(at: At) -> Findings:
     row = at.message.row
     assert row is not None
-    if row.effect is Effect.START_POSTCOPY:
+    if row.purpose is Purpose.START_POSTCOPY:
         at.memory["listens"] = at.frame
     elif at.message.flags & NEED_REPLY and _listens(at.after) and _tells_memory(at):
         yield at.finding(
@@ -250,7 +250,7 @@ def _tells_memory(at: At) -> bool:
     Severity.WARNING,
     "the back-end takes the message that ends the exchange of addresses, which has no region and no descriptor",
     "QEMU hw/virtio/vhost-user.c; libvhost-user asks for a descriptor and gives up",
-    Trigger(requests(Effect.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
+    Trigger(requests(Purpose.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
 )
 def postcopy_end_of_exchange(at: At) -> Findings:
     if not at.over:
@@ -277,7 +277,7 @@ def postcopy_end_of_exchange(at: At) -> Findings:
 )
 def postcopy_end(at: At) -> Findings:
     for request in waited_in_vain(at):
-        if request.row is not None and request.row.effect is Effect.END_POSTCOPY:
+        if request.row is not None and request.row.purpose is Purpose.END_POSTCOPY:
             asked = "with" if request.flags & NEED_REPLY else "without"
             yield at.finding(
                 f"{request.row.name} of #{request.frame} ({asked} NEED_REPLY) was never answered; "

@@ -7,13 +7,13 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, ending, replies, requests
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.devices.network import NET
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, set_bits
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Started
-from vudissect.spec.devices import feature_names
-from vudissect.spec.devices.network import NET
-from vudissect.spec.dialects import DIALECTS
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Channel, set_bits
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
@@ -35,7 +35,7 @@ _CONTESTED_SINCE = "2022"
     Severity.ERROR,
     "the front-end acknowledges only features that the back-end offers",
     f"{SPEC}, SET_FEATURES; DPDK ('received invalid negotiated features') and rust-vmm (InvalidParam) refuse others",
-    requests(Effect.ACK_FEATURES),
+    requests(Purpose.ACK_FEATURES),
 )
 def unoffered_features(at: At) -> Findings:
     features = at.after.features
@@ -53,7 +53,7 @@ def unoffered_features(at: At) -> Findings:
     Severity.ERROR,
     "the front-end acknowledges only protocol features that the back-end offers",
     f"{SPEC}, SET_PROTOCOL_FEATURES; DPDK refuses others, rust-vmm has panicked at them",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unoffered_protocol_features(at: At) -> Findings:
     bits, features = at.after.protocol.protocol_features, at.after.protocol_features
@@ -76,7 +76,7 @@ def _unoffered(at: At) -> int:
     Severity.ERROR,
     "protocol features are spoken of only if PROTOCOL_FEATURES is offered; it need not be acknowledged yet",
     f"{SPEC}, GET_PROTOCOL_FEATURES",
-    requests(Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unoffered_negotiation(at: At) -> Findings:
     assert at.message.row is not None
@@ -92,11 +92,11 @@ def unoffered_negotiation(at: At) -> Findings:
     Severity.WARNING,
     "the front-end asks which protocol features are offered before it acknowledges any",
     "rust-vmm 14db3cd: before it, REPLY_ACK stays off in a back-end that was not asked",
-    requests(Effect.OFFER_PROTOCOL_FEATURES, Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unasked_protocol_features(at: At) -> Findings:
     assert at.message.row is not None
-    if at.message.row.effect is Effect.OFFER_PROTOCOL_FEATURES:
+    if at.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
         at.memory["asked"] = True
     elif "asked" not in at.memory and at.after.from_start and at.first():
         names = at.after.protocol.protocol_features.names(at.fields.get("features", 0))
@@ -111,7 +111,7 @@ def unasked_protocol_features(at: At) -> Findings:
     Severity.WARNING,
     "PROTOCOL_FEATURES is acknowledged wherever protocol features are in use",
     f"{SPEC}, SET_FEATURES: without it all rings are enabled; rust-vmm and OpenVMM take it for more than that",
-    requests(Effect.ACK_FEATURES),
+    requests(Purpose.ACK_FEATURES),
 )
 def features_without_protocol_features(at: At) -> Findings:
     protocol_features, word = at.after.protocol_features, at.fields.get("features")
@@ -144,7 +144,7 @@ def features_without_protocol_features(at: At) -> Findings:
     Severity.INFO,
     "protocol features that are offered and not acknowledged stay unused",
     f"{SPEC}, SET_PROTOCOL_FEATURES",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unused_offers(at: At) -> Findings:
     bits, features = at.after.protocol.protocol_features, at.after.protocol_features
@@ -162,7 +162,7 @@ def unused_offers(at: At) -> Findings:
     Severity.WARNING,
     "features other than LOG_ALL stay as they are while a ring is started",
     f"{SPEC}, SET_FEATURES; DPDK refuses to change them",
-    requests(Effect.ACK_FEATURES),
+    requests(Purpose.ACK_FEATURES),
 )
 def changed_features(at: At) -> Findings:
     word = at.fields.get("features")
@@ -191,7 +191,7 @@ def changed_features(at: At) -> Findings:
     Severity.COMPAT,
     "REPLY_ACK and several queue pairs do not go together with QEMU 2.7 to 2.9",
     "QEMU 60cd11024f; DPDK 04d8122796 and d1c074bd76",
-    replies(Effect.REPLACE_MEMORY) | ending(),
+    replies(Purpose.REPLACE_MEMORY) | ending(),
 )
 def reply_ack_with_queue_pairs(at: At) -> Findings:
     """QEMU leaves the memory table out for the second pair, but waits for the acknowledgement of it."""
@@ -233,7 +233,7 @@ def _left_at_once(at: At, since: int) -> bool:
     Severity.ERROR,
     "REPLY_ALL and MUST_RUN are in force on both sides or on none",
     "qemu-devel mailing list, 2015: vhost-user protocol extensions, never merged",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def one_sided(at: At) -> Findings:
     # An offer that is not acknowledged is no harm: then neither side acts on it.
@@ -251,7 +251,7 @@ def one_sided(at: At) -> Findings:
     Severity.INFO,
     "both sides mean the same by a protocol feature whose number was given twice",
     f"{SPEC} against drafts and forks since {_CONTESTED_SINCE} (docs/dialects.md)",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def contested_feature(at: At) -> Findings:
     bits = at.after.protocol.protocol_features

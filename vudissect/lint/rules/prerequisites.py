@@ -6,8 +6,8 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, requests
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Gate, Message, PhaseNeeded
+from vudissect.protocol.model import Channel, Gate, PhaseNeeded, Row
+from vudissect.protocol.purpose import Purpose
 
 RULES = RuleBook()
 
@@ -17,13 +17,13 @@ _STANDALONE = ("PROBE", "STANDALONE")
 # Messages without their features on which rules of their own say more.
 _TOLD_ELSEWHERE = frozenset(
     {
-        Effect.OFFER_PROTOCOL_FEATURES,  # VU-NEG-03
-        Effect.ACK_PROTOCOL_FEATURES,
-        Effect.UPDATE_IOTLB,  # VU-IOT-01
-        Effect.READ_CONFIG,  # VU-CFG-01
-        Effect.CHANGE_CONFIG,  # VU-CFG-06
-        Effect.MAP_SHARED_MEMORY,  # VU-SHM-01
-        Effect.UNMAP_SHARED_MEMORY,
+        Purpose.OFFER_PROTOCOL_FEATURES,  # VU-NEG-03
+        Purpose.ACK_PROTOCOL_FEATURES,
+        Purpose.UPDATE_IOTLB,  # VU-IOT-01
+        Purpose.READ_CONFIG,  # VU-CFG-01
+        Purpose.CHANGE_CONFIG,  # VU-CFG-06
+        Purpose.MAP_SHARED_MEMORY,  # VU-SHM-01
+        Purpose.UNMAP_SHARED_MEMORY,
     }
 )
 _IN_BAND = "INBAND_NOTIFICATIONS"  # VU-VRG-14
@@ -32,9 +32,9 @@ _CHANNEL = "BACKEND_REQ"
 _CHANNEL_FDS = "BACKEND_SEND_FD"
 
 
-def is_gated(row: Message | None, reply: bool) -> bool:
+def is_gated(row: Row | None, reply: bool) -> bool:
     """Whether VU-NEG-06 is about a message: a request with a gate of which no other rule tells."""
-    if reply or row is None or row.channel is Channel.GPU or row.effect in _TOLD_ELSEWHERE:
+    if reply or row is None or row.channel is Channel.GPU or row.purpose in _TOLD_ELSEWHERE:
         return False
     return bool(row.gate.protocol or row.gate.virtio) and _IN_BAND not in row.gate.protocol
 
@@ -56,7 +56,7 @@ def gated(at: At) -> Findings:
         )
 
 
-def _own_gate(at: At, row: Message) -> Gate:
+def _own_gate(at: At, row: Row) -> Gate:
     """The gate of a message without that of its channel, and as far as it can be closed already."""
     gate = row.gate
     if row.channel is Channel.BACKEND:
@@ -72,12 +72,12 @@ def _own_gate(at: At, row: Message) -> Gate:
     Severity.ERROR,
     "a front-end acknowledges INBAND_NOTIFICATIONS and XEN_MMAP only if it does what they say",
     "QEMU acknowledges every bit that it has a name for and implements neither",
-    requests(Effect.SET_KICK, Effect.REPLACE_MEMORY, Effect.ADD_MEMORY),
+    requests(Purpose.SET_KICK, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY),
 )
 def acknowledged_in_vain(at: At) -> Findings:
     bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     assert at.message.row is not None
-    if at.message.row.effect is Effect.SET_KICK:
+    if at.message.row.purpose is Purpose.SET_KICK:
         feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
         instead = f"gives ring {at.fields.get('index')} an eventfd"
     else:
@@ -98,7 +98,7 @@ def acknowledged_in_vain(at: At) -> Findings:
     Severity.WARNING,
     "INBAND_NOTIFICATIONS comes with BACKEND_REQ and REPLY_ACK",
     f"{SPEC}, In-band notifications; libvhost-user gives up without them",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def in_band_alone(at: At) -> Findings:
     yield from _needs(at, _IN_BAND, _CHANNEL, "REPLY_ACK")
@@ -109,7 +109,7 @@ def in_band_alone(at: At) -> Findings:
     Severity.ERROR,
     "GET_VRING_BASE_INFLIGHT comes with INFLIGHT_SHMFD",
     f"{SPEC}, Protocol features (QEMU e0822e6085)",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def inflight_alone(at: At) -> Findings:
     yield from _needs(at, "GET_VRING_BASE_INFLIGHT", "INFLIGHT_SHMFD")
@@ -128,7 +128,7 @@ def _needs(at: At, feature: str, *others: str) -> Findings:
     Severity.WARNING,
     "a back-end without a front-end's knowledge of its device offers STATUS; the features for it are drafts",
     "qemu-devel mailing list, 2023: STANDALONE and PROBE, never merged",
-    requests(Effect.ACK_PROTOCOL_FEATURES),
+    requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def standalone(at: At) -> Findings:
     bits, word = at.after.protocol.protocol_features, at.fields.get("features", 0)
@@ -154,5 +154,5 @@ def channel_features(at: At) -> Findings:
         yield at.finding(f"{what} comes on the back-end channel, but {' and '.join(missing)} was not negotiated")
 
 
-def _uses_channel(row: Message) -> bool:
-    return row.channel is Channel.BACKEND and row.effect not in (Effect.UPDATE_IOTLB, Effect.CHANGE_CONFIG)
+def _uses_channel(row: Row) -> bool:
+    return row.channel is Channel.BACKEND and row.purpose not in (Purpose.UPDATE_IOTLB, Purpose.CHANGE_CONFIG)

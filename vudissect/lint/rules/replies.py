@@ -6,9 +6,9 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, irregular, replies
 from vudissect.lint.words import request_text
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Answer, Channel
-from vudissect.spec.payloads import LOG
+from vudissect.protocol.model import Answer, Channel
+from vudissect.protocol.payloads import LOG
+from vudissect.protocol.purpose import Purpose
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY
 
 RULES = RuleBook()
@@ -106,7 +106,7 @@ def failure(at: At) -> Findings:
     if not code:
         return
     blame, remark = Blame.UNKNOWN, ""
-    if request.row is not None and request.row.effect in (Effect.ADD_OBJECT, Effect.REMOVE_OBJECT):
+    if request.row is not None and request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
         blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 answers so where it has succeeded (eea5aeef84)"
     yield at.finding(
         f"{request_text(request)} failed: the {at.sender.value} answers {code}, 0 is success{remark}",
@@ -120,7 +120,7 @@ def failure(at: At) -> Findings:
     Severity.ERROR,
     "an answer has the size that its receiver reads",
     f"{SPEC}, message types; QEMU: 'Received bad msg size'; rust-vmm vhost #217",
-    irregular() | replies(Effect.SET_LOG),
+    irregular() | replies(Purpose.SET_LOG),
 )
 def answer_size(at: At) -> Findings:
     message, request = at.message, at.event.request
@@ -131,7 +131,7 @@ def answer_size(at: At) -> Findings:
         if at.event.record.length == HEADER_SIZE + message.size == len(message.data):  # else not all of it is here
             yield at.finding(f"the answer to {request_text(request)} does not fit: {message.problem}", frames=frames)
     elif (
-        message.row.effect is Effect.SET_LOG
+        message.row.purpose is Purpose.SET_LOG
         and message.layout is not LOG
         and at.after.owes_reply(message.row, 0)
         # QEMU takes any size and never asks so; rust-vmm's front-end does, and reads the whole of it.

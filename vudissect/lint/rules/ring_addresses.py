@@ -3,9 +3,9 @@
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Addresses, Ring
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
 
 RULES = RuleBook()
 
@@ -40,7 +40,7 @@ def _ring(at: At) -> Ring | None:
     Severity.ERROR,
     "the parts of a ring lie in a memory region",
     f"{SPEC}, Memory access; VPP closes the socket, DPDK and rust-vmm refuse the ring",
-    requests(Effect.SET_RING_ADDRESSES),
+    requests(Purpose.SET_RING_ADDRESSES),
 )
 def ring_in_memory(at: At) -> Findings:
     state, ring = at.after, _ring(at)
@@ -101,14 +101,14 @@ def _in_other_addresses(at: At, address: int) -> str:
     Severity.ERROR,
     "a ring is told where it lies after the memory in which it lies, and told again when both have changed",
     f"{SPEC}, Memory access; rust-vmm refuses; DPDK 1846fe767f, SPDK 37e6827a85",
-    requests(Effect.SET_RING_ADDRESSES, Effect.SET_KICK),
+    requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_KICK),
 )
 def addresses_after_memory(at: At) -> Findings:
     state, ring, row = at.after, _ring(at), at.message.row
     if ring is None or ring.addresses is None or row is None or state.features.has(_ACCESS_PLATFORM):
         return
     told, changed = ring.addresses.frame, state.memory.changed_in
-    if row.effect is Effect.SET_RING_ADDRESSES:
+    if row.purpose is Purpose.SET_RING_ADDRESSES:
         if not state.memory.regions and state.knows_memory:
             yield at.finding(
                 f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) while no memory region is known, so "
@@ -127,26 +127,26 @@ def addresses_after_memory(at: At) -> Findings:
     Severity.ERROR,
     "where writes are to be logged, there is memory to log them in",
     f"{SPEC}, Migration",
-    requests(Effect.SET_RING_ADDRESSES, Effect.ACK_FEATURES, Effect.SET_LOG, Effect.STOP_RING) | ending(),
+    requests(Purpose.SET_RING_ADDRESSES, Purpose.ACK_FEATURES, Purpose.SET_LOG, Purpose.STOP_RING) | ending(),
 )
 def log_memory(at: At) -> Findings:
     # The log may come last: QEMU begins to log with the features, then the addresses, then the log.
     memory = at.memory
-    effect = None if at.over or at.message.row is None else at.message.row.effect
+    purpose = None if at.over or at.message.row is None else at.message.row.purpose
     now = at.event.record.received
-    if effect is Effect.SET_LOG:
+    if purpose is Purpose.SET_LOG:
         memory["log"] = at.frame
-    elif effect is Effect.ACK_FEATURES:
+    elif purpose is Purpose.ACK_FEATURES:
         memory.pop("wanted", None)
         if at.fields.get("features", 0) & _LOG_ALL:
             memory["wanted"] = (at.frame, now, "LOG_ALL is acknowledged")
-    elif effect is Effect.SET_RING_ADDRESSES:
+    elif purpose is Purpose.SET_RING_ADDRESSES:
         ring = _ring(at)
         if ring is not None and ring.addresses is not None and ring.addresses.logged:
             memory.setdefault("wanted", (at.frame, now, f"the addresses of ring {ring.index} say that it is logged"))
     elif "wanted" in memory and "log" not in memory and at.after.whole:
         frame, since, why = memory["wanted"]
-        if (effect is Effect.STOP_RING or now - since >= _SECOND) and at.first():
+        if (purpose is Purpose.STOP_RING or now - since >= _SECOND) and at.first():
             yield at.finding(f"{why}, but no memory for the log is ever given", Blame.FRONT_END, frame=frame)
 
 
@@ -155,7 +155,7 @@ def log_memory(at: At) -> Findings:
     Severity.WARNING,
     "the parts of a ring are aligned: descriptors to 16, avail to 2 and used to 4 bytes, both to 4 if packed",
     "virtio specification, Virtqueues; rust-vmm refuses others",
-    requests(Effect.SET_RING_ADDRESSES),
+    requests(Purpose.SET_RING_ADDRESSES),
 )
 def alignment(at: At) -> Findings:
     ring = _ring(at)

@@ -8,15 +8,15 @@ from vudissect.lint.runs import (
     SECOND,
     STARTS_AND_STOPS,
     Run,
-    effect_of,
     is_unconfirmed,
     list_text,
+    purpose_of,
     ring_of,
 )
 from vudissect.lint.words import time_text
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
@@ -49,7 +49,7 @@ def _could_be_asked_for(at: At) -> bool:
 
 def _replacement(at: At, ring: Ring) -> str:
     assert at.message.row is not None
-    slot = ring.slots[at.message.row.effect]
+    slot = ring.slots[at.message.row.purpose]
     return (
         f"{at.event.replaced} of ring {ring.index} becomes {slot.name or 'none'} (its no. {slot.epoch}) while it runs"
     )
@@ -60,7 +60,7 @@ def _replacement(at: At, ring: Ring) -> str:
     Severity.WARNING,
     "the call descriptor of a running ring stays: signals on a replaced one are lost, unless the back-end repeats them",
     "QEMU 1ba9a52203; SPDK dbe47004e5; libvhost-user signals the new descriptor once",
-    requests(Effect.SET_CALL),
+    requests(Purpose.SET_CALL),
 )
 def call_replaced(at: At) -> Findings:
     ring = ring_of(at)
@@ -137,16 +137,16 @@ def enable_confirmed(at: At) -> Findings:
     Severity.WARNING,
     "a front-end waits until a descriptor of a running ring is in place, and a back-end offers REPLY_ACK for it",
     "QEMU 1ba9a52203 (10.2); vhost-device PR 153",
-    STARTS_AND_STOPS | requests(Effect.SET_CALL, Effect.SET_ERR) | ending(),
+    STARTS_AND_STOPS | requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
 )
 def descriptor_confirmed(at: At) -> Findings:
     features = at.after.protocol_features
     if not features.has(_reply_ack(at)):
-        if features.offered is not None and effect_of(at) not in (Effect.SET_CALL, Effect.SET_ERR):
+        if features.offered is not None and purpose_of(at) not in (Purpose.SET_CALL, Purpose.SET_ERR):
             yield from _unconfirmed_starts(at)
         return
-    effect, ring = effect_of(at), None if at.over else ring_of(at)
-    if ring is None or effect in (Effect.ENABLE_RING, Effect.STOP_RING) or not _is_replaced_in_use(at, ring):
+    purpose, ring = purpose_of(at), None if at.over else ring_of(at)
+    if ring is None or purpose in (Purpose.ENABLE_RING, Purpose.STOP_RING) or not _is_replaced_in_use(at, ring):
         return
     if not _is_acknowledged(at):
         yield at.finding(

@@ -11,16 +11,16 @@ from vudissect.lint.runs import (
     SECOND,
     STARTS_AND_STOPS,
     Run,
-    effect_of,
     has_not_moved,
     list_text,
+    purpose_of,
     ring_of,
 )
 from vudissect.lint.words import time_text
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
 
 RULES = RuleBook()
 
@@ -36,18 +36,18 @@ _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
     STARTS_AND_STOPS | ending(),
 )
 def started_means_used(at: At) -> Findings:
-    run, effect, ring = Run.of(at), effect_of(at), None if at.over else ring_of(at)
-    if effect is None:
+    run, purpose, ring = Run.of(at), purpose_of(at), None if at.over else ring_of(at)
+    if purpose is None:
         yield from _never_enabled(at, [each for each in at.after.rings.values() if each.started is Started.STARTED])
     elif ring is None:
         return
     elif at.message.reply:
         yield from _not_used(at, run, ring)
-    elif effect is Effect.STOP_RING and ring.stopped_in == at.frame:
+    elif purpose is Purpose.STOP_RING and ring.stopped_in == at.frame:
         yield from _never_enabled(at, [ring])
-    elif effect is Effect.SET_KICK:
+    elif purpose is Purpose.SET_KICK:
         at.memory[ring.index] = at.time
-    elif effect is Effect.ENABLE_RING:
+    elif purpose is Purpose.ENABLE_RING:
         at.memory.setdefault("ordered", set()).add(ring.index)
 
 
@@ -59,7 +59,7 @@ def _never_enabled(at: At, rings: list[Ring]) -> Findings:
     if not state.whole or not state.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
         return
     if waiting and at.first():
-        kicks = tuple(ring.slots[Effect.SET_KICK].frame for ring in waiting[:MOST_LISTED])
+        kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in waiting[:MOST_LISTED])
         yield at.finding(
             f"{list_text(waiting)} started, but in {time_text(duration)} never enabled: with PROTOCOL_FEATURES "
             "acknowledged the back-end must not process a ring before that",
@@ -113,26 +113,26 @@ class _UsedAgain:
     Severity.WARNING,
     "a ring that is used again after it was stopped is started again",
     f"{SPEC}, Ring states; libvhost-user and DPDK close the kick descriptor of a stopped ring",
-    requests(Effect.SET_RING_ADDRESSES, Effect.ENABLE_RING, Effect.SET_KICK, Effect.STOP_RING) | ending(),
+    requests(Purpose.SET_RING_ADDRESSES, Purpose.ENABLE_RING, Purpose.SET_KICK, Purpose.STOP_RING) | ending(),
 )
 def started_again(at: At) -> Findings:
     used: dict[int, _UsedAgain] = at.memory.setdefault("used", {})
-    effect = effect_of(at)
-    if effect is None:
+    purpose = purpose_of(at)
+    if purpose is None:
         yield from _not_started_again(at, list(used.values()))
         return
     ring = ring_of(at)
     if ring is None:
         return
-    if effect is Effect.SET_KICK:
+    if purpose is Purpose.SET_KICK:
         used.pop(ring.index, None)
-    elif effect is Effect.STOP_RING:
+    elif purpose is Purpose.STOP_RING:
         if ring.index in used:
             yield from _not_started_again(at, [used.pop(ring.index)])
     elif ring.stopped_in and ring.started is Started.STOPPED:
-        enabled = effect is Effect.ENABLE_RING and ring.enabled is Enabled.ENABLED
+        enabled = purpose is Purpose.ENABLE_RING and ring.enabled is Enabled.ENABLED
         # QEMU enables the rings of a network device whenever its driver is reset, started or not.
-        if effect is Effect.SET_RING_ADDRESSES or (enabled and at.after.guess.device is not _NET):
+        if purpose is Purpose.SET_RING_ADDRESSES or (enabled and at.after.guess.device is not _NET):
             again = used.setdefault(ring.index, _UsedAgain(ring, at.frame, at.time))
             again.enabled = again.enabled or enabled
 
@@ -148,7 +148,7 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     others = [
         ring
         for ring in at.after.rings.values()
-        if ring.started is Started.STARTED and ring.slots[Effect.SET_KICK].frame > max(stops)
+        if ring.started is Started.STARTED and ring.slots[Purpose.SET_KICK].frame > max(stops)
     ]
     if others:
         # That is how a guest uses fewer queues after a reboot; but back-ends have taken it for a start.
@@ -174,7 +174,7 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     Severity.INFO,
     "a guest need not use all rings: a back-end must not wait for the others",
     "DPDK e291093235, c20c5e9f88; SPDK 1ecbb6a8da",
-    requests(Effect.STOP_RING) | ending(),
+    requests(Purpose.STOP_RING) | ending(),
 )
 def partly_used(at: At) -> Findings:
     rings = at.after.rings.values()
@@ -193,20 +193,20 @@ def partly_used(at: At) -> Findings:
     Severity.INFO,
     "rings are enabled after all of them are configured; earlier is legal, but some back-ends act on it",
     f"{SPEC}, Ring states; cloud-hypervisor issue 2911 with DPDK",
-    requests(Effect.ENABLE_RING, Effect.SET_RING_SIZE, Effect.SET_RING_ADDRESSES),
+    requests(Purpose.ENABLE_RING, Purpose.SET_RING_SIZE, Purpose.SET_RING_ADDRESSES),
 )
 def enabled_early(at: At) -> Findings:
     ring, state = ring_of(at), at.after
     if ring is None or not state.whole:
         return
-    if effect_of(at) is Effect.ENABLE_RING:
+    if purpose_of(at) is Purpose.ENABLE_RING:
         missing = [what for what, value in (("size", ring.size), ("addresses", ring.addresses)) if value is None]
-        if ring.started is Started.STOPPED and not ring.slots[Effect.SET_KICK].epoch:
+        if ring.started is Started.STOPPED and not ring.slots[Purpose.SET_KICK].epoch:
             missing.append("kick descriptor")
         if at.fields["num"] and missing and at.first():
             yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
     elif (
-        not ring.slots[Effect.SET_KICK].epoch
+        not ring.slots[Purpose.SET_KICK].epoch
         and state.features.has(_PROTOCOL_FEATURES)
         and state.rings.running
         and at.first()

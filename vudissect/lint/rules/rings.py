@@ -7,11 +7,11 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
 from vudissect.lint.waiting import left_by
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Device, Side
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
-from vudissect.spec.devices import device_by_name
-from vudissect.spec.effect import Effect
-from vudissect.spec.features import VIRTIO_FEATURES
-from vudissect.spec.model import Device, Side
 
 RULES = RuleBook()
 
@@ -27,14 +27,14 @@ _WRAP = 0x8000
 _IN_BAND = "INBAND_NOTIFICATIONS"
 
 _NAMES_A_RING = (
-    Effect.SET_RING_SIZE,
-    Effect.SET_RING_ADDRESSES,
-    Effect.SET_RING_BASE,
-    Effect.STOP_RING,
-    Effect.SET_KICK,
-    Effect.SET_CALL,
-    Effect.SET_ERR,
-    Effect.ENABLE_RING,
+    Purpose.SET_RING_SIZE,
+    Purpose.SET_RING_ADDRESSES,
+    Purpose.SET_RING_BASE,
+    Purpose.STOP_RING,
+    Purpose.SET_KICK,
+    Purpose.SET_CALL,
+    Purpose.SET_ERR,
+    Purpose.ENABLE_RING,
 )
 
 
@@ -95,7 +95,7 @@ def _beyond(index: int, told: int) -> str:
     Severity.ERROR,
     f"a ring has 1 to {_MOST_ENTRIES} entries, and a power of two of them unless it is packed",
     "virtio specification, Virtqueues; VPP closes the socket",
-    requests(Effect.SET_RING_SIZE),
+    requests(Purpose.SET_RING_SIZE),
 )
 def ring_size(at: At) -> Findings:
     size = at.fields.get("num", 1)
@@ -110,7 +110,7 @@ def ring_size(at: At) -> Findings:
     Severity.ERROR,
     "a ring is enabled with 1 and disabled with 0",
     f"{SPEC}, SET_VRING_ENABLE; rust-vmm refuses other values",
-    requests(Effect.ENABLE_RING),
+    requests(Purpose.ENABLE_RING),
 )
 def enable_value(at: At) -> Findings:
     if at.fields.get("num", 0) > 1:
@@ -122,7 +122,7 @@ def enable_value(at: At) -> Findings:
     Severity.ERROR,
     "a ring has its size, addresses and base before it is started",
     f"{SPEC}, Ring states; DPDK and rust-vmm depend on it",
-    requests(Effect.SET_KICK),
+    requests(Purpose.SET_KICK),
 )
 def configured_before_start(at: At) -> Findings:
     ring = _ring(at)
@@ -139,7 +139,7 @@ def configured_before_start(at: At) -> Findings:
     Severity.WARNING,
     "the base of a split ring is an index of 16 bits",
     f"{SPEC}, Vring descriptor indices for split virtqueues",
-    requests(Effect.SET_RING_BASE),
+    requests(Purpose.SET_RING_BASE),
 )
 def split_base(at: At) -> Findings:
     base, ring = at.fields.get("num", 0), _ring(at)
@@ -173,7 +173,7 @@ def _is_beginning(at: At, base: int) -> bool:
     Severity.WARNING,
     "a ring goes on where the back-end said that it stopped, or begins anew",
     f"{SPEC}, SET_VRING_BASE; DPDK tells only the avail half of a packed ring",
-    replies(Effect.STOP_RING) | requests(Effect.SET_RING_BASE),
+    replies(Purpose.STOP_RING) | requests(Purpose.SET_RING_BASE),
 )
 def base_goes_on(at: At) -> Findings:
     ring, base = _ring(at), at.fields.get("num", 0)
@@ -199,7 +199,7 @@ def base_goes_on(at: At) -> Findings:
     Severity.WARNING,
     "who asks for the base of a ring says 0",
     f"{SPEC}, GET_VRING_BASE",
-    requests(Effect.STOP_RING),
+    requests(Purpose.STOP_RING),
 )
 def asked_base(at: At) -> Findings:
     if at.fields.get("num", 0) and at.first():
@@ -211,7 +211,7 @@ def asked_base(at: At) -> Findings:
     Severity.INFO,
     "a ring that goes on somewhere does not stop at 0",
     "rust-vmm vhost PR 154: the base was reset before it was told, so that the device is dead after a suspend",
-    requests(Effect.SET_RING_BASE) | replies(Effect.STOP_RING),
+    requests(Purpose.SET_RING_BASE) | replies(Purpose.STOP_RING),
 )
 def lost_base(at: At) -> Findings:
     ring = _ring(at)
@@ -220,7 +220,7 @@ def lost_base(at: At) -> Findings:
     if not at.message.reply:
         at.memory[ring.index] = at.frame
         return
-    started = ring.slots[Effect.SET_KICK].epoch
+    started = ring.slots[Purpose.SET_KICK].epoch
     if ring.stopped_at == 0 and ring.base and started and not _is_beginning(at, ring.base):
         set_in = at.memory.get(ring.index)
         yield at.finding(
@@ -235,7 +235,7 @@ def lost_base(at: At) -> Findings:
     Severity.INFO,
     "every ring has a kick descriptor of its own",
     f"{SPEC}, SET_VRING_KICK",
-    requests(Effect.SET_KICK),
+    requests(Purpose.SET_KICK),
 )
 def shared_kick(at: At) -> Findings:
     ring = _ring(at)
@@ -244,7 +244,7 @@ def shared_kick(at: At) -> Findings:
     if ring is None or not name or others < 1:
         return
     for other in at.after.rings.values():
-        slot = other.slots[Effect.SET_KICK]
+        slot = other.slots[Purpose.SET_KICK]
         if other is not ring and slot.name == name and other.started is Started.STARTED:
             yield at.finding(
                 f"rings {other.index} and {ring.index} share the kick descriptor {name}: a kick of one wakes both",
@@ -274,7 +274,7 @@ def in_band_descriptors(at: At) -> Findings:
     Severity.INFO,
     "a back-end takes call and err descriptors before the features",
     "QEMU has always sent call descriptors that early, since 7.1 (ae50ae0b91) also err descriptors",
-    requests(Effect.SET_CALL, Effect.SET_ERR) | ending(),
+    requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
 )
 def before_features(at: At) -> Findings:
     # Every session with QEMU has it. It is worth a word where the back-end may have left because of it.

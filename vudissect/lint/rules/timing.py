@@ -8,10 +8,10 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import ENDINGS, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular, requests
 from vudissect.lint.words import event_name, event_text, request_text, time_text
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event
 from vudissect.session.rings import Enabled
-from vudissect.spec.effect import Effect
-from vudissect.spec.model import Channel, Side
 
 RULES = RuleBook()
 
@@ -34,7 +34,7 @@ def slow_answer(at: At) -> Findings:
     request, latency = at.event.request, at.event.latency or 0
     if request is None or request.row is None or at.event.record.channel is Channel.GPU:
         return
-    if latency > SLOW and request.row.effect is not Effect.STOP_RING:
+    if latency > SLOW and request.row.purpose is not Purpose.STOP_RING:
         yield at.finding(
             f"the answer to {request_text(request)} took the {at.sender.value} {time_text(latency)}",
             frames=(request.frame,),
@@ -109,7 +109,7 @@ def _which(processes: frozenset[str]) -> str:
     Severity.WARNING,
     f"rings are enabled within {SLOW // 1_000_000_000} s after the first of them was started",
     f"{SPEC}, Ring states: a ring that is not enabled is not processed",
-    requests(Effect.SET_KICK, Effect.ENABLE_RING),
+    requests(Purpose.SET_KICK, Purpose.ENABLE_RING),
 )
 def late_enable(at: At) -> Findings:
     # Only while no ring runs at all: further queue pairs of a network device are enabled when the driver wants them.
@@ -117,7 +117,7 @@ def late_enable(at: At) -> Findings:
     ring = at.after.rings.get(at.fields.get("index", -1))
     if ring is None or not at.after.whole:
         return
-    if at.message.row.effect is Effect.SET_KICK:
+    if at.message.row.purpose is Purpose.SET_KICK:
         if ring.enabled is Enabled.DISABLED:
             at.memory.setdefault("started", (ring.index, at.frame, at.event.record.received))
         return

@@ -6,8 +6,8 @@ from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.hang import ENDINGS, Hang, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
+from vudissect.protocol.model import Answer, Channel, Side
 from vudissect.session.pairing import Request
-from vudissect.spec.model import Answer, Channel, Side
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()

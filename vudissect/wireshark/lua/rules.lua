@@ -131,7 +131,7 @@ local function descriptors(connection, frame, message, this)
   local is_bare, is_lost = layout and layout.bare, this.is_lost
   local least, most = taken.least or 0, taken.most or 0
   if carried > 0 then
-    local elsewhere = not message.is_reply and (row.effect == "REMOVE_MEMORY" or row.effect == "SET_LOG")
+    local elsewhere = not message.is_reply and (row.purpose == "REMOVE_MEMORY" or row.purpose == "SET_LOG")
     if not taken.per and not taken.unless and carried > (is_bare and 0 or most) and not elsewhere then
       tell(connection, frame, "VU-FD-01",
         format("%s takes %d descriptors but carries %d", message.name, is_bare and 0 or most, carried))
@@ -245,7 +245,7 @@ local function answer(connection, frame, message, s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
       tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
-  elseif row and row.effect == "SET_LOG" and layout.name ~= "log area"
+  elseif row and row.purpose == "SET_LOG" and layout.name ~= "log area"
     and session.owes_reply(connection, row, false) and request.message.need_reply then
     tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
@@ -258,7 +258,7 @@ local function is_regular(message)
   if not row or not layout or message.problem or has_error_bit(message) then return false end
   if message.reserved ~= 0 or message.has_reply_flag ~= message.is_reply then return false end
   if message.is_reply then
-    if message.need_reply or row.reply_fds or row.effect == "SET_LOG" then return false end
+    if message.need_reply or row.reply_fds or row.purpose == "SET_LOG" then return false end
     if not layout.failure then return true end
     local lo, hi = decode.value(message, layout.fields[1])
     lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
@@ -328,7 +328,7 @@ function rules.closed(connection, frame, this, details, owed, s)
   end
   local view = connection.view
   local early = owed[1]
-  if early and early.message.row.effect == "OFFER_PROTOCOL_FEATURES" and view.offered
+  if early and early.message.row.purpose == "OFFER_PROTOCOL_FEATURES" and view.offered
     and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
     and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
     tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)

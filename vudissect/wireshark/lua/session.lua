@@ -324,7 +324,7 @@ local function postcopy(after)
   return function(connection) connection.postcopy = after end
 end
 
--- By effect; what they give back is the name of a descriptor that is out of use now.
+-- By purpose; what they give back is the name of a descriptor that is out of use now.
 local ON_REQUEST = {
   ACK_FEATURES = function(connection, message, frame)
     connection.acked_in = frame
@@ -397,7 +397,7 @@ function session.message(connection, frame, message, this, s)
       session.peer[frame], session.peer[request.frame] = request.frame, frame
       session.latency[frame] = numbers.difference(lo, hi, request.lo, request.hi)
     end
-    local apply = row and message.layout and ON_REPLY[row.effect]
+    local apply = row and message.layout and ON_REPLY[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
@@ -405,7 +405,7 @@ function session.message(connection, frame, message, this, s)
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
     if owed and row.answer == "IF_POSTCOPY" and ends_postcopy_exchange(connection, message) then owed = false end
-    local apply = message.layout and ON_REQUEST[row.effect]
+    local apply = message.layout and ON_REQUEST[row.purpose]
     if apply then replaced = apply(connection, message, frame, carried) end
   end
   if replaced and replaced ~= "" then session.replaced[frame] = replaced end

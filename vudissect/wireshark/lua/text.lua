@@ -153,15 +153,15 @@ local function parts_text(field, lo, hi)
   return concat(said, " ")
 end
 
-local function word_text(field, lo, hi, view, effect)
+local function word_text(field, lo, hi, view, purpose)
   if field.m == "VIRTIO_FEATURES" then
     local own, shared = device_names(view), T.features.names
-    if effect ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
+    if purpose ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
     return difference({ lo, hi }, view.offered, own, shared)
   end
   local names = names_of(field)
-  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then
-    if effect ~= "ACK_PROTOCOL_FEATURES" or not view.protocol_offered then
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then
+    if purpose ~= "ACK_PROTOCOL_FEATURES" or not view.protocol_offered then
       return all_names(bit_names(lo, hi, names))
     end
     return difference({ lo, hi }, view.protocol_offered, names)
@@ -171,7 +171,7 @@ local function word_text(field, lo, hi, view, effect)
 end
 
 -- A field whose first byte is at a position.
-local function field_text(field, order, s, at, view, effect)
+local function field_text(field, order, s, at, view, purpose)
   local meaning = field.m
   if field.raw then
     local contents = s:sub(at, at + field.z - 1)
@@ -181,7 +181,7 @@ local function field_text(field, order, s, at, view, effect)
   end
   local sign, lo, hi = number_text(field, order, s, at)
   if field.p then return parts_text(field, lo, hi) end
-  if field.w then return word_text(field, lo, hi, view, effect) end
+  if field.w then return word_text(field, lo, hi, view, purpose) end
   if meaning == "NUMBER" then return field.n .. " " .. sign .. decimal(lo, hi) end
   if meaning == "SIZE" then return field.n .. " " .. size_text(lo, hi) end
   if HEXADECIMAL[meaning] then return field.n .. " " .. sign .. address(lo, hi) end
@@ -224,14 +224,14 @@ local function is_blank(fields, order, s, at)
   return true
 end
 
-local function fields_text(fields, order, s, at, view, effect, said)
+local function fields_text(fields, order, s, at, view, purpose, said)
   -- What the whole is about goes first.
   for _, field in ipairs(fields) do
-    if field.m == "KIND" then said[#said + 1] = field_text(field, order, s, at + field.o, view, effect) end
+    if field.m == "KIND" then said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose) end
   end
   for _, field in ipairs(fields) do
     if field.m ~= "KIND" and not UNSAID[field.m] then
-      said[#said + 1] = field_text(field, order, s, at + field.o, view, effect)
+      said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose)
     end
   end
 end
@@ -295,14 +295,14 @@ end
 -- Messages -------------------------------------------------------------------------------------------------------------
 
 local function contents(message, view)
-  local layout, effect = message.layout, message.row.effect
+  local layout, purpose = message.layout, message.row.purpose
   if not message.is_reply and layout.is_region then
     return region_text(layout.fields, message.order, message.data, decode.HEADER + 1)
   end
   local said = {}
-  fields_text(layout.fields, message.order, message.data, decode.HEADER + 1, view, effect, said)
+  fields_text(layout.fields, message.order, message.data, decode.HEADER + 1, view, purpose, said)
   -- A request to read carries room for the contents; what is in it means nothing.
-  if layout.tail and (message.is_reply or effect ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
+  if layout.tail and (message.is_reply or purpose ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
     said[#said + 1] = tail_text(message, layout.tail, view)
   end
   if layout.array then said[#said + 1] = array_text(message, layout.array, view) end
@@ -315,9 +315,9 @@ local STATEFUL = {
 
 -- Whether the words for a payload are the same whatever was said before.
 local function is_stateless(message)
-  local layout, effect = message.layout, message.row and message.row.effect
+  local layout, purpose = message.layout, message.row and message.row.purpose
   if not layout then return true end
-  if effect == "OFFER_PROTOCOL_FEATURES" or effect == "ACK_PROTOCOL_FEATURES" then return false end
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then return false end
   for _, field in ipairs(layout.fields) do
     if STATEFUL[field.m] then return false end
   end

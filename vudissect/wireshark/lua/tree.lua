@@ -166,7 +166,7 @@ local function payload(root, tvb, s, start, message, view, this)
   elseif tail then
     local size = message.there - layout.fixed
     if size > 0 then item:add(places[tail.f], range(tvb, at, size)) end
-    local is_asked = not message.is_reply and message.row.effect == "READ_CONFIG"
+    local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
     if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
       config(item, view.device, tvb, s, at, size)
     end

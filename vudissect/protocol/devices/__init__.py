@@ -1,0 +1,68 @@
+"""The virtio device types and the look-up by name, number and size of the configuration space.
+
+The rows stand in the modules beside this file. The fields of a configuration space are little-endian on every machine,
+except for legacy devices; neighbouring queue names ending in `*` repeat together (rx0, tx0, rx1, tx1, …).
+"""
+
+from vudissect.protocol.devices.crypto import CRYPTO
+from vudissect.protocol.devices.machine import MACHINE_DEVICES
+from vudissect.protocol.devices.media import MEDIA_DEVICES
+from vudissect.protocol.devices.network import NETWORK_DEVICES
+from vudissect.protocol.devices.storage import STORAGE_DEVICES
+from vudissect.protocol.devices.undescribed import UNDESCRIBED_DEVICES
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Device, set_bits
+
+DEVICES: tuple[Device, ...] = tuple(
+    sorted(
+        (*NETWORK_DEVICES, *STORAGE_DEVICES, *MEDIA_DEVICES, *MACHINE_DEVICES, CRYPTO, *UNDESCRIBED_DEVICES),
+        key=lambda device: device.id,
+    )
+)
+
+_BY_ID = {device.id: device for device in DEVICES}
+_ALIASES = {
+    "block": "blk",
+    "entropy": "rng",
+    "p9": "9p",
+    "snd": "sound",
+    "virtiofs": "fs",
+}
+_BY_NAME = {device.name: device for device in DEVICES}
+_BY_NAME |= {alias: _BY_NAME[name] for alias, name in _ALIASES.items()}
+
+# Where a configuration space ended before it grew, or ends in programs that stop at the last field of a feature.
+_EARLIER_SIZES = {
+    "net": (6, 8, 10, 12, 17, 24),
+    "blk": (36, 48, 57, 60, 72),
+    "console": (4, 8),
+    "balloon": (8, 12),
+    "gpu": (16,),
+    "iommu": (36,),
+    "sound": (12,),
+    "fs": (40,),
+}
+
+
+def device_by_name(name: str) -> Device | None:
+    """The device of that name, in any case, also behind `virtio-` or `vhost-user-`: `blk`, `block`, `virtio-BLK`."""
+    plain = name.lower().replace("_", "-").removeprefix("virtio-").removeprefix("vhost-user-")
+    return _BY_NAME.get(plain)
+
+
+def device_by_id(number: int) -> Device | None:
+    """The device of that virtio device id, 1 to 49."""
+    return _BY_ID.get(number)
+
+
+def config_candidates(size: int) -> tuple[Device, ...]:
+    """Devices whose configuration space has, or has had, `size` bytes; those of variable size are no candidates."""
+    return tuple(
+        device for device in DEVICES if device.config.size == size or size in _EARLIER_SIZES.get(device.name, ())
+    )
+
+
+def feature_names(device: Device | None, word: int) -> tuple[str, ...]:
+    """Names of the feature bits set in `word`, lowest first: the device's own, else a shared one's, else `bit N`."""
+    named = VIRTIO_FEATURES.by_number | (device.features.by_number if device is not None else {})
+    return tuple(named[number].name if number in named else f"bit {number}" for number in set_bits(word))

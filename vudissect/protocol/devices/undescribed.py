@@ -1,0 +1,39 @@
+"""Device types of which only the number and the name are told here; their configuration space stays bytes."""
+
+from vudissect.protocol.fields import raw
+from vudissect.protocol.model import BitSet, Device, Layout, Tail
+
+_NAMES = {
+    6: "iomem",
+    7: "rpmsg",
+    10: "mac80211",
+    11: "rproc-serial",
+    12: "caif",
+    13: "memballoon",
+    21: "signal",
+    22: "pstore",
+    29: "hwsim",
+    30: "video-enc",
+    31: "video-dec",
+    33: "nitro-secure",
+    35: "watchdog",
+    37: "dmabuf",
+    38: "param-server",
+    39: "audio-policy",
+    42: "rdma",
+    43: "camera",
+    44: "ism",
+    46: "tee",
+    47: "cpu-balloon",
+    49: "usb",
+}
+
+UNDESCRIBED_DEVICES = tuple(
+    Device(
+        number,
+        name,
+        Layout(f"{name} configuration", tail=Tail(raw("data", 0))),
+        BitSet(f"{name} features", (), source="virtio specification, Device Types"),
+    )
+    for number, name in _NAMES.items()
+)

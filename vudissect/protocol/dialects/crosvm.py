@@ -1,0 +1,230 @@
+"""What crosvm numbers and lays out differently, in the stages of its way to the shared memory of the specification."""
+
+from dataclasses import replace
+
+from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED
+from vudissect.protocol.dialects.virtio_fs import FS_NAMES, MAP_FLAGS, MAPPINGS, fs_messages
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.fields import pad, raw, u8, u32, u64
+from vudissect.protocol.model import (
+    Answer,
+    Array,
+    Bit,
+    Channel,
+    Descriptors,
+    FdKind,
+    Gate,
+    Layout,
+    Meaning,
+    Row,
+    Tail,
+)
+from vudissect.protocol.payloads import EMPTY, SHMEM_CONFIG, UUID
+
+_WHO = "crosvm, third_party/vmm_vhost"
+_SOURCE = "crosvm third_party/vmm_vhost/src/message.rs"
+_REGIONS = "SHARED_MEMORY_REGIONS"
+_GATE = Gate(protocol=("BACKEND_REQ", _REGIONS))
+_BACKEND = Gate(protocol=("BACKEND_REQ",))
+_FILE = Descriptors(FdKind.FILE, 1, 1)
+
+_SHARED_MEMORY = Layout(
+    "shared memory regions",
+    array=Array("regions", Layout("shared memory region", (u8("id"), pad(7), u64("length", Meaning.SIZE)))),
+)
+_SHMID = (u8("shmid"), pad(7))
+_RANGE = (u64("shm_offset", Meaning.OFFSET), u64("len", Meaning.SIZE))
+_SHMEM_MAP = Layout(
+    "shared memory mapping (crosvm)",
+    (
+        u8("flags", bits=MAP_FLAGS),
+        u8("shmid"),
+        pad(6),
+        u64("shm_offset", Meaning.OFFSET),
+        u64("fd_offset", Meaning.OFFSET),
+        u64("len", Meaning.SIZE),
+    ),
+)
+_SHMEM_UNMAP = Layout("shared memory range (crosvm)", (*_SHMID, *_RANGE))
+_GPU_MAP = Layout(
+    "GPU memory mapping",
+    (
+        *_SHMID,
+        *_RANGE,
+        u32("memory_idx"),
+        u32("handle_type"),
+        replace(UUID.fields[0], name="device_uuid"),
+        replace(UUID.fields[0], name="driver_uuid"),
+    ),
+)
+_EXTERNAL_MAP = Layout("external mapping", (*_SHMID, *_RANGE, u64("ptr", Meaning.POINTER)))
+_SUCCESS = u8("success", choices={0: "FAILED", 1: "ok"})
+
+
+def _message(channel: Channel, number: int, name: str, summary: str, request: Layout, since: str) -> Row:
+    return Row(channel, number, name, summary, (request,), since=since, source=_SOURCE)
+
+
+def _get_regions(number: int, since: str) -> Row:
+    return replace(
+        _message(
+            Channel.MAIN, number, "GET_SHARED_MEMORY_REGIONS", "Asks for the shared memory regions.", EMPTY, since
+        ),
+        answer=Answer.ALWAYS,
+        reply=(_SHARED_MEMORY,),
+        gate=Gate(protocol=(_REGIONS,)),
+    )
+
+
+def _snapshots(first: int, since: str) -> tuple[Row, ...]:
+    """SLEEP, WAKE, SNAPSHOT and RESTORE, numbered from `first`."""
+    bare = Layout("success", (_SUCCESS,))
+    with_state = Layout("success and state", (_SUCCESS,), tail=Tail(raw("state", 0)))
+    state = Layout("state", tail=Tail(raw("state", 0)))
+    rows = (
+        ("SLEEP", "Stops all queues and keeps their state.", EMPTY, bare),
+        ("WAKE", "Starts all queues again.", EMPTY, bare),
+        ("SNAPSHOT", "Asks for the state of the device.", EMPTY, with_state),
+        ("RESTORE", "Gives the state of the device back.", state, bare),
+    )
+    return tuple(
+        replace(
+            _message(Channel.MAIN, number, name, summary, request, since),
+            answer=Answer.ALWAYS,
+            reply=(reply,),
+            fds=Descriptors(FdKind.EVENT, 0, 32, note="one for each queue") if request is state else Descriptors(),
+        )
+        for number, (name, summary, request, reply) in enumerate(rows, first)
+    )
+
+
+def _shared_memory(first: int, since: str) -> tuple[Row, ...]:
+    """The shared memory of crosvm and the messages of virtio-fs behind it, numbered from `first`."""
+    return (
+        replace(
+            _message(Channel.BACKEND, first, "SHMEM_MAP", "Maps a file into shared memory.", _SHMEM_MAP, since),
+            fds=_FILE,
+            gate=_GATE,
+        ),
+        replace(
+            _message(Channel.BACKEND, first + 1, "SHMEM_UNMAP", "Unmaps shared memory.", _SHMEM_UNMAP, since),
+            gate=_GATE,
+        ),
+        *fs_messages(first + 2, FS_NAMES, MAPPINGS, _BACKEND, since, _SOURCE),
+    )
+
+
+def _gpu_map(number: int, since: str) -> Row:
+    return replace(
+        _message(Channel.BACKEND, number, "GPU_MAP", "Maps memory of a GPU into shared memory.", _GPU_MAP, since),
+        fds=_FILE,
+        gate=_BACKEND,
+    )
+
+
+def _external_map(number: int, since: str) -> Row:
+    return replace(
+        _message(
+            Channel.BACKEND,
+            number,
+            "EXTERNAL_MAP",
+            "Maps memory of the front-end's own into shared memory.",
+            _EXTERNAL_MAP,
+            since,
+        ),
+        gate=_BACKEND,
+    )
+
+
+CROSVM_2022 = Dialect(
+    key="crosvm-2022",
+    title="shared memory of crosvm",
+    when="2022-07 to 2023-06",
+    who=_WHO,
+    programs=("crosvm",),
+    source=f"{_SOURCE}, feature bit since 60aa43629",
+    removed=later_than(main=40, backend=5),
+    removed_bits=bits_above(17),
+    bits=(Bit(17, _REGIONS),),
+    rows=(
+        _get_regions(41, "crosvm 2022-07"),
+        *_shared_memory(6, "crosvm 2022-07"),
+        _gpu_map(12, "crosvm 2022-12"),
+    ),
+)
+
+CROSVM_2023 = Dialect(
+    key="crosvm-2023",
+    title="crosvm with snapshots",
+    when="2023-05 to 2024-03",
+    who=_WHO,
+    programs=("crosvm",),
+    source=f"{_SOURCE}, feature bit 31 since 6795b3edf",
+    note="Until 2023-08 the feature bit was still 17.",
+    base=CROSVM_2022,
+    bits=(PROTOCOL_FEATURES.by_number[17], Bit(31, _REGIONS)),
+    rows=(*_snapshots(42, "crosvm 2023-05"), _external_map(13, "crosvm 2024-01")),
+)
+
+_KEPT = (_gpu_map(1006, "crosvm 2024-03"), _external_map(1007, "crosvm 2024-03"))
+
+CROSVM_2024 = Dialect(
+    key="crosvm-2024",
+    title="crosvm with numbers from 1000",
+    when="2024-03 to 2025-12",
+    who=_WHO,
+    programs=("crosvm",),
+    source=f"{_SOURCE}, e428c4ba8",
+    note="The numbers of the specification are those of upstream; GPU_MAP and EXTERNAL_MAP have stayed.",
+    removed=later_than(main=43, backend=8),
+    removed_bits=bits_above(19),
+    bits=(Bit(31, _REGIONS),),
+    rows=(
+        *_snapshots(1000, "crosvm 2024-03"),
+        _get_regions(1004, "crosvm 2024-03"),
+        *_shared_memory(1000, "crosvm 2024-03"),
+        *_KEPT,
+    ),
+)
+
+CROSVM_SHMEM20 = Dialect(
+    key="crosvm-shmem20",
+    title="crosvm with SHMEM as feature 20",
+    when="2025-12-19 to 2026-03",
+    who=_WHO,
+    programs=("crosvm",),
+    source=_SOURCE,
+    note="The configuration of the shared memory has a fixed size since 2026-01-23.",
+    removed_bits=(21, 22),
+    bits=(Bit(20, "SHMEM"),),
+    rows=(
+        replace(
+            upstream_row(Channel.MAIN, 44),
+            reply=(SHMEM_CONFIG, SHMEM_CONFIG_COUNTED),
+        ),
+        *_KEPT,
+    ),
+)
+
+CROSVM_SHMEM21 = Dialect(
+    key="crosvm-shmem21",
+    title="crosvm with SHMEM as feature 21",
+    when="2026-03-09 to 2026-08-04",
+    who=_WHO,
+    programs=("crosvm",),
+    source=_SOURCE,
+    removed_bits=(22,),
+    bits=(Bit(21, "SHMEM"),),
+    rows=_KEPT,
+)
+
+CROSVM_2026 = Dialect(
+    key="crosvm-2026",
+    title="crosvm with SHMEM as specified",
+    when="since 2026-08-04",
+    who=_WHO,
+    programs=("crosvm",),
+    source=_SOURCE,
+    rows=_KEPT,
+)

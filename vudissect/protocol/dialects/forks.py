@@ -1,0 +1,248 @@
+"""What programs made of the protocol for themselves: SPDK's NVMe, NVIDIA, User-mode Linux, rust-vmm and others."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vudissect.protocol import payloads
+from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.dialects.museum import MEM_TABLE_2014
+from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED
+from vudissect.protocol.fields import raw, u8, u16, u32, u64
+from vudissect.protocol.model import Answer, Bit, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
+from vudissect.protocol.payloads import NOTHING
+from vudissect.protocol.table import UPSTREAM
+
+_SPDK = "SPDK lib/vhost/rte_vhost/vhost_user.c"
+
+_NVME_COMMAND = Layout(
+    "NVMe command",
+    (
+        u8("opcode"),
+        u8("flags", Meaning.HEX),
+        u16("cid"),
+        u32("nsid"),
+        u64("reserved", Meaning.HEX),
+        u64("mptr", Meaning.HEX),
+        u64("prp1", Meaning.HEX),
+        u64("prp2", Meaning.HEX),
+        *(u32(f"cdw{number}", Meaning.HEX) for number in range(10, 16)),
+    ),
+)
+_NVME_COMPLETION_FIELDS = (
+    u32("cdw0", Meaning.HEX),
+    u32("reserved", Meaning.HEX),
+    u16("sqhd"),
+    u16("sqid"),
+    u16("cid"),
+    u16("status", Meaning.HEX),
+)
+_NVME_COMPLETION = Layout("NVMe completion", _NVME_COMPLETION_FIELDS)
+_NVME_COMPLETION_WITH_DATA = Layout("NVMe completion with data", (*_NVME_COMPLETION_FIELDS, raw("data", 4096)))
+_NVME_DOORBELL = Layout(
+    "NVMe doorbell", (u32("queue_type", choices={1: "submission", 2: "completion"}), u32("qid"), u32("tail_head"))
+)
+
+
+def _nvme(first: int, since: str) -> tuple[Row, ...]:
+    """The five messages of vhost-nvme, numbered from `first`."""
+
+    def message(offset: int, name: str, summary: str, request: tuple[Layout, ...]) -> Row:
+        return Row(Channel.MAIN, first + offset, name, summary, request, since=since, source=_SPDK)
+
+    return (
+        replace(
+            message(0, "NVME_ADMIN", "Passes a command of the admin queue on.", (_NVME_COMMAND,)),
+            answer=Answer.ALWAYS,
+            reply=(_NVME_COMPLETION, _NVME_COMPLETION_WITH_DATA),
+        ),
+        replace(
+            message(1, "NVME_SET_CQ_CALL", "Gives the eventfd of a completion queue.", (payloads.VRING_FD,)),
+            fds=Descriptors(FdKind.EVENT, 0, 1, unless="nofd"),
+        ),
+        replace(
+            message(2, "NVME_GET_CAP", "Asks for the capabilities of the controller.", NOTHING),
+            answer=Answer.ALWAYS,
+            reply=(Layout("u64", (u64("cap", Meaning.HEX),)),),
+        ),
+        message(
+            3,
+            "NVME_START_STOP",
+            "Starts or stops the controller.",
+            (Layout("u64", (u64("start", choices={0: "stop", 1: "start"}),)),),
+        ),
+        message(4, "NVME_IO_CMD", "Rings a doorbell.", (_NVME_DOORBELL,)),
+    )
+
+
+SPDK_NVME_V1 = Dialect(
+    key="spdk-nvme-v1",
+    title="vhost-nvme",
+    when="2018-04",
+    who="SPDK 18.04 and its QEMU",
+    source=_SPDK,
+    removed=((Channel.MAIN, 26), *later_than(main=31, backend=2, gpu=0)),
+    removed_bits=bits_above(9),
+    rows=_nvme(27, "SPDK 18.04"),
+)
+
+
+def _migration() -> Iterator[Row]:
+    """Messages of a fork of SPDK that moves a disk to another host."""
+    bytes_of_fork = Layout("fork's own", tail=Tail(raw("contents", 0)), note="not written anywhere")
+    rows = (
+        (60, "GET_PENDING_NUM", "Asks for the requests in flight.", Answer.ALWAYS),
+        (61, "SET_IO_DOWN", "Tells to take no more requests.", Answer.ALWAYS),
+        (62, "SET_IO_CLEANUP", "Tells to clean up.", Answer.ALWAYS),
+        (63, "SET_IO_FINAL", "Tells that it is over.", Answer.NEVER),
+    )
+    for number, name, summary, answer in rows:
+        reply = (bytes_of_fork,) if answer is Answer.ALWAYS else ()
+        yield Row(
+            Channel.MAIN, number, name, summary, (bytes_of_fork,), answer, reply, since="fork of SPDK", source=_SPDK
+        )
+
+
+SPDK_NVME_V2 = Dialect(
+    key="spdk-nvme-v2",
+    title="vhost-nvme out of the way",
+    when="2018-04 to 2020",
+    who="SPDK, and a fork that migrates disks",
+    source=f"{_SPDK}, c2b66a83bc",
+    note="GET_INFLIGHT_NUM (33) and 60 to 63 are the fork's alone. SPDK gave vhost-nvme up in 2020.",
+    rows=(
+        *_nvme(80, "SPDK 18.07"),
+        Row(
+            Channel.MAIN,
+            33,
+            "GET_INFLIGHT_NUM",
+            "Asks for the requests in flight of a ring.",
+            (payloads.VRING_STATE, payloads.EMPTY),
+            Answer.ALWAYS,
+            (payloads.VRING_STATE,),
+            since="fork of SPDK",
+            source=_SPDK,
+        ),
+        *_migration(),
+    ),
+)
+
+_PRESETUP_SOURCE = "qemu-devel mailing list, 2023-09-18, Y. Wu: vhost-user: Add presetup protocol feature and op"
+
+PRESETUP_RFC = Dialect(
+    key="presetup-rfc",
+    title="PRESETUP of a migration",
+    when="2023-09-18",
+    who="Y. Wu (NVIDIA), draft",
+    source=_PRESETUP_SOURCE,
+    removed=later_than(main=40, backend=5),
+    removed_bits=bits_above(17),
+    bits=(Bit(18, "PRESETUP"),),
+    rows=(
+        Row(
+            Channel.MAIN,
+            41,
+            "PRESETUP",
+            "Tells that the early phase of setting up begins or ends.",
+            (Layout("u64", (u64("phase", choices={1: "start", 2: "end"}),)),),
+            gate=Gate(protocol=("PRESETUP",)),
+            since="draft of 2023-09",
+            source=_PRESETUP_SOURCE,
+        ),
+    ),
+)
+
+VFE = Dialect(
+    key="vfe",
+    title="NVIDIA's vhost acceleration",
+    when="since 2022",
+    who="Mellanox/dpdk-vhost-vfe",
+    source="github.com/Mellanox/dpdk-vhost-vfe, #123",
+    note="Also has a feature EXTEND_STATUS and with it one more bit in SET_STATUS (notify ring 0): their numbers are "
+    "not known, so they show as bits without a name.",
+    base=PRESETUP_RFC,
+)
+
+FTL = Dialect(
+    key="ftl",
+    title="SET_STATUS as message 38",
+    when="unknown",
+    who="a hobby firmware (FTL)",
+    source="that firmware only",
+    removed=((Channel.MAIN, 39),),
+    rows=(replace(upstream_row(Channel.MAIN, 39), id=38, since="that firmware"),),
+)
+
+_RUST_CONFIG = replace(
+    payloads.CONFIG,
+    fields=tuple(
+        replace(field, choices={0: "none", 1: payloads.WRITABLE, 2: payloads.LIVE_MIGRATION})
+        if field.choices
+        else field
+        for field in payloads.CONFIG.fields
+    ),
+    note="flags as rust-vmm numbers them",
+)
+
+RUST_CFGFLAGS = Dialect(
+    key="rust-cfgflags",
+    title="flags of SET_CONFIG from 1",
+    when="since 2019",
+    who="rust-vmm, Cloud Hypervisor, crosvm",
+    source="rust-vmm vhost crate, VhostUserConfigFlags",
+    note="1 is for writable fields and 2 for live migration, instead of 0 and 1.",
+    rows=(
+        replace(upstream_row(Channel.MAIN, 24), request=(_RUST_CONFIG,), reply=(_RUST_CONFIG, payloads.CONFIG_ERROR)),
+        replace(upstream_row(Channel.MAIN, 25), request=(_RUST_CONFIG,)),
+    ),
+)
+
+UML_PIPE = Dialect(
+    key="uml-pipe",
+    title="User-mode Linux",
+    when="since 2019",
+    who="Linux arch/um/drivers/virtio_uml.c",
+    source="Linux arch/um/drivers/virtio_uml.c",
+    note="The back-end channel is a pipe, so nothing on it can be answered. A memory table always has two slots.",
+    rows=(
+        replace(upstream_row(Channel.MAIN, 5), request=(replace(payloads.MEM_TABLE_TWO, deviation=""),)),
+        replace(upstream_row(Channel.MAIN, 21), fds=Descriptors(FdKind.PIPE, 1, 1), opens=None),
+        *(
+            replace(row, answer=Answer.NEVER, reply=(), reply_fds=Descriptors())
+            for row in UPSTREAM.channel(Channel.BACKEND)
+        ),
+    ),
+)
+
+
+def _tolerant(row: Row) -> Row:
+    """A row in which the forms that only deviate are as good as the specified ones."""
+    return replace(row, request=_accepted(row.request), reply=_accepted(row.reply))
+
+
+def _accepted(layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
+    return tuple(
+        replace(layout, note=layout.deviation, deviation="") if layout.deviation else layout for layout in layouts
+    )
+
+
+_MEM_TABLES = upstream_row(Channel.MAIN, 5)
+
+SIZE_VARIANTS = Dialect(
+    key="size-variants",
+    title="every size ever seen",
+    when="at all times",
+    who="several",
+    source="QEMU, libvhost-user, DPDK, rust-vmm, SPDK, User-mode Linux",
+    told_only=True,
+    note="Upstream, in which a form that real programs send is as good as the specified one.",
+    rows=(
+        *(
+            _tolerant(row)
+            for row in UPSTREAM.messages
+            if row is not _MEM_TABLES and any(layout.deviation for layout in (*row.request, *row.reply))
+        ),
+        _tolerant(replace(_MEM_TABLES, request=(*_MEM_TABLES.request, MEM_TABLE_2014))),
+        replace(upstream_row(Channel.MAIN, 18), request=(payloads.VRING_STATE,)),
+        replace(upstream_row(Channel.MAIN, 44), reply=(payloads.SHMEM_CONFIG, SHMEM_CONFIG_COUNTED)),
+    ),
+)

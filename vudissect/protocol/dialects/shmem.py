@@ -1,0 +1,74 @@
+"""Features that had another number for a while: SHARED_OBJECT, and the shared memory of the device."""
+
+from dataclasses import replace
+
+from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.fields import raw, u32, u64
+from vudissect.protocol.model import Array, Bit, Channel, Gate, Layout, Meaning, Row, Tail
+from vudissect.protocol.payloads import SHMEM_CONFIG
+
+_DRAFTS = "qemu-devel mailing list, 2024-06 to 2026-01, A. Esteve: vhost-user: Add SHMEM_MAP/UNMAP requests"
+
+SHOBJ_BIT17 = Dialect(
+    key="shobj-bit17",
+    title="SHARED_OBJECT as feature 17",
+    when="2023-10-04 to 2023-10-22",
+    who="QEMU in git before 8.2",
+    source="QEMU 1609476662, corrected by d4eb503808",
+    removed=later_than(main=41, backend=8),
+    removed_bits=bits_above(16),
+    bits=(Bit(17, "SHARED_OBJECT"),),
+)
+
+SHMEM_CONFIG_COUNTED = Layout(
+    "shared memory configuration (draft)",
+    SHMEM_CONFIG.fields,
+    Array("sizes", Layout("region size", (u64("size", Meaning.SIZE),))),
+    note="before the number of sizes was fixed to 256",
+)
+_MEMORY_ACCESS = Layout(
+    "memory access",
+    (u64("guest_addr", Meaning.GUEST_ADDRESS), u32("size", Meaning.SIZE)),
+    tail=Tail(raw("data", 0)),
+)
+
+
+def _memory_access(number: int, name: str, summary: str) -> Row:
+    return Row(
+        Channel.BACKEND,
+        number,
+        name,
+        summary,
+        (_MEMORY_ACCESS,),
+        gate=Gate(protocol=("BACKEND_REQ", "SHMEM")),
+        since="draft of 2025-02",
+        source=_DRAFTS,
+    )
+
+
+SHMEM_BIT20 = Dialect(
+    key="shmem-bit20",
+    title="SHMEM as feature 20",
+    when="2024-10 to 2026-01",
+    who="QEMU drafts, rust-vmm vhost before 0.16",
+    source=_DRAFTS,
+    note="The first drafts had SHMEM_MAP and SHMEM_UNMAP without a feature.",
+    removed_bits=(21, 22),
+    bits=(Bit(20, "SHMEM"),),
+    rows=(
+        replace(upstream_row(Channel.MAIN, 44), reply=(SHMEM_CONFIG, SHMEM_CONFIG_COUNTED), source=_DRAFTS),
+        _memory_access(11, "MEM_READ", "Asks for memory that the back-end cannot map."),
+        _memory_access(12, "MEM_WRITE", "Writes memory that the back-end cannot map."),
+    ),
+)
+
+SHMEM_BIT21 = Dialect(
+    key="shmem-bit21",
+    title="SHMEM as feature 21",
+    when="2026-03 to 2026-05",
+    who="rust-vmm vhost 0.16, Cloud Hypervisor 53",
+    source="rust-vmm vhost crate 0.16.0; feature 22 since 0.17",
+    note="21 became GPA_ADDRESSES.",
+    removed_bits=(22,),
+    bits=(Bit(21, "SHMEM"),),
+)

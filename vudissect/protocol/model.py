@@ -1,0 +1,399 @@
+"""The vocabulary of the message table: what a row, a payload layout, a field and a feature bit can say.
+
+Nothing here knows a single message. The rows live beside this file (`front_end`, `back_end`, `gpu`, `features`,
+`devices`); `table` looks them up. Everything is immutable, so that a dialect is a changed copy and nothing else;
+rows and layouts are compared by identity.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
+from functools import cached_property
+from struct import Struct
+
+from vudissect.protocol.purpose import Purpose
+
+
+class Side(IntEnum):
+    """Who sent a message (or, for the proxy, who noted an event)."""
+
+    FRONT_END = 0
+    BACK_END = 1
+    PROXY = 2
+
+    @property
+    def label(self) -> str:
+        """The name in transcripts, JSON and Wireshark: `front-end`, `back-end`, `proxy`."""
+        return _SIDE_LABELS[self]
+
+
+_SIDE_LABELS = ("front-end", "back-end", "proxy")
+
+
+class Channel(IntEnum):
+    """One of the three sockets of a connection; each has its own message numbers."""
+
+    MAIN = 0
+    BACKEND = 1
+    GPU = 2
+
+    @property
+    def label(self) -> str:
+        """The name in transcripts, JSON and Wireshark: `main`, `backend`, `gpu`."""
+        return _CHANNEL_LABELS[self]
+
+    @property
+    def initiator(self) -> Side:
+        """The side whose messages are requests; what the other side sends are replies."""
+        return Side.FRONT_END if self is Channel.MAIN else Side.BACK_END
+
+
+_CHANNEL_LABELS = ("main", "backend", "gpu")
+
+
+class Meaning(Enum):
+    """What a number or a run of bytes stands for, so that every view renders it alike."""
+
+    NUMBER = "number"
+    SIZE = "size in bytes"
+    HEX = "opaque number"
+    OFFSET = "offset into a file"
+    RING = "virtqueue index"
+    RING_BASE = "ring position (split: avail index; packed: avail and used index with wrap bits)"
+    COUNT = "number of array entries that follow"
+    USER_ADDRESS = "address in the front-end's process"
+    GUEST_ADDRESS = "guest physical address"
+    RING_ADDRESS = "user address, or IOVA with ACCESS_PLATFORM, or guest address with GPA_ADDRESSES"
+    IOVA = "I/O virtual address"
+    CHOICE = "one of named values"
+    KIND = "one of named values, which says what the whole payload is about"
+    BITS = "sub-fields in bits"
+    FLAGS = "set of named bits"
+    VIRTIO_FEATURES = "virtio feature bits, device-dependent"
+    STATUS_CODE = "0 is success, anything else failure"
+    MAC = "MAC address, first byte first in memory"
+    UUID = "UUID, RFC 4122 byte order"
+    TEXT = "NUL-padded text"
+    BYTES = "bytes"
+    CONFIG = "device configuration space, laid out by the device type"
+    PIXELS = "pixels, 4 bytes each"
+    SECRET = "key material, never shown and by default not stored"
+    POINTER = "pointer of the sender, meaningless to the receiver"
+    PADDING = "padding, contents undefined"
+    LEFTOVER = "whatever was in the sender's memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """One bit of a feature set: its number, its name, and the names it had before."""
+
+    number: int
+    name: str
+    aliases: tuple[str, ...] = ()
+    since: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class BitSet:
+    """Named bits of one word, such as the protocol features."""
+
+    name: str
+    bits: tuple[Bit, ...]
+    source: str = ""
+
+    @cached_property
+    def by_number(self) -> dict[int, Bit]:
+        """Bit number to row."""
+        return {bit.number: bit for bit in self.bits}
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Name or old name to bit number."""
+        return {name: bit.number for bit in self.bits for name in (bit.name, *bit.aliases)}
+
+    def mask(self, *names: str) -> int:
+        """The word with the named bits set; an unknown name is a `KeyError`."""
+        return sum(1 << self.numbers[name] for name in set(names))
+
+    def known(self, *names: str) -> int:
+        """The word with the named bits set, as far as the set has them: an older dialect may not."""
+        return sum(1 << self.numbers[name] for name in set(names) if name in self.numbers)
+
+    def names(self, word: int) -> tuple[str, ...]:
+        """Names of the bits set in `word`, lowest first; a bit without a name is `bit N`."""
+        return tuple(
+            self.by_number[number].name if number in self.by_number else f"bit {number}" for number in set_bits(word)
+        )
+
+
+def set_bits(word: int) -> Iterator[int]:
+    """Numbers of the bits set in `word`, lowest first."""
+    while word:
+        lowest = word & -word
+        yield lowest.bit_length() - 1
+        word ^= lowest
+
+
+@dataclass(frozen=True, slots=True)
+class BitField:
+    """Part of an integer field: `width` bits from bit `low` up."""
+
+    name: str
+    low: int
+    width: int
+    meaning: Meaning = Meaning.NUMBER
+
+    @property
+    def mask(self) -> int:
+        """The bits that it covers, in place."""
+        return ((1 << self.width) - 1) << self.low
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One field of a fixed layout. `code` is a `struct` code without byte order: `I`, `Q`, `16s`, ….
+
+    With `parts`, the value is read as these bit fields (they cover every bit); with `bits`, as a set of named
+    bits; with `choices`, as one of named values. `writable`: the driver may write it (in a configuration space).
+    """
+
+    name: str
+    code: str
+    meaning: Meaning = Meaning.NUMBER
+    choices: Mapping[int, str] = field(default_factory=dict)
+    bits: BitSet | None = None
+    parts: tuple[BitField, ...] = ()
+    note: str = ""
+    writable: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return Struct("=" + self.code).size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Array:
+    """Entries behind the fixed fields: as many as `count` says (a number, a field's name, or what fits)."""
+
+    name: str
+    entry: "Layout"
+    count: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """Bytes behind the fixed fields; their number is the product of `length` (numbers and field names).
+
+    An empty `length` takes what is left.
+    """
+
+    field: Field
+    length: tuple[int | str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A payload, packed, in the byte order of the machine: fixed fields, then at most one array or tail.
+
+    `when` tells layouts of one size apart: this one is meant if the named field has one of these values.
+    No descriptor rides on a `bare` form, whatever the message's row says.
+    `deviation` is set on layouts that real programs send but no specification allows; it says who and why.
+    """
+
+    name: str
+    fields: tuple[Field, ...] = ()
+    array: Array | None = None
+    tail: Tail | None = None
+    when: tuple[str, frozenset[int]] | None = None
+    bare: bool = False
+    note: str = ""
+    deviation: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Layout {self.name}>"
+
+    @cached_property
+    def codes(self) -> str:
+        """`struct` codes of the fixed fields, without byte order."""
+        return "".join(f.code for f in self.fields)
+
+    @cached_property
+    def fixed_size(self) -> int:
+        """Bytes of the fixed fields."""
+        return Struct("=" + self.codes).size
+
+    @cached_property
+    def size(self) -> int | None:
+        """Bytes of the whole payload, or None where it depends on the contents."""
+        if self.tail is not None:
+            return None
+        if self.array is None:
+            return self.fixed_size
+        entry = self.array.entry.size
+        if isinstance(self.array.count, int) and entry is not None:
+            return self.fixed_size + self.array.count * entry
+        return None
+
+    @cached_property
+    def is_region(self) -> bool:
+        """Whether it tells a memory region: a piece of guest memory, where it is in the front-end and in a file."""
+        meanings = {field.meaning for field in self.fields}
+        return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
+
+    @cached_property
+    def failure(self) -> int:
+        """The bits of the first value of which any says that the request failed; 0 where no result is told."""
+        if not self.fields:
+            return 0
+        first = self.fields[0]
+        if first.meaning is Meaning.STATUS_CODE:
+            return -1
+        return sum(part.mask for part in first.parts if part.meaning is Meaning.STATUS_CODE)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the decoded values: the fixed fields, then the array or the tail."""
+        names = tuple(f.name for f in self.fields)
+        if self.array is not None:
+            names += (self.array.name,)
+        if self.tail is not None:
+            names += (self.tail.field.name,)
+        return names
+
+    @cached_property
+    def size_text(self) -> str:
+        """The size as people write it: `8`, `8 + 32 x nregions`, `12 + size`."""
+        if self.size is not None:
+            return str(self.size)
+        if self.array is not None:
+            count = self.array.count if self.array.count is not None else "n"
+            return f"{self.fixed_size} + {self.array.entry.size} x {count}"
+        assert self.tail is not None
+        length = " x ".join(str(factor) for factor in self.tail.length) or "n"
+        return f"{self.fixed_size} + {length}"
+
+
+class FdKind(StrEnum):
+    """What kind of descriptor a message carries."""
+
+    NONE = "none"
+    MEMORY = "memory file"
+    EVENT = "eventfd"
+    SOCKET = "stream socket"
+    PIPE = "pipe or file"
+    USERFAULTFD = "userfaultfd"
+    DMABUF = "dma-buf"
+    FILE = "mappable file"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptors:
+    """How many descriptors ride on a message, of which kind, and what decides their number.
+
+    `per` names the payload field that counts them; `unless` names the payload bit that says that there is none.
+    """
+
+    kind: FdKind = FdKind.NONE
+    least: int = 0
+    most: int = 0
+    per: str = ""
+    unless: str = ""
+    note: str = ""
+
+
+class Answer(Enum):
+    """By which rule a request is answered."""
+
+    ALWAYS = "always"
+    IF_LOG_SHMFD = "if LOG_SHMFD is negotiated"
+    IF_POSTCOPY = "after POSTCOPY_LISTEN"
+    IF_REPLY_ALL = "with the request itself if REPLY_ALL is negotiated"
+    ON_REQUEST = "acknowledged if REPLY_ACK is negotiated and NEED_REPLY is set"
+    NEVER = "never"
+
+
+class PhaseNeeded(Enum):
+    """How far a feature must have come before a message may be sent."""
+
+    OFFERED = "offered"
+    NEGOTIATED = "negotiated"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The features without which a message must not be sent, by name.
+
+    `protocol` are protocol features, `virtio` are (VHOST_USER_)F_* bits of the feature word, `gpu` protocol
+    features of the GPU channel.
+    """
+
+    protocol: tuple[str, ...] = ()
+    virtio: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
+    phase: PhaseNeeded = PhaseNeeded.NEGOTIATED
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What a header may say on the main and the back-end channel.
+
+    `versions` are those that either side may write. `error` is the bit of the request number that marks an answer as
+    a request that failed, sent back as it came; 0 where there is none.
+    """
+
+    versions: tuple[int, ...] = (1,)
+    error: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One row of the table: all there is to say about a message.
+
+    `request` and `reply` list the layouts that are known, the specified one first; the payload's size, and the
+    count in it, tell them apart. `reply` holds the explicit reply; the acknowledgement is the same for all, and a
+    request sent back has the layouts of the request. `version` is the first header version that has the message.
+    """
+
+    channel: Channel
+    id: int
+    name: str
+    summary: str
+    request: tuple[Layout, ...]
+    answer: Answer = Answer.ON_REQUEST
+    reply: tuple[Layout, ...] = ()
+    fds: Descriptors = Descriptors()
+    reply_fds: Descriptors = Descriptors()
+    gate: Gate = Gate()
+    opens: Channel | None = None
+    aliases: tuple[str, ...] = ()
+    purpose: Purpose = Purpose.NONE
+    version: int = 1
+    since: str = ""
+    source: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Row {self.channel.label} {self.id} {self.name}>"
+
+    @property
+    def initiator(self) -> Side:
+        """The side that sends the request."""
+        return self.channel.initiator
+
+
+@dataclass(frozen=True, eq=False)
+class Device:
+    """A virtio device type: configuration space, feature bits, and what its queues are called.
+
+    `config` may be cut short on the wire by older peers; it is decoded as far as it goes. `queues` names the
+    queues in order; a name ending in `*` repeats.
+    """
+
+    id: int
+    name: str
+    config: Layout
+    features: BitSet
+    queues: tuple[str, ...] = ()
+    note: str = ""

@@ -1,0 +1,53 @@
+"""What well-known programs can receive: where a well-formed message is more than its receiver has room for.
+
+Programs are told by the command name that the kernel gives (at most 15 characters), so that several versions, and
+sometimes several implementations, share a row: it has the roomiest of them.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from vudissect.protocol.model import Side
+
+_QEMU = "QEMU hw/virtio/vhost-user.c, VhostUserMsg"
+_LIBVHOST_USER = "libvhost-user, VhostUserMsg"
+_DPDK = "DPDK lib/vhost/vhost_user.h, struct VhostUserMsg"
+_RUST = "rust-vmm vhost, MAX_MSG_SIZE and MAX_ATTACHED_FD_ENTRIES"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a program has room for in one message: bytes of payload (None: no limit), and descriptors.
+
+    `commands` are patterns of command names, `side` is the side on which the program is meant (None: either).
+    """
+
+    title: str
+    payload: int | None
+    descriptors: int
+    source: str
+    commands: tuple[str, ...] = ()
+    side: Side | None = None
+
+
+# Where the receiver is not known: what nobody takes, and what some of the most common do not take.
+ANY = Room("QEMU, libvhost-user, DPDK, VPP and rust-vmm", 4096, 8, f"{_QEMU}; {_RUST}")
+
+QEMU = Room("QEMU", 2056, 8, f"{_QEMU}: 1072 bytes before 11.1", ("qemu-system-*", "qemu-kvm"), Side.FRONT_END)
+
+ROOMS = (
+    QEMU,
+    Room("libvhost-user", 272, 8, _LIBVHOST_USER, ("qemu-storage-da", "vhost-user-*"), Side.BACK_END),
+    Room("DPDK", 1072, 8, _DPDK, ("dpdk-*", "testpmd", "ovs-vswitchd")),
+    Room("virtiofsd", 4096, 32, f"{_RUST}; the older one in C: {_LIBVHOST_USER}", ("virtiofsd",), Side.BACK_END),
+    Room("rust-vmm", 4096, 32, _RUST, ("vhost-device-*", "cloud-hyperviso", "firecracker")),
+    Room("crosvm", None, 32, "crosvm third_party/vmm_vhost", ("crosvm*",)),
+)
+
+
+def room_of(command: str, side: Side) -> Room:
+    """What the program of this command name takes on this side; `ANY` for an unknown one."""
+    for room in ROOMS:
+        if room.side in (None, side) and any(fnmatchcase(command, pattern) for pattern in room.commands):
+            return room
+    return ANY

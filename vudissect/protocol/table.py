@@ -1,0 +1,67 @@
+"""The message table as a whole, and how to look a row up.
+
+A dialect is the same kind of object with some rows and bits changed; `UPSTREAM` is the newest published revision.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from vudissect.protocol import back_end, front_end, gpu
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import BitSet, Channel, HeaderRules, Row
+
+# How the C sources spell the names; what people paste into a search box carries them. Longest first.
+_PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
+
+_HEADER = HeaderRules()
+
+# Of a message number: 32 bits, and room for zeros.
+_MOST_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rows and feature bits in force between two peers."""
+
+    key: str
+    messages: tuple[Row, ...]
+    protocol_features: BitSet
+    header: HeaderRules = _HEADER
+
+    @cached_property
+    def _by_id(self) -> dict[tuple[Channel, int], Row]:
+        return {(message.channel, message.id): message for message in self.messages}
+
+    def request(self, channel: Channel, number: int) -> Row | None:
+        """The row of a message number on a channel, or None where nothing is defined."""
+        return self._by_id.get((channel, number))
+
+    def channel(self, channel: Channel) -> tuple[Row, ...]:
+        """The rows of one channel, in order of their numbers."""
+        return tuple(message for message in self.messages if message.channel is channel)
+
+    def find(self, text: str) -> tuple[Row, ...]:
+        """Rows with this number, or whose name or old name matches; case, prefix and `*` as people type them."""
+        if text.isdecimal():
+            if len(text) > _MOST_DIGITS:
+                return ()
+            return tuple(message for message in self.messages if message.id == int(text))
+        pattern = plain_name(text)
+        return tuple(
+            message
+            for message in self.messages
+            if any(fnmatchcase(name, pattern) for name in (message.name, *message.aliases))
+        )
+
+
+def plain_name(text: str) -> str:
+    """A message name as the table spells it: upper case, without the prefix of the C sources."""
+    name = text.upper()
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name
+
+
+UPSTREAM = Protocol("upstream", front_end.MESSAGES + back_end.MESSAGES + gpu.MESSAGES, PROTOCOL_FEATURES)
