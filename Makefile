@@ -77,6 +77,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 	$(BIN)/vudissect wireshark generate > wireshark/vhost_user.lua
+	$(BIN)/python -m vudissect.scapy.stub > $(VENV)/stub && mv $(VENV)/stub vudissect/scapy/__init__.pyi
 	$(BIN)/python -m vudissect.wireshark.profile wireshark/profiles/vhost-user
 
 captures: $(VENV)/installed packages

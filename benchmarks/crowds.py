@@ -109,8 +109,8 @@ def _blocks(said: Iterator[_Said]) -> Iterator[bytes]:
         )
 
 
-def _ask(name: str, *descriptors: Descriptor, need_reply: bool = False, **fields: Any) -> _Said:
-    return _Said(Side.FRONT_END, request(name, need_reply=need_reply, **fields), descriptors)
+def _ask(name: str, *descriptors: Descriptor, **fields: Any) -> _Said:
+    return _Said(Side.FRONT_END, request(name, **fields), descriptors)
 
 
 def _answer(name: str, **fields: Any) -> _Said:
@@ -207,7 +207,7 @@ def _unanswered() -> Iterator[_Said]:
     """Requests that are never answered, while later ones are."""
     yield from _negotiation()
     for number in _from(0):
-        yield _ask("SET_VRING_ENABLE", index=number % _RINGS, num=1, need_reply=True)
+        yield _Said(Side.FRONT_END, request("SET_VRING_ENABLE", need_reply=True, index=number % _RINGS, num=1), ())
         yield _ask("GET_FEATURES")
         yield _answer("GET_FEATURES", features=_FEATURES)
 

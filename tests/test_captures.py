@@ -6,7 +6,7 @@ import pytest
 
 from tests.peers import guest, testpmd
 from tests.peers.captures import CAPTURES, FOLDER, path_of, provenance_of
-from tests.peers.meaning import HealthyCapture, Meaning, meaning_of
+from tests.peers.meaning import Meaning, WellFormedCapture, meaning_of
 from tests.peers.provenance import overview
 from tests.peers.situations.disk import PLUGGED, SECTORS
 from tests.peers.situations.resize import GROWN
@@ -125,7 +125,7 @@ def test_the_table_of_captures_is_fresh() -> None:
     assert (FOLDER / "README.md").read_text() == overview()
 
 
-class TestCapture(HealthyCapture):
+class TestCapture(WellFormedCapture):
     def test_it_is_small(self, name: str) -> None:
         assert path_of(name).stat().st_size < _LARGEST
 

@@ -19,7 +19,7 @@ EPOCH_OFFSET = 1_700_000_000_000_000_000
 MEMORY = Descriptor(DescriptorKind.MEMFD, "1:24", 1 << 28, 4096, 2, 0o100002, "/memfd:pc.ram (deleted)")
 EVENT = Descriptor(DescriptorKind.EVENTFD, "eventfd:7", flags=2, name="anon_inode:[eventfd]")
 
-OPENED = {"front_end_pid": 42, "front_end_command": "qemu\x1b[1mé"}
+OPENED: dict[str, str | int] = {"front_end_pid": 42, "front_end_command": "qemu\x1b[1mé"}
 
 _number32 = st.integers(0, (1 << 32) - 1)
 _number64 = st.integers(0, (1 << 64) - 1)

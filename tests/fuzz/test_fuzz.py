@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz import mutate
+from tests.fuzz.captures import parts_of
 from tests.fuzz.views import check
 
 AT_ONCE = 25
@@ -27,4 +28,4 @@ def test_mutants_are_not_what_they_come_from() -> None:
 
 def test_a_capture_taken_apart_is_the_same_capture_put_together() -> None:
     for base in mutate.bases():
-        assert mutate.parts_of(base).packed() == base
+        assert parts_of(base).packed() == base

@@ -122,7 +122,7 @@ def _command(name: str, *arguments: str) -> str:
     finally:
         sys.stdout = before
     output.flush()
-    text = output.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    text = output.buffer.getvalue().decode()
     _judge(status, text, errors.getvalue())
     return text
 

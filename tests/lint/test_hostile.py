@@ -9,9 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.conversation import MILLISECOND, Conversation, eventfd, memfd
 from tests.wire.strategies import values
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.host.descriptor import Descriptor
 from vudissect.lint.linter import Linter
 from vudissect.lint.rules import ALL_RULES
-from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.model import Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
@@ -50,7 +51,13 @@ class Peers(RuleBasedStateMachine):
     @rule(data=st.data(), row=st.sampled_from(UPSTREAM.messages), reply=st.booleans(), need_reply=st.booleans(),
           descriptors=DESCRIPTORS, connection=CONNECTIONS)  # fmt: skip
     def say_something_well_formed(
-        self, data: st.DataObject, row, reply: bool, need_reply: bool, descriptors, connection: int
+        self,
+        data: st.DataObject,
+        row: Row,
+        reply: bool,
+        need_reply: bool,
+        descriptors: tuple[Descriptor, ...],
+        connection: int,
     ) -> None:
         layouts = row.reply if reply and row.reply else row.request
         layout = data.draw(st.sampled_from(layouts))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from vudissect.lint.dictionary import LOG_LINES, recognise
+from vudissect.lint.dictionary import LOG_LINES, LogLine, recognise
 
 LENGTH = 2_000_000
 
@@ -18,7 +18,7 @@ def starts(pattern: str) -> list[str]:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("entry", LOG_LINES, ids=lambda entry: entry.pattern)
-def test_a_line_of_the_same_over_and_over(entry) -> None:
+def test_a_line_of_the_same_over_and_over(entry: LogLine) -> None:
     for part in starts(entry.pattern):
         list(recognise([part * (LENGTH // len(part))]))
 

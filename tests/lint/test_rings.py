@@ -167,7 +167,11 @@ class TestEnableValue:
 class TestConfiguredBeforeStart:
     """VU-VRG-04."""
 
-    PARTS = (("SET_VRING_NUM", {"num": 1}), ("SET_VRING_ADDR", {}), ("SET_VRING_BASE", {}))
+    PARTS: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("SET_VRING_NUM", {"num": 1}),
+        ("SET_VRING_ADDR", {}),
+        ("SET_VRING_BASE", {}),
+    )
 
     def start(self, talk: Conversation, without: str = "") -> Conversation:
         for name, fields in self.PARTS:

@@ -29,6 +29,11 @@ def stuff(peer: Peer, data: bytes = NUM) -> int:
     return sent
 
 
+def send_all(peer: Peer, messages: list[bytes]) -> None:
+    for data in messages:
+        peer.send(data)
+
+
 def test_a_peer_that_never_reads_does_not_stop_the_other_direction(tmp_path: Path) -> None:
     with conversation(tmp_path) as (_, front, back):
         stuff(front)
@@ -41,7 +46,7 @@ def test_what_has_waited_arrives_complete_and_in_order(tmp_path: Path) -> None:
     numbered = [message("SET_VRING_NUM", struct.pack("=II", number, 0)) for number in range(20_000)]
     with (
         conversation(tmp_path) as (relay, front, back),
-        in_background(lambda: [front.send(data) for data in numbered]),
+        in_background(lambda: send_all(front, numbered)),
     ):
         # Far more than the sockets hold.
         assert back.receive_all(20 * len(numbered)) == b"".join(numbered)

@@ -170,8 +170,8 @@ def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: l
     process = subprocess.Popen(
         [*VUPROXY, "--front-end", f"connect:fd:{stream}", "--back-end", "connect:back.sock", *options],
         cwd=tmp_path,
-        stdout=given if stream == 1 else subprocess.PIPE,
-        stderr=given if stream == 2 else subprocess.PIPE,
+        stdout=given.fileno() if stream == 1 else subprocess.PIPE,
+        stderr=given.fileno() if stream == 2 else subprocess.PIPE,
         text=True,
     )
     given.close()
@@ -191,7 +191,7 @@ def test_standard_input_can_be_a_connection(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*VUPROXY, "--front-end", "connect:fd:0", "--back-end", "connect:back.sock", "-w", os.devnull],
         cwd=tmp_path,
-        stdin=given,
+        stdin=given.fileno(),
         stdout=subprocess.PIPE,
     )
     given.close()

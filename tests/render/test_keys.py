@@ -66,7 +66,7 @@ def test_not_scapy(capture: tuple[Path, tuple[bytes, ...]]) -> None:
     path, keys = capture
 
     for packet in vu.rdpcap(str(path)):
-        shown = packet.show(dump=True)
+        shown = str(packet.show(dump=True))
         assert leaked_as_text(keys, shown) == set()
         assert leaked(keys, shown.encode()) == set()
         assert leaked_as_text(keys, packet.summary()) == set()
@@ -96,7 +96,7 @@ class TestWhatIsSaidInstead:
     def test_by_scapy(self, session: Path, word: str) -> None:
         (packet,) = vu.rdpcap(str(session))
 
-        assert f"(1024 bytes of key material, not {word})" in packet.show(dump=True)
+        assert f"(1024 bytes of key material, not {word})" in str(packet.show(dump=True))
 
 
 def test_scapy_writes_no_key(capture: tuple[Path, tuple[bytes, ...]], tmp_path: Path) -> None:

@@ -58,8 +58,11 @@ def said(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
         yield record.connection, record.channel, record.sender, record.length, data, marks, descriptors
 
 
+Session = tuple[list[Record], dict[Side, Outcome], list[Record]]
+
+
 @pytest.fixture(scope="module", params=CAPTURES, ids=lambda path: path.stem)
-def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """The records of a capture, the outcomes of playing both of its sides, and the records of that."""
     folder = tmp_path_factory.mktemp("replay")
     front, back, capture = folder / "front.sock", folder / "back.sock", folder / "again.pcapng"
@@ -84,19 +87,19 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return records, outcomes, read(capture)
 
 
-def test_nothing_is_different_for_either_side(session: Any) -> None:
+def test_nothing_is_different_for_either_side(session: Session) -> None:
     _, outcomes, _ = session
 
     assert [outcomes[side].differences for side in (Side.FRONT_END, Side.BACK_END)] == [[], []]
 
 
-def test_nothing_is_left_over(session: Any) -> None:
+def test_nothing_is_left_over(session: Session) -> None:
     _, outcomes, _ = session
 
     assert [(outcome.unplayed, outcome.unmatched) for outcome in outcomes.values()] == [([], 0)] * 2
 
 
-def test_the_new_capture_says_what_the_old_one_says(session: Any) -> None:
+def test_the_new_capture_says_what_the_old_one_says(session: Session) -> None:
     records, _, again = session
 
     # Nothing decides which of two messages is first that are sent on two channels at once.

@@ -1,5 +1,7 @@
 """What of a capture can be played."""
 
+from typing import Any
+
 import pytest
 
 from tests.replay.talks import records_of
@@ -9,7 +11,7 @@ from vudissect.replay import Side, script_of
 TALK = ("F>B GET_FEATURES", "B>F GET_FEATURES -> VERSION_1", "F>B SET_VRING_CALL ring 0 +evt#1")
 
 
-def changed(frame: int, **what: object) -> list[Record]:
+def changed(frame: int, **what: Any) -> list[Record]:
     return [record._replace(**what) if record.frame == frame else record for record in records_of(*TALK)]
 
 

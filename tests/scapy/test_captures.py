@@ -1,7 +1,6 @@
 """Captures go through scapy's readers and writers, and vudissect reads what comes out."""
 
 import subprocess
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
+from scapy.utils import EDecimal
 
 import vudissect.scapy as vu
 from tests.capture.examples import conversation, encoder
@@ -131,7 +131,7 @@ def test_a_capture_can_be_made_of_records_alone(tmp_path: Path) -> None:
     answer = vu.VhostUser() / vu.GetFeaturesReply(features="VERSION_1")
     packets: list[Packet] = [asked, vu.VhostUserRecord(sequence=2, sender="back-end", received=1000) / answer]
     for number, packet in enumerate(packets):
-        packet.time = Decimal("1700000000.000001000") + number * Decimal("0.000000001")
+        packet.time = EDecimal("1700000000.000001000") + number * EDecimal("0.000000001")
 
     vu.wrpcap(str(path), packets)
 

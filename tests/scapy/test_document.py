@@ -67,6 +67,8 @@ def test_a_hostile_back_end_claims_more_than_it_sends() -> None:
         front_end.send(vu.VhostUser() / vu.GetQueueNum())
         claim = sock.recv(100)
 
+    assert features is not None
+    assert refused is not None
     assert str(features.features) == "PROTOCOL_FEATURES+VERSION_1"
     assert refused[vu.Ack].result == 1
     assert claim == bytes.fromhex("11000000 05000000 ffffffff 0200000000000000")

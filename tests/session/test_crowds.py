@@ -8,6 +8,7 @@ from tests.session.test_watching import draft
 from vudissect.capture.record import Record, RecordKind
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
+from vudissect.session.arbiter import Arbiter
 from vudissect.session.dialect import Detector
 from vudissect.session.memory import NO_MEMORY, Region
 from vudissect.session.names import DescriptorNames
@@ -16,6 +17,11 @@ from vudissect.session.session import Session
 from vudissect.session.state import State
 
 WORD = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")
+
+
+def arbiter_of(session: Session) -> Arbiter:
+    assert session._arbiter is not None
+    return session._arbiter
 
 
 def fed(talk: Conversation) -> Session:
@@ -31,18 +37,18 @@ class TestWatching:
         for index in range(600):
             talk.front_end("SET_VRING_NUM", index=index, num=256)
 
-        session = fed(talk)
+        judge = arbiter_of(fed(talk))
 
-        watch = session._arbiter._watches.get(1)
+        watch = judge._watches.get(1)
         assert watch is not None
-        assert (watch.records, session._arbiter.is_watched(1)) == ([], False)
+        assert (watch.records, judge.is_watched(1)) == ([], False)
 
     def test_pictures_are_not_kept_for_it(self) -> None:
         talk = Conversation()
         for _ in range(20):
             talk.raw(Side.BACK_END, b"\x06\0\0\0\0\0\0\0\0\0\x10\0" + bytes(1 << 20), Channel.GPU)
 
-        watch = fed(talk)._arbiter._watches.get(1)
+        watch = arbiter_of(fed(talk))._watches.get(1)
 
         assert watch is not None
         assert watch.records == []
@@ -58,7 +64,7 @@ class TestWatching:
 
         session = fed(talk)
 
-        assert len(session._arbiter._watches) < 50
+        assert len(arbiter_of(session)._watches) < 50
         assert session.dialect(1) is None
         assert session.dialect(199) is not None
         assert session.states[1].owned_since == 2
@@ -84,7 +90,7 @@ class TestWatching:
         session = fed(talk)
 
         assert session.dialect(1) is not None
-        assert len(session._arbiter._watches) == 1
+        assert len(arbiter_of(session)._watches) == 1
 
     def test_evidence_is_weighed_once(self) -> None:
         def last_of(number: int) -> int:

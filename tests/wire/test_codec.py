@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.strategies import FORMS, Form, form_name, pack, values
-from vudissect.protocol import dialects
+from vudissect.protocol.dialects.drafts import MST_2015 as MST_2015_DIALECT
 from vudissect.protocol.model import Channel, Layout, Meaning, Row, Side
 from vudissect.protocol.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
 from vudissect.protocol.table import UPSTREAM, Protocol
@@ -18,7 +18,7 @@ from vudissect.wire.fields import from_fields, to_fields
 from vudissect.wire.header import ByteOrder, detect_byte_order
 
 LITTLE = Codec(UPSTREAM, "little")
-MST_2015 = Codec(dialects.MST_2015.protocol, "little")
+MST_2015 = Codec(MST_2015_DIALECT.protocol, "little")
 ORDERS = {"little": "<", "big": ">"}
 
 

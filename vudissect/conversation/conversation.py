@@ -62,11 +62,11 @@ class Conversation:
         self._now = 0
         self._bytes = 0
 
-    def front_end(self, name: str | int, channel: Channel = Channel.MAIN, **options: Any) -> None:
+    def front_end(self, name: str | int, channel: Channel = Channel.MAIN, /, **options: Any) -> None:
         """The front-end says something: a request on the main channel, else a reply. Options as of `say`."""
         self.say(Side.FRONT_END, name, channel, **options)
 
-    def back_end(self, name: str | int, channel: Channel = Channel.MAIN, **options: Any) -> None:
+    def back_end(self, name: str | int, channel: Channel = Channel.MAIN, /, **options: Any) -> None:
         """The back-end says something: a reply on the main channel, else a request. Options as of `say`."""
         self.say(Side.BACK_END, name, channel, **options)
 

@@ -19,21 +19,10 @@ from scapy.volatile import RandBin, RandByte, RandInt, RandLong, RandNum, RandSh
 
 from vudissect.capture.blocks import LINK_TYPE_EXPORTED_PDU
 from vudissect.protocol.devices import DEVICES
-from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.table import UPSTREAM
 from vudissect.scapy.files import PcapNgReader, PcapReader, rdpcap, wrpcap
-from vudissect.scapy.generate import Layers, config_layer, layers
+from vudissect.scapy.generate import config_layer, layers, layers_of
 from vudissect.scapy.record import ExportedPduTag, VhostUserDescriptor, VhostUserEvent
-from vudissect.wire.header import ByteOrder
-
-
-def layers_of(dialect: str = "upstream", byte_order: ByteOrder = "little") -> Layers:
-    """The layers of a dialect in one byte order, as attributes; `ValueError` if there is no such dialect."""
-    found = dialect_by_name(dialect)
-    if found is None:
-        raise ValueError(f"there is no dialect {dialect!r}: vudissect dialects lists them")
-    return layers(found.protocol, byte_order)
-
 
 _LAYERS = {
     **layers(UPSTREAM, "little").by_name,

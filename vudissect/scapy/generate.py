@@ -13,6 +13,7 @@ from typing import Any, cast
 from scapy.fields import BitField, EnumField, FlagsField, IntField, LEIntField
 from scapy.packet import Packet
 
+from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.model import Channel, Device, Layout, Meaning, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import UPSTREAM, Protocol
@@ -62,6 +63,14 @@ def layers(protocol: Protocol, byte_order: ByteOrder) -> Layers:
             if form.codec.layout.array is not None:
                 named.append(_entry(form.codec.layout.array.entry, byte_order))
     return Layers([*named, *_records(protocol)], headers)
+
+
+def layers_of(dialect: str = "upstream", byte_order: ByteOrder = "little") -> Layers:
+    """The layers of a dialect in one byte order, as attributes; `ValueError` if there is no such dialect."""
+    found = dialect_by_name(dialect)
+    if found is None:
+        raise ValueError(f"there is no dialect {dialect!r}: vudissect dialects lists them")
+    return layers(found.protocol, byte_order)
 
 
 def _make(name: str, base: type[Packet], fields: list[AnyField], about: str, **attributes: Any) -> Any:
