@@ -147,6 +147,21 @@ class TestMisuse:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.stdout.no_fnmatch_line("During handling*")
 
+    def test_a_mark_without_a_capture_shows_one_that_works(self, project: Project) -> None:
+        project.write(program=programs.AS_RECORDED)
+
+        result = project.run(
+            """
+            import pytest
+
+            @pytest.mark.vudissect(role="front-end")
+            def test_boot(vudissect_replay):
+                vudissect_replay(["true"])
+            """
+        )
+
+        result.stdout.fnmatch_lines('*say one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
+
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [

@@ -81,7 +81,7 @@ OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
 def wish(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path) -> Wish:
     """What a mark with these arguments asks for; paths are relative to `folder`. `MarkerError`."""
     if len(arguments) != 1 or not isinstance(arguments[0], str | os.PathLike):
-        raise MarkerError('say one capture: @pytest.mark.vudissect("boot.pcapng", purpose="front-end")')
+        raise MarkerError('say one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
     for name, value in options.items():
         if name not in OPTIONS:
             raise MarkerError(f"no option {name!r}; there are {', '.join(OPTIONS)}")
@@ -89,7 +89,7 @@ def wish(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path) -> 
         if not fits(value) and (value is not default or name == "role"):
             raise MarkerError(f"{name}={value!r}: say {what}")
     if "role" not in options:
-        raise MarkerError(f"say which side is played: purpose={OPTIONS['role'][1]}")
+        raise MarkerError(f"say which side is played: role={OPTIONS['role'][1]}")
     said: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in OPTIONS.items()}
     side = _SIDES[said.pop("role")]
     listen, allow, policy = said.pop("listen"), said.pop("allow"), said.pop("policy")
