@@ -10,6 +10,7 @@ from vudissect.render.features import offered_text
 from vudissect.render.units import address_text, size_text
 from vudissect.session.pairing import Pairing
 from vudissect.session.rings import Addresses, Ring, Slot
+from vudissect.session.shared import SharedObjects
 from vudissect.session.state import Negotiation, SharedFile, State
 
 _UNKNOWN = "not said"
@@ -83,9 +84,25 @@ def _shared_lines(state: State) -> Iterator[str]:
         yield f"  postcopy: {state.postcopy.value}"
     if state.transferring_state:
         yield f"  device state: {state.transferring_state}"
-    for number, size in enumerate(state.shared_memory or ()):
-        if size:
-            yield f"  shared memory region {number}: {size_text(size)}"
+    yield from _shared_memory_lines(state)
+    yield from _object_lines(state.objects)
+
+
+def _shared_memory_lines(state: State) -> Iterator[str]:
+    sizes = dict(enumerate(state.shared_memory or ()))
+    mapped = state.mappings.by_region
+    for number in sorted({number for number, size in sizes.items() if size} | set(mapped)):
+        yield f"  shared memory region {number}: {size_text(sizes[number]) if number in sizes else _UNKNOWN}"
+        for mapping in mapped.get(number, ()):
+            source = f"{mapping.descriptor or 'no descriptor'}+{mapping.offset:#x}"
+            yield f"    {address_text(mapping.start)}+{size_text(mapping.size)}: {source} (#{mapping.frame})"
+
+
+def _object_lines(objects: SharedObjects) -> Iterator[str]:
+    for uuid, frame in objects.added.items():
+        yield f"  shared object {uuid} (#{frame})"
+    for uuid in sorted(objects.doubtful.difference(objects.added)):
+        yield f"  shared object {uuid}: the front-end answered with a failure"
 
 
 def _shared(shared: SharedFile) -> str:

@@ -10,6 +10,7 @@ from vudissect.session.memory import MemoryMap, Region
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.phases import Step
 from vudissect.session.rings import Addresses, Order, Slot
+from vudissect.session.shared import UNKNOWN_MAPPINGS, SharedMapping, SharedObjects
 from vudissect.session.state import Postcopy, SharedFile, State
 from vudissect.wire.fields import Fields
 
@@ -21,13 +22,18 @@ _MOST_CONFIG = 4096
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A message that takes effect: its payload by field name, its descriptors, its frame, and when it came (ns)."""
+    """A message that takes effect: its payload by field name, its descriptors, its frame, and when it came (ns).
+
+    `awaits`: it may get an answer. `asked_in` is the frame of the request that it answers, 0 where there is none.
+    """
 
     purpose: Purpose
     fields: Fields
     descriptors: tuple[NamedDescriptor, ...]
     frame: int
     time: int
+    awaits: bool = False
+    asked_in: int = 0
 
     @property
     def descriptor(self) -> str:
@@ -72,6 +78,10 @@ def _take_ownership(state: State, act: Act) -> State:
 
 def _disable_rings(state: State, act: Act) -> State:
     return state.after_order_to_all(Order.DISABLE_ALL, act.frame, act.time).after_step(Step.RESET)
+
+
+def _reset(state: State, act: Act) -> State:
+    return _disable_rings(replace(state, mappings=UNKNOWN_MAPPINGS), act)
 
 
 def _replace_memory(state: State, act: Act) -> State:
@@ -185,6 +195,11 @@ def _status(state: State, act: Act) -> State:
     return replace(state, status=act.fields["status"])
 
 
+def _set_status(state: State, act: Act) -> State:
+    state = _status(state, act)
+    return state if state.status else replace(state, mappings=UNKNOWN_MAPPINGS)
+
+
 def _read_config(state: State, act: Act) -> State:
     if act.fields.get("offset") != 0:
         return state
@@ -211,6 +226,46 @@ def _count_shared_memory(state: State, act: Act) -> State:
     return replace(state, shared_memory=tuple(entry["size"] for entry in act.fields["sizes"]))
 
 
+def _map(state: State, act: Act) -> State:
+    fields = act.fields
+    place = (fields["shmid"], fields["shm_offset"], fields["len"])
+    mapping = SharedMapping(*place, act.descriptor, fields["fd_offset"], act.frame)
+    return replace(state, mappings=state.mappings.plus(mapping))
+
+
+def _not_mapped(state: State, act: Act) -> State:
+    mapping = state.mappings.by_frame.get(act.asked_in)
+    if mapping is None or not act.fields.get("result"):
+        return state
+    return replace(state, mappings=state.mappings.minus(mapping))
+
+
+def _unmap(state: State, act: Act) -> State:
+    fields, mappings = act.fields, state.mappings
+    for mapping in mappings.with_range(fields["shmid"], fields["shm_offset"], fields["len"]):
+        mappings = mappings.minus(mapping)
+    return state if mappings is state.mappings else replace(state, mappings=mappings)
+
+
+def _add_object(state: State, act: Act) -> State:
+    return _with_objects(state, act, state.objects.plus(act.fields["uuid"], act.frame))
+
+
+def _remove_object(state: State, act: Act) -> State:
+    return _with_objects(state, act, state.objects.minus(act.fields["uuid"]))
+
+
+def _with_objects(state: State, act: Act, objects: SharedObjects) -> State:
+    if act.awaits:
+        objects = objects.awaiting(act.frame, act.fields["uuid"])
+    return state if objects is state.objects else replace(state, objects=objects)
+
+
+def _object_answered(state: State, act: Act) -> State:
+    objects = state.objects.answered(act.asked_in, failed=bool(act.fields.get("result")))
+    return state if objects is state.objects else replace(state, objects=objects)
+
+
 ON_REQUEST: Mapping[Purpose, Apply] = MappingProxyType(
     {
         Purpose.ACK_FEATURES: _ack_features,
@@ -218,7 +273,7 @@ ON_REQUEST: Mapping[Purpose, Apply] = MappingProxyType(
         Purpose.ACK_GPU_FEATURES: _ack_gpu_features,
         Purpose.TAKE_OWNERSHIP: _take_ownership,
         Purpose.DISABLE_RINGS: _disable_rings,
-        Purpose.RESET: _disable_rings,
+        Purpose.RESET: _reset,
         Purpose.REPLACE_MEMORY: _replace_memory,
         Purpose.ADD_MEMORY: _add_memory,
         Purpose.REMOVE_MEMORY: _remove_memory,
@@ -237,9 +292,13 @@ ON_REQUEST: Mapping[Purpose, Apply] = MappingProxyType(
         Purpose.START_POSTCOPY: _postcopy(Postcopy.LISTENING),
         Purpose.END_POSTCOPY: _postcopy(Postcopy.ENDED),
         Purpose.SET_INFLIGHT: _inflight,
-        Purpose.SET_STATUS: _status,
+        Purpose.SET_STATUS: _set_status,
         Purpose.START_STATE_TRANSFER: _start_state_transfer,
         Purpose.CHECK_STATE_TRANSFER: _end_state_transfer,
+        Purpose.MAP_SHARED_MEMORY: _map,
+        Purpose.UNMAP_SHARED_MEMORY: _unmap,
+        Purpose.ADD_OBJECT: _add_object,
+        Purpose.REMOVE_OBJECT: _remove_object,
     }
 )
 
@@ -255,5 +314,8 @@ ON_REPLY: Mapping[Purpose, Apply] = MappingProxyType(
         Purpose.GET_STATUS: _status,
         Purpose.READ_CONFIG: _read_config,
         Purpose.COUNT_SHARED_MEMORY: _count_shared_memory,
+        Purpose.MAP_SHARED_MEMORY: _not_mapped,
+        Purpose.ADD_OBJECT: _object_answered,
+        Purpose.REMOVE_OBJECT: _object_answered,
     }
 )

@@ -34,6 +34,9 @@ class Extents(Generic[T]):
     def __len__(self) -> int:
         return len(self._extents)
 
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._extents)
+
     @property
     def end(self) -> int:
         """Where the last of them ends; 0 without any."""

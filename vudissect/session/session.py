@@ -200,8 +200,10 @@ class Session:
             awaits = _ask(record, connection, message)
         if apply is not None and message.layout is not None and row is not None:
             fields = to_fields(message.layout, message.values)
+            asked_in = request.frame if request is not None else 0
             connection.state = apply(
-                connection.state, Act(row.purpose, fields, descriptors, record.frame, record.received)
+                connection.state,
+                Act(row.purpose, fields, descriptors, record.frame, record.received, awaits, asked_in),
             )
         after = connection.state
         return _new(Event, (record, before, after, kind, elapsed, message, awaits, request, latency, descriptors, ()))

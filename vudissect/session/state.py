@@ -17,6 +17,7 @@ from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
+from vudissect.session.shared import NO_MAPPINGS, NO_OBJECTS, SharedMappings, SharedObjects
 from vudissect.wire.header import NEED_REPLY
 
 _ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
@@ -97,6 +98,11 @@ class State:
     postcopy: Postcopy = Postcopy.NONE
     transferring_state: str = ""
     shared_memory: tuple[int, ...] | None = None
+    """The sizes of the shared memory regions."""
+    mappings: SharedMappings = field(default_factory=lambda: NO_MAPPINGS)
+    """What the back-end has mapped into them."""
+    objects: SharedObjects = field(default_factory=lambda: NO_OBJECTS)
+    """What the back-end shares with other devices."""
 
     @property
     def from_start(self) -> bool:

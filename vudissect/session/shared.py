@@ -1,0 +1,138 @@
+"""What a back-end shares over its channel: objects, named by UUID, and mappings into shared memory regions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from vudissect.session.extents import Extents
+
+# A hostile peer could share without end.
+_MOST_SHARED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SharedObjects:
+    """The shared objects of a connection; never changed.
+
+    Some front-ends answer a success as others do a failure: what was answered with a failure may be there or not.
+    """
+
+    added: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The UUIDs that were added, with the frames of the requests."""
+    doubtful: frozenset[str] = frozenset()
+    """The UUIDs of requests that were answered with a failure."""
+    asked: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The UUIDs of requests that wait for their answer, by frame."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was shared is here: there is room for so many only."""
+        return max(len(self.added), len(self.doubtful)) < _MOST_SHARED
+
+    def plus(self, uuid: str, frame: int) -> "SharedObjects":
+        """With one more."""
+        if uuid in self.added or len(self.added) >= _MOST_SHARED:
+            return self
+        return replace(self, added=MappingProxyType({**self.added, uuid: frame}))
+
+    def minus(self, uuid: str) -> "SharedObjects":
+        """Without one of them."""
+        return replace(self, added=_without(self.added, uuid)) if uuid in self.added else self
+
+    def awaiting(self, frame: int, uuid: str) -> "SharedObjects":
+        """With a request that will be answered."""
+        if len(self.asked) >= _MOST_SHARED:
+            return self
+        return replace(self, asked=MappingProxyType({**self.asked, frame: uuid}))
+
+    def answered(self, frame: int, *, failed: bool) -> "SharedObjects":
+        """After the answer to the request of a frame."""
+        if frame not in self.asked:
+            return self
+        uuid, objects = self.asked[frame], replace(self, asked=_without(self.asked, frame))
+        if not failed or len(self.doubtful) >= _MOST_SHARED:
+            return objects
+        return replace(objects.minus(uuid), doubtful=self.doubtful | {uuid})
+
+
+class SharedMapping(NamedTuple):
+    """A mapping into a shared memory region: its range, what is mapped there, and the frame that asked for it."""
+
+    region: int
+    start: int
+    size: int
+    descriptor: str
+    offset: int
+    frame: int
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.start + self.size
+
+
+def _start(mapping: SharedMapping) -> int:
+    return mapping.start
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMappings:
+    """The mappings of a connection; never changed."""
+
+    by_frame: Mapping[int, SharedMapping] = field(default_factory=lambda: MappingProxyType({}))
+    """In the order in which they came, by the frames that asked for them."""
+    by_region: Mapping[int, Extents[SharedMapping]] = field(
+        default_factory=lambda: MappingProxyType({}), compare=False, repr=False
+    )
+    """Those of a region, in order of their places."""
+    complete: bool = True
+    """Whether there are no others: none were left out, and none can have outlived a reset."""
+
+    def plus(self, mapping: SharedMapping) -> "SharedMappings":
+        """With one more."""
+        if len(self.by_frame) >= _MOST_SHARED:
+            return replace(self, complete=False)
+        extents = self.by_region.get(mapping.region, Extents(_start)).plus(mapping)
+        return replace(
+            self,
+            by_frame=MappingProxyType({**self.by_frame, mapping.frame: mapping}),
+            by_region=MappingProxyType({**self.by_region, mapping.region: extents}),
+        )
+
+    def minus(self, mapping: SharedMapping) -> "SharedMappings":
+        """Without one of them."""
+        extents = self.by_region[mapping.region].minus(mapping)
+        others = _without(self.by_region, mapping.region)
+        return replace(
+            self,
+            by_frame=_without(self.by_frame, mapping.frame),
+            by_region=MappingProxyType({**others, mapping.region: extents}) if extents else others,
+        )
+
+    def with_range(self, region: int, start: int, size: int) -> list[SharedMapping]:
+        """Those that have exactly this range."""
+        extents = self.by_region.get(region)
+        if extents is None:
+            return []
+        return [mapping for mapping in extents.from_start(start) if mapping.size == size]
+
+    def overlapping(self, region: int, start: int, size: int) -> SharedMapping | None:
+        """The oldest that shares bytes with a range."""
+        extents = self.by_region.get(region)
+        shared = extents.within(start, start + size) if extents is not None else ()
+        return min(shared, key=lambda mapping: mapping.frame, default=None)
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def _without(mapping: Mapping[Key, Value], gone: Key) -> Mapping[Key, Value]:
+    return MappingProxyType({key: value for key, value in mapping.items() if key != gone})
+
+
+NO_OBJECTS = SharedObjects()
+NO_MAPPINGS = SharedMappings()
+# After a reset: nothing says whether mappings outlive it.
+UNKNOWN_MAPPINGS = SharedMappings(complete=False)
