@@ -1,13 +1,12 @@
 """Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
 
-from collections import deque
 from collections.abc import Hashable
-from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.protocol.model import Channel, Row
+from vudissect.lint.history import History
+from vudissect.protocol.model import Channel
 from vudissect.session.event import Event
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.session import Session
@@ -15,122 +14,43 @@ from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import Fields, to_fields
 
-# A hostile peer must not fill the memory of a rule.
-_MOST_KEYS = 256
-# So many are searched as quickly in a row, which takes less room.
-_FEW_KEYS = 4
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
 
-# How much of what was said last on a channel, and found last on a connection, a rule can look back at.
-_RECENT = 4
-_RECENT_FINDINGS = 16
-# Of a message: those on the GPU channel are pictures.
-MOST_BYTES = 1024
+    from vudissect.lint.rule import Rule
+
+    # What does not use a memory takes any `At`: `At` alone means `At[object]`.
+    Memory_co = TypeVarWithDefault("Memory_co", covariant=True, default=object)
+else:
+    Memory_co = TypeVar("Memory_co", covariant=True)
+
+Kind = TypeVar("Kind")
 
 # By `Side`.
 _BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
 
 
-class Asked(Protocol):
-    """What a finding says of the rule that made it."""
+class At(Generic[Memory_co]):
+    """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one).
 
-    @property
-    def id(self) -> str:
-        """VU-…"""
-
-    @property
-    def severity(self) -> Severity:
-        """How bad it is to break it."""
-
-    @property
-    def source(self) -> str:
-        """Where it is written."""
-
-
-class Remembered:
-    """What is remembered of one connection: by each rule, and of the last events and findings.
-
-    `memories` is what each rule has put down, `asked` what it has spoken of and need not again, `told` how often it has
-    found something, `met` which kinds of messages have come that some rules are asked about only once. Little of it is
-    there before it is needed: a capture may have any number of connections.
+    `At[Loop]` is for a rule that remembers a `Loop`.
     """
 
-    __slots__ = ("asked", "found", "lost_sync", "memories", "met", "recent", "settled", "told")
+    __slots__ = ("_fields", "_finished", "_history", "_lasting", "_session", "event", "rule")
 
-    def __init__(self) -> None:
-        self.memories: dict[str, dict[Any, Any]] = {}
-        self.asked: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
-        self.met: tuple[tuple[Row | None, bool], ...] = ()
-        self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
-        self.found: list[Finding] = []
-        self.told: dict[str, int] = {}
-        self.lost_sync: dict[Channel, int] = {}
-        self.settled = True
-
-    def tell(self, finding: Finding) -> int:
-        """One more finding; how many of its rule there were."""
-        if len(self.found) == _RECENT_FINDINGS:
-            del self.found[0]
-        self.found.append(finding)
-        told = self.told[finding.rule] = self.told.get(finding.rule, 0) + 1
-        return told
-
-    def first(self, rule: str, key: Hashable) -> bool:
-        """Whether a rule has not asked this before about the same key."""
-        known = self.asked.get(rule, ())
-        if key in known or len(known) >= _MOST_KEYS:
-            return False
-        if isinstance(known, set):
-            known.add(key)
-        else:
-            self.asked[rule] = (*known, key) if len(known) < _FEW_KEYS else {*known, key}
-        return True
-
-    @property
-    def last(self) -> Event:
-        """The last event on any channel."""
-        return max(chain(*self.recent), key=lambda event: event.record.frame)
-
-    def wake(self) -> None:
-        """Make ready for what comes."""
-        self.settled = False
-        self.recent = tuple(deque(recent, _RECENT) for recent in self.recent)
-
-    def settle(self) -> None:
-        """Keep no more of the recent events than the last one, and nothing that is empty."""
-        self.settled = True
-        self.memories = {rule: memory for rule, memory in self.memories.items() if memory}
-        last = self.last
-        self.recent = tuple([last] if last.record.channel is channel else [] for channel in Channel)
-
-
-def beginning(event: Event) -> Event:
-    """An event of which only the beginning of its message is remembered, and no values, if it is that long."""
-    record, message = event.record, event.message
-    data = record.data[:MOST_BYTES]
-    return event._replace(
-        record=record._replace(data=data),
-        message=message._replace(data=data, values=()) if message is not None else None,
-    )
-
-
-class At:
-    """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one)."""
-
-    __slots__ = ("_fields", "_finished", "_lasting", "_remembered", "_session", "event", "rule")
-
-    def __init__(self, session: Session, lasting: dict[str, dict[Any, Any]]) -> None:
+    def __init__(self, session: Session) -> None:
         self.event: Event
-        self.rule: Asked
+        self.rule: Rule
         self._session = session
-        self._remembered: Remembered
-        self._lasting = lasting
+        self._history: History
+        self._lasting: dict[type, Any] = {}
         self._finished = False
         self._fields: Fields | None = None
 
-    def move(self, event: Event, remembered: Remembered, *, finished: bool = False) -> None:
+    def move(self, event: Event, history: History, *, finished: bool = False) -> None:
         """Go to another event; `finished`: to the end of its connection, of which it is the last one."""
         self.event = event
-        self._remembered = remembered
+        self._history = history
         self._finished = finished
         self._fields = None
 
@@ -191,32 +111,40 @@ class At:
         return self.event.record.frame
 
     @property
-    def memory(self) -> dict[Any, Any]:
-        """What this rule remembers of this connection."""
-        memory = self._remembered.memories.get(self.rule.id)
+    def memory(self) -> Memory_co:
+        """What this rule remembers of this connection, of the type that it `remembers`; at first as made."""
+        memory: Memory_co | None = self._history.memories.get(self.rule.id)
         if memory is None:
-            memory = self._remembered.memories[self.rule.id] = {}
+            memory = self.restart()
         return memory
 
-    @property
-    def lasting_memory(self) -> dict[Any, Any]:
-        """What this rule remembers across connections."""
-        return self._lasting.setdefault(self.rule.id, {})
+    def restart(self) -> Memory_co:
+        """Forget what this rule remembers of this connection; the memory, as made."""
+        memory: Memory_co = self.rule.remembers()
+        self._history.memories[self.rule.id] = memory
+        return memory
+
+    def lasting(self, kind: type[Kind]) -> Kind:
+        """What the rule that has this kind of memory remembers across connections, at first as made."""
+        memory: Kind | None = self._lasting.get(kind)
+        if memory is None:
+            memory = self._lasting[kind] = kind()
+        return memory
 
     def recent(self, channel: Channel) -> list[Event]:
-        """The last few messages on a channel of this connection, this one included; the newest stands last.
+        """The last few messages on a channel of this connection, this one included; the newest is the last.
 
         Of a long one only the beginning is there, without its values.
         """
-        return [event for event in self._remembered.recent[channel] if event.message is not None]
+        return [event for event in self._history.recent[channel] if event.message is not None]
 
     def found_in(self, frame: int) -> list[Finding]:
         """What rules have found in a recent frame of this connection."""
-        return [finding for finding in self._remembered.found if finding.frame == frame]
+        return [finding for finding in self._history.findings if finding.frame == frame]
 
     def first(self, key: Hashable = None) -> bool:
-        """Whether this rule has not asked this before about the same key on this connection."""
-        return self._remembered.first(self.rule.id, key)
+        """True the first time that this rule sees `key` on this connection."""
+        return self._history.first(self.rule.id, key)
 
     @property
     def sender(self) -> Blame:
@@ -230,11 +158,11 @@ class At:
 
     def lose_sync(self) -> None:
         """From here on answers on this channel no longer belong to what was asked; rules are not asked about them."""
-        self._remembered.lost_sync.setdefault(self.event.record.channel, self.frame)
+        self._history.lost_sync.setdefault(self.event.record.channel, self.frame)
 
     def lost_sync(self, channel: Channel) -> int | None:
         """The frame in which the answers of a channel lost their requests, if they did."""
-        return self._remembered.lost_sync.get(channel)
+        return self._history.lost_sync.get(channel)
 
     def finding(
         self,

@@ -1,8 +1,10 @@
-"""Who still waits for whom where a connection ends."""
+"""Who still waits for whom where a connection or a channel ends."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from vudissect.capture.record import RecordKind
+from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.rule import SLOW, Trigger, ending, events
 from vudissect.protocol.model import Channel, Side
@@ -41,19 +43,26 @@ class Hang(NamedTuple):
 ENDINGS: Trigger = events(RecordKind.CHANNEL_CLOSED) | ending()
 
 
-def hang_of(at: At) -> Hang | None:
+@dataclass(slots=True)
+class Closings:
+    """Where channels were closed, and with which requests that still waited."""
+
+    channels: dict[Channel, tuple[Record, tuple[Request, ...]]] = field(default_factory=dict)
+
+
+def hang_of(at: At[Closings]) -> Hang | None:
     """What is still waited for; None before the end. Channels that are out of step do not count."""
-    record = at.event.record
+    record, closings = at.event.record, at.memory.channels
     if not at.over:
-        at.memory[record.channel] = (record, at.event.unanswered)
+        closings[record.channel] = (record, at.event.unanswered)
         return None
     is_closed = record.kind is RecordKind.CONNECTION_CLOSED
     waiting = at.event.unanswered if is_closed else at.waiting.owed()
     waits: dict[Channel, tuple[Request, ...]] = {}
     for channel in Channel:
         owed = tuple(request for request in waiting if request.channel is channel)
-        if not owed and channel in at.memory:
-            closed, owed = at.memory[channel]
+        if not owed and channel in closings:
+            closed, owed = closings[channel]
             if closed.details.get("by") != Side.PROXY.label and record.received - closed.received >= SLOW:
                 owed = ()  # it was closed for a reason of its own
         if owed and at.lost_sync(channel) is None:
@@ -67,3 +76,16 @@ def may_take_long(request: Request) -> bool:
     if row is None or row.channel is not Channel.GPU:
         return False
     return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)
+
+
+def waited_in_vain(at: At) -> Iterator[Request]:
+    """Where a connection or channel ends: the owed requests that whoever asked did not give up at once."""
+    for request in at.unanswered:
+        waited = at.event.record.received - request.forwarded
+        if left_by(at) != request.channel.initiator.label or waited >= SLOW:
+            yield request
+
+
+def left_by(at: At) -> str:
+    """Who closed the connection or channel: the label of a `Side`, "" where nobody did."""
+    return str(at.event.record.details.get("by", ""))

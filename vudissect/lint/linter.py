@@ -6,8 +6,9 @@ from functools import partial
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.lint.at import MOST_BYTES, At, Remembered, beginning
+from vudissect.lint.at import At
 from vudissect.lint.finding import Finding
+from vudissect.lint.history import MOST_BYTES, History, beginning
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Row
@@ -36,7 +37,7 @@ _MOST_OVER_ALL = 2000
 _MOST_FRESH = 1024
 
 
-class _Asked(NamedTuple):
+class _Selection(NamedTuple):
     """The rules that are asked about messages of one row and direction, regular or not, with descriptors or without.
 
     `always` are those for every message, `once` all for the first one; empty where those are the same.
@@ -57,30 +58,30 @@ class Linter:
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._session = session
         self._rules = tuple(rules)
-        self._for_message: tuple[dict[tuple[Row | None, bool], _Asked], ...] = tuple({} for _ in range(_KINDS))
+        self._for_message: tuple[dict[tuple[Row | None, bool], _Selection], ...] = tuple({} for _ in range(_KINDS))
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
-        self._connections: dict[int, Remembered] = {}
+        self._connections: dict[int, History] = {}
         self._fresh: deque[int] = deque()
-        self._at = At(session, {})
-        self._told: Counter[str] = Counter()
+        self._at = At(session)
+        self._counts: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
 
     def check(self, event: Event) -> Sequence[Finding]:
         """What is wrong with this event."""
         record, message = event.record, event.message
-        remembered = self._connections.get(record.connection)
-        if remembered is None:
-            remembered = self._connections[record.connection] = Remembered()
-        if remembered.settled:
-            self._wake(record.connection, remembered)
-        remembered.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
+        history = self._connections.get(record.connection)
+        if history is None:
+            history = self._connections[record.connection] = History()
+        if history.settled:
+            self._wake(record.connection, history)
+        history.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
         if message is None:
             rules = self._for_event[record.kind]
         else:
-            if message.reply and record.channel in remembered.lost_sync:
+            if message.reply and record.channel in history.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
             kind = _CARRYING if event.descriptors else 0
             if (
@@ -91,15 +92,15 @@ class Linter:
             ):
                 kind |= _IRREGULAR
             key = (message.row, message.reply)
-            asked = self._for_message[kind].get(key) or self._asked(key, kind)
-            rules = asked.always
-            if asked.once and asked.key not in remembered.met:
-                remembered.met += (key,)
-                rules = asked.once
+            selection = self._for_message[kind].get(key) or self._select(key, kind)
+            rules = selection.always
+            if selection.once and selection.key not in history.kinds:
+                history.kinds += (key,)
+                rules = selection.once
         findings: Sequence[Finding] = ()
         if rules:
-            self._at.move(event, remembered)
-            findings = self._ask(rules, remembered)
+            self._at.move(event, history)
+            findings = self._ask(rules, history)
         if record.kind is RecordKind.CONNECTION_CLOSED:
             del self._connections[record.connection]
         return findings
@@ -112,19 +113,19 @@ class Linter:
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
-        for remembered in self._connections.values():
-            self._at.move(remembered.last, remembered, finished=True)
-            findings += self._ask(self._at_end, remembered)
+        for history in self._connections.values():
+            self._at.move(history.last, history, finished=True)
+            findings += self._ask(self._at_end, history)
         return findings
 
-    def _ask(self, rules: tuple[Rule, ...], remembered: Remembered) -> Sequence[Finding]:
+    def _ask(self, rules: tuple[Rule, ...], history: History) -> Sequence[Finding]:
         at = self._at
         findings: list[Finding] = []
         for rule in rules:
             at.rule = rule
             for finding in rule.check(at):
-                if remembered.tell(finding) <= _MOST_OF_A_RULE and self._told[rule.id] < _MOST_OVER_ALL:
-                    self._told[rule.id] += 1
+                if history.add(finding) <= _MOST_OF_A_RULE and self._counts[rule.id] < _MOST_OVER_ALL:
+                    self._counts[rule.id] += 1
                     findings.append(finding)
                 else:
                     self.withheld[rule.id] += 1
@@ -133,26 +134,26 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
 
-    def _wake(self, number: int, remembered: Remembered) -> None:
+    def _wake(self, number: int, history: History) -> None:
         """A connection speaks, for the first time or again: let go of what is of little use of one that did before."""
-        remembered.wake()
+        history.wake()
         self._fresh.append(number)
         if len(self._fresh) > _MOST_FRESH:
             oldest = self._connections.get(self._fresh.popleft())
             # Numbers may be used again.
-            if oldest is not None and oldest is not remembered and not oldest.settled:
+            if oldest is not None and oldest is not history and not oldest.settled:
                 oldest.settle()
 
-    def _asked(self, key: tuple[Row | None, bool], kind: int) -> _Asked:
+    def _select(self, key: tuple[Row | None, bool], kind: int) -> _Selection:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):
             rules = _joined(self._irregular, rules) if kind & _IRREGULAR else rules
             wanted.append(_joined(self._carrying, rules) if kind & _CARRYING else rules)
-        asked = _Asked(wanted[0], wanted[1] if of_row != always else (), key)
-        self._for_message[kind][key] = asked
-        return asked
+        selection = _Selection(wanted[0], wanted[1] if of_row != always else (), key)
+        self._for_message[kind][key] = selection
+        return selection
 
 
 def _is_about(kind: RecordKind, trigger: Trigger) -> bool:

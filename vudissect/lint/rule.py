@@ -7,23 +7,37 @@
         if at.fields["num"] > 1:
             yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}, only 0 and 1 are defined")
 
-A rule asks the session's state, which has taken in the message already. What it must remember of earlier messages it
-keeps in `at.memory`, a dictionary of its own for each connection.
+A rule compares `at.before` and `at.after`, the states of the connection around the message. What no state has, and what
+it must know of earlier messages, it remembers in a value of its own for each connection:
+
+    @dataclass(slots=True)
+    class _Swaps:
+        frames: list[int] = field(default_factory=list)
+
+    @RULES.rule("VU-...", ..., requests(Purpose.SET_CALL), remembers=_Swaps)
+    def call_swapped(at: At[_Swaps]) -> Findings:
+        if at.event.replaced and len(at.memory.frames) < 10:
+            at.memory.frames.append(at.frame)
+
+A peer may send anything, for ever: a memory has a bound. What is to last from one connection to the next is
+`at.lasting(_Swaps)`. The page of the rule is `vudissect/lint/pages/ID.md`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar, overload
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Finding, Severity
+from vudissect.lint.words import SECOND
 from vudissect.protocol.model import Row
 from vudissect.protocol.purpose import Purpose
 
 SPEC = "QEMU docs/interop/vhost-user.rst"
 
 # An answer that takes longer (ns) is out of the ordinary: DPDK takes 0.9 s to populate memory, nobody else so long.
-SLOW = 1_000_000_000
+SLOW = SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +112,16 @@ def ending() -> Trigger:
 
 
 Findings = Iterator[Finding]
-Check = Callable[[At], Findings]
+Memory = TypeVar("Memory")
+Check = Callable[[At[Memory]], Findings]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its id and name, how bad it is to break it, what it says, where that is written, and its check.
+    """A rule: its id and name, how bad it is to break it, what must hold, where that is written, and its check.
 
-    The check is a function, asked when the trigger says so; its name is the name of the rule.
+    The check is a function, asked when the trigger says so; its name is the name of the rule. `remembers` makes what
+    it remembers of a connection.
     """
 
     id: str
@@ -114,7 +130,8 @@ class Rule:
     statement: str
     source: str
     trigger: Trigger
-    check: Check
+    check: Check[Any]
+    remembers: Callable[[], Any]
 
 
 class RuleBook:
@@ -126,14 +143,38 @@ class RuleBook:
     def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules)
 
+    @overload
     def rule(
         self, number: str, severity: Severity, statement: str, source: str, trigger: Trigger
-    ) -> Callable[[Check], Check]:
+    ) -> Callable[[Check[object]], Check[object]]: ...
+
+    @overload
+    def rule(
+        self,
+        number: str,
+        severity: Severity,
+        statement: str,
+        source: str,
+        trigger: Trigger,
+        *,
+        remembers: type[Memory],
+    ) -> Callable[[Check[Memory]], Check[Memory]]: ...
+
+    def rule(
+        self,
+        number: str,
+        severity: Severity,
+        statement: str,
+        source: str,
+        trigger: Trigger,
+        *,
+        remembers: type[Any] = object,
+    ) -> Callable[[Check[Any]], Check[Any]]:
         """Enter the function that follows as the check of a rule; `statement` says what must hold."""
 
-        def enter(check: Check) -> Check:
+        def enter(check: Check[Any]) -> Check[Any]:
             name = check.__name__.replace("_", "-")
-            self._rules.append(Rule(number, name, severity, statement, source, trigger, check))
+            self._rules.append(Rule(number, name, severity, statement, source, trigger, check, remembers))
             return check
 
         return enter

@@ -5,14 +5,14 @@ stopped does: a ring that stops where it began has seen no request.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from vudissect.lint.at import At
 from vudissect.lint.rule import replies, requests
+from vudissect.lint.words import SECOND
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
 
-# Long enough for a driver to make its first request, and for a front-end to send what belongs together.
-SECOND = 1_000_000_000
 # Positions are compared in the half that every back-end tells.
 POSITION = 0xFFFF
 MOST_LISTED = 8
@@ -37,38 +37,29 @@ def list_text(rings: Iterable[Ring]) -> str:
     return f"ring{'s' * (len(numbers) > 1)} {', '.join(numbers[:MOST_LISTED])}{more}"
 
 
+@dataclass(slots=True)
 class Run:
     """The rings of a connection from the first that runs to the last that stops, as one rule has seen them.
 
     It keeps their indexes; how they are now is in the state.
     """
 
-    __slots__ = ("_going_on", "_started", "_unconfirmed")
+    # In the order in which they first ran.
+    _started: dict[int, None] = field(default_factory=dict)
+    _unconfirmed: list[int] = field(default_factory=list)
+    # Those that have not been found stopped yet.
+    _going_on: list[int] = field(default_factory=list)
 
-    def __init__(self) -> None:
-        # In the order in which they first ran.
-        self._started: dict[int, None] = {}
-        self._unconfirmed: list[int] = []
-        # Those that have not been found stopped yet.
-        self._going_on: list[int] = []
-
-    @classmethod
-    def of(cls, at: At) -> "Run":
-        """The current run, after this message has started or stopped a ring."""
-        run: Run = at.memory.setdefault("run", cls())
-        if not at.over and not at.message.reply:
-            ring = ring_of(at)
-            if ring is not None and ring.running and ring.runs_since == at.frame:
-                run._started[ring.index] = None
-                run._going_on.append(ring.index)
-            elif (
-                ring is not None
-                and ring.stopped_in == at.frame
-                and not run._unconfirmed
-                and at.after.rings.latest_run > at.waiting.answered
-            ):
-                run._unconfirmed = [each.index for each in run.rings(at) if is_unconfirmed(at, each)]
-        return run
+    def follow(self, at: At) -> None:
+        """Note whether this message has started or stopped a ring."""
+        ring = None if at.over or at.message.reply else ring_of(at)
+        if ring is None:
+            return
+        if ring.running and ring.runs_since == at.frame:
+            self._started[ring.index] = None
+            self._going_on.append(ring.index)
+        elif ring.stopped_in == at.frame and not self._unconfirmed and at.after.rings.latest_run > at.waiting.answered:
+            self._unconfirmed = [each.index for each in self.rings(at) if is_unconfirmed(at, each)]
 
     def __contains__(self, ring: Ring) -> bool:
         return ring.index in self._started
@@ -100,6 +91,7 @@ class Run:
 
     def is_idle(self, at: At) -> bool:
         """Whether it was long, and none of its rings has moved."""
+        # Long enough for a driver to make its first request.
         return at.time - self.began(at) >= SECOND and all(map(has_not_moved, self.rings(at)))
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 
+SECOND = 1_000_000_000
+
 # More of them in one sentence than this are counted.
 _MOST_LISTED = 6
 
@@ -37,6 +39,6 @@ def frames_text(frames: Sequence[int]) -> str:
 
 def time_text(nanoseconds: int) -> str:
     """A duration or a time in the capture: `12 ms`, `3.2 s`, `180 s`."""
-    if nanoseconds < 1_000_000_000:
+    if nanoseconds < SECOND:
         return f"{nanoseconds / 1e6:.3g} ms"
-    return f"{nanoseconds / 1e9:.1f} s" if nanoseconds < 100_000_000_000 else f"{nanoseconds / 1e9:.0f} s"
+    return f"{nanoseconds / 1e9:.1f} s" if nanoseconds < 100 * SECOND else f"{nanoseconds / 1e9:.0f} s"

@@ -1,18 +1,21 @@
 """VU-BEC, VU-SHO, VU-SHM: the channel on which the back-end asks, and the objects and memory that it shares there."""
 
+from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import NamedTuple
 from uuid import UUID
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies
+from vudissect.lint.memory import LastFrame
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies, requests
 from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
+from vudissect.lint.words import SECOND
 from vudissect.protocol.model import Answer, Channel, Meaning, Row, Side
 from vudissect.protocol.programs import ANY, QEMU, room_of
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.extents import Extents
+from vudissect.session.shared import SharedMapping
+from vudissect.session.state import State
 from vudissect.wire.header import REPLY
 
 RULES = RuleBook()
@@ -21,11 +24,8 @@ _CHANNEL = f"{SPEC}, Back-end message types"
 
 _BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BACK_END}
 
-# When both sides shut down the channel may go first; that takes no longer than this.
-_A_SECOND = 1_000_000_000
-
-# A hostile peer could share without end.
-_MOST_SHARED = 1024
+# A hostile peer could ask without end.
+_MOST_EXPECTED = 1024
 
 _NIL = str(UUID(int=0))
 _PAGE = 4096
@@ -50,33 +50,11 @@ def _may_ask_for_acknowledgement(row: Row | None, reply: bool) -> bool:
     )
 
 
-class _Objects:
-    """The shared objects of a connection, by UUID, with the frames in which they were added.
+@dataclass(slots=True)
+class _Expectations:
+    """Whether requests that wait for their answer should succeed, by frame."""
 
-    `doubtful` are those of requests that were answered with a failure, which with some front-ends means a success.
-    """
-
-    def __init__(self) -> None:
-        self.added: dict[str, int] = {}
-        self.doubtful: set[str] = set()
-        self.asked: dict[int, str] = {}
-
-    def take(self, at: At) -> None:
-        """Follow a request that adds or removes an object, or its answer."""
-        request = at.event.request
-        if at.message.reply:
-            uuid = self.asked.pop(request.frame, "") if request is not None else ""
-            if at.fields.get("result") and len(self.doubtful) < _MOST_SHARED:
-                self.added.pop(uuid, None)
-                self.doubtful.add(uuid)
-            return
-        uuid = at.fields.get("uuid", "")
-        if at.event.awaits and len(self.asked) < _MOST_SHARED:
-            self.asked[at.frame] = uuid
-        if at.message.row is not None and at.message.row.purpose is Purpose.REMOVE_OBJECT:
-            self.added.pop(uuid, None)
-        elif len(self.added) < _MOST_SHARED:
-            self.added.setdefault(uuid, at.frame)
+    success: dict[int, bool] = field(default_factory=dict)
 
 
 @RULES.rule(
@@ -85,8 +63,9 @@ class _Objects:
     "the back-end asks on its own channel, for acknowledgements only with REPLY_ACK, and is answered truly there",
     f"{_CHANNEL}; QEMU eea5aeef84. Answers that nobody asked for: VU-RPL-01, -02, -12",
     messages(lambda row, reply: _may_ask_for_acknowledgement(row, reply) or _shares_object(row)) | irregular(),
+    remembers=_Expectations,
 )
-def requests_of_the_back_end(at: At) -> Findings:
+def requests_of_the_back_end(at: At[_Expectations]) -> Findings:
     message, channel = at.message, at.event.record.channel
     if channel is Channel.MAIN and message.reply and at.event.request is None and not message.flags & REPLY:
         row = at.after.protocol.request(Channel.BACKEND, message.id)
@@ -104,28 +83,33 @@ def requests_of_the_back_end(at: At) -> Findings:
         yield from _inverted(at)
 
 
-def _inverted(at: At) -> Findings:
+def _inverted(at: At[_Expectations]) -> Findings:
     """Answers of QEMU 8.2 to 9.1, where 1 meant success."""
-    known: dict[int, bool] = at.memory.setdefault("should succeed", {})
-    objects: _Objects = at.memory.setdefault("objects", _Objects())
-    adds = at.message.row is not None and at.message.row.purpose is Purpose.ADD_OBJECT
-    request, result = at.event.request, at.fields.get("result")
+    expected, request, result = at.memory.success, at.event.request, at.fields.get("result")
     if not at.message.reply:
-        uuid = at.fields.get("uuid")
-        doubtful = uuid in objects.doubtful or uuid in (None, _NIL)
-        if at.event.awaits and not doubtful and len(known) < _MOST_SHARED:
-            known[at.frame] = adds != (uuid in objects.added)
-    elif request is not None and request.frame in known:
-        expected = known.pop(request.frame)
+        uuid, objects = at.fields.get("uuid", _NIL), at.before.objects
+        if at.event.awaits and uuid != _NIL and uuid not in objects.doubtful and len(expected) < _MOST_EXPECTED:
+            adds = at.message.row is not None and at.message.row.purpose is Purpose.ADD_OBJECT
+            expected[at.frame] = adds != (uuid in objects.added)
+    elif request is not None and request.frame in expected:
+        succeeds = expected.pop(request.frame)
         program = room_of(at.after.programs[Side.FRONT_END], Side.FRONT_END)
-        if result == expected and program in (QEMU, ANY) and at.after.opened is not None:
-            outcome = "should have succeeded" if expected else "should have failed"
+        if result == succeeds and program in (QEMU, ANY) and at.after.opened is not None:
+            outcome = "should have succeeded" if succeeds else "should have failed"
             yield at.finding(
                 f"{at.name} (#{request.frame}) {outcome} and is answered {result}, which means "
                 f"{'failure' if result else 'success'}: QEMU 8.2 to 9.1 answer the other way round (eea5aeef84)",
                 frames=(request.frame,),
             )
-    objects.take(at)
+
+
+@dataclass(slots=True)
+class _Closed:
+    """Where the back-end channel was closed, when (ns) and by whom: the label of a `Side`, "" while it is open."""
+
+    by: str = ""
+    frame: int = 0
+    time: int = 0
 
 
 @RULES.rule(
@@ -136,26 +120,25 @@ def _inverted(at: At) -> Findings:
     messages(lambda row, reply: not reply and row is not None and _shows_life(row))
     | events(RecordKind.CHANNEL_CLOSED)
     | ending(),
+    remembers=_Closed,
 )
-def channel_closed(at: At) -> Findings:
-    memory, record, message = at.memory, at.event.record, at.event.message
+def channel_closed(at: At[_Closed]) -> Findings:
+    closed, record, message = at.memory, at.event.record, at.event.message
     if record.kind is RecordKind.CHANNEL_CLOSED and not at.over:
-        by = record.details.get("by")
+        by = str(record.details.get("by"))
         if record.channel is Channel.BACKEND and by in _BLAMES:
-            memory["closed"] = (at.frame, record.received, by)
+            closed.by, closed.frame, closed.time = by, at.frame, record.received
     elif message is not None and message.row is not None and message.row.opens is Channel.BACKEND:
-        memory.clear()
-    elif "closed" in memory:
-        frame, when, by = memory["closed"]
-        if not at.over or record.received - when >= _A_SECOND:
-            memory.clear()
-            yield at.finding(
-                f"the {by} closed the back-end channel and the session went on without it: the back-end can no longer "
-                "tell of changes in the configuration or ask for translations",
-                _BLAMES[by],
-                frame=frame,
-                frames=(at.frame,),
-            )
+        at.restart()
+    elif closed.by and (not at.over or record.received - closed.time >= SECOND):
+        at.restart()
+        yield at.finding(
+            f"the {closed.by} closed the back-end channel and the session went on without it: the back-end can no "
+            "longer tell of changes in the configuration or ask for translations",
+            _BLAMES[closed.by],
+            frame=closed.frame,
+            frames=(at.frame,),
+        )
 
 
 def _shows_life(row: Row) -> bool:
@@ -174,7 +157,7 @@ def _shows_life(row: Row) -> bool:
 )
 def shared_objects(at: At) -> Findings:
     message, row = at.message, at.message.row
-    objects: _Objects = at.memory.setdefault("objects", _Objects())
+    objects = at.before.objects
     assert row is not None
     uuid = at.fields.get("uuid")
     if message.reply:
@@ -185,13 +168,11 @@ def shared_objects(at: At) -> Findings:
             )
     elif uuid == _NIL:
         yield at.finding(f"{at.name} names the nil UUID, which stands for no object")
-    elif row.purpose is Purpose.ADD_OBJECT and uuid in objects.added:
+    elif row.purpose is Purpose.ADD_OBJECT and uuid is not None and uuid in objects.added:
         first = objects.added[uuid]
         yield at.finding(f"{at.name} adds {uuid}, which it has added in #{first} already", frames=(first,))
-    elif row.purpose is Purpose.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at, uuid):
+    elif row.purpose is Purpose.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at.before, uuid):
         yield at.finding(f"{at.name} removes {uuid}, which is not there: never added, or removed already")
-    if _shares_object(row):
-        objects.take(at)
 
 
 def _lost(at: At) -> bool:
@@ -199,11 +180,18 @@ def _lost(at: At) -> bool:
     return bool(at.event.record.marks & Mark.DESCRIPTORS_LOST)
 
 
-def _is_surely_absent(at: At, uuid: str) -> bool:
-    """Whether an object is not there, all that was ever shared being remembered."""
-    objects: _Objects = at.memory["objects"]
-    remembered = at.after.opened is not None and max(len(objects.added), len(objects.doubtful)) < _MOST_SHARED
-    return remembered and uuid not in objects.added and uuid not in objects.doubtful
+def _is_surely_absent(state: State, uuid: str) -> bool:
+    """Whether an object is not there, all that was ever shared being known."""
+    objects = state.objects
+    known = state.opened is not None and objects.complete
+    return known and uuid not in objects.added and uuid not in objects.doubtful
+
+
+@dataclass(slots=True)
+class _Nameless:
+    """The frames of requests that name no object."""
+
+    frames: set[int] = field(default_factory=set)
 
 
 @RULES.rule(
@@ -212,79 +200,34 @@ def _is_surely_absent(at: At, uuid: str) -> bool:
     "a shared object is asked for by its UUID and answered with one descriptor",
     f"{SPEC}, GET_SHARED_OBJECT; QEMU hw/virtio/vhost-user.c announces 0 bytes; libvhost-user reads 16",
     messages(lambda row, reply: _names_object(row) and row is not None and row.channel is Channel.MAIN),
+    remembers=_Nameless,
 )
-def asked_for_object(at: At) -> Findings:
-    message, request, nameless = at.message, at.event.request, at.memory
+def asked_for_object(at: At[_Nameless]) -> Findings:
+    message, request, nameless = at.message, at.event.request, at.memory.frames
     if not message.reply:
         if message.layout is not None and message.layout.deviation:
-            if len(nameless) < _MOST_SHARED:
-                nameless[at.frame] = True
+            if len(nameless) < _MOST_EXPECTED:
+                nameless.add(at.frame)
             yield at.finding(
                 f"{at.name} has a payload of {message.size} bytes, so that the back-end cannot know which object is "
                 f"meant: {message.layout.deviation}"
             )
-    elif request is not None and nameless.pop(request.frame, False):
-        return  # what could it be answered with?
+    elif request is not None and request.frame in nameless:
+        nameless.remove(request.frame)  # what could it be answered with?
     elif message.layout is not None and not at.event.descriptors and not _lost(at):
         yield at.finding(f"the answer to {at.name} has no descriptor: the front-end does not get the object")
 
 
-class _Mapping(NamedTuple):
-    """A mapping into a shared memory region: its range, and the frame that asked for it."""
-
-    region: int
-    start: int
-    size: int
-    frame: int
-
-    @property
-    def end(self) -> int:
-        return self.start + self.size
-
-    def __str__(self) -> str:
-        return f"{self.start:#x} to {self.end:#x} of shared memory region {self.region}"
+def _mapping(at: At) -> SharedMapping | None:
+    """What the message maps or unmaps."""
+    fields = at.fields
+    if "shmid" not in fields:
+        return None
+    return SharedMapping(fields["shmid"], fields["shm_offset"], fields["len"], "", fields["fd_offset"], at.frame)
 
 
-class _Mappings:
-    """The mappings of a connection, by the frame that asked for them, by range, and by place in their region."""
-
-    def __init__(self) -> None:
-        self._by_frame: dict[int, _Mapping] = {}
-        self._by_range: dict[tuple[int, int, int], set[int]] = {}
-        self._by_region: dict[int, Extents[_Mapping]] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_frame)
-
-    def add(self, mapping: _Mapping) -> None:
-        self._by_frame[mapping.frame] = mapping
-        self._by_range.setdefault(mapping[:3], set()).add(mapping.frame)
-        self._by_region.setdefault(mapping.region, Extents(lambda each: each.start)).add(mapping)
-
-    def remove(self, frame: int) -> None:
-        """Remove what a frame has mapped, if it is there."""
-        mapping = self._by_frame.pop(frame, None)
-        if mapping is not None:
-            frames, extents = self._by_range[mapping[:3]], self._by_region[mapping.region]
-            frames.remove(frame)
-            extents.remove(mapping)
-            if not frames:
-                del self._by_range[mapping[:3]]
-            if not extents:
-                del self._by_region[mapping.region]
-
-    def remove_range(self, mapping: _Mapping) -> bool:
-        """Remove what was mapped with the same range; whether anything was."""
-        frames = tuple(self._by_range.get(mapping[:3], ()))
-        for frame in frames:
-            self.remove(frame)
-        return bool(frames)
-
-    def overlapping(self, mapping: _Mapping) -> _Mapping | None:
-        """The oldest mapping that shares bytes with this one."""
-        extents = self._by_region.get(mapping.region)
-        shared = extents.within(mapping.start, mapping.end) if extents is not None else ()
-        return min(shared, key=lambda other: other.frame, default=None)
+def _place(mapping: SharedMapping) -> str:
+    return f"{mapping.start:#x} to {mapping.end:#x} of shared memory region {mapping.region}"
 
 
 @RULES.rule(
@@ -292,66 +235,49 @@ class _Mappings:
     Severity.ERROR,
     "mappings of shared memory lie page by page within their region, apart, and are undone as they were made",
     f"{SPEC}, SHMEM_MAP and SHMEM_UNMAP. Without the feature: VU-NEG-06",
-    messages(
-        lambda row, reply: (
-            row is not None
-            and (
-                row.purpose in (Purpose.MAP_SHARED_MEMORY, Purpose.UNMAP_SHARED_MEMORY)
-                or (not reply and row.purpose in (Purpose.RESET, Purpose.SET_STATUS))
-            )
-        )
-    ),
+    requests(Purpose.MAP_SHARED_MEMORY, Purpose.UNMAP_SHARED_MEMORY),
 )
 def shared_memory(at: At) -> Findings:
-    maps: _Mappings = at.memory.setdefault("maps", _Mappings())
-    row, fields, request = at.message.row, at.fields, at.event.request
-    assert row is not None
-    if row.purpose is Purpose.RESET or fields.get("status") == 0:
-        # Whether mappings outlive a reset is not said: from here on nothing is known of those before.
-        at.memory["maps"] = _Mappings()
-        at.memory["forgotten"] = True
-    elif at.message.reply:
-        if request is not None and fields.get("result"):
-            maps.remove(request.frame)
-    elif "shmid" in fields:
-        mapping = _Mapping(fields["shmid"], fields["shm_offset"], fields["len"], at.frame)
-        if row.purpose is Purpose.MAP_SHARED_MEMORY:
-            flaw, frames = _flaw(at, mapping, maps)
-            if flaw:
-                yield at.finding(f"{at.name} maps {mapping}, {flaw}", frames=frames)
-            if len(maps) < _MOST_SHARED:
-                maps.add(mapping)
-            else:
-                at.memory["forgotten"] = True
-        elif not maps.remove_range(mapping) and at.after.opened is not None and "forgotten" not in at.memory:
-            near = maps.overlapping(mapping)
-            hint = f"; #{near.frame} mapped {near}" if near is not None else ""
-            yield at.finding(
-                f"{at.name} unmaps {mapping}, which was not mapped like that{hint}",
-                frames=(near.frame,) if near is not None else (),
-            )
+    mapping, row = _mapping(at), at.message.row
+    if mapping is None or row is None:
+        return
+    mappings = at.before.mappings
+    if row.purpose is Purpose.MAP_SHARED_MEMORY:
+        flaw, frames = _flaw(at, mapping)
+        if flaw:
+            yield at.finding(f"{at.name} maps {_place(mapping)}, {flaw}", frames=frames)
+    elif at.after.opened is not None and mappings.complete and not mappings.with_range(*mapping[:3]):
+        near = mappings.overlapping(*mapping[:3])
+        hint = f"; #{near.frame} mapped {_place(near)}" if near is not None else ""
+        yield at.finding(
+            f"{at.name} unmaps {_place(mapping)}, which was not mapped like that{hint}",
+            frames=(near.frame,) if near is not None else (),
+        )
 
 
-def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, ...]]:
+def _flaw(at: At, mapping: SharedMapping) -> tuple[str, tuple[int, ...]]:
     """What is wrong with a new mapping ("" for nothing), and the frames that led to it."""
-    sizes, fields = at.after.shared_memory, at.fields
+    other = at.before.mappings.overlapping(*mapping[:3])
+    flaw = _beyond_region(at, mapping) or ("" if mapping.size else "which is nothing") or _not_on_pages(at)
+    if flaw or other is None:
+        return flaw, ()
+    return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
+
+
+def _beyond_region(at: At, mapping: SharedMapping) -> str:
+    sizes = at.after.shared_memory
+    if sizes is None:
+        return ""
+    size = sizes[mapping.region] if mapping.region < len(sizes) else 0
+    if not size:
+        return "which the device does not have"
+    return f"beyond its end at {size:#x}" if mapping.end > size else ""
+
+
+def _not_on_pages(at: At) -> str:
     page = max([_PAGE, *(named.descriptor.page_size for named in at.event.descriptors)])
-    if sizes is not None:
-        size = sizes[mapping.region] if mapping.region < len(sizes) else 0
-        if not size:
-            return "which the device does not have", ()
-        if mapping.end > size:
-            return f"beyond its end at {size:#x}", ()
-    if not fields["len"]:
-        return "which is nothing", ()
-    unaligned = [name for name in ("fd_offset", "shm_offset", "len") if fields[name] % page]
-    if unaligned:
-        values = ", ".join(f"{name} {fields[name]:#x}" for name in unaligned)
-        return f"not on pages of {page} bytes: {values}", ()
-    other = maps.overlapping(mapping)
-    if other is not None:
-        return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
-    return "", ()
+    odd = [f"{name} {at.fields[name]:#x}" for name in ("fd_offset", "shm_offset", "len") if at.fields[name] % page]
+    return f"not on pages of {page} bytes: {', '.join(odd)}" if odd else ""
 
 
 @RULES.rule(
@@ -360,8 +286,9 @@ def _flaw(at: At, mapping: _Mapping, maps: _Mappings) -> tuple[str, tuple[int, .
     "shared memory regions keep their sizes, which are whole pages",
     f"{SPEC}, GET_SHMEM_CONFIG",
     replies(Purpose.COUNT_SHARED_MEMORY),
+    remembers=LastFrame,
 )
-def shared_memory_sizes(at: At) -> Findings:
+def shared_memory_sizes(at: At[LastFrame]) -> Findings:
     sizes = at.after.shared_memory
     if at.message.layout is None or sizes is None:
         return
@@ -369,11 +296,11 @@ def shared_memory_sizes(at: At) -> Findings:
         if size % _PAGE:
             yield at.finding(f"shared memory region {region} has {size:#x} bytes, which are no whole pages of {_PAGE}")
             break
-    frame, before = at.memory.get("before", (at.frame, sizes))
-    for region, (old, new) in enumerate(zip_longest(before, sizes, fillvalue=0)):
+    before, frame = at.before.shared_memory, at.memory.frame
+    for region, (old, new) in enumerate(zip_longest(before or (), sizes, fillvalue=0) if frame else ()):
         if old != new:
             yield at.finding(
                 f"shared memory region {region} had {old:#x} bytes in #{frame} and now has {new:#x}", frames=(frame,)
             )
             break
-    at.memory["before"] = (at.frame, sizes)
+    at.memory.frame = at.frame

@@ -1,6 +1,7 @@
 """VU-CFG: the configuration space of the device."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vudissect.lint.at import At
@@ -8,6 +9,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, messages, requests
 from vudissect.lint.values import undefined_choices
+from vudissect.lint.words import SECOND
 from vudissect.protocol.devices.storage import BLK
 from vudissect.protocol.model import Device, Field, Layout, Meaning, Row
 from vudissect.protocol.payloads import CONFIG_MOST, WRITABLE
@@ -16,9 +18,6 @@ from vudissect.protocol.purpose import Purpose
 RULES = RuleBook()
 
 _MULTIQUEUE = BLK.features.mask("MQ")
-
-# The front-end reads the configuration again within some milliseconds after it was told of a change.
-_SOON = 1_000_000_000
 
 # Nobody pipelines more than a few of them.
 _MOST_ASKED = 64
@@ -45,14 +44,22 @@ def _read(row: Row | None, reply: bool) -> bool:
     return row is not None and row.purpose is Purpose.READ_CONFIG
 
 
-def _asked(at: At) -> _Range | None:
+@dataclass(slots=True)
+class _Reads:
+    """What requests that wait for their answer ask for, by frame."""
+
+    ranges: dict[int, _Range] = field(default_factory=dict)
+
+
+def _asked(at: At[_Reads]) -> _Range | None:
     """Of a reply: what its request asked for. A request is only remembered."""
-    if not at.message.reply:
-        asked = _range(at)
-        if asked is not None and len(at.memory) < _MOST_ASKED:
-            at.memory[at.frame] = asked
-        return None
-    return at.memory.pop(at.event.request.frame, None) if at.event.request is not None else None
+    ranges, request = at.memory.ranges, at.event.request
+    if at.message.reply:
+        return ranges.pop(request.frame, None) if request is not None else None
+    asked = _range(at)
+    if asked is not None and len(ranges) < _MOST_ASKED:
+        ranges[at.frame] = asked
+    return None
 
 
 @RULES.rule(
@@ -75,8 +82,9 @@ def config_gate(at: At) -> Findings:
     "the configuration space is answered as it was asked for: same offset, size and flags, and all bytes",
     f"{SPEC}, GET_CONFIG; QEMU and rust-vmm refuse anything else",
     messages(_read),
+    remembers=_Reads,
 )
-def config_answer(at: At) -> Findings:
+def config_answer(at: At[_Reads]) -> Findings:
     asked, request = _asked(at), at.event.request
     if asked is None or request is None or at.message.layout is None:
         return
@@ -152,9 +160,9 @@ def _purpose(layout: Layout, flags: int) -> str:
 def _layout(device: Device) -> Iterator[tuple[int, Field]]:
     """The fields of a configuration space, with their offsets."""
     begin = 0
-    for field in device.config.fields:
-        yield begin, field
-        begin += field.size
+    for part in device.config.fields:
+        yield begin, part
+        begin += part.size
 
 
 def _overlap(written: _Range, begin: int, field: Field) -> bool:
@@ -224,8 +232,9 @@ def config_nothing(at: At) -> Findings:
     f"a back-end answers a request for {CONFIG_MOST} bytes of configuration, however short its own is",
     "SPDK lib/virtio/virtio_vhost_user.c always asks for that many",
     messages(_read),
+    remembers=_Reads,
 )
-def config_whole(at: At) -> Findings:
+def config_whole(at: At[_Reads]) -> Findings:
     asked, request = _asked(at), at.event.request
     if asked is None or request is None or asked.offset or asked.size != CONFIG_MOST:
         return
@@ -278,6 +287,15 @@ def _number(config: bytes, name: str) -> int | None:
     return int.from_bytes(config[begin:end], "little") if end <= len(config) else None
 
 
+@dataclass(slots=True)
+class _Change:
+    """A change that was announced, in which frame, when (ns), and where it was acknowledged; 0 for no frame."""
+
+    frame: int = 0
+    time: int = 0
+    acknowledged: int = 0
+
+
 @RULES.rule(
     "VU-CFG-10",
     Severity.INFO,
@@ -291,24 +309,22 @@ def _number(config: bytes, name: str) -> int | None:
         ending().kinds,
         at_end=True,
     ),
+    remembers=_Change,
 )
-def config_change_heard(at: At) -> Findings:
-    memory, now = at.memory, at.event.elapsed
+def config_change_heard(at: At[_Change]) -> Findings:
+    change, now = at.memory, at.event.elapsed
     if not at.over and at.message.row is not None and at.message.row.purpose is Purpose.CHANGE_CONFIG:
         if at.message.reply:
-            memory["acknowledged"] = at.frame
-        else:
-            memory.setdefault("change", (at.frame, now))
+            change.acknowledged = at.frame
+        elif not change.frame:
+            change.frame, change.time = at.frame, now
         return
-    change = memory.pop("change", None)
-    acknowledged = memory.pop("acknowledged", None)
-    if change is None:
+    at.restart()
+    frame = change.frame
+    if not frame or now - change.time < SECOND:  # it mostly takes some milliseconds
         return
-    frame, told = change
-    if now - told < _SOON:
-        return
-    heard = f", though it acknowledged it in #{acknowledged}" if acknowledged is not None else ""
-    when = "never" if at.over else f"only {(now - told) / 1e9:.1f} s later (#{at.frame})"
+    heard = f", though it acknowledged it in #{change.acknowledged}" if change.acknowledged else ""
+    when = "never" if at.over else f"only {(now - change.time) / 1e9:.1f} s later (#{at.frame})"
     yield at.finding(
         f"the configuration has changed in #{frame}, but the front-end {when} read it again{heard}: "
         "the guest does not see the new size or state" + ("" if at.over else " until then"),

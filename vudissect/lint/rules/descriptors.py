@@ -1,5 +1,7 @@
 """VU-FD: how many descriptors ride on a message, of which kind, and whether they are what the message says."""
 
+from dataclasses import dataclass
+
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.at import At
@@ -32,6 +34,8 @@ _FITTING = {
 _ACCESS_MODE = 0o3
 _READ_ONLY = 0o0
 _SEALS_AGAINST_WRITING = 0x8 | 0x10
+
+_MOST_LISTED = 20
 
 # Which part of a descriptor's file a message is about: the fields that hold where it begins and how long it is.
 _EXTENTS = {
@@ -219,32 +223,40 @@ def removal_with_descriptor(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Passed:
+    """How many descriptors were passed, how many of them were too many, and the first frames that carried those."""
+
+    passed: int = 0
+    surplus: int = 0
+    frames: tuple[int, ...] = ()
+
+
 @RULES.rule(
     "VU-FD-08",
     Severity.INFO,
     "no descriptor is passed that nobody has a use for",
     "QEMU c4f753859a, 5093bee0fa: leaks; a capture shows what was passed, not what was closed",
     carrying() | ending(),
+    remembers=_Passed,
 )
-def leaks(at: At) -> Findings:
+def leaks(at: At[_Passed]) -> Findings:
     memory = at.memory
     if at.over:
-        if memory.get("surplus"):
+        if memory.surplus:
             yield at.finding(
-                f"of {memory['passed']} descriptors that were passed on this connection {memory['surplus']} were more "
+                f"of {memory.passed} descriptors that were passed on this connection {memory.surplus} were more "
                 "than their messages take: a receiver that does not close them leaks as many each time",
                 Blame.UNKNOWN,
-                frames=tuple(memory["frames"]),
+                frames=memory.frames,
             )
         return
     carried = len(at.event.descriptors)
     surplus = carried - min(carried, _room_in_table(at))
-    memory["passed"] = memory.get("passed", 0) + carried
-    if surplus:
-        memory["surplus"] = memory.get("surplus", 0) + surplus
-        frames = memory.setdefault("frames", [])
-        if len(frames) < 20:
-            frames.append(at.frame)
+    memory.passed += carried
+    memory.surplus += surplus
+    if surplus and len(memory.frames) < _MOST_LISTED:
+        memory.frames += (at.frame,)
 
 
 def _room_in_table(at: At) -> int:

@@ -1,13 +1,15 @@
 """VU-STA, VU-CRY, VU-GPU, VU-INB: device status, crypto sessions, the GPU channel, notifications by message."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
+from vudissect.lint.hang import waited_in_vain
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
-from vudissect.lint.waiting import waited_in_vain
 from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.features import STATUS_BITS, VIRTIO_FEATURES
@@ -36,6 +38,14 @@ def _status(status: int) -> str:
     return " ".join(STATUS_BITS.names(status)) or "0"
 
 
+@dataclass(slots=True)
+class _Status:
+    """The status that a message had last, and its frame; 0 for none."""
+
+    status: int = 0
+    frame: int = 0
+
+
 @RULES.rule(
     "VU-STA-01",
     Severity.ERROR,
@@ -44,13 +54,15 @@ def _status(status: int) -> str:
     Trigger(
         lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
     ),
+    remembers=_Status,
 )
-def status_order(at: At) -> Findings:
+def status_order(at: At[_Status]) -> Findings:
     status: int | None = at.fields.get("status")
     if status is None:
         return
-    before, told_in = at.memory.get("status", (0, 0))
-    at.memory["status"] = (status, at.frame)
+    # Not that of the state, which goes on after answers have lost their requests.
+    before, told_in = at.memory.status, at.memory.frame
+    at.memory.status, at.memory.frame = status, at.frame
     if at.message.reply:
         return
     state, frames = at.after, (told_in,) if told_in else ()
@@ -85,14 +97,15 @@ def status_order(at: At) -> Findings:
     Trigger(
         lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
     ),
+    remembers=_Status,
 )
-def features_refused(at: At) -> Findings:
+def features_refused(at: At[_Status]) -> Findings:
     status, request = at.fields.get("status", 0), at.event.request
     if not at.message.reply:
-        at.memory["set"] = (status, at.frame)
+        at.memory.status, at.memory.frame = status, at.frame
         return
-    told, told_in = at.memory.get("set", (0, 0))
-    if not told & _FEATURES_OK or status & _FEATURES_OK or request is None or request.frame < told_in:
+    told_in = at.memory.frame
+    if not at.memory.status & _FEATURES_OK or status & _FEATURES_OK or request is None or request.frame < told_in:
         return
     features, device = at.after.features, at.after.guess.device
     unasked = feature_names(device, (features.acked or 0) & ~(features.offered or 0))
@@ -115,11 +128,12 @@ def features_refused(at: At) -> Findings:
     "a reset of the device by status 0",
     f"{SPEC}, SET_STATUS",
     requests(Purpose.SET_STATUS),
+    remembers=_Status,
 )
-def status_reset(at: At) -> Findings:
+def status_reset(at: At[_Status]) -> Findings:
     status = at.fields.get("status")
-    before, told_in = at.memory.get("status", (0, 0))
-    at.memory["status"] = (status, at.frame)
+    before, told_in = at.memory.status, at.memory.frame
+    at.memory.status, at.memory.frame = status or 0, at.frame
     if status == 0 and before:
         yield at.finding(
             f"the device is reset (status {_status(before)} to 0): the driver has reset it, or the machine is stopped",
@@ -132,17 +146,26 @@ def _creates_crypto_session(row: Row | None, reply: bool) -> bool:
     return row is not None and "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
 
 
+@dataclass(slots=True)
+class _Session:
+    """The frame and the size of the last session that was asked for."""
+
+    frame: int = 0
+    size: int = 0
+
+
 @RULES.rule(
     "VU-CRY-01",
     Severity.ERROR,
     "both sides lay the crypto session out alike: three generations of the C struct are in use, two of the same size",
     "QEMU 0e660a6f90, 5c33f9783a; DPDK b1d02713d3",
     messages(_creates_crypto_session),
+    remembers=_Session,
 )
-def crypto_session(at: At) -> Findings:
+def crypto_session(at: At[_Session]) -> Findings:
     message, request = at.message, at.event.request
     if message.reply:
-        frame, size = at.memory.get("asked", (0, 0))
+        frame, size = at.memory.frame, at.memory.size
         if request is not None and request.frame == frame and message.size != size:
             yield at.finding(
                 f"a session of {size} bytes is answered with one of {message.size}: "
@@ -150,7 +173,7 @@ def crypto_session(at: At) -> Findings:
                 frames=(frame,),
             )
         return
-    at.memory["asked"] = (at.frame, message.size)
+    at.memory.frame, at.memory.size = at.frame, message.size
     if message.size not in (SESSION_C1.size, SESSION_C3.size):
         yield at.finding(
             f"the session is {message.size} bytes; known are {SESSION_C1.size} (QEMU up to 8.0, DPDK up to 24.11) "
@@ -244,6 +267,15 @@ def _gpu_features(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Edid:
+    """The displays that are enabled (all of them, until an answer says which), and the last scanout asked for."""
+
+    displays: Sequence[int] = range(SCANOUTS)
+    scanout: int = 0
+    frame: int = 0
+
+
 @RULES.rule(
     "VU-GPU-02",
     Severity.INFO,
@@ -254,27 +286,27 @@ def _gpu_features(at: At) -> Findings:
         frozenset({RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED}),
         at_end=True,
     ),
+    remembers=_Edid,
 )
-def gpu_edid(at: At) -> Findings:
+def gpu_edid(at: At[_Edid]) -> Findings:
     if at.over or at.event.message is None:
         for request in waited_in_vain(at):
             if request.row is not None and _asks_edid(request.row, False):
                 yield from _no_edid(at, request.frame)
     elif at.message.reply:
         displays = at.fields.get("displays", ())
-        at.memory["displays"] = [number for number, display in enumerate(displays) if display["enabled"]]
+        at.memory.displays = [number for number, display in enumerate(displays) if display["enabled"]]
     elif "scanout" in at.fields:
-        at.memory["asked"] = (at.fields["scanout"], at.frame)
+        at.memory.scanout, at.memory.frame = at.fields["scanout"], at.frame
 
 
 def _asks_edid(row: Row, reply: bool) -> bool:
     return "EDID" in row.gate.gpu and not reply
 
 
-def _no_edid(at: At, frame: int) -> Findings:
-    scanout, asked_in = at.memory.get("asked", (0, 0))
-    displays = at.memory.get("displays", range(SCANOUTS))
-    if asked_in == frame and scanout not in displays:
+def _no_edid(at: At[_Edid], frame: int) -> Findings:
+    scanout, displays = at.memory.scanout, at.memory.displays
+    if at.memory.frame == frame and scanout not in displays:
         enabled = ", ".join(map(str, displays)) or "none"
         reason, blame = f"scanout {scanout} is not there (enabled: {enabled}), QEMU says nothing then", Blame.BOTH
     else:

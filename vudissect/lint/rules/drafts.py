@@ -5,6 +5,7 @@ connection.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from vudissect.capture.record import Mark, Record
@@ -44,17 +45,26 @@ def _tells(field: str) -> Trigger:
     )
 
 
+@dataclass(slots=True)
+class _Least:
+    """How many queues the device needs at least, and which frame says so."""
+
+    queues: int = 0
+    frame: int = 0
+
+
 @RULES.rule(
     "VU-DRF-01",
     Severity.ERROR,
     "a device needs at least as many queues as it has at most",
     _PROBE,
     _tells("min_vqs") | replies(Purpose.COUNT_QUEUES),
+    remembers=_Least,
 )
-def fewest_queues(at: At) -> Findings:
+def fewest_queues(at: At[_Least]) -> Findings:
     if "min_vqs" in at.fields:
-        at.memory["least"] = at.fields["min_vqs"], at.frame
-    least, frame = at.memory.get("least", (0, 0))
+        at.memory.queues, at.memory.frame = at.fields["min_vqs"], at.frame
+    least, frame = at.memory.queues, at.memory.frame
     most = at.fields.get("max_vqs", at.after.queues)
     if most is not None and least > most and at.first():
         yield at.finding(

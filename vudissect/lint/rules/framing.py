@@ -1,9 +1,12 @@
 """VU-HDR: what the header of a message says, and how the message came over the socket."""
 
+from dataclasses import dataclass, field
+
 from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages
+from vudissect.lint.words import SECOND
 from vudissect.protocol.crypto import SESSION_C1
 from vudissect.protocol.dialects.drafts import MST_2015
 from vudissect.protocol.features import VIRTIO_FEATURES
@@ -19,11 +22,8 @@ _RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _MESSAGE_ERROR = MST_2015.protocol.header.error
 
-
 # The least that any program has room for.
 _ALWAYS_FITS = 272
-
-_A_SECOND = 1_000_000_000
 
 
 @RULES.rule(
@@ -66,7 +66,7 @@ def _offered_but_unknown(at: At) -> Findings:
         row = request.row
         hung_up = at.event.record.details.get("by") == Side.BACK_END.label
         waited = at.event.record.received - request.forwarded
-        if row is not None and row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= _A_SECOND):
+        if row is not None and row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= SECOND):
             reaction = "hung up on" if hung_up else "never answered"
             yield at.finding(
                 f"the back-end offers PROTOCOL_FEATURES but {reaction} {row.name} (message {row.id}), "
@@ -322,6 +322,13 @@ def error_bit(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Orders:
+    """Whether each side was found to speak big-endian."""
+
+    are_big: dict[Side, bool] = field(default_factory=dict)
+
+
 @RULES.rule(
     "VU-HDR-13",
     Severity.COMPAT,
@@ -330,9 +337,10 @@ def error_bit(at: At) -> Findings:
     messages(
         lambda row, reply: row is not None and row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)
     ),
+    remembers=_Orders,
 )
-def byte_order(at: At) -> Findings:
-    orders = at.memory
+def byte_order(at: At[_Orders]) -> Findings:
+    orders = at.memory.are_big
     sender, other = at.event.record.sender, Side(1 - at.event.record.sender)
     orders[sender] = bool(at.event.record.marks & Mark.BIG_ENDIAN)
     if orders.get(other, orders[sender]) != orders[sender]:

@@ -1,13 +1,14 @@
 """VU-INF and VU-DST: what is handed over beside the rings: memory for requests in flight, and device state."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.hang import left_by, waited_in_vain
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
 from vudissect.lint.values import undefined_choices
-from vudissect.lint.waiting import left_by, waited_in_vain
 from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.shared_memory import inflight_size
@@ -62,6 +63,15 @@ def _told(at: At) -> _Inflight | None:
     )
 
 
+@dataclass(slots=True)
+class _Exchange:
+    """In-flight memory as it was last asked for and made, and the frame in which it was given back; 0 for none."""
+
+    asked: _Inflight | None = None
+    made: _Inflight | None = None
+    given_in: int = 0
+
+
 @RULES.rule(
     "VU-INF-01",
     Severity.ERROR,
@@ -72,27 +82,28 @@ def _told(at: At) -> _Inflight | None:
             row is not None and row.purpose in (Purpose.OFFER_INFLIGHT, *(() if reply else (Purpose.SET_INFLIGHT,)))
         )
     ),
+    remembers=_Exchange,
 )
-def inflight_memory(at: At) -> Findings:
+def inflight_memory(at: At[_Exchange]) -> Findings:
     told, row = _told(at), at.message.row
     if told is None or row is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
         return
     if at.message.reply:
-        at.memory["made"] = told
+        at.memory.made = told
         yield from _made(at, told)
     elif row.purpose is Purpose.SET_INFLIGHT:
         yield from _given_back(at, told)
-        at.memory["given"] = told.frame
+        at.memory.given_in = told.frame
     else:
         # After a reconnection it is given back without having been asked for; who asks has nothing to give back.
-        if "given" in at.memory and "asked" not in at.memory and not at.after.rings.were_started:
-            given = at.memory["given"]
+        given = at.memory.given_in
+        if given and at.memory.asked is None and not at.after.rings.were_started:
             yield at.finding(f"in-flight memory is asked for only after it was given (#{given})", frames=(given,))
-        at.memory["asked"] = told
+        at.memory.asked = told
 
 
-def _made(at: At, made: _Inflight) -> Findings:
-    asked: _Inflight = at.memory.get("asked", made)
+def _made(at: At[_Exchange], made: _Inflight) -> Findings:
+    asked = at.memory.asked or made
     if made.size == 0:
         return  # the back-end declines
     problem = made.too_small_for(asked.queues, asked.queue_size)
@@ -102,8 +113,8 @@ def _made(at: At, made: _Inflight) -> Findings:
         yield at.finding(f"the in-flight memory {made.descriptor.name} is too small: {problem}")
 
 
-def _given_back(at: At, given: _Inflight) -> Findings:
-    made: _Inflight | None = at.memory.get("made")
+def _given_back(at: At[_Exchange], given: _Inflight) -> Findings:
+    made = at.memory.made
     if made is None:
         problem = given.too_small_for(given.queues, given.queue_size)
         if problem:
@@ -127,6 +138,14 @@ def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -
     return len(identities) == 2 and "" not in identities
 
 
+@dataclass(slots=True)
+class _Given:
+    """In-flight memory as it was last given, and the first of its rings that no message had named by then."""
+
+    inflight: _Inflight | None = None
+    unknown_ring: int | None = None
+
+
 @RULES.rule(
     "VU-INF-02",
     Severity.WARNING,
@@ -136,15 +155,16 @@ def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -
         requests(Purpose.OFFER_INFLIGHT, Purpose.SET_INFLIGHT, Purpose.SET_KICK).matches,
         frozenset({RecordKind.CONNECTION_CLOSED}),
     ),
+    remembers=_Given,
 )
-def inflight_rings(at: At) -> Findings:
+def inflight_rings(at: At[_Given]) -> Findings:
     if at.over:
         yield from _crash_on_unknown_rings(at)
         return
     row, told = at.message.row, _told(at)
     assert row is not None
     if told is None:
-        index, given = at.fields.get("index", 0), at.memory.get("given")
+        index, given = at.fields.get("index", 0), at.memory.inflight
         if given is not None and index >= given.queues and at.first(index):
             yield at.finding(
                 f"ring {index} is started, but the in-flight memory given is for {given.queues} rings: "
@@ -153,17 +173,16 @@ def inflight_rings(at: At) -> Findings:
             )
         return
     if row.purpose is Purpose.SET_INFLIGHT:
-        at.memory["given"] = told
+        at.memory.inflight = told
         rings = range(min(told.queues, _MOST_NAMED))
-        at.memory["unknown"] = next((ring for ring in rings if ring not in at.after.rings), None)
+        at.memory.unknown_ring = next((ring for ring in rings if ring not in at.after.rings), None)
     most = at.after.most_rings
     if most is not None and told.queues > most and at.first(told.queues):
         yield at.finding(f"in-flight memory for {told.queues} rings, but the back-end has {most}")
 
 
-def _crash_on_unknown_rings(at: At) -> Findings:
-    given: _Inflight | None = at.memory.get("given")
-    state, unknown = at.after, at.memory.get("unknown")
+def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
+    state, given, unknown = at.after, at.memory.inflight, at.memory.unknown_ring
     if given is None or unknown is None or not state.whole or left_by(at) != Side.BACK_END.label:
         return
     if at.waiting.answered > given.frame:

@@ -1,5 +1,7 @@
 """VU-IOT: the device IOTLB. Most messages of a capture can be these: the rules look at values, not at named fields."""
 
+from dataclasses import dataclass, field
+
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
@@ -104,15 +106,23 @@ def iotlb_miss_acknowledged(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Missed:
+    """For addresses that are missed and not mapped yet, how often they were, and the frame of the first time."""
+
+    addresses: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
 @RULES.rule(
     "VU-IOT-05",
     Severity.INFO,
     f"an address that is missed {_STORM} times without being mapped",
     f"{SPEC}, IOTLB_MSG",
     requests(Purpose.UPDATE_IOTLB),
+    remembers=_Missed,
 )
-def iotlb_storm(at: At) -> Findings:
-    message, missed = at.message, at.memory
+def iotlb_storm(at: At[_Missed]) -> Findings:
+    message, missed = at.message, at.memory.addresses
     if message.layout is not IOTLB:
         return
     iova, kind = message.values[_IOVA], message.values[_TYPE]

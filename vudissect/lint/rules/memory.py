@@ -4,12 +4,14 @@ Whether rings lie in it stands in `ring_addresses`, whether a region fits into i
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile, zip_longest
 
 from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
 from vudissect.protocol.features import XEN_MMAP_FLAGS
 from vudissect.protocol.model import Layout, Row
@@ -126,14 +128,15 @@ def whole_pages(at: At) -> Findings:
     "no more regions are added than the back-end has slots for",
     f"{SPEC}, GET_MAX_MEM_SLOTS",
     requests(Purpose.ADD_MEMORY) | replies(Purpose.COUNT_MEMORY_SLOTS),
+    remembers=LastFrame,
 )
-def slots(at: At) -> Findings:
+def slots(at: At[LastFrame]) -> Findings:
     if at.message.reply:
-        at.memory["told"] = at.frame
+        at.memory.frame = at.frame
         return
     number, most = len(at.after.memory.regions), at.after.memory_slots
     if most is not None and number > most and _regions_told(at):
-        frames = (at.memory["told"],) if "told" in at.memory else ()
+        frames = (at.memory.frame,) if at.memory.frame else ()
         yield at.finding(f"{at.name} makes {number} regions, the back-end has room for {most}", frames=frames)
 
 
@@ -169,20 +172,30 @@ def removed_region(at: At) -> Findings:
     "regions are added and removed one by one, or told all together",
     f"{SPEC}, SET_MEM_TABLE replaces what ADD_MEM_REG has told",
     _changed(),
+    remembers=LastFrame,
 )
-def table_after_regions(at: At) -> Findings:
+def table_after_regions(at: At[LastFrame]) -> Findings:
     row = at.message.row
     if row is None or not at.fields:
         return
     if row.purpose is not Purpose.REPLACE_MEMORY:
-        at.memory.setdefault("since", at.frame)
-    elif not _ends_postcopy_exchange(at) and "since" in at.memory:
-        since = at.memory.pop("since")
+        at.memory.frame = at.memory.frame or at.frame
+    elif not _ends_postcopy_exchange(at) and at.memory.frame:
+        since = at.memory.frame
+        at.restart()
         yield at.finding(
             f"{at.name} replaces the regions that were told one by one since #{since}",
             Blame.UNKNOWN,
             frames=(since,),
         )
+
+
+@dataclass(slots=True)
+class _Slots:
+    """The number of memory slots that was last told, and in which frame; 0 for no frame."""
+
+    number: int = 0
+    frame: int = 0
 
 
 @RULES.rule(
@@ -196,10 +209,11 @@ def fewer_slots(at: At) -> Findings:
     told = at.fields.get("slots")
     if told is None:
         return
-    before = at.lasting_memory.get("slots")
-    at.lasting_memory["slots"] = (told, at.frame)
-    if before is not None and told < before[0]:
-        yield at.finding(f"the back-end has {told} memory slots, in #{before[1]} it had {before[0]}", frames=before[1:])
+    slots = at.lasting(_Slots)
+    before, frame = slots.number, slots.frame
+    slots.number, slots.frame = told, at.frame
+    if told < before:
+        yield at.finding(f"the back-end has {told} memory slots, in #{frame} it had {before}", frames=(frame,))
 
 
 @RULES.rule(

@@ -1,13 +1,15 @@
 """VU-LOG and VU-PCP: migration by dirty log and by postcopy. What else is handed over stands in `handover`."""
 
+from dataclasses import dataclass
 from functools import cache
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.hang import left_by, waited_in_vain
+from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
-from vudissect.lint.runs import ring_of
-from vudissect.lint.waiting import left_by, waited_in_vain
+from vudissect.lint.runs import purpose_of, ring_of
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
@@ -139,35 +141,39 @@ def _log_number(protocol: Protocol) -> int:
     return next((row.id for row in protocol.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG), -1)
 
 
+@dataclass(slots=True)
+class _Steps:
+    """The frames in which a ring was last stopped and a transfer of device state was begun; 0 for none."""
+
+    stopped_in: int = 0
+    transfer_in: int = 0
+
+
 @RULES.rule(
     "VU-LOG-05",
     Severity.INFO,
     "a migration by dirty log that moves no device state",
     f"{SPEC}, Migration",
     _with_end(Purpose.STOP_RING, Purpose.START_STATE_TRANSFER),
+    remembers=_Steps,
 )
-def log_only(at: At) -> Findings:
-    state = at.after
+def log_only(at: At[_Steps]) -> Findings:
+    state, steps = at.after, at.memory
     if not at.over:
-        row = at.message.row
-        assert row is not None
-        at.memory[row.purpose] = at.frame
+        if purpose_of(at) is Purpose.STOP_RING:
+            steps.stopped_in = at.frame
+        else:
+            steps.transfer_in = at.frame
         return
-    stopped, log = at.memory.get(Purpose.STOP_RING), state.log
-    if (
-        stopped is None
-        or log is None
-        or not _logging(state)
-        or Purpose.START_STATE_TRANSFER in at.memory
-        or state.rings.started
-    ):
+    log = state.log
+    if not steps.stopped_in or log is None or not _logging(state) or steps.transfer_in or state.rings.started:
         return
     yield at.finding(
         f"the rings were stopped with the dirty log on ({log.size} bytes since #{log.frame}): a live migration; "
         "no device state was transferred, so what the back-end knew beside the rings stays behind"
         + ("" if _negotiated(state, "DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
         Blame.UNKNOWN,
-        frame=stopped,
+        frame=steps.stopped_in,
         frames=(log.frame,),
     )
 
@@ -184,8 +190,9 @@ def log_only(at: At) -> Findings:
         ending().kinds,
         at_end=True,
     ),
+    remembers=LastFrame,
 )
-def postcopy_order(at: At) -> Findings:
+def postcopy_order(at: At[LastFrame]) -> Findings:
     if at.over:
         yield from _memory_unanswered(at)
         return
@@ -199,8 +206,8 @@ def postcopy_order(at: At) -> Findings:
                 frames=(request.frame,),
             )
     elif row.purpose is Purpose.ADVISE_POSTCOPY:
-        at.memory["advised"] = at.frame
-    elif "advised" not in at.memory and at.after.whole:
+        at.memory.frame = at.frame
+    elif not at.memory.frame and at.after.whole:
         yield at.finding(f"{at.name} comes without advice before it: the back-end has no userfaultfd to listen on")
 
 
@@ -226,17 +233,18 @@ def _memory_unanswered(at: At) -> Findings:
     "memory that is answered for postcopy does not ask for an acknowledgement too",
     "QEMU 5ce43896e1; DPDK and libvhost-user answer such a request twice",
     requests(Purpose.START_POSTCOPY, *_MEMORY),
+    remembers=LastFrame,
 )
-def postcopy_need_reply(at: At) -> Findings:
+def postcopy_need_reply(at: At[LastFrame]) -> Findings:
     row = at.message.row
     assert row is not None
     if row.purpose is Purpose.START_POSTCOPY:
-        at.memory["listens"] = at.frame
+        at.memory.frame = at.frame
     elif at.message.flags & NEED_REPLY and _listens(at.after) and _tells_memory(at):
         yield at.finding(
             f"{at.name} asks for an acknowledgement (NEED_REPLY) while postcopy listens: its answer is the table "
             "of addresses; back-ends that send both leave one too many, which is taken for the next answer",
-            frames=(at.memory["listens"],) if "listens" in at.memory else (),
+            frames=(at.memory.frame,) if at.memory.frame else (),
         )
 
 
@@ -251,15 +259,16 @@ def _tells_memory(at: At) -> bool:
     "the back-end takes the message that ends the exchange of addresses, which has no region and no descriptor",
     "QEMU hw/virtio/vhost-user.c; libvhost-user asks for a descriptor and gives up",
     Trigger(requests(Purpose.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
+    remembers=LastFrame,
 )
-def postcopy_end_of_exchange(at: At) -> Findings:
+def postcopy_end_of_exchange(at: At[LastFrame]) -> Findings:
     if not at.over:
         layout = at.message.layout
         if layout is not None and layout.bare:
-            at.memory["consumed"] = at.frame
+            at.memory.frame = at.frame
         return
-    consumed = at.memory.get("consumed")
-    if consumed is not None and at.waiting.answered < consumed and left_by(at) == Side.BACK_END.label:
+    consumed = at.memory.frame
+    if consumed and at.waiting.answered < consumed and left_by(at) == Side.BACK_END.label:
         yield at.finding(
             f"the back-end left without another word after #{consumed} had told it, with 8 bytes and no descriptor, "
             "that all addresses have arrived: it seems to take that for a region without its descriptor",

@@ -1,11 +1,13 @@
 """VU-NEG: features that are offered, acknowledged, and needed by what is said later."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
+from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, ending, replies, requests
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.devices.network import NET
@@ -93,12 +95,13 @@ def unoffered_negotiation(at: At) -> Findings:
     "the front-end asks which protocol features are offered before it acknowledges any",
     "rust-vmm 14db3cd: before it, REPLY_ACK stays off in a back-end that was not asked",
     requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
+    remembers=LastFrame,
 )
-def unasked_protocol_features(at: At) -> Findings:
+def unasked_protocol_features(at: At[LastFrame]) -> Findings:
     assert at.message.row is not None
     if at.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
-        at.memory["asked"] = True
-    elif "asked" not in at.memory and at.after.from_start and at.first():
+        at.memory.frame = at.frame
+    elif not at.memory.frame and at.after.from_start and at.first():
         names = at.after.protocol.protocol_features.names(at.fields.get("features", 0))
         yield at.finding(
             f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which it was never asked what "
@@ -114,19 +117,15 @@ def unasked_protocol_features(at: At) -> Findings:
     requests(Purpose.ACK_FEATURES),
 )
 def features_without_protocol_features(at: At) -> Findings:
-    protocol_features, word = at.after.protocol_features, at.fields.get("features")
-    if word is None:
-        return
-    if word & _PROTOCOL_FEATURES:
-        at.memory["acknowledged"] = at.frame
+    protocol_features, word, before = at.after.protocol_features, at.fields.get("features"), at.before.features
+    if word is None or word & _PROTOCOL_FEATURES:
         return
     consequence = "all rings are enabled from here on, no enabling message is due"
-    if "acknowledged" in at.memory:
-        before = at.memory.pop("acknowledged")
+    if before.has(_PROTOCOL_FEATURES):
         yield at.finding(
-            f"{at.name} leaves out PROTOCOL_FEATURES, which was acknowledged in #{before}: {consequence}, and some "
-            "back-ends take it for the end of the protocol features",
-            frames=(before,),
+            f"{at.name} leaves out PROTOCOL_FEATURES, which was acknowledged in #{before.acked_in}: {consequence}, and "
+            "some back-ends take it for the end of the protocol features",
+            frames=(before.acked_in,),
         )
     elif protocol_features.acked and at.first():
         # The front-end may do so, and QEMU before 7.2 did: whether it goes wrong is up to the back-end.
@@ -165,11 +164,9 @@ def unused_offers(at: At) -> Findings:
     requests(Purpose.ACK_FEATURES),
 )
 def changed_features(at: At) -> Findings:
-    word = at.fields.get("features")
-    before, frame = at.memory.get("acknowledged", (word, 0))
-    if word is None:
+    word, before, frame = at.fields.get("features"), at.before.features.acked, at.before.features.acked_in
+    if word is None or before is None:
         return
-    at.memory["acknowledged"] = word, at.frame
     started = at.after.rings.first_started if (word ^ before) & ~_LOG_ALL else None
     if started is None:
         return
@@ -186,22 +183,31 @@ def changed_features(at: At) -> Findings:
     )
 
 
+@dataclass(slots=True)
+class _Acknowledged:
+    """The last memory table that asked for an acknowledgement, and its acknowledgement, as frames; 0 for none."""
+
+    request: int = 0
+    answer: int = 0
+
+
 @RULES.rule(
     "VU-NEG-13",
     Severity.COMPAT,
     "REPLY_ACK and several queue pairs do not go together with QEMU 2.7 to 2.9",
     "QEMU 60cd11024f; DPDK 04d8122796 and d1c074bd76",
     replies(Purpose.REPLACE_MEMORY) | ending(),
+    remembers=_Acknowledged,
 )
-def reply_ack_with_queue_pairs(at: At) -> Findings:
+def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
     """QEMU leaves the memory table out for the second pair, but waits for the acknowledgement of it."""
     if not at.over:
         if at.event.request is not None and at.event.request.flags & NEED_REPLY:
-            at.memory["acknowledged"] = (at.event.request.frame, at.frame)
+            at.memory.request, at.memory.answer = at.event.request.frame, at.frame
         return
-    state, bits = at.after, at.after.protocol.protocol_features
+    state, bits, acknowledged = at.after, at.after.protocol.protocol_features, at.memory
     is_suspect = (
-        "acknowledged" in at.memory
+        acknowledged.request
         and state.features.has(_NET_MQ)
         and state.protocol_features.has(bits.known("MQ", "REPLY_ACK"))
         and not (state.protocol_features.acked or 0) & ~bits.known(*_QEMU_2_9)
@@ -212,14 +218,13 @@ def reply_ack_with_queue_pairs(at: At) -> Findings:
     started = [ring.index for ring in state.rings.values() if ring.started is Started.STARTED]
     bare = sorted(ring.index for ring in state.rings.values() if ring.addresses is None)
     if started and bare and min(bare) > max(started):
-        request, acknowledgement = at.memory["acknowledged"]
         yield at.finding(
             f"the front-end falls silent before it sets up ring {bare[0]}, and no answer is owed: with MQ and "
             "REPLY_ACK QEMU 2.7 to 2.9 now waits for the acknowledgement of a memory table that it did not send again "
-            f"for the next queue pair (sent once in #{request}, acknowledged in #{acknowledgement})",
+            f"for the next queue pair (sent once in #{acknowledged.request}, acknowledged in #{acknowledged.answer})",
             Blame.FRONT_END,
             frame=said[-1].record.frame,
-            frames=(state.protocol_features.acked_in, request, acknowledgement),
+            frames=(state.protocol_features.acked_in, acknowledged.request, acknowledged.answer),
         )
 
 

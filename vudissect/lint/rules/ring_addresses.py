@@ -1,8 +1,12 @@
 """VU-MEM-05 and VU-VRG-05, -16, -17: where rings lie."""
 
+from dataclasses import dataclass
+
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
+from vudissect.lint.runs import purpose_of
+from vudissect.lint.words import SECOND
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Addresses, Ring
@@ -21,7 +25,6 @@ _SPLIT_ALIGNMENT = {"desc": 16, "avail": 2, "used": 4}
 _PACKED_ALIGNMENT = {"desc": 16, "avail": 4, "used": 4}
 _MOST_ENTRIES = 32768
 
-_SECOND = 1_000_000_000
 _MOST_LISTED = 4
 
 
@@ -122,32 +125,44 @@ def addresses_after_memory(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Log:
+    """Why memory for the log is wanted, "" where it is not; since when (ns) and which frame; whether any was given."""
+
+    why: str = ""
+    since: int = 0
+    frame: int = 0
+    given: bool = False
+
+
 @RULES.rule(
     "VU-VRG-16",
     Severity.ERROR,
     "where writes are to be logged, there is memory to log them in",
     f"{SPEC}, Migration",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.ACK_FEATURES, Purpose.SET_LOG, Purpose.STOP_RING) | ending(),
+    remembers=_Log,
 )
-def log_memory(at: At) -> Findings:
+def log_memory(at: At[_Log]) -> Findings:
     # The log may come last: QEMU begins to log with the features, then the addresses, then the log.
-    memory = at.memory
-    purpose = None if at.over or at.message.row is None else at.message.row.purpose
-    now = at.event.record.received
+    log, purpose, why = at.memory, purpose_of(at), ""
     if purpose is Purpose.SET_LOG:
-        memory["log"] = at.frame
+        log.given = True
     elif purpose is Purpose.ACK_FEATURES:
-        memory.pop("wanted", None)
-        if at.fields.get("features", 0) & _LOG_ALL:
-            memory["wanted"] = (at.frame, now, "LOG_ALL is acknowledged")
+        why = log.why = "LOG_ALL is acknowledged" if at.fields.get("features", 0) & _LOG_ALL else ""
     elif purpose is Purpose.SET_RING_ADDRESSES:
         ring = _ring(at)
-        if ring is not None and ring.addresses is not None and ring.addresses.logged:
-            memory.setdefault("wanted", (at.frame, now, f"the addresses of ring {ring.index} say that it is logged"))
-    elif "wanted" in memory and "log" not in memory and at.after.whole:
-        frame, since, why = memory["wanted"]
-        if (purpose is Purpose.STOP_RING or now - since >= _SECOND) and at.first():
-            yield at.finding(f"{why}, but no memory for the log is ever given", Blame.FRONT_END, frame=frame)
+        if ring is not None and ring.addresses is not None and ring.addresses.logged and not log.why:
+            why = log.why = f"the addresses of ring {ring.index} say that it is logged"
+    elif log.why and not log.given and at.after.whole and _is_due(at, log):
+        yield at.finding(f"{log.why}, but no memory for the log is ever given", Blame.FRONT_END, frame=log.frame)
+    if why:
+        log.frame, log.since = at.frame, at.time
+
+
+def _is_due(at: At[_Log], log: _Log) -> bool:
+    """Whether the log should have come by now; true once."""
+    return (purpose_of(at) is Purpose.STOP_RING or at.time - log.since >= SECOND) and at.first()
 
 
 @RULES.rule(

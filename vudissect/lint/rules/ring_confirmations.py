@@ -5,7 +5,6 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
-    SECOND,
     STARTS_AND_STOPS,
     Run,
     is_unconfirmed,
@@ -13,7 +12,7 @@ from vudissect.lint.runs import (
     purpose_of,
     ring_of,
 )
-from vudissect.lint.words import time_text
+from vudissect.lint.words import SECOND, time_text
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring
@@ -82,14 +81,15 @@ def call_replaced(at: At) -> Findings:
     )
 
 
-def _unconfirmed_starts(at: At) -> Findings:
+def _unconfirmed_starts(at: At[Run]) -> Findings:
     """Starts of rings after which nothing was asked whose answer would show that the back-end had got so far.
 
     That is how many front-ends start rings, and it mostly goes well. It is a warning where it did not: nothing was
     taken from any ring. Where the rings run to the end, it is not known how it went. Rings that are enabled by rule are
     VU-VRG-09's.
     """
-    run = Run.of(at)
+    run = at.memory
+    run.follow(at)
     if not at.after.features.has(_PROTOCOL_FEATURES):
         return
     if at.over:
@@ -99,7 +99,7 @@ def _unconfirmed_starts(at: At) -> Findings:
             "if the device hangs, the first request of the driver may have come too early",
         )
     elif at.message.reply and run.is_over(at):
-        del at.memory["run"]
+        at.restart()
         rings = run.unconfirmed(at) if run.is_idle(at) else []
         severity = Severity.WARNING
         outcome = (
@@ -126,8 +126,9 @@ def _unconfirmed_starts(at: At) -> Findings:
     "where REPLY_ACK is negotiated, a front-end waits until a ring is enabled before it lets the driver go on",
     "QEMU d7dc0682f5 (8.2)",
     STARTS_AND_STOPS | ending(),
+    remembers=Run,
 )
-def enable_confirmed(at: At) -> Findings:
+def enable_confirmed(at: At[Run]) -> Findings:
     if at.after.protocol_features.has(_reply_ack(at)):
         yield from _unconfirmed_starts(at)
 
@@ -138,8 +139,9 @@ def enable_confirmed(at: At) -> Findings:
     "a front-end waits until a descriptor of a running ring is in place, and a back-end offers REPLY_ACK for it",
     "QEMU 1ba9a52203 (10.2); vhost-device PR 153",
     STARTS_AND_STOPS | requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
+    remembers=Run,
 )
-def descriptor_confirmed(at: At) -> Findings:
+def descriptor_confirmed(at: At[Run]) -> Findings:
     features = at.after.protocol_features
     if not features.has(_reply_ack(at)):
         if features.offered is not None and purpose_of(at) not in (Purpose.SET_CALL, Purpose.SET_ERR):

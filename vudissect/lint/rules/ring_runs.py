@@ -1,6 +1,6 @@
 """VU-VRG-09, -10, -18, -19: how rings are started, used and stopped over several messages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
@@ -8,7 +8,6 @@ from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
     POSITION,
-    SECOND,
     STARTS_AND_STOPS,
     Run,
     has_not_moved,
@@ -16,7 +15,7 @@ from vudissect.lint.runs import (
     purpose_of,
     ring_of,
 )
-from vudissect.lint.words import time_text
+from vudissect.lint.words import SECOND, time_text
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.purpose import Purpose
@@ -28,34 +27,45 @@ _NET = device_by_name("net")
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
+@dataclass(slots=True)
+class _Starts:
+    """The current run; when rings got their kick descriptors (ns), and which were enabled or disabled by message."""
+
+    run: Run = field(default_factory=Run)
+    kicked: dict[int, int] = field(default_factory=dict)
+    ordered: set[int] = field(default_factory=set)
+
+
 @RULES.rule(
     "VU-VRG-09",
     Severity.ERROR,
     "a ring that is started is also enabled, and then the back-end takes what is in it",
     f"{SPEC}, Ring states; rust-vmm vhost PR 227 and 375",
     STARTS_AND_STOPS | ending(),
+    remembers=_Starts,
 )
-def started_means_used(at: At) -> Findings:
-    run, purpose, ring = Run.of(at), purpose_of(at), None if at.over else ring_of(at)
+def started_means_used(at: At[_Starts]) -> Findings:
+    purpose, ring = purpose_of(at), None if at.over else ring_of(at)
+    at.memory.run.follow(at)
     if purpose is None:
         yield from _never_enabled(at, [each for each in at.after.rings.values() if each.started is Started.STARTED])
     elif ring is None:
         return
     elif at.message.reply:
-        yield from _not_used(at, run, ring)
+        yield from _not_used(at, ring)
     elif purpose is Purpose.STOP_RING and ring.stopped_in == at.frame:
         yield from _never_enabled(at, [ring])
     elif purpose is Purpose.SET_KICK:
-        at.memory[ring.index] = at.time
+        at.memory.kicked[ring.index] = at.time
     elif purpose is Purpose.ENABLE_RING:
-        at.memory.setdefault("ordered", set()).add(ring.index)
+        at.memory.ordered.add(ring.index)
 
 
-def _never_enabled(at: At, rings: list[Ring]) -> Findings:
+def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
     # A ring that was disabled by message is left alone on purpose: a guest need not use all of them.
-    state, ordered = at.after, at.memory.get("ordered", set())
-    waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in ordered]
-    duration = at.time - max((at.memory.get(ring.index, at.time) for ring in waiting), default=0)
+    state, starts = at.after, at.memory
+    waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in starts.ordered]
+    duration = at.time - max((starts.kicked.get(ring.index, at.time) for ring in waiting), default=0)
     if not state.whole or not state.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
         return
     if waiting and at.first():
@@ -69,11 +79,11 @@ def _never_enabled(at: At, rings: list[Ring]) -> Findings:
         )
 
 
-def _not_used(at: At, run: Run, ring: Ring) -> Findings:
-    state = at.after
+def _not_used(at: At[_Starts], ring: Ring) -> Findings:
+    state, run = at.after, at.memory.run
     by_rule = state.features.acked is not None and not state.features.has(_PROTOCOL_FEATURES)
     if run.is_over(at):
-        del at.memory["run"]
+        at.memory.run = Run()
         if by_rule and run.is_idle(at):
             # Circumstantial: the guest may have asked for nothing.
             yield at.finding(
@@ -108,16 +118,23 @@ class _UsedAgain:
     enabled: bool = False
 
 
+@dataclass(slots=True)
+class _Again:
+    """The stopped rings that are used again and not started again yet, by index."""
+
+    rings: dict[int, _UsedAgain] = field(default_factory=dict)
+
+
 @RULES.rule(
     "VU-VRG-10",
     Severity.WARNING,
     "a ring that is used again after it was stopped is started again",
     f"{SPEC}, Ring states; libvhost-user and DPDK close the kick descriptor of a stopped ring",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.ENABLE_RING, Purpose.SET_KICK, Purpose.STOP_RING) | ending(),
+    remembers=_Again,
 )
-def started_again(at: At) -> Findings:
-    used: dict[int, _UsedAgain] = at.memory.setdefault("used", {})
-    purpose = purpose_of(at)
+def started_again(at: At[_Again]) -> Findings:
+    used, purpose = at.memory.rings, purpose_of(at)
     if purpose is None:
         yield from _not_started_again(at, list(used.values()))
         return

@@ -3,10 +3,13 @@
 How rings run stands in `ring_runs`, where they lie in `ring_addresses`.
 """
 
+from dataclasses import dataclass
+
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.hang import left_by
+from vudissect.lint.memory import FrameOfRing
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
-from vudissect.lint.waiting import left_by
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device, Side
@@ -57,27 +60,35 @@ def _queues_of(device: Device) -> int:
     return 0 if any(name.endswith("*") for name in device.queues) else len(device.queues)
 
 
+@dataclass(slots=True)
+class _Beyond:
+    """The first ring that is beyond the number of queues unless they are pairs, and its frame; 0 for none."""
+
+    index: int = 0
+    frame: int = 0
+
+
 @RULES.rule(
     "VU-VRG-01",
     Severity.ERROR,
     "the index of a ring is below the number of queues that the back-end told (queue pairs, for a network device)",
     f"{SPEC}, GET_QUEUE_NUM",
     requests(*_NAMES_A_RING) | ending(),
+    remembers=_Beyond,
 )
-def index_in_range(at: At) -> Findings:
+def index_in_range(at: At[_Beyond]) -> Findings:
     told, device = at.after.queues, at.after.guess.device
     if told is None:
         return
     if at.over:
         # Of an unknown device it is not known whether it counts pairs; but an odd number of rings makes no pairs.
-        if device is None and "beyond" in at.memory and len(at.after.rings) % 2:
-            index, frame = at.memory["beyond"]
-            yield at.finding(_beyond(index, told), Blame.FRONT_END, frame=frame)
+        if device is None and at.memory.frame and len(at.after.rings) % 2:
+            yield at.finding(_beyond(at.memory.index, told), Blame.FRONT_END, frame=at.memory.frame)
         return
     index = at.fields.get("index", 0)
     if index < told or (device in (None, _NET) and index <= 2 * told):
-        if index >= told:
-            at.memory.setdefault("beyond", (index, at.frame))
+        if index >= told and not at.memory.frame:
+            at.memory.index, at.memory.frame = index, at.frame
     elif at.first(index):
         if device is not None and told <= index < (queues := _queues_of(device)):
             has = f"a {device.name} device has {queues} queues ({', '.join(device.queues)})"
@@ -174,13 +185,14 @@ def _is_beginning(at: At, base: int) -> bool:
     "a ring goes on where the back-end said that it stopped, or begins anew",
     f"{SPEC}, SET_VRING_BASE; DPDK tells only the avail half of a packed ring",
     replies(Purpose.STOP_RING) | requests(Purpose.SET_RING_BASE),
+    remembers=FrameOfRing,
 )
-def base_goes_on(at: At) -> Findings:
+def base_goes_on(at: At[FrameOfRing]) -> Findings:
     ring, base = _ring(at), at.fields.get("num", 0)
     if ring is None:
         return
     if at.message.reply:
-        at.memory[ring.index] = at.frame
+        at.memory.frames[ring.index] = at.frame
         return
     stopped_at = ring.stopped_at
     if stopped_at is None or stopped_at == base or _is_beginning(at, base):
@@ -190,7 +202,7 @@ def base_goes_on(at: At) -> Findings:
         f"ring {ring.index} stopped at {_position(at, stopped_at)}, but goes on at {_position(at, base)}"
         + ("; the back-end left out where its used index was" if halved else ""),
         Blame.BACK_END if halved else Blame.FRONT_END,
-        frames=(at.memory[ring.index],) if ring.index in at.memory else (),
+        frames=(at.memory.frames[ring.index],) if ring.index in at.memory.frames else (),
     )
 
 
@@ -212,17 +224,18 @@ def asked_base(at: At) -> Findings:
     "a ring that goes on somewhere does not stop at 0",
     "rust-vmm vhost PR 154: the base was reset before it was told, so that the device is dead after a suspend",
     requests(Purpose.SET_RING_BASE) | replies(Purpose.STOP_RING),
+    remembers=FrameOfRing,
 )
-def lost_base(at: At) -> Findings:
+def lost_base(at: At[FrameOfRing]) -> Findings:
     ring = _ring(at)
     if ring is None:
         return
     if not at.message.reply:
-        at.memory[ring.index] = at.frame
+        at.memory.frames[ring.index] = at.frame
         return
     started = ring.slots[Purpose.SET_KICK].epoch
     if ring.stopped_at == 0 and ring.base and started and not _is_beginning(at, ring.base):
-        set_in = at.memory.get(ring.index)
+        set_in = at.memory.frames.get(ring.index)
         yield at.finding(
             f"ring {ring.index} began at {_position(at, ring.base)} and is said to have stopped at 0: the back-end has "
             "lost its position, and what is in the ring will be taken for new",
@@ -269,22 +282,31 @@ def in_band_descriptors(at: At) -> Findings:
         )
 
 
+@dataclass(slots=True)
+class _Early:
+    """The last message that came before the features, in words, and its frame; 0 for none."""
+
+    what: str = ""
+    frame: int = 0
+
+
 @RULES.rule(
     "VU-VRG-15",
     Severity.INFO,
     "a back-end takes call and err descriptors before the features",
     "QEMU has always sent call descriptors that early, since 7.1 (ae50ae0b91) also err descriptors",
     requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
+    remembers=_Early,
 )
-def before_features(at: At) -> Findings:
+def before_features(at: At[_Early]) -> Findings:
     # Every session with QEMU has it. It is worth a word where the back-end may have left because of it.
     if not at.over:
         if at.after.whole and at.after.features.acked is None:
-            at.memory["last"] = (at.frame, f"{at.name} of ring {at.fields.get('index', '?')}")
-    elif "last" in at.memory and at.after.features.acked is None and left_by(at) == Side.BACK_END.label:
-        frame, what = at.memory["last"]
+            at.memory.what, at.memory.frame = f"{at.name} of ring {at.fields.get('index', '?')}", at.frame
+    elif at.memory.frame and at.after.features.acked is None and left_by(at) == Side.BACK_END.label:
         yield at.finding(
-            f"the back-end left after {what} and before any features were acknowledged: it must take that so early",
+            f"the back-end left after {at.memory.what} and before any features were acknowledged: it must take that so "
+            "early",
             Blame.BACK_END,
-            frame=frame,
+            frame=at.memory.frame,
         )

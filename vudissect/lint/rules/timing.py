@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.hang import ENDINGS, hang_of, may_take_long
+from vudissect.lint.hang import ENDINGS, Closings, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular, requests
+from vudissect.lint.runs import purpose_of
 from vudissect.lint.words import event_name, event_text, request_text, time_text
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
@@ -52,27 +53,44 @@ class _Loop:
     processes: frozenset[str] = frozenset()
 
 
+@dataclass(slots=True)
+class _Opened:
+    """When the connection was opened (ns, 0 if that was not seen), and the process of its back-end ("" if unknown)."""
+
+    time: int = 0
+    process: str = ""
+
+
+@dataclass(slots=True)
+class _Loops:
+    """The connections in a row that end alike, if the last one did not come to something."""
+
+    loop: _Loop | None = None
+
+
 @RULES.rule(
     "VU-TIM-02",
     Severity.WARNING,
     "a connection that ends in the middle of things does not do so again and again",
     "QEMU with reconnect: 'Failed to set msg fds', 'ring restore failed: -22', once for each attempt",
     events(RecordKind.CONNECTION_OPENED, RecordKind.CONNECTION_CLOSED),
+    remembers=_Opened,
 )
-def reconnect_loop(at: At) -> Findings:
+def reconnect_loop(at: At[_Opened]) -> Findings:
     record, by = at.event.record, str(at.event.record.details.get("by", ""))
     if record.kind is RecordKind.CONNECTION_OPENED:
-        at.memory["opened"] = (record.received, str(record.details.get("back_end_pid", "")))
+        at.memory.time, at.memory.process = record.received, str(record.details.get("back_end_pid", ""))
         return
+    loops = at.lasting(_Loops)
     asked = [event for event in at.recent(Channel.MAIN) if event.record.sender is Side.FRONT_END]
     if not asked or (by != Side.BACK_END.label and at.after.rings.were_started):
-        at.lasting_memory.clear()  # there was nothing to say, or it came to something
+        loops.loop = None  # there was nothing to say, or it came to something
         return
-    opened, process = at.memory.get("opened", (record.received, ""))
+    opened, process = at.memory.time or record.received, at.memory.process
     end = (at.after.programs, by, event_name(asked[-1]))
-    loop = at.lasting_memory.get("loop")
+    loop = loops.loop
     if loop is None or loop.end != end or opened - loop.closed > _SOON:
-        loop = at.lasting_memory["loop"] = _Loop(end, opened)
+        loop = loops.loop = _Loop(end, opened)
     loop.closed = record.received
     if len(loop.frames) == _LOOP:
         return
@@ -104,35 +122,43 @@ def _which(processes: frozenset[str]) -> str:
     return f"; the back-end is started anew each time (pids {', '.join(sorted(processes))})"
 
 
+@dataclass(slots=True)
+class _First:
+    """The first ring that was started while disabled, in which frame (0: none) and when (ns); whether one has run."""
+
+    index: int = 0
+    frame: int = 0
+    time: int = 0
+    has_run: bool = False
+
+
 @RULES.rule(
     "VU-TIM-03",
     Severity.WARNING,
     f"rings are enabled within {SLOW // 1_000_000_000} s after the first of them was started",
     f"{SPEC}, Ring states: a ring that is not enabled is not processed",
     requests(Purpose.SET_KICK, Purpose.ENABLE_RING),
+    remembers=_First,
 )
-def late_enable(at: At) -> Findings:
+def late_enable(at: At[_First]) -> Findings:
     # Only while no ring runs at all: further queue pairs of a network device are enabled when the driver wants them.
-    assert at.message.row is not None
-    ring = at.after.rings.get(at.fields.get("index", -1))
+    ring, first = at.after.rings.get(at.fields.get("index", -1)), at.memory
     if ring is None or not at.after.whole:
         return
-    if at.message.row.purpose is Purpose.SET_KICK:
-        if ring.enabled is Enabled.DISABLED:
-            at.memory.setdefault("started", (ring.index, at.frame, at.event.record.received))
+    if purpose_of(at) is Purpose.SET_KICK:
+        if ring.enabled is Enabled.DISABLED and not first.frame:
+            first.index, first.frame, first.time = ring.index, at.frame, at.time
         return
     running = at.after.rings.running
-    if not running or "over" in at.memory:
+    if not running or first.has_run:
         return
-    at.memory["over"] = True
-    if "started" in at.memory and running == 1 and ring.running:
-        index, frame, started = at.memory["started"]
-        if (waited := at.event.record.received - started) > SLOW:
-            yield at.finding(
-                f"ring {ring.index} is the first to be enabled, {time_text(waited)} after ring {index} was started in "
-                f"#{frame}: till then the back-end processed none",
-                frames=(frame,),
-            )
+    first.has_run = True
+    if first.frame and running == 1 and ring.running and (waited := at.time - first.time) > SLOW:
+        yield at.finding(
+            f"ring {ring.index} is the first to be enabled, {time_text(waited)} after ring {first.index} was started "
+            f"in #{first.frame}: till then the back-end processed none",
+            frames=(first.frame,),
+        )
 
 
 @RULES.rule(
@@ -141,8 +167,9 @@ def late_enable(at: At) -> Findings:
     "both sides do not fall silent while an answer is due",
     "measured: a request without an answer, then silence on every channel, is a deadlock in one of the programs",
     ENDINGS,
+    remembers=Closings,
 )
-def silence(at: At) -> Findings:
+def silence(at: At[Closings]) -> Findings:
     hang = hang_of(at)
     spoken = [at.recent(channel) for channel in Channel]
     last = max((events[-1].record.received for events in spoken if events), default=0)

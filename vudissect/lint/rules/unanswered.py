@@ -1,9 +1,11 @@
 """VU-RPL-03, 04, 08 and 10: answers that never come: who waits, since when, and for whom."""
 
+from dataclasses import dataclass
+
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.lint.hang import ENDINGS, Hang, hang_of, may_take_long
+from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of, may_take_long
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.protocol.model import Answer, Channel, Side
@@ -21,8 +23,9 @@ _BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
     "a message that has an answer of its own is answered",
     f"{SPEC}, message descriptions",
     ENDINGS,
+    remembers=Closings,
 )
-def missing_answer(at: At) -> Findings:
+def missing_answer(at: At[Closings]) -> Findings:
     for hang, request in _kept_waiting(at):
         assert request.row is not None
         if at.after.owes_reply(request.row, 0):
@@ -35,8 +38,9 @@ def missing_answer(at: At) -> Findings:
     "a message with NEED_REPLY is acknowledged once REPLY_ACK is negotiated",
     f"{SPEC}, REPLY_ACK",
     ENDINGS,
+    remembers=Closings,
 )
-def missing_acknowledgement(at: At) -> Findings:
+def missing_acknowledgement(at: At[Closings]) -> Findings:
     acked_in = at.after.protocol_features.acked_in
     for hang, request in _kept_waiting(at):
         assert request.row is not None
@@ -45,7 +49,7 @@ def missing_acknowledgement(at: At) -> Findings:
             yield _missing(at, hang, request, kind, (acked_in,))
 
 
-def _kept_waiting(at: At) -> list[tuple[Hang, Request]]:
+def _kept_waiting(at: At[Closings]) -> list[tuple[Hang, Request]]:
     """The oldest request of each channel that waits in vain, where no other rule says more."""
     hang = hang_of(at)
     if hang is None or hang.cycle is not None:  # VU-RPL-10
@@ -73,14 +77,29 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
     return at.finding(text, _BLAMES[answerer], frame=request.frame, frames=(*frames, *behind[:8]))
 
 
+@dataclass(slots=True)
+class _Gone(Closings):
+    """Where channels were closed, and whether a message was found that nobody was there for."""
+
+    is_gone: bool = False
+
+
+@dataclass(slots=True)
+class _End:
+    """How the last connection ended, if the back-end ended it: the programs, and the number of the message."""
+
+    end: tuple[tuple[str, str], int] | None = None
+
+
 @RULES.rule(
     "VU-RPL-08",
     Severity.ERROR,
     "the back-end answers, or takes what is sent to it, before it closes the connection",
     f"{SPEC}, Communication; QEMU: 'Read 0 instead of 12. Original request N', 'Failed to set msg fds'",
     events(RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED) | irregular(),
+    remembers=_Gone,
 )
-def closed_instead(at: At) -> Findings:
+def closed_instead(at: At[_Gone]) -> Findings:
     if at.event.message is not None:
         yield from _found_nobody(at)
         return
@@ -88,9 +107,9 @@ def closed_instead(at: At) -> Findings:
     if hang is None:
         return
     due = hang.waits.get(Channel.MAIN, ())
-    if hang.by != Side.BACK_END.label or hang.cycle is not None or not (due or "told" in at.memory):
-        at.lasting_memory.clear()
-    elif due and "told" not in at.memory and _is_news(at, due[0].id):
+    if hang.by != Side.BACK_END.label or hang.cycle is not None or not (due or at.memory.is_gone):
+        at.lasting(_End).end = None
+    elif due and not at.memory.is_gone and _is_news(at, due[0].id):
         yield _hung_up(at, hang, due[0])
 
 
@@ -112,16 +131,16 @@ def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
     )
 
 
-def _found_nobody(at: At) -> Findings:
+def _found_nobody(at: At[_Gone]) -> Findings:
     """A finding on the first message that a back-end is no longer there for."""
     if (
         not at.event.record.marks & Mark.NOT_FORWARDED
         or at.event.record.sender is not Side.FRONT_END
         or at.event.record.channel is not Channel.MAIN
-        or "told" in at.memory
+        or at.memory.is_gone
     ):
         return
-    at.memory["told"] = True
+    at.memory.is_gone = True
     delivered = [event for event in at.recent(Channel.MAIN)[:-1] if event.record.sender is Side.FRONT_END]
     last = f"the last that it took is {event_text(delivered[-1])}" if delivered else "it took nothing at all"
     if _is_news(at, at.message.id):
@@ -135,10 +154,10 @@ def _found_nobody(at: At) -> Findings:
 
 def _is_news(at: At, number: int) -> bool:
     """Whether the connection before did not end just like this one; that it does is for VU-TIM-02 to say."""
-    end = (at.after.programs, number)
-    told = at.lasting_memory.get("end") == end
-    at.lasting_memory["end"] = end
-    return not told
+    last, end = at.lasting(_End), (at.after.programs, number)
+    is_news = last.end != end
+    last.end = end
+    return is_news
 
 
 @RULES.rule(
@@ -147,8 +166,9 @@ def _is_news(at: At, number: int) -> bool:
     "nobody waits for an answer that will not come: neither two sides for each other, nor one that no rule promises",
     f"{SPEC}, Back-end communication; QEMU db8a3772e3 and f340a59d5a, DPDK 1aadb2f6b1",
     ENDINGS,
+    remembers=Closings,
 )
-def wait_edges(at: At) -> Findings:
+def wait_edges(at: At[Closings]) -> Findings:
     hang = hang_of(at)
     if hang is None:
         return

@@ -1,0 +1,88 @@
+"""What the linter remembers of one connection."""
+
+from collections import deque
+from collections.abc import Hashable
+from itertools import chain
+from typing import Any
+
+from vudissect.lint.finding import Finding
+from vudissect.protocol.model import Channel, Row
+from vudissect.session.event import Event
+
+# A hostile peer must not fill the memory of a rule.
+_MOST_KEYS = 256
+# So many are searched as quickly in a row, which takes less room.
+_FEW_KEYS = 4
+
+# How much of what was said last on a channel, and found last on a connection, a rule can look back at.
+_RECENT = 4
+_RECENT_FINDINGS = 16
+# Of a message: those on the GPU channel are pictures.
+MOST_BYTES = 1024
+
+
+class History:
+    """What is remembered of one connection: by each rule, and of the last events and findings.
+
+    `memories` has what each rule remembers, `keys` the keys that it need not look at again, `counts` how often it has
+    found something, and `kinds` the kinds of messages about which some rules are asked only once. Little of it is made
+    before it is needed: a capture may have any number of connections.
+    """
+
+    __slots__ = ("counts", "findings", "keys", "kinds", "lost_sync", "memories", "recent", "settled")
+
+    def __init__(self) -> None:
+        self.memories: dict[str, Any] = {}
+        self.keys: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
+        self.kinds: tuple[tuple[Row | None, bool], ...] = ()
+        self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
+        self.findings: list[Finding] = []
+        self.counts: dict[str, int] = {}
+        self.lost_sync: dict[Channel, int] = {}
+        self.settled = True
+
+    def add(self, finding: Finding) -> int:
+        """One more finding; how many of its rule there were."""
+        if len(self.findings) == _RECENT_FINDINGS:
+            del self.findings[0]
+        self.findings.append(finding)
+        count = self.counts[finding.rule] = self.counts.get(finding.rule, 0) + 1
+        return count
+
+    def first(self, rule: str, key: Hashable) -> bool:
+        """True the first time that a rule sees a key."""
+        known = self.keys.get(rule, ())
+        if key in known or len(known) >= _MOST_KEYS:
+            return False
+        if isinstance(known, set):
+            known.add(key)
+        else:
+            self.keys[rule] = (*known, key) if len(known) < _FEW_KEYS else {*known, key}
+        return True
+
+    @property
+    def last(self) -> Event:
+        """The last event on any channel."""
+        return max(chain(*self.recent), key=lambda event: event.record.frame)
+
+    def wake(self) -> None:
+        """Make ready for what comes."""
+        self.settled = False
+        self.recent = tuple(deque(recent, _RECENT) for recent in self.recent)
+
+    def settle(self) -> None:
+        """Keep no more of the recent events than the last one, and no memory that is as it was made."""
+        self.settled = True
+        self.memories = {rule: memory for rule, memory in self.memories.items() if memory != type(memory)()}
+        last = self.last
+        self.recent = tuple([last] if last.record.channel is channel else [] for channel in Channel)
+
+
+def beginning(event: Event) -> Event:
+    """An event of which only the beginning of its message is remembered, and no values, if it is that long."""
+    record, message = event.record, event.message
+    data = record.data[:MOST_BYTES]
+    return event._replace(
+        record=record._replace(data=data),
+        message=message._replace(data=data, values=()) if message is not None else None,
+    )
