@@ -2,9 +2,10 @@
 
 import pytest
 
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.devices import DEVICES, config_candidates, device_by_id, device_by_name, feature_names
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import BitSet, Device, Field, Meaning
+from vudissect.protocol.model import Device, Field, Meaning
 
 # Written down from the specification, not from the table.
 CONFIG_SIZES = {

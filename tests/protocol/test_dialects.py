@@ -1,12 +1,17 @@
 """The dialects against what is known of them, written down here a second time; and against themselves."""
 
+from dataclasses import replace
+
 import pytest
 
+from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT, dialect_by_name
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Answer, Channel, FdKind, Layout, Row
-from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.payloads import EMPTY
+from vudissect.protocol.since import Since, qemu
+from vudissect.protocol.table import UPSTREAM, Protocol
 
 FRONT, BACK = Channel.MAIN, Channel.BACKEND
 
@@ -222,6 +227,10 @@ LAST = {
 }
 
 
+# What follows upstream as it is today.
+LIVING = {"upstream", "rust-cfgflags", "uml-pipe", "crosvm-2026", "size-variants"}
+
+
 def named(key: str) -> Dialect:
     dialect = dialect_by_name(key)
     assert dialect is not None
@@ -285,6 +294,42 @@ def test_a_draft_has_what_existed_in_its_day(key: str) -> None:
     assert tuple(last) == LAST[key]
 
 
+def upstream_with(since: Since) -> Protocol:
+    """Upstream with a message and a protocol feature that do not exist today."""
+    row = Row(FRONT, 2000, "FRY_EGGS", "Fries eggs.", (EMPTY,), since=since)
+    features = UPSTREAM.protocol_features
+    more = replace(features, bits=(*features.bits, Bit(60, "EGGS", since=since)))
+    return replace(UPSTREAM, messages=(*UPSTREAM.messages, row), protocol_features=more)
+
+
+def have_what_came_with(since: Since) -> set[str]:
+    upstream = upstream_with(since)
+    tables = {dialect.key: dialect.on(upstream) for dialect in DIALECTS}
+    with_message = {key for key, table in tables.items() if table.request(FRONT, 2000)}
+    assert with_message == {key for key, table in tables.items() if 60 in table.protocol_features.by_number}
+    return with_message
+
+
+def test_what_comes_to_upstream_is_in_no_dialect_of_the_past() -> None:
+    assert have_what_came_with(qemu("12.0")) == LIVING
+
+
+def test_what_came_to_upstream_is_in_the_dialects_after_it() -> None:
+    later = {"shmem-bit21", "crosvm-shmem21", "xen-rfc", "ftl"}
+
+    assert have_what_came_with(qemu("11.0")) == LIVING | later
+
+
+def test_nobody_knows_whether_a_dialect_of_the_past_had_what_says_no_release() -> None:
+    assert have_what_came_with(Since("virtio", "1.0")) == LIVING
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
+def test_it_says_of_which_day_it_is(dialect: Dialect) -> None:
+    """A release of upstream, today, or the dialect that it is built on: one of them."""
+    assert sum((dialect.as_of is not None, dialect.living, dialect.base is not None)) == 1
+
+
 @pytest.mark.parametrize("dialect", DIALECTS[1:], ids=lambda dialect: dialect.key)
 def test_it_says_what_it_is(dialect: Dialect) -> None:
     assert all((dialect.title, dialect.when, dialect.who, dialect.source))
@@ -319,7 +364,7 @@ def test_a_row_of_its_own_agrees_with_itself(dialect: Dialect, row: Row) -> None
     assert bool(row.reply) is (row.answer not in unanswered)
     assert row.fds.least <= row.fds.most
     assert row.summary.endswith(".")
-    assert row.since
+    assert str(row.since)
     assert row.source
     for layout in (*row.request, *row.reply):
         names = [part.name for field in layout.fields for part in (field.parts or (field,))]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.devices import DEVICES
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import BitSet, Device, Field, Layout, Meaning
+from vudissect.protocol.model import Device, Field, Layout, Meaning
 from vudissect.session.state import State
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.fields import from_fields

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.features import GPU_FEATURES, VIRTIO_FEATURES
-from vudissect.protocol.model import BitSet, Gate, PhaseNeeded
+from vudissect.protocol.model import Gate, PhaseNeeded
 from vudissect.session.state import Negotiation, State
 
 

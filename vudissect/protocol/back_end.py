@@ -8,6 +8,7 @@ from functools import partial
 from vudissect.protocol import payloads
 from vudissect.protocol.model import Answer, Channel, Descriptors, FdKind, Gate, Row
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import qemu
 
 _message = partial(
     Row,
@@ -24,7 +25,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.IOTLB,),
         gate=Gate(protocol=("BACKEND_REQ",), virtio=("ACCESS_PLATFORM",)),
         purpose=Purpose.UPDATE_IOTLB,
-        since="QEMU 2.10 (6dcdd06e3b)",
+        since=qemu("2.10", "6dcdd06e3b"),
     ),
     _message(
         id=2,
@@ -32,7 +33,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Tells that the configuration space has changed.",
         gate=Gate(protocol=("BACKEND_REQ", "CONFIG")),
         purpose=Purpose.CHANGE_CONFIG,
-        since="QEMU 2.12 (4c3e257b5e)",
+        since=qemu("2.12", "4c3e257b5e"),
     ),
     _message(
         id=3,
@@ -41,7 +42,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_AREA,),
         fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
         gate=Gate(protocol=("BACKEND_REQ", "HOST_NOTIFIER"), note="a descriptor needs BACKEND_SEND_FD too"),
-        since="QEMU 3.0 (44866521bd)",
+        since=qemu("3.0", "44866521bd"),
     ),
     _message(
         id=4,
@@ -50,7 +51,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_STATE,),
         gate=Gate(protocol=("BACKEND_REQ", "INBAND_NOTIFICATIONS")),
         purpose=Purpose.CALL_RING,
-        since="QEMU 5.0 (3348e7e34f)",
+        since=qemu("5.0", "3348e7e34f"),
     ),
     _message(
         id=5,
@@ -59,7 +60,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_STATE,),
         gate=Gate(protocol=("BACKEND_REQ", "INBAND_NOTIFICATIONS")),
         purpose=Purpose.FAIL_RING,
-        since="QEMU 5.0 (3348e7e34f)",
+        since=qemu("5.0", "3348e7e34f"),
     ),
     _message(
         id=6,
@@ -68,7 +69,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.UUID,),
         gate=Gate(protocol=("BACKEND_REQ", "SHARED_OBJECT")),
         purpose=Purpose.ADD_OBJECT,
-        since="QEMU 8.2 (1609476662)",
+        since=qemu("8.2", "1609476662"),
     ),
     _message(
         id=7,
@@ -77,7 +78,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.UUID,),
         gate=Gate(protocol=("BACKEND_REQ", "SHARED_OBJECT")),
         purpose=Purpose.REMOVE_OBJECT,
-        since="QEMU 8.2 (1609476662)",
+        since=qemu("8.2", "1609476662"),
     ),
     _message(
         id=8,
@@ -88,7 +89,7 @@ MESSAGES: tuple[Row, ...] = (
         reply=(payloads.RESULT,),
         reply_fds=Descriptors(FdKind.DMABUF, 0, 1, note="when the result is 0"),
         gate=Gate(protocol=("BACKEND_REQ", "SHARED_OBJECT")),
-        since="QEMU 8.2 (1609476662)",
+        since=qemu("8.2", "1609476662"),
     ),
     _message(
         id=9,
@@ -98,7 +99,7 @@ MESSAGES: tuple[Row, ...] = (
         fds=Descriptors(FdKind.FILE, 1, 1),
         gate=Gate(protocol=("BACKEND_REQ", "SHMEM", "BACKEND_SEND_FD")),
         purpose=Purpose.MAP_SHARED_MEMORY,
-        since="QEMU 11.1 (588acb45c29f)",
+        since=qemu("11.1", "588acb45c29f"),
     ),
     _message(
         id=10,
@@ -107,6 +108,6 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.SHMEM_MAP,),
         gate=Gate(protocol=("BACKEND_REQ", "SHMEM", "BACKEND_SEND_FD")),
         purpose=Purpose.UNMAP_SHARED_MEMORY,
-        since="QEMU 11.1 (588acb45c29f)",
+        since=qemu("11.1", "588acb45c29f"),
     ),
 )

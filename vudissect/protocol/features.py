@@ -3,7 +3,8 @@
 What drafts and forks gave these numbers instead stands in the dialects; a device type's own bits stand with the device.
 """
 
-from vudissect.protocol.model import Bit, BitSet
+from vudissect.protocol.bits import Bit, BitSet
+from vudissect.protocol.since import Since, qemu
 
 _VHOST_USER = "QEMU docs/interop/vhost-user.rst"
 _VIRTIO = "virtio specification, Reserved Feature Bits"
@@ -11,44 +12,44 @@ _VIRTIO = "virtio specification, Reserved Feature Bits"
 PROTOCOL_FEATURES = BitSet(
     "protocol features",
     (
-        Bit(0, "MQ", since="QEMU 2.5"),
-        Bit(1, "LOG_SHMFD", since="QEMU 2.5"),
-        Bit(2, "RARP", since="QEMU 2.5"),
-        Bit(3, "REPLY_ACK", since="QEMU 2.7", note="DPDK before 2020 offers it only together with IOMMU support"),
-        Bit(4, "MTU", ("NET_MTU",), since="QEMU 2.9"),
-        Bit(5, "BACKEND_REQ", ("SLAVE_REQ",), since="QEMU 2.10"),
-        Bit(6, "CROSS_ENDIAN", since="QEMU 2.10"),
-        Bit(7, "CRYPTO_SESSION", since="QEMU 2.12", note="DPDK offers it for network devices too"),
-        Bit(8, "PAGEFAULT", since="QEMU 2.12"),
-        Bit(9, "CONFIG", since="QEMU 2.12"),
-        Bit(10, "BACKEND_SEND_FD", ("SLAVE_SEND_FD",), since="QEMU 3.0"),
-        Bit(11, "HOST_NOTIFIER", since="QEMU 3.0"),
-        Bit(12, "INFLIGHT_SHMFD", since="QEMU 4.0"),
-        Bit(13, "RESET_DEVICE", since="QEMU 5.0"),
+        Bit(0, "MQ", since=qemu("2.5")),
+        Bit(1, "LOG_SHMFD", since=qemu("2.5")),
+        Bit(2, "RARP", since=qemu("2.5")),
+        Bit(3, "REPLY_ACK", since=qemu("2.7"), note="DPDK before 2020 offers it only together with IOMMU support"),
+        Bit(4, "MTU", ("NET_MTU",), since=qemu("2.9")),
+        Bit(5, "BACKEND_REQ", ("SLAVE_REQ",), since=qemu("2.10")),
+        Bit(6, "CROSS_ENDIAN", since=qemu("2.10")),
+        Bit(7, "CRYPTO_SESSION", since=qemu("2.12"), note="DPDK offers it for network devices too"),
+        Bit(8, "PAGEFAULT", since=qemu("2.12")),
+        Bit(9, "CONFIG", since=qemu("2.12")),
+        Bit(10, "BACKEND_SEND_FD", ("SLAVE_SEND_FD",), since=qemu("3.0")),
+        Bit(11, "HOST_NOTIFIER", since=qemu("3.0")),
+        Bit(12, "INFLIGHT_SHMFD", since=qemu("4.0")),
+        Bit(13, "RESET_DEVICE", since=qemu("5.0")),
         Bit(
             14,
             "INBAND_NOTIFICATIONS",
-            since="QEMU 5.0",
+            since=qemu("5.0"),
             note="QEMU acknowledges it but goes on kicking through eventfds",
         ),
-        Bit(15, "CONFIGURE_MEM_SLOTS", since="QEMU 5.1"),
-        Bit(16, "STATUS", since="QEMU 5.1", note="specified in 5.1, spoken by QEMU from 7.2 on"),
-        Bit(17, "XEN_MMAP", since="QEMU 8.1", note="QEMU acknowledges it but sends memory regions without Xen fields"),
-        Bit(18, "SHARED_OBJECT", since="QEMU 8.2"),
-        Bit(19, "DEVICE_STATE", since="QEMU 8.2"),
+        Bit(15, "CONFIGURE_MEM_SLOTS", since=qemu("5.1")),
+        Bit(16, "STATUS", since=qemu("5.1"), note="specified in 5.1, spoken by QEMU from 7.2 on"),
+        Bit(17, "XEN_MMAP", since=qemu("8.1"), note="QEMU acknowledges it but sends memory regions without Xen fields"),
+        Bit(18, "SHARED_OBJECT", since=qemu("8.2")),
+        Bit(19, "DEVICE_STATE", since=qemu("8.2")),
         Bit(
             20,
             "GET_VRING_BASE_INFLIGHT",
-            since="QEMU 11.0",
+            since=qemu("11.0"),
             note="QEMU acknowledges it only with INFLIGHT_SHMFD; drafts of SHMEM used this number",
         ),
         Bit(
             21,
             "GPA_ADDRESSES",
-            since="QEMU 11.1",
+            since=qemu("11.1"),
             note="rust-vmm vhost 0.16 and crosvm in spring 2026 use this number for SHMEM",
         ),
-        Bit(22, "SHMEM", ("SHMEM_MAP",), since="QEMU 11.1"),
+        Bit(22, "SHMEM", ("SHMEM_MAP",), since=qemu("11.1")),
     ),
     source=f"{_VHOST_USER}, Protocol features",
 )
@@ -65,7 +66,7 @@ VIRTIO_FEATURES = BitSet(
             30,
             "PROTOCOL_FEATURES",
             ("F_PROTOCOL_FEATURES",),
-            since="QEMU 2.5",
+            since=qemu("2.5"),
             note="vhost-user only, the driver never sees it; legacy virtio had BAD_FEATURE here",
         ),
         Bit(32, "VERSION_1"),
@@ -78,14 +79,14 @@ VIRTIO_FEATURES = BitSet(
         Bit(39, "NOTIF_CONFIG_DATA"),
         Bit(40, "RING_RESET"),
         Bit(41, "ADMIN_VQ", note="older network devices had GUEST_RSC4 here (and GUEST_RSC6 at 42)"),
-        Bit(43, "SUSPEND", since="virtio 1.4"),
+        Bit(43, "SUSPEND", since=Since("virtio", "1.4")),
     ),
     source=_VIRTIO,
 )
 
 GPU_FEATURES = BitSet(
     "GPU protocol features",
-    (Bit(0, "EDID", since="QEMU 8.1"), Bit(1, "DMABUF2", since="QEMU 8.2")),
+    (Bit(0, "EDID", since=qemu("8.1")), Bit(1, "DMABUF2", since=qemu("8.2"))),
     source="QEMU docs/interop/vhost-user-gpu.rst",
 )
 
@@ -96,7 +97,7 @@ STATUS_BITS = BitSet(
         Bit(1, "DRIVER"),
         Bit(2, "DRIVER_OK"),
         Bit(3, "FEATURES_OK"),
-        Bit(4, "SUSPEND", since="virtio 1.4"),
+        Bit(4, "SUSPEND", since=Since("virtio", "1.4")),
         Bit(6, "NEEDS_RESET", ("DEVICE_NEEDS_RESET",)),
         Bit(7, "FAILED"),
     ),

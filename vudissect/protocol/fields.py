@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from vudissect.protocol.model import BitField, BitSet, Field, Meaning
+from vudissect.protocol.bits import BitSet
+from vudissect.protocol.model import BitField, Field, Meaning
 
 
 class _Integer(Protocol):

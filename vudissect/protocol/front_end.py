@@ -12,6 +12,7 @@ from vudissect.protocol.front_end_extensions import EXTENSIONS
 from vudissect.protocol.model import Answer, Channel, Descriptors, FdKind, Gate, PhaseNeeded, Row
 from vudissect.protocol.payloads import NOTHING
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import qemu
 
 _message = partial(
     Row, Channel.MAIN, source="QEMU docs/interop/vhost-user.rst, Front-end message types", request=NOTHING
@@ -27,7 +28,7 @@ MESSAGES: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.VIRTIO_FEATURES_WORD,),
         purpose=Purpose.OFFER_FEATURES,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=2,
@@ -35,21 +36,21 @@ MESSAGES: tuple[Row, ...] = (
         summary="Acknowledges feature bits; without PROTOCOL_FEATURES (30) it also enables all rings.",
         request=(payloads.VIRTIO_FEATURES_WORD,),
         purpose=Purpose.ACK_FEATURES,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=3,
         name="SET_OWNER",
         summary="Makes the sender the owner of the session; sent once.",
         purpose=Purpose.TAKE_OWNERSHIP,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=4,
         name="RESET_OWNER",
         summary="Deprecated and understood in several ways; back-ends disable all rings or do nothing.",
         purpose=Purpose.DISABLE_RINGS,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=5,
@@ -65,7 +66,7 @@ MESSAGES: tuple[Row, ...] = (
         reply=(payloads.MEM_TABLE,),
         fds=Descriptors(FdKind.MEMORY, 1, 8, per="nregions"),
         purpose=Purpose.REPLACE_MEMORY,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=6,
@@ -77,7 +78,7 @@ MESSAGES: tuple[Row, ...] = (
         fds=Descriptors(FdKind.MEMORY, 0, 1, note="with LOG_SHMFD"),
         gate=Gate(virtio=("LOG_ALL",), phase=PhaseNeeded.OFFERED),
         purpose=Purpose.SET_LOG,
-        since="QEMU 2.1 (5f6f6664bf); 16 bytes since 2.5 (2b8819c6ee)",
+        since=qemu("2.1", "5f6f6664bf", note="16 bytes since 2.5 (2b8819c6ee)"),
     ),
     _message(
         id=7,
@@ -85,7 +86,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Gives the descriptor to signal when the log was written; QEMU never sends it.",
         fds=Descriptors(FdKind.EVENT, 1, 1),
         gate=Gate(virtio=("LOG_ALL",), phase=PhaseNeeded.OFFERED),
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=8,
@@ -93,7 +94,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Sets the number of entries of a ring.",
         request=(payloads.VRING_STATE,),
         purpose=Purpose.SET_RING_SIZE,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=9,
@@ -101,7 +102,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Sets the addresses of a ring's parts.",
         request=(payloads.VRING_ADDR,),
         purpose=Purpose.SET_RING_ADDRESSES,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=10,
@@ -109,7 +110,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Sets where in the ring the back-end goes on.",
         request=(payloads.VRING_BASE,),
         purpose=Purpose.SET_RING_BASE,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=11,
@@ -119,7 +120,7 @@ MESSAGES: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.VRING_BASE,),
         purpose=Purpose.STOP_RING,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=12,
@@ -128,7 +129,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_KICK,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=13,
@@ -137,7 +138,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_CALL,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     _message(
         id=14,
@@ -146,7 +147,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_ERR,
-        since="QEMU 2.1 (5f6f6664bf)",
+        since=qemu("2.1", "5f6f6664bf"),
     ),
     *EXTENSIONS,
 )

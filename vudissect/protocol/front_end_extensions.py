@@ -9,6 +9,7 @@ from vudissect.protocol import crypto, payloads
 from vudissect.protocol.model import Answer, Channel, Descriptors, FdKind, Gate, PhaseNeeded, Row
 from vudissect.protocol.payloads import NOTHING
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import qemu
 
 _message = partial(
     Row, Channel.MAIN, source="QEMU docs/interop/vhost-user.rst, Front-end message types", request=NOTHING
@@ -36,7 +37,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.PROTOCOL_FEATURES_WORD,),
         gate=_OFFERED,
         purpose=Purpose.OFFER_PROTOCOL_FEATURES,
-        since="QEMU 2.5 (dcb10c000c)",
+        since=qemu("2.5", "dcb10c000c"),
     ),
     _message(
         id=16,
@@ -45,7 +46,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.PROTOCOL_FEATURES_WORD,),
         gate=_OFFERED,
         purpose=Purpose.ACK_PROTOCOL_FEATURES,
-        since="QEMU 2.5 (dcb10c000c)",
+        since=qemu("2.5", "dcb10c000c"),
     ),
     _message(
         id=17,
@@ -57,7 +58,7 @@ EXTENSIONS: tuple[Row, ...] = (
             protocol=("MQ",), phase=PhaseNeeded.OFFERED, note="offered is enough; rust-vmm wants it acknowledged"
         ),
         purpose=Purpose.COUNT_QUEUES,
-        since="QEMU 2.5 (e2051e9e00)",
+        since=qemu("2.5", "e2051e9e00"),
     ),
     _message(
         id=18,
@@ -66,7 +67,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.VRING_ENABLE,),
         gate=Gate(virtio=("PROTOCOL_FEATURES",)),
         purpose=Purpose.ENABLE_RING,
-        since="QEMU 2.5 (7263a0ad78)",
+        since=qemu("2.5", "7263a0ad78"),
     ),
     _message(
         id=19,
@@ -74,7 +75,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Asks a network back-end to announce the guest's MAC address after migration.",
         request=(payloads.MAC,),
         gate=_needs("RARP"),
-        since="QEMU 2.5 (3e866365e1)",
+        since=qemu("2.5", "3e866365e1"),
     ),
     _message(
         id=20,
@@ -83,7 +84,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Tells a network back-end the MTU that the guest sees.",
         request=(payloads.MTU,),
         gate=_needs("MTU", note="and the network device's MTU feature"),
-        since="QEMU 2.9 (c5f048d8fb)",
+        since=qemu("2.9", "c5f048d8fb"),
     ),
     _message(
         id=21,
@@ -94,7 +95,7 @@ EXTENSIONS: tuple[Row, ...] = (
         gate=_needs("BACKEND_REQ"),
         opens=Channel.BACKEND,
         purpose=Purpose.OPEN_CHANNEL,
-        since="QEMU 2.10 (4bbeeba023)",
+        since=qemu("2.10", "4bbeeba023"),
     ),
     _message(
         id=22,
@@ -105,7 +106,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.RESULT,),
         gate=Gate(virtio=("ACCESS_PLATFORM",)),
         purpose=Purpose.UPDATE_IOTLB,
-        since="QEMU 2.10 (6dcdd06e3b)",
+        since=qemu("2.10", "6dcdd06e3b"),
     ),
     _message(
         id=23,
@@ -113,7 +114,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Sets the byte order of a ring of a legacy device.",
         request=(payloads.VRING_ENDIAN,),
         gate=_needs("CROSS_ENDIAN"),
-        since="QEMU 2.10 (5df04f1762)",
+        since=qemu("2.10", "5df04f1762"),
     ),
     _message(
         id=24,
@@ -124,7 +125,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.CONFIG, payloads.CONFIG_ERROR),
         gate=_needs("CONFIG"),
         purpose=Purpose.READ_CONFIG,
-        since="QEMU 2.12 (4c3e257b5e)",
+        since=qemu("2.12", "4c3e257b5e"),
     ),
     _message(
         id=25,
@@ -133,7 +134,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.CONFIG,),
         gate=_needs("CONFIG"),
         purpose=Purpose.WRITE_CONFIG,
-        since="QEMU 2.12 (4c3e257b5e)",
+        since=qemu("2.12", "4c3e257b5e"),
     ),
     _message(
         id=26,
@@ -144,7 +145,7 @@ EXTENSIONS: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=_CRYPTO_SESSION,
         gate=_needs("CRYPTO_SESSION"),
-        since="QEMU 2.12 (efbfeb8180); 1072 bytes since 8.1 (5c33f9783a)",
+        since=qemu("2.12", "efbfeb8180", note="1072 bytes since 8.1 (5c33f9783a)"),
     ),
     _message(
         id=27,
@@ -153,7 +154,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Closes a crypto session.",
         request=(crypto.SESSION_ID,),
         gate=_needs("CRYPTO_SESSION"),
-        since="QEMU 2.12 (efbfeb8180)",
+        since=qemu("2.12", "efbfeb8180"),
     ),
     _message(
         id=28,
@@ -164,7 +165,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply_fds=Descriptors(FdKind.USERFAULTFD, 0, 1, note="none when the back-end failed"),
         gate=_needs("PAGEFAULT"),
         purpose=Purpose.ADVISE_POSTCOPY,
-        since="QEMU 2.12 (d3dff7a5a1)",
+        since=qemu("2.12", "d3dff7a5a1"),
     ),
     _message(
         id=29,
@@ -172,7 +173,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Tells that postcopy begins: from now on memory tables are answered with the back-end's addresses.",
         gate=_needs("PAGEFAULT"),
         purpose=Purpose.START_POSTCOPY,
-        since="QEMU 2.12 (6864a7b5ac)",
+        since=qemu("2.12", "6864a7b5ac"),
     ),
     _message(
         id=30,
@@ -182,7 +183,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.RESULT,),
         gate=_needs("PAGEFAULT"),
         purpose=Purpose.END_POSTCOPY,
-        since="QEMU 2.12 (c639187e33)",
+        since=qemu("2.12", "c639187e33"),
     ),
     _message(
         id=31,
@@ -194,7 +195,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply_fds=Descriptors(FdKind.MEMORY, 0, 1, note="none when mmap_size is 0: the back-end declines"),
         gate=_needs("INFLIGHT_SHMFD"),
         purpose=Purpose.OFFER_INFLIGHT,
-        since="QEMU 4.0 (5ad204bf2a)",
+        since=qemu("4.0", "5ad204bf2a"),
     ),
     _message(
         id=32,
@@ -204,7 +205,7 @@ EXTENSIONS: tuple[Row, ...] = (
         fds=Descriptors(FdKind.MEMORY, 1, 1),
         gate=_needs("INFLIGHT_SHMFD"),
         purpose=Purpose.SET_INFLIGHT,
-        since="QEMU 4.0 (5ad204bf2a)",
+        since=qemu("4.0", "5ad204bf2a"),
     ),
     _message(
         id=33,
@@ -213,7 +214,7 @@ EXTENSIONS: tuple[Row, ...] = (
         fds=Descriptors(FdKind.SOCKET, 1, 1),
         opens=Channel.GPU,
         purpose=Purpose.OPEN_CHANNEL,
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=34,
@@ -221,7 +222,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Disables all rings and resets the device; memory table and descriptors stay.",
         gate=_needs("RESET_DEVICE"),
         purpose=Purpose.RESET,
-        since="QEMU 5.0 (d91d57e604)",
+        since=qemu("5.0", "d91d57e604"),
     ),
     _message(
         id=35,
@@ -230,7 +231,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.VRING_STATE,),
         gate=_needs("INBAND_NOTIFICATIONS"),
         purpose=Purpose.KICK_RING,
-        since="QEMU 5.0 (3348e7e34f)",
+        since=qemu("5.0", "3348e7e34f"),
     ),
     _message(
         id=36,
@@ -240,7 +241,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.MEM_SLOTS,),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
         purpose=Purpose.COUNT_MEMORY_SLOTS,
-        since="QEMU 5.1 (6b0eff1a4e)",
+        since=qemu("5.1", "6b0eff1a4e"),
     ),
     _message(
         id=37,
@@ -252,7 +253,7 @@ EXTENSIONS: tuple[Row, ...] = (
         fds=Descriptors(FdKind.MEMORY, 1, 1),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
         purpose=Purpose.ADD_MEMORY,
-        since="QEMU 5.1 (f1aeb14b08)",
+        since=qemu("5.1", "f1aeb14b08"),
     ),
     _message(
         id=38,
@@ -261,7 +262,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.MEM_REG, payloads.MEM_REG_XEN, payloads.MEM_REG_SHORT),
         gate=_needs("CONFIGURE_MEM_SLOTS"),
         purpose=Purpose.REMOVE_MEMORY,
-        since="QEMU 5.1 (f1aeb14b08); without a descriptor since 7.1 (a81d8d4a72)",
+        since=qemu("5.1", "f1aeb14b08", note="without a descriptor since 7.1 (a81d8d4a72)"),
     ),
     _message(
         id=39,
@@ -270,7 +271,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.STATUS,),
         gate=_needs("STATUS"),
         purpose=Purpose.SET_STATUS,
-        since="QEMU 5.1 (553dc662bb)",
+        since=qemu("5.1", "553dc662bb"),
     ),
     _message(
         id=40,
@@ -280,7 +281,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.STATUS,),
         gate=_needs("STATUS"),
         purpose=Purpose.GET_STATUS,
-        since="QEMU 5.1 (553dc662bb)",
+        since=qemu("5.1", "553dc662bb"),
     ),
     _message(
         id=41,
@@ -291,7 +292,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=NOTHING,
         reply_fds=Descriptors(FdKind.DMABUF, 0, 1),
         gate=_needs("SHARED_OBJECT"),
-        since="QEMU 8.2 (1609476662)",
+        since=qemu("8.2", "1609476662"),
     ),
     _message(
         id=42,
@@ -304,7 +305,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply_fds=Descriptors(FdKind.PIPE, 0, 1, unless="nofd"),
         gate=_needs("DEVICE_STATE"),
         purpose=Purpose.START_STATE_TRANSFER,
-        since="QEMU 8.2 (019233096c)",
+        since=qemu("8.2", "019233096c"),
     ),
     _message(
         id=43,
@@ -314,7 +315,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.RESULT,),
         gate=_needs("DEVICE_STATE"),
         purpose=Purpose.CHECK_STATE_TRANSFER,
-        since="QEMU 8.2 (cda83adc62)",
+        since=qemu("8.2", "cda83adc62"),
     ),
     _message(
         id=44,
@@ -324,6 +325,6 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=(payloads.SHMEM_CONFIG,),
         gate=_needs("SHMEM"),
         purpose=Purpose.COUNT_SHARED_MEMORY,
-        since="QEMU 11.1 (060ed6a4bb4d)",
+        since=qemu("11.1", "060ed6a4bb4d"),
     ),
 )

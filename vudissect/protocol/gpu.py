@@ -10,6 +10,7 @@ from vudissect.protocol.fields import i32, pad, raw, u8, u32, u64
 from vudissect.protocol.model import Answer, Array, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
 from vudissect.protocol.payloads import EMPTY, NOTHING
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import qemu
 
 _FEATURES_WORD = Layout("GPU protocol features", (u64("features", bits=GPU_FEATURES),))
 
@@ -74,7 +75,7 @@ MESSAGES: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=(_FEATURES_WORD,),
         purpose=Purpose.OFFER_GPU_FEATURES,
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=2,
@@ -82,7 +83,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Acknowledges protocol features of the GPU channel.",
         request=(_FEATURES_WORD,),
         purpose=Purpose.ACK_GPU_FEATURES,
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=3,
@@ -90,42 +91,42 @@ MESSAGES: tuple[Row, ...] = (
         summary="Asks for the displays and their sizes.",
         answer=Answer.ALWAYS,
         reply=(DISPLAY_INFO,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=4,
         name="CURSOR_POS",
         summary="Moves and shows the cursor.",
         request=(_CURSOR_POSITION,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=5,
         name="CURSOR_POS_HIDE",
         summary="Moves and hides the cursor.",
         request=(_CURSOR_POSITION,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=6,
         name="CURSOR_UPDATE",
         summary="Sets the image of the cursor.",
         request=(_CURSOR_IMAGE,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=7,
         name="SCANOUT",
         summary="Sets the size of a scanout; width or height 0 turns it off.",
         request=(_SCANOUT,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=8,
         name="UPDATE",
         summary="Draws a rectangle of pixels.",
         request=(UPDATE,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=9,
@@ -133,7 +134,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Shows a dma-buf as a scanout; without a descriptor it turns the scanout off.",
         request=(_DMABUF_SCANOUT,),
         fds=Descriptors(FdKind.DMABUF, 0, 1),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=10,
@@ -142,7 +143,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(DMABUF_UPDATE,),
         answer=Answer.ALWAYS,
         reply=(EMPTY,),
-        since="QEMU 4.1 (bd2e44fee4)",
+        since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
         id=11,
@@ -152,7 +153,7 @@ MESSAGES: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=(_EDID,),
         gate=Gate(gpu=("EDID",)),
-        since="QEMU 8.1 (50cbd5b4b3)",
+        since=qemu("8.1", "50cbd5b4b3"),
     ),
     _message(
         id=12,
@@ -161,6 +162,6 @@ MESSAGES: tuple[Row, ...] = (
         request=(_DMABUF_SCANOUT2,),
         fds=Descriptors(FdKind.DMABUF, 0, 1),
         gate=Gate(gpu=("DMABUF2",)),
-        since="QEMU 8.2 (75f217b4ad)",
+        since=qemu("8.2", "75f217b4ad"),
     ),
 )

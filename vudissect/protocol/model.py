@@ -5,13 +5,15 @@ Nothing here knows a single message. The rows live beside this file (`front_end`
 rows and layouts are compared by identity.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from functools import cached_property
 from struct import Struct
 
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import UNKNOWN, Since
 
 
 class Side(IntEnum):
@@ -81,58 +83,6 @@ class Meaning(Enum):
     POINTER = "pointer of the sender, meaningless to the receiver"
     PADDING = "padding, contents undefined"
     LEFTOVER = "whatever was in the sender's memory"
-
-
-@dataclass(frozen=True, slots=True)
-class Bit:
-    """One bit of a feature set: its number, its name, and the names it had before."""
-
-    number: int
-    name: str
-    aliases: tuple[str, ...] = ()
-    since: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class BitSet:
-    """Named bits of one word, such as the protocol features."""
-
-    name: str
-    bits: tuple[Bit, ...]
-    source: str = ""
-
-    @cached_property
-    def by_number(self) -> dict[int, Bit]:
-        """Bit number to row."""
-        return {bit.number: bit for bit in self.bits}
-
-    @cached_property
-    def numbers(self) -> dict[str, int]:
-        """Name or old name to bit number."""
-        return {name: bit.number for bit in self.bits for name in (bit.name, *bit.aliases)}
-
-    def mask(self, *names: str) -> int:
-        """The word with the named bits set; an unknown name is a `KeyError`."""
-        return sum(1 << self.numbers[name] for name in set(names))
-
-    def known(self, *names: str) -> int:
-        """The word with the named bits set, as far as the set has them: an older dialect may not."""
-        return sum(1 << self.numbers[name] for name in set(names) if name in self.numbers)
-
-    def names(self, word: int) -> tuple[str, ...]:
-        """Names of the bits set in `word`, lowest first; a bit without a name is `bit N`."""
-        return tuple(
-            self.by_number[number].name if number in self.by_number else f"bit {number}" for number in set_bits(word)
-        )
-
-
-def set_bits(word: int) -> Iterator[int]:
-    """Numbers of the bits set in `word`, lowest first."""
-    while word:
-        lowest = word & -word
-        yield lowest.bit_length() - 1
-        word ^= lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +321,7 @@ class Row:
     aliases: tuple[str, ...] = ()
     purpose: Purpose = Purpose.NONE
     version: int = 1
-    since: str = ""
+    since: Since = UNKNOWN
     source: str = ""
 
     def __repr__(self) -> str:

@@ -3,13 +3,15 @@
 A dialect is the same kind of object with some rows and bits changed; `UPSTREAM` is the newest published revision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from vudissect.protocol import back_end, front_end, gpu
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.features import PROTOCOL_FEATURES
-from vudissect.protocol.model import BitSet, Channel, HeaderRules, Row
+from vudissect.protocol.model import Channel, HeaderRules, Row
+from vudissect.protocol.since import Since
 
 # How the C sources spell the names; what people paste into a search box carries them. Longest first.
 _PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
@@ -40,6 +42,11 @@ class Protocol:
     def channel(self, channel: Channel) -> tuple[Row, ...]:
         """The rows of one channel, in order of their numbers."""
         return tuple(message for message in self.messages if message.channel is channel)
+
+    def as_of(self, release: Since) -> "Protocol":
+        """The table as it was at a release: without the messages and protocol features that came later."""
+        messages = tuple(row for row in self.messages if release.includes(row.since))
+        return replace(self, messages=messages, protocol_features=self.protocol_features.as_of(release))
 
     def find(self, text: str) -> tuple[Row, ...]:
         """Rows with this number, or whose name or old name matches; case, prefix and `*` as people type them."""

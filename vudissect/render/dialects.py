@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from textwrap import wrap
 
+from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
 from vudissect.protocol.dialects.dialect import Dialect
-from vudissect.protocol.model import Bit, Channel, Row
+from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.table import UPSTREAM
 from vudissect.render.table import message_detail, message_list
 from vudissect.session.dialect import Evidence, Verdict
@@ -77,6 +78,8 @@ def _facts(dialect: Dialect) -> Iterator[tuple[str, str]]:
         yield "note", dialect.note
     if dialect.base is not None:
         yield "built on", dialect.base.key
+    if dialect.as_of is not None:
+        yield "built on", f"upstream as of {dialect.as_of}"
     header = dialect.protocol.header
     if header != UPSTREAM.header:
         yield "header versions", " and ".join(map(str, header.versions))

@@ -1,7 +1,7 @@
 """Feature words as names, and as a difference to what was offered."""
 
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.devices import feature_names
-from vudissect.protocol.model import BitSet
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.state import State
 

@@ -59,7 +59,7 @@ def markdown(protocol: Protocol) -> Iterator[str]:
         yield "| id | name | request | reply | descriptors | needs | since |"
         yield "|---:|---|---|---|---|---|---|"
         for row in rows:
-            cells = (_sizes(row.request), _reply(row), _fds(row.fds), _gate(row.gate), row.since)
+            cells = (_sizes(row.request), _reply(row), _fds(row.fds), _gate(row.gate), str(row.since))
             yield f"| {row.id} | [{row.name}](#{_anchor(row)}) | {' | '.join(cells)} |"
     for row in protocol.messages:
         yield ""
@@ -96,7 +96,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         yield "opens", f"the {row.opens.label} channel"
     if row.version > 1:
         yield "header", f"version {row.version}"
-    yield "since", row.since
+    yield "since", str(row.since)
     yield "source", row.source
 
 

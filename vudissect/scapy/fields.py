@@ -37,8 +37,9 @@ from scapy.fields import (
 from scapy.packet import Packet
 
 from vudissect.capture.record import Mark
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Array, BitSet, Layout, Meaning, Tail
+from vudissect.protocol.model import Array, Layout, Meaning, Tail
 from vudissect.protocol.model import Field as Row
 from vudissect.scapy.record import RecordHeader
 from vudissect.wire.fields import bytes_text

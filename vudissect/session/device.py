@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices import DEVICES, config_candidates, device_by_name
-from vudissect.protocol.model import Device, set_bits
+from vudissect.protocol.model import Device
 
 # Bits that belong to the device type; the others mean the same for all devices.
 _DEVICE_BITS = sum(1 << number for number in (*range(24), *range(50, 64)))

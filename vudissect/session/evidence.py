@@ -10,8 +10,9 @@ from functools import cache
 from typing import NamedTuple
 
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.protocol.bits import set_bits
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeeded, Row, set_bits
+from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeeded, Row
 from vudissect.protocol.payloads import LIVE_MIGRATION
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import Protocol

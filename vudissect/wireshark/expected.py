@@ -9,8 +9,9 @@ from typing import Any
 
 from vudissect.capture.record import Mark, Record
 from vudissect.host.descriptor import Descriptor
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import BitSet, Device, Field, Layout, Meaning
+from vudissect.protocol.model import Device, Field, Layout, Meaning
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event

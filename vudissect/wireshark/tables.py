@@ -10,12 +10,13 @@ from vudissect.capture.keys import KEY_PLACES
 from vudissect.lint.finding import Severity
 from vudissect.lint.rules import ALL_RULES
 from vudissect.lint.rules.prerequisites import is_gated
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.crypto import SESSION_C1
 from vudissect.protocol.devices import DEVICES, config_candidates
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.features import GPU_FEATURES, VIRTIO_FEATURES
-from vudissect.protocol.model import BitSet, Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
+from vudissect.protocol.model import Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.device import PROGRAMS

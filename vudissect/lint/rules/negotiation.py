@@ -9,11 +9,12 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, ending, replies, requests
+from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.devices.network import NET
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Channel, set_bits
+from vudissect.protocol.model import Channel
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Started
 from vudissect.wire.header import NEED_REPLY

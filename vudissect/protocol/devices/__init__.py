@@ -4,6 +4,7 @@ The rows stand in the modules beside this file. The fields of a configuration sp
 except for legacy devices; neighbouring queue names ending in `*` repeat together (rx0, tx0, rx1, tx1, …).
 """
 
+from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices.crypto import CRYPTO
 from vudissect.protocol.devices.machine import MACHINE_DEVICES
 from vudissect.protocol.devices.media import MEDIA_DEVICES
@@ -11,7 +12,7 @@ from vudissect.protocol.devices.network import NETWORK_DEVICES
 from vudissect.protocol.devices.storage import STORAGE_DEVICES
 from vudissect.protocol.devices.undescribed import UNDESCRIBED_DEVICES
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Device, set_bits
+from vudissect.protocol.model import Device
 
 DEVICES: tuple[Device, ...] = tuple(
     sorted(

@@ -1,7 +1,8 @@
 """The crypto device and the masks of algorithms in its configuration space."""
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import u32, u64
-from vudissect.protocol.model import Bit, BitSet, Device, Layout, Meaning
+from vudissect.protocol.model import Device, Layout, Meaning
 
 _SERVICES = BitSet(
     "crypto services",

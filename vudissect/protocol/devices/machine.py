@@ -1,7 +1,8 @@
 """Devices that are part of the machine: memory, entropy, clock, IOMMU, firmware, and the low-speed buses."""
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, u8, u16, u32, u64
-from vudissect.protocol.model import Bit, BitField, BitSet, Device, Layout, Meaning
+from vudissect.protocol.model import BitField, Device, Layout, Meaning
 
 RNG = Device(
     4,

@@ -1,7 +1,8 @@
 """Devices that people see, hear and touch: console, gpu, input, sound, media."""
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, raw, u8, u16, u32
-from vudissect.protocol.model import Bit, BitSet, Device, Layout, Meaning
+from vudissect.protocol.model import Device, Layout, Meaning
 
 _GPU_EVENTS = BitSet("gpu events", (Bit(0, "DISPLAY"),))
 _INPUT_SELECT = {

@@ -1,7 +1,8 @@
 """Devices that move packets and frames: net, vsock, can, bt."""
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, raw, u8, u16, u32, u64
-from vudissect.protocol.model import Bit, BitSet, Device, Layout, Meaning
+from vudissect.protocol.model import Device, Layout, Meaning
 
 _NET_STATUS = BitSet("net status", (Bit(0, "LINK_UP"), Bit(1, "ANNOUNCE")))
 _NET_HASH_TYPES = BitSet(

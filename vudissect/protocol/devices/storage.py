@@ -1,7 +1,8 @@
 """Devices that store data: blk, scsi, 9p, fs, pmem, rpmb."""
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, raw, u8, u16, u32, u64
-from vudissect.protocol.model import Bit, BitSet, Device, Layout, Meaning, Tail
+from vudissect.protocol.model import Device, Layout, Meaning, Tail
 
 _SECTORS = "sectors of 512 bytes"
 

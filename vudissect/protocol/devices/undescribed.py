@@ -1,7 +1,8 @@
 """Device types of which only the number and the name are told here; their configuration space stays bytes."""
 
+from vudissect.protocol.bits import BitSet
 from vudissect.protocol.fields import raw
-from vudissect.protocol.model import BitSet, Device, Layout, Tail
+from vudissect.protocol.model import Device, Layout, Tail
 
 _NAMES = {
     6: "iomem",

@@ -47,6 +47,7 @@ UPSTREAM_DIALECT = Dialect(
     when="2026-09-11",
     who="QEMU after 11.1",
     source="QEMU docs/interop/vhost-user.rst",
+    living=True,
 )
 
 DIALECTS: tuple[Dialect, ...] = (

@@ -2,25 +2,15 @@
 
 from dataclasses import replace
 
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
-from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED
+from vudissect.protocol.bits import Bit
+from vudissect.protocol.dialects.dialect import Dialect, upstream_row
+from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED, SHMEM_MESSAGES
 from vudissect.protocol.dialects.virtio_fs import FS_NAMES, MAP_FLAGS, MAPPINGS, fs_messages
 from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.fields import pad, raw, u8, u32, u64
-from vudissect.protocol.model import (
-    Answer,
-    Array,
-    Bit,
-    Channel,
-    Descriptors,
-    FdKind,
-    Gate,
-    Layout,
-    Meaning,
-    Row,
-    Tail,
-)
+from vudissect.protocol.model import Answer, Array, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
 from vudissect.protocol.payloads import EMPTY, SHMEM_CONFIG, UUID
+from vudissect.protocol.since import Since, qemu
 
 _WHO = "crosvm, third_party/vmm_vhost"
 _SOURCE = "crosvm third_party/vmm_vhost/src/message.rs"
@@ -62,11 +52,11 @@ _EXTERNAL_MAP = Layout("external mapping", (*_SHMID, *_RANGE, u64("ptr", Meaning
 _SUCCESS = u8("success", choices={0: "FAILED", 1: "ok"})
 
 
-def _message(channel: Channel, number: int, name: str, summary: str, request: Layout, since: str) -> Row:
+def _message(channel: Channel, number: int, name: str, summary: str, request: Layout, since: Since) -> Row:
     return Row(channel, number, name, summary, (request,), since=since, source=_SOURCE)
 
 
-def _get_regions(number: int, since: str) -> Row:
+def _get_regions(number: int, since: Since) -> Row:
     return replace(
         _message(
             Channel.MAIN, number, "GET_SHARED_MEMORY_REGIONS", "Asks for the shared memory regions.", EMPTY, since
@@ -77,7 +67,7 @@ def _get_regions(number: int, since: str) -> Row:
     )
 
 
-def _snapshots(first: int, since: str) -> tuple[Row, ...]:
+def _snapshots(first: int, since: Since) -> tuple[Row, ...]:
     """SLEEP, WAKE, SNAPSHOT and RESTORE, numbered from `first`."""
     bare = Layout("success", (_SUCCESS,))
     with_state = Layout("success and state", (_SUCCESS,), tail=Tail(raw("state", 0)))
@@ -99,7 +89,7 @@ def _snapshots(first: int, since: str) -> tuple[Row, ...]:
     )
 
 
-def _shared_memory(first: int, since: str) -> tuple[Row, ...]:
+def _shared_memory(first: int, since: Since) -> tuple[Row, ...]:
     """The shared memory of crosvm and the messages of virtio-fs behind it, numbered from `first`."""
     return (
         replace(
@@ -115,7 +105,7 @@ def _shared_memory(first: int, since: str) -> tuple[Row, ...]:
     )
 
 
-def _gpu_map(number: int, since: str) -> Row:
+def _gpu_map(number: int, since: Since) -> Row:
     return replace(
         _message(Channel.BACKEND, number, "GPU_MAP", "Maps memory of a GPU into shared memory.", _GPU_MAP, since),
         fds=_FILE,
@@ -123,7 +113,7 @@ def _gpu_map(number: int, since: str) -> Row:
     )
 
 
-def _external_map(number: int, since: str) -> Row:
+def _external_map(number: int, since: Since) -> Row:
     return replace(
         _message(
             Channel.BACKEND,
@@ -144,13 +134,12 @@ CROSVM_2022 = Dialect(
     who=_WHO,
     programs=("crosvm",),
     source=f"{_SOURCE}, feature bit since 60aa43629",
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(17),
+    as_of=qemu("7.2"),
     bits=(Bit(17, _REGIONS),),
     rows=(
-        _get_regions(41, "crosvm 2022-07"),
-        *_shared_memory(6, "crosvm 2022-07"),
-        _gpu_map(12, "crosvm 2022-12"),
+        _get_regions(41, Since("crosvm", "2022-07")),
+        *_shared_memory(6, Since("crosvm", "2022-07")),
+        _gpu_map(12, Since("crosvm", "2022-12")),
     ),
 )
 
@@ -164,10 +153,10 @@ CROSVM_2023 = Dialect(
     note="Until 2023-08 the feature bit was still 17.",
     base=CROSVM_2022,
     bits=(PROTOCOL_FEATURES.by_number[17], Bit(31, _REGIONS)),
-    rows=(*_snapshots(42, "crosvm 2023-05"), _external_map(13, "crosvm 2024-01")),
+    rows=(*_snapshots(42, Since("crosvm", "2023-05")), _external_map(13, Since("crosvm", "2024-01"))),
 )
 
-_KEPT = (_gpu_map(1006, "crosvm 2024-03"), _external_map(1007, "crosvm 2024-03"))
+_KEPT = (_gpu_map(1006, Since("crosvm", "2024-03")), _external_map(1007, Since("crosvm", "2024-03")))
 
 CROSVM_2024 = Dialect(
     key="crosvm-2024",
@@ -177,13 +166,12 @@ CROSVM_2024 = Dialect(
     programs=("crosvm",),
     source=f"{_SOURCE}, e428c4ba8",
     note="The numbers of the specification are those of upstream; GPU_MAP and EXTERNAL_MAP have stayed.",
-    removed=later_than(main=43, backend=8),
-    removed_bits=bits_above(19),
+    as_of=qemu("9.2"),
     bits=(Bit(31, _REGIONS),),
     rows=(
-        *_snapshots(1000, "crosvm 2024-03"),
-        _get_regions(1004, "crosvm 2024-03"),
-        *_shared_memory(1000, "crosvm 2024-03"),
+        *_snapshots(1000, Since("crosvm", "2024-03")),
+        _get_regions(1004, Since("crosvm", "2024-03")),
+        *_shared_memory(1000, Since("crosvm", "2024-03")),
         *_KEPT,
     ),
 )
@@ -196,13 +184,14 @@ CROSVM_SHMEM20 = Dialect(
     programs=("crosvm",),
     source=_SOURCE,
     note="The configuration of the shared memory has a fixed size since 2026-01-23.",
-    removed_bits=(21, 22),
+    as_of=qemu("10.2"),
     bits=(Bit(20, "SHMEM"),),
     rows=(
         replace(
             upstream_row(Channel.MAIN, 44),
             reply=(SHMEM_CONFIG, SHMEM_CONFIG_COUNTED),
         ),
+        *SHMEM_MESSAGES,
         *_KEPT,
     ),
 )
@@ -214,9 +203,9 @@ CROSVM_SHMEM21 = Dialect(
     who=_WHO,
     programs=("crosvm",),
     source=_SOURCE,
-    removed_bits=(22,),
+    as_of=qemu("11.0"),
     bits=(Bit(21, "SHMEM"),),
-    rows=_KEPT,
+    rows=(upstream_row(Channel.MAIN, 44), *SHMEM_MESSAGES, *_KEPT),
 )
 
 CROSVM_2026 = Dialect(
@@ -226,5 +215,6 @@ CROSVM_2026 = Dialect(
     who=_WHO,
     programs=("crosvm",),
     source=_SOURCE,
+    living=True,
     rows=_KEPT,
 )

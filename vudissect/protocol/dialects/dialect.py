@@ -1,13 +1,15 @@
-"""What a dialect is: a named set of changes to the rows and feature bits of another, in the end of upstream.
+"""What a dialect is: a named set of changes to upstream as of some day, or to another dialect.
 
-The dialects themselves stand beside this file, by family; `vudissect.protocol.dialects` lists them all.
+The dialects themselves are in the modules beside this one, by family; `vudissect.protocol.dialects` lists them all.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.features import PROTOCOL_FEATURES
-from vudissect.protocol.model import Bit, BitSet, Channel, HeaderRules, Layout, Row
+from vudissect.protocol.model import Channel, HeaderRules, Layout, Row
+from vudissect.protocol.since import Since
 from vudissect.protocol.table import UPSTREAM, Protocol
 
 Place = tuple[Channel, int]
@@ -15,7 +17,9 @@ Place = tuple[Channel, int]
 
 @dataclass(frozen=True, eq=False)
 class Dialect:
-    """Changes to `base` (to upstream where it is None).
+    """Changes to upstream `as_of` a release, or to another dialect, its `base`.
+
+    What came to upstream after that release does not exist here. A `living` dialect follows upstream as it is today.
 
     The messages `removed` do not exist here, `rows` replace those of their numbers or add to them; `removed_bits` and
     `bits` do the same for the protocol features. `header` is None where the header is as in the base. `programs` are
@@ -31,6 +35,8 @@ class Dialect:
     note: str = ""
     programs: tuple[str, ...] = ()
     told_only: bool = False
+    as_of: Since | None = None
+    living: bool = False
     base: "Dialect | None" = None
     rows: tuple[Row, ...] = ()
     removed: tuple[Place, ...] = ()
@@ -44,19 +50,27 @@ class Dialect:
     @cached_property
     def protocol(self) -> Protocol:
         """The table as this dialect has it."""
-        base = self.base.protocol if self.base is not None else UPSTREAM
-        if not (self.rows or self.removed or self.bits or self.removed_bits or self.header):
-            return base if self.base is None else replace(base, key=self.key)
+        return self.on(UPSTREAM)
+
+    def on(self, upstream: Protocol) -> Protocol:
+        """The table as this dialect would have it if upstream were another one."""
+        base = self._starting_from(upstream)
         bits = self._bits(base.protocol_features)
         rows = {(row.channel, row.id): row for row in base.messages if (row.channel, row.id) not in self.removed}
         rows |= {(row.channel, row.id): row for row in self.rows}
         messages = tuple(_showing(row, bits) for _, row in sorted(rows.items()))
-        return Protocol(self.key, messages, bits, self.header or base.header)
+        found = Protocol(self.key, messages, bits, self.header or base.header)
+        return upstream if found == upstream else found
+
+    def _starting_from(self, upstream: Protocol) -> Protocol:
+        if self.base is not None:
+            return self.base.protocol if upstream is UPSTREAM else self.base.on(upstream)
+        return upstream if self.as_of is None else upstream.as_of(self.as_of)
 
     @cached_property
     def changed(self) -> tuple[Row, ...]:
         """The rows that are not upstream's; a row in which only the names of bits differ is."""
-        own = {(row.channel, row.id) for row in self.rows}
+        own = {(row.channel, row.id) for row in self.rows if UPSTREAM.request(row.channel, row.id) is not row}
         inherited = {(row.channel, row.id) for row in self.base.changed} if self.base is not None else set()
         return tuple(row for row in self.protocol.messages if (row.channel, row.id) in own | inherited)
 
@@ -128,18 +142,3 @@ def upstream_row(channel: Channel, number: int) -> Row:
     row = UPSTREAM.request(channel, number)
     assert row is not None
     return row
-
-
-def later_than(*, main: int | None = None, backend: int | None = None, gpu: int | None = None) -> tuple[Place, ...]:
-    """The messages of upstream above these numbers, to be removed; a channel that is not named stays whole."""
-    last = {Channel.MAIN: main, Channel.BACKEND: backend, Channel.GPU: gpu}
-    return tuple(
-        (row.channel, row.id)
-        for row in UPSTREAM.messages
-        if (limit := last[row.channel]) is not None and row.id > limit
-    )
-
-
-def bits_above(last: int) -> tuple[int, ...]:
-    """The protocol features of upstream above this number, to be removed."""
-    return tuple(bit.number for bit in PROTOCOL_FEATURES.bits if bit.number > last)

@@ -7,13 +7,13 @@ written and its own.
 from dataclasses import replace
 
 from vudissect.protocol import crypto, payloads
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.bits import Bit
+from vudissect.protocol.dialects.dialect import Dialect, upstream_row
 from vudissect.protocol.dialects.museum import V1_BASE
 from vudissect.protocol.fields import pad, raw, u8, u32, u64
 from vudissect.protocol.model import (
     Answer,
     Array,
-    Bit,
     Channel,
     Descriptors,
     FdKind,
@@ -26,6 +26,7 @@ from vudissect.protocol.model import (
 )
 from vudissect.protocol.payloads import NOTHING
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import Since, qemu
 
 _LIST = "qemu-devel mailing list"
 
@@ -70,7 +71,7 @@ MST_2015 = Dialect(
             (_RUNNING,),
             gate=_MUST_RUN,
             version=2,
-            since="draft of 2015",
+            since=Since("draft of", "2015"),
             source=_MST_SOURCE,
         ),
         Row(
@@ -83,11 +84,16 @@ MST_2015 = Dialect(
             gate=_MUST_RUN,
             purpose=Purpose.RUN_RING,
             version=2,
-            since="draft of 2015",
+            since=Since("draft of", "2015"),
             source=_MST_SOURCE,
         ),
         replace(
-            upstream_row(Channel.MAIN, 15), id=17, gate=Gate(), version=2, since="draft of 2015", source=_MST_SOURCE
+            upstream_row(Channel.MAIN, 15),
+            id=17,
+            gate=Gate(),
+            version=2,
+            since=Since("draft of", "2015"),
+            source=_MST_SOURCE,
         ),
         replace(
             upstream_row(Channel.MAIN, 16),
@@ -95,7 +101,7 @@ MST_2015 = Dialect(
             answer=Answer.IF_REPLY_ALL,
             gate=Gate(),
             version=2,
-            since="draft of 2015",
+            since=Since("draft of", "2015"),
             source=_MST_SOURCE,
         ),
     ),
@@ -110,8 +116,7 @@ REPLY_ACK_V1 = Dialect(
     source=f"{_LIST}, 2016-07: vhost-user: Introduce a new protocol feature REPLY_ACK",
     note="Header bit 3 is called need_response. Only four messages are said to be answered anyhow: GET_FEATURES, "
     "GET_PROTOCOL_FEATURES, GET_VRING_BASE, and SET_LOG_BASE with LOG_SHMFD; for those the bit changes nothing.",
-    removed=later_than(main=19, backend=0, gpu=0),
-    removed_bits=bits_above(3),
+    as_of=qemu("2.7"),
 )
 
 INPUT_RFC = Dialect(
@@ -120,8 +125,7 @@ INPUT_RFC = Dialect(
     when="2016 to 2017",
     who="M. Lureau, vhost-user-input fork of QEMU and libvhost-user",
     source=f"{_LIST}, 2016: RFC vhost-user backends, vhost-user-input",
-    removed=later_than(main=19, backend=0, gpu=0),
-    removed_bits=bits_above(2),
+    as_of=qemu("2.6"),
     rows=(
         Row(
             Channel.MAIN,
@@ -139,7 +143,7 @@ INPUT_RFC = Dialect(
                     ),
                 ),
             ),
-            since="fork of 2016",
+            since=Since("fork of", "2016"),
             source="libvhost-user of that fork",
         ),
     ),
@@ -155,8 +159,7 @@ SLAVE_RFC = Dialect(
     source=_SLAVE_SOURCE,
     note="Adds an initiator to every message: the front-end, for the channel has no message of its own yet. That "
     "SLAVE_REQ is offered is enough to send the descriptor.",
-    removed=later_than(main=21, backend=0, gpu=0),
-    removed_bits=bits_above(4),
+    as_of=qemu("2.9"),
     bits=(Bit(5, "SLAVE_REQ", ("BACKEND_REQ",)),),
     rows=(
         replace(
@@ -166,7 +169,7 @@ SLAVE_RFC = Dialect(
             gate=Gate(
                 protocol=("SLAVE_REQ",), phase=PhaseNeeded.OFFERED, note="and PROTOCOL_FEATURES (30) acknowledged"
             ),
-            since="draft of 2017-04",
+            since=Since("draft of", "2017-04"),
             source=_SLAVE_SOURCE,
         ),
     ),
@@ -178,8 +181,7 @@ VFIO_RFC = Dialect(
     when="2017-12 to 2018-02",
     who="T. Bie, draft",
     source=f"{_LIST}, 2017-12: vhost-user: introduce VFIO based accelerators",
-    removed=later_than(main=23, backend=1, gpu=0),
-    removed_bits=bits_above(6),
+    as_of=qemu("2.11"),
     bits=(Bit(7, "VFIO"),),
     rows=(
         Row(
@@ -190,7 +192,7 @@ VFIO_RFC = Dialect(
             (payloads.VRING_FD,),
             fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
             gate=Gate(protocol=("BACKEND_REQ", "VFIO")),
-            since="draft of 2017-12",
+            since=Since("draft of", "2017-12"),
             source=_LIST,
         ),
         Row(
@@ -201,7 +203,7 @@ VFIO_RFC = Dialect(
             (payloads.VRING_AREA,),
             fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
             gate=Gate(protocol=("BACKEND_REQ", "VFIO")),
-            since="draft of 2017-12",
+            since=Since("draft of", "2017-12"),
             source=_LIST,
         ),
     ),
@@ -218,18 +220,20 @@ CONFIG_RFC = Dialect(
     source=_CONFIG_SOURCE,
     note="The CONFIG feature came with QEMU 1c3e5a2617 on 2018-04-09. The text of the time gives the number of queues "
     "in pairs.",
-    removed=later_than(main=30, backend=2, gpu=0),
-    removed_bits=bits_above(8),
+    as_of=qemu("2.12"),
+    removed_bits=(9,),
     rows=(
         replace(upstream_row(Channel.MAIN, 17), reply=(_QUEUE_PAIRS,), source=_CONFIG_SOURCE),
         *(
-            replace(upstream_row(Channel.MAIN, number), gate=Gate(), since="QEMU 4c3e257b5e", source=_CONFIG_SOURCE)
+            replace(
+                upstream_row(Channel.MAIN, number), gate=Gate(), since=qemu("", "4c3e257b5e"), source=_CONFIG_SOURCE
+            )
             for number in (24, 25)
         ),
         replace(
             upstream_row(Channel.BACKEND, 2),
             gate=Gate(protocol=("BACKEND_REQ",)),
-            since="QEMU 4c3e257b5e",
+            since=qemu("", "4c3e257b5e"),
             source=_CONFIG_SOURCE,
         ),
     ),
@@ -257,16 +261,20 @@ INBAND_RFC = Dialect(
     who="J. Berg, draft",
     source=f"{_LIST}, 2019-09-11: docs: vhost-user: add in-band kick/call messages",
     note="Merged as feature 14 and message 35, because RESET_DEVICE took 13 and 34.",
-    removed=later_than(main=33, backend=5),
-    removed_bits=bits_above(12),
+    as_of=qemu("4.1"),
     bits=(_INBAND,),
     rows=(
-        replace(upstream_row(Channel.MAIN, 35), id=34, gate=Gate(protocol=(_INBAND.name,)), since="draft of 2019-08"),
+        replace(
+            upstream_row(Channel.MAIN, 35),
+            id=34,
+            gate=Gate(protocol=(_INBAND.name,)),
+            since=Since("draft of", "2019-08"),
+        ),
         *(
             replace(
                 upstream_row(Channel.BACKEND, number),
                 gate=Gate(protocol=("BACKEND_REQ", _INBAND.name)),
-                since="draft of 2019-08",
+                since=Since("draft of", "2019-08"),
             )
             for number in (4, 5)
         ),
@@ -280,10 +288,9 @@ STATUS_RFC = Dialect(
     who="M. Coquelin, draft",
     source=f"{_LIST}, 2020-05-14: docs: vhost-user: add Virtio status protocol feature",
     note="There is no GET_STATUS. Merged as feature 16 and messages 39 and 40: the memory slots took 15 and 36.",
-    removed=later_than(main=35, backend=5),
-    removed_bits=bits_above(14),
+    as_of=qemu("5.0"),
     bits=(Bit(15, "STATUS"),),
-    rows=(replace(upstream_row(Channel.MAIN, 39), id=36, since="draft of 2020-05"),),
+    rows=(replace(upstream_row(Channel.MAIN, 39), id=36, since=Since("draft of", "2020-05")),),
 )
 
 _XEN_SOURCE = f"{_LIST}, 2026-07-02: Xen front-end support, v3"
@@ -296,6 +303,7 @@ XEN_RFC = Dialect(
     source=_XEN_SOURCE,
     note="Uses XEN_MMAP as specified, with a privcmd descriptor for each region and guest addresses for the rings; "
     "knows neither postcopy nor memory slots.",
+    as_of=qemu("11.1"),
     removed=tuple((Channel.MAIN, number) for number in (28, 29, 30, 36, 37, 38)),
     removed_bits=(8, 15),
     rows=(

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vudissect.protocol import payloads
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.bits import Bit
+from vudissect.protocol.dialects.dialect import Dialect, upstream_row
 from vudissect.protocol.dialects.museum import MEM_TABLE_2014
 from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED
 from vudissect.protocol.fields import raw, u8, u16, u32, u64
-from vudissect.protocol.model import Answer, Bit, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
+from vudissect.protocol.model import Answer, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
 from vudissect.protocol.payloads import NOTHING
+from vudissect.protocol.since import Since, qemu
 from vudissect.protocol.table import UPSTREAM
 
 _SPDK = "SPDK lib/vhost/rte_vhost/vhost_user.c"
@@ -43,7 +45,7 @@ _NVME_DOORBELL = Layout(
 )
 
 
-def _nvme(first: int, since: str) -> tuple[Row, ...]:
+def _nvme(first: int, since: Since) -> tuple[Row, ...]:
     """The five messages of vhost-nvme, numbered from `first`."""
 
     def message(offset: int, name: str, summary: str, request: tuple[Layout, ...]) -> Row:
@@ -80,9 +82,9 @@ SPDK_NVME_V1 = Dialect(
     when="2018-04",
     who="SPDK 18.04 and its QEMU",
     source=_SPDK,
-    removed=((Channel.MAIN, 26), *later_than(main=31, backend=2, gpu=0)),
-    removed_bits=bits_above(9),
-    rows=_nvme(27, "SPDK 18.04"),
+    as_of=qemu("2.12"),
+    removed=((Channel.MAIN, 26),),
+    rows=_nvme(27, Since("SPDK", "18.04")),
 )
 
 
@@ -98,7 +100,15 @@ def _migration() -> Iterator[Row]:
     for number, name, summary, answer in rows:
         reply = (bytes_of_fork,) if answer is Answer.ALWAYS else ()
         yield Row(
-            Channel.MAIN, number, name, summary, (bytes_of_fork,), answer, reply, since="fork of SPDK", source=_SPDK
+            Channel.MAIN,
+            number,
+            name,
+            summary,
+            (bytes_of_fork,),
+            answer,
+            reply,
+            since=Since("fork of SPDK"),
+            source=_SPDK,
         )
 
 
@@ -109,8 +119,9 @@ SPDK_NVME_V2 = Dialect(
     who="SPDK, and a fork that migrates disks",
     source=f"{_SPDK}, c2b66a83bc",
     note="GET_INFLIGHT_NUM (33) and 60 to 63 are the fork's alone. SPDK gave vhost-nvme up in 2020.",
+    as_of=qemu("5.2"),
     rows=(
-        *_nvme(80, "SPDK 18.07"),
+        *_nvme(80, Since("SPDK", "18.07")),
         Row(
             Channel.MAIN,
             33,
@@ -119,7 +130,7 @@ SPDK_NVME_V2 = Dialect(
             (payloads.VRING_STATE, payloads.EMPTY),
             Answer.ALWAYS,
             (payloads.VRING_STATE,),
-            since="fork of SPDK",
+            since=Since("fork of SPDK"),
             source=_SPDK,
         ),
         *_migration(),
@@ -134,8 +145,7 @@ PRESETUP_RFC = Dialect(
     when="2023-09-18",
     who="Y. Wu (NVIDIA), draft",
     source=_PRESETUP_SOURCE,
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(17),
+    as_of=qemu("8.1"),
     bits=(Bit(18, "PRESETUP"),),
     rows=(
         Row(
@@ -145,7 +155,7 @@ PRESETUP_RFC = Dialect(
             "Tells that the early phase of setting up begins or ends.",
             (Layout("u64", (u64("phase", choices={1: "start", 2: "end"}),)),),
             gate=Gate(protocol=("PRESETUP",)),
-            since="draft of 2023-09",
+            since=Since("draft of", "2023-09"),
             source=_PRESETUP_SOURCE,
         ),
     ),
@@ -168,8 +178,9 @@ FTL = Dialect(
     when="unknown",
     who="a hobby firmware (FTL)",
     source="that firmware only",
+    as_of=qemu("11.1"),
     removed=((Channel.MAIN, 39),),
-    rows=(replace(upstream_row(Channel.MAIN, 39), id=38, since="that firmware"),),
+    rows=(replace(upstream_row(Channel.MAIN, 39), id=38, since=Since("that firmware")),),
 )
 
 _RUST_CONFIG = replace(
@@ -190,6 +201,7 @@ RUST_CFGFLAGS = Dialect(
     who="rust-vmm, Cloud Hypervisor, crosvm",
     source="rust-vmm vhost crate, VhostUserConfigFlags",
     note="1 is for writable fields and 2 for live migration, instead of 0 and 1.",
+    living=True,
     rows=(
         replace(upstream_row(Channel.MAIN, 24), request=(_RUST_CONFIG,), reply=(_RUST_CONFIG, payloads.CONFIG_ERROR)),
         replace(upstream_row(Channel.MAIN, 25), request=(_RUST_CONFIG,)),
@@ -203,6 +215,7 @@ UML_PIPE = Dialect(
     who="Linux arch/um/drivers/virtio_uml.c",
     source="Linux arch/um/drivers/virtio_uml.c",
     note="The back-end channel is a pipe, so nothing on it can be answered. A memory table always has two slots.",
+    living=True,
     rows=(
         replace(upstream_row(Channel.MAIN, 5), request=(replace(payloads.MEM_TABLE_TWO, deviation=""),)),
         replace(upstream_row(Channel.MAIN, 21), fds=Descriptors(FdKind.PIPE, 1, 1), opens=None),
@@ -234,6 +247,7 @@ SIZE_VARIANTS = Dialect(
     who="several",
     source="QEMU, libvhost-user, DPDK, rust-vmm, SPDK, User-mode Linux",
     told_only=True,
+    living=True,
     note="Upstream, in which a form that real programs send is as good as the specified one.",
     rows=(
         *(

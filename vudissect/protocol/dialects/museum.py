@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from vudissect.protocol import payloads
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.dialects.dialect import Dialect, upstream_row
 from vudissect.protocol.fields import u32
 from vudissect.protocol.model import Answer, Array, Channel, Descriptors, FdKind, Layout, Meaning, Row
 from vudissect.protocol.payloads import NOTHING
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import Since, qemu
 
 _VOS = "Virtual Open Systems"
 _SPEC_2014 = "QEMU docs/specs/vhost-user.txt of 2014"
@@ -41,8 +42,7 @@ V1_BASE = Dialect(
     who="QEMU 2.1 to 2.4, Snabb, DPDK before 2.2",
     source=_SPEC_2014,
     note="Fourteen messages, no protocol features, no acknowledgements. Regions are 32 bytes, or 24 before 3fd74b8407.",
-    removed=later_than(main=14, backend=0, gpu=0),
-    removed_bits=bits_above(-1),
+    as_of=qemu("2.4"),
     rows=tuple(_first(number) for number in range(1, 15)),
 )
 
@@ -69,7 +69,7 @@ VOS_RFC = Dialect(
             (_FILE,),
             Answer.NEVER,
             fds=Descriptors(FdKind.FILE, 0, 1),
-            since="patches of 2013-12",
+            since=Since("patches of", "2013-12"),
             source=f"vapp of {_VOS}, vhost_user.h",
         ),
         Row(
@@ -80,7 +80,7 @@ VOS_RFC = Dialect(
             NOTHING,
             Answer.ALWAYS,
             NOTHING,
-            since="patches of 2014",
+            since=Since("patches of", "2014"),
             source=f"vapp of {_VOS}, vhost_user.h",
         ),
     ),
@@ -131,8 +131,7 @@ RESET_DEVICE_4 = Dialect(
     who="QEMU in git before 2.5",
     source=_SPEC_2015,
     note="The name went back to RESET_OWNER before the release; RESET_DEVICE became a message of its own in 2020.",
-    removed=later_than(main=19, backend=0, gpu=0),
-    removed_bits=bits_above(2),
+    as_of=qemu("2.5"),
     rows=(
         replace(
             upstream_row(Channel.MAIN, 4),

@@ -1,9 +1,11 @@
 """Drafts of 2023 by which a back-end tells what device it is, so that a front-end need not know."""
 
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than
+from vudissect.protocol.bits import Bit
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.fields import u32
-from vudissect.protocol.model import Answer, Bit, Channel, Gate, Layout, Row
+from vudissect.protocol.model import Answer, Channel, Gate, Layout, Row
 from vudissect.protocol.payloads import NOTHING
+from vudissect.protocol.since import Since, qemu
 
 _BENNEE = "A. Bennée, draft"
 _STANDALONE_SOURCE = (
@@ -18,8 +20,7 @@ STANDALONE_V1 = Dialect(
     who=_BENNEE,
     source=_STANDALONE_SOURCE,
     note=f"{_PROBE_NOTE}config_size.",
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(17),
+    as_of=qemu("8.1"),
     bits=(Bit(18, "STANDALONE"),),
     rows=(
         Row(
@@ -31,7 +32,7 @@ STANDALONE_V1 = Dialect(
             Answer.ALWAYS,
             (Layout("back-end specs", (u32("device_id"), u32("config_size"), u32("min_vqs"), u32("max_vqs"))),),
             gate=Gate(protocol=("STANDALONE",)),
-            since="draft of 2023-07",
+            since=Since("draft of", "2023-07"),
             source=_STANDALONE_SOURCE,
         ),
     ),
@@ -50,7 +51,7 @@ def _probe(number: int, name: str, summary: str, field: str) -> Row:
         Answer.ALWAYS,
         (Layout("u32", (u32(field),)),),
         gate=Gate(protocol=("PROBE",)),
-        since="draft of 2023-09",
+        since=Since("draft of", "2023-09"),
         source=_PROBE_SOURCE,
     )
 
@@ -63,8 +64,7 @@ PROBE_V2 = Dialect(
     source=_PROBE_SOURCE,
     note=f"{_PROBE_NOTE}configuration space. The text still lists GET_BACKEND_SPECS, and the code its 16 bytes, which "
     "are left over from the draft before and have no number here.",
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(17),
+    as_of=qemu("8.1"),
     bits=(Bit(18, "PROBE"),),
     rows=(
         _probe(41, "GET_DEVICE_ID", "Asks which virtio device the back-end is.", "device_id"),

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than, upstream_row
+from vudissect.protocol.bits import Bit
+from vudissect.protocol.dialects.dialect import Dialect, upstream_row
 from vudissect.protocol.fields import raw, u32, u64
-from vudissect.protocol.model import Array, Bit, Channel, Gate, Layout, Meaning, Row, Tail
+from vudissect.protocol.model import Array, Channel, Gate, Layout, Meaning, Row, Tail
 from vudissect.protocol.payloads import SHMEM_CONFIG
+from vudissect.protocol.since import Since, qemu
 
 _DRAFTS = "qemu-devel mailing list, 2024-06 to 2026-01, A. Esteve: vhost-user: Add SHMEM_MAP/UNMAP requests"
 
@@ -15,10 +17,14 @@ SHOBJ_BIT17 = Dialect(
     when="2023-10-04 to 2023-10-22",
     who="QEMU in git before 8.2",
     source="QEMU 1609476662, corrected by d4eb503808",
-    removed=later_than(main=41, backend=8),
-    removed_bits=bits_above(16),
+    as_of=qemu("8.2"),
+    removed=((Channel.MAIN, 42), (Channel.MAIN, 43)),
+    removed_bits=(18, 19),
     bits=(Bit(17, "SHARED_OBJECT"),),
 )
+
+SHMEM_MESSAGES = tuple(upstream_row(Channel.BACKEND, number) for number in (9, 10))
+"""SHMEM_MAP and SHMEM_UNMAP, which drafts had long before upstream, and as upstream has them."""
 
 SHMEM_CONFIG_COUNTED = Layout(
     "shared memory configuration (draft)",
@@ -41,7 +47,7 @@ def _memory_access(number: int, name: str, summary: str) -> Row:
         summary,
         (_MEMORY_ACCESS,),
         gate=Gate(protocol=("BACKEND_REQ", "SHMEM")),
-        since="draft of 2025-02",
+        since=Since("draft of", "2025-02"),
         source=_DRAFTS,
     )
 
@@ -53,9 +59,10 @@ SHMEM_BIT20 = Dialect(
     who="QEMU drafts, rust-vmm vhost before 0.16",
     source=_DRAFTS,
     note="The first drafts had SHMEM_MAP and SHMEM_UNMAP without a feature.",
-    removed_bits=(21, 22),
+    as_of=qemu("10.2"),
     bits=(Bit(20, "SHMEM"),),
     rows=(
+        *SHMEM_MESSAGES,
         replace(upstream_row(Channel.MAIN, 44), reply=(SHMEM_CONFIG, SHMEM_CONFIG_COUNTED), source=_DRAFTS),
         _memory_access(11, "MEM_READ", "Asks for memory that the back-end cannot map."),
         _memory_access(12, "MEM_WRITE", "Writes memory that the back-end cannot map."),
@@ -69,6 +76,7 @@ SHMEM_BIT21 = Dialect(
     who="rust-vmm vhost 0.16, Cloud Hypervisor 53",
     source="rust-vmm vhost crate 0.16.0; feature 22 since 0.17",
     note="21 became GPA_ADDRESSES.",
-    removed_bits=(22,),
+    as_of=qemu("11.0"),
     bits=(Bit(21, "SHMEM"),),
+    rows=(upstream_row(Channel.MAIN, 44), *SHMEM_MESSAGES),
 )

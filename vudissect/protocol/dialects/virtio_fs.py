@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from itertools import product
 
-from vudissect.protocol.dialects.dialect import Dialect, bits_above, later_than
+from vudissect.protocol.bits import Bit, BitSet
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.fields import pad, u16, u32, u64
 from vudissect.protocol.model import (
     Answer,
     Array,
-    Bit,
     BitField,
-    BitSet,
     Channel,
     Descriptors,
     FdKind,
@@ -21,6 +20,7 @@ from vudissect.protocol.model import (
     Row,
 )
 from vudissect.protocol.payloads import RESULT
+from vudissect.protocol.since import Since, qemu
 
 _LIST_2021 = "qemu-devel mailing list, 2021-04-28: virtiofs dax patches"
 _SLOTS = 8
@@ -73,7 +73,7 @@ _MAPPINGS_COUNTED = Layout(
 
 
 def fs_messages(
-    first: int, names: tuple[str, ...], layout: Layout, gate: Gate, since: str, source: str
+    first: int, names: tuple[str, ...], layout: Layout, gate: Gate, since: Since, source: str
 ) -> Iterator[Row]:
     """The messages with these names, numbered from `first`."""
     for number, name in enumerate(names, first):
@@ -104,9 +104,10 @@ FS_DAX = Dialect(
     when="2019 to 2021-02",
     who="virtiofsd in C, QEMU patches, Kata Containers",
     source="virtio-fs development tree of QEMU; qemu-devel mailing list, 2021-02-10",
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(16),
-    rows=tuple(fs_messages(6, FS_NAMES, MAPPINGS, _GATE, "patches of 2019", "virtio-fs development tree of QEMU")),
+    as_of=qemu("5.2"),
+    rows=tuple(
+        fs_messages(6, FS_NAMES, MAPPINGS, _GATE, Since("patches of", "2019"), "virtio-fs development tree of QEMU")
+    ),
 )
 
 _MEM_FLAGS = BitSet("access flags", (Bit(0, "TO_MASTER"), Bit(1, "FROM_MASTER")), source=_LIST_2021)
@@ -119,10 +120,11 @@ FS_DAX_2021 = Dialect(
     source=_LIST_2021,
     note="MEM_ACCESS and MEM_DATA were tried later and did not get a feature bit. The data of an access follow the "
     "message on the socket and are not counted in its size.",
-    removed=later_than(main=40, backend=5),
-    removed_bits=bits_above(16),
+    as_of=qemu("6.0"),
     rows=(
-        *fs_messages(6, ("FS_MAP", "FS_UNMAP", "FS_IO"), _MAPPINGS_COUNTED, _GATE, "draft of 2021-04", _LIST_2021),
+        *fs_messages(
+            6, ("FS_MAP", "FS_UNMAP", "FS_IO"), _MAPPINGS_COUNTED, _GATE, Since("draft of", "2021-04"), _LIST_2021
+        ),
         Row(
             Channel.BACKEND,
             9,
@@ -140,7 +142,7 @@ FS_DAX_2021 = Dialect(
                 ),
             ),
             gate=_GATE,
-            since="draft of 2021",
+            since=Since("draft of", "2021"),
             source=_LIST_2021,
         ),
         Row(
@@ -160,7 +162,7 @@ FS_DAX_2021 = Dialect(
                     ),
                 ),
             ),
-            since="draft of 2021",
+            since=Since("draft of", "2021"),
             source=_LIST_2021,
         ),
     ),
@@ -175,9 +177,15 @@ RUST_FS = Dialect(
     who="rust-vmm vhost crate, virtiofsd in Rust",
     source=_CRATE,
     note="The messages of fs-dax under numbers of their own.",
+    as_of=qemu("9.0"),
     rows=tuple(
         fs_messages(
-            1000, FS_NAMES, MAPPINGS, Gate(protocol=("BACKEND_REQ",)), "vhost crate 0.1", "rust-vmm vhost crate"
+            1000,
+            FS_NAMES,
+            MAPPINGS,
+            Gate(protocol=("BACKEND_REQ",)),
+            Since("vhost crate", "0.1"),
+            "rust-vmm vhost crate",
         )
     ),
 )
