@@ -36,7 +36,7 @@ def alone(message: bytes, sender: Side, snaplen: int) -> Record:
 
 
 def test_there_are_forms_with_keys() -> None:
-    assert {form.layout.name for form in FORMS_WITH_KEYS} == {
+    assert {form.layout.title for form in FORMS_WITH_KEYS} == {
         "crypto session (first)",
         "crypto session (second)",
         "crypto session (third)",

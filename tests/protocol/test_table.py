@@ -90,11 +90,11 @@ def layouts() -> dict[str, Layout]:
     found = {}
     for row in UPSTREAM.messages:
         for layout in (*row.request, *row.reply):
-            found[layout.name] = layout
+            found[layout.key] = layout
             if layout.array is not None:
-                found[layout.array.entry.name] = layout.array.entry
+                found[layout.array.entry.key] = layout.array.entry
     for device in DEVICES:
-        found[f"{device.name} configuration space"] = device.config
+        found[device.config.key] = device.config
     return found
 
 
@@ -138,9 +138,9 @@ def test_a_gate_names_features_that_exist(row: Row) -> None:
     assert set(row.gate.gpu) <= GPU_FEATURES.numbers.keys()
 
 
-@pytest.mark.parametrize("name", layouts())
-def test_no_two_fields_of_a_layout_share_a_name(name: str) -> None:
-    layout = layouts()[name]
+@pytest.mark.parametrize("key", layouts())
+def test_no_two_fields_of_a_layout_share_a_name(key: str) -> None:
+    layout = layouts()[key]
     names = [part.name for field in layout.fields for part in (field.parts or (field,))]
 
     assert len(set(names)) == len(names)

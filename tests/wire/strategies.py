@@ -41,7 +41,7 @@ FORMS = list(_all_forms())
 
 def form_name(form: Form) -> str:
     way = "reply" if form.reply else "request"
-    name = f"{form.protocol.key}-{Channel(form.row.channel).label}-{form.row.name}-{way}-{form.layout.name}"
+    name = f"{form.protocol.key}-{Channel(form.row.channel).label}-{form.row.name}-{way}-{form.layout.key}"
     return name.replace(" ", "_")
 
 

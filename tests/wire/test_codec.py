@@ -151,7 +151,7 @@ def test_the_operation_tells_two_crypto_sessions_of_one_size_apart(u32_at_8: int
     decoded = LITTLE.decode(Channel.MAIN, Side.FRONT_END, header(main("CREATE_CRYPTO_SESSION"), 1, 632) + payload)
 
     assert decoded.layout is not None
-    assert decoded.layout.name == generation
+    assert decoded.layout.title == generation
 
 
 @pytest.mark.parametrize(

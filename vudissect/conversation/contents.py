@@ -14,6 +14,7 @@ from vudissect.session.state import State
 
 # What a transcript adds for its reader: the request that a reply answers, the descriptor that another replaces.
 _REMARKS = re.compile(r"\[(?:#\d+|answers)[^][]*\]|\(was [^()]*\)|->")
+_IN_PARENTHESES = re.compile(r"\(((?:[^()]|\([^()]*\))*)\)")
 _MARKS = {mark.name.lower(): mark for mark in Mark if mark.name}
 _NUMBERS = ("header_flags", "header_size", "cut_short")
 
@@ -49,8 +50,9 @@ def _take_layout(text: str, place: Place) -> tuple[Layout | None, str]:
         return None, text
     known = layouts_of(row, place.reply)
     for layout in known:
-        if f"({layout.name})" in text:
-            return layout, text.replace(f"({layout.name})", " ")
+        for named in _IN_PARENTHESES.finditer(text):
+            if layout.is_called(named[1]):
+                return layout, f"{text[: named.start()]} {text[named.end() :]}"
     if place.reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL) and RESULT.search(text):
         return ACK, text
     if not known and "payload=" not in text:

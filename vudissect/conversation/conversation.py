@@ -184,9 +184,11 @@ class Conversation:
         if reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL):
             known = (*known, ACK)
         for layout in known:
-            if wanted in (None, layout.name):
+            if wanted is None or layout.is_called(wanted):
                 return layout
-        raise ConversationError(f"{row.name} has no layout {wanted!r}; it has {', '.join(each.name for each in known)}")
+        raise ConversationError(
+            f"{row.name} has no layout {wanted!r}; it has {', '.join(each.words for each in known)}"
+        )
 
     def _pack_header(self, number: int, flags: int, size: int) -> bytes:
         try:

@@ -87,7 +87,7 @@ class Payload:
             for part in each.parts:
                 if part.meaning is meaning:
                     return part.name
-        raise ConversationError(f"{self._layout.name} holds no {meaning.value}")
+        raise ConversationError(f"{self._layout.title} holds no {meaning.value}")
 
     def _take_fields(self, words: list[str]) -> list[str]:
         """Take `name=value` and `name value`; what is left are words without a name."""

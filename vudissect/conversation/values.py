@@ -119,7 +119,7 @@ def word(names: list[str], numbers: Mapping[str, int]) -> int:
 
 def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
     """The first `size` bytes of a configuration space with these fields; the rest is zero."""
-    layout = Layout(device.config.name, device.config.fields)
+    layout = Layout(device.config.key, device.config.fields)
     fields = {
         field.name: value_of(field, values[field.name], None, device) for field in layout.fields if field.name in values
     }

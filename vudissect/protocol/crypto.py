@@ -45,18 +45,18 @@ _KEYS = (
 )
 
 SESSION_C1 = Layout(
-    "crypto session (first)",
+    "crypto_session.first",
     (i64("session_id"), u32("op_code", choices=_OPERATIONS), *_SYMMETRIC, *_KEYS),
     when=("op_code", frozenset({0x0002, 0x0102, 0x0202, 0x0302})),
     note="QEMU 2.12 to 7.0, DPDK 18.05 to 24.11",
 )
 SESSION_C2 = Layout(
-    "crypto session (second)",
+    "crypto_session.second",
     (i64("session_id"), *_SYMMETRIC, pad(4), *_KEYS),
     note="QEMU 7.1 to 8.0; as long as the first",
 )
 SESSION_C3 = Layout(
-    "crypto session (third)",
+    "crypto_session.third",
     (
         u64("op_code", choices=_OPERATIONS),
         *_SYMMETRIC,
@@ -68,7 +68,7 @@ SESSION_C3 = Layout(
     note="QEMU 8.1 and later, DPDK 25.03 and later",
 )
 SESSION_C3_ASYMMETRIC = Layout(
-    "crypto session (third, asymmetric)",
+    "crypto_session.third_asymmetric",
     (
         u64("op_code", choices=_OPERATIONS),
         u32("algo", choices={1: "RSA", 2: "ECDSA"}),
@@ -83,6 +83,7 @@ SESSION_C3_ASYMMETRIC = Layout(
     ),
     when=("op_code", frozenset({0x0404, 0x0405})),
     note="QEMU 8.1 and later, DPDK 25.03 and later",
+    title="crypto session (third, asymmetric)",
 )
 
-SESSION_ID = Layout("session id", (u64("session_id"),))
+SESSION_ID = Layout("session_id", (u64("session_id"),))

@@ -12,7 +12,7 @@ from vudissect.protocol.payloads import EMPTY, NOTHING
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.since import qemu
 
-_FEATURES_WORD = Layout("GPU protocol features", (u64("features", bits=GPU_FEATURES),))
+_FEATURES_WORD = Layout("gpu_protocol_features", (u64("features", bits=GPU_FEATURES),), title="GPU protocol features")
 
 _CONTROL_HEADER = (
     u32("type", choices={0x1101: "RESP_OK_DISPLAY_INFO", 0x1104: "RESP_OK_EDID"}),
@@ -34,20 +34,22 @@ _DISPLAY = Layout(
         u32("flags", Meaning.HEX),
     ),
 )
-DISPLAY_INFO = Layout("display info", _CONTROL_HEADER, Array("displays", _DISPLAY, SCANOUTS))
-_EDID_REQUEST = Layout("EDID request", (u32("scanout"),))
-_EDID = Layout("EDID", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4, "padding2"), raw("edid", 1024)))
+DISPLAY_INFO = Layout("display_info", _CONTROL_HEADER, Array("displays", _DISPLAY, SCANOUTS))
+_EDID_REQUEST = Layout("edid_request", (u32("scanout"),), title="EDID request")
+_EDID = Layout(
+    "edid", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4, "padding2"), raw("edid", 1024)), title="EDID"
+)
 
 _CURSOR_FIELDS = (u32("scanout"), u32("x"), u32("y"))
-_CURSOR_POSITION = Layout("cursor position", _CURSOR_FIELDS)
+_CURSOR_POSITION = Layout("cursor_position", _CURSOR_FIELDS)
 _CURSOR_IMAGE = Layout(
-    "cursor image",
+    "cursor_image",
     (*_CURSOR_FIELDS, u32("hot_x"), u32("hot_y"), raw("pixels", 64 * 64 * 4, Meaning.PIXELS)),
 )
 _SCANOUT = Layout("scanout", (u32("scanout"), u32("width"), u32("height")))
 _UPDATE_FIELDS = (u32("scanout"), u32("x"), u32("y"), u32("width"), u32("height"))
 UPDATE = Layout("update", _UPDATE_FIELDS, tail=Tail(raw("pixels", 0, Meaning.PIXELS), (4, "width", "height")))
-DMABUF_UPDATE = Layout("dma-buf update", _UPDATE_FIELDS)
+DMABUF_UPDATE = Layout("dma-buf_update", _UPDATE_FIELDS)
 _DMABUF_FIELDS = (
     *_UPDATE_FIELDS,
     u32("fd_width"),
@@ -56,8 +58,8 @@ _DMABUF_FIELDS = (
     u32("fd_flags", Meaning.HEX),
     i32("fd_drm_fourcc", Meaning.HEX),
 )
-_DMABUF_SCANOUT = Layout("dma-buf scanout", _DMABUF_FIELDS)
-_DMABUF_SCANOUT2 = Layout("dma-buf scanout 2", (*_DMABUF_FIELDS, u64("modifier", Meaning.HEX)))
+_DMABUF_SCANOUT = Layout("dma-buf_scanout", _DMABUF_FIELDS)
+_DMABUF_SCANOUT2 = Layout("dma-buf_scanout_2", (*_DMABUF_FIELDS, u64("modifier", Meaning.HEX)))
 
 _message = partial(
     Row,

@@ -5,6 +5,7 @@ Nothing here knows a single message. The rows live beside this file (`front_end`
 rows and layouts are compared by identity.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
@@ -147,22 +148,47 @@ class Tail:
 class Layout:
     """A payload, packed, in the byte order of the machine: fixed fields, then at most one array or tail.
 
+    `key` is unique and never changes, since filters, layers and conversations go by it: `memory_table.two_slots` is the
+    form `two_slots` of a `memory_table`. What follows a colon tells apart what has one form (`vring_state:base`).
+    `title` is for people only; without one it is the key in words.
+
     `when` tells layouts of one size apart: this one is meant if the named field has one of these values.
     No descriptor rides on a `bare` form, whatever the message's row says.
     `deviation` is set on layouts that real programs send but no specification allows; it says who and why.
     """
 
-    name: str
+    key: str
     fields: tuple[Field, ...] = ()
     array: Array | None = None
     tail: Tail | None = None
+    title: str = ""
     when: tuple[str, frozenset[int]] | None = None
     bare: bool = False
     note: str = ""
     deviation: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", self.words)
+
     def __repr__(self) -> str:
-        return f"<Layout {self.name}>"
+        return f"<Layout {self.key}>"
+
+    @property
+    def form(self) -> tuple[str, str]:
+        """The parts of the key that name the payload and its form; the form is empty where there is only one."""
+        name, _, form = self.key.partition(":")[0].partition(".")
+        return name, form
+
+    @property
+    def words(self) -> str:
+        """The key as it is written in conversations and transcripts: `memory table (two slots)`."""
+        name, form = (part.replace("_", " ") for part in self.form)
+        return f"{name} ({form})" if form else name
+
+    def is_called(self, text: str) -> bool:
+        """Whether text is the key in words, in any case of its letters and with or without punctuation."""
+        return _plain(text) == _plain(self.words)
 
     @cached_property
     def codes(self) -> str:
@@ -223,6 +249,10 @@ class Layout:
         assert self.tail is not None
         length = " x ".join(str(factor) for factor in self.tail.length) or "n"
         return f"{self.fixed_size} + {length}"
+
+
+def _plain(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower().replace("'", ""))
 
 
 class FdKind(StrEnum):

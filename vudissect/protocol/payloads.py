@@ -18,9 +18,9 @@ NOTHING = (EMPTY,)
 
 ACK = Layout("ack", (u64("result", Meaning.STATUS_CODE),))
 
-VIRTIO_FEATURES_WORD = Layout("virtio features", (u64("features", Meaning.VIRTIO_FEATURES),))
-PROTOCOL_FEATURES_WORD = Layout("protocol features", (u64("features", bits=PROTOCOL_FEATURES),))
-STATUS = Layout("device status", (u64("status", bits=STATUS_BITS),))
+VIRTIO_FEATURES_WORD = Layout("virtio_features", (u64("features", Meaning.VIRTIO_FEATURES),))
+PROTOCOL_FEATURES_WORD = Layout("protocol_features", (u64("features", bits=PROTOCOL_FEATURES),))
+STATUS = Layout("device_status", (u64("status", bits=STATUS_BITS),))
 
 # Bits 0-7 index a ring, bit 8 says that no descriptor comes along.
 _RING_PARTS = (
@@ -28,13 +28,15 @@ _RING_PARTS = (
     BitField("nofd", 8, 1),
     BitField("reserved", 9, 55, Meaning.PADDING),
 )
-VRING_FD = Layout("vring descriptor", (u64("value", parts=_RING_PARTS),))
-VRING_STATE = Layout("vring state", (u32("index", Meaning.RING), u32("num")))
-VRING_BASE = Layout("vring state", (u32("index", Meaning.RING), u32("num", Meaning.RING_BASE)))
-VRING_ENABLE = Layout("vring state", (u32("index", Meaning.RING), u32("num", choices={0: "disable", 1: "enable"})))
-VRING_ENDIAN = Layout("vring state", (u32("index", Meaning.RING), u32("num", choices={0: "little", 1: "big"})))
+VRING_FD = Layout("vring_descriptor", (u64("value", parts=_RING_PARTS),))
+VRING_STATE = Layout("vring_state", (u32("index", Meaning.RING), u32("num")))
+VRING_BASE = Layout("vring_state:base", (u32("index", Meaning.RING), u32("num", Meaning.RING_BASE)))
+VRING_ENABLE = Layout(
+    "vring_state:enable", (u32("index", Meaning.RING), u32("num", choices={0: "disable", 1: "enable"}))
+)
+VRING_ENDIAN = Layout("vring_state:endian", (u32("index", Meaning.RING), u32("num", choices={0: "little", 1: "big"})))
 VRING_ADDR = Layout(
-    "vring address",
+    "vring_address",
     (
         u32("index", Meaning.RING),
         u32("flags", bits=VRING_FLAGS),
@@ -45,12 +47,12 @@ VRING_ADDR = Layout(
     ),
 )
 VRING_AREA = Layout(
-    "vring area",
+    "vring_area",
     (u64("value", parts=_RING_PARTS), u64("size", Meaning.SIZE), u64("offset", Meaning.OFFSET)),
 )
 
 REGION = Layout(
-    "memory region",
+    "memory_region",
     (
         u64("guest_addr", Meaning.GUEST_ADDRESS),
         u64("size", Meaning.SIZE),
@@ -59,50 +61,60 @@ REGION = Layout(
     ),
 )
 REGION_XEN = Layout(
-    "memory region (Xen)",
+    "memory_region.xen",
     (*REGION.fields, u32("xen_mmap_flags", bits=XEN_MMAP_FLAGS), u32("domid")),
     note="with XEN_MMAP",
+    title="memory region (Xen)",
 )
 
 _MEM_TABLE_HEAD = (u32("nregions", Meaning.COUNT), pad(4))
-MEM_TABLE = Layout("memory table", _MEM_TABLE_HEAD, Array("regions", REGION, "nregions"))
+MEM_TABLE = Layout("memory_table", _MEM_TABLE_HEAD, Array("regions", REGION, "nregions"))
 MEM_TABLE_XEN = Layout(
-    "memory table (Xen)", _MEM_TABLE_HEAD, Array("regions", REGION_XEN, "nregions"), note="with XEN_MMAP"
+    "memory_table.xen",
+    _MEM_TABLE_HEAD,
+    Array("regions", REGION_XEN, "nregions"),
+    note="with XEN_MMAP",
+    title="memory table (Xen)",
 )
 MEM_TABLE_TWO = Layout(
-    "memory table (two slots)",
+    "memory_table.two_slots",
     _MEM_TABLE_HEAD,
     Array("regions", REGION, 2),
     deviation="User-mode Linux always sends two slots, whatever nregions says",
 )
 MEM_TABLE_EIGHT = Layout(
-    "memory table (eight slots)",
+    "memory_table.eight_slots",
     _MEM_TABLE_HEAD,
     Array("regions", REGION, 8),
     deviation="the whole C struct was sent, whatever nregions says",
 )
 
-MEM_REG = Layout("memory region description", (pad(8), *REGION.fields))
-MEM_REG_XEN = Layout("memory region description (Xen)", (pad(8), *REGION_XEN.fields), note="with XEN_MMAP")
+MEM_REG = Layout("memory_region_description", (pad(8), *REGION.fields))
+MEM_REG_XEN = Layout(
+    "memory_region_description.xen",
+    (pad(8), *REGION_XEN.fields),
+    note="with XEN_MMAP",
+    title="memory region description (Xen)",
+)
 MEM_REG_SHORT = Layout(
-    "memory region description (short)",
+    "memory_region_description.short",
     (pad(4), *REGION.fields),
     deviation="QEMU 5.1 sent 4 bytes less than the layout (fixed by QEMU 3009edff81)",
 )
 MEM_REG_CONSUMED = Layout(
-    "all regions consumed", (u64("value"),), bare=True, note="ends the postcopy exchange; the value is 0"
+    "all_regions_consumed", (u64("value"),), bare=True, note="ends the postcopy exchange; the value is 0"
 )
 
-LOG_ADDRESS = Layout("log address", (u64("log_addr", Meaning.GUEST_ADDRESS),), bare=True, note="without LOG_SHMFD")
-LOG = Layout("log area", (u64("mmap_size", Meaning.SIZE), u64("mmap_offset", Meaning.OFFSET)))
+LOG_ADDRESS = Layout("log_address", (u64("log_addr", Meaning.GUEST_ADDRESS),), bare=True, note="without LOG_SHMFD")
+LOG = Layout("log_area", (u64("mmap_size", Meaning.SIZE), u64("mmap_offset", Meaning.OFFSET)))
 LOG_REPLY_VALUE = Layout(
-    "u64", (u64("value", Meaning.LEFTOVER),), note="libvhost-user and VPP; the value means nothing"
+    "u64:log", (u64("value", Meaning.LEFTOVER),), note="libvhost-user and VPP; the value means nothing"
 )
 
 IOTLB_MISS = 1
 IOTLB_UPDATE = 2
 IOTLB = Layout(
-    "IOTLB",
+    "iotlb",
     (
         u64("iova", Meaning.IOVA),
         u64("size", Meaning.SIZE),
@@ -122,6 +134,7 @@ IOTLB = Layout(
         ),
         pad(6),
     ),
+    title="IOTLB",
 )
 
 # What QEMU, libvhost-user and DPDK have room for.
@@ -129,7 +142,7 @@ CONFIG_MOST = 256
 WRITABLE = "writable"
 LIVE_MIGRATION = "live migration"
 CONFIG = Layout(
-    "device configuration space",
+    "device_configuration_space",
     (
         u32("offset", Meaning.OFFSET),
         u32("size", Meaning.SIZE),
@@ -137,16 +150,16 @@ CONFIG = Layout(
     ),
     tail=Tail(raw("contents", 0, Meaning.CONFIG), ("size",)),
 )
-CONFIG_ERROR = Layout("none", note="the back-end could not answer")
+CONFIG_ERROR = Layout("none:config", note="the back-end could not answer")
 
-QUEUE_NUM = Layout("u64", (u64("queues", note="virtqueues; queue pairs for a network device"),))
-MEM_SLOTS = Layout("u64", (u64("slots"),))
-MTU = Layout("u64", (u64("mtu", Meaning.SIZE),))
-MAC = Layout("MAC address", (raw("mac", 6, Meaning.MAC), pad(2)))
-RESULT = Layout("u64", (u64("result", Meaning.STATUS_CODE),))
+QUEUE_NUM = Layout("u64:queues", (u64("queues", note="virtqueues; queue pairs for a network device"),))
+MEM_SLOTS = Layout("u64:slots", (u64("slots"),))
+MTU = Layout("u64:mtu", (u64("mtu", Meaning.SIZE),))
+MAC = Layout("mac_address", (raw("mac", 6, Meaning.MAC), pad(2)), title="MAC address")
+RESULT = Layout("u64:result", (u64("result", Meaning.STATUS_CODE),))
 
 INFLIGHT = Layout(
-    "inflight description",
+    "inflight_description",
     (
         u64("mmap_size", Meaning.SIZE),
         u64("mmap_offset", Meaning.OFFSET),
@@ -156,15 +169,15 @@ INFLIGHT = Layout(
     ),
 )
 
-UUID = Layout("UUID", (raw("uuid", 16, Meaning.UUID),))
-UUID_MISSING = Layout("none", deviation="QEMU announces 0 bytes and so does not transmit the UUID")
+UUID = Layout("uuid", (raw("uuid", 16, Meaning.UUID),), title="UUID")
+UUID_MISSING = Layout("none:uuid", deviation="QEMU announces 0 bytes and so does not transmit the UUID")
 
 DEVICE_STATE = Layout(
-    "device state transfer",
+    "device_state_transfer",
     (u32("direction", choices={0: "save", 1: "load"}), u32("phase", choices={0: "stopped"})),
 )
 DEVICE_STATE_REPLY = Layout(
-    "device state transfer reply",
+    "device_state_transfer_reply",
     (
         u64(
             "value",
@@ -178,7 +191,7 @@ DEVICE_STATE_REPLY = Layout(
 )
 
 SHMEM_MAP = Layout(
-    "shared memory mapping",
+    "shared_memory_mapping",
     (
         u8("shmid"),
         pad(7),
@@ -188,8 +201,9 @@ SHMEM_MAP = Layout(
         u64("flags", bits=SHMEM_FLAGS),
     ),
 )
+REGION_SIZE = Layout("region_size", (u64("size", Meaning.SIZE),))
 SHMEM_CONFIG = Layout(
-    "shared memory configuration",
+    "shared_memory_configuration",
     (u32("nregions", note="regions whose size is not zero"), pad(4)),
-    Array("sizes", Layout("region size", (u64("size", Meaning.SIZE),)), 256),
+    Array("sizes", REGION_SIZE, 256),
 )

@@ -136,7 +136,7 @@ def _with_note(text: str, note: str) -> str:
 
 
 def _layout_title(layout: Layout) -> str:
-    title = f"{layout.name}, {layout.size_text} bytes"
+    title = f"{layout.title}, {layout.size_text} bytes"
     for remark in (layout.note, layout.deviation and f"not specified: {layout.deviation}"):
         title += f"; {remark}" if remark else ""
     return title

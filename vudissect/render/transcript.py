@@ -153,7 +153,7 @@ class Transcript:
         head = _Head(
             f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
             describe(layout, row.purpose, reply=message.reply) if row is not None and layout is not None else None,
-            f"({layout.name})" if layout is not None and layout.deviation else "",
+            f"({layout.words})" if layout is not None and layout.deviation else "",
         )
         if row is not None:
             self._heads[row, layout, message.reply] = head

@@ -197,7 +197,7 @@ def config_fields(device: Device, contents: bytes) -> dict[str, Any]:
 
 @cache
 def _fixed_part(layout: Layout) -> LayoutCodec:
-    return LayoutCodec(Layout(layout.name, layout.fields), "little")
+    return LayoutCodec(Layout(layout.key, layout.fields), "little")
 
 
 def config_text(device: Device, contents: bytes) -> str:

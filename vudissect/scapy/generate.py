@@ -162,7 +162,7 @@ def _padding(layout: Layout) -> Iterator[str]:
 def _entry(layout: Layout, byte_order: ByteOrder) -> type[Packet]:
     base = _entry(layout, "little") if byte_order == "big" else Part
     fields = fields_of(layout, byte_order, lambda entry: _entry(entry, byte_order))
-    return cast(type[Packet], _make(entry_name(layout), base, fields, f"An entry of an array: {layout.name}."))
+    return cast(type[Packet], _make(entry_name(layout), base, fields, f"An entry of an array: {layout.title}."))
 
 
 class _Headers(dict[tuple[Channel, ByteOrder], type[Packet]]):

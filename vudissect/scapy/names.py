@@ -21,20 +21,20 @@ def header_name(channel: Channel) -> str:
 def message_name(row: Row, layout: Layout, *, reply: bool) -> str:
     """The layer of one form of a message: `SetMemTable`, `SetMemTableXen`, `GpuUpdate`, `GetConfigReply`.
 
-    The form that is specified has no name of its own; another is called by what its layout's name has in brackets, or
-    by all of it.
+    The form that is specified has no name of its own; another is called by the form in its layout's key, or by all of
+    it.
     """
     name = _PREFIXES[row.channel] + camel_case(row.name) + ("Reply" if reply else "")
     forms = row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
     if layout is forms[0]:
         return name
-    _, _, in_brackets = layout.name.partition("(")
-    return name + camel_case(in_brackets or layout.name)
+    payload, form = layout.form
+    return name + camel_case(form or payload)
 
 
 def entry_name(layout: Layout) -> str:
     """The layer of an array's entries: `MemoryRegion`."""
-    return camel_case(layout.name)
+    return camel_case("_".join(layout.form))
 
 
 def config_name(device: Device) -> str:

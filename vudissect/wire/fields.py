@@ -75,7 +75,7 @@ def from_fields(layout: Layout, fields: Mapping[str, Any]) -> Values:
     head = tuple(_read(field, given) for field in layout.fields)
     if given:
         known = ", ".join(layout.names) or "none"
-        raise ValueError(f"{layout.name} has no field {next(iter(given))!r}; its fields: {known}")
+        raise ValueError(f"{layout.title} has no field {next(iter(given))!r}; its fields: {known}")
     return head + rest
 
 

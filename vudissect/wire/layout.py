@@ -57,7 +57,7 @@ class LayoutCodec:
             if self._entry is not None:
                 payload += b"".join(self._entry.pack(*entry) for entry in values[number])
         except struct.error as error:
-            raise ValueError(f"{self.layout.name}: {_misfit(self.layout.fields, values) or error}") from None
+            raise ValueError(f"{self.layout.title}: {_misfit(self.layout.fields, values) or error}") from None
         if self.layout.tail is not None:
             payload += values[number]
         return payload

@@ -44,7 +44,7 @@ def expected(event: Event) -> Iterator[Item]:
     if len(message.data) >= HEADER_SIZE:
         yield from _header(record)
     if message.layout is not None:
-        yield joined("form"), message.layout.name
+        yield joined("form"), message.layout.title
         yield from _layout(message.layout, message.values, device)
         yield from _config(message, device)
     elif message.data[HEADER_SIZE:] or (message.data and len(message.data) < HEADER_SIZE):

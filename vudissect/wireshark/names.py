@@ -1,7 +1,7 @@
 """Filter names: one for each field of each payload, made from the names that the table gives.
 
 `vhost_user.` + what the payload is about + the field's name: `vhost_user.vring.index`, `vhost_user.iotlb.iova`. What a
-payload is about is the beginning of its layout's name; payloads of one field have none (`vhost_user.mtu`). Words of
+payload is about follows from the key of its layout; payloads of one field have none (`vhost_user.mtu`). Words of
 bits have their bits below them: `vhost_user.protocol_features.mq`, `vhost_user.features.net.mq`.
 """
 
@@ -11,37 +11,37 @@ from vudissect.protocol.model import Field, Layout
 
 PREFIX = "vhost_user"
 
-# By the beginning of a layout's name; what is not here goes by its whole name.
+# By the beginning of a layout's key; what is not here goes by its whole name.
 _SUBJECTS = {
     "vring": "vring",
     "memory": "memory",
-    "all regions consumed": "memory",
-    "log a": "log",
-    "device configuration": "config",
-    "device state": "device_state",
-    "device status": "",
+    "all_regions_consumed": "memory",
+    "log_a": "log",
+    "device_configuration": "config",
+    "device_state": "device_state",
+    "device_status": "",
     "crypto": "crypto",
-    "session id": "crypto",
+    "session_id": "crypto",
     "inflight": "inflight",
-    "shared memory": "shmem",
-    "region size": "shmem",
-    "external mapping": "shmem",
-    "GPU memory": "shmem",
-    "file mapping": "fs",
-    "virtio features": "features",
-    "GPU protocol features": "gpu_features",
+    "shared_memory": "shmem",
+    "region_size": "shmem",
+    "external_mapping": "shmem",
+    "gpu_memory": "shmem",
+    "file_mapping": "fs",
+    "virtio_features": "features",
+    "gpu_protocol_features": "gpu_features",
     "dma-buf": "dmabuf",
     "cursor": "cursor",
-    "EDID": "edid",
-    "NVMe": "nvme",
-    "fork's own": "",
+    "edid": "edid",
+    "nvme": "nvme",
+    "forks_own": "",
     "success": "",
     "state": "",
     "ack": "",
     "u64": "",
     "u32": "",
-    "MAC": "",
-    "UUID": "",
+    "mac_address": "",
+    "uuid": "",
 }
 
 
@@ -53,9 +53,9 @@ def slug(text: str) -> str:
 def subject(layout: Layout) -> str:
     """What a payload is about, as part of filter names; "" where its fields say it themselves."""
     for beginning, part in _SUBJECTS.items():
-        if layout.name.startswith(beginning):
+        if layout.key.startswith(beginning):
             return part
-    return slug(layout.name.partition(" (")[0])
+    return layout.form[0]
 
 
 def joined(*parts: str) -> str:

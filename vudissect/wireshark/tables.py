@@ -152,7 +152,7 @@ class Tables:
             }
         return self._layouts.place(
             {
-                "name": layout.name,
+                "name": layout.title,
                 "size": -1 if layout.size is None else layout.size,
                 "fixed": layout.fixed_size,
                 "fields": fields,

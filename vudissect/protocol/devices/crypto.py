@@ -82,7 +82,7 @@ CRYPTO = Device(
     20,
     "crypto",
     Layout(
-        "crypto configuration",
+        "crypto_configuration",
         (
             u32("status", bits=BitSet("crypto status", (Bit(0, "HW_READY"),))),
             u32("max_dataqueues"),

@@ -7,7 +7,7 @@ from vudissect.protocol.model import BitField, Device, Layout, Meaning
 RNG = Device(
     4,
     "rng",
-    Layout("rng configuration"),
+    Layout("rng_configuration"),
     BitSet("rng features", (), source="virtio specification, Entropy Device"),
     ("request",),
 )
@@ -16,7 +16,7 @@ BALLOON = Device(
     5,
     "balloon",
     Layout(
-        "balloon configuration",
+        "balloon_configuration",
         (
             u32("num_pages", note="pages of 4096 bytes"),
             u32("actual", note="pages of 4096 bytes", writable=True),
@@ -43,7 +43,7 @@ BALLOON = Device(
 RTC = Device(
     17,
     "rtc",
-    Layout("rtc configuration"),
+    Layout("rtc_configuration"),
     BitSet("rtc features", (Bit(0, "ALARM"),), source="virtio specification, RTC Device"),
     ("request", "alarm"),
 )
@@ -52,7 +52,7 @@ IOMMU = Device(
     23,
     "iommu",
     Layout(
-        "iommu configuration",
+        "iommu_configuration",
         (
             u64("page_size_mask", Meaning.HEX),
             u64("input_range_start", Meaning.IOVA),
@@ -84,7 +84,7 @@ MEM = Device(
     24,
     "mem",
     Layout(
-        "mem configuration",
+        "mem_configuration",
         (
             u64("block_size", Meaning.SIZE),
             u16("node_id", note="with ACPI_PXM"),
@@ -107,7 +107,7 @@ MEM = Device(
 SCMI = Device(
     32,
     "scmi",
-    Layout("scmi configuration"),
+    Layout("scmi_configuration"),
     BitSet(
         "scmi features",
         (Bit(0, "P2A_CHANNELS"), Bit(1, "SHARED_MEMORY")),
@@ -119,7 +119,7 @@ SCMI = Device(
 I2C = Device(
     34,
     "i2c",
-    Layout("i2c configuration"),
+    Layout("i2c_configuration"),
     BitSet(
         "i2c features",
         (Bit(0, "ZERO_LENGTH_REQUEST", note="mandatory"),),
@@ -131,7 +131,7 @@ I2C = Device(
 GPIO = Device(
     41,
     "gpio",
-    Layout("gpio configuration", (u16("ngpio"), pad(2), u32("gpio_names_size", Meaning.SIZE))),
+    Layout("gpio_configuration", (u16("ngpio"), pad(2), u32("gpio_names_size", Meaning.SIZE))),
     BitSet("gpio features", (Bit(0, "IRQ"),), source="virtio specification, GPIO Device"),
     ("request", "event"),
 )
@@ -150,7 +150,7 @@ SPI = Device(
     45,
     "spi",
     Layout(
-        "spi configuration",
+        "spi_configuration",
         (
             u8("cs_max_number"),
             u8("cs_change_supported", choices={0: "no", 1: "yes"}),

@@ -19,7 +19,7 @@ CONSOLE = Device(
     3,
     "console",
     Layout(
-        "console configuration",
+        "console_configuration",
         (
             u16("cols"),
             u16("rows"),
@@ -40,7 +40,7 @@ GPU = Device(
     16,
     "gpu",
     Layout(
-        "gpu configuration",
+        "gpu_configuration",
         (
             u32("events_read", bits=_GPU_EVENTS),
             u32("events_clear", bits=_GPU_EVENTS, writable=True),
@@ -68,7 +68,7 @@ INPUT = Device(
     18,
     "input",
     Layout(
-        "input configuration",
+        "input_configuration",
         (
             u8("select", choices=_INPUT_SELECT, writable=True),
             u8("subsel", writable=True),
@@ -86,7 +86,7 @@ SOUND = Device(
     25,
     "sound",
     Layout(
-        "sound configuration",
+        "sound_configuration",
         (u32("jacks"), u32("streams"), u32("chmaps"), u32("controls", note="with CTLS")),
     ),
     BitSet("sound features", (Bit(0, "CTLS"),), source="virtio specification, Sound Device"),
@@ -97,7 +97,7 @@ MEDIA = Device(
     48,
     "media",
     Layout(
-        "media configuration",
+        "media_configuration",
         (
             u32("device_caps", Meaning.HEX, note="V4L2 capabilities"),
             u32("device_type", note="V4L2 device node type"),

@@ -39,7 +39,7 @@ NET = Device(
     1,
     "net",
     Layout(
-        "net configuration",
+        "net_configuration",
         (
             raw("mac", 6, Meaning.MAC, note="written by legacy drivers only", writable=True),
             u16("status", bits=_NET_STATUS),
@@ -108,7 +108,7 @@ NET = Device(
 VSOCK = Device(
     19,
     "vsock",
-    Layout("vsock configuration", (u64("guest_cid"),)),
+    Layout("vsock_configuration", (u64("guest_cid"),)),
     BitSet(
         "vsock features",
         (Bit(0, "STREAM"), Bit(1, "SEQPACKET"), Bit(2, "NO_IMPLIED_STREAM")),
@@ -121,7 +121,7 @@ VSOCK = Device(
 CAN = Device(
     36,
     "can",
-    Layout("can configuration", (u16("status", bits=BitSet("can status", (Bit(0, "CTRL_BUSOFF"),))),)),
+    Layout("can_configuration", (u16("status", bits=BitSet("can status", (Bit(0, "CTRL_BUSOFF"),))),)),
     BitSet(
         "can features",
         (
@@ -139,7 +139,7 @@ BT = Device(
     40,
     "bt",
     Layout(
-        "bt configuration",
+        "bt_configuration",
         (
             u8("type", choices={0: "primary", 1: "AMP"}),
             pad(1, "alignment"),

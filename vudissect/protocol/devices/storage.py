@@ -10,7 +10,7 @@ BLK = Device(
     2,
     "blk",
     Layout(
-        "blk configuration",
+        "blk_configuration",
         (
             u64("capacity", note=_SECTORS),
             u32("size_max", Meaning.SIZE),
@@ -74,7 +74,7 @@ SCSI = Device(
     8,
     "scsi",
     Layout(
-        "scsi configuration",
+        "scsi_configuration",
         (
             u32("num_queues", note="request queues"),
             u32("seg_max"),
@@ -99,7 +99,7 @@ SCSI = Device(
 NINE_P = Device(
     9,
     "9p",
-    Layout("9p configuration", (u16("tag_len", Meaning.SIZE),), tail=Tail(raw("tag", 0, Meaning.TEXT), ("tag_len",))),
+    Layout("9p_configuration", (u16("tag_len", Meaning.SIZE),), tail=Tail(raw("tag", 0, Meaning.TEXT), ("tag_len",))),
     BitSet("9p features", (Bit(0, "MOUNT_TAG"),), source="Linux include/uapi/linux/virtio_9p.h"),
     ("request",),
 )
@@ -108,7 +108,7 @@ FS = Device(
     26,
     "fs",
     Layout(
-        "fs configuration",
+        "fs_configuration",
         (
             raw("tag", 36, Meaning.TEXT),
             u32("num_request_queues"),
@@ -123,7 +123,7 @@ FS = Device(
 PMEM = Device(
     27,
     "pmem",
-    Layout("pmem configuration", (u64("start", Meaning.GUEST_ADDRESS), u64("size", Meaning.SIZE))),
+    Layout("pmem_configuration", (u64("start", Meaning.GUEST_ADDRESS), u64("size", Meaning.SIZE))),
     BitSet("pmem features", (Bit(0, "SHMEM_REGION"),), source="virtio specification, PMEM Device"),
     ("request",),
 )
@@ -132,7 +132,7 @@ RPMB = Device(
     28,
     "rpmb",
     Layout(
-        "rpmb configuration",
+        "rpmb_configuration",
         (
             u8("capacity", note="units of 128 KiB"),
             u8("max_wr_cnt", note="blocks of 256 bytes in a request, 0 is no limit"),

@@ -33,7 +33,7 @@ UNDESCRIBED_DEVICES = tuple(
     Device(
         number,
         name,
-        Layout(f"{name} configuration", tail=Tail(raw("data", 0))),
+        Layout(f"{name}_configuration", tail=Tail(raw("data", 0))),
         BitSet(f"{name} features", (), source="virtio specification, Device Types"),
     )
     for number, name in _NAMES.items()

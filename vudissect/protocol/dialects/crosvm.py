@@ -20,13 +20,13 @@ _BACKEND = Gate(protocol=("BACKEND_REQ",))
 _FILE = Descriptors(FdKind.FILE, 1, 1)
 
 _SHARED_MEMORY = Layout(
-    "shared memory regions",
-    array=Array("regions", Layout("shared memory region", (u8("id"), pad(7), u64("length", Meaning.SIZE)))),
+    "shared_memory_regions",
+    array=Array("regions", Layout("shared_memory_region", (u8("id"), pad(7), u64("length", Meaning.SIZE)))),
 )
 _SHMID = (u8("shmid"), pad(7))
 _RANGE = (u64("shm_offset", Meaning.OFFSET), u64("len", Meaning.SIZE))
 _SHMEM_MAP = Layout(
-    "shared memory mapping (crosvm)",
+    "shared_memory_mapping.crosvm",
     (
         u8("flags", bits=MAP_FLAGS),
         u8("shmid"),
@@ -36,9 +36,9 @@ _SHMEM_MAP = Layout(
         u64("len", Meaning.SIZE),
     ),
 )
-_SHMEM_UNMAP = Layout("shared memory range (crosvm)", (*_SHMID, *_RANGE))
+_SHMEM_UNMAP = Layout("shared_memory_range.crosvm", (*_SHMID, *_RANGE))
 _GPU_MAP = Layout(
-    "GPU memory mapping",
+    "gpu_memory_mapping",
     (
         *_SHMID,
         *_RANGE,
@@ -47,9 +47,13 @@ _GPU_MAP = Layout(
         replace(UUID.fields[0], name="device_uuid"),
         replace(UUID.fields[0], name="driver_uuid"),
     ),
+    title="GPU memory mapping",
 )
-_EXTERNAL_MAP = Layout("external mapping", (*_SHMID, *_RANGE, u64("ptr", Meaning.POINTER)))
+_EXTERNAL_MAP = Layout("external_mapping", (*_SHMID, *_RANGE, u64("ptr", Meaning.POINTER)))
 _SUCCESS = u8("success", choices={0: "FAILED", 1: "ok"})
+_DONE = Layout("success", (_SUCCESS,))
+_DONE_WITH_STATE = Layout("success_and_state", (_SUCCESS,), tail=Tail(raw("state", 0)))
+_STATE = Layout("state", tail=Tail(raw("state", 0)))
 
 
 def _message(channel: Channel, number: int, name: str, summary: str, request: Layout, since: Since) -> Row:
@@ -69,21 +73,18 @@ def _get_regions(number: int, since: Since) -> Row:
 
 def _snapshots(first: int, since: Since) -> tuple[Row, ...]:
     """SLEEP, WAKE, SNAPSHOT and RESTORE, numbered from `first`."""
-    bare = Layout("success", (_SUCCESS,))
-    with_state = Layout("success and state", (_SUCCESS,), tail=Tail(raw("state", 0)))
-    state = Layout("state", tail=Tail(raw("state", 0)))
     rows = (
-        ("SLEEP", "Stops all queues and keeps their state.", EMPTY, bare),
-        ("WAKE", "Starts all queues again.", EMPTY, bare),
-        ("SNAPSHOT", "Asks for the state of the device.", EMPTY, with_state),
-        ("RESTORE", "Gives the state of the device back.", state, bare),
+        ("SLEEP", "Stops all queues and keeps their state.", EMPTY, _DONE),
+        ("WAKE", "Starts all queues again.", EMPTY, _DONE),
+        ("SNAPSHOT", "Asks for the state of the device.", EMPTY, _DONE_WITH_STATE),
+        ("RESTORE", "Gives the state of the device back.", _STATE, _DONE),
     )
     return tuple(
         replace(
             _message(Channel.MAIN, number, name, summary, request, since),
             answer=Answer.ALWAYS,
             reply=(reply,),
-            fds=Descriptors(FdKind.EVENT, 0, 32, note="one for each queue") if request is state else Descriptors(),
+            fds=Descriptors(FdKind.EVENT, 0, 32, note="one for each queue") if request is _STATE else Descriptors(),
         )
         for number, (name, summary, request, reply) in enumerate(rows, first)
     )

@@ -4,7 +4,7 @@ The dialects themselves are in the modules beside this one, by family; `vudissec
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.features import PROTOCOL_FEATURES
@@ -58,7 +58,7 @@ class Dialect:
         bits = self._bits(base.protocol_features)
         rows = {(row.channel, row.id): row for row in base.messages if (row.channel, row.id) not in self.removed}
         rows |= {(row.channel, row.id): row for row in self.rows}
-        messages = tuple(_showing(row, bits) for _, row in sorted(rows.items()))
+        messages = tuple(_showing(row, bits, self.key) for _, row in sorted(rows.items()))
         found = Protocol(self.key, messages, bits, self.header or base.header)
         return upstream if found == upstream else found
 
@@ -115,22 +115,21 @@ class Dialect:
         return BitSet(base.name, tuple(bit for _, bit in sorted(bits.items())), self.source)
 
 
-def _showing(row: Row, bits: BitSet) -> Row:
-    """A row whose words of protocol features have these bits' names."""
+def _showing(row: Row, bits: BitSet, dialect: str) -> Row:
+    """A row whose words of protocol features have the names that a dialect gives these bits."""
     words = [field for layout in (*row.request, *row.reply) for field in layout.fields if _is_word(field.bits)]
     if all(field.bits is bits for field in words):
         return row
-    return replace(row, request=_renamed(row.request, bits), reply=_renamed(row.reply, bits))
+    request, reply = (tuple(_renamed(each, bits, dialect) for each in forms) for forms in (row.request, row.reply))
+    return replace(row, request=request, reply=reply)
 
 
-def _renamed(layouts: tuple[Layout, ...], bits: BitSet) -> tuple[Layout, ...]:
-    return tuple(
-        replace(
-            layout,
-            fields=tuple(replace(field, bits=bits) if _is_word(field.bits) else field for field in layout.fields),
-        )
-        for layout in layouts
-    )
+@cache
+def _renamed(layout: Layout, bits: BitSet, dialect: str) -> Layout:
+    if not any(_is_word(field.bits) for field in layout.fields):
+        return layout
+    fields = tuple(replace(field, bits=bits) if _is_word(field.bits) else field for field in layout.fields)
+    return replace(layout, key=f"{layout.key.partition(':')[0]}:{dialect}", fields=fields)
 
 
 def _is_word(bits: BitSet | None) -> bool:

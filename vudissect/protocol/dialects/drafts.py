@@ -32,7 +32,9 @@ _LIST = "qemu-devel mailing list"
 
 _MST_SOURCE = f"{_LIST}, 2015, M. Tsirkin: vhost-user protocol extensions (docs/specs/vhost-user.txt)"
 _MUST_RUN = Gate(protocol=("MUST_RUN",))
-_RUNNING = Layout("vring state", (u32("index", Meaning.RING), u32("num", choices={0: "not running", 1: "RUNNING"})))
+_RUNNING = Layout(
+    "vring_state:running", (u32("index", Meaning.RING), u32("num", choices={0: "not running", 1: "RUNNING"}))
+)
 
 
 def _mirrored(row: Row) -> Row:
@@ -136,10 +138,13 @@ INPUT_RFC = Dialect(
             Answer.ALWAYS,
             (
                 Layout(
-                    "input configurations",
+                    "input_configurations",
                     array=Array(
                         "configs",
-                        Layout("input configuration", (u8("select"), u8("subsel"), u8("size"), pad(5), raw("u", 128))),
+                        Layout(
+                            "input_configuration:selected",
+                            (u8("select"), u8("subsel"), u8("size"), pad(5), raw("u", 128)),
+                        ),
                     ),
                 ),
             ),
@@ -210,7 +215,7 @@ VFIO_RFC = Dialect(
 )
 
 _CONFIG_SOURCE = "QEMU 4c3e257b5e, docs/interop/vhost-user.txt"
-_QUEUE_PAIRS = Layout("u64", (u64("queues", note="queue pairs"),))
+_QUEUE_PAIRS = Layout("u64:queue_pairs", (u64("queues", note="queue pairs"),))
 
 CONFIG_RFC = Dialect(
     key="config-rfc",
@@ -320,6 +325,7 @@ XEN_RFC = Dialect(
             request=(
                 replace(
                     payloads.VRING_ADDR,
+                    key="vring_address:xen",
                     fields=tuple(
                         replace(field, meaning=Meaning.GUEST_ADDRESS)
                         if field.meaning is Meaning.RING_ADDRESS

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from vudissect.protocol import payloads
 from vudissect.protocol.bits import Bit
@@ -17,7 +18,7 @@ from vudissect.protocol.table import UPSTREAM
 _SPDK = "SPDK lib/vhost/rte_vhost/vhost_user.c"
 
 _NVME_COMMAND = Layout(
-    "NVMe command",
+    "nvme_command",
     (
         u8("opcode"),
         u8("flags", Meaning.HEX),
@@ -29,6 +30,7 @@ _NVME_COMMAND = Layout(
         u64("prp2", Meaning.HEX),
         *(u32(f"cdw{number}", Meaning.HEX) for number in range(10, 16)),
     ),
+    title="NVMe command",
 )
 _NVME_COMPLETION_FIELDS = (
     u32("cdw0", Meaning.HEX),
@@ -38,11 +40,19 @@ _NVME_COMPLETION_FIELDS = (
     u16("cid"),
     u16("status", Meaning.HEX),
 )
-_NVME_COMPLETION = Layout("NVMe completion", _NVME_COMPLETION_FIELDS)
-_NVME_COMPLETION_WITH_DATA = Layout("NVMe completion with data", (*_NVME_COMPLETION_FIELDS, raw("data", 4096)))
-_NVME_DOORBELL = Layout(
-    "NVMe doorbell", (u32("queue_type", choices={1: "submission", 2: "completion"}), u32("qid"), u32("tail_head"))
+_NVME_COMPLETION = Layout("nvme_completion", _NVME_COMPLETION_FIELDS, title="NVMe completion")
+_NVME_COMPLETION_WITH_DATA = Layout(
+    "nvme_completion_with_data", (*_NVME_COMPLETION_FIELDS, raw("data", 4096)), title="NVMe completion with data"
 )
+_NVME_DOORBELL = Layout(
+    "nvme_doorbell",
+    (u32("queue_type", choices={1: "submission", 2: "completion"}), u32("qid"), u32("tail_head")),
+    title="NVMe doorbell",
+)
+
+
+_NVME_CAP = Layout("u64:cap", (u64("cap", Meaning.HEX),))
+_NVME_START = Layout("u64:start", (u64("start", choices={0: "stop", 1: "start"}),))
 
 
 def _nvme(first: int, since: Since) -> tuple[Row, ...]:
@@ -64,13 +74,13 @@ def _nvme(first: int, since: Since) -> tuple[Row, ...]:
         replace(
             message(2, "NVME_GET_CAP", "Asks for the capabilities of the controller.", NOTHING),
             answer=Answer.ALWAYS,
-            reply=(Layout("u64", (u64("cap", Meaning.HEX),)),),
+            reply=(_NVME_CAP,),
         ),
         message(
             3,
             "NVME_START_STOP",
             "Starts or stops the controller.",
-            (Layout("u64", (u64("start", choices={0: "stop", 1: "start"}),)),),
+            (_NVME_START,),
         ),
         message(4, "NVME_IO_CMD", "Rings a doorbell.", (_NVME_DOORBELL,)),
     )
@@ -90,7 +100,7 @@ SPDK_NVME_V1 = Dialect(
 
 def _migration() -> Iterator[Row]:
     """Messages of a fork of SPDK that moves a disk to another host."""
-    bytes_of_fork = Layout("fork's own", tail=Tail(raw("contents", 0)), note="not written anywhere")
+    bytes_of_fork = Layout("forks_own", tail=Tail(raw("contents", 0)), note="not written anywhere", title="fork's own")
     rows = (
         (60, "GET_PENDING_NUM", "Asks for the requests in flight.", Answer.ALWAYS),
         (61, "SET_IO_DOWN", "Tells to take no more requests.", Answer.ALWAYS),
@@ -153,7 +163,7 @@ PRESETUP_RFC = Dialect(
             41,
             "PRESETUP",
             "Tells that the early phase of setting up begins or ends.",
-            (Layout("u64", (u64("phase", choices={1: "start", 2: "end"}),)),),
+            (Layout("u64:phase", (u64("phase", choices={1: "start", 2: "end"}),)),),
             gate=Gate(protocol=("PRESETUP",)),
             since=Since("draft of", "2023-09"),
             source=_PRESETUP_SOURCE,
@@ -185,6 +195,7 @@ FTL = Dialect(
 
 _RUST_CONFIG = replace(
     payloads.CONFIG,
+    key="device_configuration_space:rust",
     fields=tuple(
         replace(field, choices={0: "none", 1: payloads.WRITABLE, 2: payloads.LIVE_MIGRATION})
         if field.choices
@@ -217,7 +228,10 @@ UML_PIPE = Dialect(
     note="The back-end channel is a pipe, so nothing on it can be answered. A memory table always has two slots.",
     living=True,
     rows=(
-        replace(upstream_row(Channel.MAIN, 5), request=(replace(payloads.MEM_TABLE_TWO, deviation=""),)),
+        replace(
+            upstream_row(Channel.MAIN, 5),
+            request=(replace(payloads.MEM_TABLE_TWO, key="memory_table.two_slots:uml", deviation=""),),
+        ),
         replace(upstream_row(Channel.MAIN, 21), fds=Descriptors(FdKind.PIPE, 1, 1), opens=None),
         *(
             replace(row, answer=Answer.NEVER, reply=(), reply_fds=Descriptors())
@@ -229,13 +243,14 @@ UML_PIPE = Dialect(
 
 def _tolerant(row: Row) -> Row:
     """A row in which the forms that only deviate are as good as the specified ones."""
-    return replace(row, request=_accepted(row.request), reply=_accepted(row.reply))
+    return replace(row, request=tuple(map(_accepted, row.request)), reply=tuple(map(_accepted, row.reply)))
 
 
-def _accepted(layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
-    return tuple(
-        replace(layout, note=layout.deviation, deviation="") if layout.deviation else layout for layout in layouts
-    )
+@cache
+def _accepted(layout: Layout) -> Layout:
+    if not layout.deviation:
+        return layout
+    return replace(layout, key=f"{layout.key}:accepted", note=layout.deviation, deviation="")
 
 
 _MEM_TABLES = upstream_row(Channel.MAIN, 5)

@@ -14,10 +14,11 @@ _VOS = "Virtual Open Systems"
 _SPEC_2014 = "QEMU docs/specs/vhost-user.txt of 2014"
 _SPEC_2015 = "QEMU docs/specs/vhost-user.txt of 2015-10"
 
-_REGION_2014 = Layout("memory region (2014)", payloads.REGION.fields[:3])
+_REGION_2014 = Layout("memory_region.2014", payloads.REGION.fields[:3])
 MEM_TABLE_2014 = replace(
     payloads.MEM_TABLE,
-    name="memory table (2014)",
+    key="memory_table.2014",
+    title="",
     array=Array("regions", _REGION_2014, "nregions"),
     note="before 2014-06-29 regions had no offset into the file",
 )
@@ -47,7 +48,7 @@ V1_BASE = Dialect(
 )
 
 _FILE = Layout(
-    "vring file", (u32("index", Meaning.RING), u32("fd", Meaning.HEX, note="number of the sender's descriptor"))
+    "vring_file", (u32("index", Meaning.RING), u32("fd", Meaning.HEX, note="number of the sender's descriptor"))
 )
 
 VOS_RFC = Dialect(

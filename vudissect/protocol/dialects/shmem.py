@@ -6,7 +6,7 @@ from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects.dialect import Dialect, upstream_row
 from vudissect.protocol.fields import raw, u32, u64
 from vudissect.protocol.model import Array, Channel, Gate, Layout, Meaning, Row, Tail
-from vudissect.protocol.payloads import SHMEM_CONFIG
+from vudissect.protocol.payloads import REGION_SIZE, SHMEM_CONFIG
 from vudissect.protocol.since import Since, qemu
 
 _DRAFTS = "qemu-devel mailing list, 2024-06 to 2026-01, A. Esteve: vhost-user: Add SHMEM_MAP/UNMAP requests"
@@ -27,13 +27,13 @@ SHMEM_MESSAGES = tuple(upstream_row(Channel.BACKEND, number) for number in (9, 1
 """SHMEM_MAP and SHMEM_UNMAP, which drafts had long before upstream, and as upstream has them."""
 
 SHMEM_CONFIG_COUNTED = Layout(
-    "shared memory configuration (draft)",
+    "shared_memory_configuration.draft",
     SHMEM_CONFIG.fields,
-    Array("sizes", Layout("region size", (u64("size", Meaning.SIZE),))),
+    Array("sizes", REGION_SIZE),
     note="before the number of sizes was fixed to 256",
 )
 _MEMORY_ACCESS = Layout(
-    "memory access",
+    "memory_access:data",
     (u64("guest_addr", Meaning.GUEST_ADDRESS), u32("size", Meaning.SIZE)),
     tail=Tail(raw("data", 0)),
 )

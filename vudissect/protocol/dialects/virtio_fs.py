@@ -37,7 +37,7 @@ def _slot(name: str, number: int, meaning: Meaning) -> Field:
 
 
 MAPPINGS = Layout(
-    "file mappings (eight)",
+    "file_mappings.eight",
     tuple(
         _slot(name, number, meaning)
         for (name, meaning), number in product(
@@ -54,12 +54,12 @@ MAPPINGS = Layout(
 )
 
 _MAPPINGS_COUNTED = Layout(
-    "file mappings (counted)",
+    "file_mappings.counted",
     (u16("count", Meaning.COUNT), pad(6)),
     Array(
         "mappings",
         Layout(
-            "file mapping",
+            "file_mapping",
             (
                 u64("fd_offset", Meaning.OFFSET),
                 u64("cache_offset", Meaning.OFFSET),
@@ -132,7 +132,7 @@ FS_DAX_2021 = Dialect(
             "Asks the front-end to read or write memory; MEM_DATA answers.",
             (
                 Layout(
-                    "memory access",
+                    "memory_access",
                     (
                         u32("id"),
                         u32("flags", bits=_MEM_FLAGS),
@@ -152,7 +152,7 @@ FS_DAX_2021 = Dialect(
             "Tells how an access to memory ended.",
             (
                 Layout(
-                    "memory access result",
+                    "memory_access_result",
                     (
                         u32("id"),
                         u32("flags", bits=_MEM_FLAGS),
