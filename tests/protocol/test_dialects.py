@@ -1,9 +1,12 @@
 """The dialects against what is known of them, written down here a second time; and against themselves."""
 
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from vudissect.protocol import dialects
 from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT, dialect_by_name
 from vudissect.protocol.dialects.dialect import Dialect
@@ -252,6 +255,18 @@ def test_every_known_dialect_is_there() -> None:
 
 def test_no_two_dialects_share_a_name() -> None:
     assert len({dialect.key for dialect in DIALECTS}) == len(DIALECTS)
+
+
+@pytest.mark.parametrize("module", sorted(module.name for module in iter_modules(dialects.__path__)))
+def test_every_dialect_is_listed(module: str) -> None:
+    found = vars(import_module(f"{dialects.__name__}.{module}")).values()
+
+    assert [each.key for each in found if isinstance(each, Dialect) and each not in DIALECTS] == []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
+def test_what_it_is_built_on_comes_before_it(dialect: Dialect) -> None:
+    assert dialect.base is None or DIALECTS.index(dialect.base) < DIALECTS.index(dialect)
 
 
 def test_upstream_comes_first_and_changes_nothing() -> None:

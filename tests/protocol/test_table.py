@@ -3,10 +3,8 @@
 import pytest
 
 from vudissect.protocol.devices import DEVICES
-from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.features import GPU_FEATURES, PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Answer, Channel, Layout, Row
-from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 
 # Sizes of requests and explicit replies as the specification and QEMU's structures give them: (request, reply).
@@ -144,10 +142,6 @@ def test_no_two_fields_of_a_layout_share_a_name(key: str) -> None:
     names = [part.name for field in layout.fields for part in (field.parts or (field,))]
 
     assert len(set(names)) == len(names)
-
-
-def test_every_effect_has_a_message() -> None:
-    assert {row.purpose for dialect in DIALECTS for row in dialect.protocol.messages} == set(Purpose)
 
 
 @pytest.mark.parametrize(

@@ -1,52 +1,63 @@
-"""What messages are for: the names that the session, the rules and the views know the rows of the table by."""
+"""What messages are for: the names by which the session, the rules and the views find the rows of the table."""
 
 from enum import Enum
+from typing import Final
+
+KEPT: Final = True
 
 
 class Purpose(Enum):
-    """What a message is for, whatever it is called and numbered in a dialect; code finds rows by it."""
+    """What a message is for, whatever it is called and numbered in a dialect; code finds rows by it.
+
+    A message that nothing has to find, or that only its row has to describe, has none. What a message of a purpose that
+    is `kept` says is part of the state: `session.effects` has a function for it.
+    """
+
+    def __init__(self, summary: str, kept: bool = False) -> None:
+        self.summary = summary
+        self.kept = kept
 
     NONE = "none"
-    OFFER_FEATURES = "the reply tells which virtio features are offered"
-    ACK_FEATURES = "acknowledges virtio features; without PROTOCOL_FEATURES it enables all rings"
-    OFFER_PROTOCOL_FEATURES = "the reply tells which protocol features are offered"
-    ACK_PROTOCOL_FEATURES = "acknowledges protocol features"
-    OFFER_GPU_FEATURES = "the reply tells which GPU protocol features are offered"
-    ACK_GPU_FEATURES = "acknowledges GPU protocol features"
-    TAKE_OWNERSHIP = "makes the front-end the owner"
-    DISABLE_RINGS = "disables all rings"
-    RESET = "disables all rings and resets the device"
-    REPLACE_MEMORY = "replaces the memory map"
-    ADD_MEMORY = "adds a memory region"
-    REMOVE_MEMORY = "removes a memory region"
-    COUNT_QUEUES = "the reply tells how many queues there are"
-    COUNT_MEMORY_SLOTS = "the reply tells how many memory regions the back-end can hold"
-    SET_RING_SIZE = "sets the size of a ring"
-    SET_RING_ADDRESSES = "sets the addresses of a ring"
-    SET_RING_BASE = "sets where a ring goes on"
-    STOP_RING = "stops a ring; the reply tells where it came to"
-    SET_KICK = "replaces the kick descriptor of a ring, and starts it"
-    SET_CALL = "replaces the call descriptor of a ring"
-    SET_ERR = "replaces the err descriptor of a ring"
+    OFFER_FEATURES = "the reply tells which virtio features are offered", KEPT
+    ACK_FEATURES = "acknowledges virtio features; without PROTOCOL_FEATURES it enables all rings", KEPT
+    OFFER_PROTOCOL_FEATURES = "the reply tells which protocol features are offered", KEPT
+    ACK_PROTOCOL_FEATURES = "acknowledges protocol features", KEPT
+    OFFER_GPU_FEATURES = "the reply tells which GPU protocol features are offered", KEPT
+    ACK_GPU_FEATURES = "acknowledges GPU protocol features", KEPT
+    TAKE_OWNERSHIP = "makes the front-end the owner", KEPT
+    DISABLE_RINGS = "disables all rings", KEPT
+    RESET = "disables all rings and resets the device", KEPT
+    REPLACE_MEMORY = "replaces the memory map", KEPT
+    ADD_MEMORY = "adds a memory region", KEPT
+    REMOVE_MEMORY = "removes a memory region", KEPT
+    COUNT_QUEUES = "the reply tells how many queues there are", KEPT
+    COUNT_MEMORY_SLOTS = "the reply tells how many memory regions the back-end can hold", KEPT
+    SET_RING_SIZE = "sets the size of a ring", KEPT
+    SET_RING_ADDRESSES = "sets the addresses of a ring", KEPT
+    SET_RING_BASE = "sets where a ring goes on", KEPT
+    STOP_RING = "stops a ring; the reply tells where it came to", KEPT
+    SET_KICK = "replaces the kick descriptor of a ring, and starts it", KEPT
+    SET_CALL = "replaces the call descriptor of a ring", KEPT
+    SET_ERR = "replaces the err descriptor of a ring", KEPT
     KICK_RING = "announces buffers of a ring in place of its kick descriptor"
     CALL_RING = "announces used buffers of a ring in place of its call descriptor"
     FAIL_RING = "announces an error of a ring in place of its err descriptor"
-    ENABLE_RING = "enables or disables a ring"
-    RUN_RING = "starts or stops a ring"
-    HALT_RINGS = "stops all rings"
-    SET_LOG = "replaces the log memory"
+    ENABLE_RING = "enables or disables a ring", KEPT
+    RUN_RING = "starts or stops a ring", KEPT
+    HALT_RINGS = "stops all rings", KEPT
+    SET_LOG = "replaces the log memory", KEPT
     OPEN_CHANNEL = "gives the socket of another channel"
-    START_POSTCOPY = "memory tables are answered from now on"
-    END_POSTCOPY = "memory tables are no longer answered"
-    ADVISE_POSTCOPY = "announces postcopy"
-    OFFER_INFLIGHT = "the reply gives the in-flight memory"
-    SET_INFLIGHT = "gives the in-flight memory back"
-    SET_STATUS = "sets the device status"
-    GET_STATUS = "the reply tells the device status"
-    READ_CONFIG = "the reply tells the configuration space"
-    START_STATE_TRANSFER = "begins to save or load the device state"
-    CHECK_STATE_TRANSFER = "ends saving or loading the device state"
-    COUNT_SHARED_MEMORY = "the reply tells the shared memory regions of the device"
+    START_POSTCOPY = "memory tables are answered from now on", KEPT
+    END_POSTCOPY = "memory tables are no longer answered", KEPT
+    ADVISE_POSTCOPY = "announces postcopy", KEPT
+    OFFER_INFLIGHT = "the reply gives the in-flight memory", KEPT
+    SET_INFLIGHT = "gives the in-flight memory back", KEPT
+    SET_STATUS = "sets the device status", KEPT
+    GET_STATUS = "the reply tells the device status", KEPT
+    READ_CONFIG = "the reply tells the configuration space", KEPT
+    START_STATE_TRANSFER = "begins to save or load the device state", KEPT
+    CHECK_STATE_TRANSFER = "ends saving or loading the device state", KEPT
+    COUNT_SHARED_MEMORY = "the reply tells the shared memory regions of the device", KEPT
     MAP_SHARED_MEMORY = "maps a file into a shared memory region"
     UNMAP_SHARED_MEMORY = "unmaps a range of a shared memory region"
     UPDATE_IOTLB = "tells of a translation: miss, update, invalidation, failure"

@@ -1,0 +1,43 @@
+"""Purposes that nobody needs, and those whose messages should change the state and do not."""
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+import vudissect
+from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.effects import ON_REPLY, ON_REQUEST
+
+PACKAGE = Path(vudissect.__file__).parent
+
+
+def asked_for() -> Iterator[str]:
+    """The purposes that code outside of the table names: effects, rules, views."""
+    for path in PACKAGE.rglob("*.py"):
+        if PACKAGE / "protocol" in path.parents:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Purpose":
+                yield node.attr
+
+
+ASKED_FOR = set(asked_for())
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_it_has_a_message(purpose: Purpose) -> None:
+    assert any(row.purpose is purpose for dialect in DIALECTS for row in dialect.protocol.messages)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_somebody_asks_for_it(purpose: Purpose) -> None:
+    assert purpose.name in ASKED_FOR
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_what_is_kept_has_an_effect_and_nothing_else_has(purpose: Purpose) -> None:
+    assert purpose.kept == (purpose in set(chain(ON_REQUEST, ON_REPLY)))
