@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vudissect.protocol.marks import Mark
 from vudissect.protocol.model import Channel
 from vudissect.protocol.table import UPSTREAM
-from vudissect.wire.framing import WHOLE, Carried, Framer, Piece, Rights, Trait
+from vudissect.wire.framing import WHOLE, Carried, Framer, Piece, Rights
 
 NUMBERS = {message.name: message.id for message in UPSTREAM.channel(Channel.MAIN)}
 KICK, MEM_TABLE, NUM, ADDR = (
     NUMBERS[name] for name in ("SET_VRING_KICK", "SET_MEM_TABLE", "SET_VRING_NUM", "SET_VRING_ADDR")
 )
 UNKNOWN = 1000
-SPLIT_AND_LATE = Trait.SPLIT | Trait.LATE_DESCRIPTORS
+SPLIT_AND_LATE = Mark.SPLIT | Mark.LATE_DESCRIPTORS
 
 
 def message(number: int, payload: bytes = b"", flags: int = 1, order: str = "=") -> bytes:
@@ -155,7 +156,7 @@ def test_what_was_there_together_is_glued_though_it_is_read_apart() -> None:
     direction = Framer()
     num, kick = message(NUM, bytes(8)), message(KICK, bytes(8))
     assert direction.feed(num) == [num]
-    assert direction.feed(kick, rights(7), together=True) == [Piece(kick, at(0, 7), Trait.GLUED)]
+    assert direction.feed(kick, rights(7), together=True) == [Piece(kick, at(0, 7), Mark.GLUED)]
 
 
 def test_header_and_payload_that_are_only_read_apart_are_not_split() -> None:
@@ -169,7 +170,7 @@ def test_descriptors_that_come_with_the_payload_are_late_and_stay_there() -> Non
     direction = Framer()
     kick = message(KICK, bytes(8))
     assert direction.feed(kick[:12]) == []
-    assert direction.feed(kick[12:], rights(7)) == [Piece(kick, at(12, 7), Trait.SPLIT | Trait.LATE_DESCRIPTORS)]
+    assert direction.feed(kick[12:], rights(7)) == [Piece(kick, at(12, 7), Mark.SPLIT | Mark.LATE_DESCRIPTORS)]
 
 
 def test_descriptors_from_several_reads_keep_their_places() -> None:
@@ -193,20 +194,20 @@ def test_descriptors_do_not_pile_up_in_a_message_that_is_held() -> None:
 
 def test_lost_descriptors_are_reported_of_the_message_that_had_them() -> None:
     kick = message(KICK, bytes(8))
-    assert Framer().feed(kick, [], True) == [Piece(kick, (), Trait.DESCRIPTORS_LOST)]
+    assert Framer().feed(kick, [], True) == [Piece(kick, (), Mark.DESCRIPTORS_LOST)]
 
 
 def test_a_long_message_is_passed_on_as_it_comes() -> None:
     direction = Framer()
     start = struct.pack("=III", KICK, 1, 0xFFFF_FFFF) + b"first"
-    assert direction.feed(start, rights(7)) == [Piece(start, at(0, 7), Trait.SPLIT, end=False)]
+    assert direction.feed(start, rights(7)) == [Piece(start, at(0, 7), Mark.SPLIT, end=False)]
     assert direction.feed(b"more") == [Piece(b"more", start=False, end=False)]
 
 
 def test_descriptors_in_the_middle_of_a_long_message_stay_there() -> None:
     direction = Framer()
     direction.feed(struct.pack("=III", KICK, 1, 0xFFFF_FFFF))
-    assert direction.feed(b"more", rights(7)) == [Piece(b"more", at(0, 7), Trait.LATE_DESCRIPTORS, False, False)]
+    assert direction.feed(b"more", rights(7)) == [Piece(b"more", at(0, 7), Mark.LATE_DESCRIPTORS, False, False)]
 
 
 def test_after_a_long_message_framing_goes_on() -> None:
@@ -230,14 +231,14 @@ def test_the_end_of_the_stream_within_a_message(cut: int) -> None:
     direction = Framer()
     data = message(NUM, bytes(8))
     assert direction.feed(data + data[:cut]) == [data]
-    assert direction.finish() == Piece(data[:cut], (), Trait.GLUED | Trait.CUT_SHORT)
+    assert direction.finish() == Piece(data[:cut], (), Mark.GLUED | Mark.CUT_SHORT)
     assert direction.aligned
 
 
 def test_the_end_of_the_stream_within_a_long_message() -> None:
     direction = Framer()
     direction.feed(struct.pack("=III", NUM, 1, 1 << 20))
-    assert direction.finish() == Piece(b"", (), Trait.CUT_SHORT, start=False)
+    assert direction.finish() == Piece(b"", (), Mark.CUT_SHORT, start=False)
 
 
 def test_the_end_of_the_stream_between_messages() -> None:
@@ -246,20 +247,20 @@ def test_the_end_of_the_stream_between_messages() -> None:
     assert direction.finish() is None
 
 
-@pytest.mark.parametrize(("order", "mark"), [("<", 0), (">", Trait.BIG_ENDIAN)])
+@pytest.mark.parametrize(("order", "mark"), [("<", 0), (">", Mark.BIG_ENDIAN)])
 def test_the_first_header_decides_the_byte_order(order: str, mark: int) -> None:
     direction = Framer()
     num, kick = message(NUM, bytes(8), order=order), message(KICK, bytes(8), order=order)
     first, second = direction.feed(num + kick)
     assert (first if isinstance(first, bytes) else first.data) == num
-    assert second == (Piece(kick, (), Trait.GLUED | mark) if mark else kick)
+    assert second == (Piece(kick, (), Mark.GLUED | mark) if mark else kick)
     assert direction.byte_order == ("big" if order == ">" else "little")
 
 
 def test_a_given_byte_order_is_not_decided_again() -> None:
     direction = Framer("big")
     data = message(1, flags=0, order=">")
-    assert direction.feed(data) == [Piece(data, (), Trait.BIG_ENDIAN)]
+    assert direction.feed(data) == [Piece(data, (), Mark.BIG_ENDIAN)]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=20), st.sampled_from([None, "little", "big"]))

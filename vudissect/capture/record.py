@@ -4,16 +4,17 @@ The bytes of a record are laid out in docs/capture-format.md and packed by `code
 """
 
 from collections.abc import Mapping
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 from vudissect.host.descriptor import Descriptor
+from vudissect.protocol.marks import Mark as Mark
 from vudissect.protocol.model import Channel, Side
 
 
 class RecordKind(IntEnum):
-    """What a record is about; the numbers stand in captures and never change."""
+    """What a record is about; the numbers are in captures and never change."""
 
     MESSAGE = 1
     CONNECTION_OPENED = 2
@@ -22,19 +23,6 @@ class RecordKind(IntEnum):
     CHANNEL_CLOSED = 5
     GAP = 6
     NOTE = 7
-
-
-class Mark(IntFlag):
-    """What happened to a message on its way; the numbers stand in captures and never change."""
-
-    DESCRIPTORS_LOST = 0x01  # the kernel dropped descriptors (MSG_CTRUNC)
-    CUT_SHORT = 0x02  # the peer closed before the message was complete
-    NOT_FORWARDED = 0x04  # the receiver was gone
-    SPLIT = 0x08  # not all of it was there at once
-    GLUED = 0x10  # was there together with the message before it
-    BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
-    LATE_DESCRIPTORS = 0x40  # descriptors came, but not with the first byte of the header
-    KEYS_MASKED = 0x80  # key material was in the message; zeros are in its place
 
 
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from socket import MSG_DONTWAIT
 from time import monotonic_ns
 
-from vudissect.capture.record import Mark
+from vudissect.protocol.marks import Mark
 from vudissect.proxy.recorder import Flow, Message, Numbers, Recorder
 from vudissect.proxy.rights import descriptors
 from vudissect.proxy.source import Source
-from vudissect.wire.framing import Carried, Framer, Piece, Rights, Trait
+from vudissect.wire.framing import Carried, Framer, Piece, Rights
 from vudissect.wire.header import HEADER_SIZE
 
 # How a peer has left; other errors are told as the system does.
@@ -37,9 +37,9 @@ _MOST_WAITING = 1 << 20
 # Too many descriptors in flight, or no memory: no event tells when it is over.
 _TRY_LATER = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
-# By the bits of a piece's traits. Plain numbers, as arithmetic on enumerations is slow.
-_MARKS = tuple(sum(int(Mark[str(trait.name)]) for trait in Trait if trait & bits) for bits in range(2 * max(Trait)))
-_GLUED = int(Trait.GLUED)
+# Plain numbers, as arithmetic on enumerations is slow.
+_GLUED = int(Mark.GLUED)
+_DESCRIPTORS_LOST = int(Mark.DESCRIPTORS_LOST)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
 
 
@@ -106,7 +106,7 @@ class Pump:
         self._head: _Outgoing | None = None  # comes before all that is waiting
         self._waiting: list[bytes | Piece] = []
         self._waiting_bytes = 0  # read while the target was stalled
-        self._traits = 0  # of the next message, if there is nothing else to say about it
+        self._marks = 0  # of the next message, if there is nothing else to say about it
         # The message that passes bit by bit:
         self._message: Message | None = None
 
@@ -172,7 +172,7 @@ class Pump:
         self._flow.totals.bytes += len(data)
         self._recorder.weigh(len(messages), len(data))
         if self._head is None:
-            self._traits = 0
+            self._marks = 0
             self._forward(messages)
         else:
             self._waiting_bytes += len(data)
@@ -200,7 +200,7 @@ class Pump:
             return
         send, rest = self._target.send, iter(messages)
         passed: list[bytes] = []
-        limit = _RUN if self._traits else 1  # the first of a read has other marks
+        limit = _RUN if self._marks else 1  # the first of a read has other marks
         for message in rest:
             sent = 0
             if type(message) is bytes:
@@ -252,8 +252,8 @@ class Pump:
 
     def _outgoing(self, message: bytes | Piece, sent: int) -> _Outgoing:
         """A message that takes more than a call to forward, and of which `sent` bytes have left already."""
-        piece = message if isinstance(message, Piece) else Piece(message, (), self._traits)
-        self._traits = _GLUED
+        piece = message if isinstance(message, Piece) else Piece(message, (), self._marks)
+        self._marks = _GLUED
         carried, handover = piece.carried, None
         is_message = piece.start and piece.end and len(piece.data) >= HEADER_SIZE
         if self._interpose and carried and is_message and not self.broken:
@@ -293,7 +293,7 @@ class Pump:
             if error.errno == errno.EINVAL and rights:
                 # Some kinds of descriptors cannot be passed on.
                 del carried[0]
-                out.piece = out.piece._replace(traits=out.piece.traits | Trait.DESCRIPTORS_LOST)
+                out.piece = out.piece._replace(marks=out.piece.marks | _DESCRIPTORS_LOST)
                 self._recorder.lost_descriptors(self._flow)
                 return True
             return self._refused(error)
@@ -313,8 +313,8 @@ class Pump:
         flow = self._flow
         flow.totals.messages += len(messages)
         first = self._numbers.take(len(messages))
-        marks = _MARKS[self._traits]
-        self._traits = _GLUED
+        marks = self._marks
+        self._marks = _GLUED
         self._recorder.backlog.append(
             (flow.connection, flow.channel, flow.sender, first, self._received, monotonic_ns(), messages, marks)
         )
@@ -326,7 +326,7 @@ class Pump:
             self._message = Message(self._flow, self._received)
         message = self._message
         assert message is not None
-        message.marks |= _MARKS[piece.traits]
+        message.marks |= piece.marks
         message.forwarded = monotonic_ns()
         if self.broken:
             message.marks |= _NOT_FORWARDED

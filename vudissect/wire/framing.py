@@ -9,9 +9,9 @@ the other. What the table says about a message never moves a descriptor.
 """
 
 import sys
-from enum import IntFlag
 from typing import NamedTuple
 
+from vudissect.protocol.marks import Mark
 from vudissect.wire.header import HEADER_SIZE, ByteOrder, detect_byte_order, struct_of
 
 WHOLE = 1 << 16
@@ -23,23 +23,13 @@ _MOST_CARRIED = 4
 Rights = list[tuple[int, int, bytes]]
 
 
-class Trait(IntFlag):
-    """How a message has arrived."""
-
-    SPLIT = 1  # not all of it at once
-    GLUED = 2  # together with the message before it
-    LATE_DESCRIPTORS = 4  # its descriptors not with its first byte
-    DESCRIPTORS_LOST = 8  # not all of its descriptors
-    CUT_SHORT = 16  # not to its end
-    BIG_ENDIAN = 32
-
-
 # Plain numbers, as arithmetic on the enumeration is slow.
-_SPLIT = int(Trait.SPLIT)
-_GLUED = int(Trait.GLUED)
-_LATE = int(Trait.LATE_DESCRIPTORS)
-_LOST = int(Trait.DESCRIPTORS_LOST)
-_BIG_ENDIAN = int(Trait.BIG_ENDIAN)
+_SPLIT = int(Mark.SPLIT)
+_GLUED = int(Mark.GLUED)
+_LATE = int(Mark.LATE_DESCRIPTORS)
+_LOST = int(Mark.DESCRIPTORS_LOST)
+_CUT_SHORT = int(Mark.CUT_SHORT)
+_BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 
 _PAYLOAD_SIZE_OFFSET = 8
 
@@ -55,12 +45,12 @@ class Piece(NamedTuple):
     """A message, or a part of a long one, about which there is more to say than its bytes.
 
     `carried` is in order of the places, which count from the first byte of this piece. `start` and `end`: whether it
-    begins, and whether it ends a message. `traits` are `Trait` bits.
+    begins, and whether it ends a message. `marks` are bits of `Mark`.
     """
 
     data: bytes
     carried: tuple[Carried, ...] = ()
-    traits: int = 0
+    marks: int = 0
     start: bool = True
     end: bool = True
 
@@ -75,7 +65,7 @@ class Framer:
         self._held = bytearray()  # its bytes, when it will be sent whole
         self._whole = HEADER_SIZE  # how many of them it takes to go on
         self._carried: tuple[Carried, ...] = ()
-        self._traits = 0
+        self._marks = 0
         self._rest = 0  # bytes still to come, when it is sent bit by bit
 
     @property
@@ -110,22 +100,22 @@ class Framer:
             chunk, data = data[: self._rest], data[self._rest :]
             self._rest -= len(chunk)
             carried = (Carried(0, rights),) if rights else ()
-            traits = (_LATE if rights else 0) | (_LOST if lost else 0)
-            messages: list[bytes | Piece] = [Piece(chunk, carried, traits, start=False, end=not self._rest)]
+            marks = (_LATE if rights else 0) | (_LOST if lost else 0)
+            messages: list[bytes | Piece] = [Piece(chunk, carried, marks, start=False, end=not self._rest)]
         else:
-            if not (self._held or self._order_trait) and self._is_one(data):
+            if not (self._held or self._order_mark) and self._is_one(data):
                 if not (rights or lost or together):
                     return [data]
-                traits = (_LOST if lost else 0) | (_GLUED if together else 0)
-                return [Piece(data, (Carried(0, rights),) if rights else (), traits)]
+                marks = (_LOST if lost else 0) | (_GLUED if together else 0)
+                return [Piece(data, (Carried(0, rights),) if rights else (), marks)]
             messages = []
             if rights or lost:
                 self._carry(rights, lost)
             if self._held:
-                self._traits |= 0 if together else _SPLIT
+                self._marks |= 0 if together else _SPLIT
                 data = self._held_and(data)
             elif together:
-                self._traits |= _GLUED
+                self._marks |= _GLUED
         if data:
             self._cut(data, messages)
         return messages
@@ -134,10 +124,10 @@ class Framer:
         """What is left at the end of the stream: a message that will never be complete."""
         if self.aligned:
             return None
-        traits = self._traits | self._order_trait | Trait.CUT_SHORT
-        piece = Piece(bytes(self._held), self._carried, traits, start=not self._rest)
+        marks = self._marks | self._order_mark | _CUT_SHORT
+        piece = Piece(bytes(self._held), self._carried, marks, start=not self._rest)
         self._held.clear()
-        self._rest = self._traits = 0
+        self._rest = self._marks = 0
         self._carried = ()
         return piece
 
@@ -151,9 +141,9 @@ class Framer:
         place = len(self._held)
         if rights:
             self._carried = (*self._carried, Carried(place, rights))
-            self._traits |= _LATE if place else 0
+            self._marks |= _LATE if place else 0
         if lost:
-            self._traits |= _LOST
+            self._marks |= _LOST
 
     def _held_and(self, data: bytes) -> bytes:
         """What is held with `data` after it, if that is enough to go on; else it is held, too."""
@@ -183,27 +173,27 @@ class Framer:
             self._rest = whole - (end - offset)
             messages.append(Piece(data[offset:], (), _SPLIT | (_GLUED if offset else 0), end=False))
             offset = end
-        carried, traits = self._carried, self._traits
-        if len(messages) > first and (carried or traits):
-            self._carried, self._traits = (), 0
-            _add(messages, first, carried, traits)
+        carried, marks = self._carried, self._marks
+        if len(messages) > first and (carried or marks):
+            self._carried, self._marks = (), 0
+            _add(messages, first, carried, marks)
         if offset < end:
             self._held += data[offset:]
             self._whole = whole
             if messages:
-                self._traits |= _GLUED
-        if self._order_trait:
+                self._marks |= _GLUED
+        if self._order_mark:
             for index in range(first, len(messages)):
-                _add(messages, index, (), self._order_trait)
+                _add(messages, index, (), self._order_mark)
 
     def _set_byte_order(self, byte_order: ByteOrder) -> None:
         self.byte_order = byte_order
         self._word = struct_of("I", byte_order).unpack_from
-        self._order_trait = _BIG_ENDIAN if byte_order == "big" else 0
+        self._order_mark = _BIG_ENDIAN if byte_order == "big" else 0
 
 
-def _add(messages: list[bytes | Piece], index: int, carried: tuple[Carried, ...], traits: int) -> None:
+def _add(messages: list[bytes | Piece], index: int, carried: tuple[Carried, ...], marks: int) -> None:
     """Add to what there is to be said about a message."""
     message = messages[index]
     piece = message if isinstance(message, Piece) else Piece(message, (), _GLUED if index else 0)
-    messages[index] = piece._replace(carried=piece.carried + carried, traits=piece.traits | traits)
+    messages[index] = piece._replace(carried=piece.carried + carried, marks=piece.marks | marks)
