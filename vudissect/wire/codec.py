@@ -2,10 +2,16 @@
 
 Decoding never raises: whatever the bytes are, a `WireMessage` comes out that keeps every one of them and says in
 `problem` what is wrong with it. Encoding raises `ValueError` for values that do not fit.
+
+Nearly all messages are well-formed and of a fixed size, and the same few headers come again and again. What such a
+header says is worked out once and kept as a `Form`; a message of a known form costs one look-up and one `unpack`.
+Whoever handles messages can keep what follows from a form in the same way: there are only so many of them.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
 from vudissect.protocol.payloads import ACK
@@ -17,6 +23,28 @@ _VERSION_AND_REPLY = VERSION_MASK | REPLY
 _HEADER_CODES = "III"
 _new = tuple.__new__
 
+# Nobody sets other flags than version, REPLY and NEED_REPLY; each header with others is read as if it were the first.
+_MOST_FLAGS = VERSION_MASK | REPLY | NEED_REPLY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """What all well-formed messages with the same header have in common, on one channel in one direction.
+
+    `length` is that of the whole message, and `unpack` makes the values of one. Compared by identity.
+    """
+
+    channel: Channel
+    sender: Side
+    row: Row
+    reply: bool
+    id: int
+    flags: int
+    size: int
+    layout: Layout
+    length: int
+    unpack: Callable[[bytes, int], Values]
+
 
 class WireMessage(NamedTuple):
     """A message as decoded.
@@ -25,7 +53,7 @@ class WireMessage(NamedTuple):
     `values` are the fields of `layout` in order, integers as on the wire; an array is a tuple of tuples. `size` is
     the payload size that the header claims; `data` are the bytes from the header on, as far as they are there.
     `problem` is empty for a well-formed message. `error`: a request that failed, sent back with the error bit, which
-    `id` is without.
+    `id` is without. `form` is what it shares with others of its kind; None for what is malformed or of no fixed size.
     """
 
     row: Row | None
@@ -38,6 +66,7 @@ class WireMessage(NamedTuple):
     problem: str
     data: bytes
     error: bool = False
+    form: Form | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +85,8 @@ class _Direction:
     """Everything needed to decode what one side sends on one channel."""
 
     def __init__(self, protocol: Protocol, channel: Channel, sender: Side, byte_order: ByteOrder) -> None:
+        self.channel = channel
+        self.sender = sender
         self.reply = sender is not channel.initiator
         self.shapes = {
             row.id: _Shapes(row, _codecs(forms(row, reply=self.reply), byte_order)) for row in protocol.channel(channel)
@@ -72,13 +103,28 @@ class _Direction:
         self.flags_wanted = (VERSION | (REPLY if self.reply else 0)) & self.flags_mask
         self.versions = protocol.header.versions
         # (number, payload size) to the one layout of that size, for the many messages where there is just one.
-        self.fixed: dict[tuple[int, int], tuple[Row, Layout, Any]] = {}
+        self.fixed: dict[tuple[int, int], tuple[Row, LayoutCodec]] = {}
+        # The forms that were met, by the bytes of their header.
+        self.forms: dict[bytes, Form] = {}
         for number, (row, codecs) in self.shapes.items():
             for codec in codecs:
                 size = codec.layout.size
                 alone = [other for other in codecs if other.may_have(size)] == [codec] if size is not None else False
                 if size is not None and alone and codec.plain:
-                    self.fixed[number, size] = (row, codec.layout, codec.unpack_fixed)
+                    self.fixed[number, size] = (row, codec)
+
+    def new_form(self, header: bytes, number: int, flags: int, size: int) -> Form | None:
+        """The form of a header that is met for the first time; None where it has none."""
+        known = self.fixed.get((number, size))
+        if known is None or flags > _MOST_FLAGS or flags & self.flags_mask != self.flags_wanted:
+            return None
+        row, codec = known
+        length = HEADER_SIZE + size
+        form = Form(
+            self.channel, self.sender, row, self.reply, number, flags, size, codec.layout, length, codec.unpack_fixed
+        )
+        self.forms[header] = form
+        return form
 
 
 @cache
@@ -116,21 +162,20 @@ class Codec:
         `length` is how many bytes there were on the wire, where only the first of them were kept.
         """
         direction = self._directions[channel][sender]
-        if len(data) >= HEADER_SIZE:
-            number, flags, size = self._unpack_header(data)
-            shape = direction.fixed.get((number, size))
-            if (
-                shape is not None
-                and len(data) == HEADER_SIZE + size
-                and flags & direction.flags_mask == direction.flags_wanted
-            ):
-                row, layout, unpack = shape
-                # At half the cost of calling the class, which counts for what is made for every message.
-                return _new(
-                    WireMessage,
-                    (row, direction.reply, number, flags, size, layout, unpack(data, HEADER_SIZE), "", data, False),
-                )
-        return self._decode_any(direction, data, len(data) if length is None else length)
+        header = data[:HEADER_SIZE]
+        form = direction.forms.get(header)
+        if form is None and len(header) == HEADER_SIZE:
+            form = direction.new_form(header, *self._unpack_header(header))
+        if form is None or len(data) != form.length:
+            return self._decode_any(direction, data, len(data) if length is None else length)
+        # At half the cost of calling the class, which counts for what is made for every message.
+        return _new(
+            WireMessage,
+            (
+                form.row, form.reply, form.id, form.flags, form.size, form.layout,
+                form.unpack(data, HEADER_SIZE), "", data, False, form,
+            ),
+        )  # fmt: skip
 
     def _decode_any(self, direction: _Direction, data: bytes, length: int) -> WireMessage:
         if len(data) < HEADER_SIZE:
