@@ -9,25 +9,23 @@ decoded, paired with its request or noted as one, and takes effect. Nothing of t
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from vudissect.capture.keys import KEY_NUMBERS, without_keys
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.protocol.model import Answer, Channel, Device, Row, Side
-from vudissect.protocol.payloads import ACK
+from vudissect.protocol.model import Channel, Device, Side
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.arbiter import NOTHING_KNOWN, Arbiter, Known
 from vudissect.session.device import DeviceGuess
 from vudissect.session.dialect import Detector, Verdict
-from vudissect.session.effects import ON_REPLY, ON_REQUEST, Act, Apply
+from vudissect.session.effects import Act
 from vudissect.session.event import Event, Kind
-from vudissect.session.names import DescriptorNames
+from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.phases import Step
-from vudissect.session.state import Postcopy, State
-from vudissect.wire.codec import Codec, WireMessage
+from vudissect.session.plan import Plan, Table
+from vudissect.session.state import State
+from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
-from vudissect.wire.header import NEED_REPLY
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 
@@ -37,17 +35,6 @@ _COMMANDS = ("front_end_command", "back_end_command")
 
 # What tells the device type and the dialect is said while a connection is set up: enough to `foresee` them.
 RECORDS_TO_GUESS_FROM = 512
-
-
-class _Table(NamedTuple):
-    """A protocol made ready for use: codecs by byte order (little, big), effects by row.
-
-    Rows are hashed by identity; an enumeration such as `Purpose` is hashed in Python, too slow for every message.
-    """
-
-    codecs: tuple[Codec, Codec]
-    on_request: dict[Row, Apply]
-    on_reply: dict[Row, Apply]
 
 
 class Session:
@@ -71,7 +58,7 @@ class Session:
         self._arbiter = Arbiter(known) if detect else None
         self._open: dict[int, _Connection] = {}
         self._latest: _Connection | None = None
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Table] = {}
         self._names = DescriptorNames()
         # The connections with records since the last gap: the next one has nothing new for the others.
         self._since_gap: dict[int, _Connection] = {}
@@ -134,14 +121,10 @@ class Session:
         device = self._device or (known.device if known is not None else None)
         return State(number, protocol, DeviceGuess(device, device is not None))
 
-    def _table(self, protocol: Protocol) -> _Table:
+    def _table(self, protocol: Protocol) -> Table:
         table = self._tables.get(protocol.key)
         if table is None:
-            table = self._tables[protocol.key] = _Table(
-                (Codec(protocol, "little"), Codec(protocol, "big")),
-                {row: ON_REQUEST[row.purpose] for row in protocol.messages if row.purpose in ON_REQUEST},
-                {row: ON_REPLY[row.purpose] for row in protocol.messages if row.purpose in ON_REPLY},
-            )
+            table = self._tables[protocol.key] = Table(protocol)
         return table
 
     def _judge(self, record: Record, connection: "_Connection") -> State:
@@ -152,11 +135,12 @@ class Session:
         if judgement is None:
             return connection.state
         spoken = connection.state.protocol
-        connection.table = self._table(judgement.protocol)
         if judgement.again is None:
-            connection.state = replace(connection.state, protocol=judgement.protocol)
+            state = replace(connection.state, protocol=judgement.protocol)
         else:
-            connection.state = self._first_state(record.connection, judgement.protocol)
+            state = self._first_state(record.connection, judgement.protocol)
+        connection.speak(state, self._table(judgement.protocol))
+        if judgement.again is not None:
             connection.pairing = Pairing()
             for earlier in judgement.again:
                 self._fold(earlier, connection)
@@ -181,32 +165,33 @@ class Session:
     def _message_event(
         self, record: Record, connection: "_Connection", before: State, elapsed: int, message: WireMessage
     ) -> Event:
-        descriptors = (
-            tuple(self._names.name(descriptor, record.frame) for descriptor in record.descriptors)
-            if record.descriptors
-            else ()
-        )
-        row = message.row
-        if message.reply:
-            request = connection.pairing.answer(record.channel, message.id, record.frame)
-            latency = None if request is None else record.received - request.forwarded
-            apply = connection.table.on_reply.get(row) if row is not None and not message.error else None
-            kind = Kind.MALFORMED if message.problem else Kind.ACK if message.layout is ACK else Kind.REPLY
-            awaits = False
+        channel, frame = record.channel, record.frame
+        plan = connection.plans.get(message.form) or connection.plan(message)
+        descriptors: tuple[NamedDescriptor, ...] = ()
+        if record.descriptors:
+            descriptors = tuple(self._names.name(descriptor, frame) for descriptor in record.descriptors)
+        request = latency = None
+        if plan.reply:
+            request = connection.pairing.answer(channel, plan.id, frame)
+            if request is not None:
+                latency = record.received - request.forwarded
+        elif plan.awaits:
+            waits = (frame, record.forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0)
+            connection.pairing[channel].ask(_new(Request, waits))
         else:
-            request = latency = None
-            apply = connection.table.on_request.get(row) if row is not None else None
-            kind = Kind.MALFORMED if message.problem else Kind.REQUEST
-            awaits = _ask(record, connection, message)
-        if apply is not None and message.layout is not None and row is not None:
+            connection.pairing[channel].unasked[plan.id] = frame
+        if plan.apply is not None and message.layout is not None and plan.row is not None:
             fields = to_fields(message.layout, message.values)
             asked_in = request.frame if request is not None else 0
-            connection.state = apply(
-                connection.state,
-                Act(row.purpose, fields, descriptors, record.frame, record.received, awaits, asked_in),
-            )
-        after = connection.state
-        return _new(Event, (record, before, after, kind, elapsed, message, awaits, request, latency, descriptors, ()))
+            act = Act(plan.row.purpose, fields, descriptors, frame, record.received, plan.awaits, asked_in)
+            connection.change(plan.apply(connection.state, act))
+        return _new(
+            Event,
+            (
+                record, before, connection.state, plan.kind, elapsed, message, plan.awaits, request, latency,
+                descriptors, (),
+            ),
+        )  # fmt: skip
 
     def _connection_event(self, record: Record, connection: "_Connection", before: State, elapsed: int) -> Event:
         unanswered: tuple[Request, ...] = ()
@@ -243,43 +228,39 @@ class Session:
 
 
 class _Connection:
-    """An open connection: its state now, what waits for an answer, and the table that it is read with."""
+    """An open connection: its state now, what waits for an answer, and how it is read.
 
-    __slots__ = ("pairing", "since_gap", "state", "table", "watched")
+    `plans` are those of `table` for how the peers have agreed to answer.
+    """
 
-    def __init__(self, state: State, table: _Table) -> None:
-        self.state = state
-        self.table = table
+    __slots__ = ("pairing", "plans", "since_gap", "state", "table", "watched")
+
+    def __init__(self, state: State, table: Table) -> None:
         self.pairing = Pairing()
         self.watched = False
         self.since_gap = False
+        self.speak(state, table)
+
+    def speak(self, state: State, table: Table) -> None:
+        """Go on from a state, in a dialect."""
+        self.state = state
+        self.table = table
+        self.plans = table.plans(state.answering)
+
+    def change(self, state: State) -> None:
+        """Go on from another state in the same dialect."""
+        before, self.state = self.state, state
+        if state.protocol_features is not before.protocol_features or state.postcopy is not before.postcopy:
+            self.plans = self.table.plans(state.answering)
+
+    def plan(self, message: WireMessage) -> Plan:
+        """What to do with a message for which there is no plan yet."""
+        return self.table.plan(message, self.state.answering)
 
     def interrupt(self) -> None:
         """Messages were missed."""
         self.state = self.state.interrupted()
         self.pairing.interrupt()
-
-
-def _ask(record: Record, connection: _Connection, message: WireMessage) -> bool:
-    """Take note of a request; whether an answer to it is due or possible."""
-    row, state = message.row, connection.state
-    owed = row is not None and row.answer is not Answer.NEVER and state.owes_reply(row, message.flags)
-    if owed and row is not None and row.answer is Answer.IF_POSTCOPY and _ends_postcopy_exchange(state, message):
-        owed = False
-    waiting = connection.pairing[record.channel]
-    if owed or row is None or message.flags & NEED_REPLY:
-        waiting.ask(Request(record.frame, record.forwarded, record.channel, message.id, row, owed, message.flags))
-        return True
-    waiting.unasked[message.id] = record.frame
-    return False
-
-
-def _ends_postcopy_exchange(state: State, message: WireMessage) -> bool:
-    """Whether the front-end only takes note of the addresses that it got; nobody answers that."""
-    layout = message.layout
-    if layout is None or state.postcopy is not Postcopy.LISTENING:
-        return False
-    return layout.bare or (layout.array is not None and not message.values[-1])
 
 
 def foresee(records: Iterable[Record]) -> dict[int, Known]:

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.devices.network import NET
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Answer, Row
+from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
+from vudissect.session.answering import Answering, bits_of
 from vudissect.session.device import DeviceGuess
 from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
 from vudissect.session.shared import NO_MAPPINGS, NO_OBJECTS, SharedMappings, SharedObjects
-from vudissect.wire.header import NEED_REPLY
 
 _ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
 _PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
@@ -132,27 +132,27 @@ class State:
     @property
     def uses_guest_addresses(self) -> bool:
         """Whether ring addresses are guest addresses, not those of the front-end's process."""
-        return self.protocol_features.has(_bits(self.protocol).guest_addresses)
+        return self.protocol_features.has(bits_of(self.protocol).guest_addresses)
 
     @property
     def runs_on_order(self) -> bool:
         """Whether rings are started by message only, not by a kick."""
-        return self.protocol_features.has(_bits(self.protocol).must_run)
+        return self.protocol_features.has(bits_of(self.protocol).must_run)
+
+    @property
+    def answering(self) -> Answering:
+        """What decides which requests are owed an answer."""
+        bits, features = bits_of(self.protocol), self.protocol_features
+        return Answering(
+            features.has(bits.reply_ack),
+            features.has(bits.log_shmfd),
+            features.has(bits.reply_all),
+            self.postcopy is Postcopy.LISTENING,
+        )
 
     def owes_reply(self, row: Row, flags: int) -> bool:
         """Whether the rules demand an answer to this request, as things are."""
-        if row.answer is Answer.ALWAYS:
-            return True
-        if row.answer is Answer.NEVER:
-            return False
-        bits = _bits(self.protocol)
-        if row.answer is Answer.IF_LOG_SHMFD and self.protocol_features.has(bits.log_shmfd):
-            return True
-        if row.answer is Answer.IF_POSTCOPY and self.postcopy is Postcopy.LISTENING:
-            return True
-        if row.answer is Answer.IF_REPLY_ALL and self.protocol_features.has(bits.reply_all):
-            return True
-        return bool(flags & NEED_REPLY) and self.protocol_features.has(bits.reply_ack)
+        return self.answering.owes(row, flags)
 
     def lacks(self, feature: str) -> bool:
         """Whether a protocol feature is known not to be in effect; never where its negotiation may be missing."""
@@ -220,29 +220,3 @@ class State:
     def interrupted(self) -> "State":
         """With messages missing from here on."""
         return replace(self, gap=True, memory=self.memory.interrupted())
-
-
-class _Bits(NamedTuple):
-    """Masks of the protocol features that are asked for all the time; 0 for one that the dialect lacks."""
-
-    reply_ack: int
-    reply_all: int
-    must_run: int
-    log_shmfd: int
-    guest_addresses: int
-
-
-_BITS: dict[str, _Bits] = {}
-
-
-def _bits(protocol: Protocol) -> _Bits:
-    """By key: a protocol is hashed by all its rows, too slow for every message."""
-    bits = _BITS.get(protocol.key)
-    if bits is None:
-        bits = _BITS[protocol.key] = _find_bits(protocol)
-    return bits
-
-
-def _find_bits(protocol: Protocol) -> _Bits:
-    known = protocol.protocol_features.known
-    return _Bits(known("REPLY_ACK"), known("REPLY_ALL"), known("MUST_RUN"), known("LOG_SHMFD"), known("GPA_ADDRESSES"))

@@ -1,0 +1,84 @@
+"""What a session does with a message, worked out once for all messages of a form.
+
+Nearly all messages have one of a few forms. What is done with one depends on its form and on how the peers have agreed
+to answer, which seldom changes: a plan is made for each pair of the two, and then only carried out.
+"""
+
+from dataclasses import dataclass
+
+from vudissect.protocol.model import Answer, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import Protocol
+from vudissect.session.answering import Answering
+from vudissect.session.effects import ON_REPLY, ON_REQUEST, Apply
+from vudissect.session.event import Kind
+from vudissect.wire.codec import Form, WireMessage, codec_of
+from vudissect.wire.header import NEED_REPLY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What to do with a message: `apply` makes the state after it, None where nothing changes.
+
+    Of a request, `owed`: an answer is due; `awaits`: it is due or possible.
+    """
+
+    row: Row | None
+    id: int
+    flags: int
+    reply: bool
+    kind: Kind
+    apply: Apply | None
+    owed: bool
+    awaits: bool
+
+
+Plans = dict[Form | None, Plan]
+"""The plans that were made so far, by form. There is none for None: what has no form gets a plan of its own."""
+
+
+class Table:
+    """A protocol made ready for use: `codecs` by byte order (little, big), and plans."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.codecs = (codec_of(protocol, "little"), codec_of(protocol, "big"))
+        # By row, as those are hashed by identity; an enumeration is hashed in Python.
+        self._on_request = {row: ON_REQUEST[row.purpose] for row in protocol.messages if row.purpose in ON_REQUEST}
+        self._on_reply = {row: ON_REPLY[row.purpose] for row in protocol.messages if row.purpose in ON_REPLY}
+        self._plans: dict[Answering, Plans] = {}
+
+    def plans(self, answering: Answering) -> Plans:
+        """The plans for connections on which this is agreed."""
+        return self._plans.setdefault(answering, {})
+
+    def plan(self, message: WireMessage, answering: Answering) -> Plan:
+        """A plan for this message, and for all of its form."""
+        plan = self._new_plan(message, answering)
+        if message.form is not None:
+            self.plans(answering)[message.form] = plan
+        return plan
+
+    def _new_plan(self, message: WireMessage, answering: Answering) -> Plan:
+        row, layout, reply = message.row, message.layout, message.reply
+        if message.problem:
+            kind = Kind.MALFORMED
+        elif reply:
+            kind = Kind.ACK if layout is ACK else Kind.REPLY
+        else:
+            kind = Kind.REQUEST
+        apply: Apply | None = None
+        if row is not None and layout is not None and not (reply and message.error):
+            apply = (self._on_reply if reply else self._on_request).get(row)
+        owed = not reply and row is not None and answering.owes(row, message.flags)
+        if owed and row is not None and row.answer is Answer.IF_POSTCOPY and _ends_exchange(message, answering):
+            owed = False
+        awaits = not reply and (owed or row is None or bool(message.flags & NEED_REPLY))
+        return Plan(row, message.id, message.flags, reply, kind, apply, owed, awaits)
+
+
+def _ends_exchange(message: WireMessage, answering: Answering) -> bool:
+    """Whether the front-end only takes note of the addresses that it got in postcopy; nobody answers that."""
+    layout = message.layout
+    if layout is None or not answering.listening:
+        return False
+    return layout.bare or (layout.array is not None and not message.values[-1])
