@@ -7,7 +7,7 @@ and the rules are asked about every event.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -50,13 +50,15 @@ class UpToTheCut:
         self._records = records
 
     def __iter__(self) -> Iterator[Record]:
-        message = RecordKind.MESSAGE
+        records = iter(self._records)
         record: Record | None = None
         try:
-            for record in self._records:
-                if record.kind is message:
-                    self.has_messages = True
+            for record in records:
+                self.has_messages = record.kind is RecordKind.MESSAGE
                 yield record
+                if self.has_messages:
+                    break
+            yield from records  # nothing more is to be found out
         except TruncatedCapture as error:
             if record is None:
                 raise
@@ -147,19 +149,16 @@ def _linter(session: Session, rules: Iterable["Rule"] | None) -> "Linter | None"
 def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:
     """The first records, and all of them over again; what ends them too early does so in its place."""
     first: list[Record] = []
-    failure: CaptureError | None = None
     try:
         first.extend(islice(records, RECORDS_TO_GUESS_FROM))
     except CaptureError as error:
-        failure = error
+        return first, chain(first, _failing(error))
+    return first, chain(first, records)
 
-    def again() -> Iterator[Record]:
-        yield from first
-        if failure is not None:
-            raise failure
-        yield from records
 
-    return first, again()
+def _failing(error: CaptureError) -> Iterator[Record]:
+    raise error
+    yield
 
 
 Source = str | PathLike[str] | Iterable[Record]
