@@ -67,3 +67,9 @@ def say(text: str) -> None:
     """Print a line."""
     # Not `click.echo`, which takes ASCII for a mistake of the user's and writes UTF-8.
     sys.stdout.write(f"{text}\n")
+
+
+def write(text: Iterator[str]) -> None:
+    """Print text that has its newlines."""
+    for part in text:
+        sys.stdout.write(part)

@@ -3,7 +3,6 @@
 import signal
 import sys
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -12,9 +11,10 @@ from vudissect.analysis import UpToTheCut
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
+from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import LONGEST, Finite
-from vudissect.cli.output import ReaderLeftError, say
+from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.reading import complaints, conclude, verdict
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
@@ -22,7 +22,7 @@ from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.host.output import beginning
 from vudissect.protocol.model import Side
-from vudissect.render.replay import junit, outcome_json, report
+from vudissect.render.format import Replayed
 from vudissect.render.style import style_for
 from vudissect.replay.meeting import Calling, Meeting, Waiting
 from vudissect.replay.player import Options, Player
@@ -74,8 +74,7 @@ _SLOWEST = 0.001
 )
 @click.option("--incomplete", is_flag=True, help="Play a capture of which parts are missing, as far as they are there.")
 @click.option("-w", "--write", "capture", metavar="FILE", help="Record the replayed session.")
-@click.option("--json", "as_json", is_flag=True, help="The report as a JSON object.")
-@click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report, too.")
+@format_options(Replayed, json="The report as a JSON object.", junit="Write a JUnit report, too.")
 def command(
     file: str,
     side: str,
@@ -91,6 +90,7 @@ def command(
     allow: tuple[str, ...],
     incomplete: bool,
     capture: str | None,
+    form: str | None,
     as_json: bool,
     junit_file: str | None,
 ) -> None:
@@ -99,6 +99,7 @@ def command(
     Memory, eventfds and sockets are made anew; rings are there and empty. The exit status is 1 if something was
     different or was not played, 2 if it could not be tried.
     """
+    report = chosen(Replayed, form, as_json=as_json)
     if bool(connect) == bool(listen):
         fail("say where the live peer is: --connect ADDRESS or --listen ADDRESS")
     played = Side.FRONT_END if side == Side.FRONT_END.label else Side.BACK_END
@@ -124,13 +125,11 @@ def command(
             fail(str(error))
     _never_met(outcome)
     outcome.remarks += complaints(records)
-    lines = [outcome_json(outcome, file)] if as_json else report(outcome, file, style_for(sys.stdout))
+    result = Replayed(outcome, file, complaints(records), style_for(sys.stdout))
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
-        for line in lines:
-            say(line)
+        write(report.render(result))
     if junit_file is not None:
-        with clear_errors(junit_file):
-            Path(junit_file).write_bytes(junit(outcome, file, complaints(records)))
+        write_junit(junit_file, result)
     if verdict(file, records) or not outcome.ok:
         raise SystemExit(FINDINGS)
 

@@ -1,4 +1,4 @@
-"""`vudissect show`: a capture as a transcript or as JSON lines."""
+"""`vudissect show`: the events of a capture, as a transcript or in another format."""
 
 import os
 import stat
@@ -13,11 +13,11 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors
+from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Channel, Side
-from vudissect.render.jsonl import json_lines
+from vudissect.render.format import Ending, Option, Shown
 from vudissect.render.style import style_for
-from vudissect.render.transcript import Transcript
 from vudissect.session.filter import Filter
 
 _LINES_AT_ONCE = 256
@@ -26,7 +26,7 @@ _LINES_AT_ONCE = 256
 @click.command("show")
 @click.argument("file")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@format_options(Shown, json="One JSON object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as the file grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Leave out what differs from run to run, to compare transcripts.")
 @click.option("--no-findings", is_flag=True, help="Do not look for what is wrong: quicker on huge captures.")
@@ -39,6 +39,7 @@ _LINES_AT_ONCE = 256
 def command(
     file: str,
     verbose: bool,
+    form: str | None,
     as_json: bool,
     follow: bool,
     no_times: bool,
@@ -56,6 +57,8 @@ def command(
     contents and descriptors, and for a reply the request that it answers and how long that took. A descriptor keeps
     its name (evt#3) throughout; + marks its first appearance.
     """
+    options = [option for option, given in ((Option.VERBOSE, verbose), (Option.NO_TIMES, no_times)) if given]
+    output = chosen(Shown, form, as_json=as_json, options=options)
     told = known_device(device)
     speaks = known_dialect(dialect) if dialect is not None else None
     wanted = Filter(
@@ -72,22 +75,15 @@ def command(
         judged: Iterable[Judged] = analysis
         if wanted != Filter():
             judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
-        if as_json:
-            lines = json_lines(judged, look_ahead=not live)
-        else:
-            style, say_why = style_for(sys.stdout), analysis.session.dialect
-            transcript = Transcript(style, verbose=verbose, times=not no_times, verdict=say_why)
-            lines = _text(judged, transcript, analysis)
+        session = analysis.session
+
+        def ending() -> Ending:
+            return Ending(analysis.finish(), session.unanswered())
+
+        style = style_for(sys.stdout)
+        lines = output.render(Shown(judged, ending, session.dialect, style, frozenset(options), live))
         _write(lines, 1 if live else _LINES_AT_ONCE)
         conclude(file, analysis.records)
-
-
-def _text(judged: Iterable[Judged], transcript: Transcript, analysis: Analysis) -> Iterator[str]:
-    for event, findings in judged:
-        yield transcript.text(event, findings)
-    rest = analysis.finish()
-    yield transcript.unanswered(analysis.session.unanswered(), rest)
-    yield transcript.findings(rest)
 
 
 def _write(lines: Iterator[str], at_once: int) -> None:

@@ -1,13 +1,10 @@
-"""Findings for people, for programs and for CI servers."""
+"""Findings for people and for programs."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
-from xml.etree import ElementTree
 
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.rule import Rule
-from vudissect.render.junit import junit_bytes
 from vudissect.render.style import Style
 from vudissect.render.units import printable, unicode
 
@@ -66,38 +63,6 @@ def finding_json(finding: Finding, file: str) -> str:
             "file": unicode(file),
         }
     )
-
-
-class Judged(NamedTuple):
-    """What was found in the capture `file`, and what is wrong with the capture itself."""
-
-    file: str
-    findings: Sequence[Finding]
-    complaints: Sequence[str]
-
-
-def junit(results: Iterable[Judged], *, strict: bool) -> bytes:
-    """A JUnit report: a test suite for each capture, a test case for each finding, or one that passed."""
-    root = ElementTree.Element("testsuites", name="vudissect lint")
-    for file, findings, complaints in results:
-        count = len(findings) + len(complaints)
-        suite = ElementTree.SubElement(root, "testsuite", name=file, tests=str(max(1, count)))
-        failures = len(complaints)
-        for complaint in complaints:
-            case = ElementTree.SubElement(suite, "testcase", classname=file, name="the capture")
-            ElementTree.SubElement(case, "failure", type=Severity.ERROR.value, message=complaint)
-        for finding in in_order(findings):
-            case = ElementTree.SubElement(suite, "testcase", classname=file, name=f"{finding.rule} #{finding.frame}")
-            text = f"{finding.blame.value}: {finding.message}"
-            if fails(finding, strict=strict):
-                failures += 1
-                ElementTree.SubElement(case, "failure", type=finding.severity.value, message=text).text = finding.source
-            else:
-                ElementTree.SubElement(case, "system-out").text = f"{finding.severity.value}: {text}"
-        if not count:
-            ElementTree.SubElement(suite, "testcase", classname=file, name="nothing found")
-        suite.set("failures", str(failures))
-    return junit_bytes(root)
 
 
 def rule_list(rules: Iterable[Rule]) -> Iterator[str]:

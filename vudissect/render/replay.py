@@ -1,18 +1,16 @@
-"""What became of a replay, for people, for programs and for CI servers."""
+"""What became of a replay, for people and for programs."""
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 from vudissect.capture.record import Record
 from vudissect.compare.outcome import Allowed, Difference, Outcome, Trouble, Value
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.model import Channel, Meaning
 from vudissect.render.features import offered_text
-from vudissect.render.junit import junit_bytes
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import duration_text, hex_text, printable, unicode
@@ -245,22 +243,3 @@ def _difference_object(difference: Difference) -> dict[str, Any]:
 
 def _plain(value: Value) -> int | str | None:
     return value.hex() if isinstance(value, bytes) else value
-
-
-def junit(outcome: Outcome, file: str, complaints: Sequence[str] = ()) -> bytes:
-    """A JUnit report: one test case, which failed where something was different or the capture was not whole."""
-    root = ElementTree.Element("testsuites", name="vudissect replay")
-    suite = ElementTree.SubElement(root, "testsuite", name=file, tests="1", time=f"{outcome.seconds:.6f}")
-    case = ElementTree.SubElement(
-        suite, "testcase", classname=file, name=f"as {outcome.side.label}", time=f"{outcome.seconds:.6f}"
-    )
-    passed = outcome.ok and not complaints
-    suite.set("failures", "0" if passed else "1")
-    text = "\n".join(report(outcome, file, Style(False)))
-    if passed:
-        ElementTree.SubElement(case, "system-out").text = text
-    else:
-        differences = map(difference_text, outcome.differences)
-        message = next(differences, None) or next(iter(complaints), "not all of it was played")
-        ElementTree.SubElement(case, "failure", message=message).text = text
-    return junit_bytes(root)

@@ -1,0 +1,36 @@
+"""What the formats are given in their tests."""
+
+from collections.abc import Sequence
+
+from tests.conversation import Conversation
+from vudissect.analysis import Analysis
+from vudissect.render.format import CaptureReport, Ending, Option, Reported, Shown
+from vudissect.render.style import Style
+
+PLAIN = Style(False)
+
+
+def broken() -> Conversation:
+    """A front-end that asks for features, gets no answer, and enables a ring with 7."""
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+    talk.front_end("SET_VRING_ENABLE", index=3, num=7)
+    return talk
+
+
+def shown(talk: Conversation, *options: Option) -> Shown:
+    analysis = Analysis(talk.records)
+    session = analysis.session
+
+    def ending() -> Ending:
+        return Ending(analysis.finish(), session.unanswered())
+
+    return Shown(analysis, ending, session.dialect, PLAIN, frozenset(options))
+
+
+def linted(*talks: Conversation, complaints: Sequence[str] = (), strict: bool = False) -> Reported:
+    captures = [
+        CaptureReport(f"{number}.pcapng", *Analysis(talk.records).lint(), complaints)
+        for number, talk in enumerate(talks, 1)
+    ]
+    return Reported(captures, len(talks) > 1, strict, PLAIN)

@@ -1,0 +1,34 @@
+"""Text: the options of the transcript, and what frames a report."""
+
+from tests.render.formats.talks import broken, linted, shown
+from vudissect.render.format import Option, Reported, Shown
+from vudissect.render.formats import formats_of
+
+TRANSCRIPT = formats_of(Shown)["text"].render
+REPORT = formats_of(Reported)["text"].render
+
+
+def lines(*options: Option) -> list[str]:
+    return "".join(TRANSCRIPT(shown(broken(), *options))).splitlines()
+
+
+def test_what_is_found_where_the_capture_ends_comes_last() -> None:
+    assert lines()[-1].lstrip().startswith("! error VU-RPL-03 #1 back-end: GET_FEATURES (#1) never got its answer")
+
+
+def test_times_can_be_left_out() -> None:
+    assert lines(Option.NO_TIMES)[0] == "     1  F>B GET_FEATURES"
+
+
+def test_every_field_can_be_shown() -> None:
+    assert len(lines(Option.VERBOSE)) > len(lines())
+
+
+def test_one_capture_needs_no_title() -> None:
+    assert next(REPORT(linted(broken()))).startswith("error VU-")
+
+
+def test_each_of_several_captures_has_its_name_above() -> None:
+    titles = [line for line in REPORT(linted(broken(), broken())) if line.endswith(".pcapng:\n")]
+
+    assert titles == ["1.pcapng:\n", "2.pcapng:\n"]

@@ -1,0 +1,54 @@
+"""The output format that a user chooses, and what it cannot honour."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.render.format import Format, Option, Replayed, Reported, Shown
+from vudissect.render.formats import formats_of
+
+T = TypeVar("T", Shown, Reported, Replayed)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_JSON, _JUNIT = "json", "junit"
+
+
+def format_options(renders: type[T], *, json: str, junit: str = "") -> Callable[[Command], Command]:
+    """`--format`, and its short spellings with their help."""
+    names = list(formats_of(renders))
+    options = [
+        click.option("--format", "form", type=click.Choice(names), help="The output (docs/formats.md)."),
+        click.option("--json", "as_json", is_flag=True, help=f"{json} Short for --format json."),
+    ]
+    if junit:
+        options.append(click.option("--junit", "junit_file", metavar="FILE", help=junit))
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def chosen(renders: type[T], name: str | None, *, as_json: bool, options: Iterable[Option] = ()) -> Format[T]:
+    """The format; exit 2 where it cannot honour one of the options that were given, or where two were chosen."""
+    if as_json and name not in (None, _JSON):
+        fail(f"--json and --format {name} are two formats: give one of them")
+    known = formats_of(renders)
+    form = known[_JSON if as_json else name or next(iter(known))]
+    for option in options:
+        if option not in form.honours:
+            able = ", ".join(f"--format {other.name}" for other in known.values() if option in other.honours)
+            fail(f"{option} has no effect on --format {form.name}: leave it out, or use {able}")
+    return form
+
+
+def write_junit(file: str, result: T) -> None:
+    """Write the JUnit report besides; exit 2 where that cannot be done."""
+    lines = formats_of(type(result))[_JUNIT].render(result)
+    with clear_errors(file):
+        Path(file).write_text("".join(lines), "ascii")

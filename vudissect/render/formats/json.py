@@ -1,0 +1,32 @@
+"""JSON for programs: one object for each event, for each finding, or for the replay as a whole."""
+
+from collections.abc import Iterator
+
+from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Syntax
+
+
+def _events(shown: Shown) -> Iterator[str]:
+    from vudissect.render.jsonl import json_lines
+
+    return json_lines(shown.judged, look_ahead=not shown.live)
+
+
+def _findings(linted: Reported) -> Iterator[str]:
+    from vudissect.render.findings import finding_json, in_order
+
+    for capture in linted.captures:
+        for finding in in_order(capture.findings):
+            yield f"{finding_json(finding, capture.file)}\n"
+
+
+def _outcome(replayed: Replayed) -> Iterator[str]:
+    from vudissect.render.replay import outcome_json
+
+    yield f"{outcome_json(replayed.outcome, replayed.file)}\n"
+
+
+FORMATS: tuple[AnyFormat, ...] = (
+    Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
+    Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
+    Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
+)

@@ -1,0 +1,45 @@
+"""Text for people: the transcript, the report of the linter, the report of a replay."""
+
+from collections.abc import Iterator
+
+from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Syntax
+from vudissect.render.units import printable
+
+
+def _transcript(shown: Shown) -> Iterator[str]:
+    from vudissect.render.transcript import Transcript
+
+    transcript = Transcript(
+        shown.style,
+        verbose=Option.VERBOSE in shown.options,
+        times=Option.NO_TIMES not in shown.options,
+        verdict=shown.verdict,
+    )
+    for event, findings in shown.judged:
+        yield transcript.text(event, findings)
+    ending = shown.ending()
+    yield transcript.unanswered(ending.unanswered, ending.findings)
+    yield transcript.findings(ending.findings)
+
+
+def _findings(linted: Reported) -> Iterator[str]:
+    from vudissect.render.findings import report
+
+    for capture in linted.captures:
+        if linted.several:
+            yield f"{printable(capture.file)}:\n"
+        for line in report(capture.findings, capture.withheld, capture.frames, linted.style):
+            yield f"{line}\n"
+
+
+def _outcome(replayed: Replayed) -> Iterator[str]:
+    from vudissect.render.replay import report
+
+    return (f"{line}\n" for line in report(replayed.outcome, replayed.file, replayed.style))
+
+
+FORMATS: tuple[AnyFormat, ...] = (
+    Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset(Option)),
+    Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
+    Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
+)
