@@ -21,6 +21,7 @@ FLOORS = {
     "proxy": 5,
     "replay": 5,
     "analysis": 5,
+    "filter": 5,
     "render": 5,
     "scapy": 5,
     "wireshark": 5,

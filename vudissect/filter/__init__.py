@@ -1,0 +1,7 @@
+"""The filter language: which events and findings to show, in words that are names of the protocol."""
+
+from vudissect.filter.errors import FilterError
+from vudissect.filter.language import Filter, all_of, any_of, compile_filter, message_filter
+from vudissect.filter.narrow import Narrowed
+
+__all__ = ["Filter", "FilterError", "Narrowed", "all_of", "any_of", "compile_filter", "message_filter"]

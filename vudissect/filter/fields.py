@@ -1,0 +1,189 @@
+"""Fields of the payload in a filter: `num`, `vring.num`, `SET_MEM_TABLE.regions.size`, as the table names them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any, NamedTuple
+
+from vudissect.filter.errors import FilterError, unknown
+from vudissect.filter.messages import rows, spellings
+from vudissect.filter.values import OPERATORS, Comparison, Findings, Predicate, number_of
+from vudissect.protocol.devices import DEVICES
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import BitField, Device, Field, Layout, Meaning, Row
+from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import plain_name
+from vudissect.session.event import Event
+from vudissect.wire.fields import bytes_text
+from vudissect.wire.layout import Values
+
+Test = Callable[[Any, Event], bool]
+"""Whether a decoded value compares as it should."""
+
+
+class Leaf(NamedTuple):
+    """A value in a payload: its path, what it is, and how to get it; of an array there are several."""
+
+    path: str
+    field: Field | BitField
+    get: Callable[[Values], Iterable[Any]]
+
+
+def leaves(layout: Layout) -> Iterator[Leaf]:
+    """The values of a payload, those in the entries of its array too."""
+    for position, field in enumerate(layout.fields):
+        yield from _leaves_of(field, position)
+    rest = len(layout.fields)
+    if layout.tail is not None:
+        yield from _leaves_of(layout.tail.field, rest)
+    if layout.array is not None:
+        for leaf in leaves(layout.array.entry):
+            yield Leaf(f"{layout.array.name}.{leaf.path}", leaf.field, _of_entries(rest, leaf))
+
+
+def _leaves_of(field: Field, position: int) -> Iterator[Leaf]:
+    if not field.parts:
+        yield Leaf(field.name, field, lambda values: (values[position],))
+    for part in field.parts:
+        yield Leaf(part.name, part, _part(position, part))
+
+
+def _part(position: int, part: BitField) -> Callable[[Values], Iterable[int]]:
+    return lambda values: ((values[position] & part.mask) >> part.low,)
+
+
+def _of_entries(position: int, leaf: Leaf) -> Callable[[Values], Iterable[Any]]:
+    return lambda values: (value for entry in values[position] for value in leaf.get(entry))
+
+
+def rings(event: Event) -> Iterable[int]:
+    """The rings that a message names."""
+    message = event.message
+    if message is None or message.layout is None:
+        return ()
+    layout, values = message.layout, message.values
+    found = _RINGS.get(layout)
+    if found is None:
+        found = _RINGS[layout] = tuple(leaf for leaf in leaves(layout) if leaf.field.meaning is Meaning.RING)
+    return [ring for leaf in found for ring in leaf.get(values)]
+
+
+_RINGS: dict[Layout, tuple[Leaf, ...]] = {}
+
+
+def field(comparison: Comparison) -> Predicate:
+    """Messages with a field of this name whose value compares as it should.
+
+    `FilterError` where no message of any dialect has such a field, or none that can have this value.
+    """
+    name = comparison.name.text
+    if not any(_reads(name, row, leaf) for row, leaf in _all_leaves()):
+        raise unknown("field", comparison.name, _names())
+    tests = ((row, _test(leaf.field, comparison)) for row, leaf in _all_leaves() if _reads(name, row, leaf))
+    if all(test is None for _, test in tests):
+        raise _no_such_value(comparison)
+    asked: dict[tuple[Row, Layout], list[tuple[Leaf, Test]]] = {}
+    denied = comparison.operator == "!="
+
+    def holds(event: Event, _: Findings) -> bool:
+        message = event.message
+        if message is None or message.row is None or message.layout is None:
+            return False
+        key = (message.row, message.layout)
+        tests = asked.get(key)
+        if tests is None:
+            found = (leaf for leaf in leaves(message.layout) if _reads(name, message.row, leaf))
+            tests = asked[key] = [(leaf, _test(leaf.field, comparison) or _never) for leaf in found]
+        answers = [test(value, event) for leaf, test in tests for value in leaf.get(message.values)]
+        return bool(answers) and not any(answers) if denied else any(answers)
+
+    return holds
+
+
+def _never(_value: Any, _event: Event) -> bool:
+    return False
+
+
+def _all_leaves() -> Iterator[tuple[Row, Leaf]]:
+    seen: set[Row] = set()
+    for row in rows():
+        if row not in seen:
+            seen.add(row)
+            for layout in {*row.request, *row.reply, ACK}:
+                for leaf in leaves(layout):
+                    yield row, leaf
+
+
+def _names() -> set[str]:
+    """What could have been meant: all paths, and those after a word of the message."""
+    paths = {leaf.path for _, leaf in _all_leaves()}
+    return paths | {f"{word.lower()}.{leaf.path}" for row, leaf in _all_leaves() for word in row.name.split("_")}
+
+
+def _reads(name: str, row: Row, leaf: Leaf) -> bool:
+    """Whether a name means this value.
+
+    It is its path or the end of its path, perhaps with a message or a word of a message's name before it.
+    """
+    path = name.lower()
+    if leaf.path == path or leaf.path.endswith(f".{path}"):
+        return True
+    qualifier, dot, rest = path.partition(".")
+    if not dot or not (leaf.path == rest or leaf.path.endswith(f".{rest}")):
+        return False
+    pattern = plain_name(qualifier)
+    return any(fnmatchcase(spelling, pattern) or pattern in spelling.split("_") for spelling in spellings(row))
+
+
+def _test(field: Field | BitField, comparison: Comparison) -> Test | None:
+    """How to compare values of a field; None where it cannot have such a value. For `!=` it is whether it is equal."""
+    text = comparison.value.text
+    holds = OPERATORS["=" if comparison.operator == "!=" else comparison.operator]
+    if isinstance(field, Field) and field.code.endswith("s"):
+        return _bytes_test(field, text) if comparison.is_equality else None
+    number = number_of(text)
+    if number is not None:
+        return lambda value, _: holds(value, number)
+    if isinstance(field, BitField) or not comparison.is_equality:
+        return None
+    choices = [number for number, choice in field.choices.items() if choice.lower() == text.lower()]
+    if choices:
+        return lambda value, _: value in choices
+    return _bit_test(field, text.upper())
+
+
+def _bytes_test(field: Field, text: str) -> Test:
+    meaning, wanted = field.meaning, text.lower()
+    return lambda value, _: bytes_text(meaning, value).lower() == wanted
+
+
+def _bit_test(field: Field, name: str) -> Test | None:
+    """Whether a bit of this name is set."""
+    if field.meaning is Meaning.VIRTIO_FEATURES:
+        if name not in _virtio_names():
+            return None
+        return lambda value, event: bool(value & _virtio_mask(event.after.guess.device, name))
+    mask = field.bits.known(name) if field.bits is not None else 0
+    return (lambda value, _: bool(value & mask)) if mask else None
+
+
+def _virtio_names() -> set[str]:
+    return {
+        name for features in (VIRTIO_FEATURES, *(device.features for device in DEVICES)) for name in features.numbers
+    }
+
+
+@cache
+def _virtio_mask(device: Device | None, name: str) -> int:
+    return (device.features.known(name) if device is not None else 0) or VIRTIO_FEATURES.known(name)
+
+
+def _no_such_value(comparison: Comparison) -> FilterError:
+    known: set[str] = set()
+    for row, leaf in _all_leaves():
+        if isinstance(leaf.field, Field) and _reads(comparison.name.text, row, leaf):
+            known.update(leaf.field.choices.values(), leaf.field.bits.numbers if leaf.field.bits is not None else ())
+            known.update(_virtio_names() if leaf.field.meaning is Meaning.VIRTIO_FEATURES else ())
+    if comparison.value.text.lower() in {name.lower() for name in known}:
+        comparison.needs_equality()
+    return unknown(f"value of {comparison.name}:", comparison.value, known)

@@ -1,0 +1,195 @@
+"""From the text of a filter to a predicate: a tokenizer and a parser of this grammar.
+
+filter     = both ("or" both)*
+both       = one ("and" one)*
+one        = ("not" | "!")* ( "(" filter ")" | MESSAGE | "has:" THING | NAME operator VALUE )
+operator   = "=" | "!=" | "<" | "<=" | ">" | ">="
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vudissect.filter.errors import FilterError, Token, unknown
+from vudissect.filter.fields import field
+from vudissect.filter.keys import KEYS, THINGS
+from vudissect.filter.messages import message
+from vudissect.filter.values import OPERATORS, Comparison, Findings, Predicate
+from vudissect.session.event import Event
+
+_TOKEN = re.compile(r"\s*([<>!]=|[=<>!()]|[^\s=<>!()]+)")
+_WORDS = ("and", "or", "not")
+_SIGNS = ("(", ")", "!", *OPERATORS)
+_HAS = "has:"
+# What people write who come from other languages.
+_MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", ",": "or"}
+_DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter: call it with an event and its findings. `judges`: it asks about findings."""
+
+    text: str
+    predicate: Predicate
+    judges: bool = False
+
+    def __call__(self, event: Event, findings: Findings = ()) -> bool:
+        """Whether to show it."""
+        return self.predicate(event, findings)
+
+
+def compile_filter(text: str) -> Filter:
+    """The filter of a text, as `docs/filters.md` describes it; `FilterError` names the column of what is wrong."""
+    parser = _Parser(_tokens(text))
+    predicate = parser.whole()
+    return Filter(text.strip(), predicate, parser.judges)
+
+
+def message_filter(pattern: str) -> Filter:
+    """The messages of one name, pattern or number, whatever signs are in it."""
+    return Filter(pattern, message(Token(pattern, 1)))
+
+
+def any_of(filters: Sequence[Filter]) -> Filter:
+    """What one of these filters shows."""
+    return _joined(filters, "or", _any)
+
+
+def all_of(filters: Sequence[Filter]) -> Filter:
+    """What all of these filters show."""
+    return _joined(filters, "and", _all)
+
+
+def _joined(filters: Sequence[Filter], sign: str, join: Callable[[list[Predicate]], Predicate]) -> Filter:
+    if len(filters) == 1:
+        return filters[0]
+    texts = (f"({each.text})" if " " in each.text else each.text for each in filters)
+    return Filter(
+        f" {sign} ".join(texts), join([each.predicate for each in filters]), any(each.judges for each in filters)
+    )
+
+
+def _any(predicates: list[Predicate]) -> Predicate:
+    return lambda event, findings: any(predicate(event, findings) for predicate in predicates)
+
+
+def _all(predicates: list[Predicate]) -> Predicate:
+    return lambda event, findings: all(predicate(event, findings) for predicate in predicates)
+
+
+def _negated(predicate: Predicate) -> Predicate:
+    return lambda event, findings: not predicate(event, findings)
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens = [Token(match[1], match.start(1) + 1) for match in _TOKEN.finditer(text)]
+    return [*tokens, Token("", len(text.rstrip()) + 1)]
+
+
+class _Parser:
+    """Takes one token after the other; the last one is the end."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.judges = False
+        self._tokens = tokens
+        self._next = 0
+        self._depth = 0
+
+    def whole(self) -> Predicate:
+        """The predicate of all tokens."""
+        predicate = self._either()
+        token = self._token
+        if not token.text:
+            return predicate
+        if token.text in _MEANT:
+            raise FilterError(token.column, f"unknown operator {token}; did you mean {_MEANT[token.text]}?")
+        raise FilterError(token.column, f"expected and, or, or the end, not {token}")
+
+    @property
+    def _token(self) -> Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> Token:
+        token = self._token
+        self._next += 1
+        return token
+
+    def _takes(self, *texts: str) -> bool:
+        if self._token.text.lower() not in texts:
+            return False
+        self._next += 1
+        return True
+
+    def _either(self) -> Predicate:
+        return self._list("or", self._both, _any)
+
+    def _both(self) -> Predicate:
+        return self._list("and", self._one, _all)
+
+    def _list(
+        self, word: str, part: Callable[[], Predicate], join: Callable[[list[Predicate]], Predicate]
+    ) -> Predicate:
+        predicates = [part()]
+        while self._takes(word):
+            predicates.append(part())
+        return join(predicates) if len(predicates) > 1 else predicates[0]
+
+    def _one(self) -> Predicate:
+        negated = False
+        while self._takes("not", "!"):
+            negated = not negated
+        predicate = self._group() if self._token.text == "(" else self._test()
+        return _negated(predicate) if negated else predicate
+
+    def _group(self) -> Predicate:
+        opened = self._take()
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise FilterError(opened.column, f"more than {_DEEPEST} parentheses are open")
+        predicate = self._either()
+        if not self._takes(")"):
+            raise FilterError(
+                self._token.column, f"expected ) for the ( in column {opened.column}, not {_end(self._token)}"
+            )
+        self._depth -= 1
+        return predicate
+
+    def _test(self) -> Predicate:
+        token = self._word("a message, has: or a comparison")
+        if self._token.text in OPERATORS:
+            return self._comparison(token)
+        if token.text.lower().startswith(_HAS):
+            return self._has(token)
+        if token.text.lower() in KEYS:
+            raise FilterError(token.column, f"{token} needs an operator and a value: {token}=...")
+        return message(token)
+
+    def _comparison(self, name: Token) -> Predicate:
+        sign = self._take().text
+        if sign == "=" and self._token.text == "=":
+            raise FilterError(self._token.column, "write = once")
+        comparison = Comparison(name, sign, self._word(f"a value for {name}"))
+        key = KEYS.get(name.text.lower())
+        if key is None:
+            return field(comparison)
+        self.judges |= key.judges
+        return key.make(comparison)
+
+    def _has(self, token: Token) -> Predicate:
+        name = Token(token.text[len(_HAS) :], token.column + len(_HAS))
+        thing = THINGS.get(name.text.lower())
+        if thing is None:
+            raise unknown("thing to have:", name, THINGS)
+        self.judges |= thing.judges
+        return thing.test
+
+    def _word(self, expected: str) -> Token:
+        token = self._token
+        if not token.text or token.text in (*_SIGNS, *_MEANT) or token.text.lower() in _WORDS:
+            raise FilterError(token.column, f"expected {expected}, not {_end(token)}")
+        return self._take()
+
+
+def _end(token: Token) -> str:
+    return str(token) if token.text else "the end"

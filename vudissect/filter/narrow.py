@@ -1,0 +1,71 @@
+"""A filter at work: on the events of a capture, and on what is known where it ends."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.filter.language import Filter
+from vudissect.lint.finding import Finding
+from vudissect.protocol.model import Channel, Side
+from vudissect.session.event import Event, Kind
+from vudissect.session.pairing import Request
+from vudissect.session.session import Session
+from vudissect.session.state import State
+
+
+class Narrowed:
+    """The events that a filter shows, with their findings."""
+
+    def __init__(self, wanted: Filter, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
+        self.seen = 0
+        """How many events there were."""
+        self.last: Event | None = None
+        """The last of them."""
+        self.matched = False
+        """Whether any was shown."""
+        self._wanted = wanted
+        self._judged = judged
+
+    def __iter__(self) -> Iterator[tuple[Event, Sequence[Finding]]]:
+        wanted = self._wanted.predicate
+        for event, findings in self._judged:
+            self.seen += 1
+            self.last = event
+            if wanted(event, findings):
+                self.matched = True
+                yield event, findings
+
+    def ending(self, session: Session, findings: Sequence[Finding]) -> tuple[list[Finding], tuple[Request, ...]]:
+        """What is shown of the findings where the capture ends, and of the requests that were never answered.
+
+        The end is an event of each connection that is open, as if it were closed there.
+        """
+        if self.last is None:
+            return [], ()
+        shown: list[Finding] = []
+        unanswered: list[Request] = []
+        found: defaultdict[int, list[Finding]] = defaultdict(list)
+        for finding in findings:
+            found[finding.connection].append(finding)
+        for number, state in session.states.items():
+            owed = session.pairing(number).owed()
+            if (owed or number in found) and self._wanted(_end_of(state, self.last), found[number]):
+                self.matched = True
+                shown += found[number]
+                unanswered += owed
+        return shown, tuple(unanswered)
+
+
+def _end_of(state: State, last: Event) -> Event:
+    """The event that the end of the capture is to a connection."""
+    record = last.record._replace(
+        kind=RecordKind.CONNECTION_CLOSED,
+        connection=state.number,
+        channel=Channel.MAIN,
+        sender=Side.PROXY,
+        length=0,
+        data=b"",
+        marks=Mark(0),
+        descriptors=(),
+    )
+    return Event(record, state, state, Kind.EVENT, last.elapsed)
