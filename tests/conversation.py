@@ -1,4 +1,4 @@
-"""Conversations for tests: the language of `vudissect.conversation`, and the way back from a capture."""
+"""Conversations for tests: the names of `vudissect.conversation`, and `read_back` for the records of a capture."""
 
 import io
 

@@ -182,7 +182,7 @@ def test_a_conversation_that_goes_wrong_is_not_read_to_its_end() -> None:
     result = subprocess.run(["bash", "-c", command], capture_output=True, timeout=TIMEOUT, check=False)
 
     assert result.returncode == 2
-    assert b"line 1: 'hello' begins no line" in result.stderr
+    assert b"line 1: no line begins with 'hello'" in result.stderr
 
 
 def test_a_log_that_grows_is_explained_as_it_comes() -> None:

@@ -1,4 +1,4 @@
-"""Conversations in Python: what is said becomes a record, and what cannot be said is refused."""
+"""Conversations in Python: each message becomes a record, and what cannot be expressed is refused."""
 
 from inspect import signature
 
@@ -14,7 +14,7 @@ from vudissect.protocol.table import UPSTREAM
 from vudissect.session.event import Kind
 
 
-def test_a_conversation_survives_being_a_capture() -> None:
+def test_a_conversation_survives_the_round_trip_through_a_capture() -> None:
     talk = Conversation()
     talk.open("qemu", "disk", front_end_pid=7)
     talk.front_end("SET_MEM_TABLE", regions=[{"size": 4096}], descriptors=(memfd(),), marks=Mark.SPLIT)
@@ -24,7 +24,7 @@ def test_a_conversation_survives_being_a_capture() -> None:
     assert read_back(talk.capture()) == talk.records
 
 
-def test_one_asks_and_the_other_answers() -> None:
+def test_ask_adds_a_request_and_its_reply() -> None:
     talk = Conversation()
     talk.ask("GET_QUEUE_NUM", queues=3)
     talk.ask("SHARED_OBJECT_LOOKUP", Channel.BACKEND, result=0)
@@ -38,7 +38,7 @@ def test_one_asks_and_the_other_answers() -> None:
     assert [event.kind for event in talk.events()] == [Kind.REQUEST, Kind.REPLY] * 2
 
 
-def test_a_layout_is_given_itself_or_by_name() -> None:
+def test_a_layout_can_be_given_as_an_object_or_by_name() -> None:
     talk = Conversation()
     talk.front_end("SET_MEM_TABLE", layout=MEM_TABLE_TWO, regions=[{}])
     talk.front_end("SET_MEM_TABLE", layout="memory table (two slots)", regions=[{}])
@@ -47,14 +47,14 @@ def test_a_layout_is_given_itself_or_by_name() -> None:
     assert len(talk.records[0].data) == 12 + 72
 
 
-def test_an_answer_without_a_layout_of_its_own_is_an_acknowledgement() -> None:
+def test_a_reply_without_a_layout_of_its_own_is_an_acknowledgement() -> None:
     talk = Conversation()
     talk.back_end("SET_OWNER", result=3)
 
     assert talk.records[0].data[12:] == (3).to_bytes(8, "little")
 
 
-def test_silence_and_pauses_are_time() -> None:
+def test_silence_and_after_advance_the_time() -> None:
     talk = Conversation()
     talk.front_end("SET_OWNER")
     talk.silence(SECOND)
@@ -63,7 +63,7 @@ def test_silence_and_pauses_are_time() -> None:
     assert talk.records[1].received - talk.records[0].received == SECOND + 5
 
 
-def test_time_runs_a_millisecond_at_a_time() -> None:
+def test_each_record_comes_a_millisecond_after_the_previous_one() -> None:
     talk = Conversation()
     talk.front_end("SET_OWNER")
     talk.close("front-end")
@@ -71,13 +71,13 @@ def test_time_runs_a_millisecond_at_a_time() -> None:
     assert [record.received for record in talk.records] == [MILLISECOND, 2 * MILLISECOND]
 
 
-def test_equal_names_are_the_same_object_and_kinds_are_not() -> None:
+def test_only_the_same_kind_and_name_is_the_same_object() -> None:
     assert eventfd(1).identity == eventfd(1).identity
     assert len({eventfd(1).identity, eventfd(2).identity, memfd("1").identity}) == 3
     assert of_kind(DescriptorKind.PIPE, "1").identity != of_kind(DescriptorKind.SOCKET, "1").identity
 
 
-def test_a_message_that_was_cut_short_says_so() -> None:
+def test_a_message_can_be_cut_short() -> None:
     talk = Conversation()
     talk.front_end("SET_FEATURES", features=0, cut_short=15)
 
@@ -86,7 +86,7 @@ def test_a_message_that_was_cut_short_says_so() -> None:
     assert event.message.problem == "cut short: 3 of 8 payload bytes"
 
 
-def test_events_are_of_a_channel_and_connection() -> None:
+def test_an_event_belongs_to_a_channel_and_connection() -> None:
     talk = Conversation()
     talk.event(RecordKind.CHANNEL_OPENED, Channel.GPU, connection=4)
 
@@ -99,18 +99,18 @@ def test_events_are_of_a_channel_and_connection() -> None:
         ("SET_MEMORY", {}, "main channel has no message SET_MEMORY"),
         (99, {}, "no message 99; give its payload"),
         ("SET_OWNER", {"index": 1}, "has no field 'index'"),
-        ("SET_OWNER", {"layout": "table"}, "SET_OWNER has no layout 'table'; it has none"),
+        ("SET_OWNER", {"layout": "table"}, "SET_OWNER has no layout 'table'; its layouts: none"),
         ("SET_VRING_NUM", {"num": 1 << 32}, "SET_VRING_NUM: "),
     ],
 )
-def test_what_cannot_be_said_is_named(name: str | int, options: dict[str, object], words: str) -> None:
+def test_an_error_names_what_is_wrong(name: str | int, options: dict[str, object], words: str) -> None:
     with pytest.raises(ConversationError) as error:
         Conversation().front_end(name, **options)
 
     assert words in str(error.value)
 
 
-def test_no_field_is_called_like_an_option() -> None:
+def test_no_field_has_the_name_of_an_option() -> None:
     options = set(signature(Conversation.say).parameters) - {"fields"}
     layouts = {layout for row in UPSTREAM.messages for layout in (*row.request, *row.reply)}
 

@@ -30,8 +30,8 @@ def test_every_kind_of_line_in_the_table_is_understood() -> None:
         for row in re.findall(r"^\| (`(?:[FB]>|c2|---|\.\.\.|device|dialect|byte).*?) \|", PAGE, re.MULTILINE)
         for line in re.findall(r"`(.*?)`", row)
     ]
-    said = [line.replace("NAME -> ...", "bytes 00").replace("NAME ...", "bytes 00") for line in lines]
+    lines = [line.replace("NAME -> ...", "bytes 00").replace("NAME ...", "bytes 00") for line in lines]
 
-    assert len(said) == 18
-    for line in said:
+    assert len(lines) == 18
+    for line in lines:
         read_conversation(line)

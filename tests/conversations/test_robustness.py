@@ -1,4 +1,4 @@
-"""Whatever stands in a text, it is a conversation or a `ConversationError`."""
+"""Any text is a conversation or a `ConversationError`."""
 
 import contextlib
 from pathlib import Path
@@ -42,6 +42,6 @@ lines = st.builds(
 @example(["F>B ADD_MEM_REG 0+9999999999T at 0x0 mem#1 (memfd x 99999999T)"])
 @example(["F>B SET_VRING_KICK ring 999999 evt#1"])
 @example(["F>B SEND_RARP mac=zz", "F>B GET_SHARED_OBJECT uuid=1"])
-def test_a_text_is_understood_or_refused(text: list[str]) -> None:
+def test_a_text_is_read_or_refused(text: list[str]) -> None:
     with contextlib.suppress(ConversationError):
         read_conversation("\n".join(text)).capture()

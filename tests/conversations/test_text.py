@@ -1,4 +1,4 @@
-"""The text form of a conversation: what a line means, what a transcript says, and what is refused."""
+"""The text form of a conversation: what each line means, that transcripts are conversations, and what is refused."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session, foresee
 from vudissect.wire.fields import Fields, to_fields
 
-# A transcript shortens long bytes, such as an EDID: they cannot be read back.
+# A transcript shortens long byte strings such as an EDID, so they cannot be read back.
 SHORTENED = {"qemu-10.0-gpu"}
 CAPTURES = sorted(
     path for path in (Path(__file__).parents[2] / "captures").glob("*.pcapng") if path.stem not in SHORTENED
@@ -27,18 +27,18 @@ CAPTURES = sorted(
 LATENCY = re.compile(r" \+[\d.]+[mu]?s\]")
 
 
-def said(*lines: str) -> Record:
+def record_of(*lines: str) -> Record:
     """The last record of a conversation."""
     return read_conversation("\n".join(lines)).records[-1]
 
 
-def heard(*lines: str) -> Event:
-    """What a session makes of the last line."""
+def event_of(*lines: str) -> Event:
+    """The event of the last line."""
     return read_conversation("\n".join(lines)).events()[-1]
 
 
 def fields(*lines: str) -> Fields:
-    event = heard(*lines)
+    event = event_of(*lines)
     assert event.message is not None
     assert event.message.layout is not None
     return to_fields(event.message.layout, event.message.values)
@@ -66,7 +66,7 @@ class TestMessages:
     def test_fields_are_given_by_name(self) -> None:
         assert fields("F>B SET_VRING_NUM index=3 num=256") == {"index": 3, "num": 256}
 
-    def test_or_as_a_transcript_has_them(self) -> None:
+    def test_fields_are_given_as_in_a_transcript(self) -> None:
         assert fields("F>B SET_VRING_NUM ring 3 num 256") == {"index": 3, "num": 256}
 
     def test_features_are_given_by_name(self) -> None:
@@ -78,36 +78,36 @@ class TestMessages:
         assert fields("device blk", "B>F GET_FEATURES -> MQ")["features"] == 1 << 12
         assert fields("device net", "B>F GET_FEATURES -> MQ")["features"] == 1 << 22
 
-    def test_features_can_be_told_as_a_difference_to_the_offer(self) -> None:
+    def test_features_can_be_given_as_a_difference_to_the_offer(self) -> None:
         offer = "B>F GET_FEATURES -> LOG_ALL INDIRECT_DESC VERSION_1"
 
         assert fields(offer, "F>B SET_FEATURES all but LOG_ALL")["features"] == 1 << 28 | 1 << 32
 
-    def test_an_acknowledgement_is_ok_or_a_failure(self) -> None:
-        assert heard("B>F SET_MEM_TABLE -> ok").kind is Kind.ACK
+    def test_an_acknowledgement_is_ok_or_failed(self) -> None:
+        assert event_of("B>F SET_MEM_TABLE -> ok").kind is Kind.ACK
         assert fields("B>F SET_OWNER -> FAILED (7)") == {"result": 7}
         assert fields("B>F SET_OWNER ack=1") == {"result": 1}
 
-    def test_a_result_is_no_acknowledgement_where_the_message_has_one_of_its_own(self) -> None:
-        assert heard("B>F CHECK_DEVICE_STATE -> FAILED (1)").kind is Kind.REPLY
+    def test_a_result_is_the_reply_of_a_message_that_always_has_one(self) -> None:
+        assert event_of("B>F CHECK_DEVICE_STATE -> FAILED (1)").kind is Kind.REPLY
 
     def test_memory_regions_have_a_short_form(self) -> None:
         regions = fields("F>B SET_MEM_TABLE 0+1M at 0x7f0000, 0x100000+2M at 0x8f0000 file+0x1000")["regions"]
 
         assert [(region["size"], region["mmap_offset"]) for region in regions] == [(1 << 20, 0), (2 << 20, 0x1000)]
 
-    def test_addresses_are_places_in_regions(self) -> None:
+    def test_addresses_are_offsets_in_regions(self) -> None:
         table = "F>B SET_MEM_TABLE 0+1M at 0x7f0000 mem#1"
 
         assert fields(table, "F>B SET_VRING_ADDR ring 0 desc region0+0x1000")["desc"] == 0x7F1000
 
     def test_a_layout_is_chosen_by_its_name_in_parentheses(self) -> None:
-        event = heard("F>B ADD_MEM_REG 0+1M at 0x7f0000 (memory region description (short)) mem#1")
+        event = event_of("F>B ADD_MEM_REG 0+1M at 0x7f0000 (memory region description (short)) mem#1")
 
         assert event.message is not None
         assert event.message.size == 36
 
-    def test_the_configuration_space_is_given_by_the_fields_of_the_device(self) -> None:
+    def test_the_configuration_space_has_the_fields_of_the_device(self) -> None:
         contents = fields("B>F GET_CONFIG -> offset 0 size 60 blk: capacity 2048 blk_size 512")["contents"]
 
         assert contents == ((2048).to_bytes(8, "little") + bytes(12) + (512).to_bytes(4, "little")).hex().ljust(
@@ -119,43 +119,45 @@ class TestMessages:
 
         assert [entry["size"] for entry in sizes[:4]] == [0, 0, 64 << 20, 0]
 
-    def test_a_packed_ring_goes_on_at_two_places(self) -> None:
+    def test_a_packed_ring_has_two_positions(self) -> None:
         num = fields("F>B SET_VRING_BASE ring 0 avail 5 wrap 1 used 3 wrap 0")["num"]
 
         assert num == 5 | 1 << 15 | 3 << 16
 
     def test_other_channels_are_named(self) -> None:
-        record = said("B>F backend: CONFIG_CHANGE_MSG need_reply")
+        record = record_of("B>F backend: CONFIG_CHANGE_MSG need_reply")
 
         assert (record.channel, record.sender, record.data[4]) == (Channel.BACKEND, Side.BACK_END, 0x9)
 
-    def test_a_number_that_nobody_knows_has_a_payload(self) -> None:
-        assert said("F>B message 99 payload=0102").data == bytes.fromhex("630000000100000002000000" + "0102")
+    def test_an_unknown_message_has_a_payload(self) -> None:
+        assert record_of("F>B message 99 payload=0102").data == bytes.fromhex("630000000100000002000000" + "0102")
 
     def test_the_header_may_be_wrong_on_purpose(self) -> None:
-        assert said("B>F SET_OWNER ok header_flags=0xd header_size=4").data[4:12] == bytes.fromhex("0d00000004000000")
+        assert record_of("B>F SET_OWNER ok header_flags=0xd header_size=4").data[4:12] == bytes.fromhex(
+            "0d00000004000000"
+        )
 
     def test_any_bytes_can_be_sent(self) -> None:
-        assert said("F>B bytes 01000000 ff").data == b"\x01\0\0\0\xff"
+        assert record_of("F>B bytes 01000000 ff").data == b"\x01\0\0\0\xff"
 
-    def test_a_message_may_be_cut_short(self) -> None:
-        record = said("F>B SET_OWNER cut_short=6")
+    def test_a_message_can_be_cut_short(self) -> None:
+        record = record_of("F>B SET_OWNER cut_short=6")
 
         assert (len(record.data), record.marks) == (6, Mark.CUT_SHORT)
 
-    def test_messages_may_be_those_of_a_dialect(self) -> None:
-        record = said("dialect mst-2015", "F>B SET_RUNNING ring 1 num=1 header_flags=2")
+    def test_messages_are_those_of_the_dialect(self) -> None:
+        record = record_of("dialect mst-2015", "F>B SET_RUNNING ring 1 num=1 header_flags=2")
 
         assert record.data == bytes.fromhex("10000000 02000000 08000000 01000000 01000000")
 
-    def test_an_answer_may_be_the_request_sent_back(self) -> None:
+    def test_a_reply_may_be_the_request_sent_back(self) -> None:
         assert fields("dialect mst-2015", "B>F SET_VRING_NUM -> ring 1 num 256") == {"index": 1, "num": 256}
 
     def test_marks_are_words(self) -> None:
-        assert said("F>B SET_OWNER split descriptors_lost").marks == Mark.SPLIT | Mark.DESCRIPTORS_LOST
+        assert record_of("F>B SET_OWNER split descriptors_lost").marks == Mark.SPLIT | Mark.DESCRIPTORS_LOST
 
-    def test_the_bytes_may_be_big_endian(self) -> None:
-        assert said("byte-order big", "F>B SET_OWNER").data[:4] == b"\0\0\0\3"
+    def test_the_peers_may_be_big_endian(self) -> None:
+        assert record_of("byte-order big", "F>B SET_OWNER").data[:4] == b"\0\0\0\3"
 
 
 class TestDescriptors:
@@ -166,7 +168,9 @@ class TestDescriptors:
         assert records[1].descriptors[1] not in records[0].descriptors
 
     def test_memory_is_described_where_it_first_appears(self) -> None:
-        (memory,) = said("F>B SET_MEM_TABLE 0+1M at 0x7f0000 +mem#1 (memfd pc.ram 2M pages 2M seals 0x6)").descriptors
+        (memory,) = record_of(
+            "F>B SET_MEM_TABLE 0+1M at 0x7f0000 +mem#1 (memfd pc.ram 2M pages 2M seals 0x6)"
+        ).descriptors
 
         assert (memory.name, memory.size, memory.page_size, memory.seals) == (
             "/memfd:pc.ram (deleted)",
@@ -187,16 +191,16 @@ class TestDescriptors:
         ],
     )
     def test_each_kind_has_its_word(self, text: str, kind: DescriptorKind) -> None:
-        assert [descriptor.kind for descriptor in said(f"F>B SET_BACKEND_REQ_FD {text}").descriptors] == [kind]
+        assert [descriptor.kind for descriptor in record_of(f"F>B SET_BACKEND_REQ_FD {text}").descriptors] == [kind]
 
 
 class TestTime:
-    def test_a_message_comes_a_millisecond_after_the_one_before(self) -> None:
+    def test_a_message_comes_a_millisecond_after_the_previous_one(self) -> None:
         first, second = read_conversation("F>B SET_OWNER\nF>B SET_OWNER").records
 
         assert second.received - first.received == MILLISECOND
 
-    def test_unless_the_line_says_otherwise(self) -> None:
+    def test_a_line_may_give_the_time_since_the_previous_one(self) -> None:
         first, second = read_conversation("F>B SET_OWNER\nF>B SET_OWNER +20us").records
 
         assert second.received - first.received == 20_000
@@ -206,7 +210,7 @@ class TestTime:
 
         assert second.received - first.received == 2 * SECOND + MILLISECOND
 
-    def test_the_columns_of_a_transcript_tell_the_time_since_the_start(self) -> None:
+    def test_the_seconds_of_a_transcript_count_from_its_start(self) -> None:
         text = " 1    0.000000  F>B SET_OWNER\n 2    1.500000  F>B SET_OWNER"
 
         first, second = read_conversation(text).records
@@ -231,78 +235,72 @@ class TestEvents:
             ("--- note: guest boots", RecordKind.NOTE, {"text": "guest boots"}),
         ],
     )
-    def test_each_has_a_line(self, line: str, kind: RecordKind, details: dict[str, object]) -> None:
-        record = said(line)
+    def test_each_kind_of_event_has_a_line(self, line: str, kind: RecordKind, details: dict[str, object]) -> None:
+        record = record_of(line)
 
         assert (record.kind, record.details) == (kind, details)
 
     def test_several_connections_are_numbered(self) -> None:
-        assert said("c2 F>B SET_OWNER").connection == 2
-        assert said("--- connection 3: front-end a, back-end b").connection == 3
+        assert record_of("c2 F>B SET_OWNER").connection == 2
+        assert record_of("--- connection 3: front-end a, back-end b").connection == 3
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("Front-end says hello", "'Front-end' begins no line"),
+            ("Front-end says hello", "no line begins with 'Front-end'"),
             ("F>B SET_MEMORY", "no message SET_MEMORY"),
             ("F>B backend: SET_OWNER", "backend channel has no message"),
             ("F>B SET_OWNER now", "'now' is not understood"),
-            ("F>B SET_VRING_NUM size=3", "no field 'size'; there are index, num"),
-            ("F>B SET_VRING_NUM num=many", "'many' is no number"),
-            ("F>B SET_VRING_ENABLE ring 0 num=maybe", "num is one of disable, enable"),
-            ("F>B SET_VRING_NUM ring 0 num", "'' is no number"),
+            ("F>B SET_VRING_NUM size=3", "no field 'size'; fields: index, num"),
+            ("F>B SET_VRING_NUM num=many", "'many' is not a number"),
+            ("F>B SET_VRING_ENABLE ring 0 num=maybe", "num must be one of disable, enable"),
+            ("F>B SET_VRING_NUM ring 0 num", "'' is not a number"),
             ("F>B SET_VRING_NUM num=0x100000000", "SET_VRING_NUM: vring state: num has 4 bytes"),
-            ("F>B SET_VRING_NUM num=" + "9" * 5000, "is no number"),
-            ("F>B SET_VRING_NUM num=0x" + "f" * 5000, "is no number"),
+            ("F>B SET_VRING_NUM num=" + "9" * 5000, "is not a number"),
+            ("F>B SET_VRING_NUM num=0x" + "f" * 5000, "is not a number"),
             ("F>B SET_VRING_NUM num=99999999999T", "SET_VRING_NUM: vring state: num has 4 bytes"),
             ("F>B SET_VRING_KICK ring 256", "index has 8 bits, too few for 256"),
             ("F>B SET_VRING_KICK ring -1", "index has 8 bits, too few for -1"),
             ("B>F SET_OWNER -> FAILED (99999999999999999999)", "SET_OWNER: "),
-            (
-                "B>F GET_VRING_BASE -> avail 32768 wrap 0 used 0 wrap 0",
-                "'32768' is too large: there is room for 15 bits",
-            ),
+            ("B>F GET_VRING_BASE -> avail 32768 wrap 0 used 0 wrap 0", "'32768' does not fit in 15 bits"),
             (
                 "F>B SET_CONFIG blk: capacity 99999999999999999999",
                 "capacity has 8 bytes, into which 99999999999999999999 does not fit",
             ),
             ("F>B SEND_RARP mac=00:11:22:33:44:55:66", "mac has 6 bytes, not 7"),
-            ("F>B message 4294967296 payload=", "'4294967296' is too large"),
-            ("F>B message " + "9" * 5000 + " payload=", "is too large"),
-            ("c4294967296 F>B SET_OWNER", "'4294967296' is too large"),
-            ("--- connection 4294967296: front-end a, back-end b", "'4294967296' is too large"),
-            ("--- connection 1: front-end a (pid " + "9" * 5000 + "), back-end b", "is too large"),
-            ("--- " + "9" * 5000 + " messages are missing here: x", "is too large"),
-            ("B>F GET_SHMEM_CONFIG -> size" + "9" * 5000 + " size 1", "is too large"),
-            ("F>B SET_VRING_ADDR ring 0 desc region" + "9" * 5000 + "+0", "memory regions are known"),
-            ("F>B SET_OWNER cut_short=13", "a message of 12 bytes is not cut short to 13"),
-            ("F>B SET_OWNER cut_short=-1", "a message of 12 bytes is not cut short to -1"),
-            (
-                "F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 16777216T)",
-                "16777216T is too large: there is room for 64 bits",
-            ),
-            ("F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 1M seals 0x80000000)", "0x80000000 is too large"),
+            ("F>B message 4294967296 payload=", "'4294967296' does not fit in 32 bits"),
+            ("F>B message " + "9" * 5000 + " payload=", "does not fit in"),
+            ("c4294967296 F>B SET_OWNER", "'4294967296' does not fit in 32 bits"),
+            ("--- connection 4294967296: front-end a, back-end b", "'4294967296' does not fit in 32 bits"),
+            ("--- connection 1: front-end a (pid " + "9" * 5000 + "), back-end b", "does not fit in"),
+            ("--- " + "9" * 5000 + " messages are missing here: x", "does not fit in"),
+            ("B>F GET_SHMEM_CONFIG -> size" + "9" * 5000 + " size 1", "does not fit in"),
+            ("F>B SET_VRING_ADDR ring 0 desc region" + "9" * 5000 + "+0", "regions are known"),
+            ("F>B SET_OWNER cut_short=13", "a message of 12 bytes cannot be cut short to 13"),
+            ("F>B SET_OWNER cut_short=-1", "a message of 12 bytes cannot be cut short to -1"),
+            ("F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 16777216T)", "16777216T does not fit in 64 bits"),
+            ("F>B ADD_MEM_REG 0+1M at 0 mem#1 (memfd ram 1M seals 0x80000000)", "0x80000000 does not fit in 32 bits"),
             ("B>F GET_FEATURES -> TURBO", "unknown bit 'TURBO'"),
-            ("B>F GET_FEATURES -> CTRL_VQ", "say `device net` first"),
-            ("F>B SET_FEATURES all but LOG_ALL", "nothing was offered"),
-            ("F>B SET_VRING_ADDR ring 0 desc region0+0x1000", "0 memory regions are known"),
-            ("B>F SET_OWNER", "takes no reply but an acknowledgement"),
+            ("B>F GET_FEATURES -> CTRL_VQ", "write `device net` first"),
+            ("F>B SET_FEATURES all but LOG_ALL", "no features have been offered"),
+            ("F>B SET_VRING_ADDR ring 0 desc region0+0x1000", "0 regions are known"),
+            ("B>F SET_OWNER", "has no reply of its own"),
             ("F>B message 99", "give its payload"),
             ("F>B message 99 payload=xyz", "'xyz' is not hexadecimal"),
             ("F>B bytes hello", "'hello' is not hexadecimal"),
-            ("F>B SET_VRING_KICK ring 0 cat#1", "no kind of descriptor cat#"),
-            ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd pc.ram large)", "described as (memfd NAME SIZE)"),
-            ("... long", "'long' is no time"),
+            ("F>B SET_VRING_KICK ring 0 cat#1", "unknown kind of descriptor cat#"),
+            ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd pc.ram large)", "describe memory as (memfd NAME SIZE)"),
+            ("... long", "'long' is not a duration"),
             ("--- the end", "'the end' is not understood"),
-            ("device toaster", "no device type 'toaster'"),
-            ("dialect klingon", "no dialect 'klingon'; there are upstream"),
+            ("device toaster", "unknown device type 'toaster'"),
+            ("dialect klingon", "unknown dialect 'klingon'; use upstream"),
             ("byte-order middle", "little or big, not 'middle'"),
             ("device blk", "before the first message"),
         ],
     )
-    def test_the_line_and_what_is_wrong_with_it_are_named(self, line: str, words: str) -> None:
+    def test_an_error_names_the_line_and_what_is_wrong(self, line: str, words: str) -> None:
         start = "F>B SET_OWNER\n" if "before" in words else "# a comment\n"
         with pytest.raises(ConversationError) as error:
             read_conversation(start + line)
@@ -310,18 +308,18 @@ class TestRefusals:
         assert str(error.value).startswith("line 2: ")
         assert words in str(error.value)
 
-    def test_what_is_wrong_is_told_in_short(self) -> None:
+    def test_an_error_is_short(self) -> None:
         with pytest.raises(ConversationError) as error:
             read_conversation("F>B " + "x" * 100_000)
 
         assert len(str(error.value)) < 400
 
-    def test_what_would_fill_the_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("vudissect.conversation.conversation._MOST_BYTES", 10_000)
-        with pytest.raises(ConversationError, match="line 10: a conversation has at most"):
+    def test_a_conversation_has_a_maximum_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("vudissect.conversation.conversation._MAX_BYTES", 10_000)
+        with pytest.raises(ConversationError, match="line 10: a conversation can have at most"):
             read_conversation(["B>F gpu: UPDATE pixels 1K"] * 100)
 
     def test_a_descriptor_is_described_once(self) -> None:
         lines = ("F>B ADD_MEM_REG 0+1M at 0x7f0000 mem#1 (memfd a 1M)",) * 2
-        with pytest.raises(ConversationError, match="mem#1 has been described before"):
+        with pytest.raises(ConversationError, match="mem#1 has already been described"):
             read_conversation("\n".join(lines))

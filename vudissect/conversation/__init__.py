@@ -1,1 +1,1 @@
-"""Conversations written by hand, in Python or as text that reads like a transcript, made into captures. No I/O."""
+"""Makes captures of conversations written by hand, in Python or as text that reads like a transcript. No I/O."""

@@ -1,4 +1,4 @@
-"""What stands behind the name in a line of a conversation: layout, descriptors and options; fields are `payload`'s."""
+"""What follows the name in a line of a conversation: layout, descriptors and options; `payload` reads the fields."""
 
 import re
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from vudissect.capture.record import Mark
 from vudissect.conversation.conversation import ConversationError, layouts_of
 from vudissect.conversation.objects import Objects
-from vudissect.conversation.payload import RESULT, Payload
+from vudissect.conversation.payload import RESULT, PayloadReader
 from vudissect.conversation.values import duration, number
 from vudissect.protocol.model import Answer, Device, Layout, Row
 from vudissect.protocol.payloads import ACK
@@ -19,8 +19,8 @@ _MARKS = {mark.name.lower(): mark for mark in Mark if mark.name}
 _NUMBERS = ("header_flags", "header_size", "cut_short")
 
 
-class Place(NamedTuple):
-    """Where a message is said: its row (None for an unknown number), direction, and what is known there."""
+class Context(NamedTuple):
+    """What is known about a message before its contents: row (None for an unknown number), direction, state, device."""
 
     row: Row | None
     reply: bool
@@ -28,41 +28,41 @@ class Place(NamedTuple):
     device: Device | None
 
 
-def read_contents(text: str, place: Place, objects: Objects) -> dict[str, Any]:
-    """Options and fields for `Conversation.say`; `ConversationError` for words that say nothing."""
+def read_contents(text: str, context: Context, objects: Objects) -> dict[str, Any]:
+    """Options and fields for `Conversation.say`; `ConversationError` for words that have no meaning here."""
     text, descriptors = objects.take(_REMARKS.sub(" ", text))
-    layout, text = _take_layout(text, place)
+    layout, text = _take_layout(text, context)
     options, rest = _take_options(text)
     if descriptors:
         options["descriptors"] = descriptors
-    if layout is None or place.row is None:
+    if layout is None or context.row is None:
         if rest:
             raise ConversationError(f"{rest.split()[0]!r} is not understood: give the payload in hexadecimal")
         return options
-    fields = Payload(layout, place.row.channel, place.state, place.device).read(rest)
+    fields = PayloadReader(layout, context.row.channel, context.state, context.device).read(rest)
     return options | {"layout": layout} | fields
 
 
-def _take_layout(text: str, place: Place) -> tuple[Layout | None, str]:
-    """The layout, and the text without its name: named in parentheses, or by its fields, else the first of the row."""
-    row = place.row
+def _take_layout(text: str, context: Context) -> tuple[Layout | None, str]:
+    """The layout, and the text without its name: the one in parentheses, or with these fields, or the row's first."""
+    row = context.row
     if row is None:
         return None, text
-    known = layouts_of(row, place.reply)
+    known = layouts_of(row, context.reply)
     for layout in known:
         for named in _IN_PARENTHESES.finditer(text):
             if layout.is_called(named[1]):
                 return layout, f"{text[: named.start()]} {text[named.end() :]}"
-    if place.reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL) and RESULT.search(text):
+    if context.reply and row.answer not in (Answer.ALWAYS, Answer.IF_REPLY_ALL) and RESULT.search(text):
         return ACK, text
     if not known and "payload=" not in text:
-        raise ConversationError(f"{row.name} takes no reply but an acknowledgement: ok, FAILED (1)")
+        raise ConversationError(f"{row.name} has no reply of its own; write an acknowledgement: ok or FAILED (1)")
     words = {word.partition("=")[0] for word in text.split()}
     return next((layout for layout in known if words & set(layout.names)), known[0] if known else None), text
 
 
 def _take_options(text: str) -> tuple[dict[str, Any], str]:
-    """What is said of the message as a whole, and the words that remain."""
+    """Options of the message as a whole, and the remaining words."""
     options: dict[str, Any] = {}
     rest: list[str] = []
     for word in text.split():

@@ -1,4 +1,4 @@
-"""What two peers said, as records of a capture: the language in Python. The text form is `text`'s.
+"""Conversations in Python: messages between two peers as records of a capture. `text` reads the text form.
 
 talk = Conversation()
 talk.open("qemu-system-x86", "virtiofsd")
@@ -30,28 +30,28 @@ SECOND = 1_000_000_000
 
 _FORWARDING = 1000
 _SNAPLEN = 1 << 24
-# What is wrong may be a whole line, and that of any length.
-_LONGEST_ERROR = 300
-# What is written by hand has less, a transcript that was composed again hardly more; it is all kept in memory.
-_MOST_RECORDS = 1_000_000
-_MOST_BYTES = 1 << 28
+# An error may quote a whole line, of any length.
+_MAX_ERROR = 300
+# Everything is kept in memory. Conversations written by hand are far smaller, transcripts are rarely larger.
+_MAX_RECORDS = 1_000_000
+_MAX_BYTES = 1 << 28
 
 
 class ConversationError(ValueError):
-    """Something that cannot be said; the text names it."""
+    """Something that a conversation cannot express; the text names it."""
 
     def __init__(self, text: str) -> None:
-        half = _LONGEST_ERROR // 2
-        super().__init__(text if len(text) <= _LONGEST_ERROR else f"{text[:half]}…{text[-half:]}")
+        half = _MAX_ERROR // 2
+        super().__init__(text if len(text) <= _MAX_ERROR else f"{text[:half]}…{text[-half:]}")
 
 
 def layouts_of(row: Row, reply: bool) -> tuple[Layout, ...]:
-    """The layouts of a message, or of its answer, that the row names; the acknowledgement is not among them."""
+    """The layouts that the row has for a request or a reply, without the acknowledgement."""
     return row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request
 
 
 class Conversation:
-    """Collects records; every message comes one millisecond after the one before it, unless said otherwise."""
+    """Collects records; each comes one millisecond after the previous one unless `after` is given."""
 
     def __init__(self, byte_order: ByteOrder = "little", protocol: Protocol = UPSTREAM) -> None:
         self.protocol = protocol
@@ -63,15 +63,15 @@ class Conversation:
         self._bytes = 0
 
     def front_end(self, name: str | int, channel: Channel = Channel.MAIN, /, **options: Any) -> None:
-        """The front-end says something: a request on the main channel, else a reply. Options as of `say`."""
+        """The front-end sends a message: a request on the main channel, else a reply. Options as for `say`."""
         self.say(Side.FRONT_END, name, channel, **options)
 
     def back_end(self, name: str | int, channel: Channel = Channel.MAIN, /, **options: Any) -> None:
-        """The back-end says something: a reply on the main channel, else a request. Options as of `say`."""
+        """The back-end sends a message: a reply on the main channel, else a request. Options as for `say`."""
         self.say(Side.BACK_END, name, channel, **options)
 
     def ask(self, name: str | int, channel: Channel = Channel.MAIN, /, **answer: Any) -> None:
-        """A question without contents, and its answer."""
+        """An empty request and its reply."""
         self.say(channel.initiator, name, channel)
         other = Side.BACK_END if channel.initiator is Side.FRONT_END else Side.FRONT_END
         self.say(other, name, channel, **answer)
@@ -95,11 +95,11 @@ class Conversation:
         after: int = MILLISECOND,
         **fields: Any,
     ) -> None:
-        """One message: a name or number of the table with its fields, or any number with a `payload`.
+        """One message: a name or number from the table with its fields, or any number with a `payload`.
 
-        The payload has the first `layout` of its row, or the one given (itself or its name); `ack` makes an
-        acknowledgement with this result. `header_flags` and `header_size` stand in the header whatever is right.
-        Of a message `cut_short`, only so many bytes came. `after` is the time (ns) since the record before.
+        The payload has the first layout of its row, or `layout` (itself or its name); `ack` makes it an
+        acknowledgement with this result. `header_flags` and `header_size` go into the header even if they are wrong.
+        `cut_short` is how many bytes of the message arrived, `after` the time (ns) since the previous record.
         """
         reply = side is not channel.initiator
         row = self.row(name, channel)
@@ -120,16 +120,16 @@ class Conversation:
         )
         if cut_short is not None:
             if not 0 <= cut_short <= len(data):
-                raise ConversationError(f"a message of {len(data)} bytes is not cut short to {cut_short}")
+                raise ConversationError(f"a message of {len(data)} bytes cannot be cut short to {cut_short}")
             data, marks = data[:cut_short], marks | Mark.CUT_SHORT
         self.raw(side, data, channel, descriptors=descriptors, connection=connection, marks=marks, after=after)
 
     def raw(self, side: Side, data: bytes, channel: Channel = Channel.MAIN, **options: Any) -> None:
-        """Any bytes, from the header on."""
+        """Any bytes, including the header."""
         self._record(RecordKind.MESSAGE, side, channel, data, **options)
 
     def silence(self, duration: int) -> None:
-        """Nobody says anything for so many nanoseconds."""
+        """Nothing is sent for `duration` nanoseconds."""
         self._now += duration
 
     def open(
@@ -140,7 +140,7 @@ class Conversation:
         after: int = MILLISECOND,
         **details: str | int,
     ) -> None:
-        """A connection is opened between two programs of these names."""
+        """A connection between two programs with these names is opened."""
         named: dict[str, str | int] = {"front_end_command": front_end, "back_end_command": back_end, **details}
         self._record(
             RecordKind.CONNECTION_OPENED,
@@ -168,7 +168,7 @@ class Conversation:
         self._record(kind, Side.PROXY, channel, b"", connection=connection, after=after, details=details)
 
     def row(self, name: str | int, channel: Channel) -> Row | None:
-        """The row of a name or number; `ConversationError` for a name that the channel does not know."""
+        """The row for a name or number; `ConversationError` for a name that the channel does not have."""
         if isinstance(name, int):
             return self.protocol.request(channel, name)
         for row in self.protocol.find(name):
@@ -177,7 +177,7 @@ class Conversation:
         raise ConversationError(f"the {channel.label} channel has no message {name}")
 
     def layout(self, row: Row, wanted: Layout | str | None, reply: bool) -> Layout:
-        """The layout of a row that is meant; `ConversationError` where there is none."""
+        """The wanted layout of a row, by default the first; `ConversationError` if the row does not have it."""
         if isinstance(wanted, Layout):
             return wanted
         known = layouts_of(row, reply)
@@ -186,9 +186,8 @@ class Conversation:
         for layout in known:
             if wanted is None or layout.is_called(wanted):
                 return layout
-        raise ConversationError(
-            f"{row.name} has no layout {wanted!r}; it has {', '.join(each.words for each in known)}"
-        )
+        names = ", ".join(each.words for each in known)
+        raise ConversationError(f"{row.name} has no layout {wanted!r}; its layouts: {names}")
 
     def _pack_header(self, number: int, flags: int, size: int) -> bytes:
         try:
@@ -204,11 +203,11 @@ class Conversation:
         return message[HEADER_SIZE:]
 
     def events(self, **options: Any) -> list[Event]:
-        """What a session makes of it all."""
+        """The events of a session that reads all records."""
         return list(Session(protocol=self.protocol, **options).events(self.records))
 
     def capture(self) -> bytes:
-        """The conversation as a capture file; `ConversationError` for numbers that no capture can hold."""
+        """The conversation as a capture file; `ConversationError` for numbers that do not fit into one."""
         encoder = CaptureEncoder("vudissect", "a conversation written by hand", _SNAPLEN, EPOCH)
         try:
             return encoder.preamble() + b"".join(map(encoder.record, self.records))
@@ -231,8 +230,8 @@ class Conversation:
     ) -> None:
         self._now += after
         self._bytes += len(data)
-        if len(self.records) == _MOST_RECORDS or self._bytes > _MOST_BYTES:
-            raise ConversationError(f"a conversation has at most {_MOST_RECORDS} lines and {_MOST_BYTES} bytes")
+        if len(self.records) == _MAX_RECORDS or self._bytes > _MAX_BYTES:
+            raise ConversationError(f"a conversation can have at most {_MAX_RECORDS} lines and {_MAX_BYTES} bytes")
         frame = len(self.records) + 1
         self.records.append(
             Record(

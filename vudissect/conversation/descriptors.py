@@ -1,4 +1,4 @@
-"""Descriptors for conversations: of every kind, by name; the same kind and name is the same open object."""
+"""Descriptors of every kind for conversations, by name: the same kind and name is the same open object."""
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 
@@ -22,10 +22,10 @@ def file(name: str, size: int, *, page_size: int = _PAGE) -> Descriptor:
 
 
 def eventfd(name: int | str) -> Descriptor:
-    """An eventfd."""
+    """An eventfd with this number or name."""
     return Descriptor(DescriptorKind.EVENTFD, f"eventfd:{name}", flags=_READ_WRITE, name="anon_inode:[eventfd]")
 
 
 def of_kind(kind: DescriptorKind, name: str, about: str = "") -> Descriptor:
-    """A descriptor of any other kind; `about` is what the kernel calls it."""
+    """A descriptor of any other kind; `about` is the kernel's name for it."""
     return Descriptor(kind, f"{kind.label}:{name}", flags=_READ_WRITE, name=about or f"{kind.label}:[{name}]")

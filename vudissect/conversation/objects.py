@@ -23,19 +23,18 @@ _KINDS = {
     "dev": DescriptorKind.DEVICE,
     "fd": DescriptorKind.UNKNOWN,
 }
-# What a socket is when nothing is said.
-_SOCKET = "stream"
-_PLAIN_MEMORY = "64M"
+_DEFAULT_SOCKET = "stream"
+_DEFAULT_MEMORY = "64M"
 
 
 class Objects:
-    """The open objects of a conversation: equal words are the same object, described where it first appears."""
+    """The open objects of a conversation: the same word is the same object, described where it first appears."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Descriptor] = {}
 
     def take(self, text: str) -> tuple[str, tuple[Descriptor, ...]]:
-        """The text without its descriptors, and these in order."""
+        """The text without its descriptors, and the descriptors in order."""
         found = tuple(self._descriptor(match) for match in _DESCRIPTOR.finditer(text))
         return _DESCRIPTOR.sub(" ", text), found
 
@@ -45,14 +44,14 @@ class Objects:
         if key not in self._known:
             self._known[key] = _new(prefix, name, about or "")
         elif about:
-            raise ConversationError(f"{prefix}#{name} has been described before")
+            raise ConversationError(f"{prefix}#{name} has already been described")
         return self._known[key]
 
 
 def _new(prefix: str, name: str, about: str) -> Descriptor:
     if prefix not in _KINDS:
         raise ConversationError(
-            f"no kind of descriptor {prefix}#; there are {', '.join(f'{each}#' for each in _KINDS)}"
+            f"unknown kind of descriptor {prefix}#; use one of {', '.join(f'{each}#' for each in _KINDS)}"
         )
     kind = _KINDS[prefix]
     if kind is DescriptorKind.MEMFD:
@@ -60,14 +59,14 @@ def _new(prefix: str, name: str, about: str) -> Descriptor:
     if kind is DescriptorKind.EVENTFD:
         return eventfd(name)
     if kind is DescriptorKind.SOCKET:
-        return of_kind(kind, name, f"socket:[{name}] {about or _SOCKET}")
+        return of_kind(kind, name, f"socket:[{name}] {about or _DEFAULT_SOCKET}")
     return of_kind(kind, name)
 
 
 def _memory(name: str, about: str) -> Descriptor:
-    match = _MEMORY.fullmatch(about or _PLAIN_MEMORY)
+    match = _MEMORY.fullmatch(about or _DEFAULT_MEMORY)
     if match is None:
-        raise ConversationError(f"memory is described as (memfd NAME SIZE), not ({about})")
+        raise ConversationError(f"describe memory as (memfd NAME SIZE), not ({about})")
     size, page_size = _within(0, 64, match["size"]), _within(0, 64, match["pages"] or "4K")
     if match["kind"] == "file":
         made = file(match["name"] or f"/dev/shm/{name}", size, page_size=page_size)
@@ -78,8 +77,8 @@ def _memory(name: str, about: str) -> Descriptor:
 
 
 def _within(sign: int, bits: int, text: str) -> int:
-    """A number of so many bits, and with a sign or without."""
+    """A number that fits in `bits` bits, and a sign bit if `sign` is 1."""
     value = number(text)
     if not -sign << bits <= value < 1 << bits:
-        raise ConversationError(f"{text} is too large: there is room for {bits + sign} bits")
+        raise ConversationError(f"{text} does not fit in {bits + sign} bits")
     return value

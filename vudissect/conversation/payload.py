@@ -1,4 +1,4 @@
-"""The fields of a payload, read from the words that a transcript has for them."""
+"""Reads the fields of a payload from the words that a transcript uses for them."""
 
 import re
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from vudissect.protocol.model import Channel, Device, Field, Layout, Meaning
 from vudissect.session.state import State
 
 RESULT = re.compile(r"\bok\b|FAILED \((\d+)\)|\back[= ](\d+)")
-"""How a result is said."""
+"""How a result is written."""
 
 _REGION = re.compile(r"(?<!\w)(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+))?,?")
 _PACKED_BASE = re.compile(r"avail (\d+) wrap ([01]) used (\d+) wrap ([01])")
 _ENTRY = re.compile(r"([a-z]+)(\d+)")
-_MOST_ENTRIES = 4096
+_MAX_ENTRIES = 4096
 _REGION_MEANINGS = (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
-# A field that holds one of these need not be named.
+# Words for the field with this meaning, whatever its name.
 _SHORT_NAMES = {"ring": Meaning.RING, "base": Meaning.RING_BASE}
 
 
-class Payload:
-    """Takes the words of a payload, one after another, as fields of its layout.
+class PayloadReader:
+    """Reads the words of a payload as fields of its layout.
 
-    `connection` is the state before the message (None if there is none), `device` the device type if it is known.
+    `state` is the state of the connection before the message, `device` the device type; None if unknown.
     """
 
     def __init__(self, layout: Layout, channel: Channel, state: State | None, device: Device | None) -> None:
@@ -38,14 +38,14 @@ class Payload:
         self._config: dict[str, str] = {}
 
     def read(self, text: str) -> dict[str, Any]:
-        """The fields by name; `ConversationError` for words that say nothing."""
+        """The fields by name; `ConversationError` for words that have no meaning here."""
         words = self._take_special(text).split()
         self._take_names(self._take_fields(words))
-        self._fill_up()
+        self._add_tail()
         return self._fields
 
     def _take_special(self, text: str) -> str:
-        """Take what is written in several words: memory regions, packed ring positions, results."""
+        """Take everything written in several words: memory regions, packed ring positions, results."""
         for pattern, take in (
             (_REGION, self._region),
             (_PACKED_BASE, self._packed_base),
@@ -87,10 +87,10 @@ class Payload:
             for part in each.parts:
                 if part.meaning is meaning:
                     return part.name
-        raise ConversationError(f"{self._layout.title} holds no {meaning.value}")
+        raise ConversationError(f"{self._layout.title} has no {meaning.value}")
 
     def _take_fields(self, words: list[str]) -> list[str]:
-        """Take `name=value` and `name value`; what is left are words without a name."""
+        """Take `name=value` and `name value`; the words that remain have no name."""
         rest: list[str] = []
         entry: dict[str, Any] | None = None
         remaining = iter(words)
@@ -109,7 +109,7 @@ class Payload:
                 self._config[name] = value if equals else next(remaining, "")
                 continue
             if known is None and equals:
-                raise ConversationError(f"no field {name!r}; there are {', '.join(self._field_names()) or 'none'}")
+                raise ConversationError(f"no field {name!r}; fields: {', '.join(self._field_names()) or 'none'}")
             if known is None:
                 rest.append(text)
             elif not equals and self._is_flag(name):
@@ -120,20 +120,20 @@ class Payload:
         return rest
 
     def _start_entry(self, text: str) -> dict[str, Any] | None:
-        """`size3` is where the fourth entry of `sizes` begins."""
+        """The entry that a word such as `size3` (the fourth of `sizes`) starts; None for any other word."""
         match = _ENTRY.fullmatch(text)
         array = self._layout.array
         if array is None or match is None or match[1] != array.name.removesuffix("s"):
             return None
         number = count(match[2], 64)
-        if number >= _MOST_ENTRIES:
-            raise ConversationError(f"{text}: at most {_MOST_ENTRIES} {array.name} can be said")
+        if number >= _MAX_ENTRIES:
+            raise ConversationError(f"{text}: a conversation can have at most {_MAX_ENTRIES} {array.name}")
         entries: list[dict[str, Any]] = self._fields.setdefault(array.name, [])
         entries.extend({} for _ in range(number + 1 - len(entries)))
         return entries[number]
 
     def _is_config(self, name: str) -> bool:
-        """Whether this is a field of the configuration space that the message carries; `blk:` tells whose it is."""
+        """Whether the message carries configuration space with a field of this name; `blk:` sets the device."""
         tail = self._layout.tail
         if tail is None or tail.field.meaning is not Meaning.CONFIG:
             return False
@@ -143,7 +143,7 @@ class Payload:
         return any(part.name == name and part.width == 1 for each in self._layout.fields for part in each.parts)
 
     def _value_reader(self, name: str, entry: dict[str, Any] | None) -> Callable[[str], Any] | None:
-        """What reads the value of the field of this name."""
+        """The function that reads a value of this field; None if there is no such field."""
         layout = self._layout
         fields = layout.array.entry.fields if entry is not None and layout.array is not None else layout.fields
         if layout.tail is not None:
@@ -190,17 +190,17 @@ class Payload:
         return mask | word(extra.split(), numbers)
 
     def _offered(self, each: Field) -> int:
-        """What was offered of this feature word."""
+        """The features that were offered in this word."""
         state = self._state
         if state is not None:
-            words = (state.protocol_features, state.protocol_features, state.gpu_features)
-            told = state.features if each.meaning is Meaning.VIRTIO_FEATURES else words[self._channel]
-            if told.offered is not None:
-                return told.offered
-        raise ConversationError("nothing was offered yet")
+            by_channel = (state.protocol_features, state.protocol_features, state.gpu_features)
+            features = state.features if each.meaning is Meaning.VIRTIO_FEATURES else by_channel[self._channel]
+            if features.offered is not None:
+                return features.offered
+        raise ConversationError("no features have been offered yet")
 
-    def _fill_up(self) -> None:
-        """Give a tail that is not said the length that the fields say."""
+    def _add_tail(self) -> None:
+        """Give a tail that was not written the length that the other fields announce."""
         tail = self._layout.tail
         if tail is not None and tail.field.name not in self._fields:
             factors = (each if isinstance(each, int) else self._fields.get(each, 0) for each in tail.length)

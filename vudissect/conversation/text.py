@@ -1,10 +1,10 @@
-"""The text form of a conversation: a line a message, as in a transcript. docs/conversation.md describes it."""
+"""The text form of a conversation: one message per line, as in a transcript. docs/conversation.md describes it."""
 
 import re
 from collections.abc import Iterable
 
 from vudissect.capture.record import RecordKind
-from vudissect.conversation.contents import Place, read_contents
+from vudissect.conversation.contents import Context, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.values import count, duration
@@ -38,7 +38,7 @@ _NOTE = re.compile(r"note:? (?P<text>.*)")
 
 
 def read_conversation(text: str | Iterable[str]) -> Conversation:
-    """The conversation in a text or in its lines; `ConversationError` says which line is not understood, and why."""
+    """The conversation in a text or its lines; `ConversationError` names the line that is wrong, and why."""
     reader = _Reader()
     for number, line in enumerate(text.splitlines() if isinstance(text, str) else text, 1):
         try:
@@ -49,7 +49,7 @@ def read_conversation(text: str | Iterable[str]) -> Conversation:
 
 
 class _Reader:
-    """Reads line by line; a session follows, so that words such as `region0+0x1000` have a meaning."""
+    """Reads line by line; a session keeps the state that words such as `region0+0x1000` refer to."""
 
     def __init__(self) -> None:
         self._byte_order: ByteOrder = "little"
@@ -64,25 +64,25 @@ class _Reader:
 
     def read(self, line: str) -> None:
         if not line or line[0] in "#!":
-            return  # comments, and what a transcript says of missing answers
+            return  # comments, and a transcript's remarks on missing answers
         match = _LINE.fullmatch(line)
         if line.startswith("... "):
             self._silence(line.removeprefix("... "))
         elif match is None:
-            self._direct(*line.partition(" ")[::2])
+            self._directive(*line.partition(" ")[::2])
         else:
             after = self._after(match["seconds"])
-            said = len(self.conversation.records)
+            before = len(self.conversation.records)
             connection = count(match["connection"] or "1", 32)
             if match["arrow"] == "---":
                 self._note(match["rest"], connection, after)
             else:
-                self._say(_SIDES[match["arrow"]], match["rest"], connection, after)
-            for record in self.conversation.records[said:]:
+                self._message(_SIDES[match["arrow"]], match["rest"], connection, after)
+            for record in self.conversation.records[before:]:
                 self._session.feed(record)
 
     def _after(self, seconds: str | None) -> int:
-        """The time since the record before: what the line says of the time since the first, or the usual."""
+        """The time since the previous record; `seconds` counts from the first one."""
         records = self.conversation.records
         if seconds is None or not records:
             return MILLISECOND
@@ -91,51 +91,49 @@ class _Reader:
     def _silence(self, text: str) -> None:
         length = duration(text.strip())
         if length is None:
-            raise ConversationError(f"{text!r} is no time; write ... 2s")
+            raise ConversationError(f"{text!r} is not a duration; write ... 2s")
         self.conversation.silence(length)
 
-    def _direct(self, word: str, name: str) -> None:
+    def _directive(self, word: str, name: str) -> None:
         name = name.strip()
         if word not in ("dialect", "device", "byte-order"):
-            raise ConversationError(f"{word!r} begins no line: write F>B, B>F, --- or ... 2s")
+            raise ConversationError(f"no line begins with {word!r}: write F>B, B>F, --- or ... 2s")
         if self.conversation.records:
-            raise ConversationError(f"{word} must stand before the first message")
+            raise ConversationError(f"{word} must come before the first message")
         if word == "dialect":
             dialect = dialect_by_name(name)
             if dialect is None:
-                raise ConversationError(f"no dialect {name!r}; there are {', '.join(each.key for each in DIALECTS)}")
+                raise ConversationError(f"unknown dialect {name!r}; use {', '.join(each.key for each in DIALECTS)}")
             self._protocol = dialect.protocol
         elif word == "device":
             self._device = device_by_name(name)
             if self._device is None:
-                raise ConversationError(
-                    f"no device type {name!r}; there are {', '.join(each.name for each in DEVICES)}"
-                )
+                raise ConversationError(f"unknown device type {name!r}; use {', '.join(each.name for each in DEVICES)}")
         elif name == "big":
             self._byte_order = "big"
         elif name != "little":
-            raise ConversationError(f"byte-order is little or big, not {name!r}")
+            raise ConversationError(f"byte-order must be little or big, not {name!r}")
         self._begin()
 
-    def _say(self, side: Side, text: str, connection: int, after: int) -> None:
+    def _message(self, side: Side, text: str, connection: int, after: int) -> None:
         match = _MESSAGE.fullmatch(text)
         if match is None:
-            raise ConversationError(f"{text!r} names no message")
+            raise ConversationError(f"{text!r} does not begin with the name of a message")
         channel = _CHANNELS[match["channel"] or Channel.MAIN.label]
         words = match["words"] or ""
         whole = _MALFORMED.search(words)
         if whole is not None or match["name"] == "bytes":
-            self._say_bytes(side, channel, whole["bytes"] if whole else words, connection, after)
+            self._raw(side, channel, whole["bytes"] if whole else words, connection, after)
             return
         name = count(match["name"], 32) if match["name"].isdecimal() else match["name"]
         row = self.conversation.row(name, channel)
         state = self._session.states.get(connection)
         device = self._device or (state.guess.device if state is not None else None)
-        place = Place(row, side is not channel.initiator, state, device)
-        options = {"after": after, "connection": connection} | read_contents(words, place, self._objects)
+        context = Context(row, side is not channel.initiator, state, device)
+        options = {"after": after, "connection": connection} | read_contents(words, context, self._objects)
         self.conversation.say(side, name, channel, **options)
 
-    def _say_bytes(self, side: Side, channel: Channel, text: str, connection: int, after: int) -> None:
+    def _raw(self, side: Side, channel: Channel, text: str, connection: int, after: int) -> None:
         text, descriptors = self._objects.take(text)
         try:
             data = bytes.fromhex(text)
@@ -144,23 +142,25 @@ class _Reader:
         self.conversation.raw(side, data, channel, descriptors=descriptors, connection=connection, after=after)
 
     def _note(self, text: str, connection: int, after: int) -> None:
-        say = self.conversation
+        talk = self.conversation
         if match := _OPENED.fullmatch(text):
             pids = {f"{side}_pid": count(match[group], 32) for side, group in _PIDS if match[group]}
             number = count(match["number"], 32) if match["number"] else connection
-            say.open(match["front"], match["back"], number, after, **pids)
+            talk.open(match["front"], match["back"], number, after, **pids)
         elif match := _CLOSED.fullmatch(text):
             number = count(match["number"], 32) if match["number"] else connection
-            say.close(match["by"], match["how"] or "eof", number, after)
+            talk.close(match["by"], match["how"] or "eof", number, after)
         elif match := _CHANNEL_OPENED.fullmatch(text):
-            say.event(RecordKind.CHANNEL_OPENED, _CHANNELS[match["channel"]], connection, after)
+            talk.event(RecordKind.CHANNEL_OPENED, _CHANNELS[match["channel"]], connection, after)
         elif match := _CHANNEL_CLOSED.fullmatch(text):
             channel = _CHANNELS[match["channel"]]
-            say.event(RecordKind.CHANNEL_CLOSED, channel, connection, after, by=match["by"], how=match["how"] or "eof")
+            talk.event(RecordKind.CHANNEL_CLOSED, channel, connection, after, by=match["by"], how=match["how"] or "eof")
         elif match := _GAP.fullmatch(text):
             missing = count(match["messages"], 64)
-            say.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
+            talk.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
         elif match := _NOTE.fullmatch(text):
-            say.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
+            talk.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
         else:
-            raise ConversationError(f"--- {text!r} is not understood: connection, closed by, channel opened, note")
+            raise ConversationError(
+                f"--- {text!r} is not understood: write connection, closed by, channel opened or note"
+            )

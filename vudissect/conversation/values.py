@@ -1,4 +1,4 @@
-"""Values as a transcript writes them, read back: sizes, addresses in regions, named bits, choices."""
+"""Reads values as a transcript writes them: sizes, addresses in regions, named bits, choices."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from vudissect.session.state import State
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.fields import from_fields
 
-MOST_BYTES = 1 << 24
-"""What a payload may have at most: typing errors must not fill the memory."""
+MAX_BYTES = 1 << 24
+"""The largest payload: a typing error must not fill the memory."""
 
-_LONGEST = 10**16
+_MAX_DURATION = 10**16
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _NUMBER = re.compile(r"(-?\d{1,40}|0x[0-9a-f]{1,40})([KMGT]?)", re.IGNORECASE | re.ASCII)
 _COUNT = re.compile(r"\d{1,20}", re.ASCII)
 _DURATION = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)(ns|us|ms|s)", re.ASCII)
 _BIT = re.compile(r"bit(\d|[1-5]\d|6[0-3])")
-_PLACE = re.compile(r"region(\d+)\+(\S+)")
+_ADDRESS = re.compile(r"region(\d+)\+(\S+)")
 _TEXTS = frozenset({Meaning.MAC, Meaning.UUID, Meaning.TEXT, Meaning.BYTES, Meaning.CONFIG, Meaning.SECRET})
 _NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
@@ -31,43 +31,43 @@ def number(text: str) -> int:
     """`12`, `0x1f`, `256M`."""
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise ConversationError(f"{text!r} is no number")
+        raise ConversationError(f"{text!r} is not a number")
     digits, unit = match.groups()
     return int(digits, 0 if digits[:2].lower() == "0x" else 10) << _UNITS[unit.upper()]
 
 
 def count(text: str, bits: int) -> int:
-    """Digits as a number of so many bits."""
+    """Digits as a number that fits in `bits` bits."""
     if _COUNT.fullmatch(text) is None or int(text) >> bits:
-        raise ConversationError(f"{text!r} is too large: there is room for {bits} bits")
+        raise ConversationError(f"{text!r} does not fit in {bits} bits")
     return int(text)
 
 
 def duration(text: str) -> int | None:
-    """`2s`, `4.5ms`, `20us` in nanoseconds; None for what is no duration."""
+    """`2s`, `4.5ms`, `20us` in nanoseconds; None if this is not a duration."""
     match = _DURATION.fullmatch(text)
     if match is None:
         return None
     length = float(match[1]) * _NANOSECONDS[match[2]]
-    if length > _LONGEST:
+    if length > _MAX_DURATION:
         raise ConversationError(f"{text} is too long")
     return round(length)
 
 
 def zeros(size: int) -> bytes:
-    """So many bytes; `ConversationError` where nobody can mean it."""
-    if not 0 <= size <= MOST_BYTES:
-        raise ConversationError(f"a payload of {size} bytes is too much; at most {MOST_BYTES} can be said")
+    """`size` zero bytes; `ConversationError` for a size that cannot be meant."""
+    if not 0 <= size <= MAX_BYTES:
+        raise ConversationError(f"a payload of {size} bytes is not possible; it can have at most {MAX_BYTES}")
     return bytes(size)
 
 
 def value_of(field: Field, text: str, state: State | None, device: Device | None) -> Any:
-    """The value of a field of the table, as text in a conversation."""
+    """The value of a field, from its text in a conversation."""
     if field.meaning is Meaning.PIXELS:
         return zeros(number(text))
     if field.code.endswith("s"):
         if field.meaning not in _TEXTS:
-            raise ConversationError(f"{field.name} cannot be said")
+            raise ConversationError(f"{field.name} cannot be written as a field; give the whole payload=HEX")
         return text
     if field.meaning is Meaning.VIRTIO_FEATURES:
         return word(text.split("|"), feature_numbers(device))
@@ -83,16 +83,16 @@ def choice(field: Field, text: str) -> int:
     for value, name in field.choices.items():
         if name == text:
             return value
-    raise ConversationError(f"{field.name} is one of {', '.join(field.choices.values())}, not {text!r}")
+    raise ConversationError(f"{field.name} must be one of {', '.join(field.choices.values())}, not {text!r}")
 
 
 def address(text: str, field: Field, state: State | None) -> int:
     """`region0+0x1000`, in the address space of the field."""
-    match = _PLACE.fullmatch(text)
+    match = _ADDRESS.fullmatch(text)
     regions = state.memory.regions if state is not None else ()
     region = next((region for region in regions if match and region.number == count(match[1], 32)), None)
     if match is None or region is None:
-        raise ConversationError(f"{field.name}: no place {text!r}, {len(regions)} memory regions are known")
+        raise ConversationError(f"{field.name}: no memory region for {text!r}, {len(regions)} regions are known")
     guest = field.meaning is Meaning.RING_ADDRESS and state is not None and _by_guest_address(state)
     return (region.guest_addr if guest else region.user_addr) + number(match[2])
 
@@ -103,7 +103,7 @@ def _by_guest_address(state: State) -> bool:
 
 
 def word(names: list[str], numbers: Mapping[str, int]) -> int:
-    """Named bits as a word; a bit without a name is `bit23`, and a number stands for itself."""
+    """Named bits as a word; a bit without a name is `bit23`, and numbers are bit masks."""
     value = 0
     for name in names:
         if name in numbers:
@@ -132,10 +132,10 @@ def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
 
 def _hint(name: str) -> str:
     owners = [device.name for device in DEVICES if name in device.features.numbers]
-    return f"; it is a feature of {' and '.join(owners)}: say `device {owners[0]}` first" if owners else ""
+    return f"; it is a feature of {' and '.join(owners)}: write `device {owners[0]}` first" if owners else ""
 
 
 def feature_numbers(device: Device | None) -> dict[str, int]:
-    """Name to bit number of a virtio feature word, the device's own names before the shared ones."""
+    """Bit numbers of virtio features by name; a device's own names take precedence over the common ones."""
     own: BitSet | None = device.features if device is not None else None
     return dict(VIRTIO_FEATURES.numbers) | (dict(own.numbers) if own is not None else {})
