@@ -223,7 +223,7 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
         (("--connect", "fd:x"), "'fd:x': after fd: comes the number of an open descriptor, as in fd:3"),
         (
             ("--connect", "a", "--allow", "GET_FEATURES"),
-            "'GET_FEATURES': say MESSAGE.FIELD, a message and a field",
+            "'GET_FEATURES': write MESSAGE.FIELD, a message and a field",
         ),
         (("--connect", "a", "--policy", "/nowhere"), "/nowhere: No such file or directory"),
         (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),

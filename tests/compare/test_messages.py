@@ -1,4 +1,4 @@
-"""What makes two messages different, and what does not: each test plays one side against a peer that deviates."""
+"""Which deviations are differences: each test plays one side against a peer that deviates in one thing."""
 
 import pytest
 
@@ -19,19 +19,19 @@ ADDRESSES = "F>B SET_VRING_ADDR ring 0 desc region0+0x1000 avail region0+0x2000 
 
 
 def swapped(lines: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
-    """The conversation with one piece of one line said in another way."""
+    """The conversation with `old` replaced by `new` in the one line that has it."""
     assert sum(old in line for line in lines) == 1
     return tuple(line.replace(old, new) for line in lines)
 
 
-def test_the_same_again_is_no_difference() -> None:
+def test_the_same_conversation_has_no_differences() -> None:
     outcome = play(NEGOTIATION)
 
     assert outcome.ok
     assert (outcome.sent, outcome.received) == (4, 2)
 
 
-def test_a_feature_that_is_missing_is_a_difference() -> None:
+def test_a_missing_feature_is_a_difference() -> None:
     outcome = play(NEGOTIATION, swapped(NEGOTIATION, "INDIRECT_DESC PROTOCOL_FEATURES", "PROTOCOL_FEATURES"))
 
     (difference,) = outcome.differences
@@ -41,13 +41,13 @@ def test_a_feature_that_is_missing_is_a_difference() -> None:
     assert difference.expected ^ difference.got == 1 << 28
 
 
-def test_a_feature_more_is_a_difference_by_default() -> None:
+def test_an_additional_feature_is_a_difference_by_default() -> None:
     outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"))
 
     assert told(outcome) == [(5, "GET_PROTOCOL_FEATURES", "features")]
 
 
-def test_a_feature_more_passes_where_bits_may_be_added() -> None:
+def test_an_additional_feature_passes_if_bits_may_be_added() -> None:
     may_add = override("GET_PROTOCOL_FEATURES.features", Rule(How.ADDED))
 
     outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"), overrides=[may_add])
@@ -56,7 +56,7 @@ def test_a_feature_more_passes_where_bits_may_be_added() -> None:
     assert [(item.frame, item.field) for item in outcome.allowed] == [(5, "features")]
 
 
-def test_a_feature_less_is_different_even_where_bits_may_be_added() -> None:
+def test_a_missing_feature_is_a_difference_even_if_bits_may_be_added() -> None:
     may_add = override("GET_PROTOCOL_FEATURES.features", Rule(How.ADDED))
 
     outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "REPLY_ACK"), overrides=[may_add])
@@ -65,7 +65,7 @@ def test_a_feature_less_is_different_even_where_bits_may_be_added() -> None:
 
 
 @pytest.mark.parametrize(("mask", "differences"), [(0x1, 0), (0x2, 1)])
-def test_a_mask_says_which_bits_count(mask: int, differences: int) -> None:
+def test_only_the_bits_of_a_mask_are_compared(mask: int, differences: int) -> None:
     masked = override("get_protocol_features.features", Rule(How.MASKED, mask))
 
     outcome = play(NEGOTIATION, swapped(NEGOTIATION, "MQ REPLY_ACK", "MQ LOG_SHMFD REPLY_ACK"), overrides=[masked])
@@ -85,53 +85,53 @@ def test_the_contents_of_the_configuration_are_compared() -> None:
     assert told(outcome) == [(3, "GET_CONFIG", "contents")]
 
 
-def test_the_room_for_the_configuration_in_a_question_means_nothing() -> None:
+def test_the_room_for_the_configuration_in_a_request_is_ignored() -> None:
     outcome = play(CONFIG, swapped(CONFIG, "contents=0000000000000000", "contents=5555555555555555"), Side.BACK_END)
 
     assert outcome.ok
     assert [item.field for item in outcome.allowed] == ["contents"]
 
 
-def test_an_answer_of_another_size_is_a_difference() -> None:
+def test_a_reply_of_another_size_is_a_difference() -> None:
     outcome = play(CONFIG, (CONFIG[0], "B>F GET_CONFIG -> offset 0 size 4 contents=39300000"))
 
     assert [field for _, _, field in told(outcome)] == ["size", "contents"]
 
 
-def test_an_empty_answer_is_told_by_its_size() -> None:
+def test_an_empty_reply_is_reported_as_a_difference_of_size() -> None:
     outcome = play(CONFIG, (CONFIG[0], "B>F bytes 18000000 05000000 00000000"))
 
     assert told(outcome) == [(3, "GET_CONFIG", "payload_size")]
 
 
-def test_a_flag_is_told_by_name() -> None:
+def test_a_flag_is_reported_by_name() -> None:
     outcome = play((MEMORY,), (f"{MEMORY} need_reply",), Side.BACK_END)
 
     (difference,) = outcome.differences
     assert (difference.field, difference.expected, difference.got) == ("flags.need_reply", 0, 1)
 
 
-def test_where_memory_lies_in_the_front_end_may_differ() -> None:
+def test_the_user_address_of_memory_may_differ() -> None:
     outcome = play((MEMORY,), (MEMORY.replace("0x7f2bc3e00000", "0x7f99c3e00000"),), Side.BACK_END)
 
     assert outcome.ok
     assert [item.field for item in outcome.allowed] == ["regions.user_addr"]
 
 
-def test_where_memory_lies_in_the_guest_may_not_differ() -> None:
+def test_the_guest_address_of_memory_may_not_differ() -> None:
     outcome = play((MEMORY,), (MEMORY.replace("SET_MEM_TABLE 0+", "SET_MEM_TABLE 0x1000+"),), Side.BACK_END)
 
     assert told(outcome) == [(2, "SET_MEM_TABLE", "regions.guest_addr")]
 
 
-def test_a_ring_may_lie_elsewhere_in_the_memory() -> None:
+def test_a_ring_may_be_elsewhere_in_memory() -> None:
     outcome = play((MEMORY, ADDRESSES), (MEMORY, ADDRESSES.replace("0x1000", "0x9000")), Side.BACK_END)
 
     assert outcome.ok
     assert [item.field for item in outcome.allowed] == ["desc"]
 
 
-def test_a_ring_may_not_lie_outside_of_the_memory() -> None:
+def test_a_ring_may_not_be_outside_memory() -> None:
     outcome = play((MEMORY, ADDRESSES), (MEMORY, ADDRESSES.replace("region0+0x1000", "0x1000")), Side.BACK_END)
 
     assert told(outcome) == [(3, "SET_VRING_ADDR", "desc")]
@@ -144,11 +144,11 @@ STOPPED = (
 )
 
 
-def test_a_ring_may_stand_where_it_was_put_as_nothing_is_in_it() -> None:
+def test_a_ring_may_stop_at_its_base_because_it_is_empty() -> None:
     assert play(STOPPED, swapped(STOPPED, "base 300", "base 7")).ok
 
 
-def test_a_ring_may_stand_nowhere_else() -> None:
+def test_a_ring_may_not_stop_elsewhere() -> None:
     assert told(play(STOPPED, swapped(STOPPED, "base 300", "base 8"))) == [(4, "GET_VRING_BASE", "num")]
 
 
@@ -174,14 +174,14 @@ def region(number: int, name: str) -> str:
     return f"F>B ADD_MEM_REG {number * 0x10000000:#x}+256M at {0x7F0000000000 + number * 0x10000000:#x} {name}"
 
 
-def test_other_memory_in_place_of_the_same_is_a_difference() -> None:
+def test_a_second_memfd_in_place_of_the_same_one_is_a_difference() -> None:
     again = (region(0, "+mem#1 (memfd ram 512M)"), region(1, "mem#1"))
     other = (region(0, "+mem#1 (memfd ram 512M)"), region(1, "+mem#2 (memfd ram 512M)"))
 
     assert told(play(again, other, Side.BACK_END)) == [(3, "ADD_MEM_REG", "fds.identity")]
 
 
-def test_what_is_in_padding_is_never_different() -> None:
+def test_padding_is_ignored() -> None:
     recorded = "F>B bytes 05000000 01000000 08000000 00000000 00000000"
     outcome = play((recorded,), (recorded.replace("00000000 00000000", "00000000 ff55aa00"),), Side.BACK_END)
 
@@ -203,7 +203,7 @@ def test_a_message_without_a_row_is_compared_byte_by_byte() -> None:
     assert told(play(recorded, ("F>B message 99 payload=0103",), Side.BACK_END)) == [(2, "message 99", "bytes")]
 
 
-def test_what_was_not_kept_of_a_long_message_is_not_compared() -> None:
+def test_bytes_of_a_long_message_that_were_not_kept_are_not_compared() -> None:
     records = records_of("F>B GET_CONFIG offset 0 size 8 contents=0102030405060708")
     kept = [record._replace(data=record.data[:28]) for record in records]
     peer = LivePeer(records, Side.FRONT_END)

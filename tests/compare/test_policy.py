@@ -1,4 +1,4 @@
-"""Policies as people write them, and what is refused."""
+"""Policies as users write them, and what is refused."""
 
 import pytest
 
@@ -45,28 +45,28 @@ def test_a_field_of_any_message_of_any_dialect_can_be_named(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "words"),
     [
-        ("GET_CONFIG", "say MESSAGE.FIELD"),
-        (".contents", "say MESSAGE.FIELD"),
-        ("GET_CONFIGS.contents", "no message is called GET_CONFIGS"),
+        ("GET_CONFIG", "write MESSAGE.FIELD"),
+        (".contents", "write MESSAGE.FIELD"),
+        ("GET_CONFIGS.contents", "unknown message GET_CONFIGS"),
         ("GET_CONFIG.content", "has no field content; its fields: contents, flags, offset, size"),
         ("SET_OWNER.value", "has no field value; its fields: none of its own"),
-        ("connection.features", "no message is called connection"),
+        ("connection.features", "unknown message connection"),
     ],
 )
-def test_a_field_that_is_not_there_is_refused_with_those_that_are(path: str, says: str) -> None:
-    with pytest.raises(PolicyError, match=says):
+def test_an_unknown_field_is_refused_with_a_list_of_known_ones(path: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
         override(path, EXACT)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "words"),
     [
         ("policy", "policy.toml: not TOML"),
-        ("", r"policy.toml: say \[policy\]"),
-        ("[rules]", r"policy.toml: say \[policy\]"),
-        ("[policy]\n[more]", r"policy.toml: say \[policy\]"),
+        ("", r"policy.toml: write \[policy\]"),
+        ("[rules]", r"policy.toml: write \[policy\]"),
+        ("[policy]\n[more]", r"policy.toml: write \[policy\]"),
         ('[policy]\n"GET_CONFIG.contents" = "what it likes"', "'what it likes' is not a rule"),
         ('[policy]\n"GET_CONFIG.contents" = 1', "1 is not a rule"),
         ('[policy]\n"GET_CONFIG.contents" = "mask"', "'mask' is not a rule"),
@@ -75,9 +75,9 @@ def test_a_field_that_is_not_there_is_refused_with_those_that_are(path: str, say
         (f'[policy]\n"GET_CONFIG.contents" = 0x{"f" * 5000}', "a number is not a rule"),
         (f'[policy]\n"GET_CONFIG.contents" = {"9" * 5000}', "policy.toml: not TOML"),
         ("a = " + "[" * 100_000, "policy.toml: not TOML"),
-        ('[policy]\nGET_CONFIG = "ignored"', "say MESSAGE.FIELD"),
+        ('[policy]\nGET_CONFIG = "ignored"', "write MESSAGE.FIELD"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_refused(text: str, says: str) -> None:
-    with pytest.raises(PolicyError, match=says):
+def test_an_invalid_file_is_refused(text: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words):
         overrides_of_file(text, "policy.toml")

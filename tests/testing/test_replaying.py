@@ -135,7 +135,7 @@ class TestMisuse:
             ('role="front-end", timeout=float("nan")', "vudissect marker: timeout=nan: say seconds"),
             ('role="front-end", deadline=float("inf")', "vudissect marker: deadline=inf: say seconds"),
             ('role="front-end", allow="x"', "vudissect marker: allow='x': say a tuple of *"),
-            ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *no message is called GET_X*"),
+            ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *unknown message GET_X*"),
             ('role="front-end", policy="no.toml"', "vudissect marker: no.toml: No such file or directory"),
             ('role="front-end", first=9', "boot.pcapng: there are no messages to play"),
         ],

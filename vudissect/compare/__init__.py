@@ -1,1 +1,1 @@
-"""What one session has that another had not: messages, field by field, under a policy. No sockets, no prose."""
+"""Compares the messages of two sessions, field by field, under a policy. No sockets, no text for people."""

@@ -1,4 +1,4 @@
-"""A live message against the recorded one, field by field."""
+"""Compares a live message with the recorded one, field by field."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from vudissect.wire.layout import Values
 
 _RESERVED = ~(VERSION_MASK | REPLY | NEED_REPLY)
 
-# Those whose identity is never given to another one while the machine runs; the number of an eventfd is.
+# Kinds whose identity is unique until the machine reboots; the number of an eventfd is used again.
 _IDENTIFIED = frozenset(
     {
         DescriptorKind.MEMFD,
@@ -30,21 +30,21 @@ _IDENTIFIED = frozenset(
 
 
 class Identities:
-    """Which live descriptor stands for which recorded one, learned as they come."""
+    """Which live descriptor corresponds to which recorded one, learned from the descriptors seen so far."""
 
     def __init__(self) -> None:
         self._live: dict[str, str] = {}
         self._recorded: dict[str, str] = {}
 
     def agree(self, recorded: str, live: str) -> bool:
-        """Whether these two may be the same object: neither was seen together with another one."""
+        """Whether these two may be the same object: neither was paired with another one before."""
         if self._live.setdefault(recorded, live) != live:
             return False
         return self._recorded.setdefault(live, recorded) == recorded
 
 
 class Comparison(NamedTuple):
-    """How many fields were compared, and which were different; of those some may be."""
+    """How many fields were compared, which ones differ, and which differ but are allowed to."""
 
     compared: int
     differences: list[Difference]
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """One value of both messages, by the name that policies and reports have for it."""
+    """A value in both messages, under the name that policies and reports use."""
 
     name: str
     field: Field | None
@@ -62,7 +62,7 @@ class _Item(NamedTuple):
 
 
 def compare(recorded: Event, live: Event, policy: Policy, identities: Identities) -> Comparison:
-    """Compare two messages of one number and direction. Their connections are as they are after the messages."""
+    """Compare two messages with the same number and direction."""
     ours, theirs = recorded.message, live.message
     assert ours is not None
     assert theirs is not None
@@ -73,7 +73,7 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
         for item in (item for item in _flags(ours, theirs) if item.recorded != item.live):
             _judge(item, policy.of_message(row, item.name), recorded, live, result)
     if ours.layout is not theirs.layout or ours.layout is None:
-        # No names for what is in there: the bytes must do.
+        # There are no field names for this payload: compare the bytes.
         compared += 1
         if ours.size != theirs.size:
             item = _Item(names.PAYLOAD_SIZE, None, None, ours.size, theirs.size)
@@ -105,13 +105,13 @@ def _flags(ours: WireMessage, theirs: WireMessage) -> Iterator[_Item]:
 
 
 def _alike(before: bytes, after: bytes) -> bool:
-    """Whether bytes of one length are the same as far as both were kept: of long messages not all is."""
+    """Whether bytes of the same length are equal, up to where both were kept: long messages are cut."""
     kept = min(len(before), len(after))
     return before[:kept] == after[:kept]
 
 
 def _values(layout: Layout, ours: Values, theirs: Values, prefix: str, same_size: bool) -> Iterator[_Item]:
-    """The values that are not equal."""
+    """The values that differ."""
     for field, recorded, live in zip(layout.fields, ours, theirs, strict=False):
         if recorded == live:
             continue
@@ -191,18 +191,18 @@ def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: State, live
 
 
 def _related(item: _Item, message: WireMessage, recorded: State, live: State) -> bool:
-    """Whether two values that are not equal mean the same, each in its session."""
+    """Whether two values that differ have the same meaning, each in its own session."""
     if item.field is None or item.layout is None:
         return False
     before, after, meaning = item.recorded, item.live, item.field.meaning
     if meaning is Meaning.RING_BASE:
-        # Nothing was in the rings this time, so that a ring stands where it was put.
+        # The rings of a replay are empty, so a ring stops at the base that it was given.
         return message.reply and after == _base(message.row, message.values, live)
     if item.layout.is_region:
-        return True  # where a region lies in a process is that process's affair
-    place = _PLACES.get(meaning)
-    if place is not None and place(recorded, before) is not None:
-        return place(live, after) is not None
+        return True  # every process maps regions at addresses of its own
+    look_up = _LOOK_UPS.get(meaning)
+    if look_up is not None and look_up(recorded, before) is not None:
+        return look_up(live, after) is not None
     return bool(before) == bool(after)
 
 
@@ -213,7 +213,7 @@ def _base(row: Row | None, values: Values, live: State) -> int | None:
     return ring.base if ring is not None else None
 
 
-_PLACES = {
+_LOOK_UPS = {
     Meaning.USER_ADDRESS: lambda state, address: state.memory.by_user_address(address),
     Meaning.RING_ADDRESS: lambda state, address: state.ring_address(address),
     Meaning.GUEST_ADDRESS: lambda state, address: state.memory.by_guest_address(address),

@@ -1,4 +1,4 @@
-"""What became of a replay: how much was played and compared, what was different, what was let pass."""
+"""The outcome of a replay: how much was played and compared, what differed, and what was allowed to differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,28 +9,28 @@ from vudissect.capture.record import Record
 from vudissect.protocol.model import Channel, Device, Field, Side
 from vudissect.session.arbiter import Known
 
-# An integer, bytes or text of a field; None where there is nothing.
+# The integer, bytes or text of a field; None if there is none.
 Value = int | bytes | str | None
 
 
 class Trouble(StrEnum):
-    """In what way the live side did something else."""
+    """How the live side differed from the recording."""
 
     VALUE = "value"  # a field has another value
-    OTHER = "other message"  # another message came
-    SILENCE = "silence"  # nothing came in time
-    CLOSED = "closed"  # the connection ended
+    OTHER = "other message"  # another message arrived
+    SILENCE = "silence"  # nothing arrived in time
+    CLOSED = "closed"  # the connection ended too early
     OPEN = "open"  # the connection did not end
-    UNMATCHED = "unmatched"  # something came that the recording has not
-    UNREACHED = "unreached"  # nobody was there
+    UNMATCHED = "unmatched"  # a message arrived that the recording does not have
+    UNREACHED = "unreached"  # no connection could be made
     DEADLINE = "deadline"  # the replay as a whole took too long
 
 
 class Difference(NamedTuple):
     """Something that was not as recorded.
 
-    `frame` is that of the recording (0: none), `message` and `field` are names; `field` is "" where it is about the
-    whole message. `kind` is the field's row of the table, if it is one of a payload, `device` the device type.
+    `frame` is the frame in the recording (0: none), `message` and `field` are names; `field` is "" for the whole
+    message. `kind` is the field in the table, if it is part of the payload, and `device` the device type.
     """
 
     trouble: Trouble
@@ -46,7 +46,7 @@ class Difference(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """A value that is another one than recorded, and may be by the policy; `rule` in words."""
+    """A value that differs from the recorded one and that the policy allows to; `rule` says why."""
 
     frame: int
     message: str
@@ -58,14 +58,14 @@ class Allowed(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """A replay, as far as it has come. `side` is the one that was played.
+    """The state of a replay, during it and at its end. `side` is the side that is played.
 
-    `sent` and `received` count messages, `compared` fields; `unplayed` are the frames of messages that were neither
-    sent nor received; `remarks` are what was not quite as recorded by our own doing. `seconds` is how long it took,
-    `own_seconds` without the waiting for the other side, `recorded_seconds` how long it took then; `lag` is by how much
-    it fell behind at most when it was to be played in real time.
-    `recorded` and `live` are the records of both sessions; live ones have the frame of the recorded one. `known` is
-    what was known of the connections beforehand.
+    `sent` and `received` count messages, `compared` fields; `unplayed` has the frames of messages that were neither
+    sent nor received; `remarks` lists what the replay itself could not do as recorded. `seconds` is the duration,
+    `own_seconds` the same without waiting for the other side, `recorded_seconds` the duration of the recording; `lag`
+    is the longest delay behind schedule of a replay in real time.
+    `recorded` and `live` are the records of both sessions; a live one has the frame of its recorded one. `known` is
+    what is known about the connections in advance.
     """
 
     side: Side

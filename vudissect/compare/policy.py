@@ -1,4 +1,4 @@
-"""How much like the recorded one a value must be: defaults by what the value means, and what the user says instead."""
+"""How closely a value must match the recorded one: defaults by its meaning, and overrides by the user."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ from vudissect.protocol.model import Channel, Field, Layout, Meaning, Row
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import plain_name
 
-# What is compared of a message besides its payload; the names are those of `vudissect show --json`.
+# What is compared besides the payload, under the names that `vudissect show --json` uses.
 VERSION = "flags.version"
 REPLY = "flags.reply"
 NEED_REPLY = "flags.need_reply"
@@ -28,26 +28,26 @@ _OF_ANY_MESSAGE = frozenset(
     {VERSION, REPLY, NEED_REPLY, RESERVED, PAYLOAD_SIZE, FDS, FD_KIND, FD_SIZE, FD_PAGE_SIZE, FD_SEALS, FD_IDENTITY}
 )
 
-# Of what is not understood, how much is shown.
-_LONGEST = 80
+# How much of an invalid rule an error quotes.
+_MAX_QUOTED = 80
 
-# Stands for a message where the end of a connection or channel is meant.
+# The name, in place of a message, for the end of a connection or channel.
 CONNECTION = "connection"
 CLOSE = "close"
 
 
 class How(StrEnum):
-    """What the value of a live message must have to do with the recorded one."""
+    """How the value in a live message must relate to the recorded one."""
 
     EXACT = "exact"
     IGNORED = "ignored"
-    MASKED = "mask"  # equal in the bits of a mask
-    ADDED = "may add"  # all bits of the recorded one, and perhaps more
-    RELATED = "related"  # what it was made of in this session, as the recorded one was in that
+    MASKED = "mask"  # equal in the bits of the mask
+    ADDED = "may add"  # at least the recorded bits
+    RELATED = "related"  # the same meaning in this session as the recorded value in its own
 
 
 class Rule(NamedTuple):
-    """How a value is compared; `mask` counts for `How.MASKED`."""
+    """How a value is compared; only `How.MASKED` uses `mask`."""
 
     how: How
     mask: int = -1
@@ -74,23 +74,23 @@ _BY_MEANING = {
 
 
 class PolicyError(ValueError):
-    """A policy that makes no sense; one line."""
+    """An invalid policy; the text is one line."""
 
 
 class Override(NamedTuple):
-    """A rule for the fields whose names match; both are patterns with `*`, in any case of the letters."""
+    """A rule for the fields whose names match; `message` and `field` are patterns with `*`."""
 
     message: str
     field: str
     rule: Rule
 
     def covers(self, message: str, field: str) -> bool:
-        """Whether it is about this field (`regions.user_addr`) of this message."""
+        """Whether it applies to this field (`regions.user_addr`) of this message."""
         return fnmatchcase(message, self.message) and fnmatchcase(field, self.field)
 
 
 class Policy:
-    """The rule for every field of every message; of several overrides the last one counts."""
+    """The rule for every field of every message; the last override that matches is used."""
 
     def __init__(self, overrides: Iterable[Override] = ()) -> None:
         self._overrides = tuple(overrides)
@@ -105,18 +105,18 @@ class Policy:
         return rule
 
     def of_message(self, row: Row | None, name: str) -> Rule:
-        """The rule for what every message has: flags, size, descriptors."""
+        """The rule for a part that every message has: flags, size, descriptors."""
         if row is not None:
             rule = self.named(row.name, name)
             if rule is not None:
                 return rule
-            # Some back-ends leave in these flags whatever was in memory.
+            # Some back-ends do not initialise these flags.
             if row.channel is Channel.GPU and name in (VERSION, REPLY, NEED_REPLY, RESERVED):
                 return IGNORED
         return EXACT
 
     def named(self, message: str, field: str) -> Rule | None:
-        """What the user has said of a field of a message."""
+        """The user's rule for a field of a message; None if there is none."""
         for override in reversed(self._overrides):
             if override.covers(message, field):
                 return override.rule
@@ -125,14 +125,14 @@ class Policy:
 
 def _default(row: Row, layout: Layout, field: Field, reply: bool) -> Rule:
     if row.purpose is Purpose.READ_CONFIG and field.meaning is Meaning.CONFIG and not reply:
-        return IGNORED  # room for the contents; what is in it means nothing
+        return IGNORED  # the request only reserves room for the contents
     if layout.is_region and field.meaning is Meaning.GUEST_ADDRESS:
         return EXACT
     return _BY_MEANING.get(field.meaning, EXACT)
 
 
 def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
-    """The overrides in a policy file, called `name` in what is said of it (`PolicyError`).
+    """The overrides in a policy file; errors (`PolicyError`) call it `name`.
 
     It is TOML: a table `policy` with lines `"MESSAGE.FIELD" = "RULE"`.
     """
@@ -142,12 +142,12 @@ def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
         raise PolicyError(f"{name}: not TOML: {error}") from None
     rules = content.get("policy")
     if not isinstance(rules, Mapping) or len(content) != 1:
-        raise PolicyError(f'{name}: say [policy], and below it lines like "MESSAGE.FIELD" = "ignored"')
+        raise PolicyError(f'{name}: write [policy], and below it lines like "MESSAGE.FIELD" = "ignored"')
     return tuple(override(path, _rule(path, value)) for path, value in _flat(rules))
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
-    """The lines of a table; a dot in a name that is not in quotation marks makes a table within."""
+    """The lines of a table; without quotation marks, TOML reads a dot in a name as a nested table."""
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
@@ -156,16 +156,16 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, 
 
 
 def override(text: str, rule: Rule) -> Override:
-    """A rule for `MESSAGE.FIELD`; `PolicyError` where no message of any dialect has such a field."""
+    """A rule for `MESSAGE.FIELD`; `PolicyError` if no message of any dialect has such a field."""
     message, dot, field = text.partition(".")
     if not dot or not message or not field:
-        raise PolicyError(f"{text!r}: say MESSAGE.FIELD, a message and a field")
+        raise PolicyError(f"{text!r}: write MESSAGE.FIELD, a message and a field")
     if (message.lower(), field) == (CONNECTION, CLOSE):
         return Override(CONNECTION, CLOSE, rule)
     name = plain_name(message)
     rows = [row for dialect in DIALECTS for row in dialect.protocol.messages if fnmatchcase(row.name, name)]
     if not rows:
-        raise PolicyError(f"{text!r}: no message is called {message} (vudissect messages lists them)")
+        raise PolicyError(f"{text!r}: unknown message {message} (vudissect messages lists them)")
     known = {known for row in rows for known in _field_names(row)}
     if not any(fnmatchcase(known_name, field) for known_name in known):
         fields = ", ".join(sorted(known - _OF_ANY_MESSAGE)) or "none of its own"
@@ -203,13 +203,13 @@ def _rule(name: str, value: object) -> Rule:
             if value == how.value and how is not How.MASKED:
                 return Rule(how)
     raise PolicyError(
-        f'{name!r}: {_short(value)} is not a rule; there are exact, ignored, related, "may add", "mask 0xff" (64 bits)'
+        f'{name!r}: {_short(value)} is not a rule; use exact, ignored, related, "may add" or "mask 0xff" (64 bits)'
     )
 
 
 def _short(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # a number with thousands of digits
         return "a number"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
