@@ -1,4 +1,4 @@
-"""A toy back-end: a disk that gets through every start of a front-end, and never reads a request.
+"""A toy back-end: a disk that answers a front-end's set-up, but never reads a request.
 
 python backend.py --socket-path=SOCKET
 """
@@ -23,7 +23,7 @@ SECTORS = 2048
 
 
 def config() -> bytes:
-    """The configuration space: the capacity at its beginning, the number of queues at 34."""
+    """The configuration space: the capacity at offset 0, the number of queues at 34."""
     return struct.pack("<Q26xH24x", SECTORS, QUEUES)
 
 
@@ -36,7 +36,7 @@ class Disk:
         self.positions = [0] * QUEUES
 
     def serve(self) -> None:
-        """Answer until the front-end leaves."""
+        """Answer until the front-end closes the connection."""
         while True:
             try:
                 received = self.peer.receive()
@@ -46,7 +46,7 @@ class Disk:
             received.close()
 
     def answer(self, received: Received) -> None:
-        """Answer a message, or do what it says."""
+        """Do what a message asks for, and reply if it wants a reply."""
         message, fields = received.message, received.fields
         match message.row.name if message.row else "":
             case "GET_FEATURES":
@@ -70,7 +70,7 @@ class Disk:
 
 
 def main() -> None:
-    """Serve one front-end after the other."""
+    """Serve one front-end after another."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket-path", required=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
@@ -78,7 +78,7 @@ def main() -> None:
         listening.listen()
         while True:
             with Peer(listening.accept()[0], Side.BACK_END, timeout=60) as peer:
-                print("a front-end has come", flush=True)
+                print("a front-end has connected", flush=True)
                 Disk(peer).serve()
 
 

@@ -1,4 +1,4 @@
-"""A toy front-end, in the place of a QEMU: it starts the disk, runs a queue for a moment, and stops it.
+"""A toy front-end in place of QEMU: it starts the disk, runs a queue for a moment, and stops it.
 
 python frontend.py --socket-path=SOCKET
 """
@@ -15,7 +15,7 @@ ADDRESS = 0x7F00_0000_0000
 
 
 def talk(peer: Peer) -> None:
-    """One session, from the first question to the last."""
+    """One session, from the first request to the last."""
     features = peer.ask("GET_FEATURES").fields["features"]
     protocol = peer.ask("GET_PROTOCOL_FEATURES").fields["features"]
     peer.send("SET_PROTOCOL_FEATURES", {"features": protocol})
@@ -38,12 +38,12 @@ def talk(peer: Peer) -> None:
 
 
 def main() -> None:
-    """Call the back-end."""
+    """Connect to the back-end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket-path", required=True)
-    calling = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    calling.connect(parser.parse_args().socket_path)
-    with Peer(calling, Side.FRONT_END) as peer:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(parser.parse_args().socket_path)
+    with Peer(connection, Side.FRONT_END) as peer:
         talk(peer)
 
 

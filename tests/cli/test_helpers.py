@@ -59,7 +59,7 @@ def test_nothing_is_imported_from_the_current_folder(poisoned: Path, command: li
 
 def test_recording_in_a_test_imports_nothing_from_the_current_folder(poisoned: Path) -> None:
     silent = ["sh", "-c", "true {socket}"]
-    with pytest.raises(RecordingError, match="the two said nothing to each other"):
+    with pytest.raises(RecordingError, match="the two programs exchanged no messages"):
         record(Pair(silent, silent, front_end_listens=False), poisoned / "capture", poisoned, 0.5)
 
     assert not (poisoned / "imported").exists()

@@ -1,4 +1,4 @@
-"""A project of somebody who tests a back-end."""
+"""A project that tests a back-end with the plugin."""
 
 import os
 from pathlib import Path
@@ -25,12 +25,12 @@ class Project:
         self.capture.write_bytes(read_conversation(RECORDED).capture())
 
     def write(self, **scripts: str) -> None:
-        """Write scripts, called `NAME.py`."""
+        """Write scripts with the names `NAME.py`."""
         for name, text in scripts.items():
             (self.path / f"{name}.py").write_text(text)
 
     def replay(self, program: str, *options: str, mark: str = 'role="front-end"', call: str = "") -> pytest.RunResult:
-        """Run a test that replays the capture against `program`; `call` is more for the fixture."""
+        """Run a test that replays the capture against `program`; `mark` and `call` are further arguments."""
         self.write(program=program)
         return self.run(
             f"""
@@ -51,7 +51,7 @@ class Project:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that have noted themselves."""
+        """The processes that wrote their pid to the file `pids`."""
         return [int(line) for line in (self.path / "pids").read_text().split()]
 
     @property
@@ -60,7 +60,7 @@ class Project:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has asked for does not."""
+    """Whether a process is running; a zombie is not."""
     try:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -69,13 +69,13 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Project:
-    places = tmp_path / "places"
-    places.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", os.fspath(places))
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", os.fspath(temporary))
     return Project(pytester)
 
 
 @pytest.fixture
-def places(project: Project, tmp_path: Path) -> Path:
-    """Where temporary folders are made."""
-    return tmp_path / "places"
+def temporary(project: Project, tmp_path: Path) -> Path:
+    """The folder for temporary files."""
+    return tmp_path / "tmp"

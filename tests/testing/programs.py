@@ -1,4 +1,4 @@
-"""Back-ends and front-ends as scripts: each notes its pid, and meets the other at the path that it is given."""
+"""Back-ends and front-ends as scripts: each adds its pid to the file `pids` and uses the socket that it is given."""
 
 START = """
 import os, signal, socket, struct, sys, time
@@ -13,12 +13,12 @@ listening.bind(sys.argv[1])
 listening.listen()
 peer = listening.accept()[0]
 """
-CALL = """
+CONNECT = """
 peer = socket.socket(socket.AF_UNIX)
 while peer.connect_ex(sys.argv[1]):
     time.sleep(0.01)
 """
-# GET_FEATURES is answered with VERSION_1 and the bits of MORE.
+# Replies to GET_FEATURES with VERSION_1 and the bits in MORE.
 ANSWER = """
 while peer.recv(12):
     peer.sendall(struct.pack("<IIIQ", 1, 5, 8, 1 << 32 | MORE))
@@ -28,7 +28,7 @@ OTHER_FEATURES = START + LISTEN + "MORE = 1 << 28\n" + ANSWER
 HANGS = START + LISTEN + "time.sleep(600)"
 CLOSES = START + LISTEN + "print('assertion failed', flush=True); peer.close(); sys.exit(3)"
 GARBAGE = START + LISTEN + "peer.sendall(b'\\xff' * 64); time.sleep(600)"
-DIES = START + "print('no such image'); sys.exit(1)"
+EXITS = START + "print('no such image'); sys.exit(1)"
 CRASHES_AT_THE_END = AS_RECORDED + "os.kill(os.getpid(), signal.SIGSEGV)"
 IGNORES_SIGTERM = (
     AS_RECORDED.replace(LISTEN, "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LISTEN) + "time.sleep(600)"
@@ -51,5 +51,5 @@ while len(open("pids").readlines()) < 3:
     + ANSWER
 )
 
-FRONT_END = START + CALL + "peer.sendall(struct.pack('<III', 1, 1, 0)); peer.recv(20); peer.close()"
+FRONT_END = START + CONNECT + "peer.sendall(struct.pack('<III', 1, 1, 0)); peer.recv(20); peer.close()"
 FRONT_END_THAT_FAILS = START + "print('no kernel'); sys.exit(4)"

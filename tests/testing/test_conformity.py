@@ -1,4 +1,4 @@
-"""`assert_conforms`, as any test may use it."""
+"""`assert_conforms`, as other projects use it."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_a_healthy_capture_conforms(tmp_path: Path) -> None:
     assert_conforms(capture_of(tmp_path, HEALTHY))
 
 
-def test_a_broken_one_fails_with_the_findings_and_the_transcript(tmp_path: Path) -> None:
+def test_a_capture_with_errors_fails_with_findings_and_transcript(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as failure:
         assert_conforms(capture_of(tmp_path, ANSWERED_TWICE))
 
@@ -37,7 +37,7 @@ def test_a_broken_one_fails_with_the_findings_and_the_transcript(tmp_path: Path)
     assert "B>F GET_FEATURES -> VERSION_1" in text
 
 
-def test_a_rule_can_be_left_out(tmp_path: Path) -> None:
+def test_a_rule_can_be_ignored(tmp_path: Path) -> None:
     path = capture_of(tmp_path, ANSWERED_TWICE)
     with pytest.raises(AssertionError) as failure:
         assert_conforms(path)
@@ -46,7 +46,7 @@ def test_a_rule_can_be_left_out(tmp_path: Path) -> None:
     assert_conforms(path, ignore=rules)
 
 
-def test_warnings_count_when_it_is_strict() -> None:
+def test_strict_counts_warnings() -> None:
     path = Path(__file__).parents[2] / "captures/qemu-7.2-net-iommu-dpdk-22.11.pcapng"
     assert_conforms(path)
 
@@ -59,12 +59,12 @@ def test_an_unknown_rule_is_refused(tmp_path: Path) -> None:
         assert_conforms(capture_of(tmp_path, HEALTHY), ignore=("VU-X-01",))
 
 
-def test_what_cannot_be_read_does_not_conform(tmp_path: Path) -> None:
+def test_a_capture_that_cannot_be_read_does_not_conform(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="No such file"):
         assert_conforms(tmp_path / "none.pcapng")
 
 
-def test_what_has_no_messages_does_not_conform(tmp_path: Path) -> None:
+def test_a_capture_without_messages_does_not_conform(tmp_path: Path) -> None:
     silent = capture_of(tmp_path, "--- connection front-end=qemu back-end=disk\n--- closed by back-end")
 
     with pytest.raises(AssertionError, match="no vhost-user messages"):

@@ -1,4 +1,4 @@
-"""docs/example works where it is copied to, and docs/testing.md shows what it does."""
+"""docs/example works after it is copied elsewhere, and its output is as shown in docs/testing.md."""
 
 import re
 import shutil
@@ -44,6 +44,6 @@ def test_a_recording_looks_as_shown(pytester: pytest.Pytester, example: Path) ->
     assert RECORDING in str(result.stdout)
 
 
-def test_every_option_of_the_mark_is_documented() -> None:
-    table = (DOCS / "testing.md").read_text().partition("## The mark")[2].partition("## The fixture")[0]
+def test_every_option_of_the_marker_is_documented() -> None:
+    table = (DOCS / "testing.md").read_text().partition("## The marker")[2].partition("## The fixture")[0]
     assert set(OPTIONS) <= set(re.findall(r"`(\w+)`", table))

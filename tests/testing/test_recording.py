@@ -1,4 +1,4 @@
-"""The three ways to treat a capture: leave it, make it where there is none, make it anew."""
+"""`--vudissect-record`: keep captures as they are, record missing ones, record all of them again."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def front_end(project: Project) -> None:
     project.write(front_end=programs.FRONT_END)
 
 
-def test_a_missing_capture_is_a_failure_that_says_what_to_do(project: Project) -> None:
+def test_a_missing_capture_fails_with_the_option_that_records_it(project: Project) -> None:
     project.capture.unlink()
 
     result = project.replay(programs.AS_RECORDED, call=PEER)
@@ -24,19 +24,19 @@ def test_a_missing_capture_is_a_failure_that_says_what_to_do(project: Project) -
     assert not project.capture.exists()
 
 
-def test_once_records_what_is_missing_and_replays_it(project: Project, places: Path) -> None:
+def test_once_records_what_is_missing_and_replays_it(project: Project, temporary: Path) -> None:
     project.capture.unlink()
 
     result = project.replay(programs.AS_RECORDED, "--vudissect-record=once", call=PEER)
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, to the end of the connection")
+    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, until the connection closed")
     assert project.replay(programs.AS_RECORDED).ret == pytest.ExitCode.OK
     assert project.survivors == []
-    assert list(places.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
-def test_once_leaves_alone_what_is_there(project: Project) -> None:
+def test_once_keeps_an_existing_capture(project: Project) -> None:
     before = project.capture.read_bytes()
 
     project.replay(programs.AS_RECORDED, "--vudissect-record=once", call=PEER).assert_outcomes(passed=1)
@@ -44,14 +44,14 @@ def test_once_leaves_alone_what_is_there(project: Project) -> None:
     assert project.capture.read_bytes() == before
 
 
-def test_rewrite_records_anew(project: Project) -> None:
+def test_rewrite_records_again(project: Project) -> None:
     result = project.replay(programs.OTHER_FEATURES, "--vudissect-record=rewrite", call=PEER)
 
     result.assert_outcomes(passed=1)
     project.replay(programs.OTHER_FEATURES).assert_outcomes(passed=1)
 
 
-def test_a_front_end_can_be_the_program_that_is_tested(project: Project) -> None:
+def test_the_program_under_test_can_be_a_front_end(project: Project) -> None:
     project.write(back_end=programs.AS_RECORDED)
     project.capture.unlink()
 
@@ -74,7 +74,7 @@ def test_the_front_end_may_listen(project: Project) -> None:
     project.capture.unlink()
 
     result = project.replay(
-        programs.START + programs.CALL + "MORE = 0\n" + programs.ANSWER,
+        programs.START + programs.CONNECT + "MORE = 0\n" + programs.ANSWER,
         "--vudissect-record=once",
         mark='role="front-end", listen=True',
         call='peer=[sys.executable, "listening_front_end.py", "{socket}"]',
@@ -83,27 +83,25 @@ def test_the_front_end_may_listen(project: Project) -> None:
     result.assert_outcomes(passed=1)
 
 
-def test_without_a_peer_nothing_can_be_recorded(project: Project) -> None:
+def test_recording_needs_a_peer(project: Project) -> None:
     result = project.replay(programs.AS_RECORDED, "--vudissect-record=rewrite")
 
-    result.stdout.fnmatch_lines(
-        "boot.pcapng: cannot be recorded: the test does not say with which program, peer=[[]...]"
-    )
+    result.stdout.fnmatch_lines("boot.pcapng: cannot be recorded: name the other program, peer=[[]...]")
 
 
-def test_a_recording_that_fails_leaves_the_old_capture(project: Project, places: Path) -> None:
+def test_a_failed_recording_keeps_the_old_capture(project: Project, temporary: Path) -> None:
     before = project.capture.read_bytes()
     project.write(front_end=programs.FRONT_END_THAT_FAILS)
 
     result = project.replay(programs.AS_RECORDED, "--vudissect-record=rewrite", call=PEER)
 
-    result.stdout.fnmatch_lines(["boot.pcapng: was not recorded: *ended with status 4", "    | no kernel"])
+    result.stdout.fnmatch_lines(["boot.pcapng: not recorded: *exited with status 4", "    | no kernel"])
     assert project.capture.read_bytes() == before
     assert project.survivors == []
-    assert list(places.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
-def test_a_recording_ends_when_its_time_is_over(project: Project) -> None:
+def test_a_recording_stops_after_the_given_time(project: Project) -> None:
     project.write(front_end=programs.FRONT_END.replace("peer.close()", "time.sleep(600)"))
 
     result = project.replay(
@@ -114,5 +112,5 @@ def test_a_recording_ends_when_its_time_is_over(project: Project) -> None:
     )
 
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, ended after 3 s")
+    result.stdout.fnmatch_lines("vudissect recorded boot.pcapng: 2 messages, stopped after 3 s")
     assert project.survivors == []

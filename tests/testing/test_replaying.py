@@ -1,4 +1,4 @@
-"""The fixture, against programs that answer as recorded, otherwise, or not at all."""
+"""The fixture with programs that answer as recorded, differently, or not at all."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class TestABackEnd:
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines("allowed GET_FEATURES features*")
 
-    def test_may_differ_where_a_policy_file_lets_it(self, project: Project) -> None:
+    def test_may_differ_where_a_policy_file_allows_it(self, project: Project) -> None:
         (project.path / "policy.toml").write_text('[policy]\nGET_FEATURES.features = "may add"\n')
 
         result = project.replay(programs.OTHER_FEATURES, mark='role="front-end", policy="policy.toml"')
@@ -46,45 +46,45 @@ class TestABackEnd:
         result.assert_outcomes(passed=1)
 
     @pytest.mark.parametrize(
-        ("program", "says"),
+        ("program", "lines"),
         [
-            (programs.HANGS, ["*said nothing in time*", "* still ran", "*it said nothing"]),
-            (programs.CLOSES, ["different *closed*", "*program.py*ended with status 3", "    | assertion failed"]),
-            (programs.GARBAGE, ["different #3 GET_FEATURES reply: *", "* still ran"]),
-            (programs.DIES, ["*nobody listens*", "*ended with status 1", "    | no such image"]),
+            (programs.HANGS, ["*in time*", "* was still running", "    no output"]),
+            (programs.CLOSES, ["different *closed*", "*program.py*exited with status 3", "    | assertion failed"]),
+            (programs.GARBAGE, ["different #3 GET_FEATURES reply: *", "* was still running"]),
+            (programs.EXITS, ["*exited with status 1", "    | no such image"]),
             (programs.CRASHES_AT_THE_END, ["*was killed by signal 11*", "*no difference*"]),
         ],
-        ids=["hangs", "closes", "garbage", "dies", "crashes"],
+        ids=["hangs", "closes", "garbage", "exits", "crashes"],
     )
-    def test_that_misbehaves_fails_with_its_last_words(
-        self, project: Project, places: Path, program: str, says: list[str]
+    def test_that_misbehaves_fails_with_the_end_of_its_output(
+        self, project: Project, temporary: Path, program: str, lines: list[str]
     ) -> None:
         result = project.replay(program, mark='role="front-end", timeout=2')
 
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(says)
+        result.stdout.fnmatch_lines(lines)
         assert project.survivors == []
-        assert list(places.iterdir()) == []
+        assert list(temporary.iterdir()) == []
 
-    def test_that_hangs_ends_it_at_the_deadline(self, project: Project) -> None:
+    def test_that_hangs_fails_at_the_deadline(self, project: Project) -> None:
         result = project.replay(programs.HANGS, mark='role="front-end", timeout=60, deadline=1.5')
 
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["*the 1.5 s for the whole replay are over"])
 
-    def test_that_does_not_hear_sigterm_is_killed(self, project: Project, places: Path) -> None:
+    def test_that_ignores_sigterm_is_killed(self, project: Project, temporary: Path) -> None:
         project.replay(programs.IGNORES_SIGTERM).assert_outcomes(passed=1)
 
         assert project.survivors == []
-        assert list(places.iterdir()) == []
+        assert list(temporary.iterdir()) == []
 
-    def test_that_leaves_children_leaves_none(self, project: Project) -> None:
+    def test_that_starts_children_is_ended_with_them(self, project: Project) -> None:
         project.replay(programs.LEAVES_CHILDREN).assert_outcomes(passed=1)
 
         assert len(project.pids) == 3
         assert project.survivors == []
 
-    def test_that_cannot_be_started_is_one_line(self, project: Project) -> None:
+    def test_that_cannot_be_started_fails_with_one_line(self, project: Project) -> None:
         result = project.run(
             """
             import pytest
@@ -102,22 +102,22 @@ class TestAFrontEnd:
     def test_is_waited_for(self, project: Project) -> None:
         project.replay(programs.FRONT_END, mark='role="back-end"').assert_outcomes(passed=1)
 
-    def test_that_does_not_come_fails(self, project: Project) -> None:
+    def test_that_does_not_connect_fails(self, project: Project) -> None:
         result = project.replay(programs.FRONT_END_THAT_FAILS, mark='role="back-end"')
 
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["*nobody connected*", "*ended with status 4", "    | no kernel"])
+        result.stdout.fnmatch_lines(["*exited with status 4", "    | no kernel"])
 
 
 def test_either_may_listen(project: Project) -> None:
-    back_end = programs.START + programs.CALL + "MORE = 0\n" + programs.ANSWER
+    back_end = programs.START + programs.CONNECT + "MORE = 0\n" + programs.ANSWER
 
     result = project.replay(back_end, mark='role="front-end", listen=True')
 
     result.assert_outcomes(passed=1)
 
 
-def test_a_report_for_ci_has_the_difference(project: Project) -> None:
+def test_the_junit_report_has_the_difference(project: Project) -> None:
     project.replay(programs.OTHER_FEATURES, "--junitxml=report.xml")
 
     assert "has INDIRECT_DESC besides" in (project.path / "report.xml").read_text()
@@ -125,29 +125,29 @@ def test_a_report_for_ci_has_the_difference(project: Project) -> None:
 
 class TestMisuse:
     @pytest.mark.parametrize(
-        ("mark", "says"),
+        ("mark", "line"),
         [
-            ('role="proxy"', "vudissect marker: role='proxy': say 'front-end' or 'back-end'"),
-            ("", "vudissect marker: say which side is played: role='front-end' or 'back-end'"),
-            ('role="front-end", timeot=1', "vudissect marker: no option 'timeot'; there are role, *"),
-            ('role="front-end", timeout="1"', "vudissect marker: timeout='1': say seconds"),
-            ('role="front-end", deadline=0', "vudissect marker: deadline=0: say seconds"),
-            ('role="front-end", timeout=float("nan")', "vudissect marker: timeout=nan: say seconds"),
-            ('role="front-end", deadline=float("inf")', "vudissect marker: deadline=inf: say seconds"),
-            ('role="front-end", allow="x"', "vudissect marker: allow='x': say a tuple of *"),
+            ('role="proxy"', "vudissect marker: role='proxy': use 'front-end' or 'back-end'"),
+            ("", "vudissect marker: name the side to play: role='front-end' or 'back-end'"),
+            ('role="front-end", timeot=1', "vudissect marker: unknown option 'timeot'; use role, *"),
+            ('role="front-end", timeout="1"', "vudissect marker: timeout='1': use seconds"),
+            ('role="front-end", deadline=0', "vudissect marker: deadline=0: use seconds"),
+            ('role="front-end", timeout=float("nan")', "vudissect marker: timeout=nan: use seconds"),
+            ('role="front-end", deadline=float("inf")', "vudissect marker: deadline=inf: use seconds"),
+            ('role="front-end", allow="x"', "vudissect marker: allow='x': use a tuple of *"),
             ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *unknown message GET_X*"),
             ('role="front-end", policy="no.toml"', "vudissect marker: no.toml: No such file or directory"),
             ('role="front-end", first=9', "boot.pcapng: there are no messages to play"),
         ],
     )
-    def test_of_the_mark_is_one_line(self, project: Project, mark: str, says: str) -> None:
+    def test_of_the_marker_fails_with_one_line(self, project: Project, mark: str, line: str) -> None:
         result = project.replay(programs.AS_RECORDED, mark=mark)
 
-        result.stdout.fnmatch_lines(says)
+        result.stdout.fnmatch_lines(line)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.stdout.no_fnmatch_line("During handling*")
 
-    def test_a_mark_without_a_capture_shows_one_that_works(self, project: Project) -> None:
+    def test_a_marker_without_a_capture_fails_with_an_example(self, project: Project) -> None:
         project.write(program=programs.AS_RECORDED)
 
         result = project.run(
@@ -160,16 +160,16 @@ class TestMisuse:
             """
         )
 
-        result.stdout.fnmatch_lines('*say one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
+        result.stdout.fnmatch_lines('*name one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
 
     @pytest.mark.parametrize(
-        ("arguments", "says"),
+        ("arguments", "line"),
         [
             ('"disk {socket}"', "the command: give a list of words, not 'disk {socket}'"),
-            ('["disk"]', "the command: say {socket} where the path of the socket belongs"),
+            ('["disk"]', "the command: write {socket} where the path of the socket belongs"),
         ],
     )
-    def test_of_the_fixture_is_one_line(self, project: Project, arguments: str, says: str) -> None:
+    def test_of_the_fixture_fails_with_one_line(self, project: Project, arguments: str, line: str) -> None:
         result = project.run(
             f"""
             import pytest
@@ -180,14 +180,14 @@ class TestMisuse:
             """
         )
 
-        result.stdout.fnmatch_lines(says)
+        result.stdout.fnmatch_lines(line)
 
-    def test_without_a_mark(self, project: Project) -> None:
+    def test_a_fixture_without_the_marker(self, project: Project) -> None:
         result = project.run("def test_boot(vudissect_replay): pass")
 
         result.stdout.fnmatch_lines("vudissect_replay: mark the test with @pytest.mark.vudissect(CAPTURE, role=...)")
 
-    def test_a_mark_without_the_fixture(self, project: Project) -> None:
+    def test_a_marker_without_the_fixture(self, project: Project) -> None:
         result = project.run(
             """
             import pytest
@@ -197,17 +197,17 @@ class TestMisuse:
             """
         )
 
-        result.stdout.fnmatch_lines("vudissect marker: nothing is replayed without the fixture vudissect_replay")
+        result.stdout.fnmatch_lines("vudissect marker: the test must use the fixture vudissect_replay")
 
-    def test_a_capture_that_is_none(self, project: Project) -> None:
-        project.capture.write_text("no capture at all")
+    def test_a_file_that_is_not_a_capture(self, project: Project) -> None:
+        project.capture.write_text("not a capture at all")
 
         result = project.replay(programs.AS_RECORDED)
 
         result.stdout.fnmatch_lines("boot.pcapng: not a pcapng capture: *")
         result.stdout.no_fnmatch_line("During handling*")
 
-    def test_a_capture_of_which_something_is_missing(self, project: Project) -> None:
+    def test_a_capture_with_a_gap(self, project: Project) -> None:
         project.capture.write_bytes(read_conversation("--- 5 messages are missing here: full\n" + RECORDED).capture())
 
         result = project.replay(programs.AS_RECORDED)
@@ -215,7 +215,7 @@ class TestMisuse:
         result.stdout.fnmatch_lines("boot.pcapng: #1: 5 messages are missing here; incomplete=True plays what there is")
 
 
-def test_who_does_not_use_it_does_not_pay_for_it(project: Project) -> None:
+def test_the_plugin_imports_nothing_before_it_is_used(project: Project) -> None:
     project.pytester.makepyfile(
         """
         import sys

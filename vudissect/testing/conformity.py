@@ -1,4 +1,4 @@
-"""What the linter has against a capture, with the transcript around it, as a text to fail with."""
+"""Lints a capture; a failure has the findings and the transcript around them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,13 +14,13 @@ from vudissect.render.findings import fails, report
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 
-# Lines of the transcript around a message that something was found about, and about how many messages it is shown.
+# Messages of transcript on each side of a finding, and the number of findings that are shown with it.
 _CONTEXT = 3
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
-    """Why a capture does not conform; "" if it does. `ValueError` for a rule that is not known."""
+    """Why a capture does not conform; "" if it does. `ValueError` for an unknown rule."""
     rules = _without(ignore)
     try:
         with open_capture(capture) as stream:
@@ -30,7 +30,7 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
     except OSError as error:
         return f"{capture}: {error.strerror or error}"
     if not any(record.kind is RecordKind.MESSAGE for record in records):
-        return f"{capture}: there are no vhost-user messages in it: nothing to judge"
+        return f"{capture}: no vhost-user messages in this capture"
     analysis = Analysis(records, rules=rules)
     texts, findings = _transcript(analysis)
     failing = [finding for finding in findings if fails(finding, strict=strict)]
@@ -39,7 +39,7 @@ def complaint(capture: str, ignore: Iterable[str], *, strict: bool) -> str:
     broken = sorted({finding.rule for finding in failing})
     lines = [f"{capture} does not conform: {', '.join(broken)}"]
     lines += report(findings, analysis.withheld, len(records), Style(False))
-    frames = list(dict.fromkeys(finding.frame for finding in failing))[:_MOST_SHOWN]
+    frames = list(dict.fromkeys(finding.frame for finding in failing))[:_MAX_SHOWN]
     return "\n".join([*lines, *_around(frames, texts)])
 
 
@@ -69,7 +69,7 @@ def _transcript(analysis: Analysis) -> tuple[dict[int, str], list[Finding]]:
 
 
 def _around(frames: Sequence[int], texts: dict[int, str]) -> Iterator[str]:
-    """The transcript around the frames; places that do not join are told apart by a line `@@`, as in a diff."""
+    """The transcript around the frames; parts that are not adjacent are separated by a line `@@`, as in a diff."""
     numbers = list(texts)
     places = [numbers.index(frame) if frame in texts else len(numbers) - 1 for frame in frames]
     shown = range(0)

@@ -1,4 +1,4 @@
-"""What `@pytest.mark.vudissect(...)` asks for, checked. No pytest here: a mark is its arguments."""
+"""Checks the arguments of `@pytest.mark.vudissect(...)`. Does not import pytest."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,23 +9,23 @@ from typing import Any
 from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.protocol.model import Side
 
-# Any longer and the kernel's clocks do not hold it.
-_MOST_SECONDS = 1e9
+# Longer timeouts overflow in the kernel.
+_MAX_SECONDS = 1e9
 
 _SIDES = {side.label: side for side in (Side.FRONT_END, Side.BACK_END)}
 
 
 class MarkerError(ValueError):
-    """A mark that cannot be followed; one line."""
+    """Invalid arguments of the marker; the text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be replayed, and how.
+class Settings:
+    """What to replay, and how.
 
-    `name` is the capture as the mark has it, `side` the one that is played, `listens`: the replay does, and the program
-    calls it. `timeout` is for each message, `deadline` for the whole replay (None: enough for a program that answers),
-    `record_for` is how long a recording may take (s).
+    `name` is the capture as the marker has it, `side` the side to play. If `listens`, the replay listens and the
+    program connects. `timeout` is for each message, `deadline` for the whole replay (None: enough for any program
+    that answers), `record_for` the longest time for a recording (all in seconds).
     """
 
     name: str
@@ -55,14 +55,14 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST_SECONDS
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MAX_SECONDS
 
 
 def _is_frame(value: object) -> bool:
     return isinstance(value, int) and value >= 1
 
 
-# What a mark can say besides the capture: how that is recognised, what it should be, and what holds if it is not said.
+# The options besides the capture: check, description of valid values, default.
 OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
     "role": (lambda value: isinstance(value, str) and value in _SIDES, " or ".join(map(repr, _SIDES)), None),
     "listen": (_is_flag, "True or False", None),
@@ -78,28 +78,28 @@ OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
 }
 
 
-def wish(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path) -> Wish:
-    """What a mark with these arguments asks for; paths are relative to `folder`. `MarkerError`."""
+def settings(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path) -> Settings:
+    """The settings that a marker with these arguments means; paths are relative to `folder`. `MarkerError`."""
     if len(arguments) != 1 or not isinstance(arguments[0], str | os.PathLike):
-        raise MarkerError('say one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
+        raise MarkerError('name one capture: @pytest.mark.vudissect("boot.pcapng", role="front-end")')
     for name, value in options.items():
         if name not in OPTIONS:
-            raise MarkerError(f"no option {name!r}; there are {', '.join(OPTIONS)}")
+            raise MarkerError(f"unknown option {name!r}; use {', '.join(OPTIONS)}")
         fits, what, default = OPTIONS[name]
         if not fits(value) and (value is not default or name == "role"):
-            raise MarkerError(f"{name}={value!r}: say {what}")
+            raise MarkerError(f"{name}={value!r}: use {what}")
     if "role" not in options:
-        raise MarkerError(f"say which side is played: role={OPTIONS['role'][1]}")
-    said: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in OPTIONS.items()}
-    side = _SIDES[said.pop("role")]
-    listen, allow, policy = said.pop("listen"), said.pop("allow"), said.pop("policy")
-    return Wish(
+        raise MarkerError(f"name the side to play: role={OPTIONS['role'][1]}")
+    values: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in OPTIONS.items()}
+    side = _SIDES[values.pop("role")]
+    listen, allow, policy = values.pop("listen"), values.pop("allow"), values.pop("policy")
+    return Settings(
         name=os.fspath(arguments[0]),
         capture=folder / arguments[0],
         side=side,
         listens=side is Side.BACK_END if listen is None else listen,
         policy=Policy([*_of_file(policy, folder), *_allowed(allow)]),
-        **said,
+        **values,
     )
 
 

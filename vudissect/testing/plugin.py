@@ -1,4 +1,4 @@
-"""The pytest plugin: option, marker and fixture. What they do is imported when a test asks for it."""
+"""The pytest plugin: option, marker and fixture. Their code is imported when a test uses them."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 _MARK = "vudissect"
 _FIXTURE = "vudissect_replay"
 
-# Captures that were recorded in this run, and the name under which a test's report tells of its own.
+# The captures that were recorded in this run, and the property of a test report that describes them.
 RECORDED_NOW = pytest.StashKey[set[Path]]()
 RECORDED = "vudissect_recorded"
 
 
 class Recording(StrEnum):
-    """When a capture is made by running the real programs."""
+    """When captures are recorded by running the real programs."""
 
     NONE = "none"
-    ONCE = "once"  # where there is none
+    ONCE = "once"  # if the capture is missing
     REWRITE = "rewrite"
 
 
@@ -43,15 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{_MARK}(capture, role, *, listen, allow, policy, timeout, deadline, first, last, keep_going, incomplete, "
         "record_for): "
-        f"the capture that {_FIXTURE} replays, and the side of it that is played: 'front-end' or 'back-end'",
+        f"the capture that {_FIXTURE} replays, and the side to play: 'front-end' or 'back-end'",
     )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test that is marked and would replay nothing."""
+    """Fail a test that has the marker but would not replay anything."""
     fixtures = getattr(item, "fixturenames", ())
     if _FIXTURE not in fixtures and any(mark.name == _MARK for mark in item.own_markers):
-        pytest.fail(f"vudissect marker: nothing is replayed without the fixture {_FIXTURE}", pytrace=False)
+        pytest.fail(f"vudissect marker: the test must use the fixture {_FIXTURE}", pytrace=False)
 
 
 @pytest.fixture
@@ -60,20 +60,20 @@ def vudissect_replay(request: pytest.FixtureRequest) -> "Replayer":
 
     Call it with the command, `{socket}` in its words: `vudissect_replay(["my-backend", "--socket-path={socket}"])`.
     """
-    from vudissect.testing.marker import MarkerError, wish
+    from vudissect.testing.marker import MarkerError, settings
     from vudissect.testing.replayer import Replayer
 
     mark = request.node.get_closest_marker(_MARK)
     if mark is None:
         pytest.fail(f"{_FIXTURE}: mark the test with @pytest.mark.{_MARK}(CAPTURE, role=...)", pytrace=False)
     try:
-        return Replayer(request.node, wish(mark.args, mark.kwargs, request.node.path.parent))
+        return Replayer(request.node, settings(mark.args, mark.kwargs, request.node.path.parent))
     except MarkerError as error:
         raise pytest.fail.Exception(f"{_MARK} marker: {error}", pytrace=False) from None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell what was recorded."""
+    """List the captures that were recorded."""
     if config.getoption("vudissect_record") == Recording.NONE.value:
         return
     for reports in terminalreporter.stats.values():

@@ -1,4 +1,4 @@
-"""A capture is made: the real front-end and the real back-end, and vuproxy between them."""
+"""Records a capture: starts the real front-end and back-end with vuproxy between them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,20 @@ from vudissect.capture.record import RecordKind
 from vudissect.host.output import write_private
 from vudissect.host.python import python_module
 from vudissect.replay.program import Program, ProgramError
-from vudissect.testing.words import ending, has_crashed, tail
+from vudissect.testing.exits import exit_text, has_crashed, tail
 
-_LOOK_EVERY = 0.01
-# How long the proxy may take to begin, and how long it may go on when a program has failed or was ended (s).
-_PATIENCE = 10.0
-_FAREWELL = 0.5
+_POLL_INTERVAL = 0.01
+# How long the proxy may take to start, and a program to exit by itself at the end (s).
+_START_TIMEOUT = 10.0
+_EXIT_TIMEOUT = 0.5
 
 
 class RecordingError(Exception):
-    """Nothing was recorded; the first line says why."""
+    """The recording failed; the first line says why."""
 
 
 class Pair(NamedTuple):
-    """The commands of the two programs, `{socket}` in them, and which of them listens there."""
+    """The commands of the two programs, each with `{socket}`, and which one listens there."""
 
     front_end: Sequence[str]
     back_end: Sequence[str]
@@ -34,9 +34,9 @@ class Pair(NamedTuple):
 
 
 def record(pair: Pair, capture: Path, folder: Path, seconds: float) -> str:
-    """Run both in `folder` until their first connection ends, or for so many seconds, and write the capture.
+    """Run both in `folder` until their first connection ends, at most for `seconds`, and write the capture.
 
-    Returns in words what was recorded. `RecordingError`; an older capture is then still there.
+    Returns a description of the recording. `RecordingError` if it fails; an older capture is then kept.
     """
     with TemporaryDirectory(prefix="vudissect-") as place, ExitStack() as owned:
         new = Path(place, "new.pcapng")
@@ -49,14 +49,14 @@ def record(pair: Pair, capture: Path, folder: Path, seconds: float) -> str:
         except ProgramError as error:
             raise RecordingError(str(error)) from None
         how = _watch(proxy, front_end, back_end, seconds)
-        # The front-end first: it may have something to say before it leaves.
+        # The front-end first: it may send messages before it exits.
         failures = [failure for program in (front_end, proxy, back_end) for failure in _end(program)]
         if failures:
             raise RecordingError("\n".join(failures))
         messages = _messages(new)
         if not messages:
-            said = [*tail(front_end.output), *tail(back_end.output)]
-            raise RecordingError("\n".join(["the two said nothing to each other", *said]))
+            output = [*tail(front_end.output), *tail(back_end.output)]
+            raise RecordingError("\n".join(["the two programs exchanged no messages", *output]))
         capture.parent.mkdir(parents=True, exist_ok=True)
         write_private(str(capture), new.read_bytes())
     return f"{messages} messages, {how}"
@@ -65,39 +65,39 @@ def record(pair: Pair, capture: Path, folder: Path, seconds: float) -> str:
 def _proxy(front_end_listens: bool, front: str, back: str, capture: Path, seconds: float) -> Program:
     front_role, back_role = ("connect", "listen") if front_end_listens else ("listen", "connect")
     sides = ["--front-end", f"{front_role}:{front}", "--back-end", f"{back_role}:{back}"]
-    how = ["-w", str(capture), "-q", "--once", "--wait", str(seconds)]
-    return Program([*python_module("vudissect.cli.vuproxy"), *sides, *how], "")
+    options = ["-w", str(capture), "-q", "--once", "--wait", str(seconds)]
+    return Program([*python_module("vudissect.cli.vuproxy"), *sides, *options], "")
 
 
 def _wait_for(socket: Path, proxy: Program) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _START_TIMEOUT
     while not socket.exists():
         if proxy.status is not None or time.monotonic() > deadline:
-            raise RecordingError("\n".join([ending(proxy, proxy.status), *tail(proxy.output)]))
-        time.sleep(_LOOK_EVERY)
+            raise RecordingError("\n".join([exit_text(proxy, proxy.status), *tail(proxy.output)]))
+        time.sleep(_POLL_INTERVAL)
 
 
 def _watch(proxy: Program, front_end: Program, back_end: Program, seconds: float) -> str:
-    """Wait for the end, and say in words which it was."""
+    """Wait for the end, and describe it."""
     end = time.monotonic() + seconds
     while proxy.status is None:
         if time.monotonic() >= end:
-            return f"ended after {seconds:g} s"
+            return f"stopped after {seconds:g} s"
         if any(program.status for program in (front_end, back_end)):
-            # If it was connected, that ends the proxy, too.
-            proxy.wait(time.monotonic() + _FAREWELL)
-            return "ended by a failure"
-        time.sleep(_LOOK_EVERY)
-    return "to the end of the connection"
+            # If the program was connected, the proxy exits, too.
+            proxy.wait(time.monotonic() + _EXIT_TIMEOUT)
+            return "stopped by a failure"
+        time.sleep(_POLL_INTERVAL)
+    return "until the connection closed"
 
 
 def _end(program: Program) -> Iterator[str]:
-    """End it, and say what was wrong with it, if anything was."""
-    program.wait(time.monotonic() + _FAREWELL)
+    """End it; yields how it failed, if it did."""
+    program.wait(time.monotonic() + _EXIT_TIMEOUT)
     before = program.status
     program.end()
     if before or has_crashed(program, before):
-        yield ending(program, before)
+        yield exit_text(program, before)
         yield from tail(program.output)
 
 

@@ -1,4 +1,4 @@
-"""What the fixture `vudissect_replay` is: starts a program, replays a capture against it, and fails the test."""
+"""The fixture `vudissect_replay`: starts a program, replays a capture against it, fails the test if they differ."""
 
 import os
 import time
@@ -19,23 +19,24 @@ from vudissect.render.replay import report
 from vudissect.render.style import Style
 from vudissect.replay import Calling, LineError, Meeting, Options, Program, ProgramError, Script, Waiting, load, replay
 from vudissect.replay.line import Line
-from vudissect.testing.marker import Wish
+from vudissect.testing.exits import exit_text, has_crashed, tail
+from vudissect.testing.marker import Settings
 from vudissect.testing.plugin import RECORDED, RECORDED_NOW, Recording
 from vudissect.testing.recording import Pair, RecordingError, record
-from vudissect.testing.words import ending, has_crashed, tail
 
 _SOCKET: Final = "{socket}"
-# How often it is looked whether a program that does not come has ended, and how long one that hung up may take to (s).
-_LOOK_EVERY: Final = 0.1
-_LAST_BREATH: Final = 1.0
+# How often to check whether a program that does not connect has exited, and how long one that closed the connection
+# may take to exit (s).
+_POLL_INTERVAL: Final = 0.1
+_EXIT_TIMEOUT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A replay that went well.
+    """A replay without differences.
 
-    `outcome` has the counts, what was allowed and all records; `report` is its text. `output` is what the program
-    wrote, `status` its exit status (a signal's number, negative, where one killed it).
+    `outcome` has the counts, the differences that are allowed, and all records; `report` is its text. `output` is what
+    the program wrote, `status` its exit status (minus the signal number if a signal killed it).
     """
 
     capture: Path
@@ -46,11 +47,11 @@ class Replayed:
 
 
 class Replayer:
-    """Replays the capture that a test is marked with, as often as it is called."""
+    """Replays the capture that a test is marked with, each time it is called."""
 
-    def __init__(self, item: pytest.Item, wish: Wish) -> None:
+    def __init__(self, item: pytest.Item, settings: Settings) -> None:
         self._item = item
-        self._wish = wish
+        self._settings = settings
         self._folder = item.path.parent
 
     def __call__(
@@ -59,110 +60,109 @@ class Replayer:
         *,
         peer: Sequence[str | os.PathLike[str]] | None = None,
     ) -> Replayed:
-        """Start `command`, replay against it, end it. A difference, and a crash, fail the test.
+        """Start `command`, replay the capture against it, end it. A difference or a crash fails the test.
 
-        `{socket}` in its words is the path where both meet. It runs in the folder of the test file. `peer` is the
-        command that the replay stands in for: it is run only to record.
+        `{socket}` in its words is the path of the socket. It runs in the folder of the test file. `peer` is the
+        command that the replay takes the place of; it is run only to record.
         """
         __tracebackhide__ = True
         words = _checked("the command", command)
         self._record(words, None if peer is None else _checked("peer", peer))
         script = self._script()
-        wish = self._wish
+        settings = self._settings
         with TemporaryDirectory(prefix="vudissect-") as place, ExitStack() as owned:
             socket = f"{place}/socket"
             try:
-                meeting: Meeting = owned.enter_context(Waiting.at(socket)) if wish.listens else Calling.at(socket)
+                meeting: Meeting = owned.enter_context(Waiting.at(socket)) if settings.listens else Calling.at(socket)
                 program = owned.enter_context(Program(words, socket, self._folder))
-                options = Options(timeout=wish.timeout, keep_going=wish.keep_going, deadline=wish.deadline)
-                outcome = replay(script, _Nearby(meeting, program), wish.policy, options)
+                options = Options(timeout=settings.timeout, keep_going=settings.keep_going, deadline=settings.deadline)
+                outcome = replay(script, _WhileRunning(meeting, program), settings.policy, options)
             except (AddressError, ProgramError) as error:
                 _fail(str(error))
             if any(difference.trouble in (Trouble.CLOSED, Trouble.UNREACHED) for difference in outcome.differences):
-                program.wait(time.monotonic() + _LAST_BREATH)
+                program.wait(time.monotonic() + _EXIT_TIMEOUT)
             before = program.status
             program.end()
-            text = "\n".join(report(outcome, wish.name, Style(False)))
-            end = "\n".join([ending(program, before), *tail(program.output)])
+            text = "\n".join(report(outcome, settings.name, Style(False)))
+            end = "\n".join([exit_text(program, before), *tail(program.output)])
             if not outcome.ok:
                 _fail(f"{text}\n{end}")
             if has_crashed(program, before):
                 _fail(f"{end}\n{text}")
             assert program.status is not None
             self._item.add_report_section("call", "vudissect", text)
-            return Replayed(wish.capture, outcome, text, program.output, program.status)
+            return Replayed(settings.capture, outcome, text, program.output, program.status)
 
     def _script(self) -> Script:
-        wish = self._wish
+        settings = self._settings
         try:
-            script = load(str(wish.capture), wish.side, wish.first, wish.last)
+            script = load(str(settings.capture), settings.side, settings.first, settings.last)
         except CaptureError as error:
-            _fail(f"{wish.name}: {error}")
+            _fail(f"{settings.name}: {error}")
         except OSError as error:
-            _fail(f"{wish.name}: {error.strerror or error}")
+            _fail(f"{settings.name}: {error.strerror or error}")
         if not script.messages:
-            _fail(f"{wish.name}: there are no messages to play")
-        if script.obstacles and not wish.incomplete:
+            _fail(f"{settings.name}: there are no messages to play")
+        if script.obstacles and not settings.incomplete:
             more = f" (and {len(script.obstacles) - 1} more)" if len(script.obstacles) > 1 else ""
-            _fail(f"{wish.name}: {script.obstacles[0]}{more}; incomplete=True plays what there is")
+            _fail(f"{settings.name}: {script.obstacles[0]}{more}; incomplete=True plays what there is")
         return script
 
     def _record(self, command: Sequence[str], peer: Sequence[str] | None) -> None:
-        """Make the capture, if that is wanted."""
-        wish, config = self._wish, self._item.config
-        done = config.stash[RECORDED_NOW]
-        there = wish.capture.exists()
+        """Record the capture, if `--vudissect-record` says so."""
+        settings, config = self._settings, self._item.config
+        recorded = config.stash[RECORDED_NOW]
         recording = Recording(config.getoption("vudissect_record"))
-        if recording is Recording.REWRITE and wish.capture in done:
+        if recording is Recording.REWRITE and settings.capture in recorded:
             return
-        if there and recording is not Recording.REWRITE:
+        if recording is not Recording.REWRITE and settings.capture.exists():
             return
         if recording is Recording.NONE:
-            _fail(f"{wish.name}: no such capture; --vudissect-record=once records it")
+            _fail(f"{settings.name}: no such capture; --vudissect-record=once records it")
         if peer is None:
-            _fail(f"{wish.name}: cannot be recorded: the test does not say with which program, peer=[...]")
-        front_end, back_end = (peer, command) if wish.side is Side.FRONT_END else (command, peer)
-        # Whoever is called by the replay listens.
-        front_end_listens = wish.listens is (wish.side is Side.FRONT_END)
+            _fail(f"{settings.name}: cannot be recorded: name the other program, peer=[...]")
+        front_end, back_end = (peer, command) if settings.side is Side.FRONT_END else (command, peer)
+        # The same side listens in the recording and in the replay.
+        front_end_listens = settings.listens is (settings.side is Side.FRONT_END)
         try:
             pair = Pair(front_end, back_end, front_end_listens)
-            what = record(pair, wish.capture, self._folder, wish.record_for)
+            what = record(pair, settings.capture, self._folder, settings.record_for)
         except (AddressError, RecordingError) as error:
-            _fail(f"{wish.name}: was not recorded: {error}")
+            _fail(f"{settings.name}: not recorded: {error}")
         except OSError as error:
-            _fail(f"{wish.name}: was not recorded: {error.strerror or error}")
-        done.add(wish.capture)
-        self._item.user_properties.append((RECORDED, f"{wish.name}: {what}"))
+            _fail(f"{settings.name}: not recorded: {error.strerror or error}")
+        recorded.add(settings.capture)
+        self._item.user_properties.append((RECORDED, f"{settings.name}: {what}"))
 
 
-class _Nearby:
-    """A meeting with a program that runs here: one that has failed is not waited for."""
+class _WhileRunning:
+    """A meeting with a program that we started: stops waiting when the program has failed."""
 
     def __init__(self, meeting: Meeting, program: Program) -> None:
         self._meeting = meeting
         self._program = program
 
     def meet(self, deadline: float) -> Line:
-        """See `Meeting`."""
+        """As in `Meeting`."""
         while True:
             failed = bool(self._program.status)
             try:
-                return self._meeting.meet(min(deadline, time.monotonic() + _LOOK_EVERY))
+                return self._meeting.meet(min(deadline, time.monotonic() + _POLL_INTERVAL))
             except LineError:
                 if failed or time.monotonic() >= deadline:
                     raise
 
 
 def _checked(what: str, command: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The words of a command; the test fails if it is none."""
+    """The words of a command; an invalid one fails the test."""
     if not isinstance(command, list | tuple) or not command:
         _fail(f"{what}: give a list of words, not {command!r}")
     words = [os.fspath(word) for word in command]
     if not any(_SOCKET in word for word in words):
-        _fail(f"{what}: say {_SOCKET} where the path of the socket belongs")
+        _fail(f"{what}: write {_SOCKET} where the path of the socket belongs")
     return words
 
 
 def _fail(text: str) -> NoReturn:
-    # Whatever error has led here is in the text.
+    # The text already has the error that led here.
     raise pytest.fail.Exception(text, pytrace=False) from None

@@ -1,4 +1,4 @@
-"""What is said of a program in a report."""
+"""How a program ended and what it wrote last, as text for a report."""
 
 import os
 import shlex
@@ -9,41 +9,41 @@ from vudissect.render.units import printable
 from vudissect.replay.program import Program
 
 _LAST_LINES = 20
-_LONGEST_NAME = 60
-# These come from whoever ends a program.
-_ENDING = (signal.SIGTERM, signal.SIGKILL)
+_MAX_NAME = 60
+# `Program.end` sends these.
+_SENT_BY_END = (signal.SIGTERM, signal.SIGKILL)
 
 
 def _name(program: Program) -> str:
     first, *others = program.command
     name = shlex.join([os.path.basename(first), *others])
-    return printable(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + " ...")
+    return printable(name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + " ...")
 
 
 def has_crashed(program: Program, before: int | None) -> bool:
-    """Whether it was ended by a signal that nobody sent; `before` is its status before it was ended from here."""
+    """Whether a signal that `end()` did not send killed it; `before` is its status before `end()`, None: running."""
     status = program.status if before is None else before
-    return status is not None and status < 0 and (before is not None or -status not in _ENDING)
+    return status is not None and status < 0 and (before is not None or -status not in _SENT_BY_END)
 
 
-def ending(program: Program, before: int | None) -> str:
-    """How it ended; `before` is its status before it was ended from here (None: it ran)."""
+def exit_text(program: Program, before: int | None) -> str:
+    """How it ended; `before` is its status before `end()`, None: running."""
     name = _name(program)
     status = program.status if before is None else before
     if has_crashed(program, before):
         assert status is not None
         return f"{name} was killed by signal {-status} ({signal.strsignal(-status)})"
     if before is not None:
-        return f"{name} ended with status {status}"
+        return f"{name} exited with status {status}"
     if status == -signal.SIGKILL:
-        return f"{name} still ran, and did not end on SIGTERM"
-    return f"{name} still ran"
+        return f"{name} was still running and did not exit on SIGTERM"
+    return f"{name} was still running"
 
 
 def tail(output: str) -> Iterator[str]:
-    """The last lines of what a program said, for below the line that says how it ended."""
+    """The last lines of a program's output, indented."""
     lines = output.rstrip().splitlines()
     if not lines:
-        yield "    it said nothing"
+        yield "    no output"
     for line in lines[-_LAST_LINES:]:
         yield f"    | {printable(line)}"
