@@ -58,10 +58,10 @@ class Purpose(Enum):
     START_STATE_TRANSFER = "begins to save or load the device state", KEPT
     CHECK_STATE_TRANSFER = "ends saving or loading the device state", KEPT
     COUNT_SHARED_MEMORY = "the reply tells the shared memory regions of the device", KEPT
-    MAP_SHARED_MEMORY = "maps a file into a shared memory region"
-    UNMAP_SHARED_MEMORY = "unmaps a range of a shared memory region"
+    MAP_SHARED_MEMORY = "maps a file into a shared memory region", KEPT
+    UNMAP_SHARED_MEMORY = "unmaps a range of a shared memory region", KEPT
     UPDATE_IOTLB = "tells of a translation: miss, update, invalidation, failure"
-    ADD_OBJECT = "offers a shared object"
-    REMOVE_OBJECT = "withdraws a shared object"
+    ADD_OBJECT = "offers a shared object", KEPT
+    REMOVE_OBJECT = "withdraws a shared object", KEPT
     CHANGE_CONFIG = "tells that the configuration space has changed"
     WRITE_CONFIG = "writes the configuration space"
