@@ -33,7 +33,9 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != INDEX], ids=shown)
 def test_every_page_is_in_the_index(page: Path) -> None:
-    assert page in {(INDEX.parent / target).resolve() for target in links(INDEX)}
+    indexes = (INDEX, INDEX.parent / "rules.md")
+
+    assert page in {(index.parent / target).resolve() for index in indexes for target in links(index)}
 
 
 @pytest.mark.parametrize("page", HAND_WRITTEN, ids=shown)

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 NAME = f"vudissect-{__version__}"
 CAPTURE = "captures/qemu-7.2-blk-qsd.pcapng"
 IN_SDIST = ("LICENSE", "CHANGELOG.md", "Makefile", "docs/README.md", "tests/test_readme.py", CAPTURE)
-IN_WHEEL = ("vudissect/py.typed", "vudissect/wireshark/lua/dissector.lua", f"{NAME}.dist-info/licenses/LICENSE")
+IN_WHEEL = (
+    "vudissect/py.typed",
+    "vudissect/lint/pages/VU-MEM-07.md",
+    "vudissect/wireshark/lua/dissector.lua",
+    f"{NAME}.dist-info/licenses/LICENSE",
+)
 USER_SCRIPT = 'from vudissect.testing import assert_conforms\nassert_conforms("boot.pcapng", ignore=("VU-STA-01",))\n'
 
 
@@ -59,6 +64,8 @@ def _try(wheel: Path, source: Path, place: Path) -> None:
         _require(said == f"{program}, version {__version__}\n", f"{program} --version prints {said!r}")
     shown = _run(str(home / "bin" / "vudissect"), "show", str(source / CAPTURE), cwd=place)
     _require("GET_FEATURES" in shown, f"vudissect show prints {shown!r}")
+    page = _run(str(home / "bin" / "vudissect"), "rules", "removed-region", cwd=place)
+    _require("Why it matters" in page, f"vudissect rules removed-region prints {page!r}")
     (place / "script.py").write_text(USER_SCRIPT)
     mypy = (sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache")
     _run(*mypy, "--python-executable", python, "script.py", cwd=place)

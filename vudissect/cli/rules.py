@@ -4,18 +4,22 @@ from difflib import get_close_matches
 
 import click
 
+from vudissect.analysis import Analysis
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
+from vudissect.conversation.text import read_conversation
+from vudissect.lint.page import Example, page_of
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES, rules_named
-from vudissect.render.findings import rule_detail, rule_list, rules_markdown
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.render.rules import JudgedExample, RulePage, rule_list, rules_markdown
 
 
 @click.command("rules")
 @click.argument("number", required=False, metavar="[RULE]")
-@click.option("--markdown", "as_markdown", is_flag=True, help="All rules as a page of documentation.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The index of the documentation.")
 def command(number: str | None, as_markdown: bool) -> None:
-    """Print all rules of the linter, those of a family (VU-VRG), or all about one RULE, by its id or its name."""
+    """Print all rules of the linter, those of a family (VU-VRG), or the page of one RULE, by its id or its name."""
     with clear_errors("rules"):
         if as_markdown:
             lines = rules_markdown(ALL_RULES)
@@ -23,7 +27,7 @@ def command(number: str | None, as_markdown: bool) -> None:
             lines = rule_list(ALL_RULES)
         else:
             found = known_rules(number)
-            lines = rule_detail(found[0]) if len(found) == 1 else rule_list(found)
+            lines = rule_page(found[0]).text() if len(found) == 1 else rule_list(found)
         for line in lines:
             say(line)
 
@@ -38,3 +42,17 @@ def known_rules(text: str) -> tuple[Rule, ...]:
             f"unknown rule {text!r}; " + (f"did you mean {', '.join(near)}?" if near else "vudissect rules lists them")
         )
     return found
+
+
+def rule_page(rule: Rule) -> RulePage:
+    """All about a rule, with its conversations read and judged."""
+    page = page_of(rule.id)
+    related = [other for other in ALL_RULES if other.id in page.related]
+    return RulePage(rule, page, _judged(page.broken), _judged(page.near), related)
+
+
+def _judged(example: Example) -> JudgedExample:
+    records = read_conversation(example.conversation).records
+    analysis = Analysis(records, dialect=dialect_by_name(example.dialect) if example.dialect else None)
+    events, rest = list(analysis), analysis.finish()
+    return JudgedExample(events, rest, analysis.session.unanswered())

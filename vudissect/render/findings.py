@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from vudissect.lint.finding import Finding, Severity
-from vudissect.lint.rule import Rule
 from vudissect.render.style import Style
 from vudissect.render.units import printable, unicode
 
@@ -63,30 +62,3 @@ def finding_json(finding: Finding, file: str) -> str:
             "file": unicode(file),
         }
     )
-
-
-def rule_list(rules: Iterable[Rule]) -> Iterator[str]:
-    """One line a rule."""
-    for rule in rules:
-        yield f"{rule.id:<10} {rule.severity.value:<8} {rule.name}: {rule.statement}"
-
-
-def rule_detail(rule: Rule) -> Iterator[str]:
-    """All that is known of one rule."""
-    yield f"{rule.id} {rule.name} ({rule.severity.value})"
-    yield f"  {rule.statement}"
-    yield f"  source: {rule.source}"
-
-
-def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
-    """The page `docs/rules.md`, line by line."""
-    yield "# Rules"
-    yield ""
-    yield "Generated from the rules by `vudissect rules --markdown`. An error breaks conforming or common peers, a"
-    yield "warning is tolerated somewhere, info is worth knowing, compat breaks a named program."
-    yield ""
-    yield "| rule | name | severity | what must hold | source |"
-    yield "|---|---|---|---|---|"
-    for rule in rules:
-        cells = (rule.id, rule.name, rule.severity.value, rule.statement, rule.source)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
