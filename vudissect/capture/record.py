@@ -51,3 +51,9 @@ class Record(NamedTuple):
     descriptors: tuple[Descriptor, ...] = ()
     details: Mapping[str, str | int] = NO_DETAILS
     frame: int = 0
+
+    @property
+    def programs(self) -> tuple[str, str]:
+        """Of an opened connection, the command names of the peers ("" if unknown), by `Side`."""
+        front_end, back_end = (self.details.get(f"{side}_command", "") for side in ("front_end", "back_end"))
+        return str(front_end), str(back_end)

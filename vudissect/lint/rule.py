@@ -4,10 +4,10 @@
 
     @RULES.rule("VU-VRG-03", Severity.ERROR, "a ring is enabled with 0 or 1", SPEC, requests(Purpose.ENABLE_RING))
     def enable_value(at: At) -> Findings:
-        if at.fields["num"] > 1:
+        if at.fields.get("num", 0) > 1:
             yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}, only 0 and 1 are defined")
 
-A rule compares `at.before` and `at.after`, the states of the connection around the message. What no state has, and what
+A message that is malformed has no fields. A rule compares `at.before` and `at.after`, the states of the connection around the message. What no state has, and what
 it must know of earlier messages, it remembers in a value of its own for each connection:
 
     @dataclass(slots=True)
@@ -19,8 +19,8 @@ it must know of earlier messages, it remembers in a value of its own for each co
         if at.event.replaced and len(at.memory.frames) < 10:
             at.memory.frames.append(at.frame)
 
-A peer may send anything, for ever: a memory has a bound. What is to last from one connection to the next is
-`at.lasting(_Swaps)`. The page of the rule is `vudissect/lint/pages/ID.md`.
+A peer may send anything, for ever: a memory has a bound. What must last from one connection to the next is in
+`at.lasting(_Swaps)`. `vudissect.lint.page` describes the page that every rule has.
 """
 
 from collections.abc import Callable, Iterator

@@ -84,6 +84,13 @@ VIRTIO_FEATURES = BitSet(
     source=_VIRTIO,
 )
 
+# Those that change what other messages mean, as masks.
+F_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
+F_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
+F_VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
+F_ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
+F_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
+
 GPU_FEATURES = BitSet(
     "GPU protocol features",
     (Bit(0, "EDID", since=qemu("8.1")), Bit(1, "DMABUF2", since=qemu("8.2"))),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Array, BitField, Device, Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
 from vudissect.render.features import protocol_features_text, virtio_features_text
@@ -15,7 +15,6 @@ from vudissect.wire.layout import LayoutCodec, Values
 
 Text = Callable[[Any, State], str]
 
-_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _MOST_BYTES = 16
 _UNSAID = frozenset({Meaning.PADDING, Meaning.LEFTOVER, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
 _PLAIN = frozenset({Meaning.NUMBER})
@@ -84,7 +83,7 @@ def _ring(_field: Field, value: int, _: State) -> str:
 
 
 def _ring_base(_field: Field, value: int, state: State) -> str:
-    if not (state.features.acked or 0) & _RING_PACKED:
+    if not (state.features.acked or 0) & F_RING_PACKED:
         return f"base {value}"
     avail, used = value & 0xFFFF, value >> 16
     return f"avail {avail & 0x7FFF} wrap {avail >> 15} used {used & 0x7FFF} wrap {used >> 15}"

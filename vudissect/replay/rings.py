@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable
 from struct import Struct
 
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_RING_PACKED
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
 
-_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _FLAGS_AND_INDEX = Struct("<HH")
 # In a file.
 _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
@@ -24,7 +23,7 @@ def lay(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
 
     Addresses that only an IOMMU could resolve are left alone; `OSError` if the memory cannot be written.
     """
-    if ring.addresses is None or ring.base is None or state.features.has(_PACKED):
+    if ring.addresses is None or ring.base is None or state.features.has(F_RING_PACKED):
         return
     index = _FLAGS_AND_INDEX.pack(0, ring.base & 0xFFFF)
     for address in (ring.addresses.avail, ring.addresses.used):

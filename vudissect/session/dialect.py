@@ -89,7 +89,7 @@ class Detector:
         if record.kind is not RecordKind.MESSAGE:
             if record.kind is RecordKind.CONNECTION_OPENED:
                 self._from_start = True
-                self._commands = tuple(str(record.details.get(key, "")) for key in _COMMANDS)
+                self._commands = record.programs
             return False
         kinds = tuple(descriptor.kind for descriptor in record.descriptors) if record.descriptors else ()
         signature = (record.channel, record.sender, record.data[:HEADER_SIZE], kinds)
@@ -216,7 +216,6 @@ class _Tally:
 _JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
 # What one of the two programs is known to speak outweighs the names of feature bits, not the shape of messages.
 _SPOKEN = 8
-_COMMANDS = ("front_end_command", "back_end_command")
 _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 _NOTHING: dict[Reason, int] = {}
 

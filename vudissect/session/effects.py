@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.memory import MemoryMap, Region
 from vudissect.session.names import NamedDescriptor
@@ -13,8 +13,6 @@ from vudissect.session.rings import Addresses, Order, Slot
 from vudissect.session.shared import UNKNOWN_MAPPINGS, SharedMapping, SharedObjects
 from vudissect.session.state import Postcopy, SharedFile, State
 from vudissect.wire.fields import Fields
-
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 # More than the configuration of any device has; a hostile back-end could answer with megabytes.
 _MOST_CONFIG = 4096
@@ -53,7 +51,7 @@ def _offer_features(state: State, act: Act) -> State:
 def _ack_features(state: State, act: Act) -> State:
     word = act.fields["features"]
     state = replace(state, features=state.features.acknowledge(word, act.frame)).after_step(Step.FEATURES)
-    return state if word & _PROTOCOL_FEATURES else state.after_order_to_all(Order.ENABLE_ALL, act.frame, act.time)
+    return state if word & F_PROTOCOL_FEATURES else state.after_order_to_all(Order.ENABLE_ALL, act.frame, act.time)
 
 
 def _offer_protocol_features(state: State, act: Act) -> State:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.bits import set_bits
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_LOG_ALL, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeeded, Row
 from vudissect.protocol.payloads import LIVE_MIGRATION
 from vudissect.protocol.purpose import Purpose
@@ -19,8 +19,6 @@ from vudissect.protocol.table import Protocol
 from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION_MASK, ByteOrder
 from vudissect.wire.layout import Values
-
-_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 
 # Whoever maps a process' memory does so above this on a 64-bit machine; guests have less memory.
 _HOST_POINTERS = 1 << 46
@@ -169,7 +167,7 @@ def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     """A front-end of rust-vmm writes what a driver writes, and nothing is being migrated."""
     if not sighting.eager or reading.row is None or reading.layout is None:
         return 0
-    if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & _LOG_ALL:
+    if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & F_LOG_ALL:
         return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
     return any(field.choices.get(value) == LIVE_MIGRATION for field, value in fields)

@@ -31,7 +31,6 @@ _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 
 # Makes a named tuple of a tuple at half the cost, which counts for what is made for every message.
 _new = tuple.__new__
-_COMMANDS = ("front_end_command", "back_end_command")
 
 # What tells the device type and the dialect is said while a connection is set up: enough to `foresee` them.
 RECORDS_TO_GUESS_FROM = 512
@@ -197,9 +196,8 @@ class Session:
         unanswered: tuple[Request, ...] = ()
         state = connection.state
         if record.kind is RecordKind.CONNECTION_OPENED:
-            programs = (str(record.details.get(_COMMANDS[0], "")), str(record.details.get(_COMMANDS[1], "")))
-            guess = state.guess.after_program(programs[Side.BACK_END])
-            connection.state = replace(state, opened=record.frame, programs=programs, guess=guess)
+            guess = state.guess.after_program(record.programs[Side.BACK_END])
+            connection.state = replace(state, opened=record.frame, programs=record.programs, guess=guess)
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.pairing.close(record.channel)
         elif record.kind is RecordKind.GAP:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.devices.network import NET
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_ACCESS_PLATFORM, F_PROTOCOL_FEATURES
 from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
 from vudissect.session.answering import Answering, bits_of
@@ -19,9 +19,6 @@ from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
 from vudissect.session.shared import NO_MAPPINGS, NO_OBJECTS, SharedMappings, SharedObjects
-
-_ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
 class Negotiation(NamedTuple):
@@ -164,6 +161,10 @@ class State:
         """Whether a protocol feature of this name is in effect."""
         return self.protocol_features.has(self.protocol.protocol_features.known(feature))
 
+    def offers(self, *names: str) -> bool:
+        """Whether the back-end offers any of these protocol features."""
+        return bool((self.protocol_features.offered or 0) & self.protocol.protocol_features.known(*names))
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The virtio features that are acknowledged, by name."""
@@ -176,7 +177,7 @@ class State:
 
     def ring_address(self, address: int) -> Place | None:
         """Where an address of a ring is; None for an IOVA and outside of all regions."""
-        return None if self.features.has(_ACCESS_PLATFORM) else self.place(address)
+        return None if self.features.has(F_ACCESS_PLATFORM) else self.place(address)
 
     def place(self, address: int) -> Place | None:
         """Where a user address is, or a guest address where those are used instead."""
@@ -189,7 +190,7 @@ class State:
         ring = self.rings.get(index)
         if ring is not None:
             return ring
-        if self.features.acked is not None and not self.features.acked & _PROTOCOL_FEATURES:
+        if self.features.acked is not None and not self.features.acked & F_PROTOCOL_FEATURES:
             return Ring(index).after(Order.ENABLE_ALL)
         return Ring(index)
 

@@ -12,7 +12,7 @@ from vudissect.lint.hang import waited_in_vain
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
 from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.protocol.devices import feature_names
-from vudissect.protocol.features import STATUS_BITS, VIRTIO_FEATURES
+from vudissect.protocol.features import F_VERSION_1, STATUS_BITS
 from vudissect.protocol.gpu import DISPLAY_INFO, DMABUF_UPDATE, SCANOUTS, UPDATE
 from vudissect.protocol.model import Answer, Channel, Layout, Row
 from vudissect.protocol.purpose import Purpose
@@ -24,7 +24,6 @@ RULES = RuleBook()
 _DRIVER_OK, _FEATURES_OK = (STATUS_BITS.mask(name) for name in ("DRIVER_OK", "FEATURES_OK"))
 # What a driver sets, and takes back only by a reset.
 _DRIVER_BITS = STATUS_BITS.mask("ACKNOWLEDGE", "DRIVER", "DRIVER_OK", "FEATURES_OK", "FAILED")
-_VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
 _GPU_SPEC = "QEMU docs/interop/vhost-user-gpu.rst"
 
 _SLOTS = {
@@ -81,7 +80,7 @@ def status_order(at: At[_Status]) -> Findings:
             f"status {_status(status)} takes {_status(before & ~status & _DRIVER_BITS)} back; only a reset (0) may",
             frames=frames,
         )
-    elif status & _DRIVER_OK and not status & _FEATURES_OK and state.features.has(_VERSION_1):
+    elif status & _DRIVER_OK and not status & _FEATURES_OK and state.features.has(F_VERSION_1):
         yield at.finding(
             f"status {_status(status)} has DRIVER_OK without FEATURES_OK, though VERSION_1 is acknowledged: "
             "the features were never settled",

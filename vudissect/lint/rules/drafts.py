@@ -82,8 +82,8 @@ def fewest_queues(at: At[_Least]) -> Findings:
     _tells("device_id") | _tells("config_size"),
 )
 def what_it_is(at: At) -> Findings:
-    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
-    if at.fields.get("config_size") == 0 and (features.offered or 0) & bits.known("CONFIG"):
+    features = at.after.protocol_features
+    if at.fields.get("config_size") == 0 and at.after.offers("CONFIG"):
         yield at.finding(
             "the configuration space has 0 bytes, but CONFIG is offered: no device has one without the other",
             frames=(features.offered_in,),
@@ -101,15 +101,13 @@ def what_it_is(at: At) -> Findings:
     replies(Purpose.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
 )
 def works_alone(at: At) -> Findings:
-    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
-    offered = features.offered or 0
-    probing = offered & bits.known(*_PROBING)
-    if not probing or features.offered is None:
+    features = at.after.protocol_features
+    names = " ".join(filter(at.after.offers, _PROBING))
+    if not names:
         return
-    names = " ".join(bits.names(probing))
-    if not offered & bits.known("STATUS") and at.first("status"):
+    if not at.after.offers("STATUS") and at.first("status"):
         yield at.finding(f"{names} is offered without STATUS: a front-end that knows no device cannot start it")
-    if at.fields.get("config_size") and not offered & bits.known("CONFIG") and at.first("config"):
+    if at.fields.get("config_size") and not at.after.offers("CONFIG") and at.first("config"):
         yield at.finding(
             f"{names} is offered without CONFIG, but the configuration space has {at.fields['config_size']} bytes",
             frames=(features.offered_in,),
@@ -161,10 +159,10 @@ def _are_alike(request: Record, answer: Record) -> bool:
     ),
 )
 def opened_on_offer(at: At) -> Findings:
-    features, bits = at.after.protocol_features, at.after.protocol.protocol_features
+    features = at.after.protocol_features
     assert at.message.row is not None
     names = at.message.row.gate.protocol
-    if features.acked is not None and not features.has(bits.known(*names)):
+    if features.acked is not None and not all(map(at.after.has, names)):
         yield at.finding(
             f"{at.name} comes though {' '.join(names)} was not acknowledged: the draft is content with the offer, "
             "what was merged is not",
@@ -191,40 +189,56 @@ def _only_speaker(at: At) -> Blame | None:
     requests(Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) | messages(lambda row, _: _is_not_upstream(row)) | irregular(),
 )
 def contested_number(at: At) -> Findings:
-    message, row = at.message, at.message.row
+    row = at.message.row
     if row is None:
         return
-    published = UPSTREAM.request(row.channel, row.id)
-    if row.purpose in (Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) and not message.reply and at.first(row.id):
-        features, bits = at.after.protocol_features, at.after.protocol.protocol_features
-        reset = bits.known(*_RESET.gate.protocol)
-        state = "in force" if features.has(reset) else "offered" if (features.offered or 0) & reset else "not offered"
-        yield at.finding(
-            f"{at.name} has meant four things: end of the session, reset of the device, stop of one queue pair, all "
-            f"rings disabled; back-ends do one of them or nothing. {_RESET.name}, which is clear, is {state}"
-        )
-    elif published is not None and _is_another(row, published) and message.reply is bool(row.reply):
+    if row.purpose in (Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) and not at.message.reply and at.first(row.id):
+        yield from _of_many_meanings(at)
+    elif _is_not_upstream(row) and at.message.reply is bool(row.reply):
         if at.first((row.id, "dialect")):
-            speaks = _only_speaker(at)
-            yield at.finding(
-                f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but is published "
-                f"as {published.name}" + (f", and only the {speaks.value} is known to speak that" if speaks else ""),
-                speaks or Blame.UNKNOWN,
-                frames=(at.event.request.frame,) if at.event.request is not None else (),
-                severity=Severity.WARNING if speaks else None,
-            )
+            yield from _of_a_dialect(at, row)
     elif at.event.kind is Kind.MALFORMED and at.message.layout is None:
-        meanings = _other_meanings(at)
-        if meanings and at.first((row.id, message.reply, message.size)):
-            what = "answer" if message.reply else "message"
-            others = " or ".join(f"{other.name} in {dialect.key}" for dialect, other in meanings)
-            asked = (at.event.request.frame,) if at.event.request is not None else ()
-            yield at.finding(
-                f"no {row.name} looks like this {what} of {message.size} bytes, but number {row.id} is also {others}, "
-                f"of which it is a proper {what}",
-                frames=asked,
-                severity=Severity.WARNING,
-            )
+        yield from _fitting_elsewhere(at, row)
+
+
+def _of_many_meanings(at: At) -> Findings:
+    names = _RESET.gate.protocol
+    state = "in force" if all(map(at.after.has, names)) else "offered" if at.after.offers(*names) else "not offered"
+    yield at.finding(
+        f"{at.name} has meant four things: end of the session, reset of the device, stop of one queue pair, all "
+        f"rings disabled; back-ends do one of them or nothing. {_RESET.name}, which is clear, is {state}"
+    )
+
+
+def _of_a_dialect(at: At, row: Row) -> Findings:
+    """A message that another one is published as."""
+    published, speaks = UPSTREAM.request(row.channel, row.id), _only_speaker(at)
+    assert published is not None
+    yield at.finding(
+        f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but is published "
+        f"as {published.name}" + (f", and only the {speaks.value} is known to speak that" if speaks else ""),
+        speaks or Blame.UNKNOWN,
+        frames=_asked_in(at),
+        severity=Severity.WARNING if speaks else None,
+    )
+
+
+def _fitting_elsewhere(at: At, row: Row) -> Findings:
+    """A message that has none of the forms that its number has here."""
+    message, meanings = at.message, _other_meanings(at)
+    if meanings and at.first((row.id, message.reply, message.size)):
+        what = "answer" if message.reply else "message"
+        others = " or ".join(f"{other.name} in {dialect.key}" for dialect, other in meanings)
+        yield at.finding(
+            f"no {row.name} looks like this {what} of {message.size} bytes, but number {row.id} is also {others}, "
+            f"of which it is a proper {what}",
+            frames=_asked_in(at),
+            severity=Severity.WARNING,
+        )
+
+
+def _asked_in(at: At) -> tuple[int, ...]:
+    return (at.event.request.frame,) if at.event.request is not None else ()
 
 
 def _is_not_upstream(row: Row | None) -> bool:

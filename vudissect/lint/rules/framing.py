@@ -9,7 +9,7 @@ from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irre
 from vudissect.lint.words import SECOND
 from vudissect.protocol.crypto import SESSION_C1
 from vudissect.protocol.dialects.drafts import MST_2015
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.model import Answer, Channel, Layout, Meaning, Row, Side
 from vudissect.protocol.programs import room_of
 from vudissect.protocol.purpose import Purpose
@@ -19,7 +19,6 @@ RULES = RuleBook()
 
 _HEADER = f"{SPEC}, Header"
 _RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _MESSAGE_ERROR = MST_2015.protocol.header.error
 
 # The least that any program has room for.
@@ -60,7 +59,7 @@ def known_number(at: At) -> Findings:
 
 def _offered_but_unknown(at: At) -> Findings:
     """A back-end that offers PROTOCOL_FEATURES and has nothing to say when asked for them."""
-    if not (at.after.features.offered or 0) & _PROTOCOL_FEATURES:
+    if not (at.after.features.offered or 0) & F_PROTOCOL_FEATURES:
         return
     for request in at.unanswered[:1]:
         row = request.row
@@ -190,10 +189,9 @@ def asks_in_vain(at: At) -> bool:
 
 def why_no_acknowledgement(at: At) -> str:
     """What stands against an acknowledgement."""
-    offered = at.after.protocol_features.offered
-    if offered is None:
+    if at.after.protocol_features.offered is None:
         return "REPLY_ACK was not negotiated"
-    if offered & at.after.protocol.protocol_features.known("REPLY_ACK"):
+    if at.after.offers("REPLY_ACK"):
         return "the front-end did not acknowledge the REPLY_ACK that was offered"
     return "the back-end does not offer REPLY_ACK"
 

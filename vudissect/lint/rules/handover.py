@@ -205,13 +205,12 @@ def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
 )
 def slow_stop(at: At) -> Findings:
     state, latency, request = at.after, at.event.latency, at.event.request
-    bits = state.protocol.protocol_features
     if (
         latency is not None
         and request is not None
         and latency >= _LONG_STOP
         and state.protocol_features.acked is not None
-        and not state.protocol_features.has(bits.known("GET_VRING_BASE_INFLIGHT"))
+        and not state.has("GET_VRING_BASE_INFLIGHT")
     ):
         yield at.finding(
             f"ring {at.fields.get('index')} took {latency / 1e6:.0f} ms to stop: without GET_VRING_BASE_INFLIGHT "

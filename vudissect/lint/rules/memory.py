@@ -280,7 +280,7 @@ def host_pointers(at: At) -> Findings:
     _told(),
 )
 def aliases(at: At) -> Findings:
-    if at.after.protocol_features.has(at.after.protocol.protocol_features.known("XEN_MMAP")):
+    if at.after.has("XEN_MMAP"):
         return  # there the file is a device, and the offset none into it
     for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
         of_file = at.after.memory.in_file(name)
@@ -305,7 +305,7 @@ def _holds_regions(row: Row | None, reply: bool) -> bool:
 )
 def xen_fields(at: At) -> Findings:
     state, layout = at.after, at.message.layout
-    if not state.protocol_features.has(state.protocol.protocol_features.known("XEN_MMAP")):
+    if not state.has("XEN_MMAP"):
         return
     if layout is None or layout.bare or _is_xen(layout) or at.fields.get("nregions") == 0:
         return

@@ -10,7 +10,7 @@ from vudissect.lint.hang import left_by, waited_in_vain
 from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.runs import purpose_of, ring_of
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_LOG_ALL
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.shared_memory import log_size
@@ -22,16 +22,11 @@ from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
 
-_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 _MEMORY = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 
 
 def _logging(state: State) -> bool:
-    return state.features.has(_LOG_ALL)
-
-
-def _negotiated(state: State, name: str) -> bool:
-    return state.protocol_features.has(state.protocol.protocol_features.known(name))
+    return state.features.has(F_LOG_ALL)
 
 
 def _with_end(*purposes: Purpose) -> Trigger:
@@ -50,7 +45,7 @@ def log_form(at: At) -> Findings:
     layout, descriptors = at.message.layout, at.event.descriptors
     if layout is None or at.after.protocol_features.acked is None:
         return
-    if not _negotiated(at.after, "LOG_SHMFD"):
+    if not at.after.has("LOG_SHMFD"):
         if descriptors:
             yield at.finding(f"the log comes with {descriptors[0].name}, but LOG_SHMFD is not negotiated")
     elif layout.bare:
@@ -171,7 +166,7 @@ def log_only(at: At[_Steps]) -> Findings:
     yield at.finding(
         f"the rings were stopped with the dirty log on ({log.size} bytes since #{log.frame}): a live migration; "
         "no device state was transferred, so what the back-end knew beside the rings stays behind"
-        + ("" if _negotiated(state, "DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
+        + ("" if state.has("DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
         Blame.UNKNOWN,
         frame=steps.stopped_in,
         frames=(log.frame,),

@@ -13,7 +13,7 @@ from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.devices.network import NET
 from vudissect.protocol.dialects import DIALECTS
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_LOG_ALL, F_PROTOCOL_FEATURES
 from vudissect.protocol.model import Channel
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Started
@@ -21,8 +21,6 @@ from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
 
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
-_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 _NET_MQ = NET.features.mask("MQ")
 
 # Features of a draft that change what both sides do: VU-NEG-14 tells what comes of acknowledging them alone.
@@ -119,10 +117,10 @@ def unasked_protocol_features(at: At[LastFrame]) -> Findings:
 )
 def features_without_protocol_features(at: At) -> Findings:
     protocol_features, word, before = at.after.protocol_features, at.fields.get("features"), at.before.features
-    if word is None or word & _PROTOCOL_FEATURES:
+    if word is None or word & F_PROTOCOL_FEATURES:
         return
     consequence = "all rings are enabled from here on, no enabling message is due"
-    if before.has(_PROTOCOL_FEATURES):
+    if before.has(F_PROTOCOL_FEATURES):
         yield at.finding(
             f"{at.name} leaves out PROTOCOL_FEATURES, which was acknowledged in #{before.acked_in}: {consequence}, and "
             "some back-ends take it for the end of the protocol features",
@@ -168,14 +166,14 @@ def changed_features(at: At) -> Findings:
     word, before, frame = at.fields.get("features"), at.before.features.acked, at.before.features.acked_in
     if word is None or before is None:
         return
-    started = at.after.rings.first_started if (word ^ before) & ~_LOG_ALL else None
+    started = at.after.rings.first_started if (word ^ before) & ~F_LOG_ALL else None
     if started is None:
         return
     device = at.after.guess.device
     changes = [
-        f"{verb} {' '.join(feature_names(device, bits & ~_LOG_ALL))}"
+        f"{verb} {' '.join(feature_names(device, bits & ~F_LOG_ALL))}"
         for verb, bits in (("adds", word & ~before), ("drops", before & ~word))
-        if bits & ~_LOG_ALL
+        if bits & ~F_LOG_ALL
     ]
     yield at.finding(
         f"{at.name} {' and '.join(changes)} since #{frame} while ring {started.index} is started: "

@@ -75,7 +75,7 @@ def _own_gate(at: At, row: Row) -> Gate:
     requests(Purpose.SET_KICK, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY),
 )
 def acknowledged_in_vain(at: At) -> Findings:
-    bits, features = at.after.protocol.protocol_features, at.after.protocol_features
+    acked_in = at.after.protocol_features.acked_in
     assert at.message.row is not None
     if at.message.row.purpose is Purpose.SET_KICK:
         feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
@@ -85,11 +85,11 @@ def acknowledged_in_vain(at: At) -> Findings:
         regions = at.fields.get("regions", [at.fields])
         wrong = any("guest_addr" in region and "domid" not in region for region in regions)
         instead = "describes memory without Xen's fields"
-    if wrong and features.has(bits.known(feature)) and at.first(feature):
+    if wrong and at.after.has(feature) and at.first(feature):
         yield at.finding(
-            f"the front-end acknowledged {feature} in #{features.acked_in}, but {at.name} {instead}: "
+            f"the front-end acknowledged {feature} in #{acked_in}, but {at.name} {instead}: "
             "a back-end that goes by the acknowledgement misunderstands it",
-            frames=(features.acked_in,),
+            frames=(acked_in,),
         )
 
 

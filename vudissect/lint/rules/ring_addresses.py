@@ -7,15 +7,12 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import purpose_of
 from vudissect.lint.words import SECOND
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_ACCESS_PLATFORM, F_LOG_ALL, F_RING_PACKED
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Addresses, Ring
 
 RULES = RuleBook()
 
-_ACCESS_PLATFORM = VIRTIO_FEATURES.mask("ACCESS_PLATFORM")
-_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
-_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 
 # Bytes of the parts of a ring, from the virtio specification: those before the entries and those of an entry. The avail
 # and used parts of a packed ring are event suppression structures.
@@ -50,11 +47,11 @@ def ring_in_memory(at: At) -> Findings:
     # Without any region VU-VRG-05 speaks; behind an IOMMU, addresses are translated later.
     if ring is None or ring.addresses is None or not state.memory.regions or not state.knows_memory:
         return
-    if state.features.acked is None or state.features.has(_ACCESS_PLATFORM):
+    if state.features.acked is None or state.features.has(F_ACCESS_PLATFORM):
         return
     if state.protocol_features.acked is None and not state.whole:
         return
-    sizes = _PACKED if state.features.has(_RING_PACKED) else _SPLIT
+    sizes = _PACKED if state.features.has(F_RING_PACKED) else _SPLIT
     entries = ring.size if ring.size in range(_MOST_ENTRIES + 1) else None
     for part, start in _parts(ring.addresses).items():
         head, entry = sizes[part]
@@ -108,7 +105,7 @@ def _in_other_addresses(at: At, address: int) -> str:
 )
 def addresses_after_memory(at: At) -> Findings:
     state, ring, row = at.after, _ring(at), at.message.row
-    if ring is None or ring.addresses is None or row is None or state.features.has(_ACCESS_PLATFORM):
+    if ring is None or ring.addresses is None or row is None or state.features.has(F_ACCESS_PLATFORM):
         return
     told, changed = ring.addresses.frame, state.memory.changed_in
     if row.purpose is Purpose.SET_RING_ADDRESSES:
@@ -149,7 +146,7 @@ def log_memory(at: At[_Log]) -> Findings:
     if purpose is Purpose.SET_LOG:
         log.given = True
     elif purpose is Purpose.ACK_FEATURES:
-        why = log.why = "LOG_ALL is acknowledged" if at.fields.get("features", 0) & _LOG_ALL else ""
+        why = log.why = "LOG_ALL is acknowledged" if at.fields.get("features", 0) & F_LOG_ALL else ""
     elif purpose is Purpose.SET_RING_ADDRESSES:
         ring = _ring(at)
         if ring is not None and ring.addresses is not None and ring.addresses.logged and not log.why:
@@ -176,7 +173,7 @@ def alignment(at: At) -> Findings:
     ring = _ring(at)
     if ring is None or ring.addresses is None:
         return
-    wanted = _PACKED_ALIGNMENT if at.after.features.has(_RING_PACKED) else _SPLIT_ALIGNMENT
+    wanted = _PACKED_ALIGNMENT if at.after.features.has(F_RING_PACKED) else _SPLIT_ALIGNMENT
     odd = [
         f"{part} {start:#x} is no multiple of {wanted[part]}"
         for part, start in _parts(ring.addresses).items()

@@ -13,14 +13,12 @@ from vudissect.lint.runs import (
     ring_of,
 )
 from vudissect.lint.words import SECOND, time_text
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
-
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
 def _is_replaced_in_use(at: At, ring: Ring) -> bool:
@@ -32,18 +30,13 @@ def _is_replaced_in_use(at: At, ring: Ring) -> bool:
     return bool(at.event.replaced) and ring.running and ring.runs_since < at.frame and settled
 
 
-def _reply_ack(at: At) -> int:
-    return at.after.protocol.protocol_features.known("REPLY_ACK")
-
-
 def _is_acknowledged(at: At) -> bool:
-    return bool(at.message.flags & NEED_REPLY) and at.after.protocol_features.has(_reply_ack(at))
+    return bool(at.message.flags & NEED_REPLY) and at.after.has("REPLY_ACK")
 
 
 def _could_be_asked_for(at: At) -> bool:
     """Whether it is the front-end that does without acknowledgements, not the back-end that does not offer them."""
-    features = at.after.protocol_features
-    return features.has(_reply_ack(at)) or bool((features.offered or 0) & _reply_ack(at))
+    return at.after.has("REPLY_ACK") or at.after.offers("REPLY_ACK")
 
 
 def _replacement(at: At, ring: Ring) -> str:
@@ -90,7 +83,7 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
     """
     run = at.memory
     run.follow(at)
-    if not at.after.features.has(_PROTOCOL_FEATURES):
+    if not at.after.features.has(F_PROTOCOL_FEATURES):
         return
     if at.over:
         rings = [ring for ring in run.rings(at) if ring.running and is_unconfirmed(at, ring)]
@@ -129,7 +122,7 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
     remembers=Run,
 )
 def enable_confirmed(at: At[Run]) -> Findings:
-    if at.after.protocol_features.has(_reply_ack(at)):
+    if at.after.has("REPLY_ACK"):
         yield from _unconfirmed_starts(at)
 
 
@@ -142,9 +135,8 @@ def enable_confirmed(at: At[Run]) -> Findings:
     remembers=Run,
 )
 def descriptor_confirmed(at: At[Run]) -> Findings:
-    features = at.after.protocol_features
-    if not features.has(_reply_ack(at)):
-        if features.offered is not None and purpose_of(at) not in (Purpose.SET_CALL, Purpose.SET_ERR):
+    if not at.after.has("REPLY_ACK"):
+        if at.after.protocol_features.offered is not None and purpose_of(at) not in (Purpose.SET_CALL, Purpose.SET_ERR):
             yield from _unconfirmed_starts(at)
         return
     purpose, ring = purpose_of(at), None if at.over else ring_of(at)

@@ -17,14 +17,13 @@ from vudissect.lint.runs import (
 )
 from vudissect.lint.words import SECOND, time_text
 from vudissect.protocol.devices import device_by_name
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
 
 RULES = RuleBook()
 
 _NET = device_by_name("net")
-_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
     state, starts = at.after, at.memory
     waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in starts.ordered]
     duration = at.time - max((starts.kicked.get(ring.index, at.time) for ring in waiting), default=0)
-    if not state.whole or not state.features.has(_PROTOCOL_FEATURES) or duration < SECOND:
+    if not state.whole or not state.features.has(F_PROTOCOL_FEATURES) or duration < SECOND:
         return
     if waiting and at.first():
         kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in waiting[:MOST_LISTED])
@@ -81,7 +80,7 @@ def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
 
 def _not_used(at: At[_Starts], ring: Ring) -> Findings:
     state, run = at.after, at.memory.run
-    by_rule = state.features.acked is not None and not state.features.has(_PROTOCOL_FEATURES)
+    by_rule = state.features.acked is not None and not state.features.has(F_PROTOCOL_FEATURES)
     if run.is_over(at):
         at.memory.run = Run()
         if by_rule and run.is_idle(at):
@@ -224,7 +223,7 @@ def enabled_early(at: At) -> Findings:
             yield at.finding(f"ring {ring.index} is enabled before it has its {', '.join(missing)}", Blame.UNKNOWN)
     elif (
         not ring.slots[Purpose.SET_KICK].epoch
-        and state.features.has(_PROTOCOL_FEATURES)
+        and state.features.has(F_PROTOCOL_FEATURES)
         and state.rings.running
         and at.first()
     ):

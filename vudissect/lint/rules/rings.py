@@ -11,7 +11,7 @@ from vudissect.lint.hang import left_by
 from vudissect.lint.memory import FrameOfRing
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
 from vudissect.protocol.devices import device_by_name
-from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Device, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
@@ -19,7 +19,6 @@ from vudissect.session.rings import Ring, Started
 RULES = RuleBook()
 
 _NET = device_by_name("net")
-_RING_PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
 _MOST_ENTRIES = 32768
 
 # Ring positions: an index of 16 bits, or for each half of a packed position an index of 15 bits and its wrap bit.
@@ -47,7 +46,7 @@ def _ring(at: At) -> Ring | None:
 
 
 def _is_packed(at: At) -> bool:
-    return at.after.features.has(_RING_PACKED)
+    return at.after.features.has(F_RING_PACKED)
 
 
 def _is_split(at: At) -> bool:
