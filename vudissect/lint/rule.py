@@ -7,8 +7,8 @@
         if at.fields.get("num", 0) > 1:
             yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}, only 0 and 1 are defined")
 
-A message that is malformed has no fields. A rule compares `at.before` and `at.after`, the states of the connection around the message. What no state has, and what
-it must know of earlier messages, it remembers in a value of its own for each connection:
+A message that is malformed has no fields. A rule compares `at.before` and `at.after`, the states of the connection
+around the message. What it must know of earlier messages, and no state has, it remembers for each connection:
 
     @dataclass(slots=True)
     class _Swaps:

@@ -60,7 +60,7 @@ class _Expectations:
 @RULES.rule(
     "VU-BEC-01",
     Severity.ERROR,
-    "the back-end asks on its own channel, for acknowledgements only with REPLY_ACK, and is answered truly there",
+    "back-end requests use the back-end channel, ask for acknowledgements only with REPLY_ACK, and get correct answers",
     f"{_CHANNEL}; QEMU eea5aeef84. Answers that nobody asked for: VU-RPL-01, -02, -12",
     messages(lambda row, reply: _may_ask_for_acknowledgement(row, reply) or _shares_object(row)) | irregular(),
     remembers=_Expectations,
@@ -233,7 +233,7 @@ def _place(mapping: SharedMapping) -> str:
 @RULES.rule(
     "VU-SHM-01",
     Severity.ERROR,
-    "mappings of shared memory lie page by page within their region, apart, and are undone as they were made",
+    "mappings of shared memory are whole pages within their region, do not overlap, and are undone as they were made",
     f"{SPEC}, SHMEM_MAP and SHMEM_UNMAP. Without the feature: VU-NEG-06",
     requests(Purpose.MAP_SHARED_MEMORY, Purpose.UNMAP_SHARED_MEMORY),
 )

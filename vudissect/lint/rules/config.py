@@ -199,7 +199,7 @@ def config_flags(at: At) -> Findings:
 @RULES.rule(
     "VU-CFG-06",
     Severity.ERROR,
-    "a changed configuration is told only if CONFIG and BACKEND_REQ are negotiated",
+    "a change of the configuration is announced only if CONFIG and BACKEND_REQ are negotiated",
     f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG",
     requests(Purpose.CHANGE_CONFIG),
 )
@@ -213,7 +213,7 @@ def config_change_gate(at: At) -> Findings:
 @RULES.rule(
     "VU-CFG-07",
     Severity.ERROR,
-    "who reads the configuration space asks for a part of it",
+    "a request for the configuration space asks for at least one byte",
     f"{SPEC}, GET_CONFIG",
     requests(Purpose.READ_CONFIG),
 )
@@ -299,7 +299,7 @@ class _Change:
 @RULES.rule(
     "VU-CFG-10",
     Severity.INFO,
-    "the front-end reads the configuration again after it was told of a change",
+    "the front-end reads the configuration again after a change was announced",
     f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 opened no channel to hear it on",
     Trigger(
         lambda row, reply: (

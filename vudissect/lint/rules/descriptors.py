@@ -79,7 +79,7 @@ def _count(number: int) -> str:
 @RULES.rule(
     "VU-FD-01",
     Severity.ERROR,
-    "a message carries no more descriptors than it takes",
+    "a message carries no more descriptors than it may have",
     f"{_ANCILLARY}; rust-vmm and DPDK refuse others, libvhost-user leaks them",
     carrying(),
 )
@@ -127,7 +127,7 @@ def _lost(at: At) -> bool:
 @RULES.rule(
     "VU-FD-03",
     Severity.ERROR,
-    "a message says truly whether a descriptor comes with it (bit 8, no descriptor)",
+    "bit 8 of the message (no descriptor) agrees with the descriptors that it carries",
     f"{SPEC}, Front-end message types; rust-vmm refuses contradictions",
     messages(lambda row, reply: row is not None and bool(_taken(row, reply).unless)),
 )
@@ -210,7 +210,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
 @RULES.rule(
     "VU-FD-07",
     Severity.COMPAT,
-    "removing a memory region takes no descriptor",
+    "a message that removes a memory region carries no descriptor",
     f"{SPEC}, REM_MEM_REG; QEMU before 7.1 sends one (a81d8d4a72), rust-vmm vhost up to 0.15 refuses it",
     carrying(),
 )
@@ -289,7 +289,7 @@ def late(at: At) -> Findings:
 @RULES.rule(
     "VU-FD-10",
     Severity.WARNING,
-    "what is to be mapped lies within the file of its descriptor",
+    "what must be mapped is within the file of its descriptor",
     "mmap(2): beyond the end of the file an access is a SIGBUS; QEMU and SPDK: 'failed to mmap'",
     carrying(),
 )

@@ -156,7 +156,7 @@ class _Session:
 @RULES.rule(
     "VU-CRY-01",
     Severity.ERROR,
-    "both sides lay the crypto session out alike: three generations of the C struct are in use, two of the same size",
+    "both sides use the same layout of the crypto session: of three generations in use, two have the same size",
     "QEMU 0e660a6f90, 5c33f9783a; DPDK b1d02713d3",
     messages(_creates_crypto_session),
     remembers=_Session,
@@ -278,7 +278,7 @@ class _Edid:
 @RULES.rule(
     "VU-GPU-02",
     Severity.INFO,
-    "the EDID that a back-end asks for is answered, also for a scanout that does not exist",
+    "a request for an EDID is answered, also for a scanout that does not exist",
     "QEMU hw/display/vhost-user-gpu.c sends no answer for a scanout out of range",
     Trigger(
         lambda row, reply: row is not None and (_asks_edid(row, reply) or (reply and DISPLAY_INFO in row.reply)),
@@ -316,7 +316,7 @@ def _no_edid(at: At[_Edid], frame: int) -> Findings:
 @RULES.rule(
     "VU-INB-01",
     Severity.ERROR,
-    "who notifies by message passes no descriptor for it, and num is 0",
+    "a ring that is notified by message has no descriptor for it, and num is 0",
     f"{SPEC}, VRING_KICK, BACKEND_VRING_CALL, BACKEND_VRING_ERR",
     requests(*_SLOTS),
 )

@@ -56,7 +56,7 @@ class _Least:
 @RULES.rule(
     "VU-DRF-01",
     Severity.ERROR,
-    "a device needs at least as many queues as it has at most",
+    "a device does not need more queues than it has",
     _PROBE,
     _tells("min_vqs") | replies(Purpose.COUNT_QUEUES),
     remembers=_Least,
@@ -77,7 +77,7 @@ def fewest_queues(at: At[_Least]) -> Findings:
 @RULES.rule(
     "VU-DRF-02",
     Severity.ERROR,
-    "a back-end that is asked what it is names a virtio device, and a configuration space where it has one",
+    "a back-end names a device that virtio has, and the size of its configuration space where it has one",
     _PROBE,
     _tells("device_id") | _tells("config_size"),
 )
@@ -96,7 +96,7 @@ def what_it_is(at: At) -> Findings:
 @RULES.rule(
     "VU-DRF-03",
     Severity.ERROR,
-    "a back-end that tells what it is also offers STATUS, and CONFIG if it has a configuration space",
+    "a back-end that describes itself also offers STATUS, and CONFIG if it has a configuration space",
     _PROBE,
     replies(Purpose.OFFER_PROTOCOL_FEATURES) | _tells("config_size"),
 )
@@ -117,8 +117,8 @@ def works_alone(at: At) -> Findings:
 @RULES.rule(
     "VU-DRF-04",
     Severity.ERROR,
-    "messages of the draft of 2015 have header version 2, a ring runs (1) or does not (0), and a failure is sent back "
-    "as it came",
+    "messages of the draft of 2015 have header version 2, the running state is 0 or 1, and a failure "
+    "returns the request",
     _MST,
     messages(lambda row, _: row in _ROWS_OF_2015),
 )
@@ -316,7 +316,7 @@ def misunderstood_feature(at: At) -> Findings:
 @RULES.rule(
     "VU-DRF-08",
     Severity.INFO,
-    "a vendor's message is spoken between programs of that vendor",
+    "a vendor's message is sent only between programs of that vendor",
     _CONTESTED,
     messages(lambda row, _: row is None),
 )

@@ -28,7 +28,7 @@ _ALWAYS_FITS = 272
 @RULES.rule(
     "VU-HDR-01",
     Severity.ERROR,
-    "a message number is defined in the dialect in force, and known to a back-end that offers the feature it needs",
+    "a message number is defined in the dialect, and known to a back-end that offers the feature it needs",
     f"{_HEADER}; libvhost-user and VPP give up on unknown messages, DPDK refuses them",
     messages(lambda row, reply: row is None and not reply) | ending(),
 )
@@ -148,7 +148,7 @@ def reserved_flags(at: At) -> Findings:
 @RULES.rule(
     "VU-HDR-05",
     Severity.ERROR,
-    "an answer does not ask for an answer",
+    "an answer does not have the NEED_REPLY flag",
     f"{_HEADER}; QEMU, SPDK, DPDK virtio-user and UML refuse answers with flags 0xd, libvhost-user makes them",
     irregular(),
 )
@@ -330,7 +330,7 @@ class _Orders:
 @RULES.rule(
     "VU-HDR-13",
     Severity.COMPAT,
-    "both sides speak in the byte order of one machine",
+    "both sides use the byte order of one machine",
     f"{_HEADER}: native byte order",
     messages(
         lambda row, reply: row is not None and row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)

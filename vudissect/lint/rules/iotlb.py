@@ -38,7 +38,7 @@ def _on(channel: Channel) -> Trigger:
 @RULES.rule(
     "VU-IOT-01",
     Severity.ERROR,
-    "the IOTLB is spoken of only with ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK",
+    "IOTLB messages are sent only with ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK",
     f"{SPEC}, IOTLB_MSG; QEMU hw/virtio/vhost-user.c refuses an IOMMU without BACKEND_REQ and REPLY_ACK",
     first_requests(Purpose.UPDATE_IOTLB),
 )

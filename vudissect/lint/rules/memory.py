@@ -88,7 +88,7 @@ def guest_overlap(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-03",
     Severity.ERROR,
-    "regions do not overlap in the front-end's address space, in which ring addresses are told",
+    "regions do not overlap in the front-end's address space, where ring addresses are",
     _REGIONS,
     _told(),
 )
@@ -169,7 +169,7 @@ def removed_region(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-08",
     Severity.INFO,
-    "regions are added and removed one by one, or told all together",
+    "regions are added and removed one by one, or sent all together",
     f"{SPEC}, SET_MEM_TABLE replaces what ADD_MEM_REG has told",
     _changed(),
     remembers=LastFrame,
@@ -219,7 +219,7 @@ def fewer_slots(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-10",
     Severity.ERROR,
-    "a memory table is as long as its number of regions asks for, in the form that was negotiated",
+    "a memory table has the size that its number of regions needs, in the form that was negotiated",
     f"{SPEC}, Multiple memory regions description",
     requests(Purpose.REPLACE_MEMORY),
 )
@@ -299,7 +299,7 @@ def _holds_regions(row: Row | None, reply: bool) -> bool:
 @RULES.rule(
     "VU-MEM-14",
     Severity.ERROR,
-    "with XEN_MMAP every region says how it is to be mapped",
+    "with XEN_MMAP every region has Xen's mapping flags and domain",
     f"{_REGIONS}; QEMU acknowledges XEN_MMAP without speaking it",
     messages(_holds_regions),
 )

@@ -86,7 +86,7 @@ def log_covers_memory(at: At) -> Findings:
 @RULES.rule(
     "VU-LOG-03",
     Severity.ERROR,
-    "once LOG_ALL is on, the addresses of a running ring are told again with the LOG flag",
+    "once LOG_ALL is on, the addresses of a running ring are sent again with the LOG flag",
     f"{SPEC}, Migration",
     _with_end(Purpose.STOP_RING),
 )
@@ -115,7 +115,7 @@ def _stopped_now(at: At) -> list[Ring]:
 @RULES.rule(
     "VU-LOG-04",
     Severity.WARNING,
-    "while LOG_ALL is on, rings are not changed before the new log is in force",
+    "while LOG_ALL is on, rings are not changed before the new log is in effect",
     f"{SPEC}, SET_LOG_BASE: the reply tells that the old log is no longer used",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK, Purpose.ENABLE_RING),
 )
@@ -251,7 +251,7 @@ def _tells_memory(at: At) -> bool:
 @RULES.rule(
     "VU-PCP-03",
     Severity.WARNING,
-    "the back-end takes the message that ends the exchange of addresses, which has no region and no descriptor",
+    "the back-end accepts the message that ends the exchange of addresses, which has no region and no descriptor",
     "QEMU hw/virtio/vhost-user.c; libvhost-user asks for a descriptor and gives up",
     Trigger(requests(Purpose.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
     remembers=LastFrame,

@@ -75,7 +75,7 @@ def _unoffered(at: At) -> int:
 @RULES.rule(
     "VU-NEG-03",
     Severity.ERROR,
-    "protocol features are spoken of only if PROTOCOL_FEATURES is offered; it need not be acknowledged yet",
+    "protocol features are negotiated only if PROTOCOL_FEATURES is offered; it need not be acknowledged yet",
     f"{SPEC}, GET_PROTOCOL_FEATURES",
     requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
 )
@@ -235,7 +235,7 @@ def _left_at_once(at: At, since: int) -> bool:
 @RULES.rule(
     "VU-NEG-14",
     Severity.ERROR,
-    "REPLY_ALL and MUST_RUN are in force on both sides or on none",
+    "REPLY_ALL and MUST_RUN are in effect on both sides or on none",
     "qemu-devel mailing list, 2015: vhost-user protocol extensions, never merged",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )

@@ -70,7 +70,7 @@ def _own_gate(at: At, row: Row) -> Gate:
 @RULES.rule(
     "VU-NEG-08",
     Severity.ERROR,
-    "a front-end acknowledges INBAND_NOTIFICATIONS and XEN_MMAP only if it does what they say",
+    "a front-end acknowledges INBAND_NOTIFICATIONS and XEN_MMAP only if it implements them",
     "QEMU acknowledges every bit that it has a name for and implements neither",
     requests(Purpose.SET_KICK, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY),
 )

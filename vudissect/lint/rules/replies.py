@@ -147,7 +147,7 @@ def answer_size(at: At) -> Findings:
 @RULES.rule(
     "VU-RPL-07",
     Severity.ERROR,
-    "a message that has an answer of its own is not acknowledged on top, whatever NEED_REPLY says",
+    "a message that has an answer of its own is not acknowledged as well, with or without NEED_REPLY",
     f"{SPEC}, REPLY_ACK",
     irregular(),
 )

@@ -38,7 +38,7 @@ def _ring(at: At) -> Ring | None:
 @RULES.rule(
     "VU-MEM-05",
     Severity.ERROR,
-    "the parts of a ring lie in a memory region",
+    "the parts of a ring are in a memory region",
     f"{SPEC}, Memory access; VPP closes the socket, DPDK and rust-vmm refuse the ring",
     requests(Purpose.SET_RING_ADDRESSES),
 )
@@ -99,7 +99,7 @@ def _in_other_addresses(at: At, address: int) -> str:
 @RULES.rule(
     "VU-VRG-05",
     Severity.ERROR,
-    "a ring is told where it lies after the memory in which it lies, and told again when both have changed",
+    "the addresses of a ring are sent after the memory that they are in, and again when both have changed",
     f"{SPEC}, Memory access; rust-vmm refuses; DPDK 1846fe767f, SPDK 37e6827a85",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_KICK),
 )

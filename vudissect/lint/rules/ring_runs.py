@@ -38,7 +38,7 @@ class _Starts:
 @RULES.rule(
     "VU-VRG-09",
     Severity.ERROR,
-    "a ring that is started is also enabled, and then the back-end takes what is in it",
+    "a ring that is started is also enabled, and the back-end then processes it",
     f"{SPEC}, Ring states; rust-vmm vhost PR 227 and 375",
     STARTS_AND_STOPS | ending(),
     remembers=_Starts,

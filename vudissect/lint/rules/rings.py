@@ -70,7 +70,7 @@ class _Beyond:
 @RULES.rule(
     "VU-VRG-01",
     Severity.ERROR,
-    "the index of a ring is below the number of queues that the back-end told (queue pairs, for a network device)",
+    "the index of a ring is below the number of queues of the back-end (queue pairs, for a network device)",
     f"{SPEC}, GET_QUEUE_NUM",
     requests(*_NAMES_A_RING) | ending(),
     remembers=_Beyond,
@@ -181,7 +181,7 @@ def _is_beginning(at: At, base: int) -> bool:
 @RULES.rule(
     "VU-VRG-07",
     Severity.WARNING,
-    "a ring goes on where the back-end said that it stopped, or begins anew",
+    "a ring goes on where the back-end reported that it stopped, or begins again",
     f"{SPEC}, SET_VRING_BASE; DPDK tells only the avail half of a packed ring",
     replies(Purpose.STOP_RING) | requests(Purpose.SET_RING_BASE),
     remembers=FrameOfRing,
@@ -208,7 +208,7 @@ def base_goes_on(at: At[FrameOfRing]) -> Findings:
 @RULES.rule(
     "VU-VRG-08",
     Severity.WARNING,
-    "who asks for the base of a ring says 0",
+    "a request for the base of a ring has num 0",
     f"{SPEC}, GET_VRING_BASE",
     requests(Purpose.STOP_RING),
 )
@@ -292,7 +292,7 @@ class _Early:
 @RULES.rule(
     "VU-VRG-15",
     Severity.INFO,
-    "a back-end takes call and err descriptors before the features",
+    "a back-end accepts call and err descriptors before the features",
     "QEMU has always sent call descriptors that early, since 7.1 (ae50ae0b91) also err descriptors",
     requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
     remembers=_Early,

@@ -94,7 +94,7 @@ class _End:
 @RULES.rule(
     "VU-RPL-08",
     Severity.ERROR,
-    "the back-end answers, or takes what is sent to it, before it closes the connection",
+    "the back-end answers, and reads what is sent to it, before it closes the connection",
     f"{SPEC}, Communication; QEMU: 'Read 0 instead of 12. Original request N', 'Failed to set msg fds'",
     events(RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED) | irregular(),
     remembers=_Gone,
