@@ -16,3 +16,9 @@ def found(talk: Conversation, *rules: str, **options: Any) -> list[Finding]:
     linter = Linter(session, (rule for rule in ALL_RULES if not rules or rule.id in rules))
     findings = [finding for event in session.events(talk.records) for finding in linter.check(event)]
     return findings + linter.finish()
+
+
+def only(talk: Conversation, *rules: str, **options: Any) -> Finding:
+    """The one thing that these rules find in a conversation; options as of `found`."""
+    (finding,) = found(talk, *rules, **options)
+    return finding

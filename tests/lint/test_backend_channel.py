@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conversation import SECOND, Conversation, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.payloads import UUID_MISSING
@@ -22,11 +22,6 @@ NIL = "00000000-0000-0000-0000-000000000000"
 PAGE = 4096
 SOCKET = of_kind(DescriptorKind.SOCKET, "1", "socket:[1] stream")
 DMABUF = of_kind(DescriptorKind.DMABUF, "1", "/dmabuf:")
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def opened(front_end: str = "", features: int = REPLY_ACK) -> Conversation:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.devices.storage import BLK
 from vudissect.protocol.dialects import dialect_by_name
@@ -18,11 +18,6 @@ from vudissect.wire.fields import from_fields
 
 MULTIQUEUE = BLK.features.mask("MQ")
 WRITEBACK = 32
-
-
-def only(talk: Conversation, rule: str, **options: Any) -> Finding:
-    (finding,) = found(talk, rule, **options)
-    return finding
 
 
 def device(name: str) -> Device:

@@ -3,21 +3,16 @@
 import pytest
 
 from tests.conversation import Conversation, eventfd, file, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.model import Channel
 from vudissect.protocol.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
 
 MIB = 1 << 20
 PIPE = of_kind(DescriptorKind.PIPE, "1")
 STREAM = of_kind(DescriptorKind.SOCKET, "1", "socket:[1] stream")
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def event_descriptors(number: int) -> tuple[Descriptor, ...]:

@@ -1,15 +1,14 @@
 """VU-STA, VU-CRY, VU-GPU, VU-INB: status, crypto sessions, the GPU channel, notifications by message."""
 
 import struct
-from typing import Any
 
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import RecordKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.protocol.features import GPU_FEATURES, STATUS_BITS, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Layout
@@ -19,11 +18,6 @@ BACKEND = Channel.BACKEND
 EDID = GPU_FEATURES.mask("EDID")
 CIPHER = {"cipher_alg": 3, "key_len": 16, "op_type": 1, "direction": 1}
 SETTLED = ("ACKNOWLEDGE", "DRIVER", "FEATURES_OK")
-
-
-def only(talk: Conversation, rule: str, **options: Any) -> Finding:
-    (finding,) = found(talk, rule, **options)
-    return finding
 
 
 def set_status(talk: Conversation, *names: str) -> None:

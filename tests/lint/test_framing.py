@@ -5,20 +5,15 @@ import struct
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd, memfd
-from tests.lint import found
+from tests.lint import found, only
 from vudissect.capture.record import Mark
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.dialects.drafts import MST_2015
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
 
 REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")
 NEGOTIABLE = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 class TestKnownNumber:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.devices import device_by_name
 
 PIPE = of_kind(DescriptorKind.PIPE, "1")
@@ -16,11 +16,6 @@ PIPE = of_kind(DescriptorKind.PIPE, "1")
 SHAPE = {"num_queues": 2, "queue_size": 128}
 NEEDED = 2 * (16 + 128 * 16)
 MADE = {**SHAPE, "mmap_size": NEEDED}
-
-
-def only(talk: Conversation, rule: str, **options: Any) -> Finding:
-    (finding,) = found(talk, rule, **options)
-    return finding
 
 
 def inflight(size: int = 8192, name: str = "inflight") -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.conversation import Conversation, memfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.model import Channel
 
 IOMMU = ("PROTOCOL_FEATURES", "VERSION_1", "ACCESS_PLATFORM")
@@ -13,11 +13,6 @@ MISS, UPDATE, INVALIDATE = 1, 2, 3
 PAGE = 4096
 USER = 0x7F00_0000_0000
 GUEST = 0x10_0000
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def with_iommu(*protocol_features: str) -> Conversation:

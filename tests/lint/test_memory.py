@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conversation import Conversation, memfd
-from tests.lint import found
+from tests.lint import found, only
 from vudissect.host.descriptor import Descriptor
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.payloads import (
@@ -25,11 +25,6 @@ HUGE = 2 * MIB
 USER = 0x7F0000000000
 
 Region = dict[str, int]
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def region(guest_addr: int, size: int = MIB, user_addr: int | None = None, **more: int) -> Region:

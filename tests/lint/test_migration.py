@@ -3,11 +3,11 @@
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.payloads import LOG_ADDRESS, MEM_REG_CONSUMED
 
 LOGGING = ("PROTOCOL_FEATURES", "VERSION_1", "LOG_ALL")
@@ -15,11 +15,6 @@ GIB = 1 << 30
 LOG_OF_A_GIB = GIB // 4096 // 8
 LOG = memfd("vhost-log", 1 << 20)
 LOGGED = 1
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def table(talk: Conversation, size: int = GIB) -> None:

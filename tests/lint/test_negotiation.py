@@ -3,11 +3,11 @@
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.devices.network import NET
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.dialects.drafts import MST_2015
@@ -20,11 +20,6 @@ NEGOTIABLE = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
 LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 EVENT_IDX = VIRTIO_FEATURES.mask("EVENT_IDX")
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def offered(features: int = NEGOTIABLE, *protocol_features: str) -> Conversation:

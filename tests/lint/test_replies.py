@@ -5,22 +5,17 @@ import struct
 import pytest
 
 from tests.conversation import Conversation, memfd, of_kind
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.linter import Linter
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.payloads import EMPTY, LOG, MEM_TABLE
 from vudissect.session.session import Session
 
 STRAYS = ("VU-RPL-01", "VU-RPL-02", "VU-RPL-07", "VU-RPL-12")
-
-
-def only(talk: Conversation, *rules: str) -> Finding:
-    (finding,) = found(talk, *rules)
-    return finding
 
 
 class TestWrongNumber:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd, memfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 
 PAGE = 0x1000
@@ -14,11 +14,6 @@ GUEST = 0x40000000
 USER = 0x7F0000000000
 OUTSIDE = 0x7E0000000000
 WITH_LOG = ("PROTOCOL_FEATURES", "LOG_ALL")
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def table(talk: Conversation) -> None:

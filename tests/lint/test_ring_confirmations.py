@@ -3,15 +3,10 @@
 import pytest
 
 from tests.conversation import SECOND, Conversation, eventfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.features import PROTOCOL_FEATURES
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 def call(talk: Conversation, name: str, *, need_reply: bool = False) -> None:

@@ -1,19 +1,12 @@
 """VU-VRG-09, -10, -18, -19: how rings are started, used and stopped over several messages."""
 
-from typing import Any
-
 from tests.conversation import SECOND, Conversation, eventfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.devices import device_by_name
 
 BY_RULE = ("VERSION_1",)
-
-
-def only(talk: Conversation, rule: str, **options: Any) -> Finding:
-    (finding,) = found(talk, rule, **options)
-    return finding
 
 
 def set_up(talk: Conversation, index: int = 0, base: int = 0) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conversation import Conversation, eventfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol import payloads
 from vudissect.protocol.devices import device_by_name
@@ -25,11 +25,6 @@ NAMING_A_RING = (
 NAMES = [row.name for row in UPSTREAM.channel(Channel.MAIN) if row.request[0] in NAMING_A_RING]
 PACKED = ("PROTOCOL_FEATURES", "RING_PACKED")
 WRAP = 0x8000
-
-
-def only(talk: Conversation, rule: str, **options: Any) -> Finding:
-    (finding,) = found(talk, rule, **options)
-    return finding
 
 
 def kick(talk: Conversation, index: int = 0, number: int = 1) -> None:

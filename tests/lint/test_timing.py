@@ -3,16 +3,11 @@
 import pytest
 
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.model import Channel
-
-
-def only(talk: Conversation, rule: str) -> Finding:
-    (finding,) = found(talk, rule)
-    return finding
 
 
 class TestSlowAnswer:

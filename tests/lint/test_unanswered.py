@@ -1,19 +1,14 @@
 """VU-RPL-03, 04, 08 and 10: answers that never come."""
 
 from tests.conversation import SECOND, Conversation, memfd
-from tests.lint import found
+from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark, RecordKind
-from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.model import Channel
 from vudissect.protocol.payloads import LOG_ADDRESS
 
 HANGS = ("VU-RPL-03", "VU-RPL-04", "VU-RPL-08", "VU-RPL-10")
-
-
-def only(talk: Conversation, *rules: str) -> Finding:
-    (finding,) = found(talk, *rules)
-    return finding
 
 
 def asking() -> Conversation:
