@@ -17,6 +17,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.model import Device
+from vudissect.protocol.table import UPSTREAM
 from vudissect.session.event import Event
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, Session, foresee
 from vudissect.session.state import State
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 Judged = tuple[Event, Sequence["Finding"]]
 """An event, and what is wrong with it."""
+
+
+# Few enough for all of them to be in the cache of a processor.
+_MOST_IN_A_RUN = 64
 
 
 class Linted(NamedTuple):
@@ -159,6 +164,28 @@ def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Recor
 def _failing(error: CaptureError) -> Iterator[Record]:
     raise error
     yield
+
+
+def in_runs(judged: Iterable[Judged]) -> Iterator[Judged]:
+    """The same events, of which several are judged before the first of them is given out: a quarter less time goes by
+    until all of them are shown, as processors like to do the same thing again.
+
+    The last one judged is never further on than a change of dialect: the session still knows the reasons for it.
+    """
+    run: list[Judged] = []
+    protocol = UPSTREAM
+    try:
+        for each in judged:
+            run.append(each)
+            spoken = each[0].after.protocol
+            if len(run) == _MOST_IN_A_RUN or spoken is not protocol:
+                protocol = spoken
+                yield from run
+                run.clear()
+    except Exception:
+        yield from run
+        raise
+    yield from run
 
 
 Source = str | PathLike[str] | Iterable[Record]

@@ -4,10 +4,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import click
 
-from vudissect.analysis import Analysis, Judged
+from vudissect.analysis import Analysis, Judged, in_runs
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
@@ -75,6 +76,8 @@ def command(
         judged: Iterable[Judged] = analysis
         if wanted != Filter():
             judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
+        if not live:
+            judged = in_runs(judged)
         session = analysis.session
 
         def ending() -> Ending:
@@ -89,13 +92,14 @@ def command(
 def _write(lines: Iterator[str], at_once: int) -> None:
     chunk: list[str] = []
     try:
-        for line in lines:
-            chunk.append(line)
-            if len(chunk) >= at_once:
-                sys.stdout.write("".join(chunk))
-                chunk.clear()
-                if at_once == 1:
-                    sys.stdout.flush()
+        while True:
+            chunk.extend(islice(lines, at_once))
+            if not chunk:
+                break
+            sys.stdout.write("".join(chunk))
+            chunk.clear()
+            if at_once == 1:
+                sys.stdout.flush()
     finally:
         sys.stdout.write("".join(chunk))
         sys.stdout.flush()

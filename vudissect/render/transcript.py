@@ -1,13 +1,16 @@
 """The transcript: one line a message, stable enough to compare and narrow enough to paste.
 
 frame  seconds  who  name and contents  descriptors  [request and latency]
+
+What all messages of a form have in common is worked out with the first of them (`_Head`). Most messages are regular:
+of a form, without descriptors or marks, and change nothing; their line has no other parts than these.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from vudissect.capture.record import Mark, RecordKind
+from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.protocol.model import Channel, Layout, Row
 from vudissect.protocol.table import UPSTREAM
@@ -22,7 +25,7 @@ from vudissect.session.dialect import Verdict
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
-from vudissect.wire.codec import WireMessage
+from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
 
@@ -45,12 +48,23 @@ _WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED 
 _OF_THE_RUN = re.compile(r" \(pid \d+\)| at 0x[0-9a-f]+")
 
 
+# Row, layout and direction stand for what has no form: that may be of any size, and is described alike.
+_MessageKind = Form | tuple[Row | None, Layout | None, bool]
+
+
 class _Head(NamedTuple):
-    """What all messages of one row, form and direction have in common."""
+    """What all messages of one row, layout and direction have in common."""
 
     text: str
     describe: Callable[[Values, State], str] | None
     deviation: str
+    end: str
+    """What comes last in the line of a regular request."""
+
+    def line(self, values: Values, state: State) -> str:
+        """Name and contents."""
+        contents = self.describe(values, state) if self.describe is not None else ""
+        return f"{self.text} {contents}{self.deviation}" if contents else f"{self.text}{self.deviation}"
 
 
 class Transcript:
@@ -71,7 +85,8 @@ class Transcript:
         self._style = style
         self._verbose = verbose
         self._times = times
-        self._heads: dict[tuple[Row | None, Layout | None, bool], _Head] = {}
+        self._place = "%6d %11.6f " if times else "%6d "
+        self._heads: dict[_MessageKind, _Head] = {}
         self._verdict = verdict
         self._protocol = UPSTREAM
         self._dim, self._undim = style.dim("|").split("|")
@@ -81,7 +96,7 @@ class Transcript:
         if event.message is None:
             line = self._event_line(event)
         else:
-            line = self._message_line(event)
+            line = self._message_line(event, event.message)
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
         if event.after.protocol is not self._protocol:
@@ -116,48 +131,52 @@ class Transcript:
     def _shows(self, finding: Finding) -> bool:
         return self._verbose or finding.severity is not Severity.INFO
 
-    def _prefix(self, event: Event) -> str:
-        record = event.record
-        time = f"{event.elapsed / 1e9:>11.6f} " if self._times else ""
+    def _prefix(self, record: Record, elapsed: int) -> str:
+        # An f-string takes twice as long for numbers of fixed width.
+        place = self._place % ((record.frame, elapsed / 1e9) if self._times else record.frame)
         connection = f" c{record.connection}" if record.connection > 1 else ""
-        return f"{self._dim}{record.frame:>6} {time}{self._undim}{connection}"
+        return f"{self._dim}{place}{self._undim}{connection}"
 
-    def _message_line(self, event: Event) -> str:
-        record, message = event.record, event.message
-        assert message is not None
-        style = self._style
-        head = self._heads.get((message.row, message.layout, message.reply)) or self._new_head(event, message)
-        parts = [self._prefix(event) + head.text]
-        if head.describe is not None and (contents := head.describe(message.values, event.after)):
-            parts.append(contents if self._times else _OF_THE_RUN.sub("", contents))
-        if head.deviation:
-            parts.append(head.deviation)
-        if event.kind is Kind.MALFORMED:
-            parts.append(style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}")
-        if event.descriptors:
-            parts.append(" ".join([descriptor_text(named, record.frame) for named in event.descriptors]))
-        if event.replaced:
-            parts.append(f"(was {event.replaced})")
-        if message.flags & NEED_REPLY and not message.reply and record.channel is not Channel.GPU:
-            parts.append("need_reply")
-        if int(record.marks) & _WORTH_SAYING:
-            parts.append(style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks)))
-        if message.reply:
-            parts.append(style.dim(self._answered(event)))
-        return " ".join(parts)
+    def _message_line(self, event: Event, message: WireMessage) -> str:
+        record = event.record
+        kind = message.form or (message.row, message.layout, message.reply)
+        head = self._heads.get(kind) or self._new_head(record, message, kind)
+        line = self._prefix(record, event.elapsed) + head.line(message.values, event.after)
+        if not self._times:
+            line = _OF_THE_RUN.sub("", line)
+        if message.form is None or event.descriptors or event.before is not event.after or record.marks:
+            line = " ".join([line, *self._irregular(event, message)])
+        else:
+            line += head.end
+        return f"{line} {self._style.dim(self._answered(event))}" if message.reply else line
 
-    def _new_head(self, event: Event, message: WireMessage) -> _Head:
+    def _new_head(self, record: Record, message: WireMessage, kind: _MessageKind) -> _Head:
         row, layout = message.row, message.layout
         name = message.name
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
         head = _Head(
-            f" {_ARROWS[event.record.sender]}{_CHANNELS[event.record.channel]} {styled}",
+            f" {_ARROWS[record.sender]}{_CHANNELS[record.channel]} {styled}",
             describe(layout, row.purpose, reply=message.reply) if row is not None and layout is not None else None,
-            f"({layout.words})" if layout is not None and layout.deviation else "",
+            f" ({layout.words})" if layout is not None and layout.deviation else "",
+            " need_reply" if _wants_reply(record, message) else "",
         )
         if row is not None:
-            self._heads[row, layout, message.reply] = head
+            self._heads[kind] = head
         return head
+
+    def _irregular(self, event: Event, message: WireMessage) -> Iterator[str]:
+        """What may come after the contents, but for the request that a reply answers."""
+        record = event.record
+        if event.kind is Kind.MALFORMED:
+            yield self._style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}"
+        for named in event.descriptors:
+            yield descriptor_text(named, record.frame)
+        if event.replaced:
+            yield f"(was {event.replaced})"
+        if _wants_reply(record, message):
+            yield "need_reply"
+        if int(record.marks) & _WORTH_SAYING:
+            yield self._style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks))
 
     def _answered(self, event: Event) -> str:
         if event.request is None:
@@ -172,7 +191,12 @@ class Transcript:
     def _event_line(self, event: Event) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
         text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
-        return f"{self._prefix(event)} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
+        prefix = self._prefix(event.record, event.elapsed)
+        return f"{prefix} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
+
+
+def _wants_reply(record: Record, message: WireMessage) -> bool:
+    return bool(message.flags & NEED_REPLY) and not message.reply and record.channel is not Channel.GPU
 
 
 def _peer(event: Event, side: str) -> str:

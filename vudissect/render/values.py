@@ -26,9 +26,9 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
     if not reply and layout.is_region:
         return _region_text(layout)
     # A transcript spends most of its time here. So what all messages of a layout have in common is worked out once,
-    # into one expression: half as slow as a loop over the fields.
+    # into one expression: a loop over the fields, and a call for each, would take several times as long.
     words: list[str] = []
-    names: dict[str, Any] = {"size": size_text, "address": address_text}
+    names: dict[str, Any] = {"size": size_text}
     fields = list(enumerate(layout.fields))
     if layout.tail is not None and (reply or purpose is not Purpose.READ_CONFIG):
         # A request to read carries room for the contents; what is in it means nothing.
@@ -39,20 +39,27 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
     if layout.array is not None:
         names["array"] = _array_text(layout.array)
         words.append(f"{{array(v[{len(layout.fields)}], c)}}")
-    text: Callable[[Values, State], str] = eval(f"lambda v, c: f{' '.join(words)!r}", names)
+    text: Callable[[Values, State], str] = eval(f'lambda v, c: f"{" ".join(words)}"', names)
     return text
 
 
 def _expression(field: Field, position: int, purpose: Purpose, names: dict[str, Any]) -> str:
-    """The part of an f-string that describes value `position` of `v`; what it calls is entered in `names`."""
-    value = f"v[{position}]"
+    """The part of an f-string that describes value `position` of `v`; what it uses is entered in `names`."""
+    value, meaning = f"v[{position}]", field.meaning
     if not (field.parts or field.bits or field.code.endswith("s")):
-        if field.meaning in _PLAIN:
+        if field.choices:
+            names[f"choices{position}"] = field.choices
+            return f"{{choices{position}.get({value}) or '{field.name} %d' % {value}}}"
+        if meaning in _PLAIN:
             return f"{field.name} {{{value}}}"
-        if field.meaning is Meaning.SIZE:
+        if meaning is Meaning.SIZE:
             return f"{field.name} {{size({value})}}"
-        if field.meaning in _HEXADECIMAL:
-            return f"{field.name} {{address({value})}}"
+        if meaning in _HEXADECIMAL:
+            return f"{field.name} {{hex({value}) if {value} else 0}}"
+        if meaning is Meaning.RING:
+            return f"ring {{{value}}}"
+        if meaning is Meaning.STATUS_CODE:
+            return f"{{'FAILED (%d)' % {value} if {value} else 'ok'}}"
     names[f"field{position}"] = _field_text(field, purpose)
     return f"{{field{position}({value}, c)}}"
 
@@ -68,18 +75,11 @@ def _field_text(field: Field, purpose: Purpose) -> Text:
         return partial(_flags, field)
     if field.parts:
         return partial(_parts, field.parts)
-    if field.choices:
-        name, choices = field.name, field.choices
-        return lambda value, _: choices.get(value) or f"{name} {value}"
     special = _SPECIAL.get(meaning)
     if special is not None:
         return partial(special, field)
     name = field.name
     return lambda value, _: f"{name} {_bytes(meaning, value)}"
-
-
-def _ring(_field: Field, value: int, _: State) -> str:
-    return f"ring {value}"
 
 
 def _ring_base(_field: Field, value: int, state: State) -> str:
@@ -95,12 +95,8 @@ def _ring_address(field: Field, value: int, state: State) -> str:
 
 
 def _user_address(field: Field, value: int, state: State) -> str:
-    place = state.memory.by_user_address(value)
-    return f"{field.name} {f'region{place.region.number}+{place.offset:#x}' if place else address_text(value)}"
-
-
-def _result(_field: Field, value: int, _: State) -> str:
-    return f"FAILED ({value})" if value else "ok"
+    region = state.memory.by_user.at(value)
+    return f"{field.name} {f'region{region.number}+{value - region.user_addr:#x}' if region else address_text(value)}"
 
 
 def _flags(field: Field, value: int, _: State) -> str:
@@ -135,11 +131,9 @@ def _bytes(meaning: Meaning, value: bytes) -> str:
 
 
 _SPECIAL: dict[Meaning, Callable[[Field, Any, State], str]] = {
-    Meaning.RING: _ring,
     Meaning.RING_BASE: _ring_base,
     Meaning.RING_ADDRESS: _ring_address,
     Meaning.USER_ADDRESS: _user_address,
-    Meaning.STATUS_CODE: _result,
     Meaning.CONFIG: _config,
     Meaning.PIXELS: _pixels,
 }
