@@ -5,17 +5,19 @@ more than a bounded number of them, after which it stays null.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from json import JSONEncoder
 
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Finding
+from vudissect.protocol.model import Layout
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
-from vudissect.wire.codec import WireMessage
-from vudissect.wire.fields import Fields, to_fields
+from vudissect.wire.codec import Form, WireMessage
+from vudissect.wire.fields import Fields, to_fields, usual_numbers
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
+from vudissect.wire.layout import Values
 
 _MOST_HELD = 1024
 
@@ -25,70 +27,128 @@ _dumps = JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class _Line:
     """A line whose `reply_frame` may still become known."""
 
-    __slots__ = ("frame", "head", "open", "tail")
+    __slots__ = ("frame", "head", "open", "reply_frame", "tail")
 
-    def __init__(self, frame: int, head: str, tail: str, is_open: bool) -> None:
+    def __init__(self, frame: int, head: str, tail: str) -> None:
         self.frame = frame
         self.head = head
+        self.reply_frame = "null"
         self.tail = tail
-        self.open = is_open
+        self.open = True
 
     def close(self, reply_frame: int) -> None:
-        self.tail = f"{reply_frame}{self.tail[4:]}"
+        self.reply_frame = str(reply_frame)
         self.open = False
+
+    @property
+    def text(self) -> str:
+        return f"{self.head}{self.reply_frame}{self.tail}"
 
 
 def json_lines(judged: Iterable[tuple[Event, Sequence[Finding]]], *, look_ahead: bool = True) -> Iterator[str]:
     """The line of each event with what was found about it. Without `look_ahead` nothing is held back (live)."""
-    held: deque[_Line] = deque()
+    held: deque[_Line | str] = deque()
     asked: dict[int, _Line] = {}
+    halves = _Halves()
     for event, findings in judged:
-        line = _line(event, findings, look_ahead)
-        if not look_ahead:
-            yield line.head + line.tail
-            continue
-        held.append(line)
-        if line.open:
-            asked[line.frame] = line
+        head, tail = halves.of(event, findings)
         if event.request is not None:
             answered = asked.pop(event.request.frame, None)
             if answered is not None:
-                answered.close(line.frame)
+                answered.close(event.record.frame)
         for request in event.unanswered:
             unanswered = asked.pop(request.frame, None)
             if unanswered is not None:
                 unanswered.open = False
-        while held and (not held[0].open or len(held) > _MOST_HELD):
-            first = held.popleft()
-            asked.pop(first.frame, None)
-            yield first.head + first.tail
-    for line in held:
-        yield line.head + line.tail
+        if look_ahead and event.awaits:
+            line = _Line(event.record.frame, head, tail)
+            asked[line.frame] = line
+            held.append(line)
+        elif held:
+            held.append(f"{head}null{tail}")
+        else:
+            yield f"{head}null{tail}"
+        while held:
+            first = held[0]
+            if isinstance(first, str):
+                yield first
+            elif not first.open or len(held) > _MOST_HELD:
+                asked.pop(first.frame, None)
+                yield first.text
+            else:
+                break
+            held.popleft()
+    for rest in held:
+        yield rest if isinstance(rest, str) else rest.text
 
 
-def _line(event: Event, findings: Sequence[Finding], look_ahead: bool) -> _Line:
-    record, message, request = event.record, event.message, event.request
-    if message is None:
-        number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
-        payload = _dumps(dict(record.details))
-    else:
-        number, size = str(message.id), str(message.size)
+_Template = tuple[str, Callable[[Values], str]]
+
+
+class _Halves:
+    """Makes the two parts of a line: what comes before the value of `reply_frame`, and what comes after it.
+
+    The first is a template, which is made once for all messages of a form.
+    """
+
+    def __init__(self) -> None:
+        self._templates: dict[Form, _Template] = {}
+
+    def of(self, event: Event, findings: Sequence[Finding]) -> tuple[str, str]:
+        record, message, request, latency = event.record, event.message, event.request, event.latency
+        if message is None:
+            template, payload = _template(event), _dumps(dict(record.details))
+        elif message.form is None or record.marks:
+            template, payload = _template(event), _dumps(_payload(message, record.marks))
+        else:
+            template, write_payload = self._templates.get(message.form) or self._new_template(event, message.form)
+            payload = write_payload(message.values)
+        head = template % (
+            record.frame,
+            record.time,
+            event.elapsed,
+            record.connection,
+            payload,
+            _dumps([_descriptor(named) for named in event.descriptors]) if event.descriptors else "[]",
+            request.frame if request is not None else "null",
+        )
+        marks = "[]"
+        if record.marks:
+            marks = _dumps([mark.name.lower() for mark in Mark if mark & record.marks and mark.name])
+        rules = _dumps([finding.rule for finding in findings]) if findings else "[]"
+        latency_text = "null" if latency is None else latency
+        dialect = event.after.protocol.key
+        return head, f',"latency":{latency_text},"dialect":"{dialect}","findings":{rules},"marks":{marks}}}\n'
+
+    def _new_template(self, event: Event, form: Form) -> _Template:
+        made = self._templates[form] = (_template(event), _payload_writer(form.layout))
+        return made
+
+
+def _template(event: Event) -> str:
+    """The line of an event up to the value of `reply_frame`, with places for what the next one has otherwise."""
+    record, message = event.record, event.message
+    number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
+    if message is not None:
+        number, size, flags = str(message.id), str(message.size), _flags(message.flags)
         name = f'"{message.row.name}"' if message.row is not None else "null"
-        flags = _flags(message.flags)
-        payload = _dumps(_payload(message, record.marks))
-    fds = _dumps([_descriptor(named) for named in event.descriptors]) if event.descriptors else "[]"
-    marks = _dumps([mark.name.lower() for mark in Mark if mark & record.marks and mark.name]) if record.marks else "[]"
-    head = (
-        f'{{"frame":{record.frame},"time":{record.time},"elapsed":{event.elapsed},"connection":{record.connection},'
+    return (
+        '{"frame":%d,"time":%d,"elapsed":%d,"connection":%d,'
         f'"channel":"{record.channel.label}","from":"{record.sender.label}","kind":"{event.kind}","id":{number},'
-        f'"name":{name},"flags":{flags},"size":{size},"payload":{payload},"fds":{fds},'
-        f'"request_frame":{request.frame if request is not None else "null"},"reply_frame":'
+        f'"name":{name},"flags":{flags},"size":{size},"payload":%s,"fds":%s,"request_frame":%s,"reply_frame":'
     )
-    latency = "null" if event.latency is None else event.latency
-    rules = _dumps([finding.rule for finding in findings]) if findings else "[]"
-    dialect = event.after.protocol.key
-    tail = f'null,"latency":{latency},"dialect":"{dialect}","findings":{rules},"marks":{marks}}}\n'
-    return _Line(record.frame, head, tail, look_ahead and event.awaits)
+
+
+def _payload_writer(layout: Layout) -> Callable[[Values], str]:
+    """A function from the values of this layout to what `to_fields` makes of them as JSON."""
+    usual = usual_numbers(layout)
+    template = f"{{{','.join(f'{_dumps(name)}:%d' for name in usual.names)}}}" if usual is not None else ""
+
+    def write(values: Values) -> str:
+        numbers = usual.of(values) if usual is not None else None
+        return template % numbers if numbers is not None else _dumps(to_fields(layout, values))
+
+    return write
 
 
 @lru_cache(maxsize=256)

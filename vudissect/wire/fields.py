@@ -1,7 +1,8 @@
 """Decoded values as named fields, the form that JSON shows and that people write; and the way back."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from vudissect.protocol.model import BitField, Field, Layout, Meaning
@@ -16,6 +17,9 @@ def to_fields(layout: Layout, values: Values, *, keys_stored: bool = True) -> Fi
     Padding is left out while it is zero, key material is only measured, with a word on whether it was stored. Arrays
     are lists of such dictionaries.
     """
+    usual = usual_numbers(layout)
+    if usual is not None and values and (numbers := usual.of(values)) is not None:
+        return dict(zip(usual.names, numbers, strict=True))
     fields: Fields = {}
     for field, value in zip(layout.fields, values, strict=False):
         _show(fields, field, value, keys_stored)
@@ -25,6 +29,45 @@ def to_fields(layout: Layout, values: Values, *, keys_stored: bool = True) -> Fi
     elif layout.tail is not None:
         _show(fields, layout.tail.field, rest[0], keys_stored)
     return fields
+
+
+class UsualNumbers(NamedTuple):
+    """The fields that nearly all payloads of a layout are shown with, all of them numbers.
+
+    `of` gives these numbers; None for values that are shown in another way, as there is something in their padding.
+    """
+
+    names: tuple[str, ...]
+    of: Callable[[Values], tuple[int, ...] | None]
+
+
+@cache
+def usual_numbers(layout: Layout) -> UsualNumbers | None:
+    """The usual fields of a layout; None where it has other things than numbers and padding."""
+    if layout.array is not None or layout.tail is not None:
+        return None
+    names: list[str] = []
+    numbers: list[str] = []
+    conditions: list[str] = []
+    for position, field in enumerate(layout.fields):
+        value = f"v[{position}]"
+        if field.parts:
+            for part in field.parts:
+                if part.meaning is Meaning.PADDING:
+                    conditions.append(f"not {value} & {part.mask}")
+                else:
+                    names.append(part.name)
+                    numbers.append(f"({value} & {part.mask}) >> {part.low}")
+        elif not field.code.endswith("s"):
+            names.append(field.name)
+            numbers.append(value)
+        elif field.meaning is Meaning.PADDING:
+            conditions.append(f"{value} == {bytes(field.size)!r}")
+        else:
+            return None
+    together = f"({' '.join(f'{number},' for number in numbers)})"
+    # An expression takes a tenth of the time that a loop over the fields does.
+    return UsualNumbers(tuple(names), eval(f"lambda v: {together} if {' and '.join(conditions) or True} else None"))
 
 
 def _show(fields: Fields, field: Field, value: Any, keys_stored: bool) -> None:
