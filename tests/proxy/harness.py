@@ -23,7 +23,8 @@ from vudissect.protocol.model import Channel
 from vudissect.protocol.table import UPSTREAM
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
-from vudissect.proxy.relay import Relay, Settings
+from vudissect.proxy.relay import Relay
+from vudissect.proxy.shared import Settings
 from vudissect.wire.header import ByteOrder
 
 # How long anything may take before the test that waits for it fails.

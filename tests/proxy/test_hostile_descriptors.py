@@ -116,7 +116,7 @@ def test_a_message_that_cannot_be_recorded_is_forwarded_and_noted(
         raise RuntimeError("of all things")
 
     with conversation(tmp_path) as (relay, front, back):
-        monkeypatch.setattr("vudissect.proxy.recorder.inspect_and_close", fail)
+        monkeypatch.setattr("vudissect.proxy.passed.inspect_and_close", fail)
         pass_a_descriptor(front, back, os.eventfd(0))
         eventually(lambda: bool(relay.recorder.not_recorded))
         monkeypatch.undo()
@@ -127,7 +127,14 @@ def test_a_message_that_cannot_be_recorded_is_forwarded_and_noted(
     assert "could not be recorded" in relay.said[-1]
 
 
-def test_a_fault_of_the_relay_costs_one_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("faulty", "data"),
+    [("proxy.pump.Pump._forward", NUM), ("wire.framing.Framer.feed", NUM[:5])],
+    ids=["whole", "part"],
+)
+def test_a_fault_of_the_relay_costs_one_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faulty: str, data: bytes
+) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("of all things")
 
@@ -137,8 +144,8 @@ def test_a_fault_of_the_relay_costs_one_connection(tmp_path: Path, monkeypatch: 
         back, other_back = listener.accept(), listener.accept()
         the_traffic_goes_on(front, back)
         with monkeypatch.context() as patch:
-            patch.setattr("vudissect.wire.framing.Framer.feed", fail)
-            front.send(NUM)
+            patch.setattr(f"vudissect.{faulty}", fail)
+            front.send(data)
             assert back.receive_to_end() == b""
         the_traffic_goes_on(other_front, other_back)
         relay.failures_expected = 1

@@ -111,7 +111,7 @@ def _capture(
     from vudissect.host.address import AddressError, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
-    from vudissect.proxy.relay import Settings
+    from vudissect.proxy.shared import Settings
 
     told: list[str] = []
     recording = Recording("-", quiet=True, snaplen=snaplen, while_read=True, program=LAUNCHER)

@@ -67,7 +67,7 @@ def main(
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
-    from vudissect.proxy.relay import Settings
+    from vudissect.proxy.shared import Settings
 
     if (listen and front_end) or (connect and back_end):
         fail("--listen and --front-end are the same thing, as are --connect and --back-end: give one of them")

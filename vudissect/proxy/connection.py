@@ -9,59 +9,57 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.peer import peer_of
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.table import UPSTREAM
-from vudissect.proxy.link import Ending, Link
-from vudissect.proxy.poller import Poller
-from vudissect.proxy.pump import Handover
-from vudissect.proxy.recorder import Numbers, Recorder
+from vudissect.proxy.events import Interpose
+from vudissect.proxy.link import Ending, Link, LinkClosed, Wire
+from vudissect.proxy.passed import Numbering
+from vudissect.proxy.pump import Handover, Interposing
 from vudissect.proxy.rights import descriptors, move_additions, rights_of
+from vudissect.proxy.shared import Shared
 from vudissect.wire.framing import Rights
-from vudissect.wire.header import ByteOrder
+
+# The messages that hand over the socket of another channel.
+_OPENERS = {row.id: (row, row.opens) for row in UPSTREAM.channel(Channel.MAIN) if row.opens is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The sockets of the two sides, indexed by `Side`; that of a side that was never there only takes its place."""
+
+    sockets: tuple[socket.socket, socket.socket]
+    missing: Side | None = None
+
+    def details(self) -> dict[str, str | int]:
+        """Who they are, for the record."""
+        details: dict[str, str | int] = {}
+        for side in (Side.FRONT_END, Side.BACK_END):
+            if side is not self.missing:
+                details |= peer_of(self.sockets[side]).details(side.label)
+        return details
 
 
 class Connection:
-    """Relays between two sockets, indexed by `Side`, from the moment it is made until it calls `closed`.
+    """Relays between two sockets from the moment it is made until it calls `closed`."""
 
-    A side that was never there is `missing`: its socket only takes that place.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        sockets: tuple[socket.socket, socket.socket],
-        missing: Side | None,
-        byte_order: ByteOrder | None,
-        interpose: bool,
-        poller: Poller,
-        recorder: Recorder,
-        closed: Callable[["Connection"], None],
-    ) -> None:
-        self.is_pair = missing is None
-        self._number = number
-        self._poller = poller
-        self._recorder = recorder
+    def __init__(self, number: int, peers: Peers, shared: Shared, closed: Callable[["Connection"], None]) -> None:
+        self.is_pair = peers.missing is None
+        self._shared = shared
         self._closed = closed
-        self._numbers = Numbers()
+        self._numbering = Numbering(number)
         self._handed_over: set[Link] = set()
         self._ending: Ending | None = None  # of the main channel, while others still deliver
-        for sock in sockets:
+        for sock in peers.sockets:
             move_additions(sock)
-        self._main = Link(
-            number,
-            Channel.MAIN,
-            sockets,
-            (byte_order, byte_order),
-            poller,
-            recorder,
-            self._numbers,
-            self._main_closed,
-            self._interpose if interpose else None,
-        )
-        self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, _peers(sockets, missing))
+        settings = shared.settings
+        wire = Wire(Channel.MAIN, peers.sockets, settings.byte_order)
+        interposing = Interposing(frozenset(_OPENERS), self._interpose) if settings.interpose else None
+        self._main = Link(wire, self._numbering, shared, self._main_closed, interposing)
+        self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, peers.details())
         self._main.start()
 
     def finish(self, by: Side, how: str) -> None:
@@ -79,13 +77,11 @@ class Connection:
             with suppress(Exception):
                 link.abort(why)
 
-    def _interpose(self, number: int, rights: Rights) -> Handover | None:
+    def _interpose(self, offer: Interpose) -> Handover | None:
         """Put the proxy into a channel that a message opens; None where there is nothing to get into."""
-        row = UPSTREAM.request(Channel.MAIN, number)
-        if row is None or row.opens is None:
-            return None
+        row, channel = _OPENERS[offer.number]
         try:
-            theirs, link = self._new_channel(row.opens, rights)
+            theirs, link = self._new_channel(channel, offer.rights)
         except Exception as error:
             why = error.strerror if isinstance(error, OSError) else repr(error)
             text = f"{row.name}: what it hands over is passed on untouched and not recorded: {why}"
@@ -113,26 +109,16 @@ class Connection:
             raise
         os.set_blocking(theirs.fileno(), os.get_blocking(original.fileno()))
         move_additions(original, theirs)
-        byte_order = self._main.pumps[Side.FRONT_END].framer.byte_order
-        link = Link(
-            self._number,
-            channel,
-            (original, ours),
-            (byte_order, byte_order),
-            self._poller,
-            self._recorder,
-            self._numbers,
-            self._channel_closed,
-        )
-        return theirs, link
+        wire = Wire(channel, (original, ours), self._main.byte_order)
+        return theirs, Link(wire, self._numbering, self._shared, self._channel_closed)
 
-    def _channel_closed(self, link: Link, ending: Ending) -> None:
-        self._handed_over.discard(link)
-        self._event(RecordKind.CHANNEL_CLOSED, link.channel, _details(ending))
+    def _channel_closed(self, event: LinkClosed) -> None:
+        self._handed_over.discard(event.link)
+        self._event(RecordKind.CHANNEL_CLOSED, event.link.channel, _details(event.ending))
         self._close_if_over()
 
-    def _main_closed(self, _: Link, ending: Ending) -> None:
-        self._ending = ending
+    def _main_closed(self, event: LinkClosed) -> None:
+        self._ending = event.ending
         for link in tuple(self._handed_over):
             link.finish(Side.PROXY, "the main channel was closed")
         self._close_if_over()
@@ -145,7 +131,8 @@ class Connection:
             self._closed(self)
 
     def _event(self, kind: RecordKind, channel: Channel, details: Mapping[str, str | int]) -> None:
-        self._recorder.event(kind, self._number, channel, self._numbers.take(), details)
+        numbering = self._numbering
+        self._shared.recorder.event(kind, numbering.connection, channel, numbering.take(), details)
 
 
 def _connected_stream(fd: int) -> socket.socket:
@@ -159,14 +146,6 @@ def _connected_stream(fd: int) -> socket.socket:
         return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=os.dup(fd))
     finally:
         borrowed.detach()
-
-
-def _peers(sockets: tuple[socket.socket, socket.socket], missing: Side | None) -> dict[str, str | int]:
-    details: dict[str, str | int] = {}
-    for side in (Side.FRONT_END, Side.BACK_END):
-        if side is not missing:
-            details |= peer_of(sockets[side]).details(side.label)
-    return details
 
 
 def _details(ending: Ending) -> dict[str, str | int]:

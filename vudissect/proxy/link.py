@@ -9,18 +9,30 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from operator import and_
 
 from vudissect.protocol.model import Channel, Side
-from vudissect.proxy.poller import HUNG_UP, READABLE, WRITABLE, Poller
-from vudissect.proxy.pump import EOF, RESET, STOPPED_READING, Interpose, Pump
-from vudissect.proxy.recorder import Numbers, Recorder
+from vudissect.proxy.direction import Direction
+from vudissect.proxy.passed import Numbering
+from vudissect.proxy.poller import HUNG_UP, READABLE, WRITABLE
+from vudissect.proxy.pump import EOF, RESET, STOPPED_READING, Ends, Interposing, Notice, Pump
+from vudissect.proxy.shared import Shared
 from vudissect.wire.framing import Framer
 from vudissect.wire.header import ByteOrder
 
 _PEERS = (Side.FRONT_END, Side.BACK_END)
 _RETRY_SECONDS = 0.01
 _FINISH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A channel between the sockets of the two sides, indexed by `Side`; the byte order, if it is known already."""
+
+    channel: Channel
+    sockets: tuple[socket.socket, socket.socket]
+    byte_order: ByteOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,50 +44,48 @@ class Ending:
     undelivered: int
 
 
+@dataclass(frozen=True, slots=True)
+class LinkClosed:
+    """A link has come to its end."""
+
+    link: "Link"
+    ending: Ending
+
+
 class Link:
-    """Relays between the sockets of the two sides, indexed by `Side`, from `start` until `closed` is called."""
+    """Relays between the sockets of the two sides from `start` until it reports that it is closed."""
 
     def __init__(
         self,
-        connection: int,
-        channel: Channel,
-        sockets: tuple[socket.socket, socket.socket],
-        byte_orders: tuple[ByteOrder | None, ByteOrder | None],
-        poller: Poller,
-        recorder: Recorder,
-        numbers: Numbers,
-        closed: Callable[["Link", Ending], None],
-        interpose: Interpose | None = None,
+        wire: Wire,
+        numbering: Numbering,
+        shared: Shared,
+        notify: Callable[[LinkClosed], None],
+        interposing: Interposing | None = None,
     ) -> None:
-        self.channel = channel
-        self._sockets = sockets
-        self._poller = poller
-        self._closed = closed
+        self.channel = wire.channel
+        self._sockets = wire.sockets
+        self._poller = shared.poller
+        self._notify = notify
         self._gone = [False, False]
         self._silenced = [False, False]
         self._passed_on = [False, False]
         self._first_to_leave: tuple[Side, str] | None = None
         self._open = True
         self._finishing = ""
-        self.pumps = tuple(
-            Pump(
-                recorder.flow(connection, channel, side),
-                sockets[side],
-                sockets[1 - side],
-                Framer(byte_orders[side]),
-                recorder,
-                numbers,
-                self._settle,
-                self._try_later,
-                interpose if side is Side.FRONT_END else None,
-            )
-            for side in _PEERS
-        )
+        self._pumps = tuple(self._pump(side, wire, numbering, shared, interposing) for side in _PEERS)
+        self._directions = tuple(pump.direction for pump in self._pumps)
+
+    @property
+    def byte_order(self) -> ByteOrder | None:
+        """The byte order of the front-end's messages, once it is known."""
+        return self._directions[Side.FRONT_END].framer.byte_order
 
     def start(self) -> None:
         """Begin to relay."""
-        for side, sock in enumerate(self._sockets):
-            self._poller.watch(sock.fileno(), READABLE, self.pumps[side].readable, self._handler(side))
+        for side in _PEERS:
+            on_event = partial(self._on_event, side)
+            self._poller.watch(self._sockets[side].fileno(), READABLE, self._pumps[side].readable, on_event)
 
     def finish(self, by: Side, how: str) -> None:
         """Relay what the peers have sent so far, then close. A peer that does not read has a few seconds for it."""
@@ -93,41 +103,61 @@ class Link:
         self._leave(Side.PROXY, why)
         self._close()
 
+    def _pump(
+        self, side: Side, wire: Wire, numbering: Numbering, shared: Shared, interposing: Interposing | None
+    ) -> Pump:
+        recorder = shared.recorder
+        if side is not Side.FRONT_END:
+            interposing = None
+        direction = Direction(
+            recorder.flow(numbering, wire.channel, side),
+            Framer(wire.byte_order),
+            recorder.snaplen,
+            interposing.numbers if interposing else frozenset(),
+        )
+        ends = Ends(wire.sockets[side], wire.sockets[1 - side])
+        return Pump(direction, ends, recorder, self._on_notice, interposing)
+
     def _finish_pumps(self) -> None:
-        for pump in self.pumps:
+        for pump in self._pumps:
             pump.read_on()
-            if not (pump.blocked or pump.ended):
+            if not (pump.direction.blocked or pump.direction.ended):
                 pump.end(self._finishing)
 
-    def _handler(self, side: int) -> Callable[[int], None]:
-        def on_event(events: int) -> None:
-            if events & HUNG_UP:
-                self._gone[side] = True
-            self.pumps[1 - side].flush()
-            if self._finishing:
-                self._finish_pumps()
-            elif self.pumps[side].hungry:
-                self.pumps[side].readable()
-            self._settle()
+    def _on_event(self, side: Side, events: int) -> None:
+        if events & HUNG_UP:
+            self._gone[side] = True
+        self._pumps[1 - side].flush()
+        if self._finishing:
+            self._finish_pumps()
+        elif self._pumps[side].hungry:
+            self._pumps[side].readable()
+        self._settle()
 
-        return on_event
+    def _on_notice(self, notice: Notice) -> None:
+        if notice is Notice.STALLED:
+            self._poller.later(_RETRY_SECONDS, self._retry)
+        else:
+            self._settle()
 
     def _settle(self) -> None:
         """Draw the conclusions from what the pumps have come to."""
         if not self._open:
             return
         for side in _PEERS:
-            pump, other = self.pumps[side], Side(1 - side)
-            if pump.broken and not self._silenced[side]:
+            direction, other = self._directions[side], Side(1 - side)
+            if direction.broken and not self._silenced[side]:
                 self._silenced[side] = True
-                self._leave(other, self.pumps[other].ended or _how_it_left(self._sockets[other], pump.broken))
-                # The source is to learn that nobody reads on, as it would without a proxy.
+                how = self._directions[other].ended or _how_it_left(self._sockets[other], direction.broken)
+                self._leave(other, how)
+                # The source must learn that nobody reads on, as it would without a proxy.
                 with suppress(OSError):
                     self._sockets[side].shutdown(socket.SHUT_RD)
-            if pump.ended and not pump.blocked and not self._passed_on[side]:
+            if direction.ended and not direction.blocked and not self._passed_on[side]:
                 self._passed_on[side] = True
-                self._gone[side] |= pump.ended != EOF
-                self._leave(side, pump.ended if pump.ended != EOF or self._gone[side] else "half-close")
+                self._gone[side] |= direction.ended != EOF
+                half_close = direction.ended == EOF and not self._gone[side]
+                self._leave(side, "half-close" if half_close else direction.ended)
                 with suppress(OSError):
                     self._sockets[other].shutdown(socket.SHUT_WR)
         if all(self._passed_on) or (not self._finishing and any(map(and_, self._passed_on, self._gone))):
@@ -137,8 +167,8 @@ class Link:
             self._poller.change(self._sockets[side].fileno(), self._events_wanted(side))
 
     def _events_wanted(self, side: Side) -> int | None:
-        reading, writing = self.pumps[side], self.pumps[1 - side]
-        events = READABLE if reading.hungry else 0
+        events = READABLE if self._pumps[side].hungry else 0
+        writing = self._directions[1 - side]
         if writing.blocked and not writing.stalled:
             events |= WRITABLE
         # A hang-up is reported again and again; once it is known and nothing can be done about it yet, look away.
@@ -154,19 +184,17 @@ class Link:
         for sock in self._sockets:
             self._poller.retire(sock)
         try:
-            for pump in self.pumps:
+            for pump in self._pumps:
                 pump.abandon()
         finally:
             assert self._first_to_leave is not None
             by, how = self._first_to_leave
-            self._closed(self, Ending(by, how, sum(pump.undelivered for pump in self.pumps)))
+            undelivered = sum(direction.undelivered for direction in self._directions)
+            self._notify(LinkClosed(self, Ending(by, how, undelivered)))
 
-    def _try_later(self) -> None:
-        self._poller.later(_RETRY_SECONDS, self._try_now)
-
-    def _try_now(self) -> None:
+    def _retry(self) -> None:
         if self._open:
-            for pump in self.pumps:
+            for pump in self._pumps:
                 pump.flush()
             if self._finishing:
                 self._finish_pumps()

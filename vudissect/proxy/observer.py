@@ -9,8 +9,8 @@ from contextlib import suppress
 from time import monotonic, sleep
 
 from vudissect.host.python import python_module
+from vudissect.proxy.diagnostics import Warn
 from vudissect.proxy.sink import MakeGap, PipeSink
-from vudissect.proxy.voice import Warn
 
 # Linux's fcntl.h; room for some thousand messages, so that a burst is not missing from the transcript.
 _F_SETPIPE_SZ = 1031

@@ -89,11 +89,8 @@ class Poller:
                     self._on_event[fd](what)
             except Exception as error:
                 self._failed(fd, error)
-        while self._timers and self._timers[0][0] <= monotonic():
-            try:
-                heapq.heappop(self._timers)[2]()
-            except Exception as error:
-                self._failed(None, error)
+        if self._timers:
+            self._run_timers()
         if self._retired:
             self.close_retired()
         return bool(events)
@@ -103,6 +100,13 @@ class Poller:
         for sock in self._retired:
             sock.close()
         self._retired.clear()
+
+    def _run_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= monotonic():
+            try:
+                heapq.heappop(self._timers)[2]()
+            except Exception as error:
+                self._failed(None, error)
 
     def close(self) -> None:
         """Release the epoll, and what was retired."""

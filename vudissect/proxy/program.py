@@ -17,12 +17,13 @@ from vudissect.host.output import beginning, same_file
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
+from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.observer import Observer
 from vudissect.proxy.recorder import Recorder
-from vudissect.proxy.relay import Relay, Settings
+from vudissect.proxy.relay import Relay
+from vudissect.proxy.shared import Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
-from vudissect.proxy.voice import Voice, Warn
 
 _STDOUT, _STDERR = 1, 2
 _STREAMS = {_STDOUT: "standard output", _STDERR: "standard error"}
@@ -60,11 +61,11 @@ def run(settings: Settings, recording: Recording, tell: Warn | None = None) -> i
     """
     if tell is not None:
         return _run(settings, recording, tell)
-    voice = Voice("vuproxy")
+    diagnostics = Diagnostics("vuproxy")
     try:
-        return _run(settings, recording, voice)
+        return _run(settings, recording, diagnostics)
     finally:
-        voice.close()
+        diagnostics.close()
 
 
 def _run(settings: Settings, recording: Recording, tell: Warn) -> int:

@@ -2,105 +2,43 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, RecordKind
-from vudissect.host.descriptor import Descriptor
-from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
+from vudissect.host.limits import descriptor_limit, lowest_free_descriptor, processors
 from vudissect.protocol.model import Channel, Side
-from vudissect.proxy.rights import inspect_and_close
+from vudissect.proxy.diagnostics import Throttled, Warn
+from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
+from vudissect.proxy.rights import count_and_highest
 from vudissect.proxy.sink import Sink
-from vudissect.proxy.voice import Repeated, Warn
 from vudissect.wire.framing import Rights
 
 # How much may wait: this many messages, or fewer when they are large or have descriptors.
 _FULL = 512
-_BYTES_AS_ONE = 2048
+HEAVY = 2048  # bytes that count as a message
 _DESCRIPTOR_AS_MESSAGES = 2
 
 # Free descriptor numbers below which those that wait are closed at once: those of two messages, and some to spare.
 _ROOM_FOR_DESCRIPTORS = 512
 
 # Seconds without traffic after which records are written, and after which a slow reader is tried again.
-_WRITE_AFTER = 0.001
+_WRITE_AFTER = 0.01
 _TRY_AGAIN_AFTER = 0.01
 
-
-@dataclass(slots=True)
-class Totals:
-    """What has passed in one direction of one kind of channel, over all connections."""
-
-    messages: int = 0
-    bytes: int = 0
-    descriptors: int = 0
-
-
-# Messages without descriptors that passed in a row, as the encoder takes them:
-# connection, channel, sender, sequence of the first, received, forwarded, messages, marks.
-Run = tuple[int, Channel, Side, int, int, int, list[bytes], int]
-
-
-@dataclass(slots=True)
-class Numbers:
-    """The sequence numbers of a connection, over all its channels."""
-
-    last: int = 0
-
-    def take(self, count: int = 1) -> int:
-        """The first of as many new numbers."""
-        first = self.last + 1
-        self.last += count
-        return first
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """One direction of one channel of one connection."""
-
-    connection: int
-    channel: Channel
-    sender: Side
-    totals: Totals
-
-    def __str__(self) -> str:
-        return f"connection {self.connection}, {self.channel.label} channel, from the {self.sender.label}"
-
-
-@dataclass(slots=True)
-class Message:
-    """A message of which there is more to record: it is long, or has descriptors. Times in ns, monotonic.
-
-    `data` is in parts. The descriptors in `rights` are still to be inspected and closed; those in `descriptors` have
-    been.
-    """
-
-    flow: Flow
-    received: int
-    sequence: int = 0
-    forwarded: int = 0
-    length: int = 0
-    marks: int = 0
-    data: list[bytes] = field(default_factory=list)
-    rights: Rights = field(default_factory=list)
-    descriptors: tuple[Descriptor, ...] = ()
-
-    def let_go(self) -> None:
-        """Inspect and close the descriptors."""
-        self.descriptors += inspect_and_close(self.rights)
-        self.rights = []
+# What waits to be recorded: messages, and events that are encoded already.
+Entry = Run | Passed | bytes
 
 
 class Recorder:
     """Keeps what has passed until there is a pause, or too much of it.
 
-    `backlog` takes, without a call, messages in plain tuples, single messages, and events that are encoded already.
-    `crowded`: so many descriptors are open that those that wait should be inspected now.
+    `backlog` takes entries without a call. `crowded`: so many descriptors are open that those that wait should be
+    inspected now.
     """
 
     def __init__(self, encoder: CaptureEncoder, snaplen: int, warn: Warn) -> None:
-        self.backlog: list[Run | Message | bytes] = []
+        self.backlog: list[Entry] = []
         self.totals: defaultdict[tuple[Channel, Side], Totals] = defaultdict(Totals)
         self.snaplen = snaplen
         self.descriptors_lost = 0
@@ -111,14 +49,17 @@ class Recorder:
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
-        self._say_what_is_lost = Repeated(warn)
+        self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
+        # With a processor of its own for this program, a step of recording is over before a peer has woken up. With
+        # one for all, the peers wait for it: then recording waits until they have nothing to do.
+        self._prepare_after = 0.0 if processors() > 1 else _WRITE_AFTER
 
     @property
     def full(self) -> bool:
         """Whether it is time to drain even though there is traffic."""
-        return self._load >= _FULL
+        return len(self.backlog) + len(self._records) + self._load >= _FULL
 
     @property
     def waiting(self) -> bool:
@@ -129,7 +70,7 @@ class Recorder:
     def patience(self) -> float | None:
         """For how many seconds nothing must happen before it is time to `use_pause`; None: no need to."""
         if self.backlog:
-            return 0.0
+            return self._prepare_after
         if self._records:
             return _WRITE_AFTER
         return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None
@@ -138,26 +79,27 @@ class Recorder:
         """Have everything from now on written there, too."""
         self._sinks.append(sink)
 
-    def flow(self, connection: int, channel: Channel, sender: Side) -> Flow:
+    def flow(self, numbering: Numbering, channel: Channel, sender: Side) -> Flow:
         """What the messages of one direction of a channel are recorded under."""
-        return Flow(connection, channel, sender, self.totals[channel, sender])
+        return Flow(numbering, channel, sender, self.totals[channel, sender])
 
-    def weigh(self, messages: int, size: int) -> None:
-        """Take note of how much has come, so as to be `full` in time."""
-        self._load += messages + size // _BYTES_AS_ONE
+    def weigh(self, messages: int) -> None:
+        """Take note that entries hold more than a message each, so as to be `full` in time."""
+        self._load += messages
 
-    def hold(self, fds: list[int]) -> None:
+    def hold(self, rights: Rights) -> None:
         """Take note of descriptors that are open until they are inspected."""
-        self._load += _DESCRIPTOR_AS_MESSAGES * len(fds)
+        count, highest = count_and_highest(rights)
+        self._load += _DESCRIPTOR_AS_MESSAGES * count
         # The kernel gives out the lowest numbers that are free.
-        if max(fds, default=0) >= self._crowded_from:
+        if highest >= self._crowded_from:
             self.crowded = True
             self._load += _FULL
 
     def lost_descriptors(self, flow: Flow) -> None:
         """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
         self.descriptors_lost += 1
-        self._say_what_is_lost(
+        self._warn_of_lost_descriptors(
             f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)"
         )
 
@@ -169,14 +111,14 @@ class Recorder:
         sequence: int,
         details: Mapping[str, str | int] = NO_DETAILS,
     ) -> None:
-        """Put down an event of now."""
+        """Record an event of now."""
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
 
     def use_pause(self) -> None:
         """Do one step: prepare what has waited longest, or write when all is prepared.
 
         A peer takes longer to wake up than a step, so that this costs a conversation nothing, and descriptors are
-        let go at once.
+        closed at once.
         """
         if self.backlog:
             self._prepare(self.backlog.pop(0))
@@ -193,24 +135,36 @@ class Recorder:
             self.crowded = lowest_free_descriptor() >= self._crowded_from
         self._write()
 
-    def _prepare(self, entry: Run | Message | bytes) -> None:
+    def close(self) -> None:
+        """Drain, and end the sinks."""
+        self.drain()
+        for sink in self._sinks:
+            sink.close()
+
+    def _prepare(self, entry: Entry) -> None:
         """Encode; inspect and close the descriptors. What goes wrong here is recorded, and never ends the relay."""
         try:
             self._encode(entry)
         except Exception as error:
             self._failed(entry, error)
 
-    def _encode(self, entry: Run | Message | bytes) -> None:
+    def _encode(self, entry: Entry) -> None:
         if isinstance(entry, tuple):
-            self._records += self._encoder.messages(*entry)
+            flow, first, received, forwarded, messages, marks = entry
+            totals = flow.totals
+            totals.messages += len(messages)
+            totals.bytes += sum(map(len, messages))
+            self._records += self._encoder.messages(
+                flow.connection, flow.channel, flow.sender, first, received, forwarded, messages, marks
+            )
         elif isinstance(entry, bytes):
             self._records.append(entry)
         else:
             self._records.append(self._encode_message(entry))
 
-    def _failed(self, entry: Run | Message | bytes, error: Exception) -> None:
+    def _failed(self, entry: Entry, error: Exception) -> None:
         """Count what could not be encoded, and put a note in its place."""
-        count = len(entry[6]) if isinstance(entry, tuple) else 1
+        count = len(entry[4]) if isinstance(entry, tuple) else 1
         self.not_recorded += count
         if self.not_recorded == count:
             self._warn(f"a message could not be recorded, the traffic goes on: {error!r}")
@@ -222,10 +176,11 @@ class Recorder:
         for sink in self._sinks:
             sink.write(records)
 
-    def _encode_message(self, message: Message) -> bytes:
-        message.let_go()
+    def _encode_message(self, message: Passed) -> bytes:
+        message.inspect()
         flow = message.flow
         flow.totals.messages += 1
+        flow.totals.bytes += message.length
         flow.totals.descriptors += len(message.descriptors)
         return self._encoder.message(
             flow.connection,
@@ -239,9 +194,3 @@ class Recorder:
             message.marks,
             message.descriptors,
         )
-
-    def close(self) -> None:
-        """Drain, and end the sinks."""
-        self.drain()
-        for sink in self._sinks:
-            sink.close()

@@ -2,34 +2,19 @@
 
 import os
 import socket
-from dataclasses import dataclass
-from math import inf
 from time import monotonic
 
 from vudissect.capture.record import RecordKind
-from vudissect.host.address import Address
 from vudissect.protocol.model import Channel, Side
-from vudissect.proxy.connection import Connection
-from vudissect.proxy.pairing import Pairing
+from vudissect.proxy.connection import Connection, Peers
+from vudissect.proxy.diagnostics import Throttled, Warn
+from vudissect.proxy.pairing import Paired, Pairing, Unpaired
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
-from vudissect.proxy.voice import Repeated, Warn
-from vudissect.wire.header import ByteOrder
+from vudissect.proxy.shared import Settings, Shared
 
 # Recording has its turn when nothing happens for a moment, and after this time even under load.
 _LONGEST_DELAY_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a relay is to do: where the front-end and the back-end are, and how to treat them."""
-
-    front_end: Address
-    back_end: Address
-    once: bool = False
-    wait: float = 30.0
-    interpose: bool = True
-    byte_order: ByteOrder | None = None
 
 
 class Relay:
@@ -43,24 +28,16 @@ class Relay:
         """`AddressError` if an address cannot be used."""
         self.connections = 0
         self.failures = 0
-        self._say_what_failed = Repeated(warn)
-        self._say_what_is_unrecorded = Repeated(warn)
-        self._settings = settings
+        self._warn_of_failure = Throttled(warn)
+        self._warn_of_unrecorded = Throttled(warn)
         self._recorder = recorder
         self.poller = Poller(self._failed)
+        self._shared = Shared(settings, self.poller, recorder)
         self._active: set[Connection] = set()
         self._numbers = 0
         self._stopping = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._pairing = Pairing(
-            (settings.front_end, settings.back_end),
-            settings.wait,
-            settings.once,
-            self.poller,
-            warn,
-            self._paired,
-            self._left_alone,
-        )
+        self._pairing = Pairing(settings, self.poller, warn, self._on_pairing)
 
     @property
     def gave_up(self) -> int:
@@ -72,16 +49,17 @@ class Relay:
         poller, recorder, pairing = self.poller, self._recorder, self._pairing
         poller.watch(self._wake, READABLE, self._woken, lambda _: self._woken())
         pairing.start()
-        drain_at = inf
+        drain_at = 0.0
         while not self._stopping and (self._active or not pairing.finished):
-            happened = poller.run(recorder.patience)
-            if recorder.full or monotonic() >= drain_at:
-                recorder.drain()
-            elif not happened:
+            waiting = recorder.waiting
+            if not poller.run(recorder.patience):
                 recorder.use_pause()
-            if not recorder.waiting:
-                drain_at = inf
-            elif drain_at == inf:
+                while recorder.backlog and not poller.run(0.0):
+                    recorder.use_pause()
+            elif not waiting:
+                drain_at = monotonic() + _LONGEST_DELAY_SECONDS
+            elif recorder.full or monotonic() >= drain_at:
+                recorder.drain()
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
         pairing.close()
         for connection in tuple(self._active):
@@ -107,40 +85,34 @@ class Relay:
         """A fault of this program's costs the connection that it was met on, and no other."""
         self.failures += 1
         text = f"internal error: {error!r}"
-        self._say_what_failed(f"{text}: please report it")
+        self._warn_of_failure(f"{text}: please report it")
         self._recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": text})
         for connection in tuple(self._active):
             if fd is not None and connection.owns(fd):
                 connection.abort(text)
 
-    def _paired(self, sockets: tuple[socket.socket, socket.socket]) -> None:
-        self.connections += 1
-        self._connect(sockets, None)
+    def _on_pairing(self, event: Paired | Unpaired) -> None:
+        if isinstance(event, Paired):
+            self.connections += 1
+            self._connect(Peers(event.sockets))
+        else:
+            self._record_unpaired(event)
 
-    def _left_alone(self, side: Side, peer: socket.socket, by: Side, how: str) -> None:
-        """Record what a peer has said to nobody, as a connection whose other side has never been there."""
+    def _record_unpaired(self, event: Unpaired) -> None:
+        """Record what a peer has sent to nobody, as a connection whose other side has never been there."""
         try:
             dead_end, other_end = socket.socketpair()
         except OSError as error:
-            self._say_what_is_unrecorded(f"what the {side.label} has said is not recorded: {error.strerror}")
-            peer.close()
+            self._warn_of_unrecorded(f"what the {event.side.label} has sent is not recorded: {error.strerror}")
+            event.socket.close()
             return
         other_end.close()
-        sockets = (peer, dead_end) if side is Side.FRONT_END else (dead_end, peer)
-        self._connect(sockets, Side(1 - side)).finish(by, how)
+        sockets = (event.socket, dead_end) if event.side is Side.FRONT_END else (dead_end, event.socket)
+        self._connect(Peers(sockets, missing=Side(1 - event.side))).finish(event.by, event.how)
 
-    def _connect(self, sockets: tuple[socket.socket, socket.socket], missing: Side | None) -> Connection:
+    def _connect(self, peers: Peers) -> Connection:
         self._numbers += 1
-        connection = Connection(
-            self._numbers,
-            sockets,
-            missing,
-            self._settings.byte_order,
-            self._settings.interpose,
-            self.poller,
-            self._recorder,
-            self._closed,
-        )
+        connection = Connection(self._numbers, peers, self._shared, self._closed)
         self._active.add(connection)
         return connection
 

@@ -4,6 +4,7 @@ import socket
 from array import array
 from contextlib import suppress
 from socket import SCM_RIGHTS, SO_PASSCRED, SO_PASSSEC, SOL_SOCKET
+from struct import Struct
 
 from vudissect.host.closing import SlowCloser, close
 from vudissect.host.descriptor import Descriptor
@@ -16,6 +17,8 @@ _SO_PASSPIDFD = 76
 
 # What a socket can be set to add to each read about its sender.
 _ADDITIONS = (SO_PASSCRED, SO_PASSSEC, _SO_PASSPIDFD)
+
+_INT = Struct("=i")
 
 _SLOW_CLOSER = SlowCloser()
 
@@ -49,12 +52,20 @@ def rights_of(fds: list[int]) -> Rights:
     return [(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())]
 
 
+def count_and_highest(rights: Rights) -> tuple[int, int]:
+    """How many descriptors there are, and the highest: in each set the last, as the kernel numbers them upwards."""
+    count, highest = 0, -1
+    for _, _, data in rights:
+        held = len(data) // _INT.size
+        if held:
+            count += held
+            highest = max(highest, _INT.unpack_from(data, (held - 1) * _INT.size)[0])
+    return count, highest
+
+
 def descriptors(rights: Rights) -> list[int]:
     """The descriptors in ancillary data, in order."""
-    numbers = array("i")
-    for _, _, data in rights:
-        numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-    return numbers.tolist()
+    return [fd for _, _, data in rights for (fd,) in _INT.iter_unpack(data[: len(data) - len(data) % _INT.size])]
 
 
 def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:

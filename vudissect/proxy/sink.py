@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Protocol
 
 from vudissect.host.output import write_all
-from vudissect.proxy.voice import Warn
+from vudissect.proxy.diagnostics import Warn
 
 # Makes a gap record: how many records are missing, and why.
 MakeGap = Callable[[int, str], bytes]

@@ -77,13 +77,14 @@ class Source:
             if isinstance(read, OSError):
                 raise read
             return read
-        is_header = self._framer.aligned
-        read = self._read(self._framer.needed, together)
-        if is_header and len(read[0]) == HEADER_SIZE:
-            size = self._framer.payload_size(read[0])
-            if 0 < size <= READ_SIZE:
-                return self._with_payload(read, size)
-        return read
+        framer = self._framer
+        if not framer.aligned:
+            return self._read(min(framer.needed, READ_SIZE), together)
+        read = self._read(HEADER_SIZE, together)
+        if len(read[0]) < HEADER_SIZE:
+            return read
+        size = framer.payload_size(read[0])
+        return self._with_payload(read, size) if 0 < size <= READ_SIZE else read
 
     def leave(self) -> bool:
         """A message has ended: whether all that was seen ahead is read.
@@ -112,10 +113,10 @@ class Source:
 
     def _read(self, size: int, together: bool) -> Read:
         together = together or self._more
-        data, ancillary, flags, _ = self._receive_message(min(size, READ_SIZE), _CONTROL_SIZE, _RECEIVE)
+        data, ancillary, flags, _ = self._receive_message(size, _CONTROL_SIZE, _RECEIVE)
         self._ahead -= len(data)
         self._more = self._ahead > 0
         if ancillary:
             ancillary = only_rights(ancillary)
             self._carried = True
-        return data, ancillary, bool(flags & _TRUNCATED), together
+        return data, ancillary, flags & _TRUNCATED != 0, together

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from vudissect.protocol.model import Side
-from vudissect.proxy.recorder import Recorder, Totals
+from vudissect.proxy.passed import Totals
+from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
 
 FINE, LOSSES, CANNOT = 0, 1, 2

@@ -74,9 +74,19 @@ class Framer:
         return not (self._held or self._rest)
 
     @property
+    def plain(self) -> bool:
+        """Whether the next message, if it is whole, has nothing to be said about it (see `is_one`)."""
+        return not (self._held or self._rest or self._order_mark or self.byte_order is None)
+
+    @property
     def needed(self) -> int:
         """How many bytes complete the header, or the message, that a receiver reads now."""
         return self._rest or (self._whole - len(self._held) if self._held else HEADER_SIZE)
+
+    def is_one(self, data: bytes) -> bool:
+        """Whether bytes from the start of a message on are one message and nothing more: most reads are that."""
+        size = len(data) - HEADER_SIZE
+        return size >= 0 and size == self._word(data, _PAYLOAD_SIZE_OFFSET)[0]
 
     def number(self, message: bytes) -> int:
         """The message number in a header that has been framed."""
@@ -103,7 +113,7 @@ class Framer:
             marks = (_LATE if rights else 0) | (_LOST if lost else 0)
             messages: list[bytes | Piece] = [Piece(chunk, carried, marks, start=False, end=not self._rest)]
         else:
-            if not (self._held or self._order_mark) and self._is_one(data):
+            if self.plain and self.is_one(data):
                 if not (rights or lost or together):
                     return [data]
                 marks = (_LOST if lost else 0) | (_GLUED if together else 0)
@@ -130,11 +140,6 @@ class Framer:
         self._rest = self._marks = 0
         self._carried = ()
         return piece
-
-    def _is_one(self, data: bytes) -> bool:
-        """Whether these bytes are one message, and nothing more: most reads are that."""
-        size = len(data) - HEADER_SIZE
-        return size >= 0 and size == self._word(data, _PAYLOAD_SIZE_OFFSET)[0] and self.byte_order is not None
 
     def _carry(self, rights: Rights | None, lost: bool) -> None:
         """Keep descriptors for the message that begins or goes on with this read."""

@@ -1,4 +1,4 @@
-"""What the proxy says to people. Nobody has to read it: whoever does not can neither stop the relay nor be flooded."""
+"""What the proxy reports on standard error. A reader that is slow cannot stop the relay, and is not flooded."""
 
 import os
 import select
@@ -19,15 +19,15 @@ _MOST_WAITING = 100
 _LAST_CHANCE_SECONDS = 2.0
 
 
-class Voice:
-    """Says lines on standard error, in a thread of its own: a pipe that is full or a stopped terminal may block it."""
+class Diagnostics:
+    """Lines on standard error, written in a thread of its own: a full pipe or a stopped terminal may block it."""
 
     def __init__(self, program: str, fd: int = _STDERR) -> None:
         self._program = program
         self._fd = fd
         self._encoding = sys.stderr.encoding
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
-        self._unsaid = 0
+        self._left_out = 0
         # As a daemon, it does not keep the program from ending.
         self._thread = Thread(target=self._write_all, daemon=True)
         # Signals are for the thread that relays: they interrupt its wait.
@@ -39,22 +39,22 @@ class Voice:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing waits to be said."""
+        """Whether everything has been written."""
         return self._waiting.empty()
 
     def __call__(self, text: str) -> None:
-        """Say this as soon as it will be read; if too much waits already, only say how much that was."""
-        unsaid = f"{self._program}: {self._unsaid} lines are left out here\n" if self._unsaid else ""
+        """Write this as soon as it will be read; if too much waits already, only count it and write the number."""
+        left_out = f"{self._program}: {self._left_out} lines are left out here\n" if self._left_out else ""
         try:
             shown = "\n".join(map(escaped, text.split("\n")))
-            line = f"{unsaid}{self._program}: {shown}\n"
+            line = f"{left_out}{self._program}: {shown}\n"
             self._waiting.put_nowait(line.encode(self._encoding, "backslashreplace"))
-            self._unsaid = 0
+            self._left_out = 0
         except Full:
-            self._unsaid += 1
+            self._left_out += 1
 
     def close(self) -> None:
-        """Give the reader a last chance to read what was said."""
+        """Give the reader a last chance to read what waits."""
         deadline = monotonic() + _LAST_CHANCE_SECONDS
         with suppress(Full):
             self._waiting.put(None, timeout=_LAST_CHANCE_SECONDS)
@@ -75,17 +75,17 @@ class Voice:
                 select.select([], [self._fd], [])
 
 
-class Repeated:
-    """Says things of one kind: the first at once, and then only the tenth, the hundredth, ..., with their number."""
+class Throttled:
+    """Reports of one kind: the first at once, and then only the tenth, the hundredth, ..., with their number."""
 
-    def __init__(self, say: Warn) -> None:
-        self._say = say
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
         self._times = 0
         self._next = 1
 
     def __call__(self, text: str) -> None:
-        """Say it, or only count it."""
+        """Report it, or only count it."""
         self._times += 1
         if self._times == self._next:
             self._next *= 10
-            self._say(text if self._times == 1 else f"{text} ({self._times} times so far)")
+            self._warn(text if self._times == 1 else f"{text} ({self._times} times so far)")

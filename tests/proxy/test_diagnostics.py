@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from tests.proxy.harness import eventually
-from vudissect.proxy import voice
-from vudissect.proxy.voice import Repeated, Voice
+from vudissect.proxy import diagnostics
+from vudissect.proxy.diagnostics import Diagnostics, Throttled
 
 
 class Stuck:
@@ -37,7 +37,7 @@ def stuck() -> Stuck:
 
 def test_what_is_said_is_read() -> None:
     reader, writer = os.pipe()
-    speaking = Voice("vuproxy", writer)
+    speaking = Diagnostics("vuproxy", writer)
     speaking("recording to \udcff")
     assert os.read(reader, 100) == b"vuproxy: recording to \\udcff\n"
     speaking.close()
@@ -45,22 +45,22 @@ def test_what_is_said_is_read() -> None:
 
 def test_what_could_drive_a_terminal_is_escaped() -> None:
     reader, writer = os.pipe()
-    speaking = Voice("vuproxy", writer)
+    speaking = Diagnostics("vuproxy", writer)
     speaking("1 connection\n  \x1b[31m\u202e\r")
     assert os.read(reader, 100) == b"vuproxy: 1 connection\n  \\x1b[31m\\u202e\\r\n"
     speaking.close()
 
 
 def test_nobody_waits_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voice, "_LAST_CHANCE_SECONDS", 0.01)
-    speaking = Voice("vuproxy", stuck.writer)
+    monkeypatch.setattr(diagnostics, "_LAST_CHANCE_SECONDS", 0.01)
+    speaking = Diagnostics("vuproxy", stuck.writer)
     for number in range(1000):
         speaking(f"line {number}")
     speaking.close()
 
 
 def test_a_reader_that_is_back_learns_how_much_it_has_missed(stuck: Stuck) -> None:
-    speaking = Voice("vuproxy", stuck.writer)
+    speaking = Diagnostics("vuproxy", stuck.writer)
     for number in range(201):
         speaking(f"line {number}")
     os.read(stuck.reader, stuck.filling)
@@ -74,7 +74,7 @@ def test_a_reader_that_is_back_learns_how_much_it_has_missed(stuck: Stuck) -> No
 
 
 def test_a_reader_in_time_gets_the_last_words(stuck: Stuck) -> None:
-    speaking = Voice("vuproxy", stuck.writer)
+    speaking = Diagnostics("vuproxy", stuck.writer)
     speaking("the last")
     threading.Timer(0.01, lambda: os.read(stuck.reader, stuck.filling)).start()
     speaking.close()
@@ -84,7 +84,7 @@ def test_a_reader_in_time_gets_the_last_words(stuck: Stuck) -> None:
 
 def test_standard_error_that_somebody_made_non_blocking_is_waited_for(stuck: Stuck) -> None:
     os.set_blocking(stuck.writer, False)
-    speaking = Voice("vuproxy", stuck.writer)
+    speaking = Diagnostics("vuproxy", stuck.writer)
     speaking("the last")
     threading.Timer(0.01, lambda: os.read(stuck.reader, stuck.filling)).start()
     speaking.close()
@@ -95,18 +95,18 @@ def test_standard_error_that_somebody_made_non_blocking_is_waited_for(stuck: Stu
 def test_a_reader_that_has_left_does_not_matter() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    speaking = Voice("vuproxy", writer)
+    speaking = Diagnostics("vuproxy", writer)
     speaking("one")
     speaking("two")
     speaking.close()
     assert speaking.is_quiet
 
 
-def test_what_is_repeated_is_counted() -> None:
+def test_what_is_throttled_is_counted() -> None:
     said: list[str] = []
-    repeated = Repeated(said.append)
+    throttled = Throttled(said.append)
     for number in range(1, 1235):
-        repeated(f"lost {number}")
+        throttled(f"lost {number}")
     assert said == [
         "lost 1",
         "lost 10 (10 times so far)",

@@ -1,0 +1,78 @@
+"""What has passed, as the pump hands it to the recorder."""
+
+from dataclasses import dataclass, field
+
+from vudissect.host.descriptor import Descriptor
+from vudissect.protocol.model import Channel, Side
+from vudissect.proxy.rights import inspect_and_close
+from vudissect.wire.framing import Rights
+
+
+@dataclass(slots=True)
+class Totals:
+    """What has passed in one direction of one kind of channel, over all connections."""
+
+    messages: int = 0
+    bytes: int = 0
+    descriptors: int = 0
+
+
+@dataclass(slots=True)
+class Numbering:
+    """The sequence numbers of a connection, over all its channels."""
+
+    connection: int
+    last: int = 0
+
+    def take(self, count: int = 1) -> int:
+        """The first of as many new numbers."""
+        first = self.last + 1
+        self.last += count
+        return first
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One direction of one channel of one connection: what its messages are recorded under."""
+
+    numbering: Numbering
+    channel: Channel
+    sender: Side
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def connection(self) -> int:
+        """The number of the connection."""
+        return self.numbering.connection
+
+    def __str__(self) -> str:
+        return f"connection {self.connection}, {self.channel.label} channel, from the {self.sender.label}"
+
+
+# Messages without descriptors that passed in a row: where, sequence of the first, received, forwarded, messages, marks.
+# Times in ns, monotonic. A plain tuple, as one is made for nearly every message.
+Run = tuple[Flow, int, int, int, list[bytes], int]
+
+
+@dataclass(slots=True)
+class Passed:
+    """A message with more to record than a run says: it is long, or has descriptors. Times in ns, monotonic.
+
+    `data` is in parts, up to the snap length. The descriptors in `rights` are still to be inspected and closed; those
+    in `descriptors` have been.
+    """
+
+    flow: Flow
+    received: int
+    sequence: int = 0
+    forwarded: int = 0
+    length: int = 0
+    marks: int = 0
+    data: list[bytes] = field(default_factory=list)
+    rights: Rights = field(default_factory=list)
+    descriptors: tuple[Descriptor, ...] = ()
+
+    def inspect(self) -> None:
+        """Find out what the descriptors are, and close them."""
+        self.descriptors += inspect_and_close(self.rights)
+        self.rights = []

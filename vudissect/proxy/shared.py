@@ -1,0 +1,29 @@
+"""What all connections of a relay share."""
+
+from dataclasses import dataclass
+
+from vudissect.host.address import Address
+from vudissect.proxy.poller import Poller
+from vudissect.proxy.recorder import Recorder
+from vudissect.wire.header import ByteOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a relay does: where the front-end and the back-end are, and how to treat them."""
+
+    front_end: Address
+    back_end: Address
+    once: bool = False
+    wait: float = 30.0
+    interpose: bool = True
+    byte_order: ByteOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The settings, and what there is one of: the loop and the record."""
+
+    settings: Settings
+    poller: Poller
+    recorder: Recorder
