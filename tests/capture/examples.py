@@ -1,4 +1,4 @@
-"""Records to write and to expect back, and captures in forms that vuproxy does not write itself."""
+"""Example records, and captures in forms that vuproxy does not write itself."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -65,7 +65,7 @@ def encoder(snaplen: int = 65536, *, keep_keys: bool = False) -> CaptureEncoder:
 
 
 def conversation() -> list[bytes]:
-    """A preamble, then one block each for what a short session has: events, messages, descriptors."""
+    """A preamble, then one block for each event and message of a short session."""
     code = encoder()
     return [
         code.preamble(),
@@ -83,7 +83,7 @@ def read(capture: bytes) -> list[Record]:
 
 
 def read_until_error(stream: ByteSource) -> tuple[list[Record], Exception | None]:
-    """The records of a capture, and what reading ended with."""
+    """The records of a capture, and the error that ended reading."""
     got = []
     try:
         for record in read_capture(stream):
@@ -99,7 +99,7 @@ def interface(link_type: int, *options: tuple[int, bytes]) -> bytes:
 
 
 def big_endian(capture: bytes) -> bytes:
-    """The same capture as a machine of the other byte order writes it; the data of packets stay as they are."""
+    """The same capture as a machine with the other byte order writes it; the data of packets are unchanged."""
     swapped = []
     for block_type, body in _blocks(capture):
         if block_type == blocks.SECTION_HEADER:

@@ -1,4 +1,4 @@
-"""Captures out of files, pipes and compressed files, and out of files that grow."""
+"""Captures from files, pipes, compressed files, and files that grow."""
 
 import gzip
 import os
@@ -36,7 +36,7 @@ def opened_until_error(path: str) -> tuple[list[Record], Exception | None]:
 
 
 def compressed_in_frames(content: bytes) -> bytes:
-    """Two zstd frames behind each other."""
+    """Two zstd frames, one after the other."""
     half = len(content) // 2
     return zstandard.compress(content[:half]) + zstandard.compress(content[half:])
 
@@ -68,23 +68,23 @@ def test_a_dash_is_standard_input(content: bytes) -> None:
     assert done.stdout == b"1 2 3 4 5 6\n", done.stderr
 
 
-def test_a_path_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+def test_a_missing_path_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_capture(str(tmp_path / "missing"))
 
 
-def test_a_path_that_no_file_has_is_an_os_error_too() -> None:
+def test_an_impossible_path_is_an_os_error_too() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         open_capture("a\0b")
 
 
-def test_an_empty_file_is_no_capture(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_a_capture(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="empty"):
         opened(saved(tmp_path, b""))
 
 
-def test_a_gzip_file_that_ends_early_gives_what_is_there(tmp_path: Path) -> None:
-    # Stored as it is, so that whole records are there.
+def test_a_gzip_file_that_ends_early_gives_the_records_before(tmp_path: Path) -> None:
+    # Stored without compression, so that it has whole records.
     stored = gzip.compress(CAPTURE, compresslevel=0)
 
     got, error = opened_until_error(saved(tmp_path, stored[: -len(CAPTURE) // 4]))
@@ -93,7 +93,7 @@ def test_a_gzip_file_that_ends_early_gives_what_is_there(tmp_path: Path) -> None
     assert isinstance(error, TruncatedCapture)
 
 
-def test_a_zstd_file_that_ends_early_gives_what_is_there(tmp_path: Path) -> None:
+def test_a_zstd_file_that_ends_early_gives_the_records_before(tmp_path: Path) -> None:
     in_two_frames = zstandard.compress(CAPTURE[:-60]) + zstandard.compress(CAPTURE[-60:])
 
     got, error = opened_until_error(saved(tmp_path, in_two_frames[:-9]))
@@ -141,7 +141,7 @@ def test_a_pipe_gives_each_record_as_it_comes() -> None:
         assert list(records) == []
 
 
-def test_a_followed_file_that_is_not_there_leaves_nothing_behind() -> None:
+def test_following_a_missing_file_is_one_clean_error() -> None:
     program = "from vudissect.capture.files import FollowedFile\nFollowedFile('/nowhere')"
 
     done = subprocess.run([sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60)
@@ -151,7 +151,7 @@ def test_a_followed_file_that_is_not_there_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
-def test_what_was_opened_is_closed(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+def test_closing_a_capture_closes_the_file(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     before = len(os.listdir("/proc/self/fd"))
     stream = open_capture(saved(tmp_path, compress(CAPTURE)))
     stream.close()

@@ -1,4 +1,4 @@
-"""docs/capture-format.md says what the code does."""
+"""docs/capture-format.md describes what the code does."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "capture-format.md").read_text(
 
 
 def rows_after(heading: str) -> list[list[str]]:
-    """The cells of the first table behind a text."""
+    """The cells of the first table after a text."""
     _, _, rest = DOCUMENT.partition(heading)
     table = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE)
     assert table, heading
@@ -29,7 +29,7 @@ def test_the_example_is_what_the_encoder_writes() -> None:
     assert bytes.fromhex("".join(lines)) == block
 
 
-def test_the_record_header_has_no_holes() -> None:
+def test_the_record_header_has_no_gaps() -> None:
     offset = 0
     for start, size, _ in rows_after("### Record header"):
         assert int(start) == offset

@@ -1,4 +1,4 @@
-"""Key material is not in a capture: in no form of no dialect, whatever the size, however much of it was recorded."""
+"""Key material is never in a capture, in any form of any dialect, whatever the size and the snap length."""
 
 import struct
 from itertools import chain
@@ -27,7 +27,7 @@ def in_a_row(messages: list[bytes], sender: Side, snaplen: int, *, keep_keys: bo
 
 
 def alone(message: bytes, sender: Side, snaplen: int) -> Record:
-    """A message as the relay records one that came bit by bit, or with descriptors."""
+    """A message as the relay records one that arrived in parts, or with descriptors."""
     code = encoder(snaplen)
     (record,) = read(
         code.preamble() + code.message(1, Channel.MAIN, sender, 1, 2, 3, message[:snaplen], len(message), Mark.SPLIT)
@@ -71,7 +71,7 @@ def test_no_key_is_recorded(given_message: tuple[Form, str, WithKey], snaplen: i
 
 
 @given(messages_with_keys(), sizes, snap_lengths)
-def test_no_key_is_recorded_of_a_message_of_another_size(
+def test_no_key_of_a_message_with_another_size_is_recorded(
     given_message: tuple[Form, str, WithKey], size: int, snaplen: int
 ) -> None:
     _, order, message = given_message
@@ -85,7 +85,7 @@ def test_no_key_is_recorded_of_a_message_of_another_size(
 @pytest.mark.parametrize(
     ("size", "first"), [(624, 48), (620, 44), (1064, 32)], ids=["first", "second", "third, asymmetric"]
 )
-def test_no_key_is_recorded_of_a_machine_with_pointers_of_32_bits(size: int, first: int) -> None:
+def test_no_key_of_a_machine_with_32_bit_pointers_is_recorded(size: int, first: int) -> None:
     key = bytes(range(1, 256)) * 4
     payload = (bytes(first) + key)[: size - 8] + bytes(8)
 
@@ -95,10 +95,10 @@ def test_no_key_is_recorded_of_a_machine_with_pointers_of_32_bits(size: int, fir
 
 
 @given(messages_with_keys(), sizes)
-def test_no_key_is_recorded_of_a_message_that_was_cut(given_message: tuple[Form, str, WithKey], there: int) -> None:
+def test_no_key_of_a_message_that_was_cut_is_recorded(given_message: tuple[Form, str, WithKey], size: int) -> None:
     _, _, message = given_message
 
-    record = alone(message.data[: HEADER + there], message.sender, 65536)
+    record = alone(message.data[: HEADER + size], message.sender, 65536)
 
     assert leaked(message.keys, record.data) == set()
 
@@ -125,7 +125,7 @@ def test_all_but_key_material_is_recorded(given_message: tuple[Form, str, WithKe
 
 
 @given(messages_with_keys(), st.integers(12, 100))
-def test_the_mark_says_whether_something_was_left_out(given_message: tuple[Form, str, WithKey], snaplen: int) -> None:
+def test_the_mark_is_set_if_keys_were_left_out(given_message: tuple[Form, str, WithKey], snaplen: int) -> None:
     form, _, message = given_message
     first = {632: 56, 1072: 40}[form.layout.fixed_size]
 
@@ -135,7 +135,7 @@ def test_the_mark_says_whether_something_was_left_out(given_message: tuple[Form,
 
 
 @given(messages_with_keys())
-def test_keys_are_kept_where_that_is_asked_for(given_message: tuple[Form, str, WithKey]) -> None:
+def test_keys_are_kept_on_request(given_message: tuple[Form, str, WithKey]) -> None:
     _, _, message = given_message
 
     (record,) = in_a_row([message.data], message.sender, 65536, keep_keys=True)
@@ -163,7 +163,7 @@ def test_the_number_means_something_else_on_the_other_channels() -> None:
     assert [without_keys(channel, message) is message for channel in Channel] == [False, True, True]
 
 
-def test_the_document_says_which_bytes() -> None:
+def test_the_document_names_the_right_bytes() -> None:
     *exact, rest = rows_after("which begins after the 12 bytes of the header")
     (number,) = {form.row.id for form in FORMS_WITH_KEYS}
     places = KEY_PLACES[Channel.MAIN, number]

@@ -1,4 +1,4 @@
-"""Captures that other tools wrote, that end early, or that are damaged."""
+"""Captures written by other tools, cut short, or damaged."""
 
 import tracemalloc
 from io import BytesIO
@@ -53,14 +53,14 @@ def test_time_stamps_of_any_resolution(options: list[tuple[int, bytes]], stamp: 
     assert record.time == nanoseconds
 
 
-def test_packets_of_others_are_passed_over_but_numbered() -> None:
+def test_packets_of_other_programs_are_skipped_but_numbered() -> None:
     other_tag = PACKET.replace(b"vhost_user", b"vhost_else")
     capture = PREAMBLE + interface(1) + packet(PACKET, 3) + MESSAGE + packet(other_tag) + packet(b"\0\0") + MESSAGE
 
     assert [record.frame for record in read(capture)] == [2, 5]
 
 
-def test_blocks_of_other_types_are_passed_over() -> None:
+def test_blocks_of_other_types_are_skipped() -> None:
     statistics, unknown = blocks.block(5, bytes(12)), blocks.block(0x8000_0001, bytes(8))
 
     assert [record.frame for record in read(PREAMBLE + statistics + MESSAGE + unknown + MESSAGE)] == [1, 2]
@@ -72,7 +72,7 @@ def test_a_second_section_starts_with_no_interfaces() -> None:
     got, error = read_until_error(BytesIO(capture))
 
     assert [record.frame for record in got] == [1]
-    assert "interface 0, which nothing describes" in str(error)
+    assert "interface 0, which is not described" in str(error)
 
 
 def test_captures_may_be_joined_end_to_end() -> None:
@@ -82,16 +82,16 @@ def test_captures_may_be_joined_end_to_end() -> None:
 
 
 @pytest.mark.parametrize("interface_number", [0, 2])
-def test_the_channel_is_that_of_the_record_whatever_the_interface(interface_number: int) -> None:
+def test_the_channel_comes_from_the_record_not_the_interface(interface_number: int) -> None:
     (record,) = read(PREAMBLE + packet(PACKET, interface_number))
 
     assert record.channel is Channel.MAIN
 
 
-# What later versions may add without a version of their own.
+# Additions that do not need a new version.
 
 
-def test_a_longer_record_header_is_read_as_far_as_it_is_known() -> None:
+def test_the_known_part_of_a_longer_record_header_is_read() -> None:
     longer = changed(2, b"\x40")
     at = TAGS_SIZE + 48
 
@@ -100,17 +100,17 @@ def test_a_longer_record_header_is_read_as_far_as_it_is_known() -> None:
     assert record == read(PREAMBLE + packet(PACKET))[0]
 
 
-def test_a_kind_of_record_that_came_later_is_passed_over() -> None:
+def test_an_unknown_kind_of_record_is_skipped() -> None:
     assert [record.frame for record in read(PREAMBLE + packet(changed(1, b"\x63")) + MESSAGE)] == [2]
 
 
-def test_marks_that_came_later_are_kept() -> None:
+def test_unknown_marks_are_kept() -> None:
     (record,) = read(PREAMBLE + packet(changed(6, b"\x00\x81")))
 
     assert record.marks == Mark(0x8100)
 
 
-def test_a_descriptor_that_came_later_is_read_as_far_as_it_is_known() -> None:
+def test_the_known_part_of_an_unknown_descriptor_is_read() -> None:
     later = Struct("<HBBHHQQiI").pack(39, 200, 2, 1, 0, 4096, 0, -1, 2) + b"1:n" + b"more"
     at = TAGS_SIZE + 48
     data = changed(12, b"\x01")
@@ -122,7 +122,7 @@ def test_a_descriptor_that_came_later_is_read_as_far_as_it_is_known() -> None:
     assert record.data == bytes(12)
 
 
-# What cannot be read.
+# Captures that cannot be read.
 
 
 @pytest.mark.parametrize(
@@ -136,23 +136,23 @@ def test_a_descriptor_that_came_later_is_read_as_far_as_it_is_known() -> None:
         (SECTION[:8] + bytes(4) + SECTION[12:], "byte 0: .*byte order"),
         (SECTION + MESSAGE, "byte 28: .*interface 0"),
         (PREAMBLE + packet(changed(0, b"\x02")), "frame 1 .*version 2.*update"),
-        (PREAMBLE + packet(changed(0, b"\x00")), "frame 1 .*makes no sense"),
-        (PREAMBLE + packet(changed(2, b"\x2f")), "frame 1 .*makes no sense"),
+        (PREAMBLE + packet(changed(0, b"\x00")), "frame 1 .*record header is invalid"),
+        (PREAMBLE + packet(changed(2, b"\x2f")), "frame 1 .*record header is invalid"),
         (PREAMBLE + packet(changed(4, b"\x03")), "frame 1 .*channel 3"),
         (PREAMBLE + packet(changed(5, b"\x03")), "frame 1 .*sender 3"),
-        (PREAMBLE + packet(changed(5, b"\x02")), "frame 1 .*the recorder is the sender of a message"),
-        (PREAMBLE + packet(changed(40, b"\x0b")), "frame 1 .*a message of 11 bytes, of which 12 were recorded"),
+        (PREAMBLE + packet(changed(5, b"\x02")), "frame 1 .*has the recorder as sender"),
+        (PREAMBLE + packet(changed(40, b"\x0b")), "frame 1 .*it has 12 bytes of a message of 11 bytes"),
         (PREAMBLE + packet(changed(40, b"\x0c\0\0\0\x01")), "frame 1 .*a message of 4294967308 bytes"),
         (PREAMBLE + packet(changed(47, b"\x80")), "frame 1 .*a message of 9223372036854775820 bytes"),
         (PREAMBLE + interface(1) * 65536, r"byte \d+: there are more than 65536 interfaces"),
         (PREAMBLE + packet(changed(12, b"\x01")), "frame 1 .*descriptors are cut short"),
         (PREAMBLE + packet(PACKET[: TAGS_SIZE + 47]), "frame 1 .*header is cut short"),
         (PREAMBLE + packet(changed(2, b"\xff")), "frame 1 .*header is cut short"),
-        (PREAMBLE + packet(changed(1, b"\x07")), "frame 1 .*details of its event are no JSON"),
-        (PREAMBLE + packet(changed(1, b"\x07")[:-12] + b"[1]"), "frame 1 .*no object of strings and numbers"),
-        (PREAMBLE + packet(changed(1, b"\x07")[:-12] + b'{"a":[]}'), "frame 1 .*no object of strings and numbers"),
+        (PREAMBLE + packet(changed(1, b"\x07")), "frame 1 .*details of its event are not JSON"),
+        (PREAMBLE + packet(changed(1, b"\x07")[:-12] + b"[1]"), "frame 1 .*not an object of strings and numbers"),
+        (PREAMBLE + packet(changed(1, b"\x07")[:-12] + b'{"a":[]}'), "frame 1 .*not an object of strings and numbers"),
         (PREAMBLE + MESSAGE[:-4] + b"\x90\0\0\0", r"byte \d+: the two lengths of a block differ"),
-        (PREAMBLE + b"\x06\0\0\0\x0b\0\0\0" + bytes(20), r"byte \d+: a block says that it is 11 bytes long"),
+        (PREAMBLE + b"\x06\0\0\0\x0b\0\0\0" + bytes(20), r"byte \d+: a block has an invalid length of 11 bytes"),
         (PREAMBLE + blocks.block(6, bytes(16)), r"byte \d+: a packet block is too short"),
         (PREAMBLE + blocks.block(1, bytes(4)), r"byte \d+: an interface description is too short"),
         (
@@ -161,26 +161,26 @@ def test_a_descriptor_that_came_later_is_read_as_far_as_it_is_known() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_named_in_one_line(capture: bytes, message: str) -> None:
+def test_an_error_is_one_line(capture: bytes, message: str) -> None:
     with pytest.raises(CaptureError, match=message) as caught:
         read(capture)
 
     assert "\n" not in str(caught.value)
 
 
-def test_a_header_that_is_cut_but_for_the_padding_is_no_message() -> None:
-    # 81 bytes of packet are padded to the 84 that tags and header take.
+def test_padding_does_not_complete_a_header() -> None:
+    # These 81 bytes are padded to 84, the size of tags and header.
     with pytest.raises(CaptureError, match="header is cut short"):
         read(PREAMBLE + packet(PACKET[:81]))
 
 
-def test_details_nested_without_end_are_damage() -> None:
-    with pytest.raises(CaptureError, match="no JSON"):
+def test_deeply_nested_details_are_damage() -> None:
+    with pytest.raises(CaptureError, match="not JSON"):
         read(PREAMBLE + packet(changed(1, b"\x07")[:-12] + b"[" * 100_000))
 
 
 class Endless:
-    """A capture that starts like this, and then never ends."""
+    """A capture that starts with these bytes and never ends."""
 
     def __init__(self, start: bytes) -> None:
         self.start = BytesIO(start)
@@ -199,13 +199,12 @@ def test_nothing_is_read_for_a_block_of_absurd_length(total: int) -> None:
     records = read_capture(stream)
 
     assert next(records).frame == 1
-    with pytest.raises(CaptureError, match=f"a block says that it is {total} bytes long"):
+    with pytest.raises(CaptureError, match=f"a block has an invalid length of {total} bytes"):
         next(records)
     assert stream.given < 1 << 20
 
 
-def test_what_is_read_is_let_go() -> None:
-    """However long a capture is, only a chunk of it is held."""
+def test_reading_a_long_capture_keeps_only_a_chunk_in_memory() -> None:
     chunk = MESSAGE * (64 << 10 >> 7)
 
     class Chunks:
@@ -231,10 +230,10 @@ def test_what_is_read_is_let_go() -> None:
     assert peak < 1 << 20
 
 
-# Captures that end early.
+# Captures that are cut short.
 
 
-def test_a_capture_cut_at_any_byte_gives_all_records_before_the_cut() -> None:
+def test_a_capture_cut_at_any_byte_has_all_records_before_the_cut() -> None:
     written = conversation()
     capture = b"".join(written)
     whole = read(capture)
@@ -271,7 +270,7 @@ def test_flipped_bytes_give_records_or_a_capture_error(flips: list[tuple[int, in
 
 
 @given(st.binary(max_size=300))
-def test_noise_behind_a_section_header_gives_a_capture_error_or_nothing(noise: bytes) -> None:
+def test_noise_after_a_section_header_gives_a_capture_error_or_nothing(noise: bytes) -> None:
     got, error = read_until_error(BytesIO(SECTION + interface(252) + noise))
 
     assert got == []
@@ -286,7 +285,7 @@ def test_noise_in_a_packet_gives_a_capture_error_or_records(noise: bytes) -> Non
     assert error is None or isinstance(error, CaptureError)
 
 
-def test_every_kind_of_record_is_in_the_conversation_that_is_damaged() -> None:
+def test_the_conversation_that_is_damaged_has_messages_and_events() -> None:
     kinds = {record.kind for record in read(b"".join(conversation()))}
 
     assert kinds == {RecordKind.CONNECTION_OPENED, RecordKind.MESSAGE, RecordKind.NOTE}

@@ -1,4 +1,4 @@
-"""What goes into a capture comes out of it."""
+"""Records that are written into a capture are read from it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +35,7 @@ def test_every_field_of_a_record_survives(written: list[Record]) -> None:
     unseen=st.sampled_from([0, 0, 5, 1 << 32]),
     marks=st.integers(0, 0xFF),
 )
-def test_a_message_is_written_as_its_record_is(
+def test_message_and_record_write_the_same(
     channel: Channel, sender: Side, data: bytes, unseen: int, marks: int
 ) -> None:
     code = encoder(keep_keys=True)
@@ -48,7 +48,7 @@ def test_a_message_is_written_as_its_record_is(
     assert block == code.record(record)
 
 
-def test_a_plain_message_comes_back_with_members_not_numbers() -> None:
+def test_a_plain_message_is_read_with_enum_members_not_numbers() -> None:
     code = encoder()
     message = code.message(1, Channel.BACKEND, Side.BACK_END, 1, 1, 2, bytes(12), 12, int(Mark.GLUED | Mark.SPLIT))
 
@@ -62,10 +62,10 @@ def test_a_plain_message_comes_back_with_members_not_numbers() -> None:
 
 
 @given(st.lists(records(), min_size=1, max_size=5))
-def test_the_general_way_of_reading_gives_the_same_records(written: list[Record]) -> None:
+def test_the_general_code_reads_the_same_records(written: list[Record]) -> None:
     code = encoder()
     packets = b"".join(map(code.record, written))
-    # An interface of another link type turns the short way for plain messages off.
+    # An interface with another link type turns off the fast path for plain messages.
     general = code.preamble() + interface(1) + packets
 
     assert read(general) == read(code.preamble() + packets)
@@ -77,7 +77,7 @@ def test_a_big_endian_section_reads_the_same() -> None:
     assert read(big_endian(capture)) == read(capture) != []
 
 
-def test_a_message_is_cut_to_the_snap_length_and_keeps_its_length() -> None:
+def test_a_message_is_cut_to_the_snap_length_but_keeps_its_length() -> None:
     code = encoder(snaplen=16)
 
     (record,) = read(code.preamble() + code.message(1, Channel.MAIN, Side.FRONT_END, 1, 1, 2, bytes(range(40)), 40))
@@ -85,7 +85,7 @@ def test_a_message_is_cut_to_the_snap_length_and_keeps_its_length() -> None:
     assert (record.data, record.length) == (bytes(range(16)), 40)
 
 
-def test_with_descriptors_a_message_is_cut_to_the_snap_length_too() -> None:
+def test_a_message_with_descriptors_is_cut_to_the_snap_length_too() -> None:
     code = encoder(snaplen=16)
 
     message = code.message(1, Channel.MAIN, Side.FRONT_END, 1, 1, 2, bytes(range(40)), 40, 0, (MEMORY, EVENT))
@@ -94,7 +94,7 @@ def test_with_descriptors_a_message_is_cut_to_the_snap_length_too() -> None:
     assert (record.data, record.length, record.descriptors) == (bytes(range(16)), 40, (MEMORY, EVENT))
 
 
-def test_a_snap_length_beyond_what_wireshark_reads_is_cut_to_that() -> None:
+def test_a_snap_length_is_limited_to_what_wireshark_reads() -> None:
     code = encoder(snaplen=1 << 30)
 
     (record,) = read(code.preamble() + code.message(1, Channel.GPU, Side.BACK_END, 1, 1, 2, bytes(1 << 20), 1 << 20))
@@ -102,17 +102,17 @@ def test_a_snap_length_beyond_what_wireshark_reads_is_cut_to_that() -> None:
     assert (len(record.data), record.length) == (MAX_MESSAGE, 1 << 20)
 
 
-def test_a_name_without_end_is_cut_between_characters() -> None:
-    endless = Descriptor(DescriptorKind.FILE, identity="ü" * 1000, name="/" + "ü" * 1000)
+def test_a_long_name_is_cut_between_characters() -> None:
+    long_named = Descriptor(DescriptorKind.FILE, identity="ü" * 1000, name="/" + "ü" * 1000)
     code = encoder()
 
-    (record,) = read(code.preamble() + code.message(1, Channel.MAIN, Side.FRONT_END, 1, 1, 2, b"", 0, 0, (endless,)))
+    (record,) = read(code.preamble() + code.message(1, Channel.MAIN, Side.FRONT_END, 1, 1, 2, b"", 0, 0, (long_named,)))
 
     assert record.descriptors[0].identity == "ü" * 127
     assert record.descriptors[0].name == "/" + "ü" * 255
 
 
-def test_a_detail_without_end_is_cut_and_says_so() -> None:
+def test_a_long_detail_is_cut_and_ends_in_an_ellipsis() -> None:
     code = encoder()
 
     (record,) = read(code.preamble() + code.event(RecordKind.NOTE, 1, Channel.MAIN, 1, 1, {"text": "x" * 100_000}))
@@ -120,7 +120,7 @@ def test_a_detail_without_end_is_cut_and_says_so() -> None:
     assert record.details == {"text": "x" * 8191 + "…"}
 
 
-def test_text_that_is_no_unicode_is_escaped() -> None:
+def test_text_that_is_not_unicode_is_escaped() -> None:
     code = encoder()
     stray = Descriptor(DescriptorKind.FILE, name="/\udcff")
 
@@ -133,7 +133,7 @@ def test_text_that_is_no_unicode_is_escaped() -> None:
     assert note.details == {"text": "\\udcff"}
 
 
-def test_a_message_with_all_descriptors_that_the_kernel_passes_at_once() -> None:
+def test_a_message_with_as_many_descriptors_as_the_kernel_passes_at_once() -> None:
     code = encoder(snaplen=1 << 20)
     many = (Descriptor(DescriptorKind.FILE, identity="i" * 300, name="n" * 5000),) * 253
 

@@ -1,4 +1,4 @@
-"""Messages in a row are encoded together; what comes out is the same as one by one."""
+"""Messages in a row are encoded together; the result is the same as one by one."""
 
 from hypothesis import given
 from hypothesis import strategies as st

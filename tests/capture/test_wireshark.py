@@ -1,4 +1,4 @@
-"""Wireshark's own programs read what is written here, and what they write is read."""
+"""Wireshark's programs read our captures, and we read what they write."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark i
 
 
 class Wireshark:
-    """Its programs, with no configuration and no plugins of the person who runs the tests."""
+    """Wireshark's programs, without the configuration and plugins of the user who runs the tests."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ def test_tshark_shows_a_session_without_any_plugin(wireshark: Wireshark) -> None
     details = len('{"front_end_pid":42,"front_end_command":"qemu\\u001b[1mé"}'.encode())
     text = len('{"text":"not a stream socket"}')
     table = 2 * 32 + len("1:24/memfd:pc.ram (deleted)") + len("eventfd:7anon_inode:[eventfd]")
-    # Tags and record header take 84 bytes.
+    # Tags and record header have 84 bytes.
     assert rows == [
         ["1", "main", "1700000000.000001000", *[str(84 + details)] * 2, "vuproxy", "vuproxy", opened],
         ["2", "main", "1700000000.000002000", "96", "96", "front-end", "back-end", ""],
@@ -80,7 +80,7 @@ def test_tshark_shows_a_session_without_any_plugin(wireshark: Wireshark) -> None
     ]
 
 
-def test_capinfos_says_who_wrote_it_and_how(wireshark: Wireshark) -> None:
+def test_capinfos_shows_the_program_and_its_command(wireshark: Wireshark) -> None:
     report = wireshark.run("capinfos", wireshark.save(b"".join(conversation())))
 
     assert "Capture application: vudissect 1.0\n" in report
@@ -118,7 +118,7 @@ def test_frames_are_numbered_as_tshark_numbers_them(wireshark: Wireshark) -> Non
     assert len(rows) == len(read(capture)) + 5
 
 
-def test_tshark_takes_whatever_the_encoder_writes(wireshark: Wireshark) -> None:
+def test_tshark_reads_everything_that_the_encoder_writes(wireshark: Wireshark) -> None:
     code = CaptureEncoder("ü" * 70_000, "command\x1b\n" * 10_000, 1 << 30, EPOCH_OFFSET)
     long_name = Descriptor(DescriptorKind.FILE, identity="i" * 300, name="/\x00\n" + "ü" * 5000)
     capture = wireshark.save(
@@ -170,7 +170,7 @@ def test_tshark_writes_what_a_display_filter_selects(wireshark: Wireshark) -> No
 
 
 @pytest.mark.parametrize(("form", "unit"), [("nsecpcap", 1), ("pcap", 1000)])
-def test_the_way_through_classic_pcap_loses_nothing_but_the_unit_of_time(
+def test_converting_to_classic_pcap_and_back_loses_only_digits_of_time(
     wireshark: Wireshark, form: str, unit: int
 ) -> None:
     code = encoder()

@@ -1,1 +1,1 @@
-"""The capture file: pcapng blocks, the record in them, writer and reader. Nothing of what a message means."""
+"""The capture file: pcapng blocks, the records in them, writer and reader. Knows nothing about what messages mean."""

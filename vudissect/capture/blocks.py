@@ -1,6 +1,6 @@
-"""pcapng blocks and options: the numbers, and how they are framed. Nothing of what a packet holds.
+"""pcapng blocks and options: their numbers and framing, but not the contents of packets.
 
-Numbers are those of draft-ietf-opsawg-pcapng. What is written here is little-endian; reading knows both orders.
+Numbers are those of draft-ietf-opsawg-pcapng. Blocks are written in little-endian order and read in either.
 """
 
 from collections.abc import Iterable
@@ -33,18 +33,18 @@ INTERFACE_OFFSET: Final = 14
 NAME_IPV4: Final = 1
 NAME_END: Final = 0
 
-# Exported PDU: the data say themselves, in tags, which dissector they are for.
+# Exported PDU: tags in the data name the dissector.
 LINK_TYPE_EXPORTED_PDU: Final = 252
 
-# What Wireshark accepts as captured length of a packet.
+# The longest captured length that Wireshark accepts.
 MAX_PACKET: Final = 262144
-# No block of a sane capture is longer; a length beyond it is damage, and nothing is allocated for it.
+# No block of a sane capture is longer; a greater length is damage, and nothing is allocated for it.
 MAX_BLOCK: Final = 16 << 20
-# Type, length, and the length once more behind the body.
+# Type, length, and the length again after the body.
 BLOCK_OVERHEAD: Final = 12
 
 PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
-"""By length modulo 4: what rounds it up to 32 bits."""
+"""By length modulo 4: the bytes that round it up to 32 bits."""
 
 _MAX_OPTION: Final = 0xFFFF
 _OPTION = Struct("<HH")
@@ -53,7 +53,7 @@ _TRAILER = Struct("<I")
 
 
 def block(block_type: int, body: bytes) -> bytes:
-    """A whole block; the body must be a multiple of 4 bytes long."""
+    """A whole block; the length of the body must be a multiple of 4."""
     total = len(body) + BLOCK_OVERHEAD
     return _FRAME.pack(block_type, total) + body + _TRAILER.pack(total)
 

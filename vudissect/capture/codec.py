@@ -1,4 +1,4 @@
-"""Records to the blocks of a pcapng file. What stands in a packet is `packet`'s; reading is `reader`'s."""
+"""Encodes records as blocks of a pcapng file. `packet` has the contents of packets; `reader` reads them."""
 
 import platform
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ _PACKET = Struct("<IIIIIII")
 _TRAILER = Struct("<I")
 _OVERHEAD = _PACKET.size + _TRAILER.size
 
-# The same and a plain message up to its bytes.
+# The same, then a plain message up to its bytes.
 _MESSAGE = Struct(_PACKET.format + PLAIN.format.removeprefix("<"))
 _FRONT = PLAIN.size
-# The same in three parts, as only the sequence differs in a row of like messages.
+# The same in three parts: messages in a row that are alike differ only in the sequence.
 _SEQUENCE = Struct("<Q")
 _BEHIND_SEQUENCE = Struct("<QQQ")
 _BEFORE_SEQUENCE = Struct(_MESSAGE.format.removesuffix("QQQQ"))
@@ -37,7 +37,7 @@ _NO_STARTS: tuple[frozenset[bytes], ...] = tuple(frozenset() for _ in Channel)
 _TRAILERS = tuple(Struct(f"<{len(padding)}xI").pack for padding in blocks.PADDING)
 
 _MAX_COMMENT = 400
-# Wireshark shows no packet as longer; the header in the packet has the true length of a message.
+# Wireshark's limit; the record header has the true length of a message.
 _MAX_LENGTH = 0x7FFF_FFFF
 
 _EVENT_TEXTS = {
@@ -59,8 +59,8 @@ _CHANNEL_DESCRIPTIONS = {
 class CaptureEncoder:
     """Makes the bytes of a capture: `preamble` once, then one block for each message and event.
 
-    `snaplen` is how many bytes of a message are kept at most; `epoch_offset` is nanoseconds since the epoch minus
-    the monotonic clock, for the time stamps. Key material is left out unless `keep_keys` is set.
+    `snaplen` is the most bytes of a message to keep; `epoch_offset` is nanoseconds since the epoch minus the
+    monotonic clock, for the time stamps. Key material is left out unless `keep_keys` is set.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class CaptureEncoder:
             (blocks.COMMENT, self._command.encode(errors="backslashreplace")),
         )
         names = blocks.names((*ADDRESSES.values(), PROXY_ADDRESS))
-        # The names come last: Wireshark's editcap refuses a file in which they stand before the interfaces.
+        # The names come last: editcap refuses a file that has them before the interfaces.
         return b"".join(
             (
                 blocks.block(blocks.SECTION_HEADER, section),
@@ -103,7 +103,7 @@ class CaptureEncoder:
         marks: int = 0,
         descriptors: tuple[Descriptor, ...] = (),
     ) -> bytes:
-        """A message of `length` bytes on the wire, of which `data` are known; times in ns, monotonic."""
+        """A message of `length` bytes on the wire that begins with `data`; times are monotonic, in ns."""
         captured = len(data)
         if descriptors or captured > self._snaplen or data[:4] in self._key_starts[channel]:
             return self.record(
@@ -157,9 +157,10 @@ class CaptureEncoder:
         messages: list[bytes],
         marks: int = 0,
     ) -> list[bytes]:
-        """Complete messages without descriptors that passed in a row, numbered from `sequence`.
+        """Complete messages without descriptors that came in a row, numbered from `sequence`.
 
-        Under load this is what recording costs: what they have in common is packed once, a third of the time.
+        Under load this dominates the cost of recording. Packing what they have in common once takes a third of the
+        time.
         """
         stamp = received + self._epoch_offset
         join, pack_sequence = b"".join, _SEQUENCE.pack
@@ -205,14 +206,14 @@ class CaptureEncoder:
         when: int,
         details: Mapping[str, str | int],
     ) -> bytes:
-        """An event of the proxy's; `when` in ns, monotonic."""
+        """An event that the proxy noted; `when` is monotonic, in ns."""
         time = when + self._epoch_offset
         return self.record(
             Record(kind, connection, channel, Side.PROXY, sequence, when, when, time, 0, b"", details=details)
         )
 
     def record(self, record: Record) -> bytes:
-        """The block of a record with the time that it has; its frame number is not stored."""
+        """The block of a record, with the record's own time; the frame number is not stored."""
         if record.data[:4] in self._key_starts[record.channel]:
             record = masked(record)
         data, original = pack(record)
@@ -241,7 +242,7 @@ def _interface(channel: Channel) -> bytes:
 
 
 def _comment(record: Record) -> str:
-    """What a person without the plugin should see of a record, on one line; "" for plain messages."""
+    """One line about a record for people without the plugin; "" for plain messages."""
     if record.kind is RecordKind.MESSAGE:
         if not record.descriptors:
             return ""

@@ -17,16 +17,16 @@ _POLL_SECONDS: Final = 0.02
 
 
 class ByteSource(Protocol):
-    """What a capture can be read from: `read` gives at most `size` bytes, and none at the end."""
+    """What a capture can be read from."""
 
     def read(self, size: int, /) -> bytes:
-        """Some bytes."""
+        """At most `size` bytes, and none at the end."""
 
 
 def open_capture(path: str) -> BinaryIO:
-    """Open a capture to read; `-` is standard input; gzip and zstd are recognised by their first bytes.
+    """Open a capture for reading; `-` is standard input. gzip and zstd are recognised by their first bytes.
 
-    A path that cannot be opened is an `OSError`, a compression that cannot be undone a `CaptureError`.
+    `OSError` if the path cannot be opened, `CaptureError` if the capture cannot be decompressed.
     """
     file = open(0, "rb", closefd=False) if path == "-" else _opened(path)  # noqa: SIM115
     try:
@@ -45,7 +45,7 @@ def _opened(path: str) -> io.BufferedReader:
     try:
         return open(path, "rb")
     except ValueError:
-        # What no path can have, such as a NUL.
+        # A character that no path can have, such as NUL.
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path) from None
 
 
@@ -68,7 +68,7 @@ class _Decompressor(Protocol):
 
 
 class _Decompressed(io.RawIOBase):
-    """A decompressing stream whose errors are those of captures."""
+    """A decompressing stream that raises `CaptureError`."""
 
     def __init__(
         self, compressed: io.BufferedReader, stream: _Decompressor, damage: tuple[type[Exception], ...]
@@ -83,12 +83,12 @@ class _Decompressed(io.RawIOBase):
         try:
             data = self._stream.read1(size)
         except EOFError:
-            raise TruncatedCapture("the compressed capture ends early, what could be unpacked was read") from None
+            raise TruncatedCapture("the compressed capture ends early; all before that was read") from None
         except self._damage as error:
-            raise CaptureError(f"the compressed capture is damaged, what stands before was read: {error}") from None
+            raise CaptureError(f"the compressed capture is damaged; all before that was read: {error}") from None
         if not data and not self._started:
-            # zstandard passes the end of its input on, wherever that is.
-            raise TruncatedCapture("the compressed capture ends before anything can be unpacked")
+            # zstandard reports the end of its input as the end of the data, even within a frame.
+            raise TruncatedCapture("the compressed capture ends before the first byte can be decompressed")
         self._started = True
         return data
 
@@ -99,7 +99,7 @@ class _Decompressed(io.RawIOBase):
 
 
 class FollowedFile(io.FileIO):
-    """A file that is still being written: at its end `read` waits for more, until `stop` is called."""
+    """A file that is still being written: at its end, `read` waits for more until `stop` is called."""
 
     _stopped = False
 
@@ -111,7 +111,7 @@ class FollowedFile(io.FileIO):
         self._stopped = True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """At least one byte, as long as the file is followed."""
+        """At least one byte, until `stop` is called."""
         while True:
             stopped = self._stopped
             data = super().read(size)

@@ -1,9 +1,9 @@
-"""Which bytes of a message are key material, so that a capture leaves them out and no view shows them.
+"""Which bytes of a message are key material, so that captures leave them out and no view shows them.
 
-The message table says so, with the meaning `SECRET` of a field. A relay does not know the dialect, and a capture may
-be of any: what is a key in one form of one dialect is taken for a key in all messages of that number on that channel,
-in either byte order, requests and replies alike. A payload whose size fits no such form hides everything from where
-the first of them points to a key or has one: what is in there is a guess.
+In the message table these are the fields with the meaning `SECRET`. A relay does not know the dialect, and a capture
+may be in any, so bytes that are a key in one layout of one dialect count as a key in all messages with that number on
+that channel: in either byte order, in requests and in replies. If the size of a payload fits none of these layouts,
+everything from the first offset where any of them has a key, or a pointer to one, is treated as key material.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,17 +24,17 @@ _ANNOUNCES_KEYS: Final = frozenset({Meaning.SECRET, Meaning.POINTER})
 
 @dataclass(frozen=True, slots=True)
 class KeyPlaces:
-    """Where key material is in the payload of a message: start and end, by payload size.
+    """Where a payload has key material: start and end offsets, by payload size.
 
-    A payload of another size has it from `otherwise` to its end.
+    In a payload of any other size it is from `otherwise` to the end.
     """
 
     by_size: Mapping[int, tuple[tuple[int, int], ...]]
     otherwise: int
 
 
-def _bearers() -> Iterator[Row]:
-    """Every row of every dialect that has key material."""
+def _rows_with_keys() -> Iterator[Row]:
+    """The rows of all dialects that have key material."""
     for row in (*UPSTREAM.messages, *(row for dialect in DIALECTS for row in dialect.rows)):
         if any(_has_keys(layout) for layout in (*row.request, *row.reply)):
             yield row
@@ -73,9 +73,9 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 def _by_number() -> dict[tuple[Channel, int], KeyPlaces]:
     rows: dict[tuple[Channel, int], list[Row]] = {}
-    for row in _bearers():
+    for row in _rows_with_keys():
         rows.setdefault((row.channel, row.id), []).append(row)
-    # With the bit of this dialect or that a failed request is sent back as it came.
+    # Some dialects send a failed request back with an error bit in its number.
     errors = {0, *(dialect.header.error for dialect in DIALECTS if dialect.header is not None)}
     return {
         (channel, number | error): _places(of_number)
@@ -85,7 +85,7 @@ def _by_number() -> dict[tuple[Channel, int], KeyPlaces]:
 
 
 KEY_PLACES: Final[Mapping[tuple[Channel, int], KeyPlaces]] = _by_number()
-"""The messages that have key material, by channel and number."""
+"""Where the messages with key material have it, by channel and number."""
 
 _ORDERS: Final = (Struct("<I"), Struct(">I"))
 
@@ -100,21 +100,21 @@ _BY_START: Final = tuple(
 )
 
 KEY_STARTS: Final = tuple(frozenset(starts) for starts in _BY_START)
-"""What a message that has key material begins with, in either byte order; by channel."""
+"""The first four bytes of messages with key material, in either byte order; by channel."""
 
 KEY_NUMBERS: Final = frozenset(order.unpack(start)[0] for starts in _BY_START for start in starts for order in _ORDERS)
-"""What the number of a message that has key material is read as, in the right byte order or in the other one."""
+"""The numbers of messages with key material, as read in the right byte order or in the wrong one."""
 
 NO_KEYS_UP_TO: Final = _HEADER + min(
     start
     for places in KEY_PLACES.values()
     for start in (places.otherwise, *(start for spans in places.by_size.values() for start, _ in spans))
 )
-"""No message that is not longer than this has any."""
+"""A message of at most this many bytes has no key material."""
 
 
 def key_spans(channel: Channel, data: bytes) -> tuple[tuple[int, int], ...]:
-    """Where key material is, start and end, in a message as far as `data` has it."""
+    """The start and end of key material in a message, of which `data` may be only the first part."""
     known = _BY_START[channel].get(data[:4])
     if known is None or len(data) <= NO_KEYS_UP_TO:
         return ()
@@ -128,13 +128,13 @@ def key_spans(channel: Channel, data: bytes) -> tuple[tuple[int, int], ...]:
 
 
 def without_keys(channel: Channel, data: bytes) -> bytes:
-    """The message with zeros in place of key material; `data` itself where it has none."""
+    """The message with zeros in place of key material; `data` itself if it has none."""
     spans = key_spans(channel, data)
     return with_keys(data, spans, bytes(len(data))) if spans else data
 
 
 def with_keys(data: bytes, spans: tuple[tuple[int, int], ...], keys: bytes) -> bytes:
-    """The message with the bytes of `keys`, which is as long, in these places."""
+    """The message with these spans taken from `keys`, which has the same length."""
     changed = bytearray(data)
     for start, end in spans:
         changed[start:end] = keys[start:end]
@@ -142,6 +142,6 @@ def with_keys(data: bytes, spans: tuple[tuple[int, int], ...], keys: bytes) -> b
 
 
 def masked(record: Record) -> Record:
-    """The record of a message as it may be stored: without key material, and marked where there was any."""
+    """The record of a message without key material, and with a mark if it had any."""
     data = without_keys(record.channel, record.data)
     return record if data is record.data else record._replace(data=data, marks=record.marks | Mark.KEYS_MASKED)

@@ -1,6 +1,6 @@
-"""One record as the data of a packet: Wireshark's exported-PDU tags, record header, descriptors, message or details.
+"""A record as the data of a packet: Wireshark's exported-PDU tags, record header, descriptors, message or details.
 
-The layout is that of docs/capture-format.md. Nothing of pcapng, and nothing of what a message means.
+docs/capture-format.md describes the layout. Knows nothing about pcapng, nor about what messages mean.
 """
 
 import json
@@ -44,10 +44,10 @@ ADDRESSES: Final = {
     (Channel.GPU, Side.FRONT_END): (_NETWORK + b"\x05", "front-end.gpu"),
     (Channel.GPU, Side.BACK_END): (_NETWORK + b"\x06", "back-end.gpu"),
 }
-"""IPv4 addresses that stand for the two ends of each channel (documentation addresses, RFC 5737), and their names."""
+"""IPv4 addresses for the two ends of each channel (documentation addresses, RFC 5737), and their names."""
 
 PROXY_ADDRESS: Final = (_NETWORK + b"\x07", "vuproxy")
-"""What stands for the recorder, the source and destination of events."""
+"""The address of the recorder, which is source and destination of events."""
 
 
 def _tags(channel: Channel, sender: Side) -> bytes:
@@ -66,14 +66,14 @@ def _tags(channel: Channel, sender: Side) -> bytes:
 
 
 TAGS: Final = {ends: _tags(*ends) for ends in product(Channel, Side)}
-"""The tags in front of a record, by channel and sender; all are of one length."""
+"""The tags before a record, by channel and sender; all have the same length."""
 
 TAGS_SIZE: Final = len(TAGS[Channel.MAIN, Side.FRONT_END])
 
 _SHAPE = Struct("<BBHBB")
 PLAIN: Final = Struct(f"<{TAGS_SIZE + _SHAPE.size}sHIIQQQQ")
-"""Tags and header of a message, with what only channel and sender decide as one run of bytes: its shape. Behind it
-come marks, connection, number of descriptors, sequence, received, forwarded, message length."""
+"""Tags and header of a message. The bytes that depend only on channel and sender are one field, its shape; then come
+marks, connection, number of descriptors, sequence, received, forwarded, message length."""
 
 PLAIN_SHAPES: Final = tuple(
     tuple(
@@ -85,15 +85,15 @@ PLAIN_SHAPES: Final = tuple(
 """The shapes, by channel and sender."""
 
 MAX_MESSAGE: Final = MAX_PACKET - TAGS_SIZE - HEADER.size
-"""Bytes of a message without descriptors that fit into a packet which Wireshark still reads."""
+"""The most bytes of a message without descriptors that fit into a packet that Wireshark can read."""
 
 
 LONGEST_MESSAGE: Final = 12 + 0xFFFF_FFFF
-"""Bytes of the longest message that there can be: its header has 32 bits for the size of what follows."""
+"""Bytes of the longest possible message: its header has 32 bits for the size of the payload."""
 
 
 def pack(record: Record) -> tuple[bytes, int]:
-    """Packet data of a record, and the length that they had if nothing of the message had been left out."""
+    """The packet data of a record, and the length that they would have with the whole message."""
     table = b"".join(map(_pack_descriptor, record.descriptors))
     header = HEADER.pack(
         VERSION,
@@ -139,33 +139,33 @@ def _encode(text: str, most: int) -> bytes:
 
 
 def unpack(data: bytes, time: int, frame: int) -> Record | None:
-    """The record in packet data, or None if it is another dissector's or of a kind that came later.
+    """The record in packet data; None if it is for another dissector, or of a kind that was added later.
 
-    Damage, a cut within the header, or a version beyond `VERSION` is a `CaptureError`.
+    `CaptureError` for damage, a header that is cut short, or a version later than `VERSION`.
     """
     start = _record_offset(data)
     if start is None:
         return None
     if len(data) >= start + 1 and data[start] > VERSION:
         raise CaptureError(
-            f"frame {frame} is of record version {data[start]}, but this vudissect reads up to {VERSION}: update it"
+            f"frame {frame} has record version {data[start]}, but this vudissect reads up to {VERSION}: update it"
         )
     if len(data) < start + HEADER.size:
         raise _damage(frame, "its record header is cut short")
     version, kind, header_length, channel, sender, marks, connection, count, _, *rest = HEADER.unpack_from(data, start)
     sequence, received, forwarded, length = rest
     if not version or header_length < HEADER.size:
-        raise _damage(frame, "its record header makes no sense")
+        raise _damage(frame, "its record header is invalid")
     if channel not in _CHANNELS or sender not in _SIDES:
         raise _damage(frame, f"channel {channel} and sender {sender} do not exist")
     if kind not in _KINDS:
         return None
     event = kind != RecordKind.MESSAGE
     if not event and sender == Side.PROXY:
-        raise _damage(frame, "the recorder is the sender of a message")
+        raise _damage(frame, "its message has the recorder as sender")
     descriptors, end = _unpack_descriptors(data, start + header_length, count, frame)
     if not event and not len(data) - end <= length <= LONGEST_MESSAGE:
-        raise _damage(frame, f"a message of {length} bytes, of which {len(data) - end} were recorded")
+        raise _damage(frame, f"it has {len(data) - end} bytes of a message of {length} bytes")
     return Record(
         RecordKind(kind),
         connection,
@@ -194,7 +194,7 @@ def _damage(frame: int, what: str) -> CaptureError:
 
 
 def _record_offset(data: bytes) -> int | None:
-    """Where the tags end, or None if they name another dissector or are none."""
+    """Where the tags end; None if they name another dissector or are not tags."""
     offset = 0
     ours = False
     while offset + _TAG.size <= len(data):
@@ -244,10 +244,10 @@ def _unpack_details(data: bytes, frame: int) -> Mapping[str, str | int]:
     try:
         details = json.loads(data)
     except (ValueError, RecursionError):
-        raise _damage(frame, "the details of its event are no JSON") from None
+        raise _damage(frame, "the details of its event are not JSON") from None
     if not isinstance(details, dict) or not all(isinstance(value, str | int) for value in details.values()):
-        raise _damage(frame, "the details of its event are no object of strings and numbers")
-    # JSON can spell what is no Unicode, which nothing could print.
+        raise _damage(frame, "the details of its event are not an object of strings and numbers")
+    # JSON can have escapes that are not valid Unicode and could not be printed.
     return {_unicode(key): _unicode(value) if isinstance(value, str) else value for key, value in details.items()}
 
 

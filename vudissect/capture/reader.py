@@ -1,6 +1,6 @@
-"""Reading a capture: pcapng blocks to records, streaming and in constant memory.
+"""Reads captures: pcapng blocks to records, as a stream and in constant memory.
 
-Made for what vuproxy writes, for what Wireshark's editcap, mergecap and tshark turn it into, and for damage.
+Reads what vuproxy writes, what Wireshark's editcap, mergecap and tshark make of it, and damaged files.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _CHUNK: Final = 256 << 10
 # Type and length of a block, and the byte order mark of a section header.
 _START: Final = 12
 
-# Blocks which Wireshark shows as a line of the packet list, so that they take a frame number.
+# Blocks that Wireshark lists as packets, so that they have a frame number.
 _NUMBERED: Final = frozenset(
     {
         blocks.OLD_PACKET,
@@ -36,7 +36,7 @@ _NUMBERED: Final = frozenset(
 _ORDERS = {Struct(f"{order}I").pack(blocks.BYTE_ORDER_MAGIC): order for order in "<>"}
 _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" for magic in (0xA1B2C3D4, 0xA1B23C4D))
 
-# A plain message with all before its bytes: type, length, interface, time (high, low), captured, original, `PLAIN`.
+# A plain message's block before the message: type, length, interface, time (high, low), captured, original, `PLAIN`.
 _PLAIN_BLOCK = Struct("<IIIIIII" + PLAIN.format.removeprefix("<"))
 _PEERS = (Side.FRONT_END, Side.BACK_END)
 _PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in _PEERS}
@@ -44,23 +44,23 @@ _PACKET_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
 
 
 def read_capture(stream: ByteSource) -> Iterator[Record]:
-    """The records of a capture, in order, as they come; `frame` counts all packets, as Wireshark does.
+    """The records of a capture, in order, as they arrive; `frame` counts all packets, as Wireshark does.
 
-    Packets that are not vudissect's are passed over. A `CaptureError` ends what cannot be read; it is a
-    `TruncatedCapture` where the input ends within a block.
+    Packets of other programs are skipped. Where the input cannot be read any further, this raises a `CaptureError`: a
+    `TruncatedCapture` if the input ends within a block.
     """
     source = _Source(stream)
     frame = 0
-    # Interfaces whose packets may be plain messages: none while the section is laid out in another way.
+    # The number of interfaces whose packets may be plain messages: none if vuproxy did not write the section.
     interfaces = 0
     marks_of = _Marks()
-    # The loop below runs for every message of a file: all that it needs is local.
+    # The loop below runs for every message of a file, so everything that it needs is local.
     message, packet, no_marks, no_details = RecordKind.MESSAGE, blocks.ENHANCED_PACKET, Mark(0), NO_DETAILS
     unpack_plain, plain_size, least = _PLAIN_BLOCK.unpack_from, _PLAIN_BLOCK.size, PLAIN.size
     packet_offset, plain_ends, longest, new = _PACKET_OFFSET, _PLAIN_ENDS, LONGEST_MESSAGE, tuple.__new__
     while True:
-        # Nearly every block is a message without descriptors or options, laid out as vuproxy does it: one unpack
-        # and one look-up read it. A block that differs in any way leaves the loop and goes the general way below.
+        # Nearly every block is a message without descriptors or options in vuproxy's layout: one unpack and one
+        # look-up read it. A block that differs in any way leaves the loop and is read by the general code below.
         buffer, position, size = source.buffer, source.position, len(source.buffer)
         while position + plain_size <= size:
             (
@@ -108,7 +108,7 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
 
 
 class _Marks(dict[int, Mark]):
-    """Marks by number: making one anew costs more than all else about a record."""
+    """Marks by number: creating one costs more than the rest of a record."""
 
     def __missing__(self, number: int) -> Mark:
         marks = self[number] = Mark(number)
@@ -116,10 +116,10 @@ class _Marks(dict[int, Mark]):
 
 
 class _Source:
-    """The input as blocks, and as the `buffer` that has been read but, from `position` on, not used up."""
+    """The input as blocks. The bytes of `buffer` from `position` on have been read but not used."""
 
     def __init__(self, stream: ByteSource) -> None:
-        # A pipe gives what it has; a buffered reader would wait until the whole chunk is there.
+        # `read1` returns what a pipe has; `read` would wait for the whole chunk.
         self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
         self._base = 0
         self.buffer = b""
@@ -143,7 +143,7 @@ class _Source:
             raise _truncated(offset)
         block_type, total = self.section.block_start.unpack_from(start)
         if total < _START or total % 4 or total > blocks.MAX_BLOCK:
-            raise damaged(offset, f"a block says that it is {total} bytes long")
+            raise damaged(offset, f"a block has an invalid length of {total} bytes")
         whole = self._peek(total)
         if len(whole) < total:
             raise _truncated(offset)
@@ -153,7 +153,7 @@ class _Source:
         return Block(block_type, whole[8:-4], offset)
 
     def _peek(self, count: int) -> bytes:
-        """The next `count` bytes, fewer only where the input ends."""
+        """The next `count` bytes, fewer only at the end of the input."""
         have = len(self.buffer) - self.position
         if have < count:
             parts = [self.buffer[self.position :]]
@@ -166,13 +166,13 @@ class _Source:
 
 
 def _no_capture(start: bytes) -> CaptureError:
-    """Why an input that starts like this is none."""
+    """Why an input that starts with these bytes is not a capture."""
     if not start:
-        return CaptureError("the input is empty, it holds no capture")
+        return CaptureError("the input is empty, not a capture")
     if blocks.SECTION_MAGIC.startswith(start[:4]):
         return _truncated(0)
     if start[:4] in _CLASSIC_MAGICS:
-        return CaptureError("a classic pcap file, and only pcapng is read: convert it with editcap -F pcapng OLD NEW")
+        return CaptureError("a classic pcap file, but only pcapng can be read: use editcap -F pcapng OLD NEW")
     return CaptureError("not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst")
 
 

@@ -1,6 +1,6 @@
-"""One record of a capture: a message as it was on the wire with what the wire does not say, or an event.
+"""One record of a capture: an event, or a message as it was on the wire, with its times, descriptors and marks.
 
-The bytes of a record are laid out in docs/capture-format.md and packed by `codec`.
+docs/capture-format.md describes the bytes of a record; `packet` packs them.
 """
 
 from collections.abc import Mapping

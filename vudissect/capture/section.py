@@ -10,12 +10,12 @@ from vudissect.capture.errors import damaged
 _MAX_TIME: Final = (1 << 64) - 1
 _NANOSECONDS: Final = 9
 _MICROSECONDS: Final = 6
-# More than any program describes; they are kept, and a hostile file could go on and on.
-_MOST_INTERFACES: Final = 65536
+# More than any program writes. They are all kept, so a hostile file must not add them without end.
+_MAX_INTERFACES: Final = 65536
 
 
 class Interface(NamedTuple):
-    """What an interface says about its packets: a time stamp counts `numerator / denominator` ns from `offset` s."""
+    """How the time stamps of an interface count: in units of `numerator / denominator` ns from `offset` s."""
 
     link_type: int
     numerator: int = 1
@@ -32,7 +32,7 @@ _NATIVE: Final = Interface(blocks.LINK_TYPE_EXPORTED_PDU)
 
 
 class Packet(NamedTuple):
-    """The data of a packet, when it was taken (ns since the epoch), and of which link type it is."""
+    """The link type, time stamp (ns since the epoch) and data of a packet."""
 
     link_type: int
     time: int
@@ -40,7 +40,7 @@ class Packet(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block of the type `type`; `body` stands between its two lengths, `offset` is where it began in the input."""
+    """A block: its type, the body between its two lengths, and the offset of its first byte in the input."""
 
     type: int
     body: bytes
@@ -50,7 +50,7 @@ class Block(NamedTuple):
 class Section:
     """Reads blocks in the byte order of the section; a block that contradicts itself is a `CaptureError`.
 
-    `is_native` says whether all interfaces so far are such as vuproxy writes, down to the time stamps.
+    `is_native` is whether all interfaces so far are as vuproxy writes them, including the time stamps.
     """
 
     def __init__(self, order: str) -> None:
@@ -63,11 +63,11 @@ class Section:
         self._offset = Struct(f"{order}q")
 
     def add_interface(self, block: Block) -> None:
-        """Take in an interface description block."""
+        """Add the interface of an interface description block."""
         if len(block.body) < self._description.size:
             raise damaged(block.offset, "an interface description is too short")
-        if len(self.interfaces) == _MOST_INTERFACES:
-            raise damaged(block.offset, f"there are more than {_MOST_INTERFACES} interfaces")
+        if len(self.interfaces) == _MAX_INTERFACES:
+            raise damaged(block.offset, f"there are more than {_MAX_INTERFACES} interfaces")
         link_type, _, _ = self._description.unpack_from(block.body)
         resolution, offset = _MICROSECONDS, 0
         for code, value in self._options(block.body, self._description.size):
@@ -85,7 +85,7 @@ class Section:
             raise damaged(block.offset, "a packet block is too short")
         number, high, low, captured, _ = self._packet.unpack_from(block.body)
         if number >= len(self.interfaces):
-            raise damaged(block.offset, f"a packet is of interface {number}, which nothing describes")
+            raise damaged(block.offset, f"a packet belongs to interface {number}, which is not described")
         data = block.body[self._packet.size :][:captured]
         if len(data) < captured:
             raise damaged(block.offset, f"a packet of {captured} bytes does not fit its block")
