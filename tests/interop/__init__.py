@@ -1,1 +1,1 @@
-"""Known bugs between real peers, each as a conversation with what the linter must find."""
+"""Known bugs between real peers, each as a conversation with the findings that the linter must report."""

@@ -1,11 +1,11 @@
-"""The conversations of this folder: what their headers say, and what the linter says about them.
+"""The conversations in this folder with their headers and findings. A header has this form:
 
 # 6. Title
-# peers: who
+# peers: programs and versions
 # expect: VU-VRG-21 front-end     a finding that must be among the first three
-# never: VU-NEG-03                a rule that must find nothing
+# never: VU-NEG-03                a rule that must not have findings
 #
-# prose
+# description
 """
 
 import re
@@ -61,7 +61,7 @@ class Scenario:
         return self._header("never")
 
     def findings(self) -> list[Finding]:
-        """What lint says about it, in its order."""
+        """The findings of lint, in the order in which it prints them."""
         found = Analysis(read_conversation(self.text).records).lint().findings
         return in_order(found)
 

@@ -1,4 +1,4 @@
-"""Each known bug is settled by lint: the finding that tells it stands among the first three, with the right blame."""
+"""Lint explains each known bug: the right finding, with the right blame, is among the first three."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from tests.interop.table import lines
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.path.stem)
 
 
-def test_all_of_them_are_here() -> None:
+def test_no_bug_is_missing() -> None:
     assert {scenario.number for scenario in SCENARIOS} == set(range(1, 39))
 
 
 @every_scenario
-def test_what_settles_it_is_found_first(scenario: Scenario) -> None:
+def test_the_finding_that_explains_it_comes_first(scenario: Scenario) -> None:
     found = scenario.findings()
 
     assert scenario.expected
@@ -26,11 +26,11 @@ def test_what_settles_it_is_found_first(scenario: Scenario) -> None:
 
 
 @every_scenario
-def test_nothing_is_found_that_is_no_fault(scenario: Scenario) -> None:
+def test_lint_does_not_report_what_is_right(scenario: Scenario) -> None:
     assert {finding.rule for finding in scenario.findings()}.isdisjoint(scenario.never)
 
 
-def test_the_page_of_the_documentation_is_fresh() -> None:
+def test_the_documentation_page_is_up_to_date() -> None:
     page = Path(__file__).parents[2] / "docs" / "interop-bugs.md"
 
     assert "\n".join(lines()) + "\n" == page.read_text("utf-8"), "stale: run make docs"
