@@ -1,4 +1,4 @@
-"""The page `docs/states.md`: the session's transition tables, as tables and as diagrams."""
+"""The page `docs/states.md`: the transition tables of the session, as diagrams and as tables."""
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -8,9 +8,9 @@ from vudissect.session.phases import PHASES
 from vudissect.session.rings import ENABLED, STARTED
 
 _MACHINES: tuple[tuple[str, str, Mapping[tuple[Any, Any], Enum]], ...] = (
-    ("Connection", "How far a connection has come.", PHASES),
-    ("Ring: started", "Whether a ring was given to the back-end.", STARTED),
-    ("Ring: enabled", "Whether the back-end may process a ring; it does so if the ring is started, too.", ENABLED),
+    ("Connection", "The phase of a connection.", PHASES),
+    ("Ring: started", "Whether a ring has been handed to the back-end.", STARTED),
+    ("Ring: enabled", "Whether the back-end may process a ring. It does so if the ring is also started.", ENABLED),
 )
 
 
@@ -18,8 +18,8 @@ def states_markdown() -> Iterator[str]:
     """The page, line by line."""
     yield "# States"
     yield ""
-    yield "Generated from the transition tables in `vudissect/session/` by `make docs`. What is in no row changes"
-    yield "nothing."
+    yield "Generated from the transition tables in `vudissect/session/` by `make docs`. Anything that is not in a table"
+    yield "does not change the state."
     for title, summary, table in _MACHINES:
         yield ""
         yield f"## {title}"
@@ -31,7 +31,7 @@ def states_markdown() -> Iterator[str]:
         yield from (f"    {here.value} --> {there.value}: {cause.value}" for (here, cause), there in table.items())
         yield "```"
         yield ""
-        yield "| state | what happens | then |"
+        yield "| state | event | new state |"
         yield "|---|---|---|"
         yield from (f"| {here.value} | {cause.value} | {there.value} |" for (here, cause), there in table.items())
 

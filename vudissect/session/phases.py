@@ -1,4 +1,4 @@
-"""How far a connection has come, as a table. Source: the order of messages in QEMU docs/interop/vhost-user.rst."""
+"""The phases of a connection, as a table. Source: the order of messages in QEMU docs/interop/vhost-user.rst."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 
 class Phase(Enum):
-    """Where a connection is between its first message and its last."""
+    """The phase of a connection."""
 
     CONNECTED = "connected"
     NEGOTIATING = "negotiating"
@@ -17,17 +17,17 @@ class Phase(Enum):
 
 
 class Step(Enum):
-    """What moves a connection on."""
+    """What moves a connection to another phase."""
 
-    FEATURES = "features are asked for or acknowledged"
+    FEATURES = "features are requested or acknowledged"
     SETUP = "the owner or memory is set"
     RING_STARTED = "a ring is started"
     RINGS_STOPPED = "the last ring is stopped"
-    RESET = "owner or device reset"
-    CLOSED = "closed"
+    RESET = "the owner or device is reset"
+    CLOSED = "the connection is closed"
 
 
-# What is not in the table changes nothing; every phase ends with `CLOSED`.
+# A step that is not in the table changes nothing; `CLOSED` ends every phase.
 PHASES: Mapping[tuple[Phase, Step], Phase] = MappingProxyType(
     {
         (Phase.CONNECTED, Step.FEATURES): Phase.NEGOTIATING,

@@ -1,4 +1,4 @@
-"""The state of a ring: two small machines, and what the front-end has told of it.
+"""The state of a ring: two small state machines, and what the front-end has set.
 
 Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a ring that is started and enabled; the
 two are independent of each other.
@@ -11,18 +11,18 @@ from types import MappingProxyType
 
 from vudissect.protocol.purpose import Purpose
 
-# More than any device has; a hostile peer could name four billion.
+# More than any device has; a hostile peer could use four billion.
 _MOST_RINGS = 1024
 
 
 class _ByIdentity(Enum):
-    """Members are hashed as objects: `Enum` does it in Python, too slow for orders to a thousand rings."""
+    """Members are hashed by identity: `Enum` hashes in Python, which is too slow for orders to a thousand rings."""
 
     __hash__ = object.__hash__
 
 
 class Started(_ByIdentity):
-    """Whether the ring was given to the back-end."""
+    """Whether the ring has been handed to the back-end."""
 
     STOPPED = "stopped"
     STARTED = "started"
@@ -36,20 +36,20 @@ class Enabled(_ByIdentity):
 
 
 class Order(_ByIdentity):
-    """What the front-end orders of a ring, be it by a message for the ring or for all of them."""
+    """What the front-end does to a ring, with a message for this ring or for all of them."""
 
-    KICK = "a kick descriptor comes"
-    GET_BASE = "the base is asked for"
-    RUN = "started by message"
-    HALT = "stopped by message"
-    HALT_ALL = "owner reset, where that stops rings"
-    ENABLE = "enabled by message"
-    DISABLE = "disabled by message"
-    ENABLE_ALL = "features acknowledged without PROTOCOL_FEATURES"
-    DISABLE_ALL = "owner or device reset"
+    KICK = "a kick descriptor is set"
+    GET_BASE = "the base is requested"
+    RUN = "a message starts it"
+    HALT = "a message stops it"
+    HALT_ALL = "the owner is reset, in dialects where this stops rings"
+    ENABLE = "a message enables it"
+    DISABLE = "a message disables it"
+    ENABLE_ALL = "features are acknowledged without PROTOCOL_FEATURES"
+    DISABLE_ALL = "the owner or device is reset"
 
 
-# What is not in the tables changes nothing.
+# An order that is not in the tables changes nothing.
 STARTED: Mapping[tuple[Started, Order], Started] = MappingProxyType(
     {
         (Started.STOPPED, Order.KICK): Started.STARTED,
@@ -74,7 +74,7 @@ _STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started i
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One of the descriptors of a ring: its name ("" for none), the frame that gave it, and how often one was given."""
+    """A descriptor of a ring: its name ("" for none), the frame that set it, and how often it has been set."""
 
     name: str = ""
     nofd: bool = False
@@ -87,7 +87,7 @@ _NEVER = Slot()
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the parts of a ring are, as told in `frame`; `log` only counts where `logged`."""
+    """The addresses of a ring, set in `frame`; `log` is valid only if `logged`."""
 
     frame: int
     desc: int
@@ -104,10 +104,10 @@ _NO_SLOTS: Mapping[Purpose, Slot] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What is known of a ring. Numbers are None until a message has them.
+    """What is known about a ring. Numbers are None until a message has them.
 
-    `runs_since` and `stopped_in` are the frames in which it last began to run and was last stopped, 0 for never;
-    `began` is the time (ns) of the former.
+    `runs_since` and `stopped_in` are the frames in which it last began to run and last stopped, 0 for never; `began`
+    is the time (ns) when it last began to run.
     """
 
     index: int
@@ -128,7 +128,7 @@ class Ring:
         return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
     def after(self, order: Order, frame: int = 0, time: int = 0) -> "Ring":
-        """The ring after both machines have taken the order that a frame gives; `time` in ns."""
+        """The ring after an order that came in this frame, at `time` (ns)."""
         started = STARTED.get((self.started, order), self.started)
         enabled = ENABLED.get((self.enabled, order), self.enabled)
         if started is self.started and enabled is self.enabled:
@@ -143,7 +143,7 @@ class Ring:
         )
 
     def with_slot(self, purpose: Purpose, slot: Slot) -> "Ring":
-        """The ring with another descriptor for one purpose."""
+        """The ring with another descriptor for this purpose."""
         return replace(self, slots=MappingProxyType({**self.slots, purpose: slot}))
 
     @property
@@ -153,17 +153,17 @@ class Ring:
 
     @property
     def kick(self) -> str:
-        """The name of its kick descriptor; "" for none."""
+        """The name of its kick descriptor, "" for none."""
         return self.slots[Purpose.SET_KICK].name
 
 
 class Rings(Mapping[int, Ring]):
-    """The rings that messages have named, by index, in the order in which they were first named; never changed.
+    """The rings that messages have used, by index, in the order of their first use; immutable.
 
-    `started`, `running` and `used` count those that are started, that run, and that have ever run; `kicks` has the
-    number of started rings for each kick descriptor; `latest_run` is the frame in which one last began to run, and
-    `were_started` whether one was ever given a kick descriptor. `touched` is the index of the ring that the latest
-    change was about, None after an order to all. So nobody has to look at all rings.
+    These counts save a look at every ring: `started`, `running` and `used` are the number of rings that are started,
+    that run, and that have ever run; `kicks` has the number of started rings for each kick descriptor; `latest_run` is
+    the frame in which one last began to run; `were_started` is whether one ever had a kick descriptor. `touched` is the
+    index of the ring that was last changed, None after an order to all.
     """
 
     __slots__ = ("_rings", "kicks", "latest_run", "running", "started", "touched", "used", "were_started")
@@ -187,7 +187,7 @@ class Rings(Mapping[int, Ring]):
     def __len__(self) -> int:
         return len(self._rings)
 
-    # As a mapping has them, at a third of the cost.
+    # These are three times as fast as those of `Mapping`.
 
     def values(self) -> ValuesView[Ring]:
         """The rings."""
@@ -204,13 +204,13 @@ class Rings(Mapping[int, Ring]):
 
     @property
     def first_started(self) -> Ring | None:
-        """The first of those that are started; None where there is none."""
+        """The first ring that is started, None if there is none."""
         if not self.started:
             return None
         return next((ring for ring in self.values() if ring.started is Started.STARTED), None)
 
     def with_ring(self, ring: Ring) -> "Rings":
-        """These rings with one as it is now, unless it is a new one and there are too many."""
+        """These rings with one added or replaced, unless it is new and there are too many."""
         if self._rings.get(ring.index) is ring or (ring.index not in self._rings and len(self) >= _MOST_RINGS):
             return self
         rings = self._copy()
@@ -237,7 +237,7 @@ class Rings(Mapping[int, Ring]):
         return rings
 
     def _put(self, ring: Ring) -> None:
-        """Enter a ring into a copy that nobody else has yet."""
+        """Set a ring in a new copy, before anybody else has it."""
         before = self._rings.get(ring.index) or Ring(ring.index)
         self._rings[ring.index] = ring
         is_started, was_started = ring.started is Started.STARTED, before.started is Started.STARTED
