@@ -1,4 +1,4 @@
-"""`make dist-check`: builds the sdist and a wheel from it, and tries the wheel in an environment of its own."""
+"""`make dist-check`: builds the sdist, builds a wheel from it, and tries the wheel in a new environment."""
 
 import subprocess
 import sys
@@ -23,64 +23,64 @@ USER_SCRIPT = 'from vudissect.testing import assert_conforms\nassert_conforms("b
 
 
 def main() -> None:
-    """Exit with one line that says what is wrong; or say that nothing is."""
-    with tempfile.TemporaryDirectory(prefix="vudissect-") as folder:
-        place = Path(folder)
-        source = _sdist(place)
-        wheel = _wheel(source, place)
-        _try(wheel, source, place)
+    """Print that everything works, or exit with one line about what is wrong."""
+    with tempfile.TemporaryDirectory(prefix="vudissect-") as name:
+        folder = Path(name)
+        source = _sdist(folder)
+        wheel = _wheel(source, folder)
+        _try(wheel, source, folder)
     print(f"{NAME}: sdist and wheel are complete, and the wheel works")
 
 
-def _sdist(place: Path) -> Path:
-    """The source tree as the sdist has it."""
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(place), cwd=ROOT)
-    _run("tar", "-xzf", f"{NAME}.tar.gz", cwd=place)
-    source = place / NAME
+def _sdist(folder: Path) -> Path:
+    """The source tree from the sdist."""
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=ROOT)
+    _run("tar", "-xzf", f"{NAME}.tar.gz", cwd=folder)
+    source = folder / NAME
     for name in IN_SDIST:
         _require((source / name).is_file(), f"the sdist lacks {name}")
     return source
 
 
-def _wheel(source: Path, place: Path) -> Path:
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place), cwd=source)
-    (wheel,) = place.glob("*.whl")
+def _wheel(source: Path, folder: Path) -> Path:
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=source)
+    (wheel,) = folder.glob("*.whl")
     with ZipFile(wheel) as archive:
         names = archive.namelist()
     for name in IN_WHEEL:
         _require(name in names, f"the wheel lacks {name}")
-    strange = [name for name in names if not name.startswith(("vudissect/", f"{NAME}.dist-info/"))]
-    _require(not strange, f"the wheel has {strange}, which it should not")
+    unexpected = [name for name in names if not name.startswith(("vudissect/", f"{NAME}.dist-info/"))]
+    _require(not unexpected, f"the wheel has unexpected files: {unexpected}")
     return wheel
 
 
-def _try(wheel: Path, source: Path, place: Path) -> None:
-    home = place / "environment"
+def _try(wheel: Path, source: Path, folder: Path) -> None:
+    home = folder / "environment"
     venv.create(home)
     python = str(home / "bin" / "python")
-    _run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", str(wheel), cwd=place)
+    _run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", str(wheel), cwd=folder)
     for program in ("vuproxy", "vudissect"):
-        said = _run(str(home / "bin" / program), "--version", cwd=place)
-        _require(said == f"{program}, version {__version__}\n", f"{program} --version prints {said!r}")
-    shown = _run(str(home / "bin" / "vudissect"), "show", str(source / CAPTURE), cwd=place)
+        output = _run(str(home / "bin" / program), "--version", cwd=folder)
+        _require(output == f"{program}, version {__version__}\n", f"{program} --version prints {output!r}")
+    shown = _run(str(home / "bin" / "vudissect"), "show", str(source / CAPTURE), cwd=folder)
     _require("GET_FEATURES" in shown, f"vudissect show prints {shown!r}")
-    page = _run(str(home / "bin" / "vudissect"), "rules", "removed-region", cwd=place)
+    page = _run(str(home / "bin" / "vudissect"), "rules", "removed-region", cwd=folder)
     _require("Why it matters" in page, f"vudissect rules removed-region prints {page!r}")
-    (place / "script.py").write_text(USER_SCRIPT)
+    (folder / "script.py").write_text(USER_SCRIPT)
     mypy = (sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache")
-    _run(*mypy, "--python-executable", python, "script.py", cwd=place)
+    _run(*mypy, "--python-executable", python, "script.py", cwd=folder)
 
 
 def _run(*command: str, cwd: Path) -> str:
-    """What it prints."""
+    """The output of a command."""
     result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     _require(result.returncode == 0, f"{' '.join(command)} failed:\n{result.stdout}{result.stderr}")
     return result.stdout
 
 
-def _require(condition: bool, what_is_wrong: str) -> None:
+def _require(condition: bool, error: str) -> None:
     if not condition:
-        sys.exit(f"dist-check: {what_is_wrong}")
+        sys.exit(f"dist-check: {error}")
 
 
 if __name__ == "__main__":
