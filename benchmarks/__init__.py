@@ -1,4 +1,4 @@
-"""Measurements of vudissect, each against something that runs beside it in the same minute.
+"""Benchmarks of vudissect, each with a reference that is measured at the same time.
 
-Run them with `python -m benchmarks [NAME ...]`; docs/performance.md says what they mean. Nothing here passes or fails.
+Run them with `python -m benchmarks [NAME ...]`; docs/performance.md explains the results. Nothing here passes or fails.
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: run all benchmarks, or those named, and print one table."""
+"""`python -m benchmarks [NAME ...]`: run all benchmarks, or the named ones, and print a table for each."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
 
 
 def machine() -> str:
-    """Processor, cores, kernel, interpreter and how busy the machine is, on one line."""
+    """Processor, cores, kernel, interpreter and load of the machine, on one line."""
     models = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
     model = next(models, "unknown processor").partition(": ")[2]
     return (
@@ -39,7 +39,7 @@ def main() -> None:
     names = parser.parse_args().names or list(BENCHMARKS)
     for name in names:
         if name not in BENCHMARKS:
-            parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)}")
+            parser.error(f"unknown benchmark {name!r}; use {', '.join(BENCHMARKS)}")
     print(machine(), flush=True)
     for name in names:
         print(f"\n{name}\n{as_text(BENCHMARKS[name]())}", flush=True)

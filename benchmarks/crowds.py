@@ -1,7 +1,7 @@
-"""Captures with very much of something: connections that never close, rings, regions, requests without an answer.
+"""Captures with very many open connections, rings, regions or unanswered requests.
 
-What a message costs must not depend on how much there is: four times as many messages take four times as long. Beside
-it, the memory that each connection, or each message, keeps occupied.
+The cost of a message must not depend on these numbers: four times as many messages take four times as long. The table
+also has the memory that each connection, or each message, occupies.
 """
 
 import os
@@ -28,7 +28,7 @@ TIMES = 4
 _EPOCH = 1_700_000_000_000_000_000
 _GAP = 20_000  # nanoseconds between messages
 _RINGS = 1024
-_MOST_KICKED = 256  # the message has eight bits for the ring
+_MAX_KICKED = 256  # the message has eight bits for the ring
 _REGIONS = 1000
 _PAGE = 4096
 _REGION = 1 << 20
@@ -37,8 +37,8 @@ _FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")
 _PROTOCOL = PROTOCOL_FEATURES.mask("MQ", "REPLY_ACK", "BACKEND_REQ", "CONFIGURE_MEM_SLOTS")
 
 
-class _Said(NamedTuple):
-    """One message; `opens`: with it its connection begins."""
+class _Sent(NamedTuple):
+    """One message; `opens` if it is the first of its connection."""
 
     sender: Side
     data: bytes
@@ -47,8 +47,8 @@ class _Said(NamedTuple):
     opens: bool = False
 
 
-# Goes on for ever.
-Crowd = Callable[[], Iterator[_Said]]
+# Yields messages without end.
+Crowd = Callable[[], Iterator[_Sent]]
 
 
 def run() -> list[Row]:
@@ -77,7 +77,7 @@ def run() -> list[Row]:
 
 
 def capture(name: str, crowd: Crowd, messages: int) -> Path:
-    """Path of a capture with this many messages of a crowd."""
+    """The path of a capture with this many messages of a crowd."""
     path = BUILD / f"{name.replace(' ', '-')}-{messages}.pcapng"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
@@ -88,10 +88,10 @@ def capture(name: str, crowd: Crowd, messages: int) -> Path:
     return path
 
 
-def _blocks(said: Iterator[_Said]) -> Iterator[bytes]:
+def _blocks(messages: Iterator[_Sent]) -> Iterator[bytes]:
     encoder = CaptureEncoder("vudissect benchmarks", "made, not recorded", 65536, _EPOCH)
     yield encoder.preamble()
-    for sequence, each in enumerate(said, 1):
+    for sequence, each in enumerate(messages, 1):
         now = sequence * _GAP
         if each.opens:
             yield encoder.event(RecordKind.CONNECTION_OPENED, each.connection, Channel.MAIN, sequence, now, {})
@@ -109,12 +109,12 @@ def _blocks(said: Iterator[_Said]) -> Iterator[bytes]:
         )
 
 
-def _ask(name: str, *descriptors: Descriptor, **fields: Any) -> _Said:
-    return _Said(Side.FRONT_END, request(name, **fields), descriptors)
+def _ask(name: str, *descriptors: Descriptor, **fields: Any) -> _Sent:
+    return _Sent(Side.FRONT_END, request(name, **fields), descriptors)
 
 
-def _answer(name: str, **fields: Any) -> _Said:
-    return _Said(Side.BACK_END, reply(name, **fields))
+def _answer(name: str, **fields: Any) -> _Sent:
+    return _Sent(Side.BACK_END, reply(name, **fields))
 
 
 def _event(number: int) -> Descriptor:
@@ -125,7 +125,7 @@ def _memory(number: int) -> Descriptor:
     return Descriptor(DescriptorKind.MEMFD, f"1:{number}", _REGION, _PAGE, 2, os.O_RDWR, "/memfd:pc.ram (deleted)")
 
 
-def _negotiation() -> Iterator[_Said]:
+def _negotiation() -> Iterator[_Sent]:
     yield _ask("GET_FEATURES")._replace(opens=True)
     yield _answer("GET_FEATURES", features=_FEATURES)
     yield _ask("GET_PROTOCOL_FEATURES")
@@ -135,12 +135,12 @@ def _negotiation() -> Iterator[_Said]:
     yield _ask("SET_FEATURES", features=_FEATURES)
 
 
-def _ring(index: int, kick: int) -> Iterator[_Said]:
-    place = _USER_ADDRESS + index * 4 * _PAGE
+def _ring(index: int, kick: int) -> Iterator[_Sent]:
+    address = _USER_ADDRESS + index * 4 * _PAGE
     yield _ask("SET_VRING_NUM", index=index, num=256)
     yield _ask("SET_VRING_BASE", index=index)
-    yield _ask("SET_VRING_ADDR", index=index, desc=place, avail=place + _PAGE, used=place + 2 * _PAGE)
-    yield _ask("SET_VRING_KICK", _event(kick), index=index % _MOST_KICKED)
+    yield _ask("SET_VRING_ADDR", index=index, desc=address, avail=address + _PAGE, used=address + 2 * _PAGE)
+    yield _ask("SET_VRING_KICK", _event(kick), index=index % _MAX_KICKED)
 
 
 def _from(number: int) -> Iterator[int]:
@@ -149,36 +149,36 @@ def _from(number: int) -> Iterator[int]:
         number += 1
 
 
-def _connections() -> Iterator[_Said]:
-    """Each says three things and never closes."""
+def _connections() -> Iterator[_Sent]:
+    """Each has three messages and never closes."""
     for number in _from(1):
         yield _ask("GET_FEATURES")._replace(opens=True, connection=number)
         yield _answer("GET_FEATURES", features=_FEATURES)._replace(connection=number)
         yield _ask("SET_OWNER")._replace(connection=number)
 
 
-def _devices() -> Iterator[_Said]:
+def _devices() -> Iterator[_Sent]:
     """Each is a device with two rings, and never closes."""
     for number in _from(1):
         region = {"guest_addr": 0, "size": _REGION, "user_addr": _USER_ADDRESS, "mmap_offset": 0}
         memory = _ask("SET_MEM_TABLE", _memory(number), regions=[region])
-        for said in (*_negotiation(), memory, *_ring(0, 2 * number), *_ring(1, 2 * number + 1)):
-            yield said._replace(connection=number)
+        for sent in (*_negotiation(), memory, *_ring(0, 2 * number), *_ring(1, 2 * number + 1)):
+            yield sent._replace(connection=number)
 
 
-def _orders_to_all_rings() -> Iterator[_Said]:
-    """1,024 rings, 256 of them started, are enabled and disabled again, all by one message."""
+def _orders_to_all_rings() -> Iterator[_Sent]:
+    """1,024 rings, 256 of them started, are all enabled by one message and disabled by the next."""
     yield from _negotiation()
     for index in range(_RINGS):
         yield _ask("SET_VRING_NUM", index=index, num=256)
-        yield _ask("SET_VRING_KICK", _event(index), index=index % _MOST_KICKED)
+        yield _ask("SET_VRING_KICK", _event(index), index=index % _MAX_KICKED)
     while True:
         yield _ask("SET_FEATURES", features=_FEATURES & ~VIRTIO_FEATURES.mask("PROTOCOL_FEATURES"))
         yield _ask("RESET_OWNER")
 
 
-def _rings() -> Iterator[_Said]:
-    """1,024 rings are set up, enabled and stopped, over and over."""
+def _rings() -> Iterator[_Sent]:
+    """1,024 rings are set up, enabled and stopped, again and again."""
     yield from _negotiation()
     for turn in _from(0):
         for index in range(_RINGS):
@@ -190,8 +190,8 @@ def _rings() -> Iterator[_Said]:
             yield _answer("GET_VRING_BASE", index=index)
 
 
-def _regions() -> Iterator[_Said]:
-    """Regions are added up to 1,000; from then on one is removed for each that is added."""
+def _regions() -> Iterator[_Sent]:
+    """Regions are added up to 1,000; after that, one is removed for each that is added."""
     yield from _negotiation()
     for number in _from(0):
         yield _ask("ADD_MEM_REG", _memory(number), mmap_offset=0, **_region(number))
@@ -203,34 +203,34 @@ def _region(number: int) -> dict[str, int]:
     return {"guest_addr": number * _REGION, "size": _REGION, "user_addr": _USER_ADDRESS + number * _REGION}
 
 
-def _unanswered() -> Iterator[_Said]:
+def _unanswered() -> Iterator[_Sent]:
     """Requests that are never answered, while later ones are."""
     yield from _negotiation()
     for number in _from(0):
-        yield _Said(Side.FRONT_END, request("SET_VRING_ENABLE", need_reply=True, index=number % _RINGS, num=1), ())
+        yield _Sent(Side.FRONT_END, request("SET_VRING_ENABLE", need_reply=True, index=number % _RINGS, num=1), ())
         yield _ask("GET_FEATURES")
         yield _answer("GET_FEATURES", features=_FEATURES)
 
 
-def _descriptors() -> Iterator[_Said]:
-    """Every call descriptor is one that was never seen before."""
+def _descriptors() -> Iterator[_Sent]:
+    """Every call descriptor is a new object."""
     yield from _negotiation()
     for number in _from(0):
         yield _ask("SET_VRING_CALL", _event(number), index=number % 4)
 
 
-def _contested() -> Iterator[_Said]:
-    """Connections on which every message speaks against some dialect."""
+def _contested() -> Iterator[_Sent]:
+    """Connections on which every message is evidence against some dialect."""
     for connection in _from(1):
-        yield from (said._replace(connection=connection) for said in _negotiation())
+        yield from (sent._replace(connection=connection) for sent in _negotiation())
         for size in range(_CONTESTED - 7):
             header = b"".join(number.to_bytes(4, "little") for number in (300 + size % 100, 1, size))
-            yield _Said(Side.FRONT_END, header + bytes(size), (), connection)
+            yield _Sent(Side.FRONT_END, header + bytes(size), (), connection)
 
 
 _CONTESTED = 256
 
-# Each with the number of messages after which there is one more of what is counted.
+# Each crowd with the number of messages for each thing that is counted.
 CROWDS: dict[str, tuple[Crowd, int]] = {
     "connections": (_connections, 3),
     "devices": (_devices, 16),

@@ -1,6 +1,6 @@
-"""Messages of 20 bytes in bursts of 32, as fast as the relay takes them, while it records; and what that leaves behind.
+"""Messages of 20 bytes in bursts of 32, as fast as the relay accepts them while it records; then losses and memory.
 
-How many have arrived is asked at the end, so nothing waits for an answer in between.
+The number of messages that arrived is requested at the end, so nothing waits for a reply in between.
 """
 
 from pathlib import Path
@@ -25,13 +25,13 @@ def run() -> list[Row]:
     rates = in_turns(ROUNDS, {"C relay": lambda: _rate(c_relay), "vuproxy": lambda: _rate(vuproxy)})
     return [
         compared(
-            "messages through it",
+            "messages relayed",
             per_second,
             ("vuproxy", rates["vuproxy"]),
             ("C relay", rates["C relay"]),
             "at least 0.5",
         ),
-        *_what_is_left(),
+        *_losses_and_memory(),
     ]
 
 
@@ -42,15 +42,15 @@ def _rate(relay: Relay) -> float:
             return float(_flood(front, back, BURSTS)["rate"])
 
 
-def _what_is_left() -> list[Row]:
-    """A longer flood through vuproxy in two parts: losses, and the most memory held after a quarter and at the end."""
+def _losses_and_memory() -> list[Row]:
+    """A longer flood through vuproxy in two parts: losses, and peak memory after a quarter and at the end."""
     with TemporaryDirectory() as folder:
         front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
         with relaying(vuproxy, front, back) as process:
             parts = [_flood(front, back, LONG_BURSTS // 4)]
-            early = _most_memory(process)
+            early = _peak_memory(process)
             parts.append(_flood(front, back, LONG_BURSTS * 3 // 4))
-            late = _most_memory(process)
+            late = _peak_memory(process)
             process.terminate()
             process.finish()
         sent = sum(part["sent"] for part in parts)
@@ -58,10 +58,10 @@ def _what_is_left() -> list[Row]:
         with open_capture(str(Path(folder, CAPTURE))) as stream:
             recorded = sum(record.kind is RecordKind.MESSAGE for record in read_capture(stream))
     return [
-        Row("messages that arrived", f"{arrived:,}", f"sent {sent:,}", reach="all"),
-        Row("messages in the capture", f"{recorded:,}", f"with answers {sent + len(parts):,}", reach="all"),
+        Row("messages that arrived", f"{arrived:,}", f"sent {sent:,}", target="all"),
+        Row("messages in the capture", f"{recorded:,}", f"with replies {sent + len(parts):,}", target="all"),
         Row(
-            "most memory at the end", mebibytes(late), f"at a quarter {mebibytes(early)}", f"{late / early:.2f}", "flat"
+            "peak memory at the end", mebibytes(late), f"at a quarter {mebibytes(early)}", f"{late / early:.2f}", "flat"
         ),
     ]
 
@@ -72,7 +72,7 @@ def _flood(front: Path, back: Path, bursts: int) -> Any:
     return converse(front, back, back_end, front_end)
 
 
-def _most_memory(process: Process) -> int:
+def _peak_memory(process: Process) -> int:
     """Peak resident memory of a process so far, in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

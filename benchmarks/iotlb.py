@@ -1,8 +1,8 @@
-"""QEMU behind a virtual IOMMU sends packets to DPDK, each from a buffer whose address the back-end must ask for.
+"""QEMU with a virtual IOMMU sends packets to DPDK, each from a buffer whose address the back-end must look up.
 
-The relay in C leaves the back-end channel alone, so that the questions pass it by: the comparison favours it. What
-the pair reaches depends as much on how the scheduler wakes four busy threads on the cores there are, which is why the
-direct connection is measured, too.
+The C relay does not relay the back-end channel, so the look-ups bypass it: the comparison favours the C relay. The rate
+also depends on how the scheduler wakes four busy threads on the available cores, so the direct connection is measured,
+too.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Messages by name, made with the project's own table and codec."""
+"""Makes messages by name, with the project's own table and codec."""
 
 import sys
 from typing import Any
@@ -20,13 +20,13 @@ def request(name: str, channel: Channel = Channel.MAIN, need_reply: bool = False
 
 
 def reply(name: str, **fields: Any) -> bytes:
-    """The explicit reply to a request of the main channel."""
+    """The reply to a request on the main channel."""
     row = _row(Channel.MAIN, name)
     return _CODEC.encode(row, row.reply[0], from_fields(row.reply[0], fields), reply=True)
 
 
 def acknowledgement(name: str) -> bytes:
-    """The acknowledgement of success that a request of the main channel may ask for."""
+    """The acknowledgement of success for a request with NEED_REPLY on the main channel."""
     return _CODEC.encode(_row(Channel.MAIN, name), ACK, from_fields(ACK, {}), reply=True)
 
 

@@ -1,15 +1,16 @@
 /*
- * The two ends of a benchmark: a front-end that measures and a back-end that answers, in C so that they cost little.
+ * The two ends of a benchmark: a front-end that measures and a back-end that replies, in C so that they cost little.
  *
- *   peer echo  SOCKET REPLY                         answer every message with REPLY
- *   peer sink  SOCKET REPLY                         answer only a message without payload, with how many have come
- *   peer ping  SOCKET REQUEST COUNT FDS             send REQUEST and wait for the answer, COUNT times
- *   peer burst SOCKET REQUEST QUESTION BURSTS SIZE  write SIZE requests at once, BURSTS times; then QUESTION, the
- *                                                   message without payload, and wait for the answer
+ *   peer echo  SOCKET REPLY                         reply to every message with REPLY
+ *   peer sink  SOCKET REPLY                         reply only to a message without payload, with the number of
+ *                                                   messages so far
+ *   peer ping  SOCKET REQUEST COUNT FDS             send REQUEST and wait for the reply, COUNT times
+ *   peer burst SOCKET REQUEST QUESTION BURSTS SIZE  write SIZE requests at once, BURSTS times; then send QUESTION, the
+ *                                                   message without payload, and wait for the reply
  *
- * The back-ends listen, serve one connection and close the descriptors that come; the front-ends connect. REQUEST,
- * QUESTION and REPLY are whole messages in hexadecimal; the count replaces the first 8 bytes of REPLY's payload. A
- * front-end prints one JSON object when it is done; every failure ends the program with status 1.
+ * The back-ends listen, serve one connection and close the descriptors that they receive; the front-ends connect.
+ * REQUEST, QUESTION and REPLY are whole messages in hexadecimal; the number replaces the first 8 bytes of REPLY's
+ * payload. A front-end prints one JSON object when it is done; on any failure the program exits with status 1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -115,7 +116,7 @@ static void send_all(int fd, const unsigned char *data, size_t length, int descr
     }
 }
 
-/* One read; descriptors that come along are counted and closed. Returns bytes, 0 at the end. */
+/* One read; descriptors that come with it are counted and closed. Returns the number of bytes, 0 at the end. */
 static size_t receive(int fd, unsigned char *data, size_t room, size_t *descriptors)
 {
     static union {
@@ -142,7 +143,7 @@ static size_t receive(int fd, unsigned char *data, size_t room, size_t *descript
     return (size_t)got;
 }
 
-/* Counts the messages in a stream that comes in pieces. */
+/* Counts the messages in a stream that arrives in pieces. */
 struct counter {
     unsigned char header[HEADER];
     size_t have;     /* bytes of `header` */

@@ -1,4 +1,4 @@
-"""What is started to be measured: the programs in C, the relays and commands, and the core that each runs on."""
+"""The programs that are measured: the C programs, the relays and commands, and the core that each runs on."""
 
 import json
 import os
@@ -20,23 +20,23 @@ _CORES = sorted(os.sched_getaffinity(0))
 _PEERS_CORE = _CORES[0]
 _RELAY_CORE = _CORES[-1]
 
-# The command of a relay between the socket that the front-end dials and the one at which the back-end listens.
+# The command of a relay between the socket that the front-end connects to and the one that the back-end listens on.
 Relay = Callable[[Path, Path], list[str]]
 
 
 def c_relay(front: Path, back: Path) -> list[str]:
-    """The yardstick, relay.c."""
+    """The reference, relay.c."""
     return [compiled("relay"), os.fspath(front), os.fspath(back)]
 
 
 def vuproxy(front: Path, back: Path) -> list[str]:
-    """vuproxy, which records to CAPTURE beside the sockets."""
+    """vuproxy, recording to CAPTURE in the folder of the sockets."""
     capture = front.with_name(CAPTURE)
     return [installed("vuproxy"), "--listen", os.fspath(front), "--connect", os.fspath(back), "-q", "-w", str(capture)]
 
 
 def compiled(name: str) -> str:
-    """Path of a program in C; compiled first if its source is newer."""
+    """The path of a C program; compiles it if its source is newer."""
     source, program = Path(__file__).with_name(f"{name}.c"), BUILD / name
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(parents=True, exist_ok=True)
@@ -45,26 +45,26 @@ def compiled(name: str) -> str:
 
 
 def installed(name: str) -> str:
-    """Path of a command in the interpreter's environment."""
+    """The path of a command in the interpreter's environment."""
     return os.fspath(Path(sys.executable).with_name(name))
 
 
 @contextmanager
 def relaying(relay: Relay, front: Path, back: Path) -> Iterator[Process]:
-    """Run a relay on its core during the block; at the end it is asked to stop, and has finished its capture."""
+    """Run a relay on its core during the block; at the end, stop it and wait until its capture is complete."""
     with running("relay", _pinned(_RELAY_CORE, relay(front, back)), front.parent) as process:
         wait_for_listener(str(front), process)
         yield process
 
 
 def converse(
-    dial: Path, listen: Path, back_end: tuple[str, bytes], front_end: tuple[str, *tuple[bytes | int, ...]]
+    connect: Path, listen: Path, back_end: tuple[str, bytes], front_end: tuple[str, *tuple[bytes | int, ...]]
 ) -> Any:
-    """Let a back-end and a front-end of peer.c talk, on one core; returns what the front-end reports.
+    """Run a back-end and a front-end of peer.c against each other, on one core; returns the front-end's report.
 
-    Both are what it does and the arguments behind the socket, messages as bytes; see peer.c.
+    Each is a command of peer.c with its arguments after the socket, messages as bytes.
     """
-    back_end_command, front_end_command = _peer(listen, *back_end), _peer(dial, *front_end)
+    back_end_command, front_end_command = _peer(listen, *back_end), _peer(connect, *front_end)
     listen.unlink(missing_ok=True)
     with running("back-end", back_end_command, listen.parent) as process:
         wait_for_listener(str(listen), process)
@@ -73,9 +73,9 @@ def converse(
     return json.loads(report)
 
 
-def _peer(socket: Path, does: str, *arguments: bytes | int) -> list[str]:
+def _peer(socket: Path, command: str, *arguments: bytes | int) -> list[str]:
     texts = (argument.hex() if isinstance(argument, bytes) else str(argument) for argument in arguments)
-    return _pinned(_PEERS_CORE, [compiled("peer"), does, str(socket), *texts])
+    return _pinned(_PEERS_CORE, [compiled("peer"), command, str(socket), *texts])
 
 
 def _pinned(core: int, command: list[str]) -> list[str]:
@@ -84,14 +84,14 @@ def _pinned(core: int, command: list[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a command took: wall time in seconds, and the most memory that it held, in bytes."""
+    """The cost of a command: wall time in seconds, and peak memory in bytes."""
 
     seconds: float
     memory: int
 
 
 def spent(*command: str) -> Spent:
-    """Run a command, its output thrown away; an exit status other than 0 is a `CalledProcessError`."""
+    """Run a command and discard its output; an exit status other than 0 is a `CalledProcessError`."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

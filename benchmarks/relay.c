@@ -1,13 +1,13 @@
 /*
- * The yardstick: what a relay of vhost-user messages costs when it is written in C and does nothing else.
+ * The reference: the cost of a relay of vhost-user messages that is written in C and does nothing else.
  *
  *   relay LISTEN CONNECT
  *
- * It listens on one path, and for each connection, one after the other, dials the other path and forwards both ways
- * with the framing of vuproxy: reads as large as the queue allows, one sendmsg a message, descriptors on the first
- * byte of the message in which the read that brought them ended. A body that does not fit the queue is streamed. When
- * a receiver does not keep up, its queue fills and the sender is no longer read. Nothing is recorded, and sockets
- * that travel as descriptors are not interposed.
+ * It listens on one path. For each connection, one after another, it connects to the other path and forwards in both
+ * directions with the framing of vuproxy: reads as large as the queue allows, one sendmsg per message, descriptors with
+ * the first byte of the message in which the read that brought them ended. A body that does not fit into the queue is
+ * streamed. If a receiver does not keep up, its queue fills and the relay stops reading from the sender. Nothing is
+ * recorded, and sockets that are passed as descriptors are not interposed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,13 +28,13 @@ struct direction {
     int from, to;
     unsigned char queue[QUEUE_SIZE];
     size_t start, end;   /* bytes read and not yet sent */
-    uint64_t streaming;  /* bytes of a message too large for the queue that are still to be passed on */
+    uint64_t streaming;  /* remaining bytes of a message that is too large for the queue */
     size_t fds_at;       /* queue offset at which the read that brought `fds` ended */
     int fds[MAX_FDS];
     size_t fd_count;
-    int blocked;         /* the receiver takes no more for now */
+    int blocked;         /* the receiver accepts no more for now */
     int at_end;          /* the sender has closed */
-    int finished;        /* and the receiver has been told */
+    int finished;        /* and the socket to the receiver has been shut down */
 };
 
 union control {
@@ -84,7 +84,7 @@ static void close_fds(struct direction *d)
     d->fd_count = 0;
 }
 
-/* Bytes from the queue's start to the end of the message there, as far as that is known. */
+/* Bytes from the start of the queue to the end of the message there, if its header is complete. */
 static uint64_t message_length(const struct direction *d)
 {
     uint32_t size;
@@ -95,8 +95,8 @@ static uint64_t message_length(const struct direction *d)
 }
 
 /*
- * One read behind what is queued; nothing may be blocked. While descriptors wait for the rest of their message, it
- * stops at the end of that message, so that the descriptors of the next one stay apart.
+ * One read after the queued bytes; nothing may be blocked. While descriptors wait for the rest of their message, it
+ * stops at the end of that message, so that the descriptors of the next one are not mixed with them.
  */
 static void fill(struct direction *d)
 {
@@ -108,7 +108,7 @@ static void fill(struct direction *d)
     ssize_t got = recvmsg(d->from, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0) { /* a reset is an end */
+    if (got <= 0) { /* a reset counts as the end */
         d->at_end = 1;
         return;
     }
@@ -131,7 +131,7 @@ static void fill(struct direction *d)
     }
 }
 
-/* One sendmsg. Returns the bytes taken, 0 when the receiver takes none now, -1 when it is gone. */
+/* One sendmsg. Returns the bytes sent, 0 if the receiver accepts none now, -1 if it is gone. */
 static ssize_t send_some(struct direction *d, size_t length, int with_fds)
 {
     union control control;
@@ -156,8 +156,8 @@ static ssize_t send_some(struct direction *d, size_t length, int with_fds)
 }
 
 /*
- * Sends what can be sent: whole messages, what is there of one that is streamed, and at the end of the stream
- * whatever is left; what remains moves to the queue's front. Returns -1 when the receiver is gone.
+ * Sends what can be sent: whole messages, the queued bytes of one that is streamed, and everything at the end of the
+ * stream; the rest moves to the front of the queue. Returns -1 if the receiver is gone.
  */
 static int flush(struct direction *d)
 {
@@ -237,7 +237,7 @@ static void serve(int front, int back)
                 if (flush(in) < 0)
                     goto over;
             } else if (in->finished && (events & (EPOLLHUP | EPOLLERR)))
-                goto over; /* nothing more to come from this peer, and nothing can be brought to it */
+                goto over; /* this peer sends nothing more, and nothing can be sent to it */
         }
         watch(epoll, front, &watched_front, &forth, &reply);
         watch(epoll, back, &watched_back, &reply, &forth);

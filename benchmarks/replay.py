@@ -1,4 +1,4 @@
-"""A recorded bring-up replayed: our own time for it, beside the time that it took when it was recorded."""
+"""Replays a recorded bring-up: the replay's own time, compared with the duration of the recording."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def _row(name: str) -> Row:
 
 
 def _replayed(name: str) -> dict[str, float]:
-    """The report of playing the front-end, against the back-end played by another process."""
+    """The report of a replay of the front-end against a replay of the back-end in another process."""
     capture = str(Path(__file__).resolve().parents[1] / "captures" / f"{name}.pcapng")
     replay = [installed("vudissect"), "replay", capture, "--json"]
     with tempfile.TemporaryDirectory() as folder:

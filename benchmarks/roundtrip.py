@@ -1,4 +1,4 @@
-"""A request of 20 bytes and its answer of 20 bytes, one after the other, with and without an eventfd on the request."""
+"""A request of 20 bytes and its reply of 20 bytes, in turns, with and without an eventfd on the request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +26,14 @@ def _rows(descriptors: int) -> list[Row]:
 
     case = f"{descriptors or 'no'} descriptor"
     rows = []
-    for figure, unit, reach in (
+    for figure, unit, target in (
         ("p50", microseconds, "at most 1.2"),
         ("p99", microseconds, "at most 1.5"),
         ("rate", per_second, ""),
     ):
         what = f"{case}, {'round trips' if figure == 'rate' else figure}"
         ours = series("vuproxy", figure)
-        rows.append(compared(what, unit, ours, series("C relay", figure), reach))
+        rows.append(compared(what, unit, ours, series("C relay", figure), target))
         rows.append(compared(what, unit, ours, series("direct", figure)))
     return rows
 

@@ -1,6 +1,6 @@
-"""Reading a capture of a million messages, to text, to JSON and for findings only, and what tshark does with it.
+"""Reads a capture of a million messages to text, to JSON and for findings only, compared with tshark.
 
-Without the plugin, tshark says of a message only that it is an exported PDU of some length, with -V also its bytes.
+Without the plugin, tshark only shows that a message is an exported PDU of some length, with -V also its bytes.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from benchmarks.traffic import capture
 
 ROUNDS = 3
 MESSAGES = 1_000_000
-# With -V tshark takes long for all of them; its rate does not depend on how many there are.
+# tshark -V is slow, but its rate does not depend on the number of messages.
 DETAILED = 100_000
 
-# What is to be reached, by command.
+# The commands with their targets.
 OURS = {
     "show": "at least 150,000/s",
     "show --json": "at least 100,000/s",
@@ -41,8 +41,8 @@ def run() -> list[Row]:
         return name, [float(result.memory) for result in results[name]]
 
     rows = []
-    for name, reach in OURS.items():
-        rows.append(compared("messages read", per_second, rates(name), rates(PLAIN), reach))
+    for name, target in OURS.items():
+        rows.append(compared("messages read", per_second, rates(name), rates(PLAIN), target))
         rows.append(compared("messages read", per_second, rates(name), rates(BYTES)))
-    rows += [compared("most memory", mebibytes, memory(name), memory(PLAIN), "under 100 MiB") for name in OURS]
+    rows += [compared("peak memory", mebibytes, memory(name), memory(PLAIN), "under 100 MiB") for name in OURS]
     return rows

@@ -1,4 +1,4 @@
-"""How long the commands take when there is next to nothing to do."""
+"""How long the commands take when they have almost nothing to do."""
 
 import sys
 from collections.abc import Callable

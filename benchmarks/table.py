@@ -1,4 +1,4 @@
-"""Measuring in turns, and the table that comes out."""
+"""Measures in turns, and prints the table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-HEADINGS = ("what", "ours", "beside it", "ratio", "to reach")
+HEADINGS = ("what", "ours", "reference", "ratio", "target")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `ratio` and `reach` are empty where there is nothing to compare."""
+    """One line of the table; `ratio` and `target` are empty if there is nothing to compare with."""
 
     what: str
     ours: str
-    beside: str = ""
+    reference: str = ""
     ratio: str = ""
-    reach: str = ""
+    target: str = ""
 
 
 def in_turns(rounds: int, measures: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Take every measure once a round, A B C A B C: what disturbs the machine then disturbs all of them."""
+    """Take every measure once per round, A B C A B C, so that a disturbance of the machine affects all of them."""
     results: dict[str, list[T]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
@@ -34,17 +34,17 @@ def compared(
     what: str,
     unit: Callable[[float], str],
     ours: tuple[str, Sequence[float]],
-    beside: tuple[str, Sequence[float]],
-    reach: str = "",
+    reference: tuple[str, Sequence[float]],
+    target: str = "",
 ) -> Row:
     """A row of two series taken in turns: their medians, and the median of the ratios of each round."""
-    ratio = median(mine / theirs for mine, theirs in zip(ours[1], beside[1], strict=True))
+    ratio = median(mine / theirs for mine, theirs in zip(ours[1], reference[1], strict=True))
     return Row(
         what,
         f"{ours[0]} {unit(median(ours[1]))}",
-        f"{beside[0]} {unit(median(beside[1]))}",
+        f"{reference[0]} {unit(median(reference[1]))}",
         f"{ratio:.2f}",
-        reach,
+        target,
     )
 
 
@@ -70,7 +70,7 @@ def mebibytes(size: float) -> str:
 
 def as_text(rows: Sequence[Row]) -> str:
     """The rows under their headings, in columns."""
-    lines = [HEADINGS, *((row.what, row.ours, row.beside, row.ratio, row.reach) for row in rows)]
+    lines = [HEADINGS, *((row.what, row.ours, row.reference, row.ratio, row.target) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

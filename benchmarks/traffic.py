@@ -1,7 +1,7 @@
-"""Captures of any length: the bring-up of a network device with two queues, then its device IOTLB at work.
+"""Captures of any length: the bring-up of a network device with two queue pairs, then device IOTLB traffic.
 
-One connection holds 10,000 messages; then the next one begins, as after a reconnect. The traffic is made with the
-project's own encoders and always the same; files are made once and kept.
+A connection has 10,000 messages; then the next one begins, as after a reconnect. The project's own encoders make the
+traffic, which is always the same; files are made once and kept.
 """
 
 import os
@@ -18,13 +18,13 @@ from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
 
 _PER_CONNECTION = 10_000
-_GAP = 20_000  # nanoseconds between messages, and a tenth of that until one is forwarded
+_GAP = 20_000  # nanoseconds between messages; forwarding takes a tenth of that
 _EPOCH = 1_700_000_000_000_000_000
 _PAGE = 4096
 _RAM = 256 << 20
 _USER_ADDRESS = 0x7F3C_4000_0000
 _RINGS = 4
-_PAGES = 512  # that the guest maps in turn
+_PAGES = 512  # mapped by the guest in turn
 _KICK_EVERY = 100  # round trips of the IOTLB
 
 
@@ -36,7 +36,7 @@ class _Sent(NamedTuple):
 
 
 def capture(messages: int) -> Path:
-    """Path of a capture with this many messages."""
+    """The path of a capture with this many messages."""
     path = BUILD / f"net-iommu-{messages}.pcapng"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _bring_up() -> Iterator[_Sent]:
     for ring in range(_RINGS):
         yield _ask("SET_VRING_NUM", index=ring, num=256)
         yield _ask("SET_VRING_BASE", index=ring, num=0)
-        parts = {part: 0xFFFF_0000 + ring * 4 * _PAGE + place for part, place in _RING_PARTS.items()}
+        parts = {part: 0xFFFF_0000 + ring * 4 * _PAGE + offset for part, offset in _RING_PARTS.items()}
         yield _ask("SET_VRING_ADDR", index=ring, flags=0, **parts)
         yield _ask("SET_VRING_KICK", _event(_RINGS + ring), index=ring)
         yield _ask("SET_VRING_CALL", _event(2 * _RINGS + ring), index=ring)
@@ -112,7 +112,7 @@ _RING_PARTS = {"desc": 0, "avail": _PAGE, "used": 2 * _PAGE}
 
 
 def _steady() -> Iterator[_Sent]:
-    """Misses on the back-end channel, each answered by an update on the main one; now and then something else."""
+    """Misses on the back-end channel, each answered by an update on the main one, and sometimes other messages."""
     for page in range(_PAGES):
         iova = 0xFFFE_0000 - page * _PAGE
         entry = {"iova": iova, "size": _PAGE, "perm": 3}
