@@ -1,8 +1,8 @@
-"""Make the captures of this folder anew: python captures/make.py [NAME…], all of them without a name.
+"""Record the captures in this folder again: python captures/make.py [NAME…], without a name all of them.
 
-Each is recorded by `vuproxy` between real programs, by the code that the tests run (tests/peers/situations/), and
-stands in tests/peers/captures.py. Beside it a page tells how it was made. Exit status: 0 if all were made, 1 if some
-could not be, 2 for a name that does not exist.
+`vuproxy` records each between real programs, which the code of the tests starts (tests/peers/situations/).
+tests/peers/captures.py lists them. A page for each capture describes how it was made. Exit status: 0 if all were made,
+1 if some could not be made, 2 for an unknown name.
 """
 
 import shutil
@@ -21,7 +21,7 @@ _RECORDING = "recorded.pcapng"
 
 
 def make(name: str) -> Path:
-    """Record one capture; the file of that name is replaced once all has gone well. `PeerError` if it cannot be."""
+    """Record one capture and replace its file if everything went well; `PeerError` if not."""
     capture = CAPTURES[name]
     check_packages(capture)
     with tempfile.TemporaryDirectory() as created:
@@ -34,10 +34,10 @@ def make(name: str) -> Path:
 
 
 def main(names: list[str]) -> int:
-    """Make the captures of these names, or all; the exit status."""
+    """Record the captures with these names, or all; returns the exit status."""
     unknown = [name for name in names if name not in CAPTURES]
     if unknown:
-        print(f"no capture is called {unknown[0]!r}; there are {', '.join(CAPTURES)}", file=sys.stderr)
+        print(f"unknown capture {unknown[0]!r}; use {', '.join(CAPTURES)}", file=sys.stderr)
         return 2
     failed = 0
     for name in names or CAPTURES:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages named as arguments that are missing, where root or sudo allows it; else says which.
+# Installs those Debian packages in the arguments that are missing, as root or with sudo; otherwise lists them.
 set -eu
 
 missing=

@@ -1,4 +1,4 @@
-"""The committed captures, decoded without the programs that they were recorded from."""
+"""The committed captures, decoded without the programs that they were recorded with."""
 
 from typing import NamedTuple
 
@@ -17,11 +17,10 @@ _LARGEST = 200 * 1024  # bytes, for a file under version control
 
 
 class Expected(NamedTuple):
-    """What a capture must say: `memory` in bytes, `capacity` in sectors.
+    """What a capture must contain: `memory` in bytes, `capacity` in sectors.
 
-    `messages` are those on the main channel but for the translation of addresses, which no two runs do alike;
-    `misses` is how often, at least, the back-end asks for an address. `errors` are the rules that
-    the peers are known to break.
+    `messages` are those on the main channel without IOTLB messages, whose number differs between runs; `misses` is the
+    least number of IOTLB misses by the back-end. `errors` are the rules that the peers are known to break.
     """
 
     device: str
@@ -72,7 +71,7 @@ EXPECTED = {
         back_end_channel=False,
         connections=2,
         closed=2,
-        # virtio_user stops the rings of the connection that it has lost on the new one, before anything else.
+        # On a new connection, virtio_user first stops the rings of the connection that it has lost.
         errors=frozenset({"VU-NEG-06"}),
     ),
     "qemu-10.0-blk-qsd": Expected("blk", _GUEST, 46, 8, capacity=SECTORS),
@@ -113,15 +112,15 @@ def expected(name: str) -> Expected:
     return EXPECTED[name]
 
 
-def test_every_capture_is_there_and_no_other() -> None:
+def test_no_capture_is_missing_or_unlisted() -> None:
     assert {path.name for path in FOLDER.glob("*.pcapng*")} == {path_of(name).name for name in CAPTURES}
 
 
-def test_every_capture_has_a_page_and_there_is_no_other() -> None:
+def test_every_capture_has_a_page_and_every_page_a_capture() -> None:
     assert set(FOLDER.glob("*.md")) == {provenance_of(name) for name in CAPTURES} | {FOLDER / "README.md"}
 
 
-def test_the_table_of_captures_is_fresh() -> None:
+def test_the_table_of_captures_is_up_to_date() -> None:
     assert (FOLDER / "README.md").read_text() == overview()
 
 
@@ -132,29 +131,27 @@ class TestCapture(WellFormedCapture):
     def test_the_connections_are_opened_and_closed(self, meaning: Meaning, expected: Expected) -> None:
         assert (meaning.connections, meaning.closed) == (expected.connections, expected.closed)
 
-    def test_the_linter_finds_no_other_errors_than_are_known(self, meaning: Meaning, expected: Expected) -> None:
+    def test_the_linter_finds_only_known_errors(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.errors == expected.errors
 
     def test_the_device_is_recognised(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.device == expected.device
 
-    def test_the_memory_regions_are_the_memory_that_was_shared(self, meaning: Meaning, expected: Expected) -> None:
+    def test_the_memory_regions_are_the_shared_memory(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.memory == expected.memory
 
-    def test_the_descriptors_are_all_there(self, meaning: Meaning, expected: Expected) -> None:
+    def test_no_descriptor_is_missing(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.descriptors == expected.descriptors
 
-    def test_the_messages_are_all_there(self, meaning: Meaning, expected: Expected) -> None:
+    def test_no_message_is_missing(self, meaning: Meaning, expected: Expected) -> None:
         translations = 2 * meaning.requests[Channel.MAIN, "IOTLB_MSG"]
         assert meaning.messages[Channel.MAIN] - translations == expected.messages
 
     def test_the_capacity_is_the_size_of_the_image(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.capacity == expected.capacity
 
-    def test_the_channel_of_the_back_end_is_there_when_it_was_handed_over(
-        self, meaning: Meaning, expected: Expected
-    ) -> None:
+    def test_the_back_end_channel_is_recorded_if_it_was_set_up(self, meaning: Meaning, expected: Expected) -> None:
         assert (Channel.BACKEND in meaning.opened) == expected.back_end_channel
 
-    def test_the_back_end_asked_for_addresses(self, meaning: Meaning, expected: Expected) -> None:
+    def test_the_back_end_reported_iotlb_misses(self, meaning: Meaning, expected: Expected) -> None:
         assert meaning.requests[Channel.BACKEND, "IOTLB_MSG"] >= expected.misses

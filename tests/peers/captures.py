@@ -1,4 +1,4 @@
-"""The captures of `captures/`: the situation that each was recorded in, and the programs that it needs."""
+"""The captures in `captures/`: the situation that each was recorded in, and the programs that it needs."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,25 +7,29 @@ from typing import Any
 from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
-from tests.peers.situations.file_system_migration import SharerArrives, SharerMovesAway
+from tests.peers.situations.file_system_migration import FileSystemMigrationDestination, FileSystemMigrationSource
 from tests.peers.situations.gpu import Gpu
 from tests.peers.situations.libblkio import Libblkio
-from tests.peers.situations.migration import Arrives, MovesAway
+from tests.peers.situations.migration import MigrationDestination, MigrationSource
 from tests.peers.situations.network import Iommu, Network, QemuListens
-from tests.peers.situations.network_migration import SenderArrives, SenderBeforeItsMemory, SenderMovesAway
+from tests.peers.situations.network_migration import (
+    NetworkMigrationDestination,
+    NetworkMigrationSource,
+    PostcopyDestination,
+)
 from tests.peers.situations.passt import Passt
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.resize import Resized
 from tests.peers.situations.situation import Situation
-from tests.peers.situations.switch import SwitchCalls, SwitchListens
-from tests.peers.situations.virtio_user import VhostKilled, VirtioUserCalls, VirtioUserListens
+from tests.peers.situations.switch import SwitchConnects, SwitchListens
+from tests.peers.situations.virtio_user import VhostKilled, VirtioUserConnects, VirtioUserListens
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
 
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package; `version` is how its version must begin (without epoch), where a capture's name tells it."""
+    """A Debian package; `version` is the start of its version (without epoch), if the capture's name has it."""
 
     name: str
     version: str = ""
@@ -34,11 +38,11 @@ class Package:
 
 @dataclass(frozen=True)
 class Capture:
-    """One capture: `quick` if `make test` records it anew, else `make test-peers` does.
+    """One capture. `make test` records it again if it is `quick`, otherwise only `make test-peers` does.
 
-    `front_end` and `back_end` say who speaks, `packages` what has to be installed in which version. `resumed`: the
-    front-end goes on with a device that was in use, or leaves one, so that one that is just started and left alone says
-    something else.
+    `front_end` and `back_end` are the two programs, `packages` what must be installed, with versions. `resumed` if the
+    front-end resumes a device that was in use, or leaves one in use, so that a front-end that was just started sends
+    other messages.
     """
 
     situation: Situation[Any, Any, Any]
@@ -80,7 +84,7 @@ def _virtio_user(situation: Situation[Any, Any, Any], *, quick: bool = True) -> 
 
 
 def _of_trixie(capture: Capture, *packages: Package) -> Capture:
-    """The same between two peers of trixie, with packages of there."""
+    """The same between two peers from trixie, with these packages."""
     situation = replace(capture.situation, front=_TRIXIE, back=_TRIXIE)
     return replace(capture, situation=situation, packages=packages, quick=False)
 
@@ -104,26 +108,26 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-back-end-killed": _disk(BackEndKilled()),
     "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
     "qemu-7.2-blk-qsd-relay-restarted": replace(_disk(RelayKilled(second=True)), resumed=True),
-    "qemu-7.2-blk-qsd-migration-source": _disk(MovesAway(), quick=False),
-    "qemu-7.2-blk-qsd-migration-destination": replace(_disk(Arrives(), quick=False), resumed=True),
+    "qemu-7.2-blk-qsd-migration-source": _disk(MigrationSource(), quick=False),
+    "qemu-7.2-blk-qsd-migration-destination": replace(_disk(MigrationDestination(), quick=False), resumed=True),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),
     "qemu-7.2-net-dpdk-22.11": _network(Network()),
     "qemu-7.2-net-dpdk-22.11-2-pairs": _network(Network(queues=2)),
     "qemu-7.2-net-server-dpdk-22.11-client": _network(QemuListens()),
-    "qemu-7.2-net-dpdk-22.11-migration-source": replace(_network(SenderMovesAway(), quick=False), resumed=True),
-    "qemu-7.2-net-dpdk-22.11-migration-destination": replace(_network(SenderArrives(), quick=False), resumed=True),
-    "qemu-7.2-net-dpdk-22.11-postcopy-destination": replace(
-        _network(SenderBeforeItsMemory(), quick=False), resumed=True
+    "qemu-7.2-net-dpdk-22.11-migration-source": replace(_network(NetworkMigrationSource(), quick=False), resumed=True),
+    "qemu-7.2-net-dpdk-22.11-migration-destination": replace(
+        _network(NetworkMigrationDestination(), quick=False), resumed=True
     ),
-    # Enough packets to see what happens, few enough for a file under version control.
+    "qemu-7.2-net-dpdk-22.11-postcopy-destination": replace(_network(PostcopyDestination(), quick=False), resumed=True),
+    # Enough packets to be useful, few enough for a file under version control.
     "qemu-7.2-net-iommu-dpdk-22.11": _network(Iommu(packets=180)),
     "qemu-7.2-net-ovs-3.1": _switch(SwitchListens()),
-    "qemu-7.2-net-server-ovs-3.1-client": _switch(SwitchCalls()),
-    "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserCalls()),
+    "qemu-7.2-net-server-ovs-3.1-client": _switch(SwitchConnects()),
+    "dpdk-22.11-virtio-user-vhost": _virtio_user(VirtioUserConnects()),
     "dpdk-22.11-virtio-user-server-vhost-client": _virtio_user(VirtioUserListens()),
-    "dpdk-22.11-virtio-user-2-queues-packed": _virtio_user(VirtioUserCalls(queues=2, packed=True)),
+    "dpdk-22.11-virtio-user-2-queues-packed": _virtio_user(VirtioUserConnects(queues=2, packed=True)),
     "dpdk-22.11-virtio-user-server-vhost-killed": _virtio_user(VhostKilled()),
     "qemu-10.0-blk-qsd": _disk_10(Disk()),
     "qemu-10.0-blk-qsd-4-queues": _disk_10(Disk(queues=4)),
@@ -131,13 +135,15 @@ CAPTURES: dict[str, Capture] = {
     "qemu-10.0-blk-qsd-reboot": _disk_10(Reboot()),
     "qemu-10.0-blk-qsd-memory-hotplug": _disk_10(MemoryPlugged()),
     "qemu-10.0-blk-qsd-back-end-killed": _disk_10(BackEndKilled()),
-    "qemu-10.0-blk-qsd-migration-source": _disk_10(MovesAway()),
-    "qemu-10.0-blk-qsd-migration-destination": replace(_disk_10(Arrives()), resumed=True),
+    "qemu-10.0-blk-qsd-migration-source": _disk_10(MigrationSource()),
+    "qemu-10.0-blk-qsd-migration-destination": replace(_disk_10(MigrationDestination()), resumed=True),
     "qemu-10.0-blk-qsd-7.2": replace(_disk(Disk(front=_TRIXIE), quick=False), packages=(*_GUEST_10, _TOOLS)),
     "qemu-7.2-blk-qsd-10.0": replace(_disk(Disk(back=_TRIXIE), quick=False), packages=(*_GUEST, _TOOLS_10)),
     "qemu-10.0-fs-virtiofsd-1.13": _files_10(FileSystem()),
-    "qemu-10.0-fs-virtiofsd-1.13-migration-source": _files_10(SharerMovesAway()),
-    "qemu-10.0-fs-virtiofsd-1.13-migration-destination": replace(_files_10(SharerArrives()), resumed=True),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-source": _files_10(FileSystemMigrationSource()),
+    "qemu-10.0-fs-virtiofsd-1.13-migration-destination": replace(
+        _files_10(FileSystemMigrationDestination()), resumed=True
+    ),
     "qemu-10.0-blk-qsd-resize": _disk_10(Resized()),
     "libblkio-1.5-qsd-10.0": _of_trixie(
         Capture(Libblkio(), "qemu-io, virtio-blk-vhost-user of libblkio", "qemu-storage-daemon", ()),
@@ -151,15 +157,15 @@ CAPTURES: dict[str, Capture] = {
         Capture(Gpu(), "QEMU, vhost-user-gpu", "vhost-user-gpu", ()),
         *(*_GUEST_10, Package("qemu-system-gui", "10.0", _TRIXIE)),
     ),
-    "dpdk-24.11-virtio-user-vhost": _of_trixie(_virtio_user(VirtioUserCalls()), _DPDK_24),
+    "dpdk-24.11-virtio-user-vhost": _of_trixie(_virtio_user(VirtioUserConnects()), _DPDK_24),
 }
 
 
 def path_of(name: str) -> Path:
-    """Where the capture of that name is."""
+    """The path of a capture."""
     return FOLDER / f"{name}.pcapng"
 
 
 def provenance_of(name: str) -> Path:
-    """Where it is written how the capture of that name was made."""
+    """The path of the page that describes how a capture was made."""
     return FOLDER / f"{name}.md"

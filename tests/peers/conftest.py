@@ -1,4 +1,4 @@
-"""A situation is recorded once for all tests of a class, which names it: `capture = "NAME"`, as in `captures`."""
+"""Records a situation once for all tests of a class, which names it: `capture = "NAME"`, as in `captures`."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="class")
-def seen(request: pytest.FixtureRequest, folder: Path) -> object:
-    """What could be seen of the situation from outside."""
+def result(request: pytest.FixtureRequest, folder: Path) -> object:
+    """The result of the situation, as observed from outside."""
     return CAPTURES[request.cls.capture].situation.record(folder, folder / _RECORDING)
 
 
 @pytest.fixture(scope="class")
-def meaning(seen: object, folder: Path) -> Meaning:
-    """What the recording says."""
+def meaning(result: object, folder: Path) -> Meaning:
+    """The contents of the recording."""
     return meaning_of(folder / _RECORDING)

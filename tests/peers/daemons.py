@@ -1,4 +1,4 @@
-"""The back-ends for a guest's disk and file system, listening when the block begins."""
+"""The back-ends for a guest's disk and file system; they listen when the block begins."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.peers.processes import PeerError, Process, running, wait_for_listener
 from tests.peers.releases import Release
 
-# Not on the PATH: it is libvirt that usually starts it.
+# Not on the PATH: usually libvirt starts it.
 _VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
 _VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
@@ -25,7 +25,7 @@ def storage_daemon(
     name: str = "storage-daemon",
     release: Release = Release.BOOKWORM,
 ) -> Iterator[Process]:
-    """qemu-storage-daemon that exports the raw `image` as a vhost-user-blk device; `shared` with another one."""
+    """qemu-storage-daemon exporting the raw `image` as a vhost-user-blk device; `shared` if another one does, too."""
     file = f"driver=file,node-name=file,filename={image}"
     export = f"type=vhost-user-blk,id=disk,node-name=disk,writable=on,num-queues={queues}"
     command = [
@@ -42,12 +42,12 @@ def storage_daemon(
 
 @contextmanager
 def virtiofsd_in_rust(shared: Path, socket: str, folder: Path, name: str = "virtiofsd") -> Iterator[Process]:
-    """The virtiofsd in Rust that Debian has as a package of its own, sharing a directory."""
+    """The virtiofsd in Rust, from its own Debian package, sharing a directory."""
     release = Release.TRIXIE
     command = [
         release.program("virtiofsd", "virtiofsd"),
         *(f"--socket-path={socket}", f"--shared-dir={shared}"),
-        "--sandbox=chroot",  # by default it is a child that listens, in namespaces
+        "--sandbox=chroot",  # by default a child listens, in namespaces
     ]
     with running(name, command, folder, within=release.within) as process:
         wait_for_listener(socket, process)
@@ -56,11 +56,11 @@ def virtiofsd_in_rust(shared: Path, socket: str, folder: Path, name: str = "virt
 
 @contextmanager
 def virtiofsd(shared: Path, socket: str, folder: Path) -> Iterator[Process]:
-    """The virtiofsd in C that Debian ships with QEMU, sharing a directory."""
+    """The virtiofsd in C, from Debian's QEMU package, sharing a directory."""
     if not _VIRTIOFSD.exists():
         raise PeerError(f"{_VIRTIOFSD} is not installed; on Debian: apt install qemu-system-common")
-    # It locks a file named after the path, which must therefore be nobody else's, and leaves the file behind. Its
-    # default sandbox needs namespaces, which a container may not give.
+    # It locks a file named after the path, so the path must be unique, and does not remove the file. Its default
+    # sandbox needs namespaces, which a container may not permit.
     path = os.fspath(folder / socket)
     command = [os.fspath(_VIRTIOFSD), f"--socket-path={path}", "-o", f"source={shared}", "-o", "sandbox=chroot"]
     try:

@@ -1,6 +1,6 @@
-"""A small Linux guest: a kernel of Debian, a busybox initramfs built on the spot, QEMU under TCG.
+"""A small Linux guest: Debian's kernel, a busybox initramfs that is built on the fly, QEMU with TCG.
 
-The guest runs one shell script and powers off. What it found out it prints as `RESULT name=value`.
+The guest runs one shell script and powers off. It prints its results as `RESULT name=value`.
 """
 
 import lzma
@@ -19,7 +19,7 @@ from tests.peers.releases import Release
 
 MEMORY = 256  # MiB
 
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 
 _INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -33,7 +33,7 @@ poweroff -f
 
 
 def build_initramfs(script: str, modules: tuple[str, ...], root: Path, release: Release) -> Path:
-    """An initramfs whose init loads `modules`, with what they need, and runs `script`; built in the folder `root`."""
+    """An initramfs whose init loads `modules` with their dependencies and runs `script`; built in the folder `root`."""
     for name in ("bin", "dev", "proc", "sys", "mnt", "lib"):
         (root / name).mkdir(parents=True)
     shutil.copy(program("busybox", "busybox-static"), root / "bin/busybox")
@@ -57,14 +57,11 @@ def build_initramfs(script: str, modules: tuple[str, ...], root: Path, release: 
 
 
 def _with_dependencies(modules: tuple[str, ...], folder: Path) -> list[Path]:
-    """Files of the modules and of all that they need, in the order in which they can be loaded.
-
-    None for a module that is part of the kernel.
-    """
+    """The files of the modules and their dependencies, in load order; modules that are built in have none."""
     needs: dict[str, list[str]] = {}
     for line in (folder / "modules.dep").read_text().splitlines():
         path, _, needed = line.partition(":")
-        # modules.dep names what must be loaded first last.
+        # modules.dep lists last what must be loaded first.
         needs[path] = needed.split()[::-1]
     by_name = {Path(path).name.split(".")[0]: path for path in needs}
     within = {Path(path).stem for path in (folder / "modules.builtin").read_text().split()}
@@ -73,7 +70,7 @@ def _with_dependencies(modules: tuple[str, ...], folder: Path) -> list[Path]:
 
 
 def _install_module(path: Path, root: Path) -> str:
-    """Copy a module into the tree, unpacked; its path in the guest."""
+    """Copy a module into the tree, decompressed; returns its path in the guest."""
     inside = f"/lib/{path.name.split('.')[0]}.ko"
     data = path.read_bytes()
     (root / inside[1:]).write_bytes(lzma.decompress(data) if path.suffix == ".xz" else data)
@@ -89,30 +86,30 @@ class Guest:
         self._folder = folder
 
     def monitor(self) -> AbstractContextManager[Monitor]:
-        """QEMU's monitor, for the length of a block."""
+        """QEMU's monitor for the length of a block."""
         return monitor(self._monitor_socket, self.process.name, self._folder)
 
     def wait_for(self, name: str, value: str = "") -> None:
         """Wait until the guest's script has printed `RESULT name=value`; any value if none is given."""
-        self.process.expect(rf"RESULT {name}={value}", _PATIENCE)
+        self.process.expect(rf"RESULT {name}={value}", _TIMEOUT)
 
     def results(self) -> dict[str, str]:
-        """Wait until the guest has powered off; what it found out."""
-        self.process.finish(_PATIENCE)
+        """Wait until the guest has powered off, and return its results."""
+        self.process.finish(_TIMEOUT)
         found = self.found()
         if found.pop("finished", None) != "yes":
-            raise PeerError(f"the guest's script failed; the console:\n{self.process.output()}")
+            raise PeerError(f"the guest's script failed; its console:\n{self.process.output()}")
         return found
 
     def found(self) -> dict[str, str]:
-        """What it has found out so far."""
+        """Its results so far."""
         return dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", self.process.output(), re.MULTILINE))
 
 
 def memory(regions: int = 1) -> tuple[str, ...]:
-    """Options of QEMU for a guest whose memory is made of that many files, each a NUMA node's; together `MEMORY`."""
+    """QEMU's options for a guest with `MEMORY` in this many files, one for each NUMA node."""
     size = MEMORY // regions
-    # The back-end maps the guest's memory, so it must be a file that can be handed over.
+    # The back-end maps the guest's memory, so it must be a file that can be passed.
     if regions == 1:
         one = ("-machine", "memory-backend=ram", "-object", f"memory-backend-memfd,id=ram,size={size}M,share=on")
         return ("-m", f"{MEMORY}M", *one)
@@ -142,8 +139,8 @@ def guest(
 ) -> Iterator[Guest]:
     """QEMU (machine q35) with a guest that runs `script`; `devices` are further options of QEMU.
 
-    The output of the process is the guest's serial console, and what QEMU itself has to say. `name` tells two guests
-    in one folder apart.
+    The output of the process is the guest's serial console and QEMU's own messages. `name` distinguishes guests in the
+    same folder.
     """
     note_script(folder, name, script)
     initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs", release)

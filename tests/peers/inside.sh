@@ -1,8 +1,8 @@
 #!/bin/sh
-# inside.sh TREE PROGRAM [ARGUMENT...]: runs a program of another Debian, of the tree that it is in, as the same process.
+# inside.sh TREE PROGRAM [ARGUMENT...]: replaces itself with a program of the Debian release in a tree.
 #
-# The current folder, /dev, /proc and /sys are those outside, so sockets and files in the folder have the same names to
-# all. The tree becomes the root of a mount namespace; in a mere chroot nobody can make a namespace of users, as passt does.
+# The current folder, /dev, /proc and /sys are those of the host, so sockets and files in the folder have the same names
+# for all programs. The tree becomes the root of a mount namespace: in a chroot, passt could not make a user namespace.
 set -eu
 
 tree=$1

@@ -1,6 +1,6 @@
-"""What was done in the folder of a situation, in order: programs started, scripts and commands given.
+"""A log of what was done in the folder of a situation, in order: programs started, scripts and commands sent.
 
-A capture's provenance is rendered from it, so that nothing has to be typed a second time.
+The page of a capture is made from it.
 """
 
 import json
@@ -14,7 +14,7 @@ _FILE = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing done: to or by `who`; `kind` is "runs" (a command line), "script" or "told" (a command given)."""
+    """One action of or on `who`; `kind` is "runs" (a command line), "script" or "sent" (a command)."""
 
     kind: str
     who: str
@@ -22,7 +22,7 @@ class Entry:
 
 
 def note_command(folder: Path, who: str, command: Sequence[str]) -> None:
-    """A program starts. Paths in the folder become relative to it, programs are called by their names."""
+    """A program starts. Paths in the folder become relative to it, and programs lose their folder."""
     words = [_without(folder, word) for word in command]
     words[0] = Path(words[0]).name
     _write(folder, Entry("runs", who, shlex.join(words)))
@@ -33,13 +33,13 @@ def note_script(folder: Path, who: str, script: str) -> None:
     _write(folder, Entry("script", who, script.strip()))
 
 
-def note_told(folder: Path, who: str, command: str) -> None:
-    """A running program is told something: a line, a monitor's command, a signal."""
-    _write(folder, Entry("told", who, _without(folder, command)))
+def note_sent(folder: Path, who: str, command: str) -> None:
+    """A running program is sent something: a line, a monitor command, a signal."""
+    _write(folder, Entry("sent", who, _without(folder, command)))
 
 
 def entries(folder: Path) -> list[Entry]:
-    """All that was noted in the folder."""
+    """All entries for this folder."""
     return [Entry(**json.loads(line)) for line in (folder / _FILE).read_text().splitlines()]
 
 

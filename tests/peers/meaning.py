@@ -1,4 +1,4 @@
-"""What a capture says, gathered with the library in one pass, and what every healthy capture must say."""
+"""The contents of a capture, collected with the library in one pass, and tests for every healthy capture."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session
 from vudissect.wire.fields import Fields, to_fields
 
-# Of the kinds of descriptor that the table names, those that the recorded pairs use.
+# The kinds of descriptor in the table that the recorded programs use.
 _KINDS = {
     FdKind.MEMORY: {DescriptorKind.MEMFD, DescriptorKind.FILE},
     FdKind.EVENT: {DescriptorKind.EVENTFD},
@@ -28,7 +28,7 @@ _LOSSES = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
 
 @dataclass
 class Meaning:
-    """A capture in numbers; the lists name what is wrong, one line each, and are empty for a healthy session."""
+    """A capture in numbers; each list has a line for each fault and is empty for a healthy session."""
 
     connections: int = 0
     closed: int = 0
@@ -36,10 +36,10 @@ class Meaning:
     requests: Counter[tuple[Channel, str]] = field(default_factory=Counter)
     replies: int = 0
     descriptors: int = 0
-    memory: int = 0  # bytes of all regions together, when there were most
+    memory: int = 0  # the most bytes in all regions together
     device: str = ""
     config: bytes = b""  # the configuration space as last read
-    positions: list[int] = field(default_factory=list)  # that rings were started at, in order
+    positions: list[int] = field(default_factory=list)  # base positions of rings, in order
     opened: set[Channel] = field(default_factory=set)
     malformed: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Meaning:
     miscounted: list[str] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    errors: set[str] = field(default_factory=set)  # rules that the linter finds broken
+    errors: set[str] = field(default_factory=set)  # rules with findings of severity error
 
     @property
     def capacity(self) -> int:
@@ -113,7 +113,7 @@ def _add(meaning: Meaning, event: Event) -> None:
 
 
 def _counts_allowed(rule: Descriptors, layout: Layout, fields: Fields) -> range:
-    """How many descriptors a message may carry by its row in the table."""
+    """How many descriptors a message may carry according to the table."""
     if layout.bare:
         return range(1)
     if rule.per:
@@ -125,13 +125,13 @@ def _counts_allowed(rule: Descriptors, layout: Layout, fields: Fields) -> range:
 
 
 class WellFormedCapture:
-    """Tests that hold for every recording of real peers. The class that inherits has a fixture `meaning`."""
+    """Tests for every recording of real peers. A subclass needs a fixture `meaning`."""
 
     def test_no_message_is_malformed(self, meaning: Meaning) -> None:
         assert meaning.messages[Channel.MAIN] > 0
         assert meaning.malformed == []
 
-    def test_every_request_that_is_owed_an_answer_has_one(self, meaning: Meaning) -> None:
+    def test_every_request_that_needs_a_reply_has_one(self, meaning: Meaning) -> None:
         assert meaning.replies > 0
         assert meaning.unanswered == []
 
@@ -139,11 +139,11 @@ class WellFormedCapture:
         assert meaning.replies > 0
         assert meaning.unasked == []
 
-    def test_messages_carry_as_many_descriptors_as_the_table_says(self, meaning: Meaning) -> None:
+    def test_messages_carry_the_number_of_descriptors_in_the_table(self, meaning: Meaning) -> None:
         assert meaning.descriptors > 0
         assert meaning.miscounted == []
 
-    def test_the_descriptors_are_of_the_kinds_that_the_table_says(self, meaning: Meaning) -> None:
+    def test_the_descriptors_have_the_kinds_in_the_table(self, meaning: Meaning) -> None:
         assert meaning.descriptors > 0
         assert meaning.misfits == []
 
@@ -152,13 +152,13 @@ class WellFormedCapture:
 
 
 class HealthyCapture(WellFormedCapture):
-    """Tests that hold for every recording of peers that work."""
+    """Tests for every recording of peers that work."""
 
     connections: int = 1
     closed: int = 1
     errors: frozenset[str] = frozenset()  # rules that these peers are known to break
 
-    def test_the_linter_finds_no_other_errors_than_are_known(self, meaning: Meaning) -> None:
+    def test_the_linter_finds_only_known_errors(self, meaning: Meaning) -> None:
         assert meaning.errors == self.errors
 
     def test_the_connections_are_opened_and_closed(self, meaning: Meaning) -> None:

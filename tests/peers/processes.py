@@ -1,6 +1,6 @@
-"""Programs that run while a block does: output in a file, ended by pid whatever happens.
+"""Programs that run for the length of a block, with their output in a file. They are always ended, by pid.
 
-No protocol here, and nothing about what the programs are.
+Independent of the protocol and of the programs.
 """
 
 import os
@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.peers.journal import note_command, note_told
+from tests.peers.journal import note_command, note_sent
 
-_PATIENCE = 30.0
-_GRACE = 3.0
-_POLL = 0.02
+_TIMEOUT = 30.0
+_EXIT_TIMEOUT = 3.0
+_POLL_INTERVAL = 0.02
 
 
 class PeerError(AssertionError):
-    """A program is missing, said something else, or did not end as it should."""
+    """A program is missing, has unexpected output, or did not exit as it should."""
 
 
 def program(name: str, package: str) -> str:
-    """Path of a program; `PeerError` names the Debian package that brings it."""
+    """The path of a program; `PeerError` names its Debian package."""
     path = shutil.which(name)
     if path is None:
         raise PeerError(f"{name} is not installed; on Debian: apt install {package}")
@@ -45,61 +45,61 @@ class Process:
         return self._popen.pid
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return self._popen.poll() is None
 
     def output(self) -> str:
-        """What it has written to standard output and standard error so far."""
+        """Its standard output and standard error so far."""
         return self._log.read_text(errors="replace")
 
     def say(self, line: str) -> None:
         """Write a line to its standard input."""
-        note_told(self._log.parent, self.name, line)
+        note_sent(self._log.parent, self.name, line)
         assert self._popen.stdin is not None
         self._popen.stdin.write(line.encode() + b"\n")
         self._popen.stdin.flush()
 
-    def expect(self, pattern: str, patience: float = _PATIENCE, start: int = 0) -> re.Match[str]:
-        """Wait until `pattern` appears in the output from character `start` on."""
+    def expect(self, pattern: str, timeout: float = _TIMEOUT, start: int = 0) -> re.Match[str]:
+        """Wait until `pattern` appears in the output after its first `start` characters."""
         compiled = re.compile(pattern)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while True:
             alive = self.alive()
             if (match := compiled.search(self.output(), start)) is not None:
                 return match
             if not alive or time.monotonic() > deadline:
-                why = f"within {patience:.0f} s" if alive else f"before it ended ({self._popen.returncode})"
-                raise PeerError(f"{self.name} did not say {pattern!r} {why}; it said:\n{self.output()}")
-            time.sleep(_POLL)
+                why = f"within {timeout:.0f} s" if alive else f"before it exited ({self._popen.returncode})"
+                raise PeerError(f"{self.name} did not print {pattern!r} {why}; its output:\n{self.output()}")
+            time.sleep(_POLL_INTERVAL)
 
-    def finish(self, patience: float = _PATIENCE) -> None:
-        """Wait until it ends by itself, with status 0."""
+    def finish(self, timeout: float = _TIMEOUT) -> None:
+        """Wait until it exits by itself, with status 0."""
         try:
-            status = self._popen.wait(patience)
+            status = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise PeerError(f"{self.name} still runs after {patience:.0f} s; it said:\n{self.output()}") from None
+            raise PeerError(f"{self.name} still runs after {timeout:.0f} s; its output:\n{self.output()}") from None
         if status != 0:
-            raise PeerError(f"{self.name} ended with status {status}; it said:\n{self.output()}")
+            raise PeerError(f"{self.name} exited with status {status}; its output:\n{self.output()}")
 
     def terminate(self) -> None:
-        """Ask it to end, with SIGTERM."""
+        """Send SIGTERM."""
         self._popen.terminate()
 
     def kill(self) -> None:
-        """End it at once, with SIGKILL, and wait until it is gone."""
-        note_told(self._log.parent, self.name, "SIGKILL")
+        """Send SIGKILL, and wait until it is gone."""
+        note_sent(self._log.parent, self.name, "SIGKILL")
         self.killed = True
         self._popen.kill()
         self._popen.wait()
 
     def end(self) -> None:
-        """End it, gently first: a QEMU that waits for an answer does not hear SIGTERM."""
+        """End it with SIGTERM, then SIGKILL: QEMU ignores SIGTERM while it waits for a reply."""
         if self._popen.stdin is not None:
             self._popen.stdin.close()
         if self.alive():
             self.terminate()
             try:
-                self._popen.wait(_GRACE)
+                self._popen.wait(_EXIT_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self._popen.wait()
@@ -107,14 +107,14 @@ class Process:
 
 @contextmanager
 def running(name: str, command: list[str], folder: Path, *, within: Sequence[str] = ()) -> Iterator[Process]:
-    """Run `command` in `folder` for the length of the block, its output in `folder/NAME.log`.
+    """Run `command` in `folder` for the length of the block, with its output in `folder/NAME.log`.
 
-    `within` is a command that becomes the one that it gets as arguments.
+    `within` is a command that executes its arguments.
     """
     log = folder / f"{name}.log"
     note_command(folder, name, command)
     with log.open("wb") as output:
-        # A session of its own: a Ctrl-C at the terminal reaches the test, and the test ends the program.
+        # In a new session, so that Ctrl-C at the terminal reaches only the test, which ends the program.
         popen = subprocess.Popen(
             [*within, *command],
             cwd=folder,
@@ -130,25 +130,25 @@ def running(name: str, command: list[str], folder: Path, *, within: Sequence[str
         process.end()
 
 
-def wait_for_listener(address: str, process: Process, patience: float = _PATIENCE) -> None:
+def wait_for_listener(address: str, process: Process, timeout: float = _TIMEOUT) -> None:
     """Wait until `process` listens at `address`, without connecting: peers count connections."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not _listens(process.pid, address):
         if not process.alive() or time.monotonic() > deadline:
-            raise PeerError(f"{process.name} does not listen at {address}; it said:\n{process.output()}")
-        time.sleep(_POLL)
+            raise PeerError(f"{process.name} does not listen at {address}; its output:\n{process.output()}")
+        time.sleep(_POLL_INTERVAL)
 
 
 def _listens(pid: int, address: str) -> bool:
     """Whether the kernel lists a listening socket (__SO_ACCEPTCON) at `address` that is open in process `pid`.
 
-    The address is the one that was bound, so a relative one tells nothing without the process.
+    The address is compared as it was bound, so a relative one is not unique without the process.
     """
     inodes = set()
     try:
-        # Its own: it may be in another network namespace.
+        # The process may be in another network namespace.
         sockets = Path(f"/proc/{pid}/net/unix").read_text()
-    except OSError:  # it has ended
+    except OSError:  # it has exited
         return False
     for line in sockets.splitlines()[1:]:
         _slot, _references, _protocol, flags, _type, _state, inode, *path = line.split(maxsplit=7)
@@ -159,5 +159,5 @@ def _listens(pid: int, address: str) -> bool:
 
 def _open_files(pid: int) -> Iterator[str]:
     for link in Path(f"/proc/{pid}/fd").glob("*"):
-        with suppress(FileNotFoundError):  # closed meanwhile, or the process has ended
+        with suppress(FileNotFoundError):  # closed meanwhile, or the process has exited
             yield os.readlink(link)

@@ -1,4 +1,4 @@
-"""How a capture was made, as a page beside it, and the table of all captures."""
+"""Writes the page about how a capture was made, and the table of all captures."""
 
 import platform
 import shlex
@@ -18,16 +18,17 @@ from vudissect.protocol.model import Channel
 
 _INTRODUCTION = """# Captures of real peers
 
-Each file is what two programs that know nothing of vudissect said to each other, recorded by `vuproxy` between them.
-Nothing in them was edited. Read one with
+Each file is a session between two programs that know nothing about vudissect, recorded by `vuproxy` between them.
+Nothing in it was edited. Read one with
 
     vudissect show captures/qemu-7.2-blk-qsd.pcapng
 
-or open it in Wireshark. The page that a name leads to tells what happens in it and how it was made: versions, command
-lines, what the guest ran. `make captures` makes them anew, `python captures/make.py NAME` one of them, with the code
-that the tests run (`tests/peers/situations/`). A name tells the versions of the programs; where others are installed,
-`make.py` refuses and says so. It writes these pages, too. Peers of trixie come from a tree of that release, which
-`sh tests/peers/trixie.sh` makes with debootstrap; `VUDISSECT_TRIXIE` says where, if not among the user's caches.
+or open it in Wireshark. The page of a capture describes what happens in it and how it was made: versions, command
+lines, and what the guest ran. `make captures` records them all again, `python captures/make.py NAME` one of them, with
+the code that the tests use (`tests/peers/situations/`). It also writes these pages. The name of a capture has the
+versions of the programs; if others are installed, `make.py` reports an error. Peers from trixie run in a tree of that
+release, which `sh tests/peers/trixie.sh` makes with debootstrap, by default in the user's cache folder;
+`VUDISSECT_TRIXIE` sets another folder.
 
 | capture | front-end | back-end | messages | descriptors | connections |
 |---|---|---|---|---|---|
@@ -35,23 +36,25 @@ that the tests run (`tests/peers/situations/`). A name tells the versions of the
 
 
 def check_packages(capture: Capture) -> None:
-    """`PeerError` unless the packages are installed in the versions that the capture's name tells."""
+    """`PeerError` unless the packages are installed in the versions that are in the capture's name."""
     for package in capture.packages:
         installed = _installed_version(package)
-        # An epoch is no part of what the authors of a program call its version.
+        # The epoch is not part of the program's own version.
         if not installed.partition(":")[2].startswith(package.version) and not installed.startswith(package.version):
-            raise PeerError(f"{package.name} is {installed}, not {package.version}: name its capture after its version")
+            raise PeerError(
+                f"{package.name} is {installed}, not {package.version}: install that version, or rename the capture"
+            )
 
 
 def page(name: str, folder: Path, made: date) -> str:
-    """The page of a capture that was recorded in the folder."""
+    """The page of a capture that was recorded in this folder."""
     return "\n".join(_page(name, folder, made))
 
 
 def _page(name: str, folder: Path, made: date) -> Iterator[str]:
     capture = CAPTURES[name]
     yield f"# {name}\n"
-    yield f"{capture.front_end}, and {capture.back_end}.\n\n{_told(capture)}"
+    yield f"{capture.front_end}, and {capture.back_end}.\n\n{_description(capture)}"
     releases = sorted({package.release.value for package in capture.packages})
     where = f"Debian {' and '.join(releases)}, {platform.machine()}"
     yield f"Recorded on {made} with `python captures/make.py {name}`; {where}.\n"
@@ -65,12 +68,12 @@ def _page(name: str, folder: Path, made: date) -> Iterator[str]:
     yield ""
 
 
-_WIDTH = 70  # of a line of a command, after which the next option gets another one
-_LEAD = {"runs": "{who}:", "script": "{who} is going to run this script:", "told": "{who} is told:"}
+_WIDTH = 70  # of a line of a command; after it, the next option begins a new line
+_LEAD = {"runs": "{who}:", "script": "{who} will run this script:", "sent": "{who} is sent:"}
 
 
-def _told(capture: Capture) -> str:
-    """What happens in the situation: its documentation, and what is not as usual."""
+def _description(capture: Capture) -> str:
+    """What happens in the situation: its documentation, and the parameters that are not the defaults."""
     situation = capture.situation
     text = "\n".join(line.strip() for line in (type(situation).__doc__ or "").strip().splitlines())
     special = [
@@ -78,7 +81,7 @@ def _told(capture: Capture) -> str:
         for field in fields(situation)
         if (value := getattr(situation, field.name)) != field.default and not isinstance(value, Release)
     ]
-    return f"{text}\n\nHere: {', '.join(special)}.\n" if special else f"{text}\n"
+    return f"{text}\n\nParameters: {', '.join(special)}.\n" if special else f"{text}\n"
 
 
 def _wrapped(entry: journal.Entry) -> list[str]:
@@ -94,7 +97,7 @@ def _wrapped(entry: journal.Entry) -> list[str]:
 
 
 def overview() -> str:
-    """The README of the captures."""
+    """The README of captures/."""
     return _INTRODUCTION + "".join(
         f"| [{name}]({name}.md) | {capture.front_end} | {capture.back_end} | {_numbers(meaning_of(path_of(name)))} |\n"
         for name, capture in CAPTURES.items()
@@ -103,7 +106,7 @@ def overview() -> str:
 
 
 def write_overview() -> None:
-    """Write the README of the captures."""
+    """Write the README of captures/."""
     (FOLDER / "README.md").write_text(overview())
 
 

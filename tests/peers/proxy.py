@@ -1,4 +1,4 @@
-"""`vuproxy` in the middle of a pair, as a user would start it."""
+"""Runs `vuproxy` between two programs, as a user would start it."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from tests.peers.processes import PeerError, Process, running, wait_for_listener
 
 
 class Between(Protocol):
-    """Runs what stands between a front-end and a back-end while a block does."""
+    """Runs a relay between a front-end and a back-end for the length of a block."""
 
     def __call__(self, *, front_end: str, back_end: str) -> AbstractContextManager[object]: ...
 
@@ -20,15 +20,15 @@ class Between(Protocol):
 def recorded(
     capture: Path, *, front_end: str, back_end: str, once: bool = False, options: Sequence[str] = ()
 ) -> Iterator[Process]:
-    """Record what passes between two addresses (`listen:PATH` or `connect:PATH`) during the block.
+    """Record the traffic between two addresses (`listen:PATH` or `connect:PATH`) during the block.
 
-    `options` are further ones of `vuproxy`. Paths are relative to the folder of the capture, which is complete when the
-    block has been left. `PeerError` if `vuproxy` then ends with another status than 0, unless the block has killed it:
-    by itself after `once` connection, else at SIGTERM.
+    `options` are further options of `vuproxy`. Paths are relative to the folder of the capture, which is complete after
+    the block. `vuproxy` then exits by itself after `once` connection, otherwise on SIGTERM. `PeerError` if its status
+    is not 0, unless the block has killed it.
     """
     vuproxy = Path(sys.executable).with_name("vuproxy")
     if not vuproxy.exists():
-        raise PeerError(f"no vuproxy beside {sys.executable}; install the package: pip install -e .")
+        raise PeerError(f"no vuproxy next to {sys.executable}; install the package: pip install -e .")
     command = [os.fspath(vuproxy), "--front-end", front_end, "--back-end", back_end, "-w", capture.name, "-q", *options]
     if once:
         command.append("--once")

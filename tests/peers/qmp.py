@@ -1,4 +1,4 @@
-"""A monitor of QEMU or qemu-storage-daemon, asked in its own protocol (QMP)."""
+"""A client for the monitor of QEMU or qemu-storage-daemon (QMP)."""
 
 import json
 import os
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.peers.journal import note_told
+from tests.peers.journal import note_sent
 from tests.peers.processes import PeerError
 
-_PATIENCE = 60.0
-_POLL = 0.05
+_TIMEOUT = 60.0
+_POLL_INTERVAL = 0.05
 
 
 class Monitor:
@@ -27,41 +27,41 @@ class Monitor:
         self._ask("qmp_capabilities", {})
 
     def execute(self, command: str, **arguments: Any) -> Any:
-        """Execute a command; what it returns. `PeerError` if it fails."""
-        asked = {name.replace("_", "-"): value for name, value in arguments.items()}
-        note_told(self._folder, self._who, f"{command} {json.dumps(asked)}" if asked else command)
-        return self._ask(command, asked)
+        """Execute a command and return its result; `PeerError` if it fails."""
+        sent = {name.replace("_", "-"): value for name, value in arguments.items()}
+        note_sent(self._folder, self._who, f"{command} {json.dumps(sent)}" if sent else command)
+        return self._ask(command, sent)
 
     def wait_for(self, command: str, key: str, *wanted: str) -> str:
-        """Ask a question until the value of `key` in the answer is one of `wanted`; which it is then."""
-        deadline = time.monotonic() + _PATIENCE
+        """Repeat a command until the value of `key` in the result is one of `wanted`, and return it."""
+        deadline = time.monotonic() + _TIMEOUT
         while (value := self._ask(command, {}).get(key)) not in wanted:
             if time.monotonic() > deadline:
-                raise PeerError(f"{self._who}: {command} says {key} {value!r}, not {wanted}, after {_PATIENCE:.0f} s")
-            time.sleep(_POLL)
+                raise PeerError(f"{self._who}: {command}: {key} is {value!r}, not {wanted}, after {_TIMEOUT:.0f} s")
+            time.sleep(_POLL_INTERVAL)
         return str(value)
 
     def _ask(self, command: str, arguments: dict[str, Any]) -> Any:
         self._lines.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         self._lines.flush()
         for line in self._lines:
-            said = json.loads(line)
-            if "error" in said:
-                raise PeerError(f"{self._who}: {command}: {said['error']['desc']}")
-            if "return" in said:
-                return said["return"]
+            response = json.loads(line)
+            if "error" in response:
+                raise PeerError(f"{self._who}: {command}: {response['error']['desc']}")
+            if "return" in response:
+                return response["return"]
             # Anything else is an event.
-        raise PeerError(f"{self._who} ended at {command}")
+        raise PeerError(f"{self._who} exited during {command}")
 
 
 @contextmanager
 def monitor(socket_name: str, who: str, folder: Path) -> Iterator[Monitor]:
     """Connect to the monitor that listens at `socket_name` in the folder."""
-    # The path from the root could be too long for a socket.
+    # The absolute path could be too long for a socket.
     directory = os.open(folder, os.O_PATH)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_PATIENCE)
+            connection.settimeout(_TIMEOUT)
             connection.connect(f"/proc/self/fd/{directory}/{socket_name}")
             yield Monitor(connection, who, folder)
     finally:

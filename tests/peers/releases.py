@@ -1,4 +1,4 @@
-"""The releases of Debian that peers come from: the one that is installed, and one in a tree of its own."""
+"""The Debian releases that peers come from: the installed one, and another one in a tree of its own."""
 
 import os
 import shutil
@@ -10,30 +10,30 @@ from tests.peers.processes import PeerError, program
 _HERE = Path(__file__).parent
 _CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _TREE = Path(os.environ.get("VUDISSECT_TRIXIE") or _CACHES / "vudissect/trixie")
-# The last two are not on the PATH: what is there is usually started by other programs.
+# The last two are not on the PATH: other programs usually start what is there.
 _FOLDERS = ("usr/bin", "usr/sbin", "usr/libexec", "usr/lib/qemu")
 
 
 class Release(Enum):
-    """A release of Debian; the value is its name."""
+    """A Debian release; the value is its name."""
 
     BOOKWORM = "bookworm"
     TRIXIE = "trixie"
 
     @property
     def root(self) -> Path:
-        """Where its files are."""
+        """The root of its files."""
         return Path("/") if self is Release.BOOKWORM else _TREE
 
     @property
     def within(self) -> tuple[str, ...]:
-        """The command that runs a program of the release, given as its arguments."""
+        """The command that runs a program of this release, which it gets as arguments."""
         if self is Release.BOOKWORM:
             return ()
         return ("sh", os.fspath(_HERE / "inside.sh"), os.fspath(_TREE))
 
     def program(self, name: str, package: str) -> str:
-        """Path of a program within the release; `PeerError` names the Debian package that brings it."""
+        """The path of a program within the release; `PeerError` names its Debian package."""
         if self is Release.BOOKWORM:
             return program(name, package)
         folders = os.pathsep.join(os.fspath(_TREE / folder) for folder in _FOLDERS)
@@ -43,7 +43,7 @@ class Release(Enum):
         return f"/{Path(path).relative_to(_TREE)}"
 
     def kernel(self) -> Path:
-        """The newest kernel for guests that is installed, relative to `root`."""
+        """The newest installed kernel for guests, relative to `root`."""
         kind, package = _KERNELS[self]
         kernels = sorted((self.root / "boot").glob(f"vmlinuz-*{kind}"), key=os.path.getmtime)
         if not kernels:
@@ -51,7 +51,7 @@ class Release(Enum):
         return kernels[-1].relative_to(self.root)
 
 
-# The cloud kernel has no driver of a GPU.
+# The cloud kernel has no GPU driver.
 _KERNELS = {
     Release.BOOKWORM: ("-cloud-amd64", "linux-image-cloud-amd64"),
     Release.TRIXIE: ("-amd64", "linux-image-amd64"),

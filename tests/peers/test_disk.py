@@ -1,4 +1,4 @@
-"""A guest's disk, recorded: the data is right, and the capture says what was said."""
+"""A guest's disk, recorded: the data are right, and so is the capture."""
 
 from hashlib import sha256
 
@@ -19,18 +19,18 @@ class DiskRecorded(HealthyCapture):
     memory = guest.MEMORY * MIB
     capacity = SECTORS
 
-    def test_the_guest_reads_what_the_image_holds(self, seen: DiskUse) -> None:
-        assert seen.digest_of_first_mib == sha256(seen.before[:MIB]).hexdigest()
+    def test_the_guest_reads_the_image(self, result: DiskUse) -> None:
+        assert result.digest_of_first_mib == sha256(result.before[:MIB]).hexdigest()
 
-    def test_the_guest_reads_back_what_it_wrote(self, seen: DiskUse) -> None:
-        assert seen.digest_of_written == sha256(GUEST_WRITES).hexdigest()
+    def test_the_guest_reads_back_what_it_wrote(self, result: DiskUse) -> None:
+        assert result.digest_of_written == sha256(GUEST_WRITES).hexdigest()
 
-    def test_the_image_holds_what_the_guest_wrote_and_is_otherwise_unchanged(self, seen: DiskUse) -> None:
-        end = seen.written_at + len(GUEST_WRITES)
-        assert seen.after == seen.before[: seen.written_at] + GUEST_WRITES + seen.before[end:]
+    def test_the_image_has_what_the_guest_wrote_and_is_otherwise_unchanged(self, result: DiskUse) -> None:
+        end = result.written_at + len(GUEST_WRITES)
+        assert result.after == result.before[: result.written_at] + GUEST_WRITES + result.before[end:]
 
-    def test_the_capacity_is_the_size_of_the_image(self, seen: DiskUse, meaning: Meaning) -> None:
-        assert seen.sectors == SECTORS
+    def test_the_capacity_is_the_size_of_the_image(self, result: DiskUse, meaning: Meaning) -> None:
+        assert result.sectors == SECTORS
         assert meaning.capacity == self.capacity
 
     def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
@@ -39,7 +39,7 @@ class DiskRecorded(HealthyCapture):
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "blk"
 
-    def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
+    def test_the_back_end_channel_is_open_and_unused(self, meaning: Meaning) -> None:
         assert Channel.BACKEND in meaning.opened
         assert meaning.messages[Channel.BACKEND] == 0
 
@@ -83,7 +83,7 @@ class TestBackEndKilled(DiskRecorded):
     capture = "qemu-7.2-blk-qsd-back-end-killed"
     connections = closed = 2
 
-    def test_the_ring_goes_on_where_it_was(self, meaning: Meaning) -> None:
+    def test_the_ring_resumes_where_it_was(self, meaning: Meaning) -> None:
         *before, after = meaning.positions
         assert before == [0, 0]
         assert after > 0
@@ -97,8 +97,8 @@ class TestRelayKilled(DiskRecorded):
 class TestRelayRestarted(DiskRecorded):
     capture = "qemu-7.2-blk-qsd-relay-restarted"
 
-    capacity = 0  # QEMU knows it and does not ask again
+    capacity = 0  # QEMU knows it already and does not read it again
 
-    def test_the_ring_goes_on_where_it_was(self, meaning: Meaning) -> None:
+    def test_the_ring_resumes_where_it_was(self, meaning: Meaning) -> None:
         (position,) = meaning.positions
         assert position > 0

@@ -1,4 +1,4 @@
-"""A directory of the host in a guest, recorded: the files are right, and the capture says what was said."""
+"""A host directory in a guest, recorded: the files are right, and so is the capture."""
 
 from hashlib import sha256
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.peers
 class FilesRecorded(HealthyCapture):
     """A guest mounted a directory."""
 
-    def test_the_guest_reads_the_file_of_the_host(self, seen: Sharing) -> None:
-        assert seen.digest_of_given == sha256(seen.given).hexdigest()
+    def test_the_guest_reads_the_file_from_the_host(self, result: Sharing) -> None:
+        assert result.digest_of_given == sha256(result.given).hexdigest()
 
-    def test_the_host_finds_the_file_of_the_guest(self, seen: Sharing) -> None:
-        assert seen.taken == GUEST_WRITES
+    def test_the_host_reads_the_file_from_the_guest(self, result: Sharing) -> None:
+        assert result.taken == GUEST_WRITES
 
     def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
         assert meaning.memory == guest.MEMORY * MIB
@@ -28,7 +28,7 @@ class FilesRecorded(HealthyCapture):
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "fs"
 
-    def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
+    def test_the_back_end_channel_is_open_and_unused(self, meaning: Meaning) -> None:
         assert Channel.BACKEND in meaning.opened
         assert meaning.messages[Channel.BACKEND] == 0
 

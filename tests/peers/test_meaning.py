@@ -1,4 +1,4 @@
-"""The checks on captures find what they are there to find."""
+"""The checks of captures find faults."""
 
 from pathlib import Path
 
@@ -26,21 +26,21 @@ class Conversation:
 
     def front_end(self, name: str, *values: int, descriptors: tuple[Descriptor, ...] = (), marks: int = 0) -> None:
         (row,) = (row for row in UPSTREAM.channel(Channel.MAIN) if row.name == name)
-        self._say(Side.FRONT_END, self._codec.encode(row, row.request[0], values), descriptors, marks)
+        self._send(Side.FRONT_END, self._codec.encode(row, row.request[0], values), descriptors, marks)
 
     def back_end(self, name: str, *values: int) -> None:
         (row,) = (row for row in UPSTREAM.channel(Channel.MAIN) if row.name == name)
-        self._say(Side.BACK_END, self._codec.encode(row, row.reply[0], values, reply=True), (), 0)
+        self._send(Side.BACK_END, self._codec.encode(row, row.reply[0], values, reply=True), (), 0)
 
     def bytes_from_front_end(self, data: bytes) -> None:
-        self._say(Side.FRONT_END, data, (), 0)
+        self._send(Side.FRONT_END, data, (), 0)
 
     def meaning(self, folder: Path) -> Meaning:
         path = folder / "conversation.pcapng"
         path.write_bytes(b"".join([*self._blocks, self._event(RecordKind.CONNECTION_CLOSED)]))
         return meaning_of(path)
 
-    def _say(self, sender: Side, data: bytes, descriptors: tuple[Descriptor, ...], marks: int) -> None:
+    def _send(self, sender: Side, data: bytes, descriptors: tuple[Descriptor, ...], marks: int) -> None:
         self._blocks.append(
             self._encoder.message(1, Channel.MAIN, sender, 0, 0, 0, data, len(data), marks, descriptors)
         )
@@ -54,7 +54,7 @@ def talk() -> Conversation:
     return Conversation()
 
 
-def test_a_sound_conversation_has_no_fault(talk: Conversation, tmp_path: Path) -> None:
+def test_a_valid_conversation_has_no_faults(talk: Conversation, tmp_path: Path) -> None:
     talk.front_end("GET_FEATURES")
     talk.back_end("GET_FEATURES", 1 << 32)
     talk.front_end("SET_VRING_CALL", 0, descriptors=(_EVENT,))
@@ -63,17 +63,17 @@ def test_a_sound_conversation_has_no_fault(talk: Conversation, tmp_path: Path) -
     assert faults == ([], [], [], [], [], [])
 
 
-def test_bytes_that_are_no_message_are_malformed(talk: Conversation, tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_message_are_malformed(talk: Conversation, tmp_path: Path) -> None:
     talk.bytes_from_front_end(b"\xff" * 12)
     assert len(talk.meaning(tmp_path).malformed) == 1
 
 
-def test_a_question_without_an_answer_is_unanswered(talk: Conversation, tmp_path: Path) -> None:
+def test_a_request_without_a_reply_is_unanswered(talk: Conversation, tmp_path: Path) -> None:
     talk.front_end("GET_FEATURES")
     assert len(talk.meaning(tmp_path).unanswered) == 1
 
 
-def test_an_answer_without_a_question_is_unasked(talk: Conversation, tmp_path: Path) -> None:
+def test_a_reply_without_a_request_is_unasked(talk: Conversation, tmp_path: Path) -> None:
     talk.back_end("GET_FEATURES", 0)
     assert len(talk.meaning(tmp_path).unasked) == 1
 

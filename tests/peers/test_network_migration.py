@@ -1,36 +1,36 @@
-"""A guest that moves while it sends packets, recorded at both ends: every packet arrives at one of the back-ends."""
+"""A guest that migrates while it sends packets, recorded at both ends: each packet arrives at one of the back-ends."""
 
 import pytest
 
 from tests.peers.meaning import HealthyCapture, Meaning
-from tests.peers.situations.network_migration import MovedFlood
+from tests.peers.situations.network_migration import MigratedFlood
 from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers_slow
 
 
 class MigrationRecorded(HealthyCapture):
-    """A guest sent before and after it moved."""
+    """A guest sent packets before and after its migration."""
 
-    def test_every_packet_arrives(self, seen: MovedFlood) -> None:
-        # The back-end adds what announces the guest at its new place.
-        assert seen.received >= seen.sent > 0
+    def test_every_packet_arrives(self, result: MigratedFlood) -> None:
+        # The back-end adds the packets that announce the guest after the migration.
+        assert result.received >= result.sent > 0
 
-    def test_the_guest_moves_while_it_sends(self, seen: MovedFlood) -> None:
-        assert 0 < seen.received_at_source < seen.sent
+    def test_the_guest_migrates_while_it_sends(self, result: MigratedFlood) -> None:
+        assert 0 < result.received_at_source < result.sent
 
 
 class TestSenderMovesAway(MigrationRecorded):
     capture = "qemu-7.2-net-dpdk-22.11-migration-source"
 
-    def test_the_back_end_is_given_a_dirty_log(self, meaning: Meaning) -> None:
+    def test_the_back_end_gets_a_dirty_log(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.MAIN, "SET_LOG_BASE"] == 1
 
 
 class TestSenderArrives(MigrationRecorded):
     capture = "qemu-7.2-net-dpdk-22.11-migration-destination"
 
-    def test_the_back_end_is_told_to_announce_the_guest(self, meaning: Meaning) -> None:
+    def test_the_back_end_must_announce_the_guest(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.MAIN, "SEND_RARP"] > 0
 
 

@@ -1,4 +1,4 @@
-"""Programs end with the block that they run in, and what goes wrong with them is told."""
+"""Programs end with the block that they run in, and errors quote their output."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def _shell(script: str) -> list[str]:
     return ["/bin/sh", "-c", script]
 
 
-def test_a_missing_program_names_the_package_that_has_it() -> None:
+def test_the_error_for_a_missing_program_names_its_package() -> None:
     with pytest.raises(PeerError, match="apt install no-such-package"):
         program("no-such-program", "no-such-package")
 
@@ -32,15 +32,15 @@ def test_a_program_ends_with_a_block_that_fails(tmp_path: Path) -> None:
 def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
     with (
         running("failing", _shell("echo no luck; exit 3"), tmp_path) as process,
-        pytest.raises(PeerError, match=r"(?s)failing ended with status 3.*no luck"),
+        pytest.raises(PeerError, match=r"(?s)failing exited with status 3.*no luck"),
     ):
         process.finish()
 
 
-def test_waiting_for_words_ends_with_the_program(tmp_path: Path) -> None:
+def test_waiting_for_output_ends_with_the_program(tmp_path: Path) -> None:
     with (
         running("silent", _shell("echo nothing of the kind"), tmp_path) as process,
-        pytest.raises(PeerError, match=r"(?s)before it ended.*nothing of the kind"),
+        pytest.raises(PeerError, match=r"(?s)before it exited.*nothing of the kind"),
     ):
         process.expect("ready")
 

@@ -1,4 +1,4 @@
-"""A guest's network and Open vSwitch, recorded: packets arrive, and the capture says what was said."""
+"""A guest's network and Open vSwitch, recorded: packets arrive, and the capture is right."""
 
 import pytest
 
@@ -11,5 +11,5 @@ class TestSwitchListens(NetworkRecorded):
     capture = "qemu-7.2-net-ovs-3.1"
 
 
-class TestSwitchCalls(NetworkRecorded):
+class TestSwitchConnects(NetworkRecorded):
     capture = "qemu-7.2-net-server-ovs-3.1-client"

@@ -1,4 +1,4 @@
-"""Peers of trixie, and of both releases together, recorded: they do their work, and the captures say what was said."""
+"""Peers from trixie, and from both releases together, recorded: they work, and the captures are right."""
 
 from hashlib import sha256
 
@@ -7,7 +7,7 @@ import pytest
 from tests.peers import guest
 from tests.peers.meaning import HealthyCapture, Meaning
 from tests.peers.situations.disk import PIECES, PLUGGED, SECTOR
-from tests.peers.situations.file_system_migration import SharingMoved
+from tests.peers.situations.file_system_migration import SharingMigrated
 from tests.peers.situations.gpu import Picture
 from tests.peers.situations.libblkio import AT, SIZE, WRITTEN, ToolUse
 from tests.peers.situations.passt import ADDRESS, Download
@@ -55,26 +55,26 @@ class TestBackEndKilled(DiskRecorded):
     connections = closed = 2
 
 
-class TestMovesAway(MigrationRecorded):
+class TestMigrationSource(MigrationRecorded):
     capture = "qemu-10.0-blk-qsd-migration-source"
 
-    def test_the_back_end_is_given_a_dirty_log(self, meaning: Meaning) -> None:
+    def test_the_back_end_gets_a_dirty_log(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.MAIN, "SET_LOG_BASE"] == 1
 
 
-class TestArrives(MigrationRecorded):
+class TestMigrationDestination(MigrationRecorded):
     capture = "qemu-10.0-blk-qsd-migration-destination"
 
-    def test_the_ring_goes_on_where_it_was(self, meaning: Meaning) -> None:
+    def test_the_ring_resumes_where_it_was(self, meaning: Meaning) -> None:
         (position,) = meaning.positions
         assert position > 0
 
 
-class TestDiskOfBookworm(DiskRecorded):
+class TestBackEndFromBookworm(DiskRecorded):
     capture = "qemu-10.0-blk-qsd-7.2"
 
 
-class TestGuestOfBookworm(DiskRecorded):
+class TestFrontEndFromBookworm(DiskRecorded):
     capture = "qemu-7.2-blk-qsd-10.0"
 
 
@@ -82,22 +82,22 @@ class TestFileSystem(FilesRecorded):
     capture = "qemu-10.0-fs-virtiofsd-1.13"
 
 
-class FilesMoved(FilesRecorded):
-    """A guest moved while it had a file open."""
+class FilesMigrated(FilesRecorded):
+    """A guest migrated while it had a file open."""
 
-    def test_the_guest_moves_while_it_writes(self, seen: SharingMoved) -> None:
-        assert 0 < seen.last_piece_at_source < seen.last_piece_at_destination == PIECES - 1
+    def test_the_guest_migrates_while_it_writes(self, result: SharingMigrated) -> None:
+        assert 0 < result.last_piece_at_source < result.last_piece_at_destination == PIECES - 1
 
-    def test_the_state_of_the_device_passes_once(self, meaning: Meaning) -> None:
+    def test_the_device_state_is_transferred_once(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.MAIN, "SET_DEVICE_STATE_FD"] == 1
         assert meaning.requests[Channel.MAIN, "CHECK_DEVICE_STATE"] == 1
 
 
-class TestSharerMovesAway(FilesMoved):
+class TestFileSystemMigrationSource(FilesMigrated):
     capture = "qemu-10.0-fs-virtiofsd-1.13-migration-source"
 
 
-class TestSharerArrives(FilesMoved):
+class TestFileSystemMigrationDestination(FilesMigrated):
     capture = "qemu-10.0-fs-virtiofsd-1.13-migration-destination"
 
 
@@ -105,25 +105,25 @@ class TestResized(DiskRecorded):
     capture = "qemu-10.0-blk-qsd-resize"
     capacity = GROWN
 
-    def test_the_guest_sees_the_disk_grow(self, seen: Growth) -> None:
-        assert seen.grown == GROWN
+    def test_the_guest_sees_the_disk_grow(self, result: Growth) -> None:
+        assert result.grown == GROWN
 
-    def test_the_channel_of_the_back_end_is_open_and_unused(self, meaning: Meaning) -> None:
-        # But for the one message that this is about.
+    def test_the_back_end_channel_is_open_and_unused(self, meaning: Meaning) -> None:
+        # Except for the notification of the new size.
         assert meaning.messages[Channel.BACKEND] == meaning.requests[Channel.BACKEND, "CONFIG_CHANGE_MSG"] == 1
 
 
 class TestLibblkio(HealthyCapture):
     capture = "libblkio-1.5-qsd-10.0"
-    # libblkio wants an answer to everything, and the daemon repeats that in its answers.
+    # libblkio sets NEED_REPLY on every request, and the daemon repeats it in its replies.
     errors = frozenset({"VU-HDR-05"})
 
-    def test_the_image_holds_what_the_tool_wrote_and_is_otherwise_unchanged(self, seen: ToolUse) -> None:
-        assert seen.after == seen.before[:AT] + WRITTEN + seen.before[AT + len(WRITTEN) :]
+    def test_the_image_has_what_the_tool_wrote_and_is_otherwise_unchanged(self, result: ToolUse) -> None:
+        assert result.after == result.before[:AT] + WRITTEN + result.before[AT + len(WRITTEN) :]
 
-    def test_the_tool_reads_back_what_it_wrote(self, seen: ToolUse) -> None:
-        assert f"read {len(WRITTEN)}/{len(WRITTEN)} bytes at offset {AT}" in seen.said
-        assert "verification failed" not in seen.said
+    def test_the_tool_reads_back_what_it_wrote(self, result: ToolUse) -> None:
+        assert f"read {len(WRITTEN)}/{len(WRITTEN)} bytes at offset {AT}" in result.output
+        assert "verification failed" not in result.output
 
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "blk"
@@ -135,11 +135,11 @@ class TestLibblkio(HealthyCapture):
 class TestPasst(HealthyCapture):
     capture = "qemu-10.0-net-passt-2025.05"
 
-    def test_the_guest_gets_its_address(self, seen: Download) -> None:
-        assert seen.address == ADDRESS
+    def test_the_guest_gets_its_address(self, result: Download) -> None:
+        assert result.address == ADDRESS
 
-    def test_the_guest_receives_what_the_host_sends(self, seen: Download) -> None:
-        assert seen.digest_of_received == sha256(seen.sent).hexdigest()
+    def test_the_guest_receives_what_the_host_sends(self, result: Download) -> None:
+        assert result.digest_of_received == sha256(result.sent).hexdigest()
 
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "net"
@@ -147,13 +147,13 @@ class TestPasst(HealthyCapture):
 
 class TestGpu(HealthyCapture):
     capture = "qemu-10.0-gpu"
-    # QEMU acknowledges RING_RESET, which nobody offers.
+    # QEMU acknowledges RING_RESET, which the back-end does not offer.
     errors = frozenset({"VU-NEG-01"})
 
-    def test_the_display_shows_what_the_guest_drew(self, seen: Picture) -> None:
-        assert seen.grey > 0.9
+    def test_the_display_shows_what_the_guest_drew(self, result: Picture) -> None:
+        assert result.grey > 0.9
 
-    def test_the_display_is_updated_on_a_channel_of_its_own(self, meaning: Meaning) -> None:
+    def test_the_display_is_updated_on_the_gpu_channel(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.GPU, "SCANOUT"] >= 1
         assert meaning.requests[Channel.GPU, "UPDATE"] >= 1
 

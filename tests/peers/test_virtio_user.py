@@ -1,4 +1,4 @@
-"""Packets between two DPDKs, recorded: they arrive, and the capture says what was said."""
+"""Packets between two DPDK programs, recorded: they arrive, and the capture is right."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.peers
 
 
 class PacketsRecorded(HealthyCapture):
-    """virtio_user sent, net_vhost counted."""
+    """virtio_user sent packets, and net_vhost counted them."""
 
     def test_the_memory_regions_are_the_memory_of_the_sender(self, meaning: Meaning) -> None:
         assert meaning.memory == testpmd.MEMORY * MIB
@@ -20,17 +20,17 @@ class PacketsRecorded(HealthyCapture):
     def test_the_device_is_recognised(self, meaning: Meaning) -> None:
         assert meaning.device == "net"
 
-    def test_there_is_no_channel_of_the_back_end(self, meaning: Meaning) -> None:
+    def test_there_is_no_back_end_channel(self, meaning: Meaning) -> None:
         assert Channel.BACKEND not in meaning.opened
 
 
 class EveryPacketArrives(PacketsRecorded):
-    def test_every_packet_arrives(self, seen: Packets) -> None:
-        assert seen.sent > 0
-        assert seen.received == seen.sent
+    def test_every_packet_arrives(self, result: Packets) -> None:
+        assert result.sent > 0
+        assert result.received == result.sent
 
 
-class TestVirtioUserCalls(EveryPacketArrives):
+class TestVirtioUserConnects(EveryPacketArrives):
     capture = "dpdk-22.11-virtio-user-vhost"
 
 
@@ -41,15 +41,15 @@ class TestVirtioUserListens(EveryPacketArrives):
 class TestTwoQueuesWithPackedRings(EveryPacketArrives):
     capture = "dpdk-22.11-virtio-user-2-queues-packed"
 
-    def test_both_pairs_of_queues_are_started(self, meaning: Meaning) -> None:
+    def test_both_queue_pairs_are_started(self, meaning: Meaning) -> None:
         assert meaning.requests[Channel.MAIN, "SET_VRING_KICK"] == 4
 
 
 class TestVhostKilled(PacketsRecorded):
     capture = "dpdk-22.11-virtio-user-server-vhost-killed"
     connections = closed = 2
-    # virtio_user stops the rings of the connection that it has lost on the new one, before anything else.
+    # On a new connection, virtio_user first stops the rings of the connection that it has lost.
     errors = frozenset({"VU-NEG-06"})
 
-    def test_packets_arrive_at_the_new_back_end(self, seen: Packets) -> None:
-        assert 0 < seen.received < seen.sent
+    def test_packets_arrive_at_the_new_back_end(self, result: Packets) -> None:
+        assert 0 < result.received < result.sent

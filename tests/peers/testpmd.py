@@ -1,6 +1,6 @@
 """DPDK's testpmd with one virtual port: net_vhost as a back-end, virtio_user as a front-end.
 
-Ports are forwarded on one polling core each; a back-end and a front-end get different ones.
+Each port has one polling core; back-end and front-end get different ones.
 """
 
 import os
@@ -13,26 +13,26 @@ from pathlib import Path
 from tests.peers.processes import PeerError, Process, running, wait_for_listener
 from tests.peers.releases import Release
 
-MEMORY = 256  # MiB that a testpmd takes, all of it shared with the other side by virtio_user
+MEMORY = 256  # MiB for each testpmd; virtio_user shares all of it with the other side
 _PROMPT = "testpmd> "
 
 
 class Testpmd:
     """A testpmd that reads commands."""
 
-    __test__ = False  # its name makes pytest think that it holds tests
+    __test__ = False  # pytest would collect it because of its name
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     def command(self, line: str, answer: str) -> re.Match[str]:
-        """Give a command and wait for its answer, a regular expression."""
-        said = len(self._process.output())
+        """Send a command and wait for its answer, a regular expression."""
+        start = len(self._process.output())
         self._process.say(line)
-        return self._process.expect(answer, start=said)
+        return self._process.expect(answer, start=start)
 
     def ready(self) -> None:
-        """Wait until it takes commands: the other side must be there if the port needs it."""
+        """Wait for its prompt; if the port needs the other side, that must be running."""
         self._process.expect(_PROMPT)
 
     def start(self) -> None:
@@ -51,21 +51,21 @@ class Testpmd:
         """Packets sent so far."""
         return int(self.command("show port stats 0", r"TX-packets: (\d+)[^#]*TX-bytes")[1])
 
-    def wait_received(self, least: int, patience: float = 20.0) -> int:
-        """Wait until `least` packets have been received; how many they are then."""
-        deadline = time.monotonic() + patience
+    def wait_received(self, least: int, timeout: float = 20.0) -> int:
+        """Wait until `least` packets have been received, and return their number."""
+        deadline = time.monotonic() + timeout
         while (count := self.received()) < least:
             if time.monotonic() > deadline:
-                raise PeerError(f"only {count} of {least} packets arrived within {patience:.0f} s")
+                raise PeerError(f"only {count} of {least} packets arrived within {timeout:.0f} s")
             time.sleep(0.05)
         return count
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         self._process.kill()
 
     def quit(self) -> None:
-        """Close the port and end. The back-end must still be there when a front-end does."""
+        """Close the port and exit. A front-end must do this while its back-end is still running."""
         self._process.say("quit")
         self._process.finish()
 
@@ -82,9 +82,9 @@ def net_vhost(
     name: str = "net-vhost",
     release: Release = Release.BOOKWORM,
 ) -> Iterator[Testpmd]:
-    """A back-end that counts what it receives; it listens at `socket`, or dials until somebody answers.
+    """A back-end that counts the packets it receives; it listens at `socket`, or connects there as soon as it can.
 
-    `name` tells two of them in one folder apart.
+    `name` distinguishes back-ends in the same folder.
     """
     vdev = f"net_vhost0,iface={socket},queues={queues},client={int(not listen)},iommu-support={int(iommu)}"
     if postcopy:
@@ -105,7 +105,7 @@ def virtio_user(
     packed: bool = False,
     release: Release = Release.BOOKWORM,
 ) -> Iterator[Testpmd]:
-    """A front-end that sends as fast as it can; it dials `socket`, or listens there."""
+    """A front-end that sends as fast as it can; it connects to `socket`, or listens there."""
     vdev = f"net_virtio_user0,path={socket},queues={queues},server={int(listen)},packed_vq={int(packed)}"
     with _testpmd("virtio-user", vdev, "txonly", queues, 0, folder, release) as process:
         if listen:
@@ -117,17 +117,17 @@ def virtio_user(
 def _testpmd(
     name: str, vdev: str, mode: str, queues: int, core: int, folder: Path, release: Release
 ) -> Iterator[Process]:
-    """testpmd whose main thread floats and whose forwarding thread has the `core`th processor."""
+    """testpmd with its main thread on any processor and its forwarding thread on the `core`th."""
     processors = sorted(os.sched_getaffinity(0))
     main = ",".join(map(str, processors))
-    # Of all that it keeps in the file system only this prefix tells two of them apart.
+    # Without a prefix of its own, it would share files with other DPDK programs.
     prefix = f"vudissect-{os.getpid()}-{name}"
     command = [
         *(release.program("stdbuf", "coreutils"), "-oL"),
         *(release.program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@({main}),1@{processors[core]}"),
         *("--no-huge", "-m", str(MEMORY), "--no-pci", "--no-telemetry", "--file-prefix", prefix, "--vdev", vdev),
         *("--", "--interactive", f"--forward-mode={mode}", "--total-num-mbufs=2048"),
-        # Memory that is locked cannot be fetched when it is needed, which postcopy does.
+        # Postcopy fetches memory on demand, which locked memory does not permit.
         *(f"--rxq={queues}", f"--txq={queues}", "--no-mlockall"),
     ]
     with running(name, command, folder, within=release.within) as process:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes a tree of Debian trixie with the peers that packages-trixie.txt lists, unless it is there already, and prints
-# where: $VUDISSECT_TRIXIE, or vudissect/trixie among the user's caches. About two minutes, 200 MB from the mirror that
-# apt uses here, 1.5 GB of disk.
+# Makes a tree of Debian trixie with the packages in packages-trixie.txt, unless it exists already, and prints its path:
+# $VUDISSECT_TRIXIE, or vudissect/trixie in the user's cache folder. Takes about two minutes, 200 MB from apt's mirror
+# and 1.5 GB of disk space.
 set -eu
 
 here=$(dirname "$0")
@@ -17,12 +17,12 @@ fi
 as_root=
 if [ "$(id -u)" != 0 ]; then
     as_root="sudo -n --preserve-env=http_proxy,https_proxy"
-    $as_root true || { echo "The tree $tree can be made by root only: sudo sh $0" >&2; exit 1; }
+    $as_root true || { echo "only root can make the tree $tree: sudo sh $0" >&2; exit 1; }
 fi
 sh "$here/../packages.sh" debootstrap
 
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
-[ -n "$mirror" ] || { echo "apt knows no mirror of Debian here, so there is nowhere to get $tree from" >&2; exit 1; }
+[ -n "$mirror" ] || { echo "apt has no Debian mirror to make $tree from: add one to its sources" >&2; exit 1; }
 proxy=
 eval "$(apt-config shell proxy Acquire::http::Proxy)"
 [ -z "$proxy" ] || export http_proxy="$proxy"
@@ -34,7 +34,7 @@ if [ ! -d "$tree" ]; then
     $as_root debootstrap --variant=minbase --include=ca-certificates trixie "$tree.part" "$mirror" >&2
     $as_root mv "$tree.part" "$tree"
 fi
-# No service is started, and no initial file system made for a kernel that boots in guests only.
+# Start no services, and make no initramfs: the kernel only boots in guests.
 printf '#!/bin/sh\nexit 101\n' | $as_root tee "$tree/usr/sbin/policy-rc.d" >/dev/null
 $as_root chmod +x "$tree/usr/sbin/policy-rc.d"
 # shellcheck disable=SC2086 # one word a package

@@ -13,9 +13,9 @@ from tests.peers.processes import Process
 from tests.peers.situations.situation import MIB, Situation
 
 SECTOR = 512
-SECTORS = 12345  # of the disk; an unlikely number, so that seeing it again means something
+SECTORS = 12345  # of the disk; an unlikely number, so that finding it is no coincidence
 PLUGGED = 128 * MIB
-PIECES = 64  # in which a guest writes while something happens to it
+PIECES = 64  # that a guest writes while something happens to it
 GUEST_WRITES = (b"vudissect\n" * MIB)[:MIB]
 
 IMAGE = "disk.img"
@@ -53,7 +53,7 @@ class Disk(Situation[Guest, Process, DiskUse]):
     regions: int = 1  # of the guest's memory
 
     script: ClassVar[str] = READ + WRITE
-    """What the guest does."""
+    """The guest's script."""
     options: ClassVar[tuple[str, ...]] = ()
     """Further options of QEMU."""
     append: ClassVar[str] = ""
@@ -97,7 +97,7 @@ class Disk(Situation[Guest, Process, DiskUse]):
 
 @dataclass(frozen=True)
 class Reboot(Disk):
-    """A guest reads from and writes to a disk and reboots; after that it reads back what it wrote."""
+    """A guest reads from and writes to a disk, reboots, and reads back what it wrote."""
 
     script: ClassVar[str] = f"""{READ}
 if [ "$(dd if=/dev/vda bs=1 skip=2097152 count=9 2> /dev/null)" != vudissect ]; then
@@ -113,7 +113,7 @@ echo RESULT digest_of_written=$(dd if=/dev/vda bs=1M skip=2 count=1 2> /dev/null
 
 @dataclass(frozen=True)
 class DriverReloaded(Disk):
-    """A guest reads from a disk, unloads the driver, loads it again, and writes to the disk and reads back."""
+    """A guest reads from a disk, reloads the driver, writes to the disk and reads back."""
 
     script: ClassVar[str] = f"""{READ}
 rmmod virtio_blk
@@ -123,7 +123,7 @@ insmod /lib/virtio_blk.ko
 
 @dataclass(frozen=True)
 class MemoryPlugged(Disk):
-    """A guest reads from a disk, gets 128 MiB more memory, and writes to the disk and reads back."""
+    """A guest reads from a disk, gets 128 MiB more memory, writes to the disk and reads back."""
 
     script: ClassVar[str] = f"""{READ}
 before=$(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)
@@ -142,7 +142,7 @@ until [ $(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) -gt $((befor
 
 
 def in_pieces(pause: float = 0.0) -> str:
-    """A script for a guest that writes 64 pieces to its disk, each to the platter and a pause (seconds) in between."""
+    """A script for a guest that writes and syncs 64 pieces to its disk, with a pause (seconds) after each."""
     return f"""{READ}
 yes vudissect | head -c 1048576 > /data
 for piece in $(seq 0 {PIECES - 1}); do
@@ -154,7 +154,7 @@ done
 
 
 def disk_use(folder: Path, found: dict[str, str]) -> DiskUse:
-    """What became of the image in the folder, and what the guest found out."""
+    """The image in the folder after the run, with the guest's results."""
     return DiskUse(
         before=contents(),
         after=(folder / IMAGE).read_bytes(),
@@ -166,5 +166,5 @@ def disk_use(folder: Path, found: dict[str, str]) -> DiskUse:
 
 
 def contents() -> bytes:
-    """What the image holds at first."""
+    """The initial contents of the image."""
     return random.Random(SECTORS).randbytes(SECTORS * SECTOR)

@@ -1,4 +1,4 @@
-"""A directory of the host in a guest: QEMU's vhost-user-fs and virtiofsd."""
+"""A host directory in a guest: QEMU's vhost-user-fs and virtiofsd."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ umount /mnt
 
 @dataclass(frozen=True)
 class Sharing:
-    """A file that the guest read, with the SHA-256 in hex that it found, and a file that it wrote."""
+    """A file that the guest read, its SHA-256 in hex as the guest found it, and a file that the guest wrote."""
 
     given: bytes
     digest_of_given: str
@@ -35,10 +35,10 @@ class Sharing:
 
 @dataclass(frozen=True)
 class FileSystem(Situation[Guest, Process, Sharing]):
-    """A guest mounts a directory of the host, reads a file, writes another and unmounts."""
+    """A guest mounts a host directory, reads a file, writes another one and unmounts."""
 
     script: ClassVar[str] = _SCRIPT
-    """What the guest does."""
+    """The guest's script."""
 
     def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Process]:
         return self.daemon(folder, socket, "virtiofsd")
@@ -69,7 +69,7 @@ class FileSystem(Situation[Guest, Process, Sharing]):
 
 
 def sharing(folder: Path, found: Mapping[str, str]) -> Sharing:
-    """What was shared, and what the guest found."""
+    """The shared files with the guest's results."""
     taken = (folder / _SHARED / "from-guest").read_bytes()
     return Sharing(_given(), found["digest_of_given"].split()[0], taken)
 

@@ -1,6 +1,6 @@
-"""A guest that moves from one QEMU to another while it has a file of the host open; each QEMU has a virtiofsd.
+"""A guest migrates from one QEMU to another with an open file on the host; each QEMU has its own virtiofsd.
 
-What a virtiofsd knows of open files goes to the other one as the state of the device.
+The first virtiofsd passes its open files to the second one as the device state.
 """
 
 from contextlib import AbstractContextManager
@@ -16,8 +16,8 @@ from tests.peers.situations.migration import MIGRATION, UNRECORDED, migrate
 
 
 @dataclass(frozen=True)
-class SharingMoved(Sharing):
-    """Files of a guest that moved; the last piece that it wrote before and after."""
+class SharingMigrated(Sharing):
+    """Files of a guest that migrated; the last piece that it wrote before and after."""
 
     last_piece_at_source: int
     last_piece_at_destination: int
@@ -40,7 +40,7 @@ umount /mnt
 """
 
     def destination(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
-        """A QEMU that waits for the guest to come."""
+        """A QEMU that waits for the guest."""
         return self.machine(folder, socket, options=("-incoming", f"unix:{MIGRATION}"), name="destination")
 
     def source(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
@@ -49,35 +49,35 @@ umount /mnt
 
 
 @dataclass(frozen=True)
-class SharerMovesAway(_Migration):
-    """A guest moves to another QEMU while it has a file of the host open. Recorded is the one that it leaves."""
+class FileSystemMigrationSource(_Migration):
+    """A guest migrates to another QEMU with an open file on the host; recorded at the source."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.source(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Process) -> SharingMoved:
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> SharingMigrated:
         with (
             self.daemon(folder, UNRECORDED, "virtiofsd-of-destination"),
             self.destination(folder, UNRECORDED) as destination,
         ):
-            return _moved(folder, front_end, destination)
+            return _migrated(folder, front_end, destination)
 
 
 @dataclass(frozen=True)
-class SharerArrives(_Migration):
-    """A guest moves to another QEMU while it has a file of the host open. Recorded is the one that it comes to."""
+class FileSystemMigrationDestination(_Migration):
+    """A guest migrates to another QEMU with an open file on the host; recorded at the destination."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.destination(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Process) -> SharingMoved:
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> SharingMigrated:
         with self.daemon(folder, UNRECORDED, "virtiofsd-of-source"), self.source(folder, UNRECORDED) as source:
-            return _moved(folder, source, front_end)
+            return _migrated(folder, source, front_end)
 
 
-def _moved(folder: Path, source: Guest, destination: Guest) -> SharingMoved:
+def _migrated(folder: Path, source: Guest, destination: Guest) -> SharingMigrated:
     before, after = migrate(source, destination)
-    return SharingMoved(
+    return SharingMigrated(
         **vars(sharing(folder, before | after)),
         last_piece_at_source=int(before["piece"]),
         last_piece_at_destination=int(after["piece"]),

@@ -1,4 +1,4 @@
-"""A guest's display: QEMU's vhost-user-gpu device and the program of that name, which has a channel of its own."""
+"""A guest's display: QEMU's vhost-user-gpu device and the program vhost-user-gpu, which uses the GPU channel."""
 
 import time
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ read seen
 """
 _PICTURE = "screen.ppm"
 _HEADER = b"P6\n%d %d\n255\n" % (WIDTH, HEIGHT)
-_PATIENCE = 30.0
-# Of a message at most: the pixels of one update of the display are 4 MB.
+_TIMEOUT = 30.0
+# The pixels of one update of the display are 4 MB.
 _SNAPLEN = ("--snaplen", "2048")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the display shows: `grey` is the share of the pixels that have the shade, from 0 to 1."""
+    """What the display shows: `grey` is the share of the pixels with the shade, from 0 to 1."""
 
     grey: float
 
@@ -48,17 +48,17 @@ class Gpu(Situation[Guest, Process, Picture]):
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         devices = ["-chardev", f"socket,id=gpu,path={socket}", "-device", "vhost-user-gpu-pci,chardev=gpu"]
-        append = "vt.global_cursor_default=0"  # it would blink, for ever
+        append = "vt.global_cursor_default=0"  # no blinking cursor
         return guest(_SCRIPT, folder, modules=("virtio-gpu",), devices=devices, append=append, release=self.front)
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> Picture:
         front_end.wait_for("drawn")
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         with front_end.monitor() as monitor:
-            # The guest's kernel sends what was drawn some time later.
+            # The guest's kernel updates the display some time later.
             while (picture := _picture(folder, monitor.execute("screendump", filename=_PICTURE))).grey < 0.9:
                 if time.monotonic() > deadline:
-                    raise PeerError(f"the display shows the grey on {picture.grey:.0%} of it after {_PATIENCE:.0f} s")
+                    raise PeerError(f"only {picture.grey:.0%} of the display are grey after {_TIMEOUT:.0f} s")
                 time.sleep(0.1)
         front_end.process.say("seen")
         front_end.results()

@@ -1,4 +1,4 @@
-"""A disk without a guest: libblkio, as the driver of a disk in QEMU's tools, and qemu-storage-daemon."""
+"""A disk without a guest: libblkio, which is the disk driver of QEMU's tools, and qemu-storage-daemon."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.peers.processes import Process, running
 from tests.peers.situations.disk import IMAGE
 from tests.peers.situations.situation import MIB, Situation
 
-SIZE = 8 * MIB  # of the disk; the tool asks for whole blocks
+SIZE = 8 * MIB  # of the disk; the tool needs whole blocks
 AT = 2 * MIB  # where the tool writes 1 MiB
 WRITTEN = bytes([0x76]) * MIB
 
@@ -20,16 +20,16 @@ _BYTE = WRITTEN[0]
 
 @dataclass(frozen=True)
 class ToolUse:
-    """A disk before and after a tool has written to it; what the tool said."""
+    """A disk before and after a tool has written to it, and the tool's output."""
 
     before: bytes
     after: bytes
-    said: str
+    output: str
 
 
 @dataclass(frozen=True)
 class Libblkio(Situation[Process, Process, ToolUse]):
-    """A tool writes to a disk, reads back, and compares. No guest: the tool itself is the driver."""
+    """A tool writes to a disk, reads back and compares. There is no guest: the tool itself is the driver."""
 
     def back_end(self, folder: Path, socket: str) -> AbstractContextManager[Process]:
         image = folder / IMAGE
@@ -39,8 +39,8 @@ class Libblkio(Situation[Process, Process, ToolUse]):
     @contextmanager
     def front_end(self, folder: Path, socket: str) -> Iterator[Process]:
         disk = f"driver=virtio-blk-vhost-user,path={socket},cache.direct=on"
-        todo = (f"write -P {_BYTE} {AT} {MIB}", f"read -P {_BYTE} {AT} {MIB}", "flush")
-        commands = [word for command in todo for word in ("-c", command)]
+        actions = (f"write -P {_BYTE} {AT} {MIB}", f"read -P {_BYTE} {AT} {MIB}", "flush")
+        commands = [word for command in actions for word in ("-c", command)]
         command = [self.front.program("qemu-io", "qemu-utils"), "--image-opts", *commands, disk]
         with running("qemu-io", command, folder, within=self.front.within) as tool:
             yield tool

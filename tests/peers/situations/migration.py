@@ -1,4 +1,4 @@
-"""A guest moves from one QEMU to another while it writes to its disk; each QEMU has a back-end of its own."""
+"""A guest migrates from one QEMU to another while it writes to its disk; each QEMU has its own back-end."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from tests.peers.guest import Guest
 from tests.peers.processes import PeerError, Process, wait_for_listener
 from tests.peers.situations.disk import IMAGE, Disk, DiskUse, contents, disk_use, in_pieces
 
-MIGRATION = "migration.sock"  # what the guest moves through
+MIGRATION = "migration.sock"
 UNRECORDED = "unrecorded.sock"
-_ENOUGH = "8"  # the piece that has been written before the guest moves
+_ENOUGH = "8"  # the piece that is written before the migration starts
 
 
 @dataclass(frozen=True)
-class Moved(DiskUse):
-    """A disk that was used by a guest that moved; the last piece that it wrote before and after."""
+class Migrated(DiskUse):
+    """The disk of a guest that migrated; the last piece that it wrote before and after."""
 
     last_piece_at_source: int
     last_piece_at_destination: int
@@ -31,14 +31,14 @@ class _Migration(Disk):
         return self.daemon(folder, socket, "storage-daemon")
 
     def daemon(self, folder: Path, socket: str, name: str) -> AbstractContextManager[Process]:
-        """A back-end for the image that both have."""
+        """A back-end for the image that both share."""
         image = folder / IMAGE
         if not image.exists():
             image.write_bytes(contents())
         return storage_daemon(image, socket, folder, shared=True, name=name, release=self.back)
 
     def destination(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
-        """A QEMU that waits for the guest to come."""
+        """A QEMU that waits for the guest."""
         return self.machine(folder, socket, options=("-incoming", f"unix:{MIGRATION}"), name="destination")
 
     def source(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
@@ -47,13 +47,13 @@ class _Migration(Disk):
 
 
 @dataclass(frozen=True)
-class MovesAway(_Migration):
-    """A guest moves to another QEMU while it writes to its disk. Recorded is the one that it leaves."""
+class MigrationSource(_Migration):
+    """A guest migrates to another QEMU while it writes to its disk; recorded at the source."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.source(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Process) -> Moved:
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> Migrated:
         with (
             self.daemon(folder, UNRECORDED, "storage-daemon-of-destination"),
             self.destination(folder, UNRECORDED) as destination,
@@ -62,13 +62,13 @@ class MovesAway(_Migration):
 
 
 @dataclass(frozen=True)
-class Arrives(_Migration):
-    """A guest moves to another QEMU while it writes to its disk. Recorded is the one that it comes to."""
+class MigrationDestination(_Migration):
+    """A guest migrates to another QEMU while it writes to its disk; recorded at the destination."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.destination(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Process) -> Moved:
+    def act(self, folder: Path, front_end: Guest, back_end: Process) -> Migrated:
         with (
             self.daemon(folder, UNRECORDED, "storage-daemon-of-source"),
             self.source(folder, UNRECORDED) as source,
@@ -76,20 +76,22 @@ class Arrives(_Migration):
             return _migrate(folder, source, front_end)
 
 
-def _migrate(folder: Path, source: Guest, destination: Guest) -> Moved:
+def _migrate(folder: Path, source: Guest, destination: Guest) -> Migrated:
     before, after = migrate(source, destination)
     use = disk_use(folder, before | after)
-    return Moved(**vars(use), last_piece_at_source=int(before["piece"]), last_piece_at_destination=int(after["piece"]))
+    return Migrated(
+        **vars(use), last_piece_at_source=int(before["piece"]), last_piece_at_destination=int(after["piece"])
+    )
 
 
 def migrate(source: Guest, destination: Guest) -> tuple[dict[str, str], dict[str, str]]:
-    """Let the guest move in the middle of its work, and wait until it has done the rest; what it found out at each."""
+    """Migrate the guest while its script runs, and wait until it has finished; returns its results at each QEMU."""
     wait_for_listener(MIGRATION, destination.process)
     source.wait_for("piece", _ENOUGH)
     with source.monitor() as monitor:
         monitor.execute("migrate", uri=f"unix:{MIGRATION}")
         if (status := monitor.wait_for("query-migrate", "status", "completed", "failed")) != "completed":
-            raise PeerError(f"the migration has {status}")
+            raise PeerError(f"the migration {status}")
         monitor.execute("quit")
     source.process.finish()
     return source.found(), destination.results()

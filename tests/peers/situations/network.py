@@ -15,7 +15,7 @@ from tests.peers.testpmd import Testpmd, net_vhost
 
 @dataclass(frozen=True)
 class Flood(Packets):
-    """Packets, and how long it took the sender to get rid of them."""
+    """Packets, and how long the sender took to send them."""
 
     seconds: float
 
@@ -34,9 +34,9 @@ class Network(Situation[Guest, Testpmd, Flood]):
     append: ClassVar[str] = ""
     """Further parameters of the guest's kernel."""
     iommu: ClassVar[bool] = False
-    """Whether the back-end asks for addresses."""
+    """Whether the back-end uses the IOMMU."""
     postcopy: ClassVar[bool] = False
-    """Whether the back-end can wait for memory that is still elsewhere."""
+    """Whether the back-end supports postcopy."""
     pause: ClassVar[int] = 0
     """Nanoseconds between two packets."""
 
@@ -48,7 +48,7 @@ class Network(Situation[Guest, Testpmd, Flood]):
 
     @contextmanager
     def daemon(self, folder: Path, socket: str, name: str = "net-vhost") -> Iterator[Testpmd]:
-        """DPDK that receives."""
+        """A DPDK that receives."""
         with net_vhost(
             socket,
             folder,
@@ -82,7 +82,7 @@ class Network(Situation[Guest, Testpmd, Flood]):
             folder,
             modules=("virtio_net", "pktgen"),
             devices=devices,
-            # Without IPv6 the guest sends nothing of its own, so the numbers can be compared.
+            # With IPv6 the guest would also send packets of its own.
             append=f"ipv6.disable=1 {self.append}",
             processors=self.queues,  # Linux uses no more queues than it has processors
             name=name,
@@ -103,28 +103,28 @@ class Network(Situation[Guest, Testpmd, Flood]):
 
 @dataclass(frozen=True)
 class QemuListens(Network):
-    """A guest floods the network with broadcasts. QEMU is the one that listens, and waits for the back-end to call."""
+    """A guest floods the network with broadcasts. QEMU listens and waits for the back-end to connect."""
 
     front_end_listens: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class Iommu(Network):
-    """A guest behind a virtual IOMMU floods the network with broadcasts.
+    """A guest with a virtual IOMMU floods the network with broadcasts.
 
-    Each packet is in a buffer that the guest maps for it alone, so the back-end must ask for its address, and is told
-    when that holds no more.
+    The guest maps a separate buffer for each packet, so the back-end must look up its address, and is informed when the
+    mapping ends.
     """
 
     options: ClassVar[tuple[str, ...]] = ("-device", "intel-iommu,intremap=off,device-iotlb=on")
     properties: ClassVar[str] = ",disable-legacy=on,iommu_platform=on,ats=on"
-    # Strict: mappings end one by one, not by the hundred.
+    # Strict: mappings are ended one by one, not in batches.
     append: ClassVar[str] = "intel_iommu=on iommu.strict=1"
     iommu: ClassVar[bool] = True
 
 
 def flood(packets: int, pause: int) -> str:
-    """A script for a guest that sends so many packets, with a pause (in ns) in between."""
+    """A script for a guest that sends this many packets, with a pause (ns) between them."""
     return f"""
 ip link set eth0 up
 pktgen=/proc/net/pktgen

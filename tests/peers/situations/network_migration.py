@@ -1,4 +1,4 @@
-"""A guest moves from one QEMU to another while it sends packets; each QEMU has a net_vhost of its own."""
+"""A guest migrates from one QEMU to another while it sends packets; each QEMU has its own net_vhost."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from tests.peers.testpmd import Testpmd
 
 _PATH = "migration.sock"
 _UNRECORDED = "unrecorded.sock"
-_ENOUGH = 50  # packets that have arrived before the guest moves
+_ENOUGH = 50  # packets that arrive before the migration starts
 
 
 @dataclass(frozen=True)
-class MovedFlood(Flood):
-    """Packets of a guest that moved: how many of those received came before, and to the first back-end."""
+class MigratedFlood(Flood):
+    """Packets of a guest that migrated, and how many of them the first back-end received."""
 
     received_at_source: int
 
@@ -27,35 +27,35 @@ class _Migration(Network):
     packets: int = 500
 
     pause: ClassVar[int] = 10_000_000
-    # A guest that cannot announce itself at its new place: the back-end has to do that.
+    # The guest cannot announce itself after the migration, so the back-end must do it.
     properties: ClassVar[str] = ",guest_announce=off"
 
     def destination(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
-        """A QEMU that waits for the guest to come."""
+        """A QEMU that waits for the guest."""
         return self.machine(folder, socket, options=("-incoming", "defer"), name="destination")
 
     def source(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         """A QEMU that starts the guest."""
         return self.machine(folder, socket, name="source")
 
-    def migrate(self, source: Guest, destination: Guest, before: Testpmd, after: Testpmd) -> MovedFlood:
-        """Let the guest move in the middle of its work, and wait until it has done the rest."""
+    def migrate(self, source: Guest, destination: Guest, before: Testpmd, after: Testpmd) -> MigratedFlood:
+        """Migrate the guest while its script runs, and wait until it has finished."""
         source.wait_for("starts")
         before.wait_received(_ENOUGH)
-        with source.monitor() as leaves, destination.monitor() as arrives:
+        with source.monitor() as outgoing, destination.monitor() as incoming:
             if self.postcopy:
-                for monitor in (leaves, arrives):
+                for monitor in (outgoing, incoming):
                     capability = {"capability": "postcopy-ram", "state": True}
                     monitor.execute("migrate-set-capabilities", capabilities=[capability])
-            arrives.execute("migrate-incoming", uri=f"unix:{_PATH}")
+            incoming.execute("migrate-incoming", uri=f"unix:{_PATH}")
             wait_for_listener(_PATH, destination.process)
-            leaves.execute("migrate", uri=f"unix:{_PATH}")
+            outgoing.execute("migrate", uri=f"unix:{_PATH}")
             if self.postcopy:
-                leaves.wait_for("query-migrate", "status", "active")
-                leaves.execute("migrate-start-postcopy")
-            if (status := leaves.wait_for("query-migrate", "status", "completed", "failed")) != "completed":
-                raise PeerError(f"the migration has {status}")
-            leaves.execute("quit")
+                outgoing.wait_for("query-migrate", "status", "active")
+                outgoing.execute("migrate-start-postcopy")
+            if (status := outgoing.wait_for("query-migrate", "status", "completed", "failed")) != "completed":
+                raise PeerError(f"the migration {status}")
+            outgoing.execute("quit")
         source.process.finish()
         found = destination.results()
         sent = int(found["sent"])
@@ -64,17 +64,17 @@ class _Migration(Network):
         for testpmd in (before, after):
             testpmd.stop()
             testpmd.quit()
-        return MovedFlood(sent, received, int(found["microseconds"]) / 1e6, at_source)
+        return MigratedFlood(sent, received, int(found["microseconds"]) / 1e6, at_source)
 
 
 @dataclass(frozen=True)
-class SenderMovesAway(_Migration):
-    """A guest moves to another QEMU while it sends packets. Recorded is the one that it leaves."""
+class NetworkMigrationSource(_Migration):
+    """A guest migrates to another QEMU while it sends packets; recorded at the source."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.source(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Testpmd) -> MovedFlood:
+    def act(self, folder: Path, front_end: Guest, back_end: Testpmd) -> MigratedFlood:
         with (
             self.daemon(folder, _UNRECORDED, "net-vhost-of-destination") as after,
             self.destination(folder, _UNRECORDED) as destination,
@@ -83,13 +83,13 @@ class SenderMovesAway(_Migration):
 
 
 @dataclass(frozen=True)
-class SenderArrives(_Migration):
-    """A guest moves to another QEMU while it sends packets. Recorded is the one that it comes to."""
+class NetworkMigrationDestination(_Migration):
+    """A guest migrates to another QEMU while it sends packets; recorded at the destination."""
 
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[Guest]:
         return self.destination(folder, socket)
 
-    def act(self, folder: Path, front_end: Guest, back_end: Testpmd) -> MovedFlood:
+    def act(self, folder: Path, front_end: Guest, back_end: Testpmd) -> MigratedFlood:
         with (
             self.daemon(folder, _UNRECORDED, "net-vhost-of-source") as before,
             self.source(folder, _UNRECORDED) as source,
@@ -98,10 +98,7 @@ class SenderArrives(_Migration):
 
 
 @dataclass(frozen=True)
-class SenderBeforeItsMemory(SenderArrives):
-    """A guest moves to another QEMU while it sends packets, and its memory comes after it (postcopy).
-
-    Recorded is the one that it comes to.
-    """
+class PostcopyDestination(NetworkMigrationDestination):
+    """A guest migrates to another QEMU with postcopy while it sends packets; recorded at the destination."""
 
     postcopy: ClassVar[bool] = True

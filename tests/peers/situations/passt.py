@@ -1,4 +1,4 @@
-"""A guest's network: QEMU's vhost-user-net and passt, which takes the guest's packets apart into the host's sockets."""
+"""A guest's network: QEMU's vhost-user-net and passt, which maps the guest's connections to sockets of the host."""
 
 import random
 import socket as sockets
@@ -13,7 +13,7 @@ from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.situations.situation import MIB, Situation
 
 ADDRESS = "192.0.2.15"  # that passt gives to the guest
-_HOST = "192.0.2.1"  # what is meant for it goes to the loopback address of the host
+_HOST = "192.0.2.1"  # passt maps it to the loopback address of the host
 _SCRIPT = f"""
 cat > /lease << 'END'
 #!/bin/sh
@@ -35,7 +35,7 @@ echo RESULT digest_of_received=$(sha256sum < /received)
 
 @dataclass(frozen=True)
 class Download:
-    """What a guest was sent by a program of the host; its address, and the SHA-256 in hex of what it received."""
+    """Data that a program on the host sent, with the guest's address, and the SHA-256 in hex of what it received."""
 
     address: str
     sent: bytes
@@ -44,7 +44,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Passt(Situation[Guest, Process, Download]):
-    """A guest gets an address by DHCP, and 1 MiB over TCP from a program of the host."""
+    """A guest gets an address with DHCP, and 1 MiB over TCP from a program on the host."""
 
     @contextmanager
     def back_end(self, folder: Path, socket: str) -> Iterator[Process]:
@@ -74,7 +74,7 @@ class Passt(Situation[Guest, Process, Download]):
 
 @contextmanager
 def _server(data: bytes) -> Iterator[int]:
-    """A program of the host that sends the data to the first who calls; the port that it listens at."""
+    """A server on the host that sends the data to the first client; yields its port."""
 
     def serve() -> None:
         connection, _ = listener.accept()

@@ -1,4 +1,4 @@
-"""A guest keeps its disk while what it is connected to is killed: QEMU calls again, and goes on where it was."""
+"""A guest keeps its disk while the other end of its connection is killed: QEMU reconnects and resumes the rings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ from tests.peers.releases import Release
 from tests.peers.situations.disk import Disk, DiskUse, in_pieces
 from tests.peers.situations.situation import BACK, FRONT
 
-_ENOUGH = "16"  # the piece that has been written before anything is killed
+_ENOUGH = "16"  # the piece that is written before anything is killed
 
 
 @dataclass(frozen=True)
 class _Persistent(Disk):
-    """A guest whose QEMU calls again when the connection is lost."""
+    """A guest whose QEMU reconnects when the connection is lost."""
 
     script: ClassVar[str] = in_pieces()
 
@@ -27,7 +27,7 @@ class _Persistent(Disk):
 
 @dataclass(frozen=True)
 class BackEndKilled(_Persistent):
-    """While a guest writes to its disk, the back-end is killed and started again. QEMU connects anew by itself."""
+    """While a guest writes to its disk, the back-end is killed and started again. QEMU reconnects by itself."""
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:
         front_end.wait_for("piece", _ENOUGH)
@@ -38,9 +38,9 @@ class BackEndKilled(_Persistent):
 
 @dataclass(frozen=True)
 class RelayKilled(_Persistent):
-    """While a guest writes to its disk, `vuproxy` is killed and started again. QEMU connects anew by itself.
+    """While a guest writes to its disk, `vuproxy` is killed and started again. QEMU reconnects by itself.
 
-    The capture is what the first `vuproxy` has left, or what the second one has recorded.
+    The capture is from the first `vuproxy`, or from the second one.
     """
 
     second: bool = False

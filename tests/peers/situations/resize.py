@@ -1,4 +1,4 @@
-"""A disk that grows while it is in use: the back-end tells the front-end on its own channel."""
+"""A disk that grows while it is in use: the back-end notifies the front-end on the back-end channel."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from tests.peers.processes import Process
 from tests.peers.qmp import monitor
 from tests.peers.situations.disk import IMAGE, READ, SECTOR, WRITE, Disk, DiskUse, contents, disk_use
 
-GROWN = 23456  # sectors of the disk when it has grown
+GROWN = 23456  # sectors of the disk after it has grown
 
 _MONITOR = "storage-daemon.qmp"
 _OPTIONS = ("--chardev", f"socket,id=monitor,path={_MONITOR},server=on,wait=off", "--monitor", "chardev=monitor")
@@ -19,14 +19,14 @@ _OPTIONS = ("--chardev", f"socket,id=monitor,path={_MONITOR},server=on,wait=off"
 
 @dataclass(frozen=True)
 class Growth(DiskUse):
-    """A disk that has grown by zeros; `grown` is how many sectors the guest then found."""
+    """A disk that has grown by zeros; `grown` is the number of sectors that the guest then found."""
 
     grown: int
 
 
 @dataclass(frozen=True)
 class Resized(Disk):
-    """A guest reads from a disk; the back-end makes the disk larger; the guest sees it, writes and reads back."""
+    """A guest reads from a disk, the back-end enlarges it, and the guest notices, writes and reads back."""
 
     script: ClassVar[str] = f"""{READ}
 echo RESULT waits=yes

@@ -1,4 +1,4 @@
-"""A situation: a front-end and a back-end that can be started alone, and what is done with both."""
+"""A situation: a front-end and a back-end that can be started alone, and what they do together."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -12,49 +12,49 @@ from tests.peers.releases import Release
 
 MIB = 1 << 20
 
-# Every program runs in the folder of its situation: a path from the root could be too long for a socket, and would
-# make every capture name another folder.
+# Every program runs in the folder of its situation: an absolute path could be too long for a socket, and would differ
+# in every capture.
 FRONT, BACK = "front.sock", "back.sock"
 
 FrontEnd = TypeVar("FrontEnd")
 BackEnd = TypeVar("BackEnd")
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Situation(ABC, Generic[FrontEnd, BackEnd, Seen]):
-    """One front-end, one back-end, one conversation. The folder is empty at first, and holds all that is made."""
+class Situation(ABC, Generic[FrontEnd, BackEnd, Result]):
+    """One front-end, one back-end, one session. The folder is empty at first and gets all files."""
 
     front: Release = field(default=Release.BOOKWORM, kw_only=True)
-    """The release that the front-end is from."""
+    """The release of the front-end."""
     back: Release = field(default=Release.BOOKWORM, kw_only=True)
-    """The release that the back-end is from."""
+    """The release of the back-end."""
 
     front_end_listens: ClassVar[bool] = False
-    """Whether the front-end is the one that listens, and the back-end calls."""
+    """Whether the front-end listens and the back-end connects."""
 
     @abstractmethod
     def back_end(self, folder: Path, socket: str) -> AbstractContextManager[BackEnd]:
         """The back-end alone; `socket` is relative to the folder.
 
-        It listens when the block begins, unless the front-end is the one to listen.
+        It listens when the block begins, unless the front-end does.
         """
 
     @abstractmethod
     def front_end(self, folder: Path, socket: str) -> AbstractContextManager[FrontEnd]:
-        """The front-end alone; it calls `socket`, or listens there if it is the one to listen."""
+        """The front-end alone; it connects to `socket`, or listens there if `front_end_listens`."""
 
     @abstractmethod
-    def act(self, folder: Path, front_end: FrontEnd, back_end: BackEnd) -> Seen:
-        """What is done with the two while they are connected, to their end; what could be seen from outside."""
+    def act(self, folder: Path, front_end: FrontEnd, back_end: BackEnd) -> Result:
+        """Do something with the two while they are connected, until they exit; returns what is visible from outside."""
 
-    def record(self, folder: Path, capture: Path) -> Seen:
-        """Run all of it in an empty folder, which the capture is in, with `vuproxy` between the two."""
-        # Once: a back-end that calls does so again as soon as the front-end has gone.
+    def record(self, folder: Path, capture: Path) -> Result:
+        """Run everything in the empty folder of the capture, with `vuproxy` between the two."""
+        # Once: a back-end that connects does so again when the front-end has closed the connection.
         return self.run(folder, partial(recorded, capture, once=self.front_end_listens))
 
-    def run(self, folder: Path, between: Between) -> Seen:
-        """Run all of it in an empty folder, with what `between` runs standing between the two."""
+    def run(self, folder: Path, between: Between) -> Result:
+        """Run everything in an empty folder, with the relay that `between` runs."""
         if self.front_end_listens:
             with (
                 self.front_end(folder, FRONT) as front_end,

@@ -30,8 +30,8 @@ class SwitchListens(Situation[Guest, Switch, Flood]):
 
 
 @dataclass(frozen=True)
-class SwitchCalls(SwitchListens):
-    """A guest floods the network with broadcasts. QEMU listens, and Open vSwitch calls (dpdkvhostuserclient)."""
+class SwitchConnects(SwitchListens):
+    """A guest floods the network with broadcasts. QEMU listens, and Open vSwitch connects (dpdkvhostuserclient)."""
 
     guest: ClassVar[Network] = QemuListens()
     front_end_listens: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Packets without a guest: DPDK's virtio_user and its net_vhost."""
+"""Packets without a guest: DPDK's virtio_user and net_vhost."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from tests.peers.proxy import recorded
 from tests.peers.situations.situation import BACK, Situation
 from tests.peers.testpmd import Testpmd, net_vhost, virtio_user
 
-_LEAST_PACKETS = 10_000  # before a sender without limit is stopped
+_LEAST_PACKETS = 10_000  # that arrive before the sender is stopped
 
 
 @dataclass(frozen=True)
 class Packets:
-    """Packets as the sender and the receiver count them."""
+    """Packets as counted by the sender and the receiver."""
 
     sent: int
     received: int
 
 
 @dataclass(frozen=True)
-class VirtioUserCalls(Situation[Testpmd, Testpmd, Packets]):
-    """What virtio_user sends, net_vhost receives."""
+class VirtioUserConnects(Situation[Testpmd, Testpmd, Packets]):
+    """virtio_user sends packets, net_vhost receives them."""
 
     queues: int = 1  # pairs
     packed: bool = False  # rings
@@ -45,24 +45,24 @@ class VirtioUserCalls(Situation[Testpmd, Testpmd, Packets]):
         front_end.stop()
         sent = front_end.sent()
         received = back_end.wait_received(sent)
-        # In this order: virtio_user asks the back-end for its ring positions before it goes.
+        # In this order: virtio_user asks the back-end for its ring positions before it exits.
         front_end.quit()
         back_end.quit()
         return Packets(sent, received)
 
 
 @dataclass(frozen=True)
-class VirtioUserListens(VirtioUserCalls):
-    """The same with the roles of the sockets exchanged: virtio_user listens, net_vhost calls."""
+class VirtioUserListens(VirtioUserConnects):
+    """virtio_user listens and sends packets, net_vhost connects and receives them."""
 
     front_end_listens: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class VhostKilled(VirtioUserListens):
-    """virtio_user listens and sends; net_vhost is killed meanwhile, started again, and calls again.
+    """virtio_user listens and sends packets; meanwhile net_vhost is killed, started again, and reconnects.
 
-    Received is what the second net_vhost has counted.
+    The received packets are those that the second net_vhost has counted.
     """
 
     def record(self, folder: Path, capture: Path) -> Packets:
@@ -81,6 +81,6 @@ class VhostKilled(VirtioUserListens):
             received = again.wait_received(_LEAST_PACKETS)
             front_end.stop()
             sent = front_end.sent()
-            # So that it does not call again when the front-end has gone.
+            # So that it does not reconnect when the front-end has exited.
             again.kill()
         return Packets(sent, received)
