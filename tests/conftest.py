@@ -1,4 +1,4 @@
-"""What holds for the whole suite."""
+"""Settings for the whole test suite."""
 
 import os
 
@@ -7,17 +7,17 @@ from hypothesis import settings
 
 pytest_plugins = ["pytester"]
 
-# A fault of ours fails the test with its traceback, also in the commands that a test starts.
+# An unexpected exception fails the test with its traceback, also in commands that the test starts.
 os.environ["VUDISSECT_TRACEBACK"] = "1"
 
-# No deadline: a busy machine is no failure. No database: a run depends on nothing but the sources.
+# No deadline: a busy machine is not a failure. No database: a run depends only on the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skipped test is a failure: what is not tested there is not tested at all."""
+    """In CI, a skipped test is a failure: what CI does not test is not tested at all."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

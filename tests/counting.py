@@ -1,4 +1,4 @@
-"""What something costs, in steps of the interpreter: the same on every machine, however busy it is."""
+"""Measures cost in steps of the interpreter, which are the same on every machine, however busy it is."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def steps(function: Callable[[], object]) -> int:
-    """How many bytecode instructions a call executes."""
+    """The number of bytecode instructions that a call executes."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:

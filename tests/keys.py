@@ -1,4 +1,4 @@
-"""Messages with a random key in them, and how to find that key again where it must not be."""
+"""Messages with random keys, and functions that find these keys where they must not be."""
 
 import random
 import re
@@ -16,14 +16,14 @@ HEADER = 12
 
 FORMS_WITH_KEYS = [form for form in FORMS if any(field.meaning is Meaning.SECRET for field in form.layout.fields)]
 
-# Two bytes would be found by chance, and three perhaps.
+# Shorter runs would be found by chance.
 _RUN = 4
 
 _IN_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2}(?:[ :-]|\\x|\n *)?){4,}")
 
 
 class WithKey(NamedTuple):
-    """A message from the header on, and the key material in it."""
+    """A message including its header, and the key material in it."""
 
     data: bytes
     keys: tuple[bytes, ...]
@@ -31,12 +31,12 @@ class WithKey(NamedTuple):
 
 
 def leaked(keys: tuple[bytes, ...], where: bytes) -> set[bytes]:
-    """The runs of these keys that are in some bytes."""
+    """The runs of bytes from these keys that are in `where`."""
     return _runs(where) & {run for key in keys for run in _runs(key)}
 
 
 def leaked_as_text(keys: tuple[bytes, ...], text: str) -> set[bytes]:
-    """The runs of these keys that are in a text in hexadecimal, however it is grouped."""
+    """The runs of bytes from these keys that a text has in hexadecimal, however they are grouped."""
     found: set[bytes] = set()
     for group in _IN_HEXADECIMAL.findall(text.lower()):
         digits = re.sub(r"[^0-9a-f]", "", group)
@@ -46,12 +46,12 @@ def leaked_as_text(keys: tuple[bytes, ...], text: str) -> set[bytes]:
 
 
 def _runs(data: bytes) -> set[bytes]:
-    """Every few bytes in a row."""
+    """All runs of `_RUN` bytes."""
     return {data[start : start + _RUN] for start in range(len(data) - _RUN + 1)}
 
 
 def message_with_key(form: Form, given: tuple[object, ...], order: str, seed: int) -> WithKey:
-    """A message of this form whose key material is random, without a zero byte."""
+    """A message of this form with random key material that has no zero bytes."""
     dice = random.Random(seed)
     filled = list(given)
     for position, field in enumerate(form.layout.fields):
@@ -76,7 +76,7 @@ def messages_with_keys(draw: st.DrawFn) -> tuple[Form, str, WithKey]:
 
 
 def some_message(form: Form, order: str, seed: int) -> WithKey:
-    """A message whose other fields are zero, but for what tells its form."""
+    """A message whose other fields are zero, except those that select its form."""
     name, allowed = form.layout.when or ("", frozenset({0}))
     fixed = tuple(
         bytes(field.size) if field.code.endswith("s") else min(allowed) if field.name == name else 0
@@ -86,28 +86,28 @@ def some_message(form: Form, order: str, seed: int) -> WithKey:
 
 
 def resized(message: WithKey, order: str, size: int) -> bytes:
-    """The message with a payload of another size: cut, or with its first key again and again after it."""
+    """The message with a payload of another size: cut, or followed by copies of its first key."""
     payload = (message.data[HEADER:] + message.keys[0] * 20)[:size]
     return message.data[:8] + struct.pack(f"{order}I", len(payload)) + payload
 
 
 def all_kinds() -> tuple[list[Record], tuple[bytes, ...]]:
-    """Records of every form in both byte orders, of unknown sizes, cut short and of a short snap length; their keys."""
+    """Records of every form in both byte orders, with unknown sizes, cut short, and with a short snap length; keys."""
     records: list[Record] = []
     keys: list[bytes] = []
     for number, (form, order) in enumerate(product(FORMS_WITH_KEYS, "<>"), 1):
-        said = some_message(form, order, number)
-        keys += said.keys
+        message = some_message(form, order, number)
+        keys += message.keys
         marks = Mark.BIG_ENDIAN if order == ">" else Mark(0)
-        whole = (said.data, *(resized(said, order, size) for size in (20, 60, 700, 1073, 4096)))
+        whole = (message.data, *(resized(message, order, size) for size in (20, 60, 700, 1073, 4096)))
         for data, kept, length in (
             *((data, len(data), len(data)) for data in whole),
-            (said.data, 300, len(said.data)),
-            (said.data[:200], 200, 200),
+            (message.data, 300, len(message.data)),
+            (message.data[:200], 200, 200),
         ):
             records.append(
                 Record(
-                    RecordKind.MESSAGE, number, Channel.MAIN, said.sender, len(records) + 1, 1, 2, 3, length,
+                    RecordKind.MESSAGE, number, Channel.MAIN, message.sender, len(records) + 1, 1, 2, 3, length,
                     data[:kept], marks | (Mark.CUT_SHORT if length == 200 else Mark(0)),
                 )
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The house: each room stands on a floor and imports only what stands below it."""
+"""The architecture: each package is in a layer and imports only packages of lower layers."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from vudissect.protocol.table import UPSTREAM
 
 PACKAGE = Path(__file__).parents[1] / "vudissect"
-FLOORS = {
+LAYERS = {
     "protocol": 1,
     "host": 1,
     "wire": 2,
@@ -32,14 +32,14 @@ FLOORS = {
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"pyshark", "scapy"}
-ROOMS_WITH_SOCKETS_AND_CLOCKS = {"proxy", "replay", "cli"}
+PACKAGES_WITH_SOCKETS = {"host", "proxy", "replay", "cli"}
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def room(path: Path) -> str:
+def package(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -52,33 +52,33 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
-    here = room(path)
+def test_a_package_imports_only_lower_layers(path: Path) -> None:
+    here = package(path)
     used = {module.split(".")[1] for module in imports(path) if module.startswith("vudissect.")} - {here}
 
-    assert {there for there in used if FLOORS[there] >= FLOORS.get(here, 0)} == set()
+    assert {there for there in used if LAYERS[there] >= LAYERS.get(here, 0)} == set()
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "scapy"], ids=name)
-def test_what_an_extra_installs_is_not_needed_elsewhere(path: Path) -> None:
+@pytest.mark.parametrize("path", [path for path in MODULES if package(path) != "scapy"], ids=name)
+def test_only_the_packages_of_an_extra_need_what_it_installs(path: Path) -> None:
     used = {".".join(module.split(".")[:2]) for module in imports(path)}
 
     assert {module for module in used if module.split(".")[0] in EXTRAS or module == "vudissect.scapy"} == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_only_some_rooms_have_sockets_and_clocks(path: Path) -> None:
-    if room(path) not in ROOMS_WITH_SOCKETS_AND_CLOCKS | {"host"}:
+def test_only_some_packages_use_sockets(path: Path) -> None:
+    if package(path) not in PACKAGES_WITH_SOCKETS:
         assert not {"socket", "select", "selectors", "threading", "asyncio"} & set(imports(path))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_no_module_is_crowded(path: Path) -> None:
+def test_no_module_is_too_long(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 400
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"protocol", "replay"}], ids=name)
-def test_messages_are_named_in_the_table_only(path: Path) -> None:
+@pytest.mark.parametrize("path", [path for path in MODULES if package(path) not in {"protocol", "replay"}], ids=name)
+def test_messages_are_named_only_in_the_table(path: Path) -> None:
     names = {spelling for row in UPSTREAM.messages for spelling in (row.name, *row.aliases)}
     strings = {
         node.value

@@ -1,4 +1,4 @@
-"""The README keeps its promises."""
+"""The examples in the README work."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("") if block.startswith("$ ")], ids=lambda b: b.split()[2])
-def test_what_it_shows_is_real(block: str) -> None:
+def test_the_output_of_commands_is_as_shown(block: str) -> None:
     command, _, text = block.partition("\n")
 
     shown = subprocess.run(
@@ -27,13 +27,11 @@ def test_what_it_shows_is_real(block: str) -> None:
     assert text == shown.stdout
 
 
-def test_the_library_can_be_used_as_it_says(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_library_example_works(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     (code,) = blocks("python")
 
     exec(code.replace("boot.pcapng", "captures/dpdk-22.11-virtio-user-vhost.pcapng"), {})
 
-    # Populating the memory takes DPDK more than the tenth of a second that the example asks about.
+    # DPDK takes longer than the example's tenth of a second to populate the memory.
     assert "SET_MEM_TABLE" in capsys.readouterr().out

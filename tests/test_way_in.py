@@ -1,4 +1,4 @@
-"""What people read first is complete: the index, the help of make, the changelog, metadata, and every link."""
+"""What newcomers read is complete: the index, the help of make, the changelog, metadata, and every link."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ def shown(path: Path) -> str:
 
 
 def links(page: Path) -> list[str]:
-    """The files that a page points to."""
+    """The files that a page links to."""
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     return [target for target in targets if not re.match(r"https?:", target)]
 
@@ -39,7 +39,7 @@ def test_every_page_is_in_the_index(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", HAND_WRITTEN, ids=shown)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
@@ -47,7 +47,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_it_names_exists(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     named = set(re.findall(r"`((?:vudissect|tests|docs|captures|benchmarks|wireshark)/[\w./-]*)`", text))
-    # In the diagrams, without the package.
+    # The diagrams leave out the name of the package.
     inside = re.findall(r"(?<![\w/])(?!tests/)([a-z]+/[a-z_]+\.py)\b", text)
 
     assert {path for path in (*named, *(f"vudissect/{path}" for path in inside)) if not (ROOT / path).exists()} == set()
@@ -68,7 +68,7 @@ def test_every_target_of_make_is_phony(target: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_make_has_the_targets_that_it_names(page: str) -> None:
+def test_every_target_that_a_page_names_exists(page: str) -> None:
     named = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", (ROOT / page).read_text("utf-8"), re.MULTILINE)
 
     assert set(named) <= set(TARGETS)
@@ -79,11 +79,11 @@ def test_the_version_is_in_the_changelog() -> None:
 
 
 @pytest.mark.parametrize("file", CI, ids=shown)
-def test_every_python_that_is_promised_is_tested(file: Path) -> None:
-    promised = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
+def test_every_supported_python_is_tested(file: Path) -> None:
+    supported = re.findall(r"Python :: (3\.\d+)", " ".join(PROJECT["classifiers"]))
 
-    assert re.findall(r'"(3\.\d+)"', file.read_text("utf-8")) == promised
-    assert PROJECT["requires-python"] == f">={promised[0]}"
+    assert re.findall(r'"(3\.\d+)"', file.read_text("utf-8")) == supported
+    assert PROJECT["requires-python"] == f">={supported[0]}"
 
 
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"all", "dev"}))

@@ -1,1 +1,1 @@
-"""Mutated captures and conversations through every reader: `python -m tests.fuzz`, and a part of it in `make test`."""
+"""Runs every reader on mutated captures and conversations: `python -m tests.fuzz`; `make test` runs a part of it."""

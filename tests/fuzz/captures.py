@@ -1,6 +1,6 @@
-"""A capture taken apart into what a mutator changes, and put together again with its lengths right.
+"""Parses a capture into the parts that mutations change, and packs it again with correct lengths.
 
-A parser of its own: what is to be tested here cannot be what makes the test.
+This is an independent parser: the code under test must not make the tests.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Descriptor:
 
 @dataclass
 class Packet:
-    """An enhanced packet; where it `lies` the record keeps its length and number of descriptors, whatever is right."""
+    """An enhanced packet; if `inconsistent`, length and number of descriptors in the record are kept as they are."""
 
     head: list[int]
     tags: bytes
@@ -45,7 +45,7 @@ class Packet:
     descriptors: list[Descriptor]
     body: bytes
     options: bytes
-    lies: bool = False
+    inconsistent: bool = False
 
     @property
     def is_message(self) -> bool:
@@ -53,11 +53,12 @@ class Packet:
 
     def copy(self) -> "Packet":
         descriptors = [Descriptor(list(each.fields), each.identity, each.name) for each in self.descriptors]
-        return Packet(list(self.head), self.tags, list(self.record), descriptors, self.body, self.options, self.lies)
+        record, inconsistent = list(self.record), self.inconsistent
+        return Packet(list(self.head), self.tags, record, descriptors, self.body, self.options, inconsistent)
 
     def packed(self) -> bytes:
         record = list(self.record)
-        if not self.lies:
+        if not self.inconsistent:
             record[COUNT] = len(self.descriptors)
             record[LENGTH] = len(self.body) if self.is_message else 0
         data = self.tags + packed(RECORD, record) + b"".join(each.packed() for each in self.descriptors) + self.body
@@ -95,7 +96,7 @@ class Parts:
 
 
 def packed(layout: Struct, fields: list[int]) -> bytes:
-    """The fields, each cut to what its place holds."""
+    """The fields, each cut to its size."""
     try:
         return layout.pack(*fields)
     except error:
@@ -110,7 +111,7 @@ def block(number: int, body: bytes) -> bytes:
 
 
 def parts_of(data: bytes) -> Parts:
-    """A capture of vuproxy's."""
+    """Parse a capture that vuproxy wrote."""
     parts = Parts()
     offset = 0
     while offset < len(data):
@@ -144,4 +145,4 @@ def _packet(body: bytes) -> Packet:
     options = body[PACKET.size + head[3] + -head[3] % 4 :]
     body = data[offset:]
     is_cut = record[KIND] == MESSAGE_KIND and record[LENGTH] != len(body)
-    return Packet(head, data[:start], record, descriptors, body, options, lies=is_cut)
+    return Packet(head, data[:start], record, descriptors, body, options, inconsistent=is_cut)

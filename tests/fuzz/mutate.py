@@ -1,4 +1,4 @@
-"""From a number to a mutant, always the same: captures on every level from bytes to the order of records, and texts."""
+"""Makes a mutant from a seed: captures with changes on every level from bytes to the order of records, and texts."""
 
 import gzip
 import json
@@ -24,8 +24,8 @@ from tests.fuzz.captures import (
 from vudissect.conversation.text import read_conversation
 
 ROOT = Path(__file__).parents[2]
-_MOST_PACKETS = 24
-_MOST_TEXT_LINES = 40
+_MAX_PACKETS = 24
+_MAX_TEXT_LINES = 40
 _NUMBERS = (
     0,
     1,
@@ -141,15 +141,15 @@ Mutation = Callable[[Random, Parts], None]
 
 @cache
 def bases() -> Sequence[bytes]:
-    """The captures to begin with: real ones, and the conversations of known bugs."""
+    """The original captures: real ones, and the conversations about known bugs."""
     real = [path.read_bytes() for path in sorted(ROOT.glob("captures/*.pcapng"))]
-    told = [read_conversation(text).capture() for text in texts()]
-    return [*real, *told]
+    composed = [read_conversation(text).capture() for text in texts()]
+    return [*real, *composed]
 
 
 @cache
 def texts() -> Sequence[str]:
-    """The conversations of known bugs."""
+    """The conversations about known bugs."""
     return [path.read_text() for path in sorted(ROOT.glob("tests/interop/*.vu"))]
 
 
@@ -159,7 +159,7 @@ def _parts(number: int) -> Parts:
 
 
 def capture(seed: int) -> bytes:
-    """The mutated capture of this number."""
+    """The mutated capture for this seed."""
     random = Random(seed)
     parts = _base(random)
     for _ in range(random.choice((1, 1, 2, 3, 6))):
@@ -171,37 +171,37 @@ def capture(seed: int) -> bytes:
 
 
 def text(seed: int, given: str) -> str:
-    """A text with errors; `given` is one to begin with."""
+    """A mutated text; `given` is the original."""
     random = Random(seed)
-    lines = given.splitlines()[:_MOST_TEXT_LINES] or [""]
+    lines = given.splitlines()[:_MAX_TEXT_LINES] or [""]
     for _ in range(random.choice((1, 2, 5))):
-        place = random.randrange(len(lines))
-        words = lines[place].split(" ")
-        spot = random.randrange(len(words))
+        index = random.randrange(len(lines))
+        words = lines[index].split(" ")
+        position = random.randrange(len(words))
         match random.randrange(7):
             case 0:
-                words[spot] = random.choice(_WORDS)
+                words[position] = random.choice(_WORDS)
             case 1:
-                words.insert(spot, random.choice(_WORDS))
+                words.insert(position, random.choice(_WORDS))
             case 2:
-                del words[spot]
+                del words[position]
             case 3:
-                words[spot] = "".join(random.choices(words[spot] + "0#()[]=+:~\t", k=random.randrange(20)))
+                words[position] = "".join(random.choices(words[position] + "0#()[]=+:~\t", k=random.randrange(20)))
             case 4:
-                words[spot] *= random.choice((2, 50))
+                words[position] *= random.choice((2, 50))
             case 5:
-                lines.insert(random.randrange(len(lines)), lines[place])
+                lines.insert(random.randrange(len(lines)), lines[index])
             case 6:
                 other = random.choice(texts()).splitlines()
                 lines[random.randrange(len(lines))] = random.choice(other)
-        lines[place] = " ".join(words)
+        lines[index] = " ".join(words)
     return "\n".join(lines)
 
 
 def _base(random: Random) -> Parts:
     whole = _parts(random.randrange(len(bases())))
     start = 0 if random.random() < 0.7 else random.randrange(len(whole.items))
-    items = whole.items[start : start + _MOST_PACKETS]
+    items = whole.items[start : start + _MAX_PACKETS]
     return Parts([item.copy() for item in whole.preamble], [item.copy() for item in items])
 
 
@@ -224,14 +224,14 @@ def _is_message(packet: Packet) -> bool:
 def _block_noise(random: Random, parts: Parts) -> None:
     items = random.choice((parts.preamble, parts.items))
     if items:
-        place = random.randrange(len(items))
-        whole = items[place].packed()
+        index = random.randrange(len(items))
+        whole = items[index].packed()
         number = random.choice((*range(12), 0x0A0D0D0A, 0xBAD, int.from_bytes(whole[:4], "little")))
-        items[place] = Other(number, _noise(random, whole[8:-4]))
+        items[index] = Other(number, _noise(random, whole[8:-4]))
 
 
-def _block_lies(random: Random, parts: Parts) -> None:
-    """A block whose length is not what it says; all behind it is off, too."""
+def _bad_options(random: Random, parts: Parts) -> None:
+    """Adds bytes after a packet's options, so that the options are malformed."""
     packet = _pick(random, parts)
     if packet is not None:
         packet.options += _number(random).to_bytes(8, "little") * random.randrange(3)
@@ -245,12 +245,12 @@ def _interface(random: Random, parts: Parts) -> None:
 
 
 def _preamble(random: Random, parts: Parts) -> None:
-    place = random.randrange(len(parts.preamble))
+    index = random.randrange(len(parts.preamble))
     match random.randrange(3):
         case 0:
-            del parts.preamble[place]
+            del parts.preamble[index]
         case 1:
-            parts.preamble.insert(place, random.choice(parts.preamble).copy())
+            parts.preamble.insert(index, random.choice(parts.preamble).copy())
         case 2:
             random.shuffle(parts.preamble)
 
@@ -261,14 +261,14 @@ def _preamble(random: Random, parts: Parts) -> None:
 def _record(random: Random, parts: Parts) -> None:
     packet = _pick(random, parts)
     if packet is not None:
-        packet.lies = random.random() < 0.3
+        packet.inconsistent = random.random() < 0.3
         packet.record[random.randrange(len(packet.record))] = random.choice((*range(9), _number(random)))
 
 
 def _length(random: Random, parts: Parts) -> None:
     packet = _pick(random, parts)
     if packet is not None:
-        packet.lies = True
+        packet.inconsistent = True
         packet.record[LENGTH] = _number(random)
 
 
@@ -304,8 +304,8 @@ def _header(random: Random, parts: Parts) -> None:
     packet = _pick(random, parts, _is_message)
     if packet is not None:
         header = list(MESSAGE.unpack_from(packet.body))
-        place = random.randrange(3)
-        header[place] = _number(random) if place else random.choice((*range(50), *range(1000, 1012), _number(random)))
+        index = random.randrange(3)
+        header[index] = _number(random) if index else random.choice((*range(50), *range(1000, 1012), _number(random)))
         packet.body = packed(MESSAGE, header) + packet.body[MESSAGE.size :]
 
 
@@ -323,13 +323,13 @@ def _payload(random: Random, parts: Parts) -> None:
         payload = bytearray(packet.body[MESSAGE.size :])
         for _ in range(random.randrange(1, 4)):
             width = random.choice((1, 2, 4, 8))
-            place = random.randrange(max(1, len(payload) // width)) * width
-            payload[place : place + width] = (_number(random) & (1 << 8 * width) - 1).to_bytes(width, "little")
+            index = random.randrange(max(1, len(payload) // width)) * width
+            payload[index : index + width] = (_number(random) & (1 << 8 * width) - 1).to_bytes(width, "little")
         packet.body = packet.body[: MESSAGE.size] + payload
 
 
 def _payload_size(random: Random, parts: Parts) -> None:
-    """Longer or shorter, with the size in the header right."""
+    """Makes the payload longer or shorter, with the right size in the header."""
     packet = _pick(random, parts, _is_message)
     if packet is not None:
         number, flags, _ = MESSAGE.unpack_from(packet.body)
@@ -421,8 +421,8 @@ def _repeat(random: Random, parts: Parts) -> None:
     if parts.items:
         start = random.randrange(len(parts.items))
         run = parts.items[start : start + random.choice((1, 2, 10))]
-        place = random.randrange(len(parts.items) + 1)
-        parts.items[place:place] = [item.copy() for _ in range(random.choice((1, 1, 3, 10))) for item in run]
+        index = random.randrange(len(parts.items) + 1)
+        parts.items[index:index] = [item.copy() for _ in range(random.choice((1, 1, 3, 10))) for item in run]
 
 
 def _delete(random: Random, parts: Parts) -> None:
@@ -441,16 +441,16 @@ def _swap(random: Random, parts: Parts) -> None:
 
 def _splice(random: Random, parts: Parts) -> None:
     other = _base(random)
-    place = random.randrange(len(parts.items) + 1)
+    index = random.randrange(len(parts.items) + 1)
     if random.random() < 0.3:
-        parts.items[place:place] = [*other.preamble, *other.items[:20]]
+        parts.items[index:index] = [*other.preamble, *other.items[:20]]
     else:
-        parts.items[place:place] = other.items[: random.choice((1, 5, 40))]
+        parts.items[index:index] = other.items[: random.choice((1, 5, 40))]
 
 
 _MUTATIONS: tuple[Mutation, ...] = (
     _block_noise,
-    _block_lies,
+    _bad_options,
     _interface,
     _preamble,
     _record,
@@ -485,24 +485,24 @@ _MUTATIONS: tuple[Mutation, ...] = (
 
 
 def _noise(random: Random, data: bytes) -> bytes:
-    """A few bytes changed, added or left out."""
+    """Changes, adds or removes a few bytes."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 8))):
-        place = random.randrange(len(changed) + 1)
+        index = random.randrange(len(changed) + 1)
         match random.randrange(6):
-            case 0 if place < len(changed):
-                changed[place] ^= 1 << random.randrange(8)
-            case 1 if place < len(changed):
-                changed[place] = random.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 0 if index < len(changed):
+                changed[index] ^= 1 << random.randrange(8)
+            case 1 if index < len(changed):
+                changed[index] = random.choice((0, 1, 0x7F, 0x80, 0xFF))
             case 2:
-                changed[place:place] = random.randbytes(random.choice((1, 4, 30)))
+                changed[index:index] = random.randbytes(random.choice((1, 4, 30)))
             case 3:
-                del changed[place : place + random.choice((1, 4, 30))]
+                del changed[index : index + random.choice((1, 4, 30))]
             case 4:
                 word = (_number(random) & 0xFFFFFFFF).to_bytes(4, "little")
-                changed[place // 4 * 4 : place // 4 * 4 + 4] = word
+                changed[index // 4 * 4 : index // 4 * 4 + 4] = word
             case 5 if random.random() < 0.3:
-                del changed[place:]
+                del changed[index:]
     return bytes(changed)
 
 

@@ -1,7 +1,7 @@
-"""A mutant through every reader, as the commands have them, with the safety net of the commands off.
+"""Runs every reader on a mutant, as the commands do, but without the handler of unexpected exceptions.
 
-What is asked of each: an exit status from 0 to 2, a reason on standard error where it is 2 and nothing there where it
-is 0, printable output, well-formed JSON and XML, bounded time.
+Each must have an exit status from 0 to 2, a reason on standard error with 2 and nothing there with 0, printable output,
+well-formed JSON and XML, and take bounded time.
 """
 
 import io
@@ -23,11 +23,11 @@ from vudissect.capture.errors import CaptureError
 from vudissect.replay import InMemory, Options, Side, load, replay
 
 SLOW = 10.0
-_MOST_CALLS = 3
+_TRACEBACK_DEPTH = 3
 
 
 class Failure(NamedTuple):
-    """What a view did wrong with a mutant."""
+    """How a view failed with a mutant."""
 
     seed: int
     view: str
@@ -35,7 +35,7 @@ class Failure(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a mutant: how long its slowest view took (s), and the failures."""
+    """The result of a mutant: the time of its slowest view (s), and the failures."""
 
     seed: int
     slowest: float
@@ -43,12 +43,12 @@ class Result(NamedTuple):
     failures: tuple[Failure, ...]
 
 
-class WrongError(Exception):
+class ViewError(Exception):
     """A view did something that it must never do."""
 
 
 def check(seed: int, folder: Path) -> Result:
-    """Make the mutant of this number and let every view see it; files go to `folder`."""
+    """Make the mutant with this seed and run every view on it; files go to `folder`."""
     file = folder / "mutant"
     file.write_bytes(mutate.capture(seed))
     failures: list[Failure] = []
@@ -60,7 +60,7 @@ def check(seed: int, folder: Path) -> Result:
         try:
             yield
         except Exception:
-            failures.append(Failure(seed, name, traceback.format_exc(limit=-_MOST_CALLS)))
+            failures.append(Failure(seed, name, traceback.format_exc(limit=-_TRACEBACK_DEPTH)))
         times.append((time.thread_time() - start, name))
         if times[-1][0] > SLOW:
             failures.append(Failure(seed, name, f"took {times[-1][0]:.1f} s"))
@@ -111,7 +111,7 @@ def _replay(file: Path, side: Side) -> None:
 
 
 def _command(name: str, *arguments: str) -> str:
-    """Run a command, and return what it prints."""
+    """Run a command and return its output."""
     command: click.Command = import_module(f"vudissect.cli.{name}").command
     output = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
     errors = io.StringIO()
@@ -137,11 +137,11 @@ def _status(command: click.Command, arguments: Sequence[str]) -> int:
 
 def _judge(status: int, text: str, errors: str) -> None:
     if status not in (0, 1, 2):
-        raise WrongError(f"exit status {status}")
+        raise ViewError(f"exit status {status}")
     if status == 2 and not errors:
-        raise WrongError("exit status 2 and not a word on standard error")
+        raise ViewError("exit status 2 and nothing on standard error")
     if status == 0 and errors:
-        raise WrongError(f"exit status 0 and on standard error: {errors!r}")
+        raise ViewError(f"exit status 0 and on standard error: {errors!r}")
     for line in errors.split("\n"):
         _printable(line)
     for line in text.split("\n"):
@@ -149,6 +149,6 @@ def _judge(status: int, text: str, errors: str) -> None:
 
 
 def _printable(line: str) -> None:
-    odd = [char for char in line if not char.isprintable() and ord(char) < 0xA0]
-    if odd:
-        raise WrongError(f"{odd!r} in {line!r}")
+    unprintable = [char for char in line if not char.isprintable() and ord(char) < 0xA0]
+    if unprintable:
+        raise ViewError(f"{unprintable!r} in {line!r}")
