@@ -46,7 +46,7 @@ class Difference(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """A value that differs from the recorded one and that the policy allows to; `rule` says why."""
+    """A value that differs from the recorded one, as the policy permits; `rule` is the rule that applies."""
 
     frame: int
     message: str
