@@ -75,6 +75,7 @@ docs: $(VENV)/installed
 	$(BIN)/vudissect dialects --markdown > docs/dialects.md
 	$(BIN)/vudissect rules --markdown > docs/rules.md
 	$(BIN)/python tools/rule_pages.py docs/rules
+	$(BIN)/vudissect filters > docs/filters.md
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 	$(BIN)/vudissect wireshark generate > wireshark/vhost_user.lua

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from vudissect.conversation.conversation import Conversation as Conversation
     from vudissect.conversation.conversation import ConversationError as ConversationError
     from vudissect.conversation.text import read_conversation as compose
+    from vudissect.filter import Filter as Filter
+    from vudissect.filter import FilterError as FilterError
+    from vudissect.filter import compile_filter as compile_filter
     from vudissect.lint.finding import Blame as Blame
     from vudissect.lint.finding import Finding as Finding
     from vudissect.lint.finding import Severity as Severity
@@ -58,6 +61,8 @@ _HOMES = {
     "DEVICES": "protocol.devices",
     "DIALECTS": "protocol.dialects",
     "Event": "session.event",
+    "Filter": "filter",
+    "FilterError": "filter",
     "Finding": "lint.finding",
     "Kind": "session.event",
     "Linted": "analysis",
@@ -70,6 +75,7 @@ _HOMES = {
     "TruncatedCapture": "capture.errors",
     "UPSTREAM": "protocol.table",
     "analyse": "analysis",
+    "compile_filter": "filter",
     "compose": "conversation.text:read_conversation",
     "device_by_name": "protocol.devices",
     "dialect_by_name": "protocol.dialects",
@@ -93,6 +99,8 @@ __all__ = [
     "Conversation",
     "ConversationError",
     "Event",
+    "Filter",
+    "FilterError",
     "Finding",
     "Kind",
     "Linted",
@@ -104,6 +112,7 @@ __all__ = [
     "State",
     "TruncatedCapture",
     "analyse",
+    "compile_filter",
     "compose",
     "device_by_name",
     "dialect_by_name",

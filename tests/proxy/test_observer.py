@@ -17,7 +17,7 @@ def gap(messages: int, reason: str) -> bytes:
 
 
 def start() -> Observer:
-    return Observer(False, PREAMBLE, gap, print)
+    return Observer([], PREAMBLE, gap, print)
 
 
 def is_gone(pid: int) -> bool:

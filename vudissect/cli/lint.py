@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import click
 
-from vudissect.analysis import Analysis
+from vudissect.analysis import Analysis, Linted
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors
+from vudissect.cli.filters import filter_option, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.reading import complaints, verdict
 from vudissect.cli.rules import known_rules
+from vudissect.filter import Filter, Narrowed
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import fails
@@ -28,6 +30,7 @@ from vudissect.render.style import style_for
 @format_options(Reported, json="One JSON object a finding.", junit="Write a JUnit report, too.")
 @click.option("--strict", is_flag=True, help="Warnings fail as errors do.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Ignore this rule or family (repeatable).")
+@filter_option("Report only what is found about messages that match")
 @click.option("--dialect", "speaks", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
 def command(
     files: tuple[str, ...],
@@ -36,6 +39,7 @@ def command(
     junit_file: str | None,
     strict: bool,
     ignore: tuple[str, ...],
+    wanted: Filter | None,
     speaks: str | None,
 ) -> None:
     """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
@@ -47,6 +51,7 @@ def command(
     rules = _without(ignore)
     dialect = known_dialect(speaks) if speaks is not None else None
     captures: list[CaptureReport] = []
+    narrowed: list[Narrowed] = []
     status = 0
 
     def results() -> Iterator[CaptureReport]:
@@ -54,7 +59,7 @@ def command(
         for file in files:
             with clear_errors(file), open_capture(file) as stream:
                 analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
-                linted = analysis.lint()
+                linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, narrowed)
             captures.append(CaptureReport(file, *linted, complaints(analysis.records)))
             yield captures[-1]
             found = any(fails(finding, strict=strict) for finding in linted.findings)
@@ -66,10 +71,23 @@ def command(
         write(lines)
     for _ in lines:
         pass
+    report_no_match(narrowed)
     if junit_file is not None:
         write_junit(junit_file, replace(result, captures=captures))
     if status:
         raise SystemExit(status)
+
+
+def _narrowed_lint(analysis: Analysis, wanted: Filter, narrowed: list[Narrowed]) -> Linted:
+    """The findings that a filter shows; what it has seen is added to `narrowed` unless there is nothing to judge."""
+    shown = Narrowed(wanted, analysis)
+    findings = [finding for _, found in shown for finding in found]
+    findings += shown.ending(analysis.session, analysis.finish())[0]
+    if analysis.records.has_messages:
+        narrowed.append(shown)
+    rules = {finding.rule for finding in findings}
+    withheld = {rule: times for rule, times in analysis.withheld.items() if rule in rules}
+    return Linted(findings, withheld, shown.seen)
 
 
 def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
+    "filters": ("filters", "Explain the language of --filter, with examples."),
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
     "compose": ("compose", "Make a capture from a conversation written as text."),

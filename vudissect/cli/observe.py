@@ -7,14 +7,17 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import click
 
-from vudissect.analysis import Analysis
+from vudissect.analysis import Analysis, Judged
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, warn
+from vudissect.cli.filters import filter_option, report_no_match
 from vudissect.cli.program import Program
+from vudissect.filter import Filter, Narrowed
 from vudissect.render.findings import fails
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
@@ -23,27 +26,40 @@ from vudissect.session.event import Kind
 
 @click.command(cls=Program)
 @click.option("-v", "--verbose", is_flag=True)
+@filter_option("Show only what matches")
 @click.option("--report-fd", type=int, required=True)
-def main(verbose: bool, report_fd: int) -> None:
+def main(verbose: bool, wanted: Filter | None, report_fd: int) -> None:
     """Show a capture as it comes; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     malformed = unanswered = found = 0
+
+    def counted(analysis: Analysis) -> Iterator[Judged]:
+        nonlocal malformed, unanswered, found
+        for event, findings in analysis:
+            malformed += event.kind is Kind.MALFORMED
+            unanswered += len(event.unanswered)
+            found += sum(fails(finding, strict=True) for finding in findings)
+            yield event, findings
+
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
         analysis = Analysis(read_capture(stream), live=True)
         transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=analysis.session.dialect)
+        narrowed = Narrowed(wanted, counted(analysis)) if wanted is not None else None
         try:
-            for event, findings in analysis:
-                malformed += event.kind is Kind.MALFORMED
-                unanswered += len(event.unanswered)
-                found += sum(fails(finding, strict=True) for finding in findings)
+            for event, findings in narrowed if narrowed is not None else counted(analysis):
                 sys.stdout.write(transcript.text(event, findings))
                 sys.stdout.flush()
         except CaptureError as error:
             warn(f"the live transcript ends here: {error}")
     rest = analysis.finish()
-    sys.stdout.write(transcript.findings(rest))
     unanswered += len(analysis.session.unanswered())
     found += sum(fails(finding, strict=True) for finding in rest)
+    if narrowed is not None:
+        rest, _ = narrowed.ending(analysis.session, rest)
+    sys.stdout.write(transcript.findings(rest))
+    if narrowed is not None and analysis.records.has_messages:
+        sys.stdout.flush()
+        report_no_match([narrowed])
     report = {"malformed": malformed, "unanswered": unanswered, "findings": found}
     os.write(report_fd, json.dumps(report).encode() + b"\n")
 

@@ -13,15 +13,17 @@ from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import clear_errors
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.filters import filter_option, narrowed_to, report_no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.reading import conclude
+from vudissect.filter import Filter, Narrowed
 from vudissect.protocol.model import Channel, Side
 from vudissect.render.format import Ending, Option, Shown
 from vudissect.render.style import style_for
-from vudissect.session.filter import Filter
 
 _LINES_AT_ONCE = 256
+_LAST_RING = (1 << 32) - 1
 
 
 @click.command("show")
@@ -33,10 +35,18 @@ _LINES_AT_ONCE = 256
 @click.option("--no-findings", is_flag=True, help="Do not look for what is wrong: quicker on huge captures.")
 @click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is guessed wrong.")
 @click.option("--dialect", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
+@filter_option("Show only what matches")
 @click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
 @click.option("--channel", "channels", multiple=True, type=click.Choice([channel.label for channel in Channel]))
 @click.option("--from", "sender", type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]))
-@click.option("--ring", "rings", multiple=True, type=click.IntRange(0), metavar="N", help="Only what names this ring.")
+@click.option(
+    "--ring",
+    "rings",
+    multiple=True,
+    type=click.IntRange(0, _LAST_RING),
+    metavar="N",
+    help="Only what names this ring.",
+)
 def command(
     file: str,
     verbose: bool,
@@ -47,6 +57,7 @@ def command(
     no_findings: bool,
     device: str | None,
     dialect: str | None,
+    wanted: Filter | None,
     names: tuple[str, ...],
     channels: tuple[str, ...],
     sender: str | None,
@@ -62,30 +73,31 @@ def command(
     output = chosen(Shown, form, as_json=as_json, options=options)
     told = known_device(device)
     speaks = known_dialect(dialect) if dialect is not None else None
-    wanted = Filter(
-        names,
-        tuple(channel for channel in Channel if channel.label in channels),
-        next((side for side in Side if side.label == sender), None),
-        rings,
-    )
+    narrow = narrowed_to(wanted, names, channels, sender, rings)
+    if no_findings and narrow is not None and narrow.judges:
+        fail(f"--no-findings: nothing could match {narrow.text}: leave one of them out")
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
         rules = () if no_findings else None
         analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=rules, live=live)
-        judged: Iterable[Judged] = analysis
-        if wanted != Filter():
-            judged = ((event, findings) for event, findings in judged if wanted.keeps(event))
-        if not live:
-            judged = in_runs(judged)
         session = analysis.session
+        narrowed = Narrowed(narrow, analysis) if narrow is not None else None
 
         def ending() -> Ending:
-            return Ending(analysis.finish(), session.unanswered())
+            findings = analysis.finish()
+            if narrowed is not None:
+                return Ending(*narrowed.ending(session, findings))
+            return Ending(findings, session.unanswered())
 
         style = style_for(sys.stdout)
-        lines = output.render(Shown(judged, ending, session.dialect, style, frozenset(options), live))
-        _write(lines, 1 if live else _LINES_AT_ONCE)
+        judged: Iterable[Judged] = analysis if narrowed is None else narrowed
+        if not live:
+            judged = in_runs(judged)
+        shown = Shown(judged, ending, session.dialect, style, frozenset(options), live)
+        _write(output.render(shown), 1 if live else _LINES_AT_ONCE)
+        if narrowed is not None and analysis.records.has_messages:
+            report_no_match([narrowed])
         conclude(file, analysis.records)
 
 

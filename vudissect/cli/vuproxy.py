@@ -1,13 +1,18 @@
 """The `vuproxy` command."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from vudissect import __version__
 from vudissect.cli.errors import fail, needs_linux
+from vudissect.cli.filters import filter_option
 from vudissect.cli.numbers import SECONDS
 from vudissect.cli.program import Program
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter
 
 
 @click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,6 +23,7 @@ from vudissect.cli.program import Program
 @click.option("-w", "--write", "capture", metavar="FILE", help="The capture; - for standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No live transcript.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message in the live transcript.")
+@filter_option("Show only what matches in the live transcript; everything is recorded")
 @click.option("--once", is_flag=True, help="End after the first connection.")
 @click.option(
     "--wait",
@@ -49,6 +55,7 @@ def main(
     capture: str | None,
     quiet: bool,
     verbose: bool,
+    wanted: "Filter | None",
     once: bool,
     wait: float,
     snaplen: int,
@@ -73,6 +80,8 @@ def main(
         fail("--listen and --front-end are the same thing, as are --connect and --back-end: give one of them")
     if not (listen or front_end) or not (connect or back_end):
         fail("say where both sides are: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
+    if wanted is not None and (quiet or capture == "-"):
+        fail(f"--filter is for the live transcript, and {'-q' if quiet else '-w -'} leaves that out: give one of them")
     try:
         settings = Settings(
             parse_address(Role.LISTEN, listen) if listen else parse_side(front_end or ""),
@@ -82,7 +91,12 @@ def main(
             not no_interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
-        sys.exit(run(settings, Recording(capture, quiet, verbose, snaplen, keep_keys)))
+        sys.exit(
+            run(
+                settings,
+                Recording(capture, quiet, verbose, wanted.text if wanted is not None else "", snaplen, keep_keys),
+            )
+        )
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
 

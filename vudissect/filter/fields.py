@@ -71,16 +71,17 @@ def rings(event: Event) -> Iterable[int]:
 _RINGS: dict[Layout, tuple[Leaf, ...]] = {}
 
 
-def field(comparison: Comparison) -> Predicate:
+def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:
     """Messages with a field of this name whose value compares as it should.
 
-    `FilterError` where no message of any dialect has such a field, or none that can have this value.
+    `FilterError` where no message of any dialect has such a field, or none that can have this value; `keys` are names
+    that it could have been mistaken for.
     """
     name = comparison.name.text
-    if not any(_reads(name, row, leaf) for row, leaf in _all_leaves()):
-        raise unknown("field", comparison.name, _names())
-    tests = ((row, _test(leaf.field, comparison)) for row, leaf in _all_leaves() if _reads(name, row, leaf))
-    if all(test is None for _, test in tests):
+    if not any(_reads(name, row, layout, leaf) for row, layout, leaf in _all_leaves()):
+        raise unknown("name", comparison.name, {*_names(), *keys})
+    tests = (_test(leaf.field, comparison) for row, layout, leaf in _all_leaves() if _reads(name, row, layout, leaf))
+    if all(test is None for test in tests):
         raise _no_such_value(comparison)
     asked: dict[tuple[Row, Layout], list[tuple[Leaf, Test]]] = {}
     denied = comparison.operator == "!="
@@ -92,7 +93,8 @@ def field(comparison: Comparison) -> Predicate:
         key = (message.row, message.layout)
         tests = asked.get(key)
         if tests is None:
-            found = (leaf for leaf in leaves(message.layout) if _reads(name, message.row, leaf))
+            layout = message.layout
+            found = (leaf for leaf in leaves(layout) if _reads(name, message.row, layout, leaf))
             tests = asked[key] = [(leaf, _test(leaf.field, comparison) or _never) for leaf in found]
         answers = [test(value, event) for leaf, test in tests for value in leaf.get(message.values)]
         return bool(answers) and not any(answers) if denied else any(answers)
@@ -104,26 +106,31 @@ def _never(_value: Any, _event: Event) -> bool:
     return False
 
 
-def _all_leaves() -> Iterator[tuple[Row, Leaf]]:
+def _all_leaves() -> Iterator[tuple[Row, Layout, Leaf]]:
     seen: set[Row] = set()
     for row in rows():
         if row not in seen:
             seen.add(row)
-            for layout in {*row.request, *row.reply, ACK}:
+            for layout in dict.fromkeys((*row.request, *row.reply, ACK)):
                 for leaf in leaves(layout):
-                    yield row, leaf
+                    yield row, layout, leaf
+
+
+def _words(row: Row, layout: Layout) -> set[str]:
+    return {word for text in (*spellings(row), layout.form[0]) for word in text.lower().split("_")}
 
 
 def _names() -> set[str]:
     """What could have been meant: all paths, and those after a word of the message."""
-    paths = {leaf.path for _, leaf in _all_leaves()}
-    return paths | {f"{word.lower()}.{leaf.path}" for row, leaf in _all_leaves() for word in row.name.split("_")}
+    paths = {leaf.path for _, _, leaf in _all_leaves()}
+    return paths | {f"{word}.{leaf.path}" for row, layout, leaf in _all_leaves() for word in _words(row, layout)}
 
 
-def _reads(name: str, row: Row, leaf: Leaf) -> bool:
+def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
     """Whether a name means this value.
 
-    It is its path or the end of its path, perhaps with a message or a word of a message's name before it.
+    It is its path or the end of its path, perhaps with a message before it, or a word of the message's name or of what
+    the table calls the payload.
     """
     path = name.lower()
     if leaf.path == path or leaf.path.endswith(f".{path}"):
@@ -132,7 +139,7 @@ def _reads(name: str, row: Row, leaf: Leaf) -> bool:
     if not dot or not (leaf.path == rest or leaf.path.endswith(f".{rest}")):
         return False
     pattern = plain_name(qualifier)
-    return any(fnmatchcase(spelling, pattern) or pattern in spelling.split("_") for spelling in spellings(row))
+    return qualifier in _words(row, layout) or any(fnmatchcase(spelling, pattern) for spelling in spellings(row))
 
 
 def _test(field: Field | BitField, comparison: Comparison) -> Test | None:
@@ -179,11 +186,13 @@ def _virtio_mask(device: Device | None, name: str) -> int:
 
 
 def _no_such_value(comparison: Comparison) -> FilterError:
-    known: set[str] = set()
-    for row, leaf in _all_leaves():
-        if isinstance(leaf.field, Field) and _reads(comparison.name.text, row, leaf):
-            known.update(leaf.field.choices.values(), leaf.field.bits.numbers if leaf.field.bits is not None else ())
-            known.update(_virtio_names() if leaf.field.meaning is Meaning.VIRTIO_FEATURES else ())
+    known: dict[str, None] = {}
+    for row, layout, leaf in _all_leaves():
+        field = leaf.field
+        if isinstance(field, Field) and _reads(comparison.name.text, row, layout, leaf):
+            known |= dict.fromkeys(field.choices.values())
+            known |= dict.fromkeys(field.bits.numbers if field.bits is not None else ())
+            known |= dict.fromkeys(_virtio_names() if field.meaning is Meaning.VIRTIO_FEATURES else ())
     if comparison.value.text.lower() in {name.lower() for name in known}:
         comparison.needs_equality()
     return unknown(f"value of {comparison.name}:", comparison.value, known)

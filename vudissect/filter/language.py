@@ -172,7 +172,7 @@ class _Parser:
         comparison = Comparison(name, sign, self._word(f"a value for {name}"))
         key = KEYS.get(name.text.lower())
         if key is None:
-            return field(comparison)
+            return field(comparison, KEYS)
         self.judges |= key.judges
         return key.make(comparison)
 

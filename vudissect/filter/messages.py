@@ -31,7 +31,7 @@ def message(token: Token) -> Predicate:
 
     `FilterError` where no message of any dialect has such a name.
     """
-    if token.text.isdecimal():
+    if token.text.isascii() and token.text.isdecimal():
         return _numbered(token)
     pattern = plain_name(token.text)
     matches = remembered(lambda row: any(fnmatchcase(name, pattern) for name in spellings(row)))

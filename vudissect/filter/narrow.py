@@ -23,11 +23,11 @@ class Narrowed:
         """The last of them."""
         self.matched = False
         """Whether any was shown."""
-        self._wanted = wanted
+        self.wanted = wanted
         self._judged = judged
 
     def __iter__(self) -> Iterator[tuple[Event, Sequence[Finding]]]:
-        wanted = self._wanted.predicate
+        wanted = self.wanted.predicate
         for event, findings in self._judged:
             self.seen += 1
             self.last = event
@@ -49,7 +49,7 @@ class Narrowed:
             found[finding.connection].append(finding)
         for number, state in session.states.items():
             owed = session.pairing(number).owed()
-            if (owed or number in found) and self._wanted(_end_of(state, self.last), found[number]):
+            if (owed or number in found) and self.wanted(_end_of(state, self.last), found[number]):
                 self.matched = True
                 shown += found[number]
                 unanswered += owed

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vudissect.filter.errors import FilterError, Token
+from vudissect.filter.errors import FilterError, Token, unknown
 from vudissect.lint.finding import Finding
 from vudissect.session.event import Event
 
@@ -90,9 +90,7 @@ def duration(values: Values) -> Callable[[Comparison], Predicate]:
         match = _DURATION.fullmatch(comparison.value.text)
         if match is None:
             example = f"{comparison.name}{comparison.operator}100ms"
-            raise FilterError(
-                comparison.value.column, f"expected a time with its unit (ns, us, ms, s), as in {example}"
-            )
+            raise FilterError(comparison.value.column, f"expected a time and its unit (ns, us, ms, s), as in {example}")
         whole, _, decimals = match[1].partition(".")
         unit = _TIMES[match[2]]
         nanoseconds = int(whole) * unit + int(decimals or 0) * unit // 10 ** len(decimals)
@@ -107,8 +105,7 @@ def word(values: Values, words: Mapping[str, Any], *, ordered: bool = False) -> 
     def make(comparison: Comparison) -> Predicate:
         wanted = words.get(comparison.value.text.lower())
         if wanted is None:
-            known = ", ".join(words)
-            raise FilterError(comparison.value.column, f"unknown {comparison.name} {comparison.value}; known: {known}")
+            raise unknown(comparison.name.text, comparison.value, words)
         if not ordered:
             comparison.needs_equality()
         return compare(values, comparison.operator, wanted)

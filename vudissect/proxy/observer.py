@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic, sleep
 
@@ -23,12 +24,12 @@ _LOOK_EVERY_SECONDS = 0.002
 
 
 class Observer:
-    """A running observer, the process `pid`: what its `sink` takes is shown.
+    """A running observer, the process `pid`, started with `options`: what its `sink` takes is shown.
 
     If it falls behind it misses messages, and says so.
     """
 
-    def __init__(self, verbose: bool, preamble: bytes, gap: MakeGap, warn: Warn) -> None:
+    def __init__(self, options: Sequence[str], preamble: bytes, gap: MakeGap, warn: Warn) -> None:
         feed_end, feed = os.pipe()
         self._report, report_end = os.pipe()
         with suppress(OSError):
@@ -36,7 +37,7 @@ class Observer:
         command = [*python_module("vudissect.cli.observe"), "--report-fd", str(_REPORT_FD)]
         self.pid = os.posix_spawn(
             command[0],
-            [*command, "-v"] if verbose else command,
+            [*command, *options],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, feed_end, 0),

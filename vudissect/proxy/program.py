@@ -37,13 +37,14 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Recording:
     """Where the capture goes: a file, `-` for standard output, or None for a new file with a name of its own.
 
-    `while_read`: end when nobody reads standard output any more, else the traffic goes on. `program` is what the
-    capture names as the program that was called.
+    `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
+    any more, else the traffic goes on. `program` is what the capture names as the program that was called.
     """
 
     capture: str | None = None
     quiet: bool = False
     verbose: bool = False
+    shown: str = ""
     snaplen: int = 65536
     keep_keys: bool = False
     while_read: bool = False
@@ -92,7 +93,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     observer = None
     try:
         if _has_transcript(recording):
-            observer = _start_observer(recording.verbose, encoder, tell)
+            observer = _start_observer(recording, encoder, tell)
         # Last, so that an older capture is not lost when something else is wrong.
         capture = _open_capture(recording, encoder, tell)
         recorder.add_sink(capture)
@@ -141,9 +142,12 @@ def _is_same(fd: int, stream: int) -> bool:
         return False
 
 
-def _start_observer(verbose: bool, encoder: CaptureEncoder, tell: Warn) -> Observer:
+def _start_observer(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> Observer:
+    options = ["-v"] if recording.verbose else []
+    if recording.shown:
+        options.append(f"--filter={recording.shown}")
     try:
-        return Observer(verbose, encoder.preamble(), _gap_maker(encoder), tell)
+        return Observer(options, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"the live transcript cannot be started: {error.strerror}: leave it out (-q)") from None
 

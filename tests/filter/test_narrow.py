@@ -1,0 +1,49 @@
+"""A filter at work: what it has seen, and what it shows of the end of a capture."""
+
+from tests.conversation import Conversation
+from vudissect.analysis import Analysis
+from vudissect.filter import Narrowed, compile_filter
+
+
+def narrowed(text: str) -> tuple[Narrowed, list[str], int]:
+    """Of two connections, of which the second one never gets its answer: rules at the end, and requests there."""
+    talk = Conversation()
+    talk.front_end("SET_OWNER")
+    talk.front_end("GET_FEATURES", connection=2)
+    analysis = Analysis(talk.records)
+    found = Narrowed(compile_filter(text), analysis)
+    list(found)
+    findings, unanswered = found.ending(analysis.session, analysis.finish())
+    return found, [finding.rule for finding in findings], len(unanswered)
+
+
+def test_it_counts_what_it_sees() -> None:
+    found, _, _ = narrowed("SET_OWNER")
+
+    assert (found.seen, found.matched) == (2, True)
+
+
+def test_it_knows_that_nothing_matched() -> None:
+    assert not narrowed("SET_FEATURES")[0].matched
+
+
+def test_the_end_matches_by_rule() -> None:
+    found, rules, unanswered = narrowed("rule=VU-RPL-03")
+
+    assert (found.matched, rules, unanswered) == (True, ["VU-RPL-03"], 1)
+
+
+def test_the_end_matches_by_connection() -> None:
+    assert [narrowed(f"connection={number}")[1:] for number in (1, 2)] == [([], 0), (["VU-RPL-03"], 1)]
+
+
+def test_the_end_is_about_no_message() -> None:
+    assert narrowed("GET_FEATURES")[1:] == ([], 0)
+
+
+def test_an_empty_capture_has_no_end() -> None:
+    analysis = Analysis(())
+    found = Narrowed(compile_filter("has:finding"), analysis)
+
+    assert list(found) == []
+    assert found.ending(analysis.session, analysis.finish()) == ([], ())

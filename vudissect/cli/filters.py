@@ -1,0 +1,95 @@
+"""`--filter`, the options that are short for a filter, and `vudissect filters`, which prints its page.
+
+The language is imported when there is a filter: most calls have none.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vudissect.cli.errors import fail, warn
+from vudissect.cli.output import say
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter, Narrowed
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HELP = "help"
+
+
+@click.command("filters")
+def command() -> None:
+    """Explain the language of --filter, with examples."""
+    _print_page()
+
+
+def filter_option(purpose: str) -> Callable[[Command], Command]:
+    """The option for a filter; its value is None where it is not given. `--filter help` prints the page and ends."""
+    return click.option(
+        "-Y",
+        "--filter",
+        "wanted",
+        metavar="FILTER",
+        callback=_compiled,
+        is_eager=True,
+        help=f"{purpose} (vudissect filters).",
+    )
+
+
+def _compiled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Filter | None":
+    from vudissect.filter import FilterError, compile_filter
+
+    if text is None:
+        return None
+    if text == _HELP:
+        _print_page()
+        raise SystemExit(0)
+    try:
+        return compile_filter(text)
+    except FilterError as error:
+        fail(f"--filter: {error} (--filter help explains the language)")
+
+
+def narrowed_to(
+    wanted: "Filter | None",
+    names: Iterable[str],
+    channels: Iterable[str],
+    sender: str | None,
+    rings: Iterable[int],
+) -> "Filter | None":
+    """The filter together with those that -m, --channel, --from and --ring are short for; None without any."""
+    from vudissect.filter import all_of, any_of, compile_filter
+
+    alternatives = [
+        [_message_filter(name) for name in names],
+        [compile_filter(f"channel={channel}") for channel in channels],
+        [compile_filter(f"from={sender}")] if sender is not None else [],
+        [compile_filter(f"ring={ring}") for ring in rings],
+        [wanted] if wanted is not None else [],
+    ]
+    filters = [any_of(filters) for filters in alternatives if filters]
+    return all_of(filters) if filters else None
+
+
+def _message_filter(name: str) -> "Filter":
+    from vudissect.filter import FilterError, message_filter
+
+    try:
+        return message_filter(name)
+    except FilterError as error:
+        fail(f"-m: {error.reason}")
+
+
+def report_no_match(narrowed: Sequence["Narrowed"]) -> None:
+    """One line on standard error where a filter has shown nothing of any capture."""
+    if narrowed and not any(each.matched for each in narrowed):
+        warn(f"nothing matches {narrowed[0].wanted.text}")
+
+
+def _print_page() -> None:
+    from vudissect.filter.page import filters_page
+
+    for line in filters_page():
+        say(line)
