@@ -125,10 +125,19 @@ class Analysis:
         reached = 0
         for record in self._records:
             if frame is not None and record.frame > frame:
+                self._records = chain((record,), self._records)
                 break
             self.session.feed(record)
             reached = record.frame
         return reached
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left to read."""
+        record = next(self._records, None)
+        if record is not None:
+            self._records = chain((record,), self._records)
+        return record is None
 
     def skip(self) -> None:
         """Read the rest, and forget it: whether the capture is whole shows at its end."""

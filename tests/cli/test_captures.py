@@ -21,6 +21,8 @@ COMMANDS = (
     ("lint", "--json"),
     ("state",),
     ("state", "--at", "1"),
+    ("state", "--before", "2"),
+    ("state", "--json"),
     ("wireshark", "check"),
     ("explain", "recvmsg failed", "--capture"),
     ("replay", "--as", "front-end", "--timeout", "0.01", "--connect", "/nowhere"),

@@ -291,10 +291,50 @@ class TestState:
     def test_a_question_without_an_answer_is_waiting(self, capture: Path) -> None:
         assert b"waiting on the main channel: GET_FEATURES (#2)" in run("state", str(capture), "--at", "2").stdout
 
-    def test_a_frame_that_does_not_exist_is_refused(self, capture: Path) -> None:
-        result = run("state", str(capture), "--at", "99")
+    def test_before_a_frame_is_after_the_one_before_it(self, capture: Path) -> None:
+        before = run("state", str(capture), "--before", "6").stdout
 
-        assert (result.returncode, result.stderr.count(b"\n")) == (2, 1)
+        assert before == run("state", str(capture), "--at", "5").stdout
+        assert before != run("state", str(capture), "--at", "6").stdout
+
+    def test_before_the_first_frame_nothing_is_open(self, capture: Path) -> None:
+        assert run("state", str(capture), "--before", "1").stdout == b"no connection is open before the first frame\n"
+
+    def test_after_is_another_word_for_at(self, capture: Path) -> None:
+        assert run("state", str(capture), "--after", "9").stdout == run("state", str(capture), "--at", "9").stdout
+
+    def test_a_filter_stands_for_the_first_frame_that_matches(self, capture: Path) -> None:
+        matching = run("state", str(capture), "--filter", "SET_VRING_KICK and ring=0").stdout
+
+        assert matching == run("state", str(capture), "--at", "10").stdout
+
+    def test_a_filter_can_ask_about_findings(self, broken: Path) -> None:
+        assert b"  ring 3: " in run("state", str(broken), "-Y", "rule=VU-VRG-03").stdout
+
+    def test_json_has_an_object_for_each_connection(self, capture: Path) -> None:
+        (line,) = run("state", "--json", str(capture), "--before", "10").stdout.splitlines()
+
+        state = json.loads(line)
+        assert (state["connection"], state["frame"], state["rings"][0]["size"]) == (1, 9, 256)
+
+    @pytest.mark.parametrize("option", ["--at", "--after", "--before"])
+    def test_a_frame_that_does_not_exist_is_refused(self, capture: Path, option: str) -> None:
+        result = run("state", str(capture), option, "15")
+
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert result.stderr.decode() == f"-c: {capture} has 14 frames, there is no frame 15\n"
+
+    def test_a_filter_that_nothing_matches_is_no_point_in_time(self, capture: Path) -> None:
+        result = run("state", str(capture), "-Y", "SET_LOG_BASE")
+
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert result.stderr.decode().endswith(": nothing matches SET_LOG_BASE, so there is no such point\n")
+
+    @pytest.mark.parametrize("options", [["--at", "3", "--before", "3"], ["--before", "3", "-Y", "SET_OWNER"]])
+    def test_two_points_are_refused(self, capture: Path, options: list[str]) -> None:
+        result = run("state", str(capture), *options)
+
+        assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (2, b"", 1)
 
 
 class TestMessages:

@@ -95,7 +95,7 @@ class TestLint:
         assert run("lint", "-Y", "ring=1", capture, str(other)).stderr == b""
 
 
-@pytest.mark.parametrize("command", ["show", "lint"])
+@pytest.mark.parametrize("command", ["show", "lint", "state"])
 @pytest.mark.parametrize("text", ["SET_OWNR", "ring=\x1b[31m", "(" * 200, "", "\n", "x" * 20_000])
 def test_what_is_not_understood_is_refused_in_one_line(capture: str, command: str, text: str) -> None:
     result = run(command, "-Y", text, capture)

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import click
 
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.render.format import Format, Option, Replayed, Reported, Shown
+from vudissect.render.format import Format, Option, Replayed, Reported, Shown, Stated
 from vudissect.render.formats import formats_of
 
-T = TypeVar("T", Shown, Reported, Replayed)
+T = TypeVar("T", Shown, Reported, Replayed, Stated)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _JSON, _JUNIT = "json", "junit"

@@ -1,4 +1,4 @@
-"""`vudissect state`: what is known of the connections of a capture at one frame."""
+"""`vudissect state`: what is known of the connections of a capture at one point."""
 
 import click
 
@@ -6,34 +6,65 @@ from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.cli.output import say
+from vudissect.cli.filters import filter_option
+from vudissect.cli.formats import chosen, format_options
+from vudissect.cli.output import write
 from vudissect.cli.reading import conclude
-from vudissect.render.dialects import verdict_lines
-from vudissect.render.state import state_lines
+from vudissect.filter import Filter
+from vudissect.render.format import ConnectionState, Stated
+
+_FRAME = click.IntRange(1)
 
 
 @click.command("state")
 @click.argument("file")
-@click.option(
-    "--at", "frame", type=click.IntRange(1), metavar="FRAME", help="Up to and with this frame; else the last."
-)
-def command(file: str, frame: int | None) -> None:
-    """Print the state of all connections of the capture FILE that are open at a frame.
+@click.option("--at", "--after", "after", type=_FRAME, metavar="FRAME", help="After this frame; else after the last.")
+@click.option("--before", type=_FRAME, metavar="FRAME", help="Before this frame.")
+@filter_option("After the first frame that matches")
+@format_options(Stated, json="One JSON object a connection.")
+def command(
+    file: str, after: int | None, before: int | None, wanted: Filter | None, form: str | None, as_json: bool
+) -> None:
+    """Print the state of all connections of the capture FILE that are open after its last frame, or at another point.
 
     Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
     """
+    output = chosen(Stated, form, as_json=as_json)
+    if sum(point is not None for point in (after, before, wanted)) > 1:
+        fail("--at (or --after), --before and --filter each name a point: give one of them")
     with clear_errors(file), open_capture(file) as stream:
-        analysis = Analysis(read_capture(stream), rules=())
-        last, session = analysis.read_to(frame), analysis.session
-        if frame is not None and last < frame and analysis.records.has_messages:
-            fail(f"{file} has {last} frames, there is no frame {frame}")
-        if not session.states:
-            say(f"no connection is open at frame {last}")
-        for number, state in session.states.items():
-            for line in state_lines(state, session.pairing(number)):
-                say(line)
-            verdict = session.dialect(number)
-            for line in verdict_lines(verdict) if verdict is not None else ():
-                say(f"  {line}")
+        rules = None if wanted is not None and wanted.judges else ()
+        analysis = Analysis(read_capture(stream), rules=rules)
+        if wanted is not None:
+            frame = _read_to_match(analysis, file, wanted)
+        else:
+            frame = _read_to_frame(analysis, file, after, before)
+        session = analysis.session
+        states = [
+            ConnectionState(state, session.pairing(number), session.dialect(number))
+            for number, state in session.states.items()
+        ]
+        write(output.render(Stated(file, frame, states)))
         analysis.skip()
         conclude(file, analysis.records)
+
+
+def _read_to_frame(analysis: Analysis, file: str, after: int | None, before: int | None) -> int:
+    """Read up to a point, and return the last frame; exit 2 where the capture does not have the frame."""
+    frame = after if before is None else before
+    reached = analysis.read_to(frame if before is None or frame is None else frame - 1)
+    if frame is not None and reached != frame and analysis.at_end and analysis.records.has_messages:
+        fail(f"{file} has {reached} frames, there is no frame {frame}")
+    return reached
+
+
+def _read_to_match(analysis: Analysis, file: str, wanted: Filter) -> int:
+    """Read up to the first frame that matches, and return it; exit 2 where there is none."""
+    frame = 0
+    for event, findings in analysis:
+        frame = event.record.frame
+        if wanted(event, findings):
+            return frame
+    if analysis.records.has_messages:
+        fail(f"{file}: nothing matches {wanted.text}, so there is no such point")
+    return frame

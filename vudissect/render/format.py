@@ -1,4 +1,4 @@
-"""What an output format is, and what the commands have to print: events, findings, or the outcome of a replay.
+"""What an output format is, and what the commands print: events, findings, states, or the outcome of a replay.
 
 The formats are in `vudissect/render/formats/`, and each of them is listed there once.
 """
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from vudissect.lint.finding import Finding
     from vudissect.session.dialect import Verdict
     from vudissect.session.event import Event
-    from vudissect.session.pairing import Request
+    from vudissect.session.pairing import Pairing, Request
+    from vudissect.session.state import State
 
 
 class Syntax(Enum):
@@ -88,7 +89,26 @@ class Replayed:
     style: Style
 
 
-T = TypeVar("T", Shown, Reported, Replayed)
+class ConnectionState(NamedTuple):
+    """What is known of a connection: its state, what waits for an answer, and the verdict on its dialect."""
+
+    state: "State"
+    pairing: "Pairing"
+    verdict: "Verdict | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """The connections of the capture `file` that are open after a frame (0: before the first one)."""
+
+    command: ClassVar = "state"
+
+    file: str
+    frame: int
+    connections: Sequence[ConnectionState]
+
+
+T = TypeVar("T", Shown, Reported, Replayed, Stated)
 
 
 @dataclass(frozen=True, slots=True)

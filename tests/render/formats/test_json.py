@@ -1,9 +1,14 @@
 """JSON: one object for each event and for each finding, whatever the number of captures."""
 
 import json
+from pathlib import Path
+from typing import Any
 
+from tests.conversation import Conversation, eventfd, memfd
 from tests.render.formats.talks import broken, linted, shown
-from vudissect.render.format import Reported, Shown
+from vudissect.analysis import Analysis
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.render.format import ConnectionState, Reported, Shown, Stated
 from vudissect.render.formats import formats_of
 
 
@@ -17,3 +22,50 @@ def test_each_finding_is_a_line_with_its_capture() -> None:
     lines = [json.loads(line) for line in formats_of(Reported)["json"].render(linted(broken(), broken()))]
 
     assert {(line["file"], line["rule"]) for line in lines} >= {("1.pcapng", "VU-VRG-03"), ("2.pcapng", "VU-VRG-03")}
+
+
+def state_of(talk: Conversation) -> dict[str, Any]:
+    analysis = Analysis(talk.records, rules=())
+    frame = analysis.read_to()
+    connections = [
+        ConnectionState(state, analysis.session.pairing(number), None)
+        for number, state in analysis.session.states.items()
+    ]
+    (line,) = formats_of(Stated)["json"].render(Stated("talk.pcapng", frame, connections))
+    state: dict[str, Any] = json.loads(line)
+    return state
+
+
+def test_every_key_of_a_state_is_on_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
+    section = page.partition("## States")[2].partition("\n## ")[0]
+
+    assert [key for key in state_of(broken()) if f"`{key}`" not in section] == []
+
+
+def test_a_state_has_names_beside_numbers() -> None:
+    talk = Conversation()
+    talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1"))
+
+    assert state_of(talk)["features"] == {
+        "offered": {"raw": 1 << 32, "names": ["VERSION_1"]},
+        "acknowledged": None,
+    }
+
+
+def test_a_state_has_the_places_of_a_ring() -> None:
+    talk = Conversation()
+    region = {"guest_addr": 0, "size": 1 << 20, "user_addr": 0x7F00_0000_0000}
+    talk.front_end("SET_MEM_TABLE", regions=[region], descriptors=(memfd(size=1 << 20),))
+    talk.front_end("SET_VRING_ADDR", index=0, desc=0x7F00_0000_1000, avail=5, used=6)
+    talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(1),))
+
+    (ring,) = state_of(talk)["rings"]
+    assert ring["addresses"]["desc"] == {"raw": 0x7F00_0000_1000, "place": {"region": 0, "offset": 0x1000}}
+    assert ring["addresses"]["avail"] == {"raw": 5, "place": None}
+    assert ring["kick"] == {"descriptor": "evt#1", "frame": 3, "given": 1}
+    assert (ring["call"], ring["size"], ring["started"]) == (None, None, True)
+
+
+def test_a_state_has_what_waits() -> None:
+    assert state_of(broken())["waiting"] == [{"channel": "main", "name": "GET_FEATURES", "frame": 1}]

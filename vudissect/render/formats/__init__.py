@@ -5,10 +5,10 @@ They import what they need when they are used, so that a command starts as quick
 
 from typing import TypeVar
 
-from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown
+from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Stated
 from vudissect.render.formats import json, junit, text
 
-T = TypeVar("T", Shown, Reported, Replayed)
+T = TypeVar("T", Shown, Reported, Replayed, Stated)
 
 FORMATS: tuple[AnyFormat, ...] = (*text.FORMATS, *json.FORMATS, *junit.FORMATS)
 

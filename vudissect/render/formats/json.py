@@ -1,8 +1,8 @@
-"""JSON for programs: one object for each event, for each finding, or for the replay as a whole."""
+"""JSON for programs: one object for each event, each finding and each connection, or for the replay as a whole."""
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Syntax
+from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Stated, Syntax
 
 
 def _events(shown: Shown) -> Iterator[str]:
@@ -25,8 +25,16 @@ def _outcome(replayed: Replayed) -> Iterator[str]:
     yield f"{outcome_json(replayed.outcome, replayed.file)}\n"
 
 
+def _states(stated: Stated) -> Iterator[str]:
+    from vudissect.render.state_json import state_json
+
+    for state, pairing, _ in stated.connections:
+        yield f"{state_json(state, pairing, stated.frame, stated.file)}\n"
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
     Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
     Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
+    Format("json", Stated, Syntax.JSON_LINES, "json.md#states", _states),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Syntax
+from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Stated, Syntax
 from vudissect.render.units import printable
 
 
@@ -38,8 +38,22 @@ def _outcome(replayed: Replayed) -> Iterator[str]:
     return (f"{line}\n" for line in report(replayed.outcome, replayed.file, replayed.style))
 
 
+def _states(stated: Stated) -> Iterator[str]:
+    from vudissect.render.dialects import verdict_lines
+    from vudissect.render.state import state_lines
+
+    if not stated.connections:
+        yield f"no connection is open {f'at frame {stated.frame}' if stated.frame else 'before the first frame'}\n"
+    for state, pairing, verdict in stated.connections:
+        for line in state_lines(state, pairing):
+            yield f"{line}\n"
+        for line in verdict_lines(verdict) if verdict is not None else ():
+            yield f"  {line}\n"
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset(Option)),
     Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
     Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
+    Format("text", Stated, Syntax.TEXT, "formats.md#text", _states),
 )
