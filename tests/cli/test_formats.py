@@ -14,7 +14,7 @@ from tests.cli.test_replay import OTHER, back_end, save
 from tests.conversation import Conversation, memfd
 from tests.replay.talks import records_of
 from vudissect.capture.record import RecordKind
-from vudissect.render.format import AnyFormat, Option, Replayed, Shown, Syntax
+from vudissect.render.format import COMMANDS, AnyFormat, Option, Replayed, Shown, Syntax
 from vudissect.render.formats import FORMATS
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -51,7 +51,7 @@ CHECKS = {Syntax.TEXT: is_text, Syntax.JSON_LINES: is_json_lines, Syntax.XML: is
 
 
 def title(form: AnyFormat) -> str:
-    return f"{form.renders.command} {form.name}"
+    return f"{COMMANDS[form.renders]} {form.name}"
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def output_of(form: AnyFormat, folder: Path, request: pytest.FixtureRequest) -> 
         options = ("--as", "front-end", "--connect", str(request.getfixturevalue("live")))
     else:
         path.write_bytes(hostile().capture())
-    result = run(form.renders.command, "--format", form.name, str(path), *options)
+    result = run(COMMANDS[form.renders], "--format", form.name, str(path), *options)
     return result.stdout.decode()
 
 

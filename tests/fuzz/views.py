@@ -24,6 +24,13 @@ from vudissect.replay import InMemory, Options, Side, load, replay
 
 SLOW = 10.0
 _TRACEBACK_DEPTH = 3
+# The last term always holds: what shows nothing has something to report.
+_FILTERS = (
+    "ring>1 or size>=4K or num!=256 or frame>=1",
+    "!(latency<1ms) and has:fd or features=VERSION_1 or frame>=1",
+    "severity>=warning and blame!=unknown or frame>=1",
+    "contents=00 or regions.user_addr>0 or uuid!=x or frame>=1",
+)
 
 
 class Failure(NamedTuple):
@@ -74,8 +81,13 @@ def check(seed: int, folder: Path) -> Result:
             json.loads(line)
     with view("lint"):
         _lint(file, folder / "junit.xml")
+    with view("show --filter"):
+        _command("show", "--filter", _FILTERS[seed % len(_FILTERS)], str(file))
     with view("state"):
         _command("state", str(file))
+    with view("state --json"):
+        for line in _command("state", "--json", "--filter", "kind=malformed or frame=9", str(file)).splitlines():
+            json.loads(line)
     with view("compose"):
         _compose(folder, transcript)
     with view("compose with errors"):

@@ -12,6 +12,7 @@ from vudissect.cli.errors import fail, warn
 from vudissect.cli.output import say
 
 if TYPE_CHECKING:
+    from vudissect.analysis import Judged
     from vudissect.filter import Filter, Narrowed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,13 +40,13 @@ def filter_option(purpose: str) -> Callable[[Command], Command]:
 
 
 def _compiled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Filter | None":
-    from vudissect.filter import FilterError, compile_filter
-
     if text is None:
         return None
     if text == _HELP:
         _print_page()
         raise SystemExit(0)
+    from vudissect.filter import FilterError, compile_filter
+
     try:
         return compile_filter(text)
     except FilterError as error:
@@ -54,12 +55,14 @@ def _compiled(_context: click.Context, _parameter: click.Parameter, text: str | 
 
 def narrowed_to(
     wanted: "Filter | None",
-    names: Iterable[str],
-    channels: Iterable[str],
+    names: Sequence[str],
+    channels: Sequence[str],
     sender: str | None,
-    rings: Iterable[int],
+    rings: Sequence[int],
 ) -> "Filter | None":
     """The filter together with those that -m, --channel, --from and --ring are short for; None without any."""
+    if not (names or channels or sender or rings):
+        return wanted
     from vudissect.filter import all_of, any_of, compile_filter
 
     alternatives = [
@@ -69,8 +72,14 @@ def narrowed_to(
         [compile_filter(f"ring={ring}") for ring in rings],
         [wanted] if wanted is not None else [],
     ]
-    filters = [any_of(filters) for filters in alternatives if filters]
-    return all_of(filters) if filters else None
+    return all_of([any_of(filters) for filters in alternatives if filters])
+
+
+def narrowed(wanted: "Filter", judged: "Iterable[Judged]") -> "Narrowed":
+    """The events that a filter shows."""
+    from vudissect.filter import Narrowed
+
+    return Narrowed(wanted, judged)
 
 
 def _message_filter(name: str) -> "Filter":

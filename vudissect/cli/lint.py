@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +12,19 @@ from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors
-from vudissect.cli.filters import filter_option, report_no_match
+from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.reading import complaints, verdict
 from vudissect.cli.rules import known_rules
-from vudissect.filter import Filter, Narrowed
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.render.findings import fails
 from vudissect.render.format import CaptureReport, Reported
 from vudissect.render.style import style_for
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter, Narrowed
 
 
 @click.command("lint")
@@ -39,7 +41,7 @@ def command(
     junit_file: str | None,
     strict: bool,
     ignore: tuple[str, ...],
-    wanted: Filter | None,
+    wanted: "Filter | None",
     speaks: str | None,
 ) -> None:
     """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
@@ -51,7 +53,7 @@ def command(
     rules = _without(ignore)
     dialect = known_dialect(speaks) if speaks is not None else None
     captures: list[CaptureReport] = []
-    narrowed: list[Narrowed] = []
+    seen: list[Narrowed] = []
     status = 0
 
     def results() -> Iterator[CaptureReport]:
@@ -59,7 +61,7 @@ def command(
         for file in files:
             with clear_errors(file), open_capture(file) as stream:
                 analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
-                linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, narrowed)
+                linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
             captures.append(CaptureReport(file, *linted, complaints(analysis.records)))
             yield captures[-1]
             found = any(fails(finding, strict=strict) for finding in linted.findings)
@@ -71,20 +73,20 @@ def command(
         write(lines)
     for _ in lines:
         pass
-    report_no_match(narrowed)
+    report_no_match(seen)
     if junit_file is not None:
-        write_junit(junit_file, replace(result, captures=captures))
+        write_junit(junit_file, result._replace(captures=captures))
     if status:
         raise SystemExit(status)
 
 
-def _narrowed_lint(analysis: Analysis, wanted: Filter, narrowed: list[Narrowed]) -> Linted:
-    """The findings that a filter shows; what it has seen is added to `narrowed` unless there is nothing to judge."""
-    shown = Narrowed(wanted, analysis)
+def _narrowed_lint(analysis: Analysis, wanted: "Filter", seen: list["Narrowed"]) -> Linted:
+    """The findings that a filter shows; what it has seen is added to `seen` unless there is nothing to judge."""
+    shown = narrowed(wanted, analysis)
     findings = [finding for _, found in shown for finding in found]
     findings += shown.ending(analysis.session, analysis.finish())[0]
     if analysis.records.has_messages:
-        narrowed.append(shown)
+        seen.append(shown)
     rules = {finding.rule for finding in findings}
     withheld = {rule: times for rule, times in analysis.withheld.items() if rule in rules}
     return Linted(findings, withheld, shown.seen)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,20 +16,22 @@ from vudissect.analysis import Analysis, Judged
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, warn
-from vudissect.cli.filters import filter_option, report_no_match
+from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.program import Program
-from vudissect.filter import Filter, Narrowed
 from vudissect.render.findings import fails
 from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Kind
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter
 
 
 @click.command(cls=Program)
 @click.option("-v", "--verbose", is_flag=True)
 @filter_option("Show only what matches")
 @click.option("--report-fd", type=int, required=True)
-def main(verbose: bool, wanted: Filter | None, report_fd: int) -> None:
+def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
     """Show a capture as it comes; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     malformed = unanswered = found = 0
@@ -44,9 +47,9 @@ def main(verbose: bool, wanted: Filter | None, report_fd: int) -> None:
     with clear_errors("live transcript"), open(0, "rb", buffering=0, closefd=False) as stream:
         analysis = Analysis(read_capture(stream), live=True)
         transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=analysis.session.dialect)
-        narrowed = Narrowed(wanted, counted(analysis)) if wanted is not None else None
+        shown = narrowed(wanted, counted(analysis)) if wanted is not None else None
         try:
-            for event, findings in narrowed if narrowed is not None else counted(analysis):
+            for event, findings in counted(analysis) if shown is None else shown:
                 sys.stdout.write(transcript.text(event, findings))
                 sys.stdout.flush()
         except CaptureError as error:
@@ -54,12 +57,11 @@ def main(verbose: bool, wanted: Filter | None, report_fd: int) -> None:
     rest = analysis.finish()
     unanswered += len(analysis.session.unanswered())
     found += sum(fails(finding, strict=True) for finding in rest)
-    if narrowed is not None:
-        rest, _ = narrowed.ending(analysis.session, rest)
+    if shown is not None:
+        rest, _ = shown.ending(analysis.session, rest)
     sys.stdout.write(transcript.findings(rest))
-    if narrowed is not None and analysis.records.has_messages:
-        sys.stdout.flush()
-        report_no_match([narrowed])
+    if shown is not None and analysis.records.has_messages:
+        report_no_match([shown])
     report = {"malformed": malformed, "unanswered": unanswered, "findings": found}
     os.write(report_fd, json.dumps(report).encode() + b"\n")
 

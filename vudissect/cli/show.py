@@ -5,6 +5,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +15,15 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.cli.filters import filter_option, narrowed_to, report_no_match
+from vudissect.cli.filters import filter_option, narrowed, narrowed_to, report_no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.reading import conclude
-from vudissect.filter import Filter, Narrowed
 from vudissect.protocol.model import Channel, Side
 from vudissect.render.format import Ending, Option, Shown
 from vudissect.render.style import style_for
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter
 
 _LINES_AT_ONCE = 256
 _LAST_RING = (1 << 32) - 1
@@ -57,7 +60,7 @@ def command(
     no_findings: bool,
     device: str | None,
     dialect: str | None,
-    wanted: Filter | None,
+    wanted: "Filter | None",
     names: tuple[str, ...],
     channels: tuple[str, ...],
     sender: str | None,
@@ -82,22 +85,20 @@ def command(
         rules = () if no_findings else None
         analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=rules, live=live)
         session = analysis.session
-        narrowed = Narrowed(narrow, analysis) if narrow is not None else None
+        shown = narrowed(narrow, analysis) if narrow is not None else None
 
         def ending() -> Ending:
             findings = analysis.finish()
-            if narrowed is not None:
-                return Ending(*narrowed.ending(session, findings))
-            return Ending(findings, session.unanswered())
+            return Ending(findings, session.unanswered()) if shown is None else Ending(*shown.ending(session, findings))
 
         style = style_for(sys.stdout)
-        judged: Iterable[Judged] = analysis if narrowed is None else narrowed
+        judged: Iterable[Judged] = analysis if shown is None else shown
         if not live:
             judged = in_runs(judged)
-        shown = Shown(judged, ending, session.dialect, style, frozenset(options), live)
-        _write(output.render(shown), 1 if live else _LINES_AT_ONCE)
-        if narrowed is not None and analysis.records.has_messages:
-            report_no_match([narrowed])
+        lines = output.render(Shown(judged, ending, session.dialect, style, frozenset(options), live))
+        _write(lines, 1 if live else _LINES_AT_ONCE)
+        if shown is not None and analysis.records.has_messages:
+            report_no_match([shown])
         conclude(file, analysis.records)
 
 

@@ -1,5 +1,7 @@
 """`vudissect state`: what is known of the connections of a capture at one point."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vudissect.analysis import Analysis
@@ -10,8 +12,10 @@ from vudissect.cli.filters import filter_option
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import write
 from vudissect.cli.reading import conclude
-from vudissect.filter import Filter
 from vudissect.render.format import ConnectionState, Stated
+
+if TYPE_CHECKING:
+    from vudissect.filter import Filter
 
 _FRAME = click.IntRange(1)
 
@@ -23,7 +27,7 @@ _FRAME = click.IntRange(1)
 @filter_option("After the first frame that matches")
 @format_options(Stated, json="One JSON object a connection.")
 def command(
-    file: str, after: int | None, before: int | None, wanted: Filter | None, form: str | None, as_json: bool
+    file: str, after: int | None, before: int | None, wanted: "Filter | None", form: str | None, as_json: bool
 ) -> None:
     """Print the state of all connections of the capture FILE that are open after its last frame, or at another point.
 
@@ -58,7 +62,7 @@ def _read_to_frame(analysis: Analysis, file: str, after: int | None, before: int
     return reached
 
 
-def _read_to_match(analysis: Analysis, file: str, wanted: Filter) -> int:
+def _read_to_match(analysis: Analysis, file: str, wanted: "Filter") -> int:
     """Read up to the first frame that matches, and return it; exit 2 where there is none."""
     frame = 0
     for event, findings in analysis:

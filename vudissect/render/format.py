@@ -4,9 +4,8 @@ The formats are in `vudissect/render/formats/`, and each of them is listed there
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from vudissect.render.style import Style
 
@@ -41,11 +40,8 @@ class Ending(NamedTuple):
     unanswered: "tuple[Request, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """The events of a capture. `ending` is there once they are all read; nothing is held back of a `live` capture."""
-
-    command: ClassVar = "show"
 
     judged: "Iterable[tuple[Event, Sequence[Finding]]]"
     ending: Callable[[], Ending]
@@ -65,11 +61,8 @@ class CaptureReport(NamedTuple):
     complaints: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """The findings of one capture or `several`; `strict`: warnings fail as errors do."""
-
-    command: ClassVar = "lint"
 
     captures: Iterable[CaptureReport]
     several: bool
@@ -77,11 +70,8 @@ class Reported:
     style: Style
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(NamedTuple):
     """What became of the replay of the capture `file`, and what is wrong with the capture itself."""
-
-    command: ClassVar = "replay"
 
     outcome: "Outcome"
     file: str
@@ -97,22 +87,21 @@ class ConnectionState(NamedTuple):
     verdict: "Verdict | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """The connections of the capture `file` that are open after a frame (0: before the first one)."""
-
-    command: ClassVar = "state"
 
     file: str
     frame: int
     connections: Sequence[ConnectionState]
 
 
+COMMANDS = {Shown: "show", Reported: "lint", Stated: "state", Replayed: "replay"}
+"""The command that prints each of them."""
+
 T = TypeVar("T", Shown, Reported, Replayed, Stated)
 
 
-@dataclass(frozen=True, slots=True)
-class Format(Generic[T]):
+class Format(NamedTuple, Generic[T]):
     """One way to print what a command has to print.
 
     `renders` is what it is given, and `render` makes the output of it: whole lines, each with its newline, as early as

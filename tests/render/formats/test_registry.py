@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vudissect.render.format import AnyFormat
+from vudissect.render.format import COMMANDS, AnyFormat
 from vudissect.render.formats import FORMATS
 
 ROOT = Path(__file__).parents[3]
@@ -14,7 +14,7 @@ MODULES = sorted(path.stem for path in (ROOT / "vudissect/render/formats").glob(
 
 
 def title(form: AnyFormat) -> str:
-    return f"{form.renders.command} {form.name}"
+    return f"{COMMANDS[form.renders]} {form.name}"
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -39,7 +39,7 @@ def test_every_format_is_described(form: AnyFormat) -> None:
 def test_every_format_is_in_the_table_of_formats(form: AnyFormat) -> None:
     page = (ROOT / "docs" / "formats.md").read_text("utf-8")
 
-    assert re.search(rf"^\| `{form.name}` .*\b{form.renders.command}\b", page, re.MULTILINE)
+    assert re.search(rf"^\| `{form.name}` .*\b{COMMANDS[form.renders]}\b", page, re.MULTILINE)
 
 
 def test_no_command_has_two_formats_of_one_name() -> None:

@@ -1,20 +1,26 @@
 """JUnit reports, as CI servers read them."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from vudissect.render.format import AnyFormat, CaptureReport, Format, Replayed, Reported, Syntax
-from vudissect.render.junit import Case, Failure, Suite, junit_lines
 from vudissect.render.style import Style
+
+if TYPE_CHECKING:
+    from vudissect.render.junit import Case
 
 
 def _findings(linted: Reported) -> Iterator[str]:
+    from vudissect.render.junit import Suite, junit_lines
+
     suites = [Suite(capture.file, _cases(capture, linted.strict)) for capture in linted.captures]
     return junit_lines("vudissect lint", suites)
 
 
-def _cases(capture: CaptureReport, strict: bool) -> list[Case]:
+def _cases(capture: CaptureReport, strict: bool) -> "list[Case]":
     """A case for each finding, or one that passed."""
     from vudissect.render.findings import fails, in_order
+    from vudissect.render.junit import Case, Failure
 
     cases = [Case("the capture", Failure(complaint, "error")) for complaint in capture.complaints]
     for finding in in_order(capture.findings):
@@ -28,6 +34,7 @@ def _cases(capture: CaptureReport, strict: bool) -> list[Case]:
 
 def _outcome(replayed: Replayed) -> Iterator[str]:
     """One case, which failed where something was different or the capture was not whole."""
+    from vudissect.render.junit import Case, Failure, Suite, junit_lines
     from vudissect.render.replay import difference_text, report
 
     outcome = replayed.outcome
