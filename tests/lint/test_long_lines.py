@@ -1,27 +1,50 @@
 """Lines of logs of any length: what takes more than linear time does not end before the test does."""
 
-import re
-
 import pytest
 
-from vudissect.lint.dictionary import LOG_LINES, LogLine, recognise
+from vudissect.lint.dictionary.entry import Form, LogLine
+from vudissect.lint.dictionary.errnos import errnos_in
+from vudissect.lint.dictionary.facts import facts_of
+from vudissect.lint.dictionary.lines import LOG_LINES
+from vudissect.lint.dictionary.recognise import recognise
+from vudissect.protocol.model import Channel
 
 LENGTH = 2_000_000
 
 
-def starts(pattern: str) -> list[str]:
-    """What matches the beginning of a pattern, up to each place where it repeats something."""
-    plain = re.sub(r"\(\?P?[:<](\w*>)?|\)|\?$", "", pattern.split("|")[0]).replace("\\d", "1").replace("\\w", "a")
-    plain = re.sub(r"\{\d*,\d*\}|[+*?]|\\", "", plain)
-    return [plain, plain[: len(plain) // 2]]
+def search(form: Form, text: str) -> None:
+    form.search(text, text.lower())
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("entry", LOG_LINES, ids=lambda entry: entry.pattern)
+@pytest.mark.parametrize("entry", LOG_LINES, ids=lambda entry: entry.texts[0])
 def test_a_line_of_the_same_over_and_over(entry: LogLine) -> None:
-    for part in starts(entry.pattern):
-        list(recognise([part * (LENGTH // len(part))]))
+    for form in entry.forms:
+        for part in form.literals:
+            search(form, part * (LENGTH // 10 // len(part)))
+            search(form, (part + " 1") * (LENGTH // 10 // len(part)))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "part", ["a_", "SET_", "errno 1", "errno ", "/sock", "req 1 ", "VhostUser", "a b ", "\x1b[", '\\"', "{", "qemu-kvm"]
+)
+def test_whatever_a_line_repeats(part: str) -> None:
+    text = part * (LENGTH // len(part))
+
+    list(recognise([text]))
+    facts_of(text, None, Channel.MAIN)
+    errnos_in(text[:100_000])
 
 
 def test_a_number_of_thousands_of_digits_is_not_a_message() -> None:
-    assert list(recognise([f"vhost message (req: {'9' * 5000}) was not handled"])) == []
+    (found,) = recognise([f"vhost message (req: {'9' * 5000}) was not handled"])
+
+    assert found.entries == ()
+
+
+def test_what_comes_late_in_a_line_is_found_up_to_a_bound() -> None:
+    near, far = recognise([f"{'x' * length} qemu: Failed to set msg fds." for length in (60_000, 70_000)])
+
+    assert near.entries
+    assert not far.entries

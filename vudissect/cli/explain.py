@@ -2,58 +2,88 @@
 
 import os
 import sys
+from collections.abc import Iterable
 
 import click
 
-from vudissect.analysis import Analysis
+from vudissect.analysis import Analysis, UpToTheCut
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.lines import lines_of
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
-from vudissect.lint.dictionary import recognise
+from vudissect.lint.dictionary.evidence import Evidence
+from vudissect.lint.dictionary.recognise import Recognised, recognise
+from vudissect.lint.dictionary.ties import tie
 from vudissect.lint.rules import ALL_RULES
-from vudissect.render.explanation import explanation
-from vudissect.render.findings import report
+from vudissect.render.explanation import again, explanation, head, tied
 from vudissect.render.style import style_for
-from vudissect.render.units import printable
+
+# A log may be of any length, and so may the list of what is different in it.
+_MOST_REMEMBERED = 10_000
 
 
 @click.command("explain")
-@click.argument("text", metavar="TEXT|FILE")
-@click.option("--capture", metavar="FILE", help="Also say what this capture of the session shows under these rules.")
-def command(text: str, capture: str | None) -> None:
-    """Explain a line of a log (of QEMU, DPDK, SPDK, libvhost-user, rust-vmm, VPP), or all known lines in a log FILE.
+@click.argument("text", metavar="[TEXT|FILE]", required=False)
+@click.option("--capture", metavar="FILE", help="Also say what this capture of the session shows of each line.")
+def command(text: str | None, capture: str | None) -> None:
+    """Explain a line of a log (of QEMU, DPDK, SPDK, rust-vmm and others), or all known lines in a log FILE.
 
-    The exit status is 0 if a line is known, 1 if none is, 2 if a file cannot be read.
+    Without an argument, or with -, the log is read from standard input. The exit status is 0 if a line is known, 1 if
+    none is, 2 if a file cannot be read.
     """
+    if text is None:
+        if sys.stdin is None or sys.stdin.isatty():
+            fail("explain: give a line of a log, a FILE, or a log on standard input")
+        text = "-"
     is_file = text == "-" or os.path.exists(text)
-    style = style_for(sys.stdout)
-    rules = {rule.id: rule for rule in ALL_RULES}
-    wanted: set[str] = set()
     with clear_errors(text):
-        for found in recognise(lines_of(text, "backslashreplace") if is_file else text.splitlines()):
-            wanted.update(found.line.rules)
-            for line in explanation(found, rules, style, numbered=is_file):
-                say(line)
-            sys.stdout.flush()  # a log may still grow
-    if not wanted and not is_file and not any(map(str.isspace, text)):
+        if capture == "-" and text == "-":
+            fail("explain: log and capture cannot both come from standard input")
+        records, evidence = _read(capture) if capture is not None else (None, None)
+        lines: Iterable[str] = lines_of(text, "backslashreplace") if is_file else text.splitlines()
+        is_known = _explain(recognise(lines, of_log=is_file), capture or "", evidence, is_log=is_file)
+    if not is_known and not is_file and not any(map(str.isspace, text)):
         fail(f"{text}: no such file, and no known line of a log")
-    if not wanted:
+    if not is_known:
         say("no line of it is known")
-    if capture is not None:
-        _show_capture(capture, wanted)
-    if not wanted:
+    if records is not None and capture is not None:
+        conclude(capture, records)
+    if not is_known:
         raise SystemExit(FINDINGS)
 
 
-def _show_capture(file: str, wanted: set[str]) -> None:
-    rules = [rule for rule in ALL_RULES if rule.id in wanted]
-    with clear_errors(file), open_capture(file) as stream:
-        analysis = Analysis(read_capture(stream), rules=rules)
-        linted = analysis.lint()
-        say(f"{printable(file)}:")
-        for line in report(*linted, style_for(sys.stdout)):
+def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, *, is_log: bool) -> bool:
+    """Print what each line means, and say whether any is known; other lines of a log are left out."""
+    style = style_for(sys.stdout)
+    rules = {rule.id: rule for rule in ALL_RULES}
+    explained: dict[object, int] = {}
+    is_known = False
+    for found in lines:
+        is_known |= bool(found.entries)
+        say(head(found, style, numbered=is_log))
+        same = (found.entries, found.facts) if found.entries else found.text
+        if same in explained:
+            say(again(explained[same]))
+            continue
+        if len(explained) < _MOST_REMEMBERED:
+            explained[same] = found.number
+        for line in explanation(found, rules):
             say(line)
-        conclude(file, analysis.records)
+        if evidence is not None:
+            for line in tied(tie(found, evidence), file, style):
+                say(line)
+        sys.stdout.flush()  # a log may still grow
+    return is_known
+
+
+def _read(file: str) -> tuple[UpToTheCut, Evidence]:
+    """What a capture shows."""
+    evidence = Evidence()
+    with clear_errors(file), open_capture(file) as stream:
+        analysis = Analysis(read_capture(stream))
+        for event, findings in analysis:
+            evidence.add(event, findings)
+        evidence.finish(analysis.finish(), analysis.session)
+    return analysis.records, evidence

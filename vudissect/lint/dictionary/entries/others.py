@@ -1,0 +1,237 @@
+"""Lines of passt, yc-libvhost-server, the kernel and systemd."""
+
+from functools import partial
+
+from vudissect.lint.dictionary.entry import Fate, LogLine, Suspect
+from vudissect.lint.dictionary.program import Program
+from vudissect.protocol.purpose import Purpose
+
+_passt = partial(LogLine, Program.PASST, "passt vhost_user.c, virtio.c, vu_common.c")
+_yc = partial(LogLine, Program.YC_LIBVHOST, "yc-libvhost-server vdev.c, vhost_proto.c, virtio/virt_queue.c")
+_kernel = partial(LogLine, Program.KERNEL, "Linux")
+
+LINES = (
+    _passt(
+        ("vhost-user message receive", "EOF on vhost-user message receive", "Short-read on vhost-user message receive"),
+        "A message could not be read whole: the front-end closed the connection, or split the message.",
+        Suspect.FRONT_END,
+        "how the connection ended",
+        ("VU-HDR-07", "VU-HDR-09", "VU-RPL-08"),
+        fate=Fate.CLOSED,
+    ),
+    _passt(
+        (
+            "vhost-user message send",
+            "EOF on vhost-user message send",
+            "Error writing vhost-user queue eventfd",
+            "vhost-user kick eventfd_read()",
+        ),
+        "An answer or a notification could not be sent: the front-end is gone.",
+        Suspect.FRONT_END,
+        "how the connection ended",
+        ("VU-RPL-08",),
+        fate=Fate.CLOSED,
+    ),
+    _passt(
+        ("vhost-user message request too big: {request}",),
+        "The message is longer than any that passt knows.",
+        Suspect.FRONT_END,
+        "the size of this message",
+        ("VU-HDR-08",),
+    ),
+    _passt(
+        ("vhost-user region mmap error", "remapping queue {ring} during setmemtable"),
+        "The file of a memory region cannot be mapped, or a ring is in none of the new regions.",
+        Suspect.FRONT_END,
+        "size and offset of the region against its file; whether the ring was stopped before",
+        ("VU-FD-10", "VU-VRG-05", "VU-MEM-05"),
+        (Purpose.REPLACE_MEMORY, Purpose.SET_RING_ADDRESSES),
+    ),
+    _passt(
+        (
+            "vhost-user: Guest says index",
+            "vhost-user: invalid address for buffers",
+            "vhost-user: Invalid size for indirect buffer table",
+            "vhost-user: Invalid indirect buffer table",
+            "vhost-user: Loop in queue descriptor list",
+            "vhost-user: Failed to read descriptor list",
+            "vhost-user queue size exceeded",
+            "virtio-net receive queue contains no in buffers",
+            "virtio-net transmit queue contains no out buffers",
+        ),
+        "A descriptor in a ring makes no sense: the driver is wrong, or the ring is read at a wrong address or "
+        "position.",
+        Suspect.GUEST,
+        "addresses and size of the ring",
+        ("VU-MEM-05", "VU-VRG-05"),
+        (Purpose.SET_RING_ADDRESSES,),
+    ),
+    _passt(
+        (
+            "Client connection closed",
+            "accepted connection from PID",
+            "UNIX domain socket bound at",
+            "discarding connection from PID",
+        ),
+        "The front-end connected or closed the connection; a second one is refused.",
+        Suspect.NOBODY,
+        "whether another QEMU has the connection",
+        fate=Fate.CLOSED,
+        named=True,
+    ),
+    _passt(
+        (
+            "Failed to open UNIX domain socket",
+            "Can't build UNIX domain socket path",
+            "Failed to bind UNIX domain socket",
+            "Socket path {path} already in use",
+        ),
+        "passt cannot listen on its socket.",
+        Suspect.SETTINGS,
+        "--socket, its directory, and a passt that still runs",
+        fate=Fate.UNREACHABLE,
+        named=True,
+    ),
+    _yc(
+        (
+            "malformed message num_fds=",
+            "malformed message size=",
+            "malformed message: size {n} expected {n}",
+            "unexpected #fds",
+            "#memory regions != #fds",
+            "invalid #memory regions",
+            "expected a region file descriptor",
+            "too many fds: {n}",
+        ),
+        "A message has a size or a number of descriptors that the library does not accept.",
+        Suspect.FRONT_END,
+        "size and descriptors of the message",
+        ("VU-HDR-07", "VU-FD-01", "VU-FD-02", "VU-MEM-01"),
+    ),
+    _yc(
+        (
+            "not allowed once vrings are started",
+            "vring is already started",
+            "changing started vring addresses not allowed",
+            "without negotiating VHOST_USER_F_PROTOCOL_FEATURES",
+            "vring polling mode is not supported",
+            "vring {ring} doesn't exist",
+        ),
+        "A message for a ring or a feature comes when the library does not accept it: mostly while rings are started.",
+        Suspect.FRONT_END,
+        "the order of the messages",
+        ("VU-NEG-11", "VU-VRG-04", "VU-VRG-01", "VU-NEG-06"),
+        (Purpose.SET_KICK, Purpose.ACK_FEATURES),
+        Fate.REFUSED,
+    ),
+    _yc(
+        (
+            "requested unsupported features",
+            "no valid memory map set, did you forget to add a QEMU memdev with share=on",
+        ),
+        "Features that were not offered are acknowledged, or there is no memory.",
+        Suspect.FRONT_END,
+        "both words; memory with share=on",
+        ("VU-NEG-01", "VU-NEG-02", "VU-MEM-01"),
+        (Purpose.ACK_FEATURES, Purpose.ACK_PROTOCOL_FEATURES, Purpose.REPLACE_MEMORY),
+    ),
+    _yc(
+        (
+            "({request}) request failed: ",
+            "({request}) not supported",
+            "long processing {message} ({request})",
+            "Still waiting for a vhost-user request",
+            "({request}): elapsed",
+        ),
+        "A request failed, is not supported, or takes long in the back-end.",
+        Suspect.BACK_END,
+        "the request, and what the back-end does meanwhile",
+        ("VU-RPL-05", "VU-HDR-01", "VU-TIM-01"),
+        fate=Fate.WAITING,
+        named=True,
+    ),
+    _yc(
+        (
+            "descriptor chain exceeds max length",
+            "Failed to map GPA",
+            "Bad indirect descriptor table length",
+            "Failed to map indirect descriptor table",
+            "virtqueue is broken, cannot process",
+            "exceeds queue size",
+            "past queue size",
+            "failed to resolve vring addresses",
+            "Device-readable buffer after device-writable",
+            "inflight[{n}]={n} (expected {n})",
+            "invalid inflight region dimensions",
+            "non-zero mmap offset",
+            "beyond log size",
+            "Failed to translate ptr",
+        ),
+        "A ring, its addresses or the memory for requests in flight make no sense to the library.",
+        Suspect.GUEST,
+        "addresses and position of the ring; regions; the in-flight memory after a reconnect",
+        ("VU-MEM-05", "VU-VRG-05", "VU-INF-01", "VU-LOG-02"),
+        (Purpose.SET_RING_ADDRESSES, Purpose.REPLACE_MEMORY, Purpose.SET_INFLIGHT),
+    ),
+    _yc(
+        (
+            "payload size {n} exceeds buffer size",
+            "recvmsg() read {n} expected",
+            "payload read failed",
+            "Close connection with client, sock",
+            "Connection established, sock",
+        ),
+        "The connection began or ended, or a message was cut short or is too long.",
+        Suspect.OTHER,
+        "how the connection ended",
+        ("VU-HDR-08", "VU-RPL-08"),
+        fate=Fate.CLOSED,
+        named=True,
+    ),
+    _kernel(
+        (
+            "segfault at {n} ip",
+            "general protection fault ip",
+            "traps: {any} general protection",
+            "Out of memory: Killed process",
+            "oom-kill:",
+        ),
+        "The kernel killed a process; if it is one of the two programs, the other sees the connection closed.",
+        Suspect.BACK_END,
+        "which process; its core dump",
+        ("VU-RPL-08",),
+        fate=Fate.CLOSED,
+    ),
+    _kernel(
+        (
+            "virtio_net virtio{n}: ",
+            "virtio_blk virtio{n}: ",
+            "INFO: task {any} blocked for more than",
+            "NETDEV WATCHDOG",
+            "virtio-fs: tag <{any}> not found",
+            "virtio-fs: {any}",
+        ),
+        "The guest's driver waits for the device or does not find it: the back-end does not take what is in the ring, "
+        "does not "
+        "signal it, or has exited.",
+        Suspect.BACK_END,
+        "whether the ring is started and enabled, its call descriptor, and whether the back-end still runs",
+        ("VU-VRG-09", "VU-VRG-12", "VU-RPL-08"),
+        (Purpose.SET_KICK, Purpose.ENABLE_RING, Purpose.SET_CALL),
+        Fate.WAITING,
+        named=True,
+    ),
+    _kernel(
+        (
+            "Main process exited, code=killed",
+            "Main process exited, code=dumped",
+            "Main process exited, code=exited, status={n}",
+            "Failed with result '{word}'",
+        ),
+        "systemd: the service ended. If it is one of the two programs, the other sees the connection closed.",
+        Suspect.OTHER,
+        "the lines of the service before it; coredumpctl",
+        ("VU-RPL-08",),
+        fate=Fate.CLOSED,
+    ),
+)
