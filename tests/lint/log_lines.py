@@ -158,6 +158,11 @@ OF_QEMU = (
     (NOBODY, "vhost_user_write req:45 (GET_VRING_BASE_SKIP_DRAIN) flags:0x1"),
     (NOBODY, "12345@1700000000.123456:vhost_user_read req:15 flags:0x5"),
     (EITHER, "Fail to update device iotlb"),
+    (BACK_END, "qemu-system-x86_64: Failed to read from slave."),
+    (BACK_END, 'qemu-kvm: -netdev vhost-user,chardev=charnet0,id=n: chardev "charnet0" went down'),
+    (FRONT_END, "qemu-system-x86_64: ../hw/virtio/vhost.c:1000: vhost_dev_cleanup: Assertion `!hdev->log' failed."),
+    (SETTINGS, "qemu-kvm: unable to map backing store for guest RAM: Cannot allocate memory"),
+    (BACK_END, "qemu-kvm: Unable to write to socket: Broken pipe"),
 )
 
 OF_OTHERS = (
@@ -189,6 +194,15 @@ OF_OTHERS = (
     (Program.DPDK, GUEST, "VHOST_DATA: (/tmp/s) failed to copy desc to mbuf."),
     (Program.DPDK, EITHER, "VHOST_CRYPTO: vhost_crypto_create_sess() line 400: Invalid cipher key length"),
     (Program.DPDK, NOBODY, "VHOST_CONFIG: (/tmp/s) virtio is now ready for processing."),
+    (Program.DPDK, NOBODY, "VHOST_CONFIG: (/tmp/s)          guest virtual  addr: 0x7fc600000000"),
+    (Program.DPDK, NOBODY, "VHOST_CONFIG: not implemented"),
+    (Program.SPDK, BACK_END, "vhost: rte_vhost_compat.c:103: vhost_session_mem_unregister: Assertion `false' failed."),
+    (
+        Program.CLOUD_HYPERVISOR,
+        BACK_END,
+        "VmBoot(DeviceManager(CreateVhostUserNet(VhostUserOpen(VhostUserProtocol(x)))))",
+    ),
+    (Program.KERNEL, BACK_END, "INFO: task jbd2/vda1-8:231 blocked for more than 120 seconds."),
     (Program.VIRTIO_USER, BACK_END, "virtio_user_dev: vhost_user_read(): Failed to recv msg hdr: 0 instead of 12."),
     (
         Program.VIRTIO_USER,

@@ -14,6 +14,7 @@ from vudissect.lint.dictionary.entries import (
     managers,
     others,
     qemu,
+    qemu_chardev,
     qemu_devices,
     qemu_vhost,
     rust_vmm,
@@ -27,6 +28,7 @@ from vudissect.lint.dictionary.entry import Form, LogLine
 LOG_LINES: tuple[LogLine, ...] = (
     *qemu.LINES,
     *qemu_vhost.LINES,
+    *qemu_chardev.LINES,
     *qemu_devices.LINES,
     *libvhost_user.LINES,
     *dpdk.LINES,

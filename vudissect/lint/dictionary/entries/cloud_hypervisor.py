@@ -325,4 +325,27 @@ LINES = (
         "ulimit -n, seccomp and free memory of the host",
         named=True,
     ),
+    _ch(
+        ("failed to reconnect vhost-user backend", "failed connecting vhost-user backend"),
+        "The back-end closed the connection, and could not be connected to again within a minute.",
+        Suspect.BACK_END,
+        "whether the back-end was started again on the same path",
+        ("VU-RPL-08", "VU-TIM-02"),
+        fate=Fate.UNREACHABLE,
+    ),
+    _ch(
+        ("CreateVirtioFs(", "CreateVhostUserNet(", "CreateVhostUserBlock(", "CreateGenericVhostUser("),
+        "The device could not be made with its back-end, so that the VM does not start.",
+        Suspect.BACK_END,
+        "the error inside the brackets",
+        ("VU-RPL-08",),
+    ),
+    _fc(
+        ("Unable to create the block device: VhostUser", "Unable to create the vhost-user backend drive"),
+        "Firecracker could not make the vhost-user disk; the rest of the line says why.",
+        Suspect.BACK_END,
+        "whether the back-end runs, its socket inside the jail, and what it offers",
+        ("VU-RPL-08", "VU-CFG-01"),
+        fate=Fate.REFUSED,
+    ),
 )

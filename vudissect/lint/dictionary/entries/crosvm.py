@@ -250,4 +250,12 @@ LINES = (
         "crosvm device --help",
         fate=Fate.UNREACHABLE,
     ),
+    _crosvm(
+        ("libminijail{any}: child process {n} received signal",),
+        "The sandbox killed a device process at a system call: the other side sees the connection closed.",
+        Suspect.BACK_END,
+        "the seccomp policy of the device; dmesg or the audit log",
+        ("VU-RPL-08",),
+        fate=Fate.CLOSED,
+    ),
 )

@@ -204,12 +204,11 @@ LINES = (
     ),
     _kernel(
         (
-            "virtio_net virtio{n}: ",
-            "virtio_blk virtio{n}: ",
-            "INFO: task {any} blocked for more than",
+            "INFO: task {word} blocked for more than",
             "NETDEV WATCHDOG",
+            "TX timeout on queue",
             "virtio-fs: tag <{any}> not found",
-            "virtio-fs: {any}",
+            "Error {errno} initializing vqs",
         ),
         "The guest's driver waits for the device or does not find it: the back-end does not take what is in the ring, "
         "does not "
@@ -219,7 +218,6 @@ LINES = (
         ("VU-VRG-09", "VU-VRG-12", "VU-RPL-08"),
         (Purpose.SET_KICK, Purpose.ENABLE_RING, Purpose.SET_CALL),
         Fate.WAITING,
-        named=True,
     ),
     _kernel(
         (

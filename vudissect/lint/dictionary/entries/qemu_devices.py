@@ -137,7 +137,14 @@ LINES = (
         (Purpose.WRITE_CONFIG,),
     ),
     _device(
-        ("slave read() == 0", "vhost_user_slave_", "Failed to change backend channel FD to non-blocking"),
+        (
+            "slave read() == 0",
+            "vhost_user_slave_",
+            "Failed to change backend channel FD to non-blocking",
+            "Failed to read from slave",
+            "Failed to read payload from slave",
+            "Failed to send msg reply to slave",
+        ),
         "Something is wrong with the socket of the back-end channel.",
         Suspect.BACK_END,
         "whether the back-end closed it",
@@ -270,5 +277,24 @@ LINES = (
         Suspect.SETTINGS,
         "its options, its socket and the device that it opens",
         fate=Fate.UNREACHABLE,
+    ),
+    _device(
+        ("check_slave_message_entries", "VhostUserFSSlaveMsg size", "vhost_user_fs_slave_"),
+        "A request for the DAX window of virtio-fs has a size that this QEMU does not know: these messages were never "
+        "in upstream QEMU and changed.",
+        Suspect.BACK_END,
+        "QEMU and virtiofsd from the same virtio-fs branch, or no cache-size=",
+        ("VU-HDR-07", "VU-SHM-01"),
+        (Purpose.MAP_SHARED_MEMORY,),
+        Fate.REFUSED,
+        channel=Channel.BACKEND,
+    ),
+    _device(
+        ("vhost-user backend supports VHOST_USER_PROTOCOL_F_CONFIG but QEMU does not",),
+        "The back-end offers CONFIG, which this device does not use in QEMU; it is left out.",
+        Suspect.NOBODY,
+        "whether the back-end is one for this type of device",
+        ("VU-CFG-01",),
+        (Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
     ),
 )

@@ -1,4 +1,4 @@
-"""Lines of what QEMU has in common for all vhost devices: rings, memory slots, migration, the chardev."""
+"""Lines of what QEMU has in common for all vhost devices: rings, memory slots, features."""
 
 from functools import partial
 
@@ -8,8 +8,6 @@ from vudissect.protocol.purpose import Purpose
 
 _line = partial(LogLine, Program.QEMU, "QEMU hw/virtio/vhost.c")
 _device = partial(LogLine, Program.QEMU, "QEMU hw/virtio/virtio.c")
-_socket = partial(LogLine, Program.QEMU, "QEMU chardev/char-socket.c, net/vhost-user.c")
-_migration = partial(LogLine, Program.QEMU, "QEMU migration/")
 
 LINES = (
     _line(
@@ -203,55 +201,6 @@ LINES = (
         ("VU-RPL-05",),
         fate=Fate.REFUSED,
     ),
-    _socket(
-        (
-            'chardev "{word}" is not reconnectable',
-            'chardev "{word}" does not support FD passing',
-            'chardev "{word}" not found',
-            "vhost-user requires frontend driver virtio-net-",
-            "vhost-user number of queues must be in range",
-            "missing chardev",
-            "chardev is mandatory",
-            "'chardev' parameter expects a valid character device",
-        ),
-        "The device has no chardev that can be used: vhost-user needs a chardev of type socket with a Unix path.",
-        Suspect.SETTINGS,
-        "-chardev socket,id=...,path=... and chardev= of the device",
-    ),
-    _socket(
-        (
-            "Failed to connect socket {path}: ",
-            "Failed to connect to '{path}': ",
-            "Failed to connect socket: ",
-            "Unable to connect character device {word}: ",
-        ),
-        "Nobody accepts a connection on the back-end's socket.",
-        Suspect.SETTINGS,
-        "whether the back-end runs and listens there, its user and mode, and SELinux or AppArmor; reconnect= waits "
-        "for it",
-        fate=Fate.UNREACHABLE,
-    ),
-    _socket(
-        ("Failed to bind socket", "Failed to unlink socket", "Failed to listen on socket"),
-        "QEMU cannot listen on the socket where the back-end is to connect (server=on).",
-        Suspect.SETTINGS,
-        "whether the directory exists and QEMU may write there",
-        fate=Fate.UNREACHABLE,
-    ),
-    _socket(
-        ("info: QEMU waiting for connection on: ", "QEMU waiting for connection on: disconnected:unix:{path}"),
-        "QEMU listens, and does not start the VM before the back-end has connected.",
-        Suspect.NOBODY,
-        "whether the back-end is a client of this socket",
-        fate=Fate.UNREACHABLE,
-    ),
-    _socket(
-        ("vhost_user_event chr: {word} got event: {n}", "chr_event"),
-        "QEMU's trace: the socket was connected (event 1) or lost (event 5).",
-        Suspect.NOBODY,
-        "which side closed it",
-        named=True,
-    ),
     _device(
         (
             "VQ {ring} size {n} < last_avail_idx {n} - used_idx {n}",
@@ -300,33 +249,6 @@ LINES = (
         ("VU-NEG-01",),
         (Purpose.OFFER_FEATURES, Purpose.ACK_FEATURES),
     ),
-    _migration(
-        (
-            "error while loading state for instance {n} of device '{any}virtio-",
-            "error while loading state for instance {n} of device '{any}vhost-user",
-            "load of migration failed: {any}",
-            "error while loading state section",
-        ),
-        "The destination could not load the state of a device, so that the migration failed.",
-        Suspect.EITHER,
-        "the first error before it; different back-ends, queues or options on the two hosts",
-        ("VU-DST-01", "VU-NEG-01"),
-        (Purpose.START_STATE_TRANSFER, Purpose.CHECK_STATE_TRANSFER, Purpose.OFFER_FEATURES),
-    ),
-    _migration(
-        (
-            "Postcopy is not supported",
-            "Postcopy needs matching RAM page sizes",
-            "postcopy is not supported now",
-            "postcopy_ram_supported_by_host",
-        ),
-        "Postcopy migration is not possible on this host or with this memory.",
-        Suspect.SETTINGS,
-        "userfaultfd for QEMU and the back-end (vm.unprivileged_userfaultfd), the same page sizes on both hosts, no "
-        "mlockall in the back-end",
-        ("VU-PCP-01",),
-        (Purpose.ADVISE_POSTCOPY,),
-    ),
     _line(
         ("vhost does not support cross-endian", "Unknown vhost backend type", "ignoring invalid max_mem_regions value"),
         "QEMU does not support this combination of guest, host and back-end.",
@@ -334,16 +256,25 @@ LINES = (
         "a legacy device in a guest of the other byte order needs VERSION_1",
         ("VU-HDR-13",),
     ),
-    _socket(
+    _line(
+        ("hw/virtio/vhost{any}Assertion `", "vhost_dev_{word} Assertion `", "vhost_user_{word} Assertion `"),
+        "QEMU aborts: mostly the back-end closed the connection at a moment when QEMU did not expect it, such as "
+        "while the device was set up or "
+        "stopped.",
+        Suspect.FRONT_END,
+        "the QEMU version and its fixes since; what the back-end did just before",
+        ("VU-RPL-08", "VU-TIM-02"),
+        fate=Fate.CLOSED,
+    ),
+    _line(
         (
-            "option is incompatible with socket in {word} {word} mode",
-            "option is incompatible with 'fd' address type",
-            "option is incompatible with waiting for connection completion",
-            "Exactly one of 'path', 'fd' or 'host' required",
-            "Unexpected 'connecting' state without connect task",
+            "unable to map backing store for guest RAM",
+            "Insufficient free host memory pages available to allocate guest RAM",
+            "can't open backing store",
         ),
-        "The options of the chardev do not fit together.",
+        "The guest's memory cannot be allocated: too few huge pages, or no right to the mount. Nothing was sent to a "
+        "back-end yet.",
         Suspect.SETTINGS,
-        "server=, wait= and reconnect= of the chardev",
+        "free huge pages on each NUMA node; owner of the mount",
     ),
 )

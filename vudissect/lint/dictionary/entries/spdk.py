@@ -285,4 +285,13 @@ LINES = (
         Fate.UNREACHABLE,
         named=True,
     ),
+    _line(
+        ("rte_vhost_{any}Assertion `", "vhost_session_{word} Assertion `"),
+        "SPDK aborts: what it knows of the guest's memory or of the session does not fit what is asked for.",
+        Suspect.BACK_END,
+        "the memory tables and regions before it, and SPDK's version",
+        ("VU-MEM-02", "VU-MEM-07"),
+        (Purpose.REPLACE_MEMORY, Purpose.REMOVE_MEMORY),
+        Fate.CLOSED,
+    ),
 )

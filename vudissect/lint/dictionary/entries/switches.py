@@ -18,6 +18,7 @@ LINES = (
             "vhost-user device setup failure",
             "rte_vhost_driver_{word} failed for vhost",
             "vhost_common_construct failed for vhost",
+            "Error detected while setting up '{word}'",
             "is not a valid name for a vhost-user port",
             "vhost-user sock directory",
         ),
