@@ -74,7 +74,7 @@ class TestAConnectionThatWasClosed:
         (sentence,) = tied(talk, LOST).sentences
 
         assert "is SET_OWNER (#4)" in sentence
-        assert sentence.endswith("1 later messages could not be delivered")
+        assert sentence.endswith("1 later message could not be delivered")
 
     def test_the_other_side_has_closed_it(self, talk: Conversation) -> None:
         talk.close("front-end")
@@ -98,7 +98,7 @@ class TestAConnectionThatWasClosed:
         ).sentences
 
         assert first.startswith("connection 4 was closed")
-        assert more == "2 more connections were closed before or after"
+        assert more == "other connections that were closed by the back-end: 2"
 
     def test_findings_on_the_last_message_come_with_it(self, talk: Conversation) -> None:
         talk.front_end("SET_VRING_ENABLE", index=0, num=7)

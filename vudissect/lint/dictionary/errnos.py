@@ -33,7 +33,7 @@ ERRNOS = (
         "Input/output error",
         "the other side closed the connection in the middle, or the back-end answered that it failed",
     ),
-    Errno(6, "ENXIO", "No such device or address", "what is to be opened is a socket or a pipe that nobody has open"),
+    Errno(6, "ENXIO", "No such device or address", "what should be opened is a socket or pipe that nobody has open"),
     Errno(7, "E2BIG", "Argument list too long", "more regions or queues than there is room for"),
     Errno(9, "EBADF", "Bad file descriptor", "a descriptor was closed too early, or did not come with its message"),
     Errno(

@@ -42,7 +42,7 @@ class Program(Enum):
     CLOUD_HYPERVISOR = (
         "Cloud Hypervisor",
         Side.FRONT_END,
-        r"cloud-hyperviso|virtio-devices/src|vmm/src/|vm-migration/|\bclh\b",
+        r"cloud-hyperviso|virtio-devices/src|vmm/src/|vm-migration/|\bclh\b|VmBoot\(|DeviceManager",
     )
     CROSVM = "crosvm", None, r"crosvm|vmm_vhost|devices::virtio::vhost_user|devices/src/virtio/vhost_user"
     FIRECRACKER = "Firecracker", Side.FRONT_END, r"firecracker|vmm/src/devices/virtio|fc_vcpu|anonymous-instance"

@@ -88,7 +88,7 @@ def _closed(endings: list[Connection], known: Recognised, evidence: Evidence) ->
         yield f"no connection was closed{f' by the {closer.label}' if closer is not None else ''} in this capture"
         yield from _end(evidence)
     elif (more := len([each for each in evidence.ended if each.by == endings[0].by]) - len(endings)) > 0:
-        yield f"{more + evidence.forgotten} more connections were closed before or after"
+        yield f"other connections that were closed by the {endings[0].by}: {more + evidence.forgotten}"
 
 
 def _end_of(connection: Connection) -> str:
@@ -113,7 +113,8 @@ def _circumstances(connection: Connection) -> str:
     if connection.running:
         parts.append(f"{_rings(connection.running)} ran")
     if connection.undelivered:
-        parts.append(f"{connection.undelivered} later messages could not be delivered")
+        plural = "s" if connection.undelivered > 1 else ""
+        parts.append(f"{connection.undelivered} later message{plural} could not be delivered")
     return f": {'; '.join(parts)}" if parts else ""
 
 
@@ -127,7 +128,7 @@ def _refusals(known: Recognised, evidence: Evidence, frames: set[int]) -> Iterat
             f"after {time_text(refusal.latency)}"
         )
     if len(refusals) > _MOST_REFUSALS:
-        yield f"{len(refusals) - _MOST_REFUSALS} more requests were refused"
+        yield f"other requests that were refused: {len(refusals) - _MOST_REFUSALS}"
 
 
 def _waits(evidence: Evidence) -> Iterator[str]:

@@ -233,7 +233,7 @@ LINES = (
     ),
     _line(
         ("failed to find GPA for log_addr", "failed to write log for IOVA"),
-        "A used ring whose writes are to be logged has no guest address: it is in no region, or its translation is "
+        "A used ring whose writes must be logged has no guest address: it is in no region, or its translation is "
         "missing.",
         Suspect.FRONT_END,
         "the log address of the ring, and the translations of the IOMMU",

@@ -220,7 +220,7 @@ LINES = (
     ),
     _line(
         ("kick eventfd_read(): ", "Error writing eventfd: ", "Failed to send max ram slots"),
-        "An eventfd of a ring cannot be read or written: it was closed, or is no eventfd.",
+        "An eventfd of a ring cannot be read or written: it was closed, or it is not an eventfd.",
         Suspect.FRONT_END,
         "the descriptors of the ring",
         ("VU-FD-06",),
@@ -270,7 +270,7 @@ LINES = (
     ),
     _line(
         ("Assertion `dev->log_size > ", "dev->log_size > ((address"),
-        "A page beyond the end of the dirty log is to be marked: the log is too short for the guest's memory.",
+        "A page beyond the end of the dirty log should be marked: the log is too short for the guest's memory.",
         Suspect.FRONT_END,
         "the size of the log against the highest guest address",
         ("VU-LOG-02",),

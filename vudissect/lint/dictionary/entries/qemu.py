@@ -70,7 +70,7 @@ LINES = (
     ),
     _line(
         ("Received unexpected msg type: {request}",),
-        "A request on the back-end channel that this QEMU does not know; it answers with a failure and goes on.",
+        "A request on the back-end channel that this QEMU does not know; it answers with a failure and continues.",
         Suspect.BACK_END,
         "which feature the back-end needs for this request, and whether QEMU acknowledged it",
         ("VU-HDR-01", "VU-NEG-06"),

@@ -79,7 +79,7 @@ LINES = (
     ),
     _device(
         ("unhandled backend config change",),
-        "The back-end says that the configuration has changed; this device takes no notice.",
+        "The back-end says that the configuration has changed; this device ignores that.",
         Suspect.BACK_END,
         "why the back-end sends it",
         ("VU-CFG-06", "VU-CFG-10"),
@@ -92,7 +92,9 @@ LINES = (
             "Error setting inflight format",
             "Error get inflight: {errno}",
             "Error set inflight: {errno}",
+            "Error getting inflight: {errno}",
             "Error getting inflight",
+            "Error setting inflight: {errno}",
             "Error setting inflight",
         ),
         "The memory for requests in flight could not be exchanged with the back-end.",

@@ -184,7 +184,7 @@ LINES = (
         _MEMORY,
     ),
     _vhost(
-        ("VhostUserProtocol(", "vhost-user: {any}"),
+        ("VhostUserProtocol(",),
         "An exchange over vhost-user failed; the rest of the line says how.",
         Suspect.EITHER,
         "the rest of the line",
@@ -245,7 +245,7 @@ LINES = (
             "EpollCreateFd",
             "RegisterExitEvent",
         ),
-        "The daemon could not set itself up: a queue size that is no power of two, no descriptors or threads left.",
+        "The daemon could not set itself up: a queue size that is not a power of two, no descriptors or threads left.",
         Suspect.BACK_END,
         "the queue size and number of queues of the daemon; ulimit -n",
         named=True,

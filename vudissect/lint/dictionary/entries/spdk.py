@@ -143,7 +143,7 @@ LINES = (
             "vsession alloc failed",
             "Failed to alloc vhost event",
         ),
-        "SPDK does not know the connection that DPDK speaks of: its controller was removed, or setting up failed.",
+        "SPDK does not know the connection that DPDK names: its controller was removed, or setting up failed.",
         Suspect.BACK_END,
         "whether the controller was removed while connected",
     ),

@@ -65,7 +65,7 @@ LINES = (
             "Error getting NUMA info for vHost Device",
             "Error checking guest features for vHost Device",
         ),
-        "Open vSwitch does not know the device that DPDK speaks of, or cannot ask it.",
+        "Open vSwitch does not know the device that DPDK names, or cannot ask it.",
         Suspect.BACK_END,
         "whether the port was removed or renamed",
     ),

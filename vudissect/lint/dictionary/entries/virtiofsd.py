@@ -366,7 +366,7 @@ LINES = (
             "failed to drop supplementary groups",
             "failed to change {word} back to",
             "Cannot enable security label",
-            "does not exist",
+            "virtiofsd] {path} does not exist",
             "couldn't get",
         ),
         "The file system that virtiofsd serves, or its privileges; the connection is not concerned.",
