@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conversation import Conversation, memfd
+from tests.conversation import Conversation, eventfd, memfd
 from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.lint.finding import Blame, Severity
@@ -200,3 +200,49 @@ class TestStorm:
             miss(talk, number * PAGE)
 
         assert found(talk, "VU-IOT-05") == []
+
+
+class TestRingTranslated:
+    """VU-IOT-06."""
+
+    def running(self, num: int = 1024) -> Conversation:
+        """Ring 0 with descriptors at 0x100000, avail at 0x200000, used at 0x300000: 12 records."""
+        talk = with_iommu()
+        talk.front_end("SET_MEM_TABLE", regions=[{"user_addr": USER, "size": 1 << 28}], descriptors=(memfd(),))
+        talk.front_end("SET_VRING_NUM", index=0, num=num)
+        talk.front_end("SET_VRING_ADDR", index=0, desc=0x100000, avail=0x200000, used=0x300000)
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick"),))
+        talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+        return talk
+
+    def test_only_the_first_page(self) -> None:
+        talk = self.running()
+        update(talk, 0x100000)
+        talk.ask("GET_VRING_BASE", index=0, num=256)
+
+        finding = only(talk, "VU-IOT-06")
+
+        assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "desc of ring 0 is at 0x100000 to 0x104000, but only 4096 of these 16384 bytes" in finding.message
+
+    def test_page_by_page(self) -> None:
+        talk = self.running()
+        for page in range(4):
+            update(talk, 0x100000 + page * PAGE)
+        talk.ask("GET_VRING_BASE", index=0, num=256)
+
+        assert found(talk, "VU-IOT-06") == []
+
+    def test_in_one_piece(self) -> None:
+        talk = self.running()
+        update(talk, 0, size=1 << 24)
+        talk.ask("GET_VRING_BASE", index=0, num=256)
+
+        assert found(talk, "VU-IOT-06") == []
+
+    def test_a_ring_of_a_page(self) -> None:
+        talk = self.running(256)
+        update(talk, 0x100000)
+        talk.ask("GET_VRING_BASE", index=0, num=256)
+
+        assert found(talk, "VU-IOT-06") == []

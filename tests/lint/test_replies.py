@@ -154,7 +154,7 @@ class TestFailure:
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.UNKNOWN)
         assert (finding.frame, finding.frames) == (9, (8,))
-        assert "SET_MEM_TABLE (#8) failed: the back-end answers 22" in finding.message
+        assert "SET_MEM_TABLE with mem#1 (#8) failed: the back-end answers 22" in finding.message
 
     def test_an_answer_that_is_a_result(self) -> None:
         talk = opened("DEVICE_STATE")

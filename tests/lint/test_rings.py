@@ -392,8 +392,8 @@ class TestBeforeFeatures:
 
         finding = only(talk, "VU-VRG-15")
 
-        assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.BACK_END, 4)
-        assert "left after SET_VRING_CALL of ring 0" in finding.message
+        assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.BACK_END, 4)
+        assert "closed the connection after SET_VRING_CALL of ring 0" in finding.message
 
     def test_the_front_end_leaves(self) -> None:
         talk = self.called()

@@ -159,7 +159,7 @@ class TestSilence:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.UNKNOWN, 10)
         assert "silence for 60.0 s on every channel while GET_VRING_BASE (#10) waits" in finding.message
-        assert "front-end SET_VRING_NUM (#9), front-end GET_VRING_BASE (#10)" in finding.message
+        assert "front-end SET_VRING_NUM ring 0 (#9), front-end GET_VRING_BASE ring 0 (#10)" in finding.message
         assert "on the backend channel back-end CONFIG_CHANGE_MSG (#8)" in finding.message
 
     @pytest.mark.parametrize("by", ["front-end", "back-end"])

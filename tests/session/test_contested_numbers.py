@@ -80,12 +80,6 @@ CASES: dict[str, tuple[str, Callable[[], Conversation]]] = {
             front("SET_SLAVE_REQ_FD", descriptors=(of_kind(DescriptorKind.SOCKET, "socket"),)),
         ),
     ),
-    "21 with a pipe": (
-        "uml-pipe",
-        lambda: says(
-            begin("uml-pipe"), front("SET_BACKEND_REQ_FD", descriptors=(of_kind(DescriptorKind.PIPE, "pipe"),))
-        ),
-    ),
     "24 without the feature": (
         "config-rfc",
         lambda: says(begin("config-rfc"), front("GET_CONFIG", offset=0, contents=bytes(8))),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
+from vudissect.wire.fields import Fields, to_fields
 
 SECOND = 1_000_000_000
 
@@ -22,10 +23,19 @@ def event_name(event: Event) -> str:
     return event.message.name
 
 
+def fields_of(event: Event) -> Fields:
+    """The payload of a message by field name; empty where it fits no layout."""
+    message = event.message
+    return to_fields(message.layout, message.values) if message is not None and message.layout is not None else {}
+
+
 def event_text(event: Event) -> str:
-    """A message by name and frame, and what it carries: `SET_VRING_KICK with evt#3 (#22)`."""
+    """A message by name, ring and frame, and what it carries: `SET_VRING_KICK ring 0 with evt#3 (#22)`."""
+    fields = fields_of(event)
+    ring = f" ring {fields['index']}" if isinstance(fields.get("index"), int) else ""
     carried = f" with {', '.join(named.name for named in event.descriptors)}" if event.descriptors else ""
-    return f"{event_name(event)}{carried} (#{event.record.frame})"
+    nothing = " nofd" if fields.get("nofd") else ""
+    return f"{event_name(event)}{ring}{carried}{nothing} (#{event.record.frame})"
 
 
 def frames_text(frames: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ class _Integer(Protocol):
         parts: tuple[BitField, ...] = (),
         note: str = "",
         writable: bool = False,
+        feature: str = "",
     ) -> Field: ...
 
 
@@ -31,6 +32,7 @@ def _integer(code: str) -> _Integer:
         parts: tuple[BitField, ...] = (),
         note: str = "",
         writable: bool = False,
+        feature: str = "",
     ) -> Field:
         if choices and meaning is Meaning.NUMBER:
             meaning = Meaning.CHOICE
@@ -38,7 +40,7 @@ def _integer(code: str) -> _Integer:
             meaning = Meaning.FLAGS
         elif parts:
             meaning = Meaning.BITS
-        return Field(name, code, meaning, choices or {}, bits, parts, note, writable)
+        return Field(name, code, meaning, choices or {}, bits, parts, note, writable, feature)
 
     return make
 

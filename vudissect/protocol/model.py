@@ -106,7 +106,8 @@ class Field:
     """One field of a fixed layout. `code` is a `struct` code without byte order: `I`, `Q`, `16s`, ….
 
     With `parts`, the value is read as these bit fields (they cover every bit); with `bits`, as a set of named
-    bits; with `choices`, as one of named values. `writable`: the driver may write it (in a configuration space).
+    bits; with `choices`, as one of named values. In a configuration space: `writable`, the driver may write it;
+    `feature` is the feature without which it is not there.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Field:
     parts: tuple[BitField, ...] = ()
     note: str = ""
     writable: bool = False
+    feature: str = ""
 
     @property
     def size(self) -> int:
@@ -377,3 +379,12 @@ class Device:
     features: BitSet
     queues: tuple[str, ...] = ()
     note: str = ""
+
+    def config_size(self, offered: int) -> int:
+        """Bytes of the configuration space up to the last field that is there with these features."""
+        size = end = 0
+        for each in self.config.fields:
+            end += each.size
+            if not each.feature or offered & self.features.mask(each.feature):
+                size = end
+        return size

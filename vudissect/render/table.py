@@ -167,6 +167,8 @@ def _field(field: Field) -> str:
         text += f": {field.bits.name}"
     elif field.meaning is not Meaning.NUMBER:
         text += f": {field.meaning.value}"
+    if field.feature:
+        text += f"; with {field.feature}"
     return f"{text}; {field.note}" if field.note else text
 
 

@@ -89,8 +89,19 @@ def config_answer(at: At[_Reads]) -> Findings:
     if asked is None or request is None or at.message.layout is None:
         return
     wanted = f"{asked.size} bytes at offset {asked.offset}"
-    answered = _range(at)
-    if answered is None or (answered.size == 0 and asked.size):
+    answered, device = _range(at), at.after.guess.device
+    refused = answered is None or (answered.size == 0 and asked.size)
+    available = device.config_size(at.after.features.offered) if device and at.after.features.offered else CONFIG_MOST
+    if refused and device is not None and 0 < available < asked.end <= (device.config.size or 0):
+        missing = next(field for begin, field in _layout(device) if field.feature and begin >= available)
+        yield at.finding(
+            f"{wanted} are asked for, {missing.name} of {device.name} among them, which is there only with "
+            f"{missing.feature}, and that is not offered: the configuration space has {available} bytes, and the "
+            "back-end answers with none",
+            Blame.FRONT_END,
+            frames=(request.frame,),
+        )
+    elif answered is None or refused:
         yield at.finding(
             f"the back-end could not read the {wanted} asked for: it answers with none", frames=(request.frame,)
         )

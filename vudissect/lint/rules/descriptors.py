@@ -186,6 +186,13 @@ def kind(at: At) -> Findings:
     wanted = _taken(row, at.message.reply).kind
     for named in at.event.descriptors:
         flaw = _flaw(wanted, named.descriptor)
+        if flaw and row.purpose is Purpose.SET_CALL and named.descriptor.kind is DescriptorKind.SOCKET:
+            yield at.finding(
+                f"{at.name}: {named.name} is a socket where eventfd is wanted, as with User-Mode Linux: a back-end "
+                "that writes 8 bytes into it signals all the same",
+                severity=Severity.COMPAT,
+            )
+            return
         if flaw:
             yield at.finding(f"{at.name}: {named.name} {flaw}")
             return  # the others of the message are mostly alike
@@ -318,7 +325,7 @@ def beyond_file(at: At) -> Findings:
     "VU-FD-11",
     Severity.WARNING,
     "the back-end channel can be answered on",
-    "Linux arch/um/drivers/virtio_uml.c passes a pipe",
+    f"{SPEC}, Back-end communication",
     requests(Purpose.OPEN_CHANNEL),
 )
 def one_way_channel(at: At) -> Findings:
@@ -326,6 +333,5 @@ def one_way_channel(at: At) -> Findings:
     for named in at.event.descriptors[:1]:
         if row is not None and row.opens is Channel.BACKEND and named.descriptor.kind is DescriptorKind.PIPE:
             yield at.finding(
-                f"{at.name} passes {named.name}, a pipe, as User-mode Linux does: a back-end that waits for an answer "
-                "on it waits for ever"
+                f"{at.name} passes {named.name}, a pipe: a back-end that waits for an answer on it waits for ever"
             )

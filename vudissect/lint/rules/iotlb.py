@@ -1,17 +1,23 @@
 """VU-IOT: the device IOTLB. Most messages of a capture can be these: the rules look at values, not at named fields."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, first_requests, requests
+from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
+from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, first_requests, requests
+from vudissect.protocol.features import F_ACCESS_PLATFORM
 from vudissect.protocol.model import Channel, Gate
 from vudissect.protocol.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
+from vudissect.session.rings import Rings
 from vudissect.wire.header import NEED_REPLY
 
 RULES = RuleBook()
+
 
 _IOVA, _SIZE, _USER_ADDR, _PERM, _TYPE = (
     IOTLB.names.index(name) for name in ("iova", "size", "user_addr", "perm", "type")
@@ -142,3 +148,88 @@ def iotlb_storm(at: At[_Missed]) -> Findings:
                 Blame.FRONT_END,
                 frames=(first,),
             )
+
+
+class _Span(NamedTuple):
+    """A part of a ring: the addresses from `start` up to `end`."""
+
+    start: int
+    end: int
+    name: str
+    ring: int
+
+
+@dataclass(slots=True)
+class _Translated:
+    """The parts of the rings of one state, in order, and for each of them how many of its bytes were translated."""
+
+    rings: Rings | None = None
+    spans: list[_Span] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    longest: int = 0
+    bytes: dict[_Span, int] = field(default_factory=dict)
+
+
+@RULES.rule(
+    "VU-IOT-06",
+    Severity.WARNING,
+    "all of a ring is translated, not only its first page",
+    f"{SPEC}, IOTLB_MSG; DPDK 5d9dc18e1b",
+    _on(Channel.MAIN) | requests(Purpose.STOP_RING) | ending(),
+    remembers=_Translated,
+)
+def ring_translated(at: At[_Translated]) -> Findings:
+    translated = at.memory
+    if not at.over and at.message.row is not None and at.message.row.purpose is Purpose.UPDATE_IOTLB:
+        _note_update(at, translated)
+        return
+    if not translated.bytes or not at.after.features.has(F_ACCESS_PLATFORM):
+        return
+    partly = [
+        (span, known)
+        for span in translated.spans
+        if 0 < (known := translated.bytes.get(span, 0)) < span.end - span.start and _has_run(at, span)
+    ]
+    if partly and at.first():
+        span, known = partly[0]
+        others = sorted({other.ring for other, _ in partly} - {span.ring})
+        more = f"; so it is with ring{'s' * (len(others) > 1)} {', '.join(map(str, others[:8]))}" if others else ""
+        yield at.finding(
+            f"{span.name} of ring {span.ring} is at {span.start:#x} to {span.end:#x}, but only {known} of these "
+            f"{span.end - span.start} bytes were ever translated: the back-end did not ask for the rest, and takes "
+            f"what comes after the first page for it{more}",
+            Blame.BACK_END,
+        )
+
+
+def _note_update(at: At[_Translated], translated: _Translated) -> None:
+    message, rings = at.message, at.after.rings
+    if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE:
+        return
+    if rings is not translated.rings:
+        _note_rings(at, translated)
+    start = message.values[_IOVA]
+    end = start + message.values[_SIZE]
+    first = bisect_left(translated.starts, start - translated.longest)
+    for span in translated.spans[first : bisect_left(translated.starts, end)]:
+        shared = min(end, span.end) - max(start, span.start)
+        if shared > 0:
+            translated.bytes[span] = translated.bytes.get(span, 0) + shared
+
+
+def _note_rings(at: At[_Translated], translated: _Translated) -> None:
+    translated.rings = at.after.rings
+    translated.spans = sorted(
+        _Span(start, start + size, name, ring.index)
+        for ring in at.after.rings.values()
+        if ring.addresses is not None and ring.size and ring.size <= MOST_ENTRIES
+        for name, (start, size) in parts_of(at.after, ring.addresses, ring.size).items()
+    )
+    translated.starts = [span.start for span in translated.spans]
+    translated.longest = max((span.end - span.start for span in translated.spans), default=0)
+    translated.bytes = {span: known for span, known in translated.bytes.items() if span in set(translated.spans)}
+
+
+def _has_run(at: At, span: _Span) -> bool:
+    ring = at.after.rings.get(span.ring)
+    return ring is not None and bool(ring.runs_since)

@@ -4,8 +4,9 @@ from enum import Enum
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.lawful import remarks
 from vudissect.lint.rule import SPEC, Findings, RuleBook, irregular, replies
-from vudissect.lint.words import request_text
+from vudissect.lint.words import event_text, request_text
 from vudissect.protocol.model import Answer, Channel
 from vudissect.protocol.payloads import LOG
 from vudissect.protocol.purpose import Purpose
@@ -108,8 +109,13 @@ def failure(at: At) -> Findings:
     blame, remark = Blame.UNKNOWN, ""
     if request.row is not None and request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
         blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 answers so where it has succeeded (eea5aeef84)"
+    sent = next((event for event in at.recent(request.channel) if event.record.frame == request.frame), None)
+    unusual = "; ".join(remarks(sent, sent.before)) if sent is not None else ""
+    what, why = (
+        (event_text(sent), f"; {unusual}" if unusual else "") if sent is not None else (request_text(request), "")
+    )
     yield at.finding(
-        f"{request_text(request)} failed: the {at.sender.value} answers {code}, 0 is success{remark}",
+        f"{what} failed: the {at.sender.value} answers {code}, 0 is success{remark}{why}",
         blame,
         frames=(request.frame,),
     )

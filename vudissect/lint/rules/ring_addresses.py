@@ -4,29 +4,20 @@ from dataclasses import dataclass
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import purpose_of
 from vudissect.lint.words import SECOND
 from vudissect.protocol.features import F_ACCESS_PLATFORM, F_LOG_ALL, F_RING_PACKED
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.rings import Addresses, Ring
+from vudissect.session.rings import Ring
 
 RULES = RuleBook()
 
 
-# Bytes of the parts of a ring, from the virtio specification: those before the entries and those of an entry. The avail
-# and used parts of a packed ring are event suppression structures.
-_SPLIT = {"desc": (0, 16), "avail": (4, 2), "used": (4, 8)}
-_PACKED = {"desc": (0, 16), "avail": (4, 0), "used": (4, 0)}
 _SPLIT_ALIGNMENT = {"desc": 16, "avail": 2, "used": 4}
 _PACKED_ALIGNMENT = {"desc": 16, "avail": 4, "used": 4}
-_MOST_ENTRIES = 32768
-
 _MOST_LISTED = 4
-
-
-def _parts(addresses: Addresses) -> dict[str, int]:
-    return {"desc": addresses.desc, "avail": addresses.avail, "used": addresses.used}
 
 
 def _ring(at: At) -> Ring | None:
@@ -51,11 +42,9 @@ def ring_in_memory(at: At) -> Findings:
         return
     if state.protocol_features.acked is None and not state.whole:
         return
-    sizes = _PACKED if state.features.has(F_RING_PACKED) else _SPLIT
-    entries = ring.size if ring.size in range(_MOST_ENTRIES + 1) else None
-    for part, start in _parts(ring.addresses).items():
-        head, entry = sizes[part]
-        last = start + max(head + entry * (entries or 0), 1) - 1
+    entries = ring.size if ring.size in range(MOST_ENTRIES + 1) else None
+    for part, (start, size) in parts_of(state, ring.addresses, entries or 0).items():
+        last = start + max(size, 1) - 1
         place, last_place = state.ring_address(start), state.ring_address(last)
         if place is None:
             yield at.finding(
@@ -176,7 +165,7 @@ def alignment(at: At) -> Findings:
     wanted = _PACKED_ALIGNMENT if at.after.features.has(F_RING_PACKED) else _SPLIT_ALIGNMENT
     odd = [
         f"{part} {start:#x} is no multiple of {wanted[part]}"
-        for part, start in _parts(ring.addresses).items()
+        for part, (start, _) in parts_of(at.after, ring.addresses, 0).items()
         if start % wanted[part]
     ]
     if odd:

@@ -24,6 +24,7 @@ from vudissect.session.rings import Enabled, Ring, Started
 RULES = RuleBook()
 
 _NET = device_by_name("net")
+_LONG = 10 * SECOND
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
     duration = at.time - max((starts.kicked.get(ring.index, at.time) for ring in waiting), default=0)
     if not state.whole or not state.features.has(F_PROTOCOL_FEATURES) or duration < SECOND:
         return
+    if state.guess.device is _NET and any(ring.enabled is Enabled.ENABLED for ring in state.rings.values()):
+        return  # the driver has not asked for these queue pairs (VU-VRG-18)
     if waiting and at.first():
         kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in waiting[:MOST_LISTED])
         yield at.finding(
@@ -95,6 +98,19 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
                 severity=Severity.WARNING,
             )
             return
+        waited = at.time - run.began(at)
+        unsignalled = [each for each in run.rings(at) if _is_without_call(each, waited)]
+        if run.is_idle(at) and len(unsignalled) == len(run.rings(at)):
+            yield at.finding(
+                f"in {time_text(waited)} the back-end took nothing from {list_text(unsignalled)}, started and enabled "
+                "but without a call descriptor: a driver that polls needs none, and a back-end must serve its rings "
+                "all the same (rust-vmm did not before a94e14e)",
+                Blame.BACK_END,
+                frame=min(each.runs_since for each in unsignalled),
+                frames=(at.frame,),
+                severity=Severity.WARNING,
+            )
+            return
     long = ring in run and at.time - ring.began >= SECOND
     if ring.base and long and has_not_moved(ring):
         yield at.finding(
@@ -105,6 +121,12 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
             frames=(at.frame,),
             severity=Severity.INFO,
         )
+
+
+def _is_without_call(ring: Ring, waited: int) -> bool:
+    """Whether the ring has no call descriptor: it was given none, or got no word of one in a time (ns) that is long."""
+    call = ring.slots[Purpose.SET_CALL]
+    return not call.name and (call.nofd or waited >= _LONG)
 
 
 @dataclass(slots=True)

@@ -304,8 +304,9 @@ def before_features(at: At[_Early]) -> Findings:
             at.memory.what, at.memory.frame = f"{at.name} of ring {at.fields.get('index', '?')}", at.frame
     elif at.memory.frame and at.after.features.acked is None and left_by(at) == Side.BACK_END.label:
         yield at.finding(
-            f"the back-end left after {at.memory.what} and before any features were acknowledged: it must take that so "
-            "early",
+            f"the back-end closed the connection after {at.memory.what} and before any features were acknowledged: it "
+            "must accept that so early",
             Blame.BACK_END,
             frame=at.memory.frame,
+            severity=Severity.ERROR,
         )

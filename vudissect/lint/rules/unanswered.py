@@ -6,9 +6,12 @@ from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of, may_take_long
+from vudissect.lint.lawful import is_against_sender, lawfulness, remarks
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.protocol.model import Answer, Channel, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 from vudissect.wire.header import NEED_REPLY
 
@@ -47,6 +50,30 @@ def missing_acknowledgement(at: At[Closings]) -> Findings:
         if not at.after.owes_reply(request.row, 0):
             kind = f"acknowledgement (NEED_REPLY; REPLY_ACK is negotiated in #{acked_in})"
             yield _missing(at, hang, request, kind, (acked_in,))
+    yield from _acknowledged_with_its_own_feature(at)
+
+
+def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
+    """A finding where the message that brings REPLY_ACK into effect asks for the first acknowledgement, in vain."""
+    said = at.recent(Channel.MAIN) if at.over else []
+    last = said[-1] if said else None
+    if last is None or last.message is None or last.message.row is None or not at.after.has("REPLY_ACK"):
+        return
+    waited = at.event.record.received - last.record.received
+    asks = last.message.flags & NEED_REPLY and not last.before.has("REPLY_ACK")
+    if (
+        not asks
+        or last.message.row.purpose is not Purpose.ACK_PROTOCOL_FEATURES
+        or (at.event.message is None and waited < SLOW)
+    ):
+        return
+    yield at.finding(
+        f"{event_text(last)} asks for an acknowledgement (NEED_REPLY) of the very message that brings REPLY_ACK into "
+        f"effect, and gets none: the front-end seems to wait ({time_text(waited)}); libvhost-user, qemu-storage-daemon "
+        "and DPDK answer it, yc-libvhost-server does not",
+        Blame.BACK_END,
+        frame=last.record.frame,
+    )
 
 
 def _kept_waiting(at: At[Closings]) -> list[tuple[Hang, Request]]:
@@ -74,7 +101,21 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
         text += f"; a later request was answered in #{request.overtaken}"
     if behind:
         text += f"; {frames_text(behind)} got none either"
+    text += _unconfirmed_before(at, request)
     return at.finding(text, _BLAMES[answerer], frame=request.frame, frames=(*frames, *behind[:8]))
+
+
+def _unconfirmed_before(at: At, request: Request) -> str:
+    """What is unusual about the message before the request, if nothing has shown that the receiver got past it."""
+    before = [
+        event
+        for event in at.recent(request.channel)
+        if event.record.frame < request.frame and event.record.sender is request.channel.initiator
+    ]
+    if not before or at.waiting.answered >= before[-1].record.frame:
+        return ""
+    unusual = "; ".join(remarks(before[-1], before[-1].before))
+    return f"; nor is {event_text(before[-1])} confirmed, where it may hang: {unusual}" if unusual else ""
 
 
 @dataclass(slots=True)
@@ -115,16 +156,13 @@ def closed_instead(at: At[_Gone]) -> Findings:
 
 def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
     never = ", having answered nothing on this connection" if not at.waiting.answered else ""
-    against = [
-        finding.rule
-        for finding in at.found_in(request.frame)
-        if finding.blame is Blame.FRONT_END and finding.severity is not Severity.INFO
-    ]
-    why = f"; it may have its reasons, see {against[0]} on this message" if against else ""
+    sent = _recent(at, request.frame)
+    what = event_text(sent) if sent is not None else request_text(request)
+    against = is_against_sender(at.found_in(request.frame))
     return at.finding(
         f"the back-end closed the connection ({at.event.record.details.get('how', '')}) "
-        f"{time_text(hang.waited(request))} after {request_text(request)} instead of answering it{never} "
-        f"(QEMU: 'Read 0 instead of 12. Original request {request.id}'){why}",
+        f"{time_text(hang.waited(request))} after {what} instead of answering it{never} "
+        f"(QEMU: 'Read 0 instead of 12. Original request {request.id}'){_lawfulness(at, sent)}",
         Blame.UNKNOWN if against else Blame.BACK_END,
         frame=request.frame,
         frames=(at.frame,),
@@ -142,14 +180,26 @@ def _found_nobody(at: At[_Gone]) -> Findings:
         return
     at.memory.is_gone = True
     delivered = [event for event in at.recent(Channel.MAIN)[:-1] if event.record.sender is Side.FRONT_END]
-    last = f"the last that it took is {event_text(delivered[-1])}" if delivered else "it took nothing at all"
+    last = "it received nothing at all"
+    if delivered:
+        last = f"the last message that it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
     if _is_news(at, at.message.id):
         yield at.finding(
-            f"{event_text(at.event)} finds the back-end gone: {last} (QEMU: 'Failed to write msg', "
-            "'Failed to set msg fds')",
+            f"{event_text(at.event)} finds the back-end gone (QEMU: 'Failed to write msg', 'Failed to set msg fds'): "
+            f"{last}",
             Blame.BACK_END,
             frames=tuple(event.record.frame for event in delivered[-1:]),
         )
+
+
+def _recent(at: At, frame: int) -> Event | None:
+    """A message on the main channel, if it is one of the last."""
+    return next((event for event in at.recent(Channel.MAIN) if event.record.frame == frame), None)
+
+
+def _lawfulness(at: At, event: Event | None) -> str:
+    """Whether the message that the back-end received last was right, as the end of a sentence."""
+    return lawfulness(event, at.found_in(event.record.frame)) if event is not None else ""
 
 
 def _is_news(at: At, number: int) -> bool:

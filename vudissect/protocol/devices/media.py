@@ -46,7 +46,7 @@ GPU = Device(
             u32("events_clear", bits=_GPU_EVENTS, writable=True),
             u32("num_scanouts"),
             u32("num_capsets"),
-            u32("blob_alignment", Meaning.SIZE, note="with BLOB_ALIGNMENT"),
+            u32("blob_alignment", Meaning.SIZE, feature="BLOB_ALIGNMENT"),
         ),
     ),
     BitSet(
@@ -87,7 +87,7 @@ SOUND = Device(
     "sound",
     Layout(
         "sound_configuration",
-        (u32("jacks"), u32("streams"), u32("chmaps"), u32("controls", note="with CTLS")),
+        (u32("jacks"), u32("streams"), u32("chmaps"), u32("controls", feature="CTLS")),
     ),
     BitSet("sound features", (Bit(0, "CTLS"),), source="virtio specification, Sound Device"),
     ("control", "event", "tx", "rx"),

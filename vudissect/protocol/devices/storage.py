@@ -1,5 +1,7 @@
 """Devices that store data: blk, scsi, 9p, fs, pmem, rpmb."""
 
+from dataclasses import replace
+
 from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, raw, u8, u16, u32, u64
 from vudissect.protocol.model import Device, Layout, Meaning, Tail
@@ -33,16 +35,16 @@ BLK = Device(
             u32("max_write_zeroes_seg"),
             u8("write_zeroes_may_unmap", choices={0: "no", 1: "yes"}),
             pad(3, "unused1"),
-            u32("max_secure_erase_sectors", note=_SECTORS),
-            u32("max_secure_erase_seg"),
-            u32("secure_erase_sector_alignment", note=_SECTORS),
-            u32("zone_sectors", note=_SECTORS),
-            u32("max_open_zones"),
-            u32("max_active_zones"),
-            u32("max_append_sectors", note=_SECTORS),
-            u32("write_granularity", Meaning.SIZE),
-            u8("zoned_model", choices={0: "not zoned", 1: "host-managed", 2: "host-aware"}),
-            pad(3, "unused2"),
+            u32("max_secure_erase_sectors", note=_SECTORS, feature="SECURE_ERASE"),
+            u32("max_secure_erase_seg", feature="SECURE_ERASE"),
+            u32("secure_erase_sector_alignment", note=_SECTORS, feature="SECURE_ERASE"),
+            u32("zone_sectors", note=_SECTORS, feature="ZONED"),
+            u32("max_open_zones", feature="ZONED"),
+            u32("max_active_zones", feature="ZONED"),
+            u32("max_append_sectors", note=_SECTORS, feature="ZONED"),
+            u32("write_granularity", Meaning.SIZE, feature="ZONED"),
+            u8("zoned_model", choices={0: "not zoned", 1: "host-managed", 2: "host-aware"}, feature="ZONED"),
+            replace(pad(3, "unused2"), feature="ZONED"),
         ),
     ),
     BitSet(
@@ -112,7 +114,7 @@ FS = Device(
         (
             raw("tag", 36, Meaning.TEXT),
             u32("num_request_queues"),
-            u32("notify_buf_size", Meaning.SIZE, note="with NOTIFICATION"),
+            u32("notify_buf_size", Meaning.SIZE, feature="NOTIFICATION"),
         ),
     ),
     BitSet("fs features", (Bit(0, "NOTIFICATION"),), source="virtio specification, File System Device"),

@@ -225,17 +225,12 @@ UML_PIPE = Dialect(
     when="since 2019",
     who="Linux arch/um/drivers/virtio_uml.c",
     source="Linux arch/um/drivers/virtio_uml.c",
-    note="The back-end channel is a pipe, so nothing on it can be answered. A memory table always has two slots.",
+    note="A memory table always has two slots. What its source calls pipes are stream sockets.",
     living=True,
     rows=(
         replace(
             upstream_row(Channel.MAIN, 5),
             request=(replace(payloads.MEM_TABLE_TWO, key="memory_table.two_slots:uml", deviation=""),),
-        ),
-        replace(upstream_row(Channel.MAIN, 21), fds=Descriptors(FdKind.PIPE, 1, 1), opens=None),
-        *(
-            replace(row, answer=Answer.NEVER, reply=(), reply_fds=Descriptors())
-            for row in UPSTREAM.channel(Channel.BACKEND)
         ),
     ),
 )

@@ -1,0 +1,186 @@
+"""What is unusual in a message that breaks no rule: lawful content that receivers are known, or likely, to refuse.
+
+A back-end that goes away says nothing. The last message that it received is often right, but more than it expected: an
+option, a limit that nobody announces, a step again or in another order, a feature that is missing though it need not be
+there. `remarks` has a sentence for each such thing; a rule puts it behind the message that it names.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.words import fields_of
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import F_VERSION_1
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.event import Event
+from vudissect.session.rings import Started
+from vudissect.session.state import State
+from vudissect.wire.fields import Fields
+
+_NET = device_by_name("net")
+_NET_MQ = _NET.features.mask("MQ") if _NET is not None else 0
+
+# Back-ends that have a limit of their own have one of these or less.
+_USUAL_ENTRIES = 1024
+_USUAL_QUEUES = 256
+
+
+def lawfulness(event: Event, findings: list[Finding]) -> str:
+    """Whether a message was right, as a clause after its name; `findings` are those about its frame."""
+    against = is_against_sender(findings)
+    if against:
+        return f"; it may have its reasons, see {against} on this message"
+    unusual = list(remarks(event, event.before))
+    return f"; it breaks no rule{', but: ' + '; '.join(unusual) if unusual else ''}"
+
+
+def is_against_sender(findings: list[Finding]) -> str:
+    """The first rule by which a message of the front-end is wrong; "" if it is right."""
+    against = (each.rule for each in findings if each.blame is Blame.FRONT_END and each.severity is not Severity.INFO)
+    return next(against, "")
+
+
+def remarks(event: Event, state: State) -> Iterator[str]:
+    """What is unusual about a message, given the state before it; nothing for most."""
+    message = event.message
+    if message is None or message.row is None or message.layout is None:
+        return
+    layout = message.layout
+    if layout.deviation:
+        yield f"its payload of {message.size} bytes is not in the specified form ({layout.deviation})"
+    elif layout.note and len(message.row.request) > 1 and not message.reply:
+        yield f"its payload of {message.size} bytes is in one of several forms ({layout.note})"
+    find = _UNUSUAL.get(message.row.purpose)
+    if find is not None and not message.reply:
+        yield from find(state, fields_of(event))
+
+
+def _features(state: State, fields: Fields) -> Iterator[str]:
+    word, offered = fields.get("features", 0), state.features.offered or 0
+    if state.features.acked is not None:
+        yield (
+            f"features are set again, first in #{state.features.acked_in}: a driver that was reset negotiates again; "
+            "daemons on rust-vmm refused it before eea92c6"
+        )
+    if offered & F_VERSION_1 and not word & F_VERSION_1:
+        yield (
+            "it leaves out VERSION_1, as an old driver does; libvhost-user, daemons on rust-vmm and passt serve new "
+            "drivers only"
+        )
+    others = [index for index in state.rings if index >= 2]
+    if state.guess.device is _NET and offered & _NET_MQ and not word & _NET_MQ and others:
+        yield (
+            f"it leaves out MQ although rings {', '.join(map(str, others[:4]))} were named: the driver uses one pair; "
+            "DPDK 23.03-rc came to a standstill there (bug 1196)"
+        )
+
+
+def _no_call(state: State, fields: Fields) -> Iterator[str]:
+    if fields.get("nofd"):
+        yield (
+            "a driver that polls needs no call descriptor; DPDK 19.11-rc and releases with its fix of CVE-2019-14818 "
+            "refuse that"
+        )
+
+
+def _no_kick(state: State, fields: Fields) -> Iterator[str]:
+    if fields.get("nofd"):
+        yield "a ring without a kick descriptor is polled, which many back-ends cannot do"
+
+
+def _err(state: State, fields: Fields) -> Iterator[str]:
+    early = " before any features are acknowledged" if state.features.acked is None else ""
+    yield f"it gives the descriptor for errors{early}, as QEMU does since 7.1; snabb does not know the message"
+
+
+def _size(state: State, fields: Fields) -> Iterator[str]:
+    if fields.get("num", 0) > _USUAL_ENTRIES:
+        yield f"{fields['num']} entries are more than the {_USUAL_ENTRIES} that many back-ends have room for"
+
+
+def _stop(state: State, fields: Fields) -> Iterator[str]:
+    ring = state.rings.get(fields.get("index", -1))
+    if ring is None:
+        yield (
+            f"no message before names ring {fields.get('index')} on this connection; a back-end that makes its rings "
+            "when they are first named has none to stop (DPDK 21.02 to 21.05 crash)"
+        )
+    elif ring.started is Started.STOPPED:
+        yield f"ring {ring.index} is not started"
+
+
+def _enable(state: State, fields: Fields) -> Iterator[str]:
+    ring = state.rings.get(fields.get("index", -1))
+    if ring is None or ring.addresses is None or ring.size is None:
+        yield f"ring {fields.get('index')} is not set up yet, which the specification allows"
+
+
+def _table(state: State, fields: Fields) -> Iterator[str]:
+    if state.rings.started:
+        yield "it replaces the memory while rings are started: a back-end must map the new memory and go on"
+    elif state.memory.regions:
+        yield f"it replaces the memory of #{state.memory.changed_in}"
+    number = fields.get("nregions", 0)
+    if number > 1:
+        yield f"it has {number} regions"
+
+
+def _region(state: State, fields: Fields) -> Iterator[str]:
+    yield f"it adds a region to {len(state.memory.regions)}"
+
+
+def _read_config(state: State, fields: Fields) -> Iterator[str]:
+    device = state.guess.device
+    size, offset = fields.get("size", 0), fields.get("offset", 0)
+    if device is not None and device.config.size is not None and offset + size > device.config.size:
+        yield f"it asks for {offset + size} bytes, the configuration of {device.name} has {device.config.size}"
+    elif offset:
+        yield f"it asks for a part of the configuration, from offset {offset}"
+
+
+def _write_config(state: State, fields: Fields) -> Iterator[str]:
+    yield "the driver writes its configuration, which not every back-end lets it"
+
+
+def _inflight(state: State, fields: Fields) -> Iterator[str]:
+    if fields.get("num_queues", 0) > min(state.queues or _USUAL_QUEUES, _USUAL_QUEUES):
+        yield f"it is about {fields['num_queues']} queues"
+    if state.features.acked is None:
+        yield "no features are acknowledged yet"
+
+
+def _log(state: State, fields: Fields) -> Iterator[str]:
+    if state.log is not None:
+        yield f"it replaces the log of #{state.log.frame}, as memory that is plugged makes necessary"
+
+
+def _status(state: State, fields: Fields) -> Iterator[str]:
+    if fields.get("status") == 0:
+        yield "status 0 resets the device"
+
+
+def _channel(state: State, fields: Fields) -> Iterator[str]:
+    yield "the socket of another channel comes with it, which a sandboxed back-end may not be allowed to receive"
+
+
+_UNUSUAL: Mapping[Purpose, Callable[[State, Fields], Iterator[str]]] = MappingProxyType(
+    {
+        Purpose.ACK_FEATURES: _features,
+        Purpose.SET_CALL: _no_call,
+        Purpose.SET_KICK: _no_kick,
+        Purpose.SET_ERR: _err,
+        Purpose.SET_RING_SIZE: _size,
+        Purpose.STOP_RING: _stop,
+        Purpose.ENABLE_RING: _enable,
+        Purpose.REPLACE_MEMORY: _table,
+        Purpose.ADD_MEMORY: _region,
+        Purpose.READ_CONFIG: _read_config,
+        Purpose.WRITE_CONFIG: _write_config,
+        Purpose.OFFER_INFLIGHT: _inflight,
+        Purpose.SET_INFLIGHT: _inflight,
+        Purpose.SET_LOG: _log,
+        Purpose.SET_STATUS: _status,
+        Purpose.OPEN_CHANNEL: _channel,
+    }
+)

@@ -1,0 +1,116 @@
+"""VU-END: connections that end in the middle of things, even where no answer is owed."""
+
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.lint.at import At
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.lint.hang import left_by
+from vudissect.lint.lawful import remarks
+from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events
+from vudissect.lint.runs import list_text
+from vudissect.lint.words import event_text, time_text
+from vudissect.protocol.bits import BitSet, set_bits
+from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.event import Event
+from vudissect.session.rings import Started
+
+RULES = RuleBook()
+
+
+def _delivered(at: At, side: Side) -> Event | None:
+    """The last message of a side on the main channel that reached the other."""
+    said = [event for event in at.recent(Channel.MAIN) if event.record.sender is side]
+    reached = [event for event in said if not event.record.marks & Mark.NOT_FORWARDED]
+    return reached[-1] if reached else None
+
+
+@RULES.rule(
+    "VU-END-01",
+    Severity.WARNING,
+    "a back-end does not close the connection while rings are started",
+    f"{SPEC}, Ring states: rings are stopped first; a back-end that crashes does not wait for that",
+    events(RecordKind.CONNECTION_CLOSED),
+)
+def left_while_running(at: At) -> Findings:
+    if left_by(at) != Side.BACK_END.label or not at.after.rings.started or _is_explained(at):
+        return
+    rings = [ring for ring in at.after.rings.values() if ring.started is Started.STARTED]
+    running = "running" if at.after.rings.running else "started"
+    last, how = _delivered(at, Side.FRONT_END), at.event.record.details.get("how", "")
+    after = ""
+    if last is not None:
+        waited = time_text(at.time - last.record.received)
+        after = f"; the last message that it received is {event_text(last)}, {waited} before"
+    yield at.finding(
+        f"the back-end closed the connection ({how}) while {list_text(rings)} {'were' if len(rings) > 1 else 'was'} "
+        f"{running}{after}: it has crashed, was ended, or refuses what it found in a ring",
+        Blame.BACK_END,
+        frames=(last.record.frame,) if last is not None else (),
+    )
+
+
+def _is_explained(at: At) -> bool:
+    """Whether another rule has an answer that is owed, or a message that was not received, to explain the end with."""
+    return bool(at.unanswered) or any(
+        event.record.marks & Mark.NOT_FORWARDED for event in at.recent(Channel.MAIN) if event.message is not None
+    )
+
+
+@RULES.rule(
+    "VU-END-02",
+    Severity.WARNING,
+    "a front-end that has read an answer goes on with the set-up",
+    "virtio specification, Feature Bits: unknown bits are ignored; rust-vmm vhost PR 243, crosvm 34605332e",
+    events(RecordKind.CONNECTION_CLOSED),
+)
+def left_after_answer(at: At) -> Findings:
+    state, said = at.after, at.recent(Channel.MAIN)
+    if left_by(at) != Side.FRONT_END.label or not state.whole or state.features.acked is not None or not said:
+        return
+    last = said[-1]
+    message, request = last.message, last.request
+    waited = at.time - last.record.received
+    if message is None or not message.reply or message.row is None or request is None or waited >= SLOW:
+        return
+    if message.problem or any(finding.severity is not Severity.INFO for finding in at.found_in(last.record.frame)):
+        return  # that rule says why
+    yield _left(at, last, waited)
+
+
+def _left(at: At, last: Event, waited: int) -> Finding:
+    odd = _what_is_odd(at, last)
+    return at.finding(
+        f"the front-end closed the connection {time_text(waited)} after the answer {event_text(last)}, before the "
+        f"device is set up{odd}",
+        Blame.FRONT_END,
+        frame=last.record.frame,
+        frames=(at.frame,),
+    )
+
+
+def _what_is_odd(at: At, last: Event) -> str:
+    """What may have put it off: bits that are new or unknown."""
+    assert last.message is not None
+    assert last.message.row is not None
+    state = at.after
+    if last.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
+        bits, offered = state.protocol.protocol_features, state.protocol_features.offered or 0
+    else:
+        return "".join(f": {remark}" for remark in remarks(last, state))
+    newest = _newest(bits, offered)
+    return (
+        f"; {newest} of the offer: a receiver ignores bits that it does not know, and acknowledges the others"
+        if newest
+        else ""
+    )
+
+
+def _newest(bits: BitSet, word: int) -> str:
+    unknown = [number for number in set_bits(word) if number not in bits.by_number]
+    if unknown:
+        return f"bit {unknown[-1]} is a bit that this table does not know"
+    known = [bits.by_number[number] for number in set_bits(word)]
+    if not known:
+        return ""
+    latest = max(known, key=lambda bit: (bit.since.numbers, bit.number))
+    return f"{latest.name} (bit {latest.number}, since {latest.since}) is the newest bit"
