@@ -39,11 +39,6 @@ def lowest_free_descriptor() -> int:
     return fd
 
 
-def processors() -> int:
-    """How many processors this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
 def require_descriptors(count: int) -> None:
     """Make sure that so many more descriptors can be opened; `LimitError`."""
     taken: list[int] = []

@@ -6,7 +6,7 @@ from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, RecordKind
-from vudissect.host.limits import descriptor_limit, lowest_free_descriptor, processors
+from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
 from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
@@ -23,7 +23,7 @@ _DESCRIPTOR_AS_MESSAGES = 2
 _ROOM_FOR_DESCRIPTORS = 512
 
 # Seconds without traffic after which records are written, and after which a slow reader is tried again.
-_WRITE_AFTER = 0.01
+_WRITE_AFTER = 0.001
 _TRY_AGAIN_AFTER = 0.01
 
 # What waits to be recorded: messages, and events that are encoded already.
@@ -52,9 +52,6 @@ class Recorder:
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
-        # With a processor of its own for this program, a step of recording is over before a peer has woken up. With
-        # one for all, the peers wait for it: then recording waits until they have nothing to do.
-        self._prepare_after = 0.0 if processors() > 1 else _WRITE_AFTER
 
     @property
     def full(self) -> bool:
@@ -62,15 +59,10 @@ class Recorder:
         return len(self.backlog) + len(self._records) + self._load >= _FULL
 
     @property
-    def waiting(self) -> bool:
-        """Whether something has passed that is not written yet."""
-        return bool(self.backlog or self._records)
-
-    @property
     def patience(self) -> float | None:
         """For how many seconds nothing must happen before it is time to `use_pause`; None: no need to."""
         if self.backlog:
-            return self._prepare_after
+            return 0.0
         if self._records:
             return _WRITE_AFTER
         return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None

@@ -51,12 +51,10 @@ class Relay:
         pairing.start()
         drain_at = 0.0
         while not self._stopping and (self._active or not pairing.finished):
-            waiting = recorder.waiting
-            if not poller.run(recorder.patience):
+            patience = recorder.patience
+            if not poller.run(patience):
                 recorder.use_pause()
-                while recorder.backlog and not poller.run(0.0):
-                    recorder.use_pause()
-            elif not waiting:
+            elif patience is None:
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
             elif recorder.full or monotonic() >= drain_at:
                 recorder.drain()
