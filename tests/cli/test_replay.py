@@ -19,7 +19,7 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.replay import Options, Side, Waiting, replay, script_of
+from vudissect.replay import Listen, Options, Side, replay, script_of
 
 TALK = (
     "F>B GET_FEATURES",
@@ -46,7 +46,7 @@ def capture(tmp_path: Path) -> Path:
 @contextmanager
 def back_end(socket: Path, lines: tuple[str, ...]) -> Iterator[None]:
     """A live back-end that speaks as in these lines, whatever it hears."""
-    with Waiting.at(str(socket)) as waiting:
+    with Listen.at(str(socket)) as waiting:
         script = script_of(records_of(*lines), Side.BACK_END)
         player = threading.Thread(target=replay, args=(script, waiting, None, Options(timeout=10, keep_going=True)))
         player.start()

@@ -14,15 +14,15 @@ from vudissect.protocol.purpose import Purpose
 from vudissect.render.replay import report
 from vudissect.render.style import Style
 from vudissect.replay import (
-    Calling,
-    Meeting,
+    Connector,
+    Dial,
+    Listen,
     Options,
     Outcome,
     Override,
     Policy,
     Script,
     Side,
-    Waiting,
     load,
     replay,
 )
@@ -74,9 +74,9 @@ def script(capture: str, side: Side) -> Script:
     return load(str(path_of(capture)), side, last=last_frame_without_data(capture, side))
 
 
-def played(capture: str, side: Side, meeting: Meeting) -> Outcome:
+def played(capture: str, side: Side, connector: Connector) -> Outcome:
     policy = _POLICIES.get(capture, _NOT_KILLED)
-    outcome = replay(script(capture, side), meeting, policy, _STOP_AT_DIFFERENCE)
+    outcome = replay(script(capture, side), connector, policy, _STOP_AT_DIFFERENCE)
     print(*report(outcome, capture, Style(False)), sep="\n")
     return outcome
 
@@ -93,11 +93,11 @@ def test_the_back_end_answers_as_recorded(capture: str, tmp_path: Path, monkeypa
     situation = CAPTURES[capture].situation
     monkeypatch.chdir(tmp_path)
     if situation.front_end_listens:
-        with Waiting.at(BACK) as meeting, situation.back_end(tmp_path, BACK):
-            outcome = played(capture, Side.FRONT_END, meeting)
+        with Listen.at(BACK) as connector, situation.back_end(tmp_path, BACK):
+            outcome = played(capture, Side.FRONT_END, connector)
     else:
         with situation.back_end(tmp_path, BACK):
-            outcome = played(capture, Side.FRONT_END, Calling.at(BACK))
+            outcome = played(capture, Side.FRONT_END, Dial.at(BACK))
 
     assert outcome.ok
     assert outcome.received > 0
@@ -109,10 +109,10 @@ def test_the_front_end_starts_as_recorded(capture: str, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     if situation.front_end_listens:
         with situation.front_end(tmp_path, FRONT):
-            outcome = played(capture, Side.BACK_END, Calling.at(FRONT))
+            outcome = played(capture, Side.BACK_END, Dial.at(FRONT))
     else:
-        with Waiting.at(FRONT) as meeting, situation.front_end(tmp_path, FRONT):
-            outcome = played(capture, Side.BACK_END, meeting)
+        with Listen.at(FRONT) as connector, situation.front_end(tmp_path, FRONT):
+            outcome = played(capture, Side.BACK_END, connector)
 
     assert outcome.ok
     assert outcome.received > 0
@@ -129,7 +129,7 @@ def differences(outcome: Outcome) -> list[tuple[str, str, Value, Value]]:
 def test_another_version_of_the_back_end_has_known_differences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with CAPTURES["qemu-10.0-blk-qsd"].situation.back_end(tmp_path, BACK):
-        outcome = replay(script("qemu-7.2-blk-qsd", Side.FRONT_END), Calling.at(BACK), None, _KEEP_GOING)
+        outcome = replay(script("qemu-7.2-blk-qsd", Side.FRONT_END), Dial.at(BACK), None, _KEEP_GOING)
 
     # libvhost-user supports more memory regions since 2024-03.
     assert differences(outcome) == [("GET_MAX_MEM_SLOTS", "slots", 32, 509)]
@@ -141,8 +141,8 @@ def test_another_version_of_the_front_end_has_known_differences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Waiting.at(FRONT) as meeting, CAPTURES["qemu-10.0-blk-qsd"].situation.front_end(tmp_path, FRONT):
-        outcome = replay(script("qemu-7.2-blk-qsd", Side.BACK_END), meeting, None, _KEEP_GOING)
+    with Listen.at(FRONT) as connector, CAPTURES["qemu-10.0-blk-qsd"].situation.front_end(tmp_path, FRONT):
+        outcome = replay(script("qemu-7.2-blk-qsd", Side.BACK_END), connector, None, _KEEP_GOING)
 
     # The firmware uses the whole ring; since 8.2 (d7dc0682f5), QEMU waits until a ring is enabled.
     assert differences(outcome) == [

@@ -7,11 +7,11 @@ from typing import Any
 from vudissect.capture.record import Record, RecordKind
 from vudissect.conversation.text import read_conversation
 from vudissect.host.make import make
-from vudissect.replay import InMemory, Options, Outcome, Override, Parcel, Policy, Side, replay, script_of
+from vudissect.replay import InMemory, Options, Outcome, Override, Policy, RawMessage, Side, replay, script_of
 
 OPENED = "--- connection front-end=qemu back-end=disk"
 CLOSED = "--- closed by front-end"
-HANG_UP = Parcel(b"")
+HANG_UP = RawMessage(b"")
 
 
 def records_of(*lines: str) -> list[Record]:
@@ -26,19 +26,19 @@ class LivePeer:
     def __init__(self, records: Iterable[Record], side: Side) -> None:
         self._script = deque(record for record in records if record.kind is not RecordKind.CONNECTION_OPENED)
         self._side = side
-        self.heard: list[Parcel] = []
+        self.heard: list[RawMessage] = []
 
-    def speak(self) -> list[Parcel]:
+    def speak(self) -> list[RawMessage]:
         said = []
         while self._script and self._script[0].sender is self._side:
             record = self._script.popleft()
-            said.append(Parcel(record.data, tuple(make(descriptor).fd for descriptor in record.descriptors)))
+            said.append(RawMessage(record.data, tuple(make(descriptor).fd for descriptor in record.descriptors)))
         if self._script and self._script[0].details.get("by") == self._side.label:
             said.append(HANG_UP)
         return said
 
-    def hear(self, parcel: Parcel) -> list[Parcel]:
-        self.heard.append(parcel)
+    def hear(self, raw: RawMessage) -> list[RawMessage]:
+        self.heard.append(raw)
         if self._script:
             self._script.popleft()
         return self.speak()

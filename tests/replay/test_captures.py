@@ -15,7 +15,7 @@ from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.compare.outcome import Outcome
-from vudissect.replay import Calling, Options, Side, Waiting, replay, script_of
+from vudissect.replay import Dial, Listen, Options, Side, replay, script_of
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
 PATIENCE = Options(timeout=30)
@@ -72,14 +72,14 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     def play_back_end() -> None:
         outcomes[Side.BACK_END] = replay(script_of(records, Side.BACK_END), waiting, None, PATIENCE)
 
-    with Waiting.at(str(back)) as waiting:
+    with Listen.at(str(back)) as waiting:
         command = [sys.executable, "-m", "vudissect.cli.vuproxy", "--listen", str(front), "--connect", str(back)]
         with subprocess.Popen([*command, "-w", str(capture), "-q"], stderr=subprocess.PIPE) as proxy:
             try:
                 player = threading.Thread(target=play_back_end)
                 player.start()
                 script = script_of(records, Side.FRONT_END)
-                outcomes[Side.FRONT_END] = replay(script, Calling.at(str(front)), None, PATIENCE)
+                outcomes[Side.FRONT_END] = replay(script, Dial.at(str(front)), None, PATIENCE)
                 player.join()
             finally:
                 proxy.send_signal(signal.SIGTERM)

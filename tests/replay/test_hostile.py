@@ -33,14 +33,14 @@ from vudissect.capture.record import Record
 from vudissect.render.replay import outcome_json, report
 from vudissect.render.style import Style
 from vudissect.replay import (
-    Calling,
+    Dial,
     InMemory,
+    Listen,
     Options,
     Outcome,
-    Parcel,
+    RawMessage,
     Side,
     Trouble,
-    Waiting,
     replay,
     script_of,
 )
@@ -65,9 +65,9 @@ messages = st.one_of(
 )
 
 
-def answering(script: list[list[bytes]]) -> Callable[[Parcel], list[Parcel]]:
+def answering(script: list[list[bytes]]) -> Callable[[RawMessage], list[RawMessage]]:
     turns = iter(script)
-    return lambda _: [Parcel(data) if data else HANG_UP for data in next(turns, [])]
+    return lambda _: [RawMessage(data) if data else HANG_UP for data in next(turns, [])]
 
 
 @pytest.mark.parametrize("side", [Side.FRONT_END, Side.BACK_END], ids=["as front-end", "as back-end"])
@@ -75,7 +75,7 @@ def answering(script: list[list[bytes]]) -> Callable[[Parcel], list[Parcel]]:
 @settings(max_examples=150)
 @given(first=st.lists(messages, max_size=3), turns=st.lists(st.lists(messages, max_size=3), max_size=8))
 def test_a_peer_that_says_anything(side: Side, keep_going: bool, first: list[bytes], turns: list[list[bytes]]) -> None:
-    peer = InMemory(answering(turns), [Parcel(data) if data else HANG_UP for data in first])
+    peer = InMemory(answering(turns), [RawMessage(data) if data else HANG_UP for data in first])
     script = script_of(RECORDS, side)
 
     outcome = replay(script, peer, None, Options(timeout=0.01, keep_going=keep_going))
@@ -228,7 +228,7 @@ class TestMessages:
         assert 0 < outcome.unmatched <= MOST_UNMATCHED + 1
 
     def test_what_is_kept_of_a_flood_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("vudissect.replay.tape._MOST_KEPT", 1 << 20)
+        monkeypatch.setattr("vudissect.replay.log._MOST_KEPT", 1 << 20)
 
         outcome = play(talking(message(99, bytes(100_000))), PATIENT._replace(keep_going=True))
 
@@ -236,7 +236,7 @@ class TestMessages:
         assert sum(len(record.data) for record in outcome.live) < 10 << 20
 
     def test_a_function_that_answers_without_end(self) -> None:
-        peer = InMemory(lambda _: itertools.repeat(Parcel(message(99))))
+        peer = InMemory(lambda _: itertools.repeat(RawMessage(message(99))))
 
         outcome = replay(
             script_of(records_of(*BRING_UP), Side.FRONT_END), peer, None, PATIENT._replace(keep_going=True)
@@ -295,13 +295,13 @@ class TestChannels:
 
 class TestNobody:
     def test_a_listener_that_nobody_calls(self, tmp_path: Path) -> None:
-        with Waiting.at(str(tmp_path / "s")) as waiting:
+        with Listen.at(str(tmp_path / "s")) as waiting:
             outcome = replay(script_of(RECORDS, Side.BACK_END), waiting, None, Options(timeout=30, deadline=0.05))
 
         assert last(outcome) == (Trouble.UNREACHED, "a connection", f"nobody connected to {tmp_path / 's'}")
 
     def test_nobody_who_listens(self, tmp_path: Path) -> None:
-        calling = Calling.at(str(tmp_path / "s"))
+        calling = Dial.at(str(tmp_path / "s"))
 
         outcome = replay(script_of(RECORDS, Side.FRONT_END), calling, None, Options(timeout=30, deadline=0.05))
 
@@ -311,7 +311,7 @@ class TestNobody:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(tmp_path / "s"))
             listener.listen()
-            outcome = replay(script_of(RECORDS, Side.FRONT_END), Calling.at(str(tmp_path / "s")), None, SHORT)
+            outcome = replay(script_of(RECORDS, Side.FRONT_END), Dial.at(str(tmp_path / "s")), None, SHORT)
 
         assert last(outcome)[0] is Trouble.SILENCE
 
@@ -320,12 +320,12 @@ class TestNobody:
             listener.bind(str(tmp_path / "s"))
             listener.listen(0)
             other.connect(str(tmp_path / "s"))
-            outcome = replay(script_of(RECORDS, Side.FRONT_END), Calling.at(str(tmp_path / "s")), None, SHORT)
+            outcome = replay(script_of(RECORDS, Side.FRONT_END), Dial.at(str(tmp_path / "s")), None, SHORT)
 
         assert last(outcome)[0] is Trouble.UNREACHED
 
     def test_a_caller_who_says_nothing(self, tmp_path: Path) -> None:
-        with Waiting.at(str(tmp_path / "s")) as waiting, socket.socket(socket.AF_UNIX) as caller:
+        with Listen.at(str(tmp_path / "s")) as waiting, socket.socket(socket.AF_UNIX) as caller:
             caller.connect(str(tmp_path / "s"))
             outcome = replay(script_of(RECORDS, Side.BACK_END), waiting, None, SHORT)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.replay.talks import HANG_UP, LivePeer, play, records_of, told
 from vudissect.capture.record import Record
 from vudissect.compare.policy import IGNORED, override
-from vudissect.replay import Connected, InMemory, Options, Outcome, Parcel, Policy, Side, Trouble, replay, script_of
+from vudissect.replay import Connected, InMemory, Options, Outcome, Policy, RawMessage, Side, Trouble, replay, script_of
 
 BRING_UP = (
     "F>B GET_FEATURES",
@@ -49,7 +49,7 @@ def test_what_is_sent_is_what_was_sent_byte_by_byte() -> None:
 
     replay(script, InMemory(peer.hear), Policy(), Options())
 
-    assert [parcel.data for parcel in peer.heard] == [
+    assert [raw.data for raw in peer.heard] == [
         record.data for record in records if record.data and record.sender is Side.FRONT_END
     ]
 
@@ -287,7 +287,7 @@ class TestTime:
         assert outcome.seconds >= 0.03
 
     def test_falling_behind_is_told(self) -> None:
-        def slow(_: Parcel) -> list[Parcel]:
+        def slow(_: RawMessage) -> list[RawMessage]:
             time.sleep(0.05)
             return []
 

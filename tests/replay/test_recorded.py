@@ -8,16 +8,16 @@ from tests.conversation import eventfd, memfd
 from tests.replay.talks import records_of
 from vudissect.capture.record import Record
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.replay import InMemory, Outcome, Parcel, Side, Trouble, replay, script_of
+from vudissect.replay import InMemory, Outcome, RawMessage, Side, Trouble, replay, script_of
 
 KICK = "F>B SET_VRING_KICK ring 0 +evt#1"
 
 
-def played(records: Iterable[Record]) -> tuple[Outcome, list[Parcel]]:
-    heard: list[Parcel] = []
+def played(records: Iterable[Record]) -> tuple[Outcome, list[RawMessage]]:
+    heard: list[RawMessage] = []
 
-    def hear(parcel: Parcel) -> list[Parcel]:
-        heard.append(parcel)
+    def hear(raw: RawMessage) -> list[RawMessage]:
+        heard.append(raw)
         return []
 
     return replay(script_of(records, Side.FRONT_END), InMemory(hear)), heard
@@ -33,7 +33,7 @@ def test_every_kind_of_every_size_is_made_or_named(kind: DescriptorKind, size: i
     outcome, heard = played(with_descriptors(Descriptor(kind, "x", size, 4096, 0, 2, "/memfd:a\0b (deleted)")))
 
     if outcome.ok:
-        assert [len(parcel.descriptors) for parcel in heard] == [1]
+        assert [len(raw.descriptors) for raw in heard] == [1]
     else:
         (difference,) = outcome.differences
         assert (difference.trouble, difference.frame) == (Trouble.UNREACHED, 2)

@@ -9,7 +9,7 @@ from tests.replay.talks import records_of
 from vudissect.protocol.model import Channel
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
-from vudissect.replay import InMemory, Parcel, Side, replay, script_of
+from vudissect.replay import InMemory, RawMessage, Side, replay, script_of
 
 MEMORY = "F>B SET_MEM_TABLE region0 0+64M at 0x7f0000000000 +mem#1 (memfd ram 80M)"
 RING = (
@@ -29,10 +29,10 @@ class BackEnd:
         self.words: list[tuple[int, int]] = []
         self._at = at
 
-    def hear(self, parcel: Parcel) -> list[Parcel]:
-        row = UPSTREAM.request(Channel.MAIN, parcel.data[0])
+    def hear(self, raw: RawMessage) -> list[RawMessage]:
+        row = UPSTREAM.request(Channel.MAIN, raw.data[0])
         if row is not None and row.purpose is Purpose.REPLACE_MEMORY:
-            self.memory = os.dup(parcel.descriptors[0])
+            self.memory = os.dup(raw.descriptors[0])
         if row is not None and row.purpose is Purpose.SET_KICK:
             self.words = [INDEX.unpack(os.pread(self.memory, 4, self._at + offset)) for offset in (0x2000, 0x3000)]
         return []

@@ -24,7 +24,7 @@ from vudissect.host.output import beginning
 from vudissect.protocol.model import Side
 from vudissect.render.format import Replayed
 from vudissect.render.style import style_for
-from vudissect.replay.meeting import Calling, Meeting, Waiting
+from vudissect.replay.connector import Connector, Dial, Listen
 from vudissect.replay.player import Options, Player
 from vudissect.replay.script import Script, script_of
 
@@ -112,13 +112,13 @@ def command(
     script, records = _script(file, played, first, last, incomplete=incomplete)
     with clear_errors(capture or file), ExitStack() as owned:
         try:
-            meeting: Meeting = owned.enter_context(Waiting.at(listen)) if listen else Calling.at(connect or "")
+            connector: Connector = owned.enter_context(Listen.at(listen)) if listen else Dial.at(connect or "")
             if capture is None:
-                player = Player(script, meeting, policy, Options(speed, timeout, keep_going, None, deadline))
+                player = Player(script, connector, policy, Options(speed, timeout, keep_going, None, deadline))
             else:
                 with beginning(capture, text_on=(_STDOUT, _STDERR)) as fd:
                     output: BinaryIO = owned.enter_context(open(fd, "wb"))
-                    player = Player(script, meeting, policy, Options(speed, timeout, keep_going, output, deadline))
+                    player = Player(script, connector, policy, Options(speed, timeout, keep_going, output, deadline))
                     output.flush()
             outcome = player.play()
         except AddressError as error:

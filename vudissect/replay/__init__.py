@@ -2,13 +2,13 @@
 
 To play one side of a capture against a live peer:
 
-    from vudissect.replay import Calling, Side, load, replay
+    from vudissect.replay import Dial, Side, load, replay
 
-    outcome = replay(load("boot.pcapng", Side.FRONT_END), Calling.at("back.sock"))
+    outcome = replay(load("boot.pcapng", Side.FRONT_END), Dial.at("back.sock"))
     assert outcome.ok, outcome.differences
 
-The peer is met by `Calling` or `Waiting` at an address, `Connected` over a socket that is there, or `InMemory` as a
-function; `Program` runs one for as long as it is needed.
+The peer is reached by `Dial` or `Listen` at an address, `Connected` over an open socket, or `InMemory` as a function;
+`Program` runs one for as long as it is needed.
 """
 
 from vudissect.capture.files import open_capture
@@ -16,34 +16,34 @@ from vudissect.capture.reader import read_capture
 from vudissect.compare.outcome import Difference, Outcome, Trouble
 from vudissect.compare.policy import EXACT, IGNORED, RELATED, Override, Policy, PolicyError, override, overrides_of_file
 from vudissect.protocol.model import Side
-from vudissect.replay.line import LineError, Parcel
-from vudissect.replay.meeting import Calling, Connected, InMemory, Meeting, Waiting
+from vudissect.replay.connector import Connected, Connector, Dial, InMemory, Listen
 from vudissect.replay.player import Options, Player
 from vudissect.replay.program import Program, ProgramError
 from vudissect.replay.script import Script, script_of
+from vudissect.replay.stream import RawMessage, StreamError
 
 __all__ = [
     "EXACT",
     "IGNORED",
     "RELATED",
-    "Calling",
     "Connected",
+    "Connector",
+    "Dial",
     "Difference",
     "InMemory",
-    "LineError",
-    "Meeting",
+    "Listen",
     "Options",
     "Outcome",
     "Override",
-    "Parcel",
     "Policy",
     "PolicyError",
     "Program",
     "ProgramError",
+    "RawMessage",
     "Script",
     "Side",
+    "StreamError",
     "Trouble",
-    "Waiting",
     "load",
     "override",
     "overrides_of_file",
@@ -62,9 +62,11 @@ def load(path: str, side: Side, first: int = 1, last: int | None = None) -> Scri
         return script_of(read_capture(stream), side, first, last)
 
 
-def replay(script: Script, meeting: Meeting, policy: Policy | None = None, options: Options | None = None) -> Outcome:
-    """Play a script against the peer that is met, and say what came of it; never raises for what the peer does.
+def replay(
+    script: Script, connector: Connector, policy: Policy | None = None, options: Options | None = None
+) -> Outcome:
+    """Play a script against the peer that the connector reaches; never raises for what the peer does.
 
     `AddressError` where the address of the peer can never be reached.
     """
-    return Player(script, meeting, policy or Policy(), options or Options()).play()
+    return Player(script, connector, policy or Policy(), options or Options()).play()

@@ -1,62 +1,62 @@
-"""The lines of each connection: the main one, and those that messages hand over."""
+"""The streams of each connection: the main one, and those that messages hand over."""
 
 import os
 import socket
 from collections.abc import Sequence
 
 from vudissect.protocol.model import Channel
-from vudissect.replay.line import MOST_PIXELS, Line, Parcel, SocketLine
-from vudissect.replay.stock import Stock
+from vudissect.replay.descriptors import DescriptorPool
+from vudissect.replay.stream import MOST_PIXELS, RawMessage, SocketStream, Stream
 from vudissect.session.event import Event
 from vudissect.wire.header import ByteOrder
 
 
 class _Ahead:
-    """A line of which a message was read that is to be read once more."""
+    """A stream with one message pushed back."""
 
-    def __init__(self, line: Line, parcel: Parcel) -> None:
-        self.line = line
-        self._parcel: Parcel | None = parcel
-        self.send, self.fall_silent, self.peer = line.send, line.fall_silent, line.peer
+    def __init__(self, stream: Stream, raw: RawMessage) -> None:
+        self.stream = stream
+        self._parcel: RawMessage | None = raw
+        self.send, self.shut_down, self.peer = stream.send, stream.shut_down, stream.peer
 
-    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
-        """See `Line`."""
-        parcel, self._parcel = self._parcel, None
-        return parcel if parcel is not None else self.line.receive(deadline, order)
+    def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
+        """See `Stream`."""
+        raw, self._parcel = self._parcel, None
+        return raw if raw is not None else self.stream.receive(deadline, order)
 
     def close(self) -> None:
-        """See `Line`."""
+        """See `Stream`."""
         for fd in self._parcel.descriptors if self._parcel is not None else ():
             os.close(fd)
-        self.line.close()
+        self.stream.close()
 
 
 class Channels:
-    """Which lines there are, by connection and channel."""
+    """The open streams, by connection and channel."""
 
-    def __init__(self, stock: Stock) -> None:
-        self._lines: dict[tuple[int, Channel], Line] = {}
-        self._stock = stock
+    def __init__(self, pool: DescriptorPool) -> None:
+        self._streams: dict[tuple[int, Channel], Stream] = {}
+        self._pool = pool
 
     @property
     def connections(self) -> tuple[int, ...]:
         """The connections that are open."""
-        return tuple(connection for connection, channel in self._lines if channel is Channel.MAIN)
+        return tuple(connection for connection, channel in self._streams if channel is Channel.MAIN)
 
-    def line(self, connection: int, channel: Channel) -> Line | None:
-        """The line of a channel, if it is open."""
-        return self._lines.get((connection, channel))
+    def stream(self, connection: int, channel: Channel) -> Stream | None:
+        """The stream of a channel, if it is open."""
+        return self._streams.get((connection, channel))
 
-    def of(self, connection: int) -> list[tuple[Channel, Line]]:
-        """The lines of a connection, the main one first."""
+    def of(self, connection: int) -> list[tuple[Channel, Stream]]:
+        """The streams of a connection, the main one first."""
         return sorted(
-            ((channel, line) for (number, channel), line in self._lines.items() if number == connection),
+            ((channel, stream) for (number, channel), stream in self._streams.items() if number == connection),
             key=lambda item: item[0],
         )
 
-    def open(self, connection: int, line: Line) -> None:
+    def open(self, connection: int, stream: Stream) -> None:
         """A connection has been made."""
-        self._lines[connection, Channel.MAIN] = line
+        self._streams[connection, Channel.MAIN] = stream
 
     def handed_over(self, live: Event, fds: Sequence[int], *, ours: bool) -> None:
         """A message has passed: if it hands a channel over, that is open now. `ours`: we have sent it."""
@@ -64,29 +64,29 @@ class Channels:
         if row is None or row.opens is None or len(fds) != 1:
             return
         try:
-            end = self._stock.take_other_end(fds[0]) if ours else os.dup(fds[0])
+            end = self._pool.take_other_end(fds[0]) if ours else os.dup(fds[0])
         except OSError as error:
-            self._stock.remarks[f"the {row.opens.label} channel is not opened: {error.strerror}"] = None
+            self._pool.remarks[f"the {row.opens.label} channel is not opened: {error.strerror}"] = None
             return
         if end is None:
             return
         try:
-            line = SocketLine(socket.socket(fileno=end), *([MOST_PIXELS] if row.opens is Channel.GPU else []))
+            stream = SocketStream(socket.socket(fileno=end), *([MOST_PIXELS] if row.opens is Channel.GPU else []))
         except OSError:  # some hand over a pipe
             os.close(end)
             return
         self.hang_up(live.record.connection, row.opens)
-        self._lines[live.record.connection, row.opens] = line
+        self._streams[live.record.connection, row.opens] = stream
 
-    def push_back(self, connection: int, channel: Channel, parcel: Parcel) -> None:
+    def push_back(self, connection: int, channel: Channel, raw: RawMessage) -> None:
         """Let a message be received once more."""
-        self._lines[connection, channel] = _Ahead(self._lines[connection, channel], parcel)
+        self._streams[connection, channel] = _Ahead(self._streams[connection, channel], raw)
 
     def hang_up(self, connection: int, channel: Channel) -> None:
         """Close one channel, if it is open."""
-        line = self._lines.pop((connection, channel), None)
-        if line is not None:
-            line.close()
+        stream = self._streams.pop((connection, channel), None)
+        if stream is not None:
+            stream.close()
 
     def close_all(self, connection: int) -> None:
         """Close all channels of a connection."""
@@ -95,6 +95,6 @@ class Channels:
 
     def close(self) -> None:
         """Close everything."""
-        for line in self._lines.values():
-            line.close()
-        self._lines.clear()
+        for stream in self._streams.values():
+            stream.close()
+        self._streams.clear()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from vudissect.protocol.model import Channel, Layout, Row, Side
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import UPSTREAM, Protocol
-from vudissect.replay.line import LineError, SocketLine
+from vudissect.replay.stream import SocketStream, StreamError
 from vudissect.wire.codec import Codec, WireMessage
 from vudissect.wire.fields import Fields, from_fields, to_fields
 
@@ -50,7 +50,7 @@ class Peer:
         protocol: Protocol = UPSTREAM,
         timeout: float = 10.0,
     ) -> None:
-        self._line = SocketLine(sock)
+        self._stream = SocketStream(sock)
         self._timeout = timeout
         self._side = side
         self._other = Side.BACK_END if side is Side.FRONT_END else Side.FRONT_END
@@ -64,7 +64,7 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._line.close()
+        self._stream.close()
 
     def send(
         self,
@@ -110,10 +110,10 @@ class Peer:
     def receive(self) -> Received:
         """The next message. `PeerError` when the other side has closed, or says nothing in time."""
         try:
-            parcel = self._line.receive(time.monotonic() + self._timeout, "little")
-        except LineError as error:
+            raw = self._stream.receive(time.monotonic() + self._timeout, "little")
+        except StreamError as error:
             raise PeerError(str(error)) from None
-        return Received(self._codec.decode(self._channel, self._other, parcel.data), parcel.descriptors)
+        return Received(self._codec.decode(self._channel, self._other, raw.data), raw.descriptors)
 
     def _row(self, name: str) -> Row:
         for row in self._protocol.find(name):
@@ -123,6 +123,6 @@ class Peer:
 
     def _send(self, data: bytes, descriptors: tuple[int, ...]) -> None:
         try:
-            self._line.send(data, descriptors, time.monotonic() + self._timeout)
-        except LineError as error:
+            self._stream.send(data, descriptors, time.monotonic() + self._timeout)
+        except StreamError as error:
             raise PeerError(str(error)) from None

@@ -1,6 +1,6 @@
 """Plays one side of a recorded session, message by message, against a side that is alive.
 
-What messages mean is the session's business, whether they are as they were is `compare`'s, how they pass the lines'.
+What messages mean is the session's business, whether they are as recorded is `compare`'s, how they pass is `stream`'s.
 """
 
 import os
@@ -19,21 +19,21 @@ from vudissect.host.peer import this_process
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.replay.channels import Channels
+from vudissect.replay.connector import Connector
+from vudissect.replay.descriptors import DescriptorPool
 from vudissect.replay.keys import Keys
 from vudissect.replay.limits import MOST_UNMATCHED, Limits, default_deadline
-from vudissect.replay.line import MOST_PIXELS, Line, LineError, Parcel
-from vudissect.replay.meeting import Meeting
-from vudissect.replay.resume import Resume
-from vudissect.replay.rings import lay
+from vudissect.replay.log import ReplayLog
+from vudissect.replay.resync import Resync
+from vudissect.replay.rings import write_base
 from vudissect.replay.script import Script
-from vudissect.replay.stock import Stock
-from vudissect.replay.tape import Tape
+from vudissect.replay.stream import MOST_PIXELS, RawMessage, Stream, StreamError
 from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.wire.fields import to_fields
 from vudissect.wire.header import ByteOrder
 
-# How long one who has left waits for the other side to leave, too, and to say what it still had to say (s).
+# How long one who has left waits for the other side to leave, too, and to send what it still had to send (s).
 _FAREWELL: Final = 1.0
 
 _NO_MARKS: Final = Mark(0)
@@ -62,22 +62,22 @@ class _EndError(Exception):
 class Player:
     """Plays a script once."""
 
-    def __init__(self, script: Script, meeting: Meeting, policy: Policy, options: Options) -> None:
+    def __init__(self, script: Script, connector: Connector, policy: Policy, options: Options) -> None:
         self._script = script
-        self._meeting = meeting
+        self._connector = connector
         self._policy = policy
         self._options = options
         self._outcome = Outcome(script.side, recorded=list(script.records), known=script.known)
         self._identities = Identities()
         self._recorded = Session(known=script.known, detect=True)
         self._live = Session(known=script.known, detect=True)
-        self._stock = Stock()
+        self._pool = DescriptorPool()
         self._keys = Keys()
-        self._tape = Tape(options.output)
-        self._channels = Channels(self._stock)
+        self._log = ReplayLog(options.output)
+        self._channels = Channels(self._pool)
         self._memory: dict[str, int] = {}
         self._played: set[int] = set()
-        self._resume = Resume(script)
+        self._resync = Resync(script)
         self._start = 0.0
         self._limits = Limits(0.0, options.timeout)
         self._first = next((record.received for record in script.records if record.frame >= script.first), 0)
@@ -96,11 +96,11 @@ class Player:
                         self._leave(connection, 0)
             finally:
                 self._channels.close()
-                self._stock.close()
+                self._pool.close()
         outcome = self._outcome
-        outcome.live = self._tape.records
+        outcome.live = self._log.records
         outcome.unplayed = [record.frame for record in self._script.messages if record.frame not in self._played]
-        outcome.remarks += self._stock.remarks
+        outcome.remarks += self._pool.remarks
         outcome.remarks += self._keys.remarks
         outcome.seconds = time.monotonic() - self._start
         outcome.own_seconds = time.thread_time() - own
@@ -123,7 +123,7 @@ class Player:
     def _step(self, event: Event) -> None:
         record = event.record
         if record.frame < self._script.first:
-            self._live.feed(self._tape.pretend(record))
+            self._live.feed(self._log.assume(record))
             return
         self._end_in_time(event)
         if record.kind is RecordKind.CONNECTION_OPENED:
@@ -133,7 +133,7 @@ class Player:
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             if record.details.get("by") == self._script.side.label:
                 self._channels.hang_up(record.connection, record.channel)
-        elif record.kind is RecordKind.MESSAGE and not self._resume.skips(event):
+        elif record.kind is RecordKind.MESSAGE and not self._resync.skips(event):
             if record.sender is self._script.side:
                 self._send(event)
             else:
@@ -141,181 +141,181 @@ class Player:
 
     # Connections
 
-    def _open(self, event: Event) -> Line:
+    def _open(self, event: Event) -> Stream:
         record = event.record
         try:
-            line = self._meeting.meet(self._limits.within())
-        except LineError as error:
+            stream = self._connector.connect(self._limits.within())
+        except StreamError as error:
             self._differs(event, error.trouble, "a connection", str(error))
             raise _EndError from None
-        self._channels.open(record.connection, line)
+        self._channels.open(record.connection, stream)
         details = this_process().details(self._script.side.label)
-        if line.peer is not None:
-            details |= line.peer.details(self._script.other.label)
-        opened = self._tape.event(RecordKind.CONNECTION_OPENED, record.connection, Channel.MAIN, record.frame, details)
+        if stream.peer is not None:
+            details |= stream.peer.details(self._script.other.label)
+        opened = self._log.event(RecordKind.CONNECTION_OPENED, record.connection, Channel.MAIN, record.frame, details)
         if record.kind is RecordKind.CONNECTION_OPENED:
             self._live.feed(opened)
-        return line
+        return stream
 
-    def _line(self, event: Event) -> Line:
-        """The line of a message; where the capture begins behind the beginning, the connection is made now."""
+    def _stream(self, event: Event) -> Stream:
+        """The stream of a message; where the capture begins after the beginning, the connection is made now."""
         record = event.record
-        line = self._channels.line(record.connection, record.channel)
-        if line is None and record.channel is Channel.MAIN:
-            line = self._open(event)
-        if line is None:
+        stream = self._channels.stream(record.connection, record.channel)
+        if stream is None and record.channel is Channel.MAIN:
+            stream = self._open(event)
+        if stream is None:
             text = f"the {record.channel.label} channel was not opened"
             self._differs(event, Trouble.UNREACHED, _name(event), text)
             raise _EndError
-        return line
+        return stream
 
     def _close(self, event: Event) -> None:
         """The connection ended here: leave, or see the other side leave."""
         record = event.record
-        line = self._channels.line(record.connection, Channel.MAIN)
-        if line is None:
+        stream = self._channels.stream(record.connection, Channel.MAIN)
+        if stream is None:
             return
         self._pace(event)
         rule = self._policy.named(CONNECTION, CLOSE)
         if record.details.get("by") == self._script.other.label and (rule is None or rule.how is not How.IGNORED):
             try:
-                parcel = line.receive(self._limits.within(), _byte_order(record))
-                self._unmatched_parcel(record.connection, Channel.MAIN, record.frame, parcel)
-            except LineError as error:
+                raw = stream.receive(self._limits.within(), _byte_order(record))
+                self._unmatched_message(record.connection, Channel.MAIN, record.frame, raw)
+            except StreamError as error:
                 if error.trouble is Trouble.SILENCE:
                     self._differs(event, Trouble.OPEN, f"closed by the {self._script.other.label}", "still open")
         self._leave(record.connection, record.frame)
 
     def _leave(self, connection: int, frame: int) -> None:
-        """Hang up, and listen whether the other side had anything more to say."""
-        main = self._channels.line(connection, Channel.MAIN)
+        """Close the connection, after receiving what the other side still sends."""
+        main = self._channels.stream(connection, Channel.MAIN)
         assert main is not None
-        main.fall_silent()
+        main.shut_down()
         patience = min(_FAREWELL, self._options.timeout)
-        for channel, line in self._channels.of(connection):
+        for channel, stream in self._channels.of(connection):
             end = self._limits.within(patience)
             while True:
                 try:
-                    parcel = line.receive(end, "little")
-                except LineError:
+                    raw = stream.receive(end, "little")
+                except StreamError:
                     break
-                self._unmatched_parcel(connection, channel, frame, parcel)
-            patience = 0.01  # what the others had to say before that is there now
+                self._unmatched_message(connection, channel, frame, raw)
+            patience = 0.01  # what the others had to send before that is there now
         self._channels.close_all(connection)
         how = {"by": self._script.side.label, "how": "eof"}
-        closed = self._tape.event(RecordKind.CONNECTION_CLOSED, connection, Channel.MAIN, frame, how)
+        closed = self._log.event(RecordKind.CONNECTION_CLOSED, connection, Channel.MAIN, frame, how)
         self._live.feed(closed)
 
     # Messages
 
     def _send(self, event: Event) -> None:
         record = event.record
-        line = self._line(event)
+        stream = self._stream(event)
         self._pace(event)
         if record.length > MOST_PIXELS:
             self._differs(event, Trouble.UNREACHED, _name(event), f"no message of {record.length} bytes can be made")
             raise _EndError
         try:
-            fds = tuple(self._stock.give(described) for described in record.descriptors)
+            fds = tuple(self._pool.get(described) for described in record.descriptors)
         except OSError as error:
             self._differs(event, Trouble.UNREACHED, _name(event), f"no descriptor can be made: {error.strerror}")
             raise _EndError from None
-        parcel = Parcel(self._keys.complete(record).ljust(record.length, b"\0"), fds)
-        live = self._take(record, record.sender, parcel)
+        raw = RawMessage(self._keys.complete(record).ljust(record.length, b"\0"), fds)
+        live = self._take(record, record.sender, raw)
         for named, fd in zip(live.descriptors, fds, strict=True):
             self._memory[named.name] = fd
-        self._lay_ring(live)
-        self._pass(event, line, parcel)
+        self._prepare_ring(live)
+        self._pass(event, stream, raw)
         self._played.add(record.frame)
         self._channels.handed_over(live, fds, ours=True)
 
     def _receive(self, event: Event) -> None:
         record = event.record
-        line = self._line(event)
+        stream = self._stream(event)
         while True:
             try:
-                parcel = line.receive(self._limits.within(), _byte_order(record))
-            except LineError as error:
+                raw = stream.receive(self._limits.within(), _byte_order(record))
+            except StreamError as error:
                 if error.data:
-                    self._take(record, self._script.other, Parcel(error.data), Mark.CUT_SHORT)
+                    self._take(record, self._script.other, RawMessage(error.data), Mark.CUT_SHORT)
                 self._fails(event, error)
                 if error.trouble is Trouble.SILENCE and not error.data and self._options.keep_going:
                     return
                 raise _EndError from None
-            if parcel.data[:4] == record.data[:4]:
-                self._compare(event, parcel)
+            if raw.data[:4] == record.data[:4]:
+                self._compare(event, raw)
                 return
-            if self._options.keep_going and self._resume.skip_to(record, parcel.data[:4]):
+            if self._options.keep_going and self._resync.skip_to(record, raw.data[:4]):
                 self._differs(event, Trouble.OTHER, _name(event), "what came later")
-                self._channels.push_back(record.connection, record.channel, parcel)
+                self._channels.push_back(record.connection, record.channel, raw)
                 return
-            live = self._unmatched(record, parcel)
+            live = self._unmatched(record, raw)
             self._differs(event, Trouble.OTHER, _name(event), _name(live))
             if not self._options.keep_going:
                 raise _EndError
-            if (answer := self._resume.answer(live)) is not None:
-                self._answer(live, line, answer)
+            if (answer := self._resync.answer(live)) is not None:
+                self._answer(live, stream, answer)
 
-    def _compare(self, event: Event, parcel: Parcel) -> None:
+    def _compare(self, event: Event, raw: RawMessage) -> None:
         self._outcome.received += 1
         self._played.add(event.record.frame)
-        live = self._take(event.record, self._script.other, parcel)
+        live = self._take(event.record, self._script.other, raw)
         described = event.record.descriptors
-        for one, fd in zip(described, parcel.descriptors, strict=False):
-            self._stock.keep(one, fd)
+        for one, fd in zip(described, raw.descriptors, strict=False):
+            self._pool.received(one, fd)
         compared, differences, allowed = compare(event, live, self._policy, self._identities)
         self._outcome.compared += compared
         self._outcome.differences += differences
         self._outcome.allowed += allowed
-        self._channels.handed_over(live, parcel.descriptors, ours=False)
-        _close(parcel.descriptors[len(described) :])
+        self._channels.handed_over(live, raw.descriptors, ours=False)
+        _close(raw.descriptors[len(described) :])
         if differences:
             if not self._options.keep_going:
                 raise _EndError
-            if (answer := self._resume.answer_missing(event, live)) is not None:
-                self._answer(live, self._line(event), answer)
+            if (answer := self._resync.answer_missing(event, live)) is not None:
+                self._answer(live, self._stream(event), answer)
 
-    def _unmatched(self, record: Record, parcel: Parcel) -> Event:
+    def _unmatched(self, record: Record, raw: RawMessage) -> Event:
         """A message has come that is not in the recording."""
         self._outcome.received += 1
         self._outcome.unmatched += 1
-        live = self._take(record, self._script.other, parcel)
-        _close(parcel.descriptors)
+        live = self._take(record, self._script.other, raw)
+        _close(raw.descriptors)
         if self._limits.too_many():
             most = f"at most {MOST_UNMATCHED} messages that are not in the recording"
             self._differs(live, Trouble.UNMATCHED, most, "still more")
             raise _EndError
         return live
 
-    def _unmatched_parcel(self, connection: int, channel: Channel, frame: int, parcel: Parcel) -> None:
-        live = self._unmatched(_nowhere(connection, channel, frame), parcel)
+    def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> None:
+        live = self._unmatched(_nowhere(connection, channel, frame), raw)
         self._outcome.differences.append(
             Difference(Trouble.UNMATCHED, connection, channel, frame, _name(live), "", "nothing more", _name(live))
         )
 
-    def _answer(self, live: Event, line: Line, answer: Parcel) -> None:
+    def _answer(self, live: Event, stream: Stream, answer: RawMessage) -> None:
         """Answer what the recording has no answer to, so that the other side goes on."""
         self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, which it was not then")
         self._take(live.record, self._script.side, answer)
-        self._pass(live, line, answer)
+        self._pass(live, stream, answer)
 
-    def _pass(self, event: Event, line: Line, parcel: Parcel) -> None:
+    def _pass(self, event: Event, stream: Stream, raw: RawMessage) -> None:
         try:
-            line.send(parcel.data, parcel.descriptors, self._limits.within())
-        except LineError as error:
+            stream.send(raw.data, raw.descriptors, self._limits.within())
+        except StreamError as error:
             self._fails(event, error)
             raise _EndError from None
         self._outcome.sent += 1
 
-    def _take(self, at: Record, sender: Side, parcel: Parcel, marks: Mark = _NO_MARKS) -> Event:
-        """Record a message where the recording stands `at`; what it means in the live session."""
-        descriptors: tuple[Descriptor, ...] = tuple(map(inspect, parcel.descriptors))
-        marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if parcel.lost else _NO_MARKS)
+    def _take(self, at: Record, sender: Side, raw: RawMessage, marks: Mark = _NO_MARKS) -> Event:
+        """Record a message in the place of the recorded one `at`; what it means in the live session."""
+        descriptors: tuple[Descriptor, ...] = tuple(map(inspect, raw.descriptors))
+        marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if raw.lost else _NO_MARKS)
         return self._live.feed(
-            self._tape.message(at.connection, at.channel, sender, parcel.data, descriptors, marks, at.frame)
+            self._log.message(at.connection, at.channel, sender, raw.data, descriptors, marks, at.frame)
         )
 
-    def _lay_ring(self, live: Event) -> None:
+    def _prepare_ring(self, live: Event) -> None:
         message = live.message
         if self._script.side is not Side.FRONT_END or message is None or message.row is None:
             return
@@ -326,11 +326,11 @@ class Player:
         if ring is None:
             return
         try:
-            lay(ring, live.after, self._memory.get)
+            write_base(ring, live.after, self._memory.get)
         except OSError as error:
-            self._stock.remarks[f"ring {index} is not laid in the memory: {error.strerror}"] = None
+            self._pool.remarks[f"ring {index} is not laid in the memory: {error.strerror}"] = None
 
-    # Time, and what is said of differences
+    # Time, and reports of differences
 
     def _end_in_time(self, event: Event) -> None:
         if self._limits.over:
@@ -350,7 +350,7 @@ class Player:
             else:
                 self._outcome.lag = max(self._outcome.lag, late)
 
-    def _fails(self, event: Event, error: LineError) -> None:
+    def _fails(self, event: Event, error: StreamError) -> None:
         """A message did not pass; where it had all the time that was left, that is said."""
         if error.trouble is Trouble.SILENCE and self._limits.over:
             text = f"{error}: the {self._limits.seconds:g} s for the whole replay are over"

@@ -1,4 +1,4 @@
-"""Empty rings, laid in the memory that is given to a back-end: it finds virtqueues there, not what happens to be there.
+"""Empty rings in the memory that is given to a back-end: it finds virtqueues there, not what happens to be there.
 
 Source: virtio specification, "Split Virtqueues". A packed ring of zeros is an empty one already, whatever its wrap
 counters, and so is the flag word of a split ring.
@@ -18,8 +18,8 @@ _FLAGS_AND_INDEX = Struct("<HH")
 _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 
 
-def lay(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
-    """Make a ring stand at its base, as far as it is known yet; `file_of` finds the memory of a region by name.
+def write_base(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
+    """Write the base of a ring, as far as both are known, into its indices; `file_of` finds the memory of a region.
 
     Addresses that only an IOMMU could resolve are left alone; `OSError` if the memory cannot be written.
     """

@@ -16,7 +16,7 @@ _END = 1 << 62
 class Script:
     """The records of a capture for one side to play.
 
-    Those before `first` are not played, but known; those behind `last` do not count. `obstacles` say which messages
+    Those before `first` are not played, but known; those after `last` do not count. `obstacles` say which messages
     cannot be played as they were, one line each; `whole`: it goes to the end of the capture.
     """
 

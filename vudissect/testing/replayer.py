@@ -17,8 +17,8 @@ from vudissect.host.address import AddressError
 from vudissect.protocol.model import Side
 from vudissect.render.replay import report
 from vudissect.render.style import Style
-from vudissect.replay import Calling, LineError, Meeting, Options, Program, ProgramError, Script, Waiting, load, replay
-from vudissect.replay.line import Line
+from vudissect.replay import Connector, Dial, Listen, Options, Program, ProgramError, Script, StreamError, load, replay
+from vudissect.replay.stream import Stream
 from vudissect.testing.exits import exit_text, has_crashed, tail
 from vudissect.testing.marker import Settings
 from vudissect.testing.plugin import RECORDED, RECORDED_NOW, Recording
@@ -73,10 +73,10 @@ class Replayer:
         with TemporaryDirectory(prefix="vudissect-") as place, ExitStack() as owned:
             socket = f"{place}/socket"
             try:
-                meeting: Meeting = owned.enter_context(Waiting.at(socket)) if settings.listens else Calling.at(socket)
+                connector: Connector = owned.enter_context(Listen.at(socket)) if settings.listens else Dial.at(socket)
                 program = owned.enter_context(Program(words, socket, self._folder))
                 options = Options(timeout=settings.timeout, keep_going=settings.keep_going, deadline=settings.deadline)
-                outcome = replay(script, _WhileRunning(meeting, program), settings.policy, options)
+                outcome = replay(script, _WhileRunning(connector, program), settings.policy, options)
             except (AddressError, ProgramError) as error:
                 _fail(str(error))
             if any(difference.trouble in (Trouble.CLOSED, Trouble.UNREACHED) for difference in outcome.differences):
@@ -136,19 +136,19 @@ class Replayer:
 
 
 class _WhileRunning:
-    """A meeting with a program that we started: stops waiting when the program has failed."""
+    """Connects to a program that we started: stops waiting when the program has failed."""
 
-    def __init__(self, meeting: Meeting, program: Program) -> None:
-        self._meeting = meeting
+    def __init__(self, connector: Connector, program: Program) -> None:
+        self._connector = connector
         self._program = program
 
-    def meet(self, deadline: float) -> Line:
-        """As in `Meeting`."""
+    def connect(self, deadline: float) -> Stream:
+        """As in `Connector`."""
         while True:
             failed = bool(self._program.status)
             try:
-                return self._meeting.meet(min(deadline, time.monotonic() + _POLL_INTERVAL))
-            except LineError:
+                return self._connector.connect(min(deadline, time.monotonic() + _POLL_INTERVAL))
+            except StreamError:
                 if failed or time.monotonic() >= deadline:
                     raise
 

@@ -1,4 +1,4 @@
-"""One channel to the other side: whole messages out and in, with descriptors. Nobody waits beyond a deadline."""
+"""A stream of whole messages to and from the other side, with descriptors. Nobody waits beyond a deadline."""
 
 import array
 import errno
@@ -24,16 +24,16 @@ MOST_PIXELS = 1 << 28
 _CHUNK = 1 << 20
 # The most that a system call takes (s).
 LONGEST_WAIT = 1_000_000
-# Of a peer in memory: messages that it may have said before anybody listens.
-_MOST_SAID = 4096
+# Of a peer in memory: messages that may wait to be received.
+_MOST_PENDING = 4096
 
-# What the kernel says when the other side is gone.
+# What the kernel reports when the other side is gone.
 _GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED})
 
 _SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
 
 
-class Parcel(NamedTuple):
+class RawMessage(NamedTuple):
     """A message as it came. The descriptors belong to who receives it; `lost`: the kernel dropped some."""
 
     data: bytes
@@ -41,7 +41,7 @@ class Parcel(NamedTuple):
     lost: bool = False
 
 
-class LineError(Exception):
+class StreamError(Exception):
     """No message could be passed: one line that says why, and what of a message had come by then."""
 
     def __init__(self, trouble: Trouble, text: str, data: bytes = b"") -> None:
@@ -50,17 +50,17 @@ class LineError(Exception):
         self.data = data
 
 
-class Line(Protocol):
-    """What a player speaks through. A deadline is a time on the monotonic clock, in seconds."""
+class Stream(Protocol):
+    """What a player sends and receives through. A deadline is a time on the monotonic clock, in seconds."""
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
-        """Pass a message; `LineError` where it cannot be passed in time."""
+        """Pass a message; `StreamError` where it cannot be passed in time."""
 
-    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
-        """The next message; `LineError` where none comes in time."""
+    def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
+        """The next message; `StreamError` where none comes in time."""
 
-    def fall_silent(self) -> None:
-        """Say no more, as one who leaves does; what the other side still has to say can be received."""
+    def shut_down(self) -> None:
+        """Send nothing more, as before closing; what the other side still sends can be received."""
 
     def close(self) -> None:
         """Hang up."""
@@ -70,18 +70,18 @@ class Line(Protocol):
         """Who is there, as far as the kernel knows."""
 
 
-class SocketLine:
-    """A line over a connected stream socket, which it owns; `most` is the longest payload that is received."""
+class SocketStream:
+    """Messages over a connected stream socket, which it owns; `most` is the longest payload that is received."""
 
     def __init__(self, sock: socket.socket, most: int = _MOST_PAYLOAD) -> None:
         self.socket = sock
         self._most = most
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
-        """See `Line`."""
+        """See `Stream`."""
         if len(descriptors) > _MOST_DESCRIPTORS:
             text = f"{len(descriptors)} descriptors cannot be passed with one message, {_MOST_DESCRIPTORS} can"
-            raise LineError(Trouble.OTHER, text)
+            raise StreamError(Trouble.OTHER, text)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
             self._patience(deadline)
@@ -90,36 +90,36 @@ class SocketLine:
                 self._patience(deadline)
                 sent += self.socket.send(data[sent : sent + _CHUNK])
         except TimeoutError:
-            raise LineError(Trouble.SILENCE, "the other side took nothing more in time") from None
+            raise StreamError(Trouble.SILENCE, "the other side took nothing more in time") from None
         except OSError as error:
             if error.errno in _GONE:
-                raise LineError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
-            raise LineError(Trouble.OTHER, f"the message cannot be sent: {error.strerror}") from None
+                raise StreamError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
+            raise StreamError(Trouble.OTHER, f"the message cannot be sent: {error.strerror}") from None
 
-    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
-        """See `Line`."""
-        header = self._read(HEADER_SIZE, deadline, Parcel(b""))
+    def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
+        """See `Stream`."""
+        header = self._read(HEADER_SIZE, deadline, RawMessage(b""))
         (size,) = _SIZES[order](header.data)
         if size > self._most:
             self._give_up(header.descriptors)
-            raise LineError(Trouble.OTHER, f"the other side announced {size} bytes of payload", header.data)
+            raise StreamError(Trouble.OTHER, f"the other side announced {size} bytes of payload", header.data)
         return self._read(HEADER_SIZE + size, deadline, header) if size else header
 
-    def fall_silent(self) -> None:
-        """See `Line`."""
+    def shut_down(self) -> None:
+        """See `Stream`."""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """See `Line`."""
+        """See `Stream`."""
         self.socket.close()
 
     @property
     def peer(self) -> Peer | None:
-        """See `Line`."""
+        """See `Stream`."""
         return peer_of(self.socket)
 
-    def _read(self, size: int, deadline: float, begun: Parcel) -> Parcel:
+    def _read(self, size: int, deadline: float, begun: RawMessage) -> RawMessage:
         """Read on until a message that has begun is `size` bytes long, and not a byte further."""
         data, descriptors, lost = bytearray(begun.data), begun.descriptors, begun.lost
         try:
@@ -133,18 +133,18 @@ class SocketLine:
                 if len(descriptors) > _MOST_OF_MESSAGE:
                     self._give_up(descriptors)
                     text = f"the other side sent more than {_MOST_OF_MESSAGE} descriptors with one message"
-                    raise LineError(Trouble.OTHER, text, bytes(data))
+                    raise StreamError(Trouble.OTHER, text, bytes(data))
                 lost = lost or bool(flags & socket.MSG_CTRUNC)
                 if not part:
                     raise ConnectionResetError
                 data += part
         except TimeoutError:
             self._give_up(descriptors)
-            raise LineError(Trouble.SILENCE, self._partly("said nothing in time", data, size), bytes(data)) from None
+            raise StreamError(Trouble.SILENCE, self._partly("said nothing in time", data, size), bytes(data)) from None
         except OSError:
             self._give_up(descriptors)
-            raise LineError(Trouble.CLOSED, self._partly("closed the connection", data, size), bytes(data)) from None
-        return Parcel(bytes(data), descriptors, lost)
+            raise StreamError(Trouble.CLOSED, self._partly("closed the connection", data, size), bytes(data)) from None
+        return RawMessage(bytes(data), descriptors, lost)
 
     def _patience(self, deadline: float) -> None:
         left = deadline - time.monotonic()
@@ -162,39 +162,39 @@ class SocketLine:
             os.close(descriptor)
 
 
-Answer = Callable[[Parcel], Iterable[Parcel]]
+Answer = Callable[[RawMessage], Iterable[RawMessage]]
 
 
-class MemoryLine:
-    """A line to a peer that is a function in this process: it is given each message, and returns what it says then.
+class MemoryStream:
+    """Messages to a peer that is a function in this process: it gets each message, and returns what it sends then.
 
-    Of what it says no more is kept than a socket would hold. A parcel without data hangs up.
+    Of what it sends no more is kept than a socket would hold. A message without data closes the connection.
     """
 
-    def __init__(self, answer: Answer, first: Iterable[Parcel]) -> None:
+    def __init__(self, answer: Answer, first: Iterable[RawMessage]) -> None:
         self._answer = answer
-        self._said = deque(islice(first, _MOST_SAID))
+        self._pending = deque(islice(first, _MOST_PENDING))
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
-        """See `Line`. The peer borrows the descriptors: they are closed by whoever sends."""
-        said = self._answer(Parcel(data, tuple(descriptors)))
-        self._said.extend(islice(said, _MOST_SAID - len(self._said)))
+        """See `Stream`. The peer borrows the descriptors: they are closed by whoever sends."""
+        sent = self._answer(RawMessage(data, tuple(descriptors)))
+        self._pending.extend(islice(sent, _MOST_PENDING - len(self._pending)))
 
-    def receive(self, deadline: float, order: ByteOrder) -> Parcel:
-        """See `Line`. A peer that has nothing more to say will not find anything by waiting."""
-        if not self._said:
-            raise LineError(Trouble.SILENCE, "the other side said nothing")
-        if not self._said[0].data:
-            raise LineError(Trouble.CLOSED, "the other side closed the connection")
-        return self._said.popleft()
+    def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
+        """See `Stream`. A peer that has nothing more to send will not find anything by waiting."""
+        if not self._pending:
+            raise StreamError(Trouble.SILENCE, "the other side said nothing")
+        if not self._pending[0].data:
+            raise StreamError(Trouble.CLOSED, "the other side closed the connection")
+        return self._pending.popleft()
 
-    def fall_silent(self) -> None:
-        """See `Line`."""
+    def shut_down(self) -> None:
+        """See `Stream`."""
 
     def close(self) -> None:
-        """See `Line`."""
+        """See `Stream`."""
 
     @property
     def peer(self) -> Peer | None:
-        """See `Line`."""
+        """See `Stream`."""
         return None

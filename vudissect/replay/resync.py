@@ -1,10 +1,10 @@
-"""How a replay goes on behind a difference: what is passed over, and what is answered that nobody asked for then."""
+"""How a replay goes on after a difference: what is passed over, and what is answered that nobody asked for then."""
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.protocol.model import Channel
 from vudissect.protocol.payloads import ACK
-from vudissect.replay.line import Parcel
 from vudissect.replay.script import Script
+from vudissect.replay.stream import RawMessage
 from vudissect.session.event import Event
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import NEED_REPLY, ByteOrder
@@ -13,7 +13,7 @@ from vudissect.wire.header import NEED_REPLY, ByteOrder
 _AHEAD = 64
 
 
-class Resume:
+class Resync:
     """What has been passed over of a script so far."""
 
     def __init__(self, script: Script) -> None:
@@ -21,11 +21,11 @@ class Resume:
         self._position = {record.frame: position for position, record in enumerate(script.records)}
         self._skipped: set[int] = set()
         self._unasked: set[int] = set()
-        # What our side says, by channel and number: the first of each.
-        self._said: dict[tuple[Channel, bytes], Record] = {}
+        # What our side sends, by channel and number: the first of each.
+        self._answers: dict[tuple[Channel, bytes], Record] = {}
         for record in script.records:
             if record.kind is RecordKind.MESSAGE and record.sender is script.side:
-                self._said.setdefault((record.channel, record.data[:4]), record)
+                self._answers.setdefault((record.channel, record.data[:4]), record)
 
     def skips(self, event: Event) -> bool:
         """Whether a step is left out: its message was passed over, or it answers one that was not (so) asked."""
@@ -36,9 +36,9 @@ class Resume:
         return event.request.frame in self._skipped or event.request.frame in self._unasked
 
     def skip_to(self, expected: Record, number: bytes) -> bool:
-        """Pass over what was expected, if a message of this number (as on the wire) stands soon behind it.
+        """Pass over what was expected, if a message of this number (as on the wire) comes soon after it.
 
-        What is found is not looked for behind a request of our own, which the other side has not got yet.
+        It is not looked for after a request of our own, which the other side has not got yet.
         """
         passed = [expected.frame]
         start = self._position[expected.frame] + 1
@@ -57,7 +57,7 @@ class Resume:
                 passed.append(record.frame)
         return False
 
-    def answer_missing(self, recorded: Event, live: Event) -> Parcel | None:
+    def answer_missing(self, recorded: Event, live: Event) -> RawMessage | None:
         """The answer that a request is owed this time and was not then; the other way round none is given."""
         assert recorded.message is not None
         assert live.message is not None
@@ -66,14 +66,14 @@ class Resume:
             self._unasked.add(recorded.record.frame)
         return _acknowledgement(live) if owed and not owed_then else None
 
-    def answer(self, live: Event) -> Parcel | None:
+    def answer(self, live: Event) -> RawMessage | None:
         """An answer to a request that the recording has not: as it was answered elsewhere, else that all is well."""
         message = live.message
         if message is None or message.reply or not _owed(live):
             return None
-        said = self._said.get((live.record.channel, message.data[:4]))
-        if said is not None:
-            return Parcel(said.data)
+        recorded = self._answers.get((live.record.channel, message.data[:4]))
+        if recorded is not None:
+            return RawMessage(recorded.data)
         return _acknowledgement(live) if message.flags & NEED_REPLY else None
 
 
@@ -84,9 +84,9 @@ def _owed(event: Event) -> bool:
     return event.after.owes_reply(message.row, message.flags)
 
 
-def _acknowledgement(live: Event) -> Parcel:
+def _acknowledgement(live: Event) -> RawMessage:
     message = live.message
     assert message is not None
     assert message.row is not None
     order: ByteOrder = "big" if live.record.marks & Mark.BIG_ENDIAN else "little"
-    return Parcel(Codec(live.after.protocol, order).encode(message.row, ACK, (0,), reply=True))
+    return RawMessage(Codec(live.after.protocol, order).encode(message.row, ACK, (0,), reply=True))

@@ -18,7 +18,7 @@ _MOST_KEPT = 256 << 20
 _LITTLE = 4096
 
 
-class Tape:
+class ReplayLog:
     """Makes the records of what passes, in order, and writes them to `output` as they come."""
 
     def __init__(self, output: BinaryIO | None) -> None:
@@ -80,7 +80,7 @@ class Tape:
         when = (self._sequences.get(connection, 0), now, now, now + self._epoch_offset)
         return self._add(Record(kind, connection, channel, Side.PROXY, *when, 0, b"", details=details, frame=frame))
 
-    def pretend(self, record: Record) -> Record:
+    def assume(self, record: Record) -> Record:
         """What is known from the recording without being played."""
         self.records.append(record)
         return record

@@ -14,7 +14,7 @@ _DRAIN = 1 << 16
 _LOOK_UP_EVERY = 100  # ms
 
 
-class Stock:
+class DescriptorPool:
     """Makes what is to be passed, and keeps what comes, by the identity that it has in the recording."""
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class Stock:
         self._drains: list[Thread] = []
         self._closing = Event()
 
-    def give(self, described: Descriptor) -> int:
-        """The descriptor that stands for this one of the recording; made when it is first needed (`OSError`)."""
+    def get(self, described: Descriptor) -> int:
+        """The descriptor for this one of the recording; made when it is first needed (`OSError`)."""
         known = self._by_identity.get(described.identity) if described.identity else None
         if known is not None:
             return known
@@ -42,7 +42,7 @@ class Stock:
                 self._ends[made.fd] = made.other
         return made.fd
 
-    def keep(self, described: Descriptor, fd: int) -> None:
+    def received(self, described: Descriptor, fd: int) -> None:
         """A descriptor has come, for this one of the recording."""
         self._hold(described, fd)
         end = _to_be_read(fd) if described.kind is DescriptorKind.PIPE else None
