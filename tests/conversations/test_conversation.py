@@ -98,9 +98,9 @@ def test_an_event_belongs_to_a_channel_and_connection() -> None:
     [
         ("SET_MEMORY", {}, "main channel has no message SET_MEMORY"),
         (99, {}, "no message 99; give its payload"),
-        ("SET_OWNER", {"index": 1}, "has no field 'index'"),
+        ("SET_OWNER", {"index": 1}, "SET_OWNER: no field 'index'"),
         ("SET_OWNER", {"layout": "table"}, "SET_OWNER has no layout 'table'; its layouts: none"),
-        ("SET_VRING_NUM", {"num": 1 << 32}, "SET_VRING_NUM: "),
+        ("SET_VRING_NUM", {"num": 1 << 32}, "SET_VRING_NUM.num: "),
     ],
 )
 def test_an_error_names_what_is_wrong(name: str | int, options: dict[str, object], words: str) -> None:

@@ -21,6 +21,7 @@ from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.wire.codec import Codec
+from vudissect.wire.errors import FieldError
 from vudissect.wire.fields import from_fields
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, ByteOrder, struct_of
 
@@ -197,9 +198,9 @@ class Conversation:
 
     def _payload(self, row: Row, layout: Layout, fields: dict[str, Any]) -> bytes:
         try:
-            message = self._codec.encode(row, layout, from_fields(layout, fields))
-        except (TypeError, ValueError) as error:
-            raise ConversationError(f"{row.name}: {error}") from None
+            message = self._codec.encode(row, layout, from_fields(layout, fields, row.name))
+        except FieldError as error:
+            raise ConversationError(str(error)) from None
         return message[HEADER_SIZE:]
 
     def events(self, **options: Any) -> list[Event]:

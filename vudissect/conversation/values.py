@@ -11,6 +11,7 @@ from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device, Field, Layout, Meaning
 from vudissect.session.state import State
 from vudissect.wire.codec import layout_codec
+from vudissect.wire.errors import FieldError
 from vudissect.wire.fields import from_fields
 
 MAX_BYTES = 1 << 24
@@ -124,8 +125,8 @@ def config_bytes(device: Device, values: Mapping[str, str], size: int) -> bytes:
         field.name: value_of(field, values[field.name], None, device) for field in layout.fields if field.name in values
     }
     try:
-        contents = layout_codec(layout, "little").encode(from_fields(layout, fields))
-    except ValueError as error:
+        contents = layout_codec(layout, "little").encode(from_fields(layout, fields, device.name), device.name)
+    except FieldError as error:
         raise ConversationError(str(error)) from None
     return contents[:size].ljust(len(zeros(size)), b"\0")
 

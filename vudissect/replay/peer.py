@@ -52,7 +52,6 @@ class Peer:
     ) -> None:
         self._stream = SocketStream(sock)
         self._timeout = timeout
-        self._side = side
         self._other = Side.BACK_END if side is Side.FRONT_END else Side.FRONT_END
         self._channel = channel
         self._protocol = protocol
@@ -78,7 +77,7 @@ class Peer:
         """Send a request, in its specified layout unless another one is given."""
         row = self._row(name)
         layout = layout or row.request[0]
-        values = from_fields(layout, fields)
+        values = from_fields(layout, fields, row.name)
         self._send(self._codec.encode(row, layout, values, need_reply=need_reply), descriptors)
 
     def ask(self, name: str, fields: Mapping[str, Any] = _NO_FIELDS, **options: Any) -> Received:
@@ -101,7 +100,8 @@ class Peer:
         if request.row is None:
             raise PeerError(f"message {request.id} is not known, so neither is its reply")
         layout = layout or request.row.reply[0]
-        self._send(self._codec.encode(request.row, layout, from_fields(layout, fields), reply=True), descriptors)
+        values = from_fields(layout, fields, request.row.name)
+        self._send(self._codec.encode(request.row, layout, values, reply=True), descriptors)
 
     def acknowledge(self, request: WireMessage, result: int = 0) -> None:
         """Answer a request that carries NEED_REPLY."""

@@ -1,7 +1,7 @@
 """Bytes to messages and back, compiled from the message table.
 
 Decoding never raises: whatever the bytes are, a `WireMessage` comes out that keeps every one of them and says in
-`problem` what is wrong with it. Encoding raises `ValueError` for values that do not fit.
+`problem` what is wrong with it. Encoding raises a `FieldError` for values that do not fit.
 
 Nearly all messages are well-formed and of a fixed size, and the same few headers come again and again. What such a
 header says is worked out once and kept as a `Form`; a message of a known form costs one look-up and one `unpack`.
@@ -242,9 +242,10 @@ class Codec:
     ) -> bytes:
         """A whole message, in the first header version that has it.
 
-        `values` as in `WireMessage`; `ValueError` if they do not fit the layout. `error` sets the dialect's error bit.
+        `values` as in `WireMessage`; a `FieldError` names the first that does not fit the layout. `error` sets the
+        dialect's error bit.
         """
-        payload = layout_codec(layout, self.byte_order).encode(values)
+        payload = layout_codec(layout, self.byte_order).encode(values, row.name)
         flags = 0 if row.channel is Channel.GPU else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
         return self._header.pack(self._number(row.id, error), flags, len(payload)) + payload

@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from vudissect.protocol.model import BitField, Field, Layout, Meaning
+from vudissect.protocol.model import Array, BitField, Field, Layout, Meaning
+from vudissect.wire.errors import FieldError, quoted
 from vudissect.wire.layout import Values
 
 Fields = dict[str, Any]
@@ -95,56 +96,74 @@ def bytes_text(meaning: Meaning, value: bytes, *, keys_stored: bool = True) -> s
     return value.hex()
 
 
-def from_fields(layout: Layout, fields: Mapping[str, Any]) -> Values:
+def from_fields(layout: Layout, fields: Mapping[str, Any], name: str = "") -> Values:
     """Values for the codec from named fields; what is left out is zero, a count or length is worked out.
 
-    Bytes may be given as bytes or as the text that `to_fields` makes. `ValueError` names an unknown field.
+    Bytes may be given as bytes or as the text that `to_fields` makes. A `FieldError` names what cannot be used, below
+    `name` (else the layout's); whether numbers fit is found out when they are encoded.
     """
+    path = name or layout.title
+    if not isinstance(fields, Mapping):
+        raise FieldError(path, f"named fields are needed, not {quoted(fields)}")
     given = dict(fields)
     rest: tuple[Any, ...] = ()
     if layout.array is not None:
-        entries = given.pop(layout.array.name, ())
-        rest = (tuple(from_fields(layout.array.entry, entry) for entry in entries),)
-        if isinstance(layout.array.count, str):
-            given.setdefault(layout.array.count, len(entries))
-        elif layout.array.count is not None:
-            blank = from_fields(layout.array.entry, {})
-            rest = ((*rest[0], *(blank for _ in range(layout.array.count - len(entries)))),)
+        rest = (_entries(layout.array, given, f"{path}.{layout.array.name}"),)
     elif layout.tail is not None:
-        contents = _read_bytes(layout.tail.field.meaning, given.pop(layout.tail.field.name, b""))
+        field = layout.tail.field
+        contents = _read_bytes(field.meaning, given.pop(field.name, b""), f"{path}.{field.name}")
         rest = (contents,)
         if len(layout.tail.length) == 1 and isinstance(layout.tail.length[0], str):
             given.setdefault(layout.tail.length[0], len(contents))
-    head = tuple(_read(field, given) for field in layout.fields)
+    head = tuple(_read(field, given, path) for field in layout.fields)
     if given:
         known = ", ".join(layout.names) or "none"
-        raise ValueError(f"{layout.title} has no field {next(iter(given))!r}; its fields: {known}")
+        raise FieldError(path, f"no field {quoted(next(iter(given)))}; its fields: {known}")
     return head + rest
 
 
-def _read(field: Field, given: dict[str, Any]) -> Any:
+def _entries(array: Array, given: dict[str, Any], path: str) -> tuple[Values, ...]:
+    entries = given.pop(array.name, ())
+    if not isinstance(entries, list | tuple):
+        raise FieldError(path, f"a list is needed, not {quoted(entries)}")
+    values = tuple(from_fields(array.entry, entry, f"{path}[{place}]") for place, entry in enumerate(entries))
+    if isinstance(array.count, str):
+        given.setdefault(array.count, len(entries))
+    elif array.count is not None:
+        if len(entries) > array.count:
+            raise FieldError(path, f"there is room for {array.count} entries, not {len(entries)}")
+        values += (from_fields(array.entry, {}),) * (array.count - len(entries))
+    return values
+
+
+def _read(field: Field, given: dict[str, Any], path: str) -> Any:
     if field.parts and field.name not in given:
-        return sum(_read_part(part, given) for part in field.parts)
+        return sum(_read_part(part, given, path) for part in field.parts)
     if field.code.endswith("s"):
-        contents = _read_bytes(field.meaning, given.pop(field.name, b""))
+        contents = _read_bytes(field.meaning, given.pop(field.name, b""), f"{path}.{field.name}")
         if len(contents) > field.size:
-            raise ValueError(f"{field.name} has {field.size} bytes, not {len(contents)}")
+            raise FieldError(f"{path}.{field.name}", f"there is room for {field.size} bytes, not {len(contents)}")
         return contents
     return given.pop(field.name, 0)
 
 
-def _read_part(part: BitField, given: dict[str, Any]) -> int:
-    number = int(given.pop(part.name, 0))
-    if number < 0 or number >> part.width:
-        raise ValueError(f"{part.name} has {part.width} bits, too few for {number}")
-    return number << part.low
+def _read_part(part: BitField, given: dict[str, Any], path: str) -> int:
+    value = given.pop(part.name, 0)
+    if not isinstance(value, int):
+        raise FieldError(f"{path}.{part.name}", f"a whole number is needed, not {quoted(value)}")
+    if value < 0 or value >> part.width:
+        raise FieldError(f"{path}.{part.name}", f"{quoted(value)} does not fit into {part.width} bits")
+    return value << part.low
 
 
-def _read_bytes(meaning: Meaning, value: Any) -> bytes:
+def _read_bytes(meaning: Meaning, value: Any, path: str) -> bytes:
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"expected bytes or text, got {value!r}")
+        raise FieldError(path, f"bytes or text are needed, not {quoted(value)}")
     if meaning is Meaning.TEXT:
         return value.encode()
-    return bytes.fromhex(value.replace(":", "").replace("-", ""))
+    try:
+        return bytes.fromhex(value.replace(":", "").replace("-", ""))
+    except ValueError:
+        raise FieldError(path, f"{quoted(value)} is not hexadecimal") from None

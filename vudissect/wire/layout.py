@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from vudissect.protocol.model import Array, Field, Layout, Tail
+from vudissect.wire.errors import FieldError, quoted
 from vudissect.wire.header import ByteOrder, struct_of
 
 # Integers and bytes as on the wire, in the order of `Layout.names`; an array is a tuple of such tuples.
@@ -49,17 +50,18 @@ class LayoutCodec:
             return (*head, rest) if wanted == self._tail_length(self.layout.tail, head, wanted) else None
         return head
 
-    def encode(self, values: Values) -> bytes:
-        """The payload; `ValueError` names the first value that does not fit."""
+    def encode(self, values: Values, name: str = "") -> bytes:
+        """The payload; a `FieldError` names the first value that does not fit, below `name` (else the layout's)."""
         number = len(self.layout.fields)
         try:
             payload = self._fixed.pack(*values[:number])
             if self._entry is not None:
                 payload += b"".join(self._entry.pack(*entry) for entry in values[number])
-        except struct.error as error:
-            raise ValueError(f"{self.layout.title}: {_misfit(self.layout.fields, values) or error}") from None
-        if self.layout.tail is not None:
-            payload += values[number]
+            if self.layout.tail is not None:
+                payload += values[number]
+        except (struct.error, TypeError, IndexError) as error:
+            path = name or self.layout.title
+            raise _misfit(self.layout, values, path) or FieldError(path, str(error)) from None
         return payload
 
     def _count(self, array: Array, head: Values, available: int) -> int:
@@ -75,11 +77,38 @@ class LayoutCodec:
         return prod(factor if isinstance(factor, int) else head[self._position[factor]] for factor in tail.length)
 
 
-def _misfit(fields: tuple[Field, ...], values: Values) -> str:
-    """Which of the values does not fit its field; "" if none."""
-    for field, value in zip(fields, values, strict=False):
-        try:
-            struct.pack(f"<{field.code}", value)
-        except struct.error:
-            return f"{field.name} has {field.size} bytes, into which {value!r} does not fit"
+def _misfit(layout: Layout, values: Any, path: str) -> FieldError | None:
+    """Which of the values does not fit its place; None if all do."""
+    has_rest = layout.array is not None or layout.tail is not None
+    wanted = len(layout.fields) + has_rest
+    if not isinstance(values, tuple | list) or len(values) != wanted:
+        return FieldError(path, f"{wanted} values are needed, not {quoted(values)}")
+    for field, value in zip(layout.fields, values, strict=False):
+        problem = _problem(field, value)
+        if problem:
+            return FieldError(f"{path}.{field.name}", problem)
+    if layout.array is not None:
+        return _misfit_of_array(layout.array, values[-1], f"{path}.{layout.array.name}")
+    if layout.tail is not None and not isinstance(values[-1], bytes):
+        return FieldError(f"{path}.{layout.tail.field.name}", f"bytes are needed, not {quoted(values[-1])}")
+    return None
+
+
+def _misfit_of_array(array: Array, entries: Any, path: str) -> FieldError | None:
+    if not isinstance(entries, tuple | list):
+        return FieldError(path, f"a list is needed, not {quoted(entries)}")
+    found = (_misfit(array.entry, entry, f"{path}[{place}]") for place, entry in enumerate(entries))
+    return next(filter(None, found), None)
+
+
+def _problem(field: Field, value: Any) -> str:
+    """Why a field cannot have a value; "" if it can."""
+    try:
+        struct.pack(f"<{field.code}", value)
+    except struct.error:
+        if field.code.endswith("s"):
+            return f"bytes are needed, not {quoted(value)}"
+        if not isinstance(value, int):
+            return f"a whole number is needed, not {quoted(value)}"
+        return f"{quoted(value)} does not fit into {'u' if field.code.isupper() else 's'}{8 * field.size}"
     return ""

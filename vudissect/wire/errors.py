@@ -1,0 +1,23 @@
+"""What is wrong with a value that was given for a message, and where: `SET_MEM_TABLE.regions[3].size: ...`."""
+
+from typing import Any
+
+_MOST_QUOTED = 80
+
+
+class FieldError(ValueError):
+    """A value that a field, array or layout cannot have; `path` is where it was given, from the message on."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def quoted(value: Any) -> str:
+    """A value as an error shows it: never long, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number with thousands of digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "this value"
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
