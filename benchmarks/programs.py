@@ -17,8 +17,8 @@ BUILD = Path(__file__).resolve().parents[1] / "build" / "benchmarks"
 CAPTURE = "recorded.pcapng"
 
 _CORES = sorted(os.sched_getaffinity(0))
-_PEERS_CORE = _CORES[0]
-_RELAY_CORE = _CORES[-1]
+PEERS_CORE = _CORES[0]
+RELAY_CORE = _CORES[-1]
 
 # The command of a relay between the socket that the front-end connects to and the one that the back-end listens on.
 Relay = Callable[[Path, Path], list[str]]
@@ -50,9 +50,9 @@ def installed(name: str) -> str:
 
 
 @contextmanager
-def relaying(relay: Relay, front: Path, back: Path) -> Iterator[Process]:
-    """Run a relay on its core during the block; at the end, stop it and wait until its capture is complete."""
-    with running("relay", _pinned(_RELAY_CORE, relay(front, back)), front.parent) as process:
+def relaying(relay: Relay, front: Path, back: Path, core: int = RELAY_CORE) -> Iterator[Process]:
+    """Run a relay on a core during the block; at the end, stop it and wait until its capture is complete."""
+    with running("relay", _pinned(core, relay(front, back)), front.parent) as process:
         wait_for_listener(str(front), process)
         yield process
 
@@ -75,7 +75,7 @@ def converse(
 
 def _peer(socket: Path, command: str, *arguments: bytes | int) -> list[str]:
     texts = (argument.hex() if isinstance(argument, bytes) else str(argument) for argument in arguments)
-    return _pinned(_PEERS_CORE, [compiled("peer"), command, str(socket), *texts])
+    return _pinned(PEERS_CORE, [compiled("peer"), command, str(socket), *texts])
 
 
 def _pinned(core: int, command: list[str]) -> list[str]:
