@@ -1,12 +1,16 @@
 """Rings and phases: what the messages of a session do to them."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 
 from tests.conversation import Conversation, eventfd, memfd
+from tests.counting import steps
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.phases import PHASES, Phase, Step
-from vudissect.session.rings import Enabled, Order, Ring, Started
+from vudissect.session.rings import Enabled, Order, Ring, Rings, Started
 from vudissect.session.session import Session
 from vudissect.session.state import State
 
@@ -198,3 +202,62 @@ def test_the_latest_answered_request_is_known() -> None:
         session.feed(record)
 
     assert session.pairing(1).answered == 2
+
+
+TO_ALL = (Order.ENABLE_ALL, Order.DISABLE_ALL, Order.HALT_ALL)
+TO_ONE = (Order.KICK, Order.GET_BASE, Order.RUN, Order.HALT, Order.ENABLE, Order.DISABLE)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_order_to_all_rings_is_one_to_each_of_them(seed: int) -> None:
+    chance = Random(seed)
+    rings = Rings()
+    each: dict[int, Ring] = {}
+    for frame in range(1, 200):
+        if chance.random() < 0.5:
+            order = chance.choice(TO_ALL)
+            rings = rings.after(order, frame, 10 * frame)
+            each = {index: ring.after(order, frame, 10 * frame) for index, ring in each.items()}
+        else:
+            index, order = chance.randrange(6), chance.choice(TO_ONE)
+            ring = rings.get(index, Ring(index)).after(order, frame, 10 * frame)
+            rings = rings.with_ring(ring)
+            each[index] = each.get(index, Ring(index)).after(order, frame, 10 * frame)
+        if chance.random() < 0.3:
+            assert dict(rings) == each
+        assert (rings.started, rings.enabled, rings.running, rings.used, rings.latest_run) == (
+            sum(ring.started is Started.STARTED for ring in each.values()),
+            sum(ring.enabled is Enabled.ENABLED for ring in each.values()),
+            sum(ring.running for ring in each.values()),
+            sum(ring.runs_since > 0 for ring in each.values()),
+            max((ring.runs_since for ring in each.values()), default=0),
+        )
+
+    assert dict(rings) == each
+
+
+def test_an_order_that_changes_no_ring_changes_nothing() -> None:
+    rings = Rings().with_ring(Ring(0)).with_ring(Ring(1))
+    enabled = rings.after(Order.ENABLE_ALL, 1, 0)
+
+    assert rings.after(Order.DISABLE_ALL, 1, 0) is rings
+    assert enabled.after(Order.ENABLE_ALL, 2, 0) is enabled
+    assert enabled.with_ring(replace(enabled[1])) is enabled
+
+
+def test_an_order_to_all_rings_leaves_the_rings_before_it_as_they_were() -> None:
+    before = Rings().with_ring(Ring(0, Started.STARTED))
+    after = before.after(Order.ENABLE_ALL, 1, 0).with_ring(Ring(1))
+
+    assert [ring.enabled for ring in before.values()] == [Enabled.DISABLED]
+    assert [ring.enabled for ring in after.values()] == [Enabled.ENABLED, Enabled.DISABLED]
+
+
+def test_an_order_to_all_rings_costs_the_same_for_any_number_of_them() -> None:
+    def cost(number: int) -> int:
+        rings = Rings()
+        for index in range(number):
+            rings = rings.with_ring(Ring(index, Started.STARTED))
+        return steps(lambda: rings.after(Order.ENABLE_ALL, 1, 0).after(Order.DISABLE_ALL, 2, 0))
+
+    assert cost(1000) == cost(10)

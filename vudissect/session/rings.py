@@ -157,20 +157,45 @@ class Ring:
         return self.slots[Purpose.SET_KICK].name
 
 
+# What orders to all rings have changed, by the state that a ring was in before them.
+_Models = Mapping[tuple[Started, Enabled], Ring]
+
+_NO_ORDERS: _Models = {(started, enabled): Ring(-1, started, enabled) for started in Started for enabled in Enabled}
+
+
 class Rings(Mapping[int, Ring]):
     """The rings that messages have used, by index, in the order of their first use; immutable.
 
-    These counts save a look at every ring: `started`, `running` and `used` are the number of rings that are started,
-    that run, and that have ever run; `kicks` has the number of started rings for each kick descriptor; `latest_run` is
-    the frame in which one last began to run; `were_started` is whether one ever had a kick descriptor. `touched` is the
-    index of the ring that was last changed, None after an order to all.
+    These counts save a look at every ring: `started`, `enabled`, `running` and `used` are the number of rings that are
+    started, that are enabled, that run, and that have ever run; `kicks` has the number of started rings for each kick
+    descriptor; `latest_run` is the frame in which one last began to run; `were_started` is whether one ever had a kick
+    descriptor. `touched` is the index of the ring that was last changed, None after an order to all.
+
+    An order to all of them costs the same for any number of rings: it changes four models, one for each state that a
+    ring can be in, and a ring follows its model when it is read.
     """
 
-    __slots__ = ("_rings", "kicks", "latest_run", "running", "started", "touched", "used", "were_started")
+    __slots__ = (
+        "_fresh",
+        "_models",
+        "_rings",
+        "enabled",
+        "kicks",
+        "latest_run",
+        "running",
+        "started",
+        "touched",
+        "used",
+        "were_started",
+    )
 
     def __init__(self) -> None:
         self._rings: dict[int, Ring] = {}
+        self._models = _NO_ORDERS
+        # Those that are started and have never run.
+        self._fresh = 0
         self.started = 0
+        self.enabled = 0
         self.running = 0
         self.used = 0
         self.latest_run = 0
@@ -179,7 +204,7 @@ class Rings(Mapping[int, Ring]):
         self.kicks: Mapping[str, int] = _NO_KICKS
 
     def __getitem__(self, index: int) -> Ring:
-        return self._rings[index]
+        return _like_its_model(self._rings[index], self._models)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._rings)
@@ -191,14 +216,14 @@ class Rings(Mapping[int, Ring]):
 
     def values(self) -> ValuesView[Ring]:
         """The rings."""
-        return self._rings.values()
+        return self._all().values()
 
     def items(self) -> ItemsView[int, Ring]:
         """The rings with their indexes."""
-        return self._rings.items()
+        return self._all().items()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rings) and self._rings == other._rings
+        return isinstance(other, Rings) and self._all() == other._all()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -211,39 +236,63 @@ class Rings(Mapping[int, Ring]):
 
     def with_ring(self, ring: Ring) -> "Rings":
         """These rings with one added or replaced, unless it is new and there are too many."""
-        if self._rings.get(ring.index) is ring or (ring.index not in self._rings and len(self) >= _MOST_RINGS):
+        before = self.get(ring.index)
+        if before is ring or (before is None and len(self) >= _MOST_RINGS):
             return self
+        if self._models is not _NO_ORDERS and before == ring:
+            return self  # a ring that follows its model is another object each time it is read
         rings = self._copy()
-        rings._put(ring)
+        rings._rings = self._all().copy()
+        rings._put(ring, before or Ring(ring.index))
         rings.touched = ring.index
         return rings
 
     def after(self, order: Order, frame: int, time: int) -> "Rings":
-        """The rings after an order to all of them."""
-        changed = [(ring, after) for ring in self.values() if (after := ring.after(order, frame, time)) is not ring]
-        if not changed:
-            return self
+        """The rings after an order to all of them: `ENABLE_ALL`, `DISABLE_ALL` or `HALT_ALL`."""
         rings = self._copy()
-        for _, after in changed:
-            rings._put(after)
+        if order is Order.ENABLE_ALL and self.enabled < len(self):
+            if self.running < self.started:
+                rings.latest_run = frame
+            rings.enabled, rings.running = len(self), self.started
+            rings.used, rings._fresh = self.used + self._fresh, 0
+        elif order is Order.DISABLE_ALL and self.enabled:
+            rings.enabled = rings.running = 0
+        elif order is Order.HALT_ALL and self.started:
+            rings.started = rings.running = rings._fresh = 0
+            rings.kicks = _NO_KICKS
+        else:
+            return self
+        rings._models = {state: model.after(order, frame, time) for state, model in self._models.items()}
         return rings
+
+    def _all(self) -> dict[int, Ring]:
+        """The rings as they are now, worked out at the first call."""
+        models = self._models
+        if models is not _NO_ORDERS:
+            self._rings = {index: _like_its_model(ring, models) for index, ring in self._rings.items()}
+            self._models = _NO_ORDERS
+        return self._rings
 
     def _copy(self) -> "Rings":
-        rings = Rings()
-        rings._rings = self._rings.copy()
-        rings.started, rings.running, rings.used = self.started, self.running, self.used
-        rings.latest_run, rings.were_started = self.latest_run, self.were_started
+        """A copy to be changed, but for the dictionary, which both have."""
+        rings = Rings.__new__(Rings)
+        rings._rings, rings._models, rings._fresh = self._rings, self._models, self._fresh
+        rings.started, rings.enabled, rings.running = self.started, self.enabled, self.running
+        rings.used, rings.latest_run, rings.were_started = self.used, self.latest_run, self.were_started
         rings.kicks = self.kicks
+        rings.touched = None
         return rings
 
-    def _put(self, ring: Ring) -> None:
-        """Set a ring in a new copy, before anybody else has it."""
-        before = self._rings.get(ring.index) or Ring(ring.index)
+    def _put(self, ring: Ring, before: Ring) -> None:
+        """Enter a ring into a copy with a dictionary of its own."""
         self._rings[ring.index] = ring
+        self._models = _NO_ORDERS
         is_started, was_started = ring.started is Started.STARTED, before.started is Started.STARTED
         self.started += is_started - was_started
+        self.enabled += (ring.enabled is Enabled.ENABLED) - (before.enabled is Enabled.ENABLED)
         self.running += ring.running - before.running
         self.used += (ring.runs_since > 0) - (before.runs_since > 0)
+        self._fresh += (is_started and not ring.runs_since) - (was_started and not before.runs_since)
         self.latest_run = max(self.latest_run, ring.runs_since)
         self.were_started = self.were_started or ring.slots[Purpose.SET_KICK].epoch > 0
         if (was_started and before.kick) != (is_started and ring.kick):
@@ -251,6 +300,22 @@ class Rings(Mapping[int, Ring]):
             _count(kicks, before.kick, -int(was_started))
             _count(kicks, ring.kick, int(is_started))
             self.kicks = MappingProxyType(kicks)
+
+
+def _like_its_model(ring: Ring, models: _Models) -> Ring:
+    """A ring after the orders that its model has followed."""
+    model = models[ring.started, ring.enabled]
+    if model is _NO_ORDERS[ring.started, ring.enabled]:
+        return ring
+    runs_since, began = (model.runs_since, model.began) if model.runs_since else (ring.runs_since, ring.began)
+    return replace(
+        ring,
+        started=model.started,
+        enabled=model.enabled,
+        runs_since=runs_since,
+        began=began,
+        stopped_in=model.stopped_in or ring.stopped_in,
+    )
 
 
 _NO_KICKS: Mapping[str, int] = MappingProxyType({})
