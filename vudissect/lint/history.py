@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from vudissect.lint.finding import Finding
-from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.model import Channel
 from vudissect.session.event import Event
 
 # A hostile peer must not fill the memory of a rule.
@@ -25,8 +25,8 @@ class History:
     """What is remembered of one connection: by each rule, and of the last events and findings.
 
     `memories` has what each rule remembers, `keys` the keys that it need not look at again, `counts` how often it has
-    found something, and `kinds` the kinds of messages about which some rules are asked only once. Little of it is made
-    before it is needed: a capture may have any number of connections.
+    found something, and `kinds` the kinds of messages (as bits) about which some rules were asked, as they are only
+    once. Little of it is made before it is needed: a capture may have any number of connections.
     """
 
     __slots__ = ("counts", "findings", "keys", "kinds", "lost_sync", "memories", "recent", "settled")
@@ -34,7 +34,7 @@ class History:
     def __init__(self) -> None:
         self.memories: dict[str, Any] = {}
         self.keys: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
-        self.kinds: tuple[tuple[Row | None, bool], ...] = ()
+        self.kinds = 0
         self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
         self.findings: list[Finding] = []
         self.counts: dict[str, int] = {}

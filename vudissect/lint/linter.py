@@ -14,7 +14,7 @@ from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Row
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.wire.codec import WireMessage
+from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
 # What makes other rules of a row be asked, as bits.
@@ -40,12 +40,13 @@ _MOST_FRESH = 1024
 class _Selection(NamedTuple):
     """The rules that are asked about messages of one row and direction, regular or not, with descriptors or without.
 
-    `always` are those for every message, `once` all for the first one; empty where those are the same.
+    `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` stands for
+    row and direction in what is remembered of a connection.
     """
 
     always: tuple[Rule, ...]
     once: tuple[Rule, ...]
-    key: tuple[Row | None, bool]
+    bit: int
 
 
 class Linter:
@@ -59,6 +60,9 @@ class Linter:
         self._session = session
         self._rules = tuple(rules)
         self._for_message: tuple[dict[tuple[Row | None, bool], _Selection], ...] = tuple({} for _ in range(_KINDS))
+        # Of these, those for messages about which nothing is out of the ordinary: nearly all.
+        self._for_form: dict[Form, _Selection] = {}
+        self._bits: dict[tuple[Row | None, bool], int] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
@@ -83,19 +87,18 @@ class Linter:
         else:
             if message.reply and record.channel in history.lost_sync:
                 return ()  # all that follows a lost synchronisation is its consequence
-            kind = _CARRYING if event.descriptors else 0
             if (
-                message.problem
-                or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
-                or int(record.marks) & ~_REGULAR_MARKS
+                message.form is None
+                or event.descriptors
+                or record.marks
                 or (message.reply and _is_odd_answer(event, message))
             ):
-                kind |= _IRREGULAR
-            key = (message.row, message.reply)
-            selection = self._for_message[kind].get(key) or self._select(key, kind)
+                selection = self._selection(event, message)
+            else:
+                selection = self._for_form.get(message.form) or self._new_form(message.form, event, message)
             rules = selection.always
-            if selection.once and selection.key not in history.kinds:
-                history.kinds += (key,)
+            if selection.once and not history.kinds & selection.bit:
+                history.kinds |= selection.bit
                 rules = selection.once
         findings: Sequence[Finding] = ()
         if rules:
@@ -144,6 +147,24 @@ class Linter:
             if oldest is not None and oldest is not history and not oldest.settled:
                 oldest.settle()
 
+    def _new_form(self, form: Form, event: Event, message: WireMessage) -> _Selection:
+        selection = self._for_form[form] = self._selection(event, message)
+        return selection
+
+    def _selection(self, event: Event, message: WireMessage) -> _Selection:
+        """The rules to be asked about any message."""
+        record = event.record
+        kind = _CARRYING if event.descriptors else 0
+        if (
+            message.problem
+            or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
+            or int(record.marks) & ~_REGULAR_MARKS
+            or (message.reply and _is_odd_answer(event, message))
+        ):
+            kind |= _IRREGULAR
+        key = (message.row, message.reply)
+        return self._for_message[kind].get(key) or self._select(key, kind)
+
     def _select(self, key: tuple[Row | None, bool], kind: int) -> _Selection:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
@@ -151,7 +172,8 @@ class Linter:
         for rules in (always, of_row):
             rules = _joined(self._irregular, rules) if kind & _IRREGULAR else rules
             wanted.append(_joined(self._carrying, rules) if kind & _CARRYING else rules)
-        selection = _Selection(wanted[0], wanted[1] if of_row != always else (), key)
+        bit = self._bits.setdefault(key, 1 << len(self._bits))
+        selection = _Selection(wanted[0], wanted[1] if of_row != always else (), bit)
         self._for_message[kind][key] = selection
         return selection
 
