@@ -10,7 +10,7 @@ from typing import Final
 from vudissect.capture import blocks
 from vudissect.capture.errors import CaptureError, TruncatedCapture, damaged
 from vudissect.capture.files import ByteSource
-from vudissect.capture.packet import LONGEST_MESSAGE, PLAIN, PLAIN_SHAPES, unpack
+from vudissect.capture.packet import PLAIN, PLAIN_SHAPES, unpack
 from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.capture.section import Block, Section
 from vudissect.protocol.model import Channel, Side
@@ -40,7 +40,7 @@ _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" fo
 _PLAIN_BLOCK = Struct("<IIIIIII" + PLAIN.format.removeprefix("<"))
 _PEERS = (Side.FRONT_END, Side.BACK_END)
 _PLAIN_ENDS = {PLAIN_SHAPES[channel][sender]: (channel, sender) for channel in Channel for sender in _PEERS}
-_PACKET_OFFSET = _PLAIN_BLOCK.size - PLAIN.size
+_LENGTH = Struct("<I")
 
 
 def read_capture(stream: ByteSource) -> Iterator[Record]:
@@ -54,42 +54,43 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
     # The number of interfaces whose packets may be plain messages: none if vuproxy did not write the section.
     interfaces = 0
     marks_of = _Marks()
-    # The loop below runs for every message of a file, so everything that it needs is local.
+    # The loop below runs for every message of a file: all that it needs is local.
     message, packet, no_marks, no_details = RecordKind.MESSAGE, blocks.ENHANCED_PACKET, Mark(0), NO_DETAILS
     unpack_plain, plain_size, least = _PLAIN_BLOCK.unpack_from, _PLAIN_BLOCK.size, PLAIN.size
-    packet_offset, plain_ends, longest, new = _PACKET_OFFSET, _PLAIN_ENDS, LONGEST_MESSAGE, tuple.__new__
+    unpack_length, ends_of, new = _LENGTH.unpack_from, _PLAIN_ENDS.get, tuple.__new__
     while True:
-        # Nearly every block is a message without descriptors or options in vuproxy's layout: one unpack and one
-        # look-up read it. A block that differs in any way leaves the loop and is read by the general code below.
+        # Nearly every block is a whole message without descriptors or options, laid out as vuproxy does it: one unpack
+        # and one look-up read it. A block that differs in any way leaves the loop and goes the general way below.
         buffer, position, size = source.buffer, source.position, len(source.buffer)
         while position + plain_size <= size:
             (
                 block_type, total, interface, high, low, captured, _, shape,
                 marks, connection, descriptors, sequence, received, forwarded, length,
             ) = unpack_plain(buffer, position)  # fmt: skip
-            ends = plain_ends.get(shape)
+            ends = ends_of(shape)
             end = position + total
             if (
                 ends is None
                 or descriptors
                 or block_type != packet
-                or end > size
-                or not least <= captured <= length + least <= longest
+                or captured != length + least
                 or total != captured + 35 & -4
+                or end > size
                 or interface >= interfaces
-                or buffer[position + 4 : position + 8] != buffer[end - 4 : end]
+                or unpack_length(buffer, end - 4)[0] != total
             ):
                 break
             frame += 1
-            data = buffer[position + plain_size : position + packet_offset + captured]
+            channel, sender = ends
+            start = position + plain_size
+            position = end
             yield new(
                 Record,
                 (
-                    message, connection, *ends, sequence, received, forwarded, high << 32 | low, length, data,
-                    marks_of[marks] if marks else no_marks, (), no_details, frame,
+                    message, connection, channel, sender, sequence, received, forwarded, high << 32 | low, length,
+                    buffer[start : start + length], marks_of[marks] if marks else no_marks, (), no_details, frame,
                 ),
             )  # fmt: skip
-            position = end
         source.position = position
 
         block = source.block()
