@@ -83,29 +83,26 @@ class Linter:
             self._wake(record.connection, history)
         history.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
         if message is None:
-            rules = self._for_event[record.kind]
+            return self._check_note(event, history)
+        if message.reply and record.channel in history.lost_sync:
+            return ()  # all that follows a lost synchronisation is its consequence
+        form = message.form
+        if form is None or event.descriptors or record.marks or (message.reply and _is_odd_answer(event, message)):
+            selection = self._selection(event, message)
         else:
-            if message.reply and record.channel in history.lost_sync:
-                return ()  # all that follows a lost synchronisation is its consequence
-            if (
-                message.form is None
-                or event.descriptors
-                or record.marks
-                or (message.reply and _is_odd_answer(event, message))
-            ):
-                selection = self._selection(event, message)
-            else:
-                selection = self._for_form.get(message.form) or self._new_form(message.form, event, message)
-            rules = selection.always
-            if selection.once and not history.kinds & selection.bit:
-                history.kinds |= selection.bit
-                rules = selection.once
-        findings: Sequence[Finding] = ()
-        if rules:
-            self._at.move(event, history)
-            findings = self._ask(rules, history)
-        if record.kind is RecordKind.CONNECTION_CLOSED:
-            del self._connections[record.connection]
+            selection = self._for_form.get(form) or self._new_form(form, event, message)
+        rules = selection.always
+        if selection.once and not history.kinds & selection.bit:
+            history.kinds |= selection.bit
+            rules = selection.once
+        return self._ask(rules, event, history) if rules else ()
+
+    def _check_note(self, event: Event, history: History) -> Sequence[Finding]:
+        """What is wrong with what the proxy noted."""
+        kind = event.record.kind
+        findings = self._ask(self._for_event[kind], event, history)
+        if kind is RecordKind.CONNECTION_CLOSED:
+            del self._connections[event.record.connection]
         return findings
 
     def judge(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
@@ -117,12 +114,14 @@ class Linter:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
         for history in self._connections.values():
-            self._at.move(history.last, history, finished=True)
-            findings += self._ask(self._at_end, history)
+            findings += self._ask(self._at_end, history.last, history, finished=True)
         return findings
 
-    def _ask(self, rules: tuple[Rule, ...], history: History) -> Sequence[Finding]:
+    def _ask(
+        self, rules: tuple[Rule, ...], event: Event, history: History, *, finished: bool = False
+    ) -> Sequence[Finding]:
         at = self._at
+        at.move(event, history, finished=finished)
         findings: list[Finding] = []
         for rule in rules:
             at.rule = rule

@@ -22,6 +22,10 @@ _MOST_LOOKS = 4
 _MOST_SIGHTINGS = 256
 # Covers the fixed part of every payload, but for pictures.
 _MOST_PAYLOAD = 2048
+# Looked up once: each look-up takes as long as to see a message that was seen before.
+_MESSAGE = RecordKind.MESSAGE
+_GPU = Channel.GPU
+
 _RUNNERS_UP = 3
 _MOST_EVIDENCE = 16
 _MOST_PLACES = 4
@@ -86,7 +90,7 @@ class Detector:
 
     def see(self, record: Record) -> bool:
         """Take note of a record; whether it was evidence of a new kind."""
-        if record.kind is not RecordKind.MESSAGE:
+        if record.kind is not _MESSAGE:
             if record.kind is RecordKind.CONNECTION_OPENED:
                 self._from_start = True
                 self._commands = record.programs
@@ -97,7 +101,7 @@ class Detector:
         if looks == _MOST_LOOKS or len(self._sightings) == _MOST_SIGHTINGS:
             return False
         payload = record.data[HEADER_SIZE : HEADER_SIZE + _MOST_PAYLOAD]
-        if (signature, payload) in self._seen or record.channel is Channel.GPU:
+        if (signature, payload) in self._seen or record.channel is _GPU:
             return False
         self._looks[signature] = looks + 1
         self._seen.add((signature, payload))

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from vudissect.protocol.model import Channel, Row
 
+# Looked up once: each look-up takes as long as to pair an answer with its request.
+_MAIN = Channel.MAIN
+
 # Nobody pipelines more than a few dozen requests; a hostile peer could ask for ever.
 _MOST_WAITING = 4096
 
@@ -199,7 +202,7 @@ class Pairing:
     def answer(self, channel: Channel, number: int, frame: int) -> Request | None:
         """The request that a reply answers; None where there is none."""
         request = self._channels[channel].answer(number, frame)
-        if request is not None and channel is Channel.MAIN:
+        if request is not None and channel is _MAIN:
             self.answered = request.frame
         return request
 

@@ -28,6 +28,8 @@ from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
+# To look a member up in its enumeration takes as long as to make an event; here it is done for every message.
+_MESSAGE = RecordKind.MESSAGE
 
 # Makes a named tuple of a tuple at half the cost, which counts for what is made for every message.
 _new = tuple.__new__
@@ -61,7 +63,7 @@ class Session:
         self._names = DescriptorNames()
         # The connections with records since the last gap: the next one has nothing new for the others.
         self._since_gap: dict[int, _Connection] = {}
-        self._start: int | None = None
+        self._start = 0
 
     @property
     def states(self) -> dict[int, State]:
@@ -92,23 +94,23 @@ class Session:
 
     def feed(self, record: Record) -> Event:
         """What this record means, after all that came before it."""
-        if self._start is None:
-            self._start = record.received
-        elapsed = record.received - self._start
-        connection = self._latest = self._open.get(record.connection) or self._begin(record.connection)
+        connection = self._latest = self._open.get(record.connection) or self._begin(record)
         if not connection.since_gap:
             connection.since_gap = True
             self._since_gap[record.connection] = connection
         before = self._judge(record, connection) if connection.watched else connection.state
-        if record.kind is not RecordKind.MESSAGE:
-            return self._connection_event(record, connection, before, elapsed)
-        message = self._decode(record, connection)
+        if record.kind is not _MESSAGE:
+            return self._connection_event(record, connection, before)
+        message = connection.decode(record)
         if message.problem and self._arbiter is not None and not connection.watched:
             before = self._judge(record, connection)
-            message = self._decode(record, connection)
-        return self._message_event(record, connection, before, elapsed, message)
+            message = connection.decode(record)
+        return self._message_event(record, connection, before, message)
 
-    def _begin(self, number: int) -> "_Connection":
+    def _begin(self, record: Record) -> "_Connection":
+        if self._latest is None:
+            self._start = record.received
+        number = record.connection
         protocol = self._arbiter.begin(number, self._protocol) if self._arbiter is not None else self._protocol
         connection = _Connection(self._first_state(number, protocol), self._table(protocol))
         connection.watched = self._arbiter is not None
@@ -147,52 +149,41 @@ class Session:
 
     def _fold(self, record: Record, connection: "_Connection") -> None:
         """Take in a record again."""
-        if record.kind is RecordKind.MESSAGE:
-            self._message_event(record, connection, connection.state, 0, self._decode(record, connection))
+        if record.kind is _MESSAGE:
+            self._message_event(record, connection, connection.state, connection.decode(record))
         else:
-            self._connection_event(record, connection, connection.state, 0)
+            self._connection_event(record, connection, connection.state)
 
-    @staticmethod
-    def _decode(record: Record, connection: "_Connection") -> WireMessage:
-        codec = connection.table.codecs[bool(int(record.marks) & _BIG_ENDIAN)]
-        message = codec.decode(record.channel, record.sender, record.data, record.length)
-        if message.id in KEY_NUMBERS:
-            data = without_keys(record.channel, record.data)
-            return codec.decode(record.channel, record.sender, data, record.length)
-        return message
-
-    def _message_event(
-        self, record: Record, connection: "_Connection", before: State, elapsed: int, message: WireMessage
-    ) -> Event:
-        channel, frame = record.channel, record.frame
+    def _message_event(self, record: Record, connection: "_Connection", before: State, message: WireMessage) -> Event:
+        _, _, channel, _, _, received, forwarded, _, _, _, _, carried, _, frame = record
         plan = connection.plans.get(message.form) or connection.plan(message)
         descriptors: tuple[NamedDescriptor, ...] = ()
-        if record.descriptors:
-            descriptors = tuple(self._names.name(descriptor, frame) for descriptor in record.descriptors)
+        if carried:
+            descriptors = tuple(self._names.name(descriptor, frame) for descriptor in carried)
         request = latency = None
         if plan.reply:
             request = connection.pairing.answer(channel, plan.id, frame)
             if request is not None:
-                latency = record.received - request.forwarded
+                latency = received - request.forwarded
         elif plan.awaits:
-            waits = (frame, record.forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0)
+            waits = (frame, forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0)
             connection.pairing[channel].ask(_new(Request, waits))
         else:
             connection.pairing[channel].unasked[plan.id] = frame
         if plan.apply is not None and message.layout is not None and plan.row is not None:
             fields = to_fields(message.layout, message.values)
             asked_in = request.frame if request is not None else 0
-            act = Act(plan.row.purpose, fields, descriptors, frame, record.received, plan.awaits, asked_in)
+            act = Act(plan.row.purpose, fields, descriptors, frame, received, plan.awaits, asked_in)
             connection.change(plan.apply(connection.state, act))
         return _new(
             Event,
             (
-                record, before, connection.state, plan.kind, elapsed, message, plan.awaits, request, latency,
-                descriptors, (),
+                record, before, connection.state, plan.kind, received - self._start, message, plan.awaits, request,
+                latency, descriptors, (),
             ),
         )  # fmt: skip
 
-    def _connection_event(self, record: Record, connection: "_Connection", before: State, elapsed: int) -> Event:
+    def _connection_event(self, record: Record, connection: "_Connection", before: State) -> Event:
         unanswered: tuple[Request, ...] = ()
         state = connection.state
         if record.kind is RecordKind.CONNECTION_OPENED:
@@ -206,6 +197,7 @@ class Session:
             connection.state = state.after_step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.pairing.close(channel))
             self._end(record.connection)
+        elapsed = record.received - self._start
         return Event(record, before, connection.state, Kind.EVENT, elapsed, unanswered=unanswered)
 
     def _interrupt(self, connection: "_Connection | None") -> None:
@@ -250,6 +242,15 @@ class _Connection:
         before, self.state = self.state, state
         if state.protocol_features is not before.protocol_features or state.postcopy is not before.postcopy:
             self.plans = self.table.plans(state.answering)
+
+    def decode(self, record: Record) -> WireMessage:
+        """The message in a record."""
+        _, _, channel, sender, _, _, _, _, length, data, marks, _, _, _ = record
+        codec = self.table.codecs[1 if marks and int(marks) & _BIG_ENDIAN else 0]
+        message = codec.decode(channel, sender, data, length)
+        if message.id in KEY_NUMBERS:
+            return codec.decode(channel, sender, without_keys(channel, data), length)
+        return message
 
     def plan(self, message: WireMessage) -> Plan:
         """What to do with a message for which there is no plan yet."""
