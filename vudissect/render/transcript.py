@@ -55,16 +55,12 @@ _MessageKind = Form | tuple[Row | None, Layout | None, bool]
 class _Head(NamedTuple):
     """What all messages of one row, layout and direction have in common."""
 
-    text: str
+    start: str
+    """A template from the frame to the name."""
     describe: Callable[[Values, State], str] | None
     deviation: str
     end: str
-    """What comes last in the line of a regular request."""
-
-    def line(self, values: Values, state: State) -> str:
-        """Name and contents."""
-        contents = self.describe(values, state) if self.describe is not None else ""
-        return f"{self.text} {contents}{self.deviation}" if contents else f"{self.text}{self.deviation}"
+    """What comes after the contents of a regular message."""
 
 
 class Transcript:
@@ -85,11 +81,12 @@ class Transcript:
         self._style = style
         self._verbose = verbose
         self._times = times
-        self._place = "%6d %11.6f " if times else "%6d "
         self._heads: dict[_MessageKind, _Head] = {}
         self._verdict = verdict
         self._protocol = UPSTREAM
         self._dim, self._undim = style.dim("|").split("|")
+        # A template: an f-string takes twice as long for numbers of fixed width. What comes last is the connection.
+        self._start = f"{self._dim}{'%6d %11.6f ' if times else '%6d '}{self._undim}%s"
 
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
         """The lines of one event, each with its newline; what was found about it stands below."""
@@ -131,34 +128,35 @@ class Transcript:
     def _shows(self, finding: Finding) -> bool:
         return self._verbose or finding.severity is not Severity.INFO
 
-    def _prefix(self, record: Record, elapsed: int) -> str:
-        # An f-string takes twice as long for numbers of fixed width.
-        place = self._place % ((record.frame, elapsed / 1e9) if self._times else record.frame)
-        connection = f" c{record.connection}" if record.connection > 1 else ""
-        return f"{self._dim}{place}{self._undim}{connection}"
+    def _place(self, event: Event) -> tuple[int | float | str, ...]:
+        """What goes into the template for the start of a line."""
+        record = event.record
+        number = record.connection
+        connection = f" c{number}" if number > 1 else ""
+        return (record.frame, event.elapsed / 1e9, connection) if self._times else (record.frame, connection)
 
     def _message_line(self, event: Event, message: WireMessage) -> str:
-        record = event.record
         kind = message.form or (message.row, message.layout, message.reply)
-        head = self._heads.get(kind) or self._new_head(record, message, kind)
-        line = self._prefix(record, event.elapsed) + head.line(message.values, event.after)
-        if not self._times:
-            line = _OF_THE_RUN.sub("", line)
-        if message.form is None or event.descriptors or event.before is not event.after or record.marks:
-            line = " ".join([line, *self._irregular(event, message)])
-        else:
-            line += head.end
-        return f"{line} {self._style.dim(self._answered(event))}" if message.reply else line
+        start, describe_contents, deviation, end = self._heads.get(kind) or self._new_head(event.record, message, kind)
+        line = start % self._place(event)
+        if describe_contents is not None and (contents := describe_contents(message.values, event.after)):
+            line = f"{line} {contents if self._times else _OF_THE_RUN.sub('', contents)}"
+        if message.form is None or event.descriptors or event.before is not event.after or event.record.marks:
+            line = " ".join([line + deviation, *self._irregular(event, message)])
+        elif end:
+            line += end
+        return f"{line} {self._answered(event)}" if message.reply else line
 
     def _new_head(self, record: Record, message: WireMessage, kind: _MessageKind) -> _Head:
         row, layout = message.row, message.layout
         name = message.name
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
+        deviation = f" ({layout.words})" if layout is not None and layout.deviation else ""
         head = _Head(
-            f" {_ARROWS[record.sender]}{_CHANNELS[record.channel]} {styled}",
+            f"{self._start} {_ARROWS[record.sender]}{_CHANNELS[record.channel]} {styled}",
             describe(layout, row.purpose, reply=message.reply) if row is not None and layout is not None else None,
-            f" ({layout.words})" if layout is not None and layout.deviation else "",
-            " need_reply" if _wants_reply(record, message) else "",
+            deviation,
+            deviation + (" need_reply" if _wants_reply(record, message) else ""),
         )
         if row is not None:
             self._heads[kind] = head
@@ -179,10 +177,11 @@ class Transcript:
             yield self._style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks))
 
     def _answered(self, event: Event) -> str:
-        if event.request is None:
-            return "[answers nothing that was asked]"
-        latency = f" +{duration_text(event.latency)}" if self._times and event.latency is not None else ""
-        return f"[#{event.request.frame}{latency}]"
+        request, latency = event.request, event.latency
+        if request is None:
+            return self._style.dim("[answers nothing that was asked]")
+        took = f" +{duration_text(latency)}" if self._times and latency is not None else ""
+        return f"{self._dim}[#{request.frame}{took}]{self._undim}"
 
     def _unanswered(self, request: Request) -> str:
         name = request.name
@@ -191,8 +190,8 @@ class Transcript:
     def _event_line(self, event: Event) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
         text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
-        prefix = self._prefix(event.record, event.elapsed)
-        return f"{prefix} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
+        start = self._start % self._place(event)
+        return f"{start} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
 
 
 def _wants_reply(record: Record, message: WireMessage) -> bool:
