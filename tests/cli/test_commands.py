@@ -200,6 +200,9 @@ class TestRefusals:
         self.refused(result, "No space left")
 
 
+HEALTHY = Path(__file__).parents[2] / "captures" / "qemu-10.0-blk-qsd.pcapng"
+
+
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A front-end that enables a ring with 7, which breaks VU-VRG-03."""
@@ -245,6 +248,67 @@ class TestLint:
         lines = run("lint", str(broken), str(capture)).stdout.decode().splitlines()
 
         assert [line for line in lines if line.endswith(".pcapng:")] == [f"{broken}:", f"{capture}:"]
+
+    def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_judged(
+        self, broken: Path, tmp_path: Path
+    ) -> None:
+        text = tmp_path / "readme.txt"
+        text.write_text("no capture")
+
+        result = run("lint", str(text), str(broken))
+
+        assert result.returncode == 2
+        assert b"VU-VRG-03" in result.stdout
+        assert result.stderr.count(b"\n") == 1
+
+    def test_of_a_directory_all_captures_are_judged(self, broken: Path, tmp_path: Path) -> None:
+        (tmp_path / "notes.txt").write_text("no capture")
+        below = tmp_path / "below"
+        below.mkdir()
+        (below / "other.pcapng").write_bytes(broken.read_bytes())
+
+        lines = run("lint", str(tmp_path)).stdout.decode().splitlines()
+
+        assert [line for line in lines if line.endswith(":")] == [f"{below / 'other.pcapng'}:", f"{broken}:"]
+
+    def test_a_directory_without_captures(self, tmp_path: Path) -> None:
+        result = run("lint", str(tmp_path))
+
+        assert result.returncode == 2
+        assert result.stderr.decode() == (
+            f"-c: {tmp_path}: there is no capture in this directory (*.pcapng, *.pcapng.gz, *.pcapng.zst)\n"
+        )
+
+    def test_the_same_of_several_rings_is_one_line(self, tmp_path: Path) -> None:
+        talk = Conversation()
+        for index in range(9):
+            talk.front_end("SET_VRING_ENABLE", index=index, num=7)
+        path = tmp_path / "rings.pcapng"
+        path.write_bytes(talk.capture())
+
+        lines = run("lint", str(path)).stdout.decode().splitlines()
+
+        (line,) = [line for line in lines if "VU-VRG-03" in line]
+        assert line.endswith("only 0 and 1 are defined (again in #2, #3, #4, #5, #6, #7 and 2 more)")
+        assert lines[-1] == "9 messages: 9 errors"
+
+    def test_what_healthy_sessions_have_too_is_only_counted(self) -> None:
+        lines = run("lint", str(HEALTHY)).stdout.decode().splitlines()
+
+        assert "that healthy sessions have, too (VU-" in lines[-2]
+        assert not any(line.startswith("info VU-") for line in lines)
+
+    def test_everything_can_be_listed(self) -> None:
+        lines = run("lint", "--severity", "info", str(HEALTHY)).stdout.decode().splitlines()
+
+        assert any(line.startswith("info VU-") for line in lines)
+        assert not any("healthy sessions" in line for line in lines)
+
+    def test_the_least_severity(self, broken: Path) -> None:
+        lines = run("lint", "--severity", "warning", str(broken)).stdout.decode().splitlines()
+
+        assert lines
+        assert not any(line.startswith(("info", "compat")) for line in lines)
 
     def test_the_finding_stands_below_its_line(self, broken: Path) -> None:
         line, finding = run("show", str(broken)).stdout.decode().splitlines()[:2]

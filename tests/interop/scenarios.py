@@ -15,7 +15,7 @@ from pathlib import Path
 from vudissect.analysis import Analysis
 from vudissect.conversation.text import read_conversation
 from vudissect.lint.finding import Finding
-from vudissect.render.findings import in_order
+from vudissect.lint.groups import in_order
 
 FOLDER = Path(__file__).parent
 FIRST = 3

@@ -11,14 +11,16 @@ from vudissect.analysis import Analysis, Linted
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import FINDINGS, clear_errors
+from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.output import ReaderLeftError, write
-from vudissect.cli.reading import complaints, verdict
+from vudissect.cli.reading import captures_in, complaints, verdict
 from vudissect.cli.rules import known_rules
+from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
+from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.render.findings import fails
 from vudissect.render.format import CaptureReport, Reported
 from vudissect.render.style import style_for
@@ -28,9 +30,15 @@ if TYPE_CHECKING:
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @format_options(Reported, json="One JSON object a finding.", junit="Write a JUnit report, too.")
 @click.option("--strict", is_flag=True, help="Warnings fail as errors do.")
+@click.option(
+    "--severity",
+    "least",
+    type=click.Choice([severity.value for severity in sorted(Severity, key=lambda severity: severity.rank)]),
+    help="Report only what is at least so bad. info lists everything, also what healthy sessions have.",
+)
 @click.option("--ignore", multiple=True, metavar="RULE", help="Ignore this rule or family (repeatable).")
 @filter_option("Report only what is found about messages that match")
 @click.option("--dialect", "speaks", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
@@ -40,16 +48,20 @@ def command(
     as_json: bool,
     junit_file: str | None,
     strict: bool,
+    least: str | None,
     ignore: tuple[str, ...],
     wanted: "Filter | None",
     speaks: str | None,
 ) -> None:
     """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
 
+    Of a directory, all captures in it are judged. Findings that say the same are put together.
+
     The exit status is 1 if there are errors (with --strict: or warnings) or the end of a file is missing, 2 if a file
     cannot be read or holds no messages.
     """
     output = chosen(Reported, form, as_json=as_json)
+    named = captures_in(files)
     rules = _without(ignore)
     dialect = known_dialect(speaks) if speaks is not None else None
     captures: list[CaptureReport] = []
@@ -58,16 +70,20 @@ def command(
 
     def results() -> Iterator[CaptureReport]:
         nonlocal status
-        for file in files:
-            with clear_errors(file), open_capture(file) as stream:
-                analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
-                linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
-            captures.append(CaptureReport(file, *linted, complaints(analysis.records)))
-            yield captures[-1]
-            found = any(fails(finding, strict=strict) for finding in linted.findings)
-            status = max(status, verdict(file, analysis.records), FINDINGS if found else 0)
+        for file in named:
+            try:
+                report, found = _report(file, dialect, rules, wanted, seen, least)
+            except SystemExit as end:
+                # One file that cannot be read does not keep the others from being judged.
+                if end.code != CANNOT:
+                    raise
+                status = CANNOT
+                continue
+            captures.append(report)
+            yield report
+            status = max(status, found, FINDINGS if any(fails(each, strict=strict) for each in report.findings) else 0)
 
-    result = Reported(results(), len(files) > 1, strict, style_for(sys.stdout))
+    result = Reported(results(), len(named) > 1, strict, style_for(sys.stdout), usual=least is not None)
     lines = output.render(result)
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
         write(lines)
@@ -78,6 +94,27 @@ def command(
         write_junit(junit_file, result._replace(captures=captures))
     if status:
         raise SystemExit(status)
+
+
+def _report(
+    file: str,
+    dialect: Dialect | None,
+    rules: Sequence[Rule],
+    wanted: "Filter | None",
+    seen: list["Narrowed"],
+    least: str | None,
+) -> tuple[CaptureReport, int]:
+    """What is wrong in one capture, and the exit status that the capture itself deserves."""
+    with clear_errors(file), open_capture(file) as stream:
+        analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
+        linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
+    if least is not None:
+        linted = linted._replace(findings=_at_least(linted.findings, Severity(least)))
+    return CaptureReport(file, *linted, complaints(analysis.records)), verdict(file, analysis.records)
+
+
+def _at_least(findings: list[Finding], severity: Severity) -> list[Finding]:
+    return [finding for finding in findings if finding.severity.rank <= severity.rank]
 
 
 def _narrowed_lint(analysis: Analysis, wanted: "Filter", seen: list["Narrowed"]) -> Linted:

@@ -12,6 +12,14 @@ class Severity(StrEnum):
     INFO = "info"
     COMPAT = "compat"
 
+    @property
+    def rank(self) -> int:
+        """0 for the worst. A named program that breaks comes before what is merely worth knowing."""
+        return _WORST_FIRST.index(self)
+
+
+_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.COMPAT, Severity.INFO)
+
 
 class Blame(StrEnum):
     """Who did it."""

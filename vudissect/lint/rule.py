@@ -121,7 +121,7 @@ class Rule:
     """A rule: its id and name, how bad it is to break it, what must hold, where that is written, and its check.
 
     The check is a function, asked when the trigger says so; its name is the name of the rule. `remembers` makes what
-    it remembers of a connection.
+    it remembers of a connection. `usual`: healthy sessions have its infos, too.
     """
 
     id: str
@@ -132,6 +132,7 @@ class Rule:
     trigger: Trigger
     check: Check[Any]
     remembers: Callable[[], Any]
+    usual: bool = False
 
 
 class RuleBook:
@@ -145,7 +146,7 @@ class RuleBook:
 
     @overload
     def rule(
-        self, number: str, severity: Severity, statement: str, source: str, trigger: Trigger
+        self, number: str, severity: Severity, statement: str, source: str, trigger: Trigger, *, usual: bool = False
     ) -> Callable[[Check[object]], Check[object]]: ...
 
     @overload
@@ -158,6 +159,7 @@ class RuleBook:
         trigger: Trigger,
         *,
         remembers: type[Memory],
+        usual: bool = False,
     ) -> Callable[[Check[Memory]], Check[Memory]]: ...
 
     def rule(
@@ -169,12 +171,13 @@ class RuleBook:
         trigger: Trigger,
         *,
         remembers: type[Any] = object,
+        usual: bool = False,
     ) -> Callable[[Check[Any]], Check[Any]]:
         """Enter the function that follows as the check of a rule; `statement` says what must hold."""
 
         def enter(check: Check[Any]) -> Check[Any]:
             name = check.__name__.replace("_", "-")
-            self._rules.append(Rule(number, name, severity, statement, source, trigger, check, remembers))
+            self._rules.append(Rule(number, name, severity, statement, source, trigger, check, remembers, usual))
             return check
 
         return enter

@@ -1,22 +1,19 @@
 """Findings for people and for programs."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from vudissect.lint.finding import Finding, Severity
+from vudissect.lint.groups import Group, grouped
+from vudissect.lint.rules import USUAL
 from vudissect.render.style import Style
 from vudissect.render.units import printable, unicode
 
-# A named program that breaks comes before what is merely worth knowing.
-_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.COMPAT: 2, Severity.INFO: 3}
+_MOST_PLACES = 6
+
 # What makes the exit status 1; `--strict` adds warnings.
 _FAILURES = frozenset({Severity.ERROR})
 _STRICT_FAILURES = frozenset({Severity.ERROR, Severity.WARNING})
-
-
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Worst first, and among equals what came first: a first cause stands before its consequences."""
-    return sorted(findings, key=lambda finding: (_ORDER[finding.severity], finding.frame))
 
 
 def fails(finding: Finding, *, strict: bool) -> bool:
@@ -35,16 +32,42 @@ def finding_text(finding: Finding, style: Style, *, frame: int | None = None) ->
     return f"{colour(severity)}{place} {finding.blame.value}: {printable(finding.message)}{because}"
 
 
-def report(findings: Sequence[Finding], withheld: dict[str, int], messages: int, style: Style) -> Iterator[str]:
-    """The findings of one capture, line by line, with what each rule refers to."""
-    for finding in in_order(findings):
-        yield finding_text(finding, style)
-        yield style.dim(f"    {finding.source}")
+def report(
+    findings: Sequence[Finding], withheld: dict[str, int], messages: int, style: Style, *, usual: bool = False
+) -> Iterator[str]:
+    """The findings of one capture, line by line, with what each rule refers to.
+
+    Infos that healthy sessions have, too, are only counted, unless the `usual` ones are wanted.
+    """
+    counted = [] if usual else [finding for finding in findings if _is_usual(finding)]
+    listed = grouped(finding for finding in findings if usual or not _is_usual(finding))
+    for group in listed:
+        yield finding_text(group.first, style) + _again(group)
+        yield style.dim(f"    {group.first.source}")
+    if counted:
+        rules = ", ".join(sorted({finding.rule for finding in counted}))
+        number = f"{len(counted)} finding{'s' * (len(counted) > 1)}"
+        yield style.dim(f"info: {number} that healthy sessions have, too ({rules}); --severity info lists them")
     for rule, times in sorted(withheld.items()):
         yield f"{rule}: {times} more times"
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
     words = [f"{count} {severity.value}{'s' if count != 1 else ''}" for severity, count in counts.items() if count]
     yield f"{messages} messages: {', '.join(words) or 'nothing found'}"
+
+
+def _is_usual(finding: Finding) -> bool:
+    return finding.severity is Severity.INFO and finding.rule in USUAL
+
+
+def _again(group: Group) -> str:
+    """Where else the same was found."""
+    if not group.again:
+        return ""
+    frames = dict.fromkeys(finding.frame for finding in group.again)
+    listed = ", ".join(f"#{frame}" for frame in list(frames)[:_MOST_PLACES])
+    more = f" and {len(frames) - _MOST_PLACES} more" if len(frames) > _MOST_PLACES else ""
+    connections = f", on {group.connections} connections" if group.connections > 1 else ""
+    return f" (again in {listed}{more}{connections})"
 
 
 def finding_json(finding: Finding, file: str) -> str:

@@ -62,12 +62,16 @@ class CaptureReport(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """The findings of one capture or `several`; `strict`: warnings fail as errors do."""
+    """The findings of one capture or `several`; `strict`: warnings fail as errors do.
+
+    `usual`: infos that healthy sessions have, too, are wanted one by one.
+    """
 
     captures: Iterable[CaptureReport]
     several: bool
     strict: bool
     style: Style
+    usual: bool = False
 
 
 class Replayed(NamedTuple):

@@ -59,6 +59,9 @@ _BOOKS = (
 
 ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(*_BOOKS), key=lambda rule: rule.id))
 
+# The ids of those whose infos healthy sessions have, too.
+USUAL = frozenset(rule.id for rule in ALL_RULES if rule.usual)
+
 
 def rules_named(text: str) -> tuple[Rule, ...]:
     """The rule with this id or name, or the rules of a family (`VU-VRG`); none where there are no such."""

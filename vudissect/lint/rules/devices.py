@@ -128,6 +128,7 @@ def features_refused(at: At[_Status]) -> Findings:
     f"{SPEC}, SET_STATUS",
     requests(Purpose.SET_STATUS),
     remembers=_Status,
+    usual=True,
 )
 def status_reset(at: At[_Status]) -> Findings:
     status = at.fields.get("status")

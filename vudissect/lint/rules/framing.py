@@ -292,6 +292,7 @@ def descriptors_lost(at: At) -> Findings:
     "descriptors belong to their own message, also where several messages come in one read",
     "unix(7), SCM_RIGHTS: a read does not go on behind the write that carried descriptors",
     carrying(),
+    usual=True,
 )
 def glued_descriptors(at: At) -> Findings:
     # Every front-end pipelines; it matters where descriptors are, and once is enough.

@@ -151,6 +151,7 @@ class _Steps:
     f"{SPEC}, Migration",
     _with_end(Purpose.STOP_RING, Purpose.START_STATE_TRANSFER),
     remembers=_Steps,
+    usual=True,
 )
 def log_only(at: At[_Steps]) -> Findings:
     state, steps = at.after, at.memory

@@ -143,6 +143,7 @@ def features_without_protocol_features(at: At) -> Findings:
     "protocol features that are offered and not acknowledged stay unused",
     f"{SPEC}, SET_PROTOCOL_FEATURES",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
+    usual=True,
 )
 def unused_offers(at: At) -> Findings:
     bits, features = at.after.protocol.protocol_features, at.after.protocol_features

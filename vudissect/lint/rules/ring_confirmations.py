@@ -120,6 +120,7 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
     "QEMU d7dc0682f5 (8.2)",
     STARTS_AND_STOPS | ending(),
     remembers=Run,
+    usual=True,
 )
 def enable_confirmed(at: At[Run]) -> Findings:
     if at.after.has("REPLY_ACK"):
@@ -133,6 +134,7 @@ def enable_confirmed(at: At[Run]) -> Findings:
     "QEMU 1ba9a52203 (10.2); vhost-device PR 153",
     STARTS_AND_STOPS | requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
     remembers=Run,
+    usual=True,
 )
 def descriptor_confirmed(at: At[Run]) -> Findings:
     if not at.after.has("REPLY_ACK"):

@@ -12,7 +12,8 @@ def _events(shown: Shown) -> Iterator[str]:
 
 
 def _findings(linted: Reported) -> Iterator[str]:
-    from vudissect.render.findings import finding_json, in_order
+    from vudissect.lint.groups import in_order
+    from vudissect.render.findings import finding_json
 
     for capture in linted.captures:
         for finding in in_order(capture.findings):

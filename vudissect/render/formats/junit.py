@@ -19,7 +19,8 @@ def _findings(linted: Reported) -> Iterator[str]:
 
 def _cases(capture: CaptureReport, strict: bool) -> "list[Case]":
     """A case for each finding, or one that passed."""
-    from vudissect.render.findings import fails, in_order
+    from vudissect.lint.groups import in_order
+    from vudissect.render.findings import fails
     from vudissect.render.junit import Case, Failure
 
     cases = [Case("the capture", Failure(complaint, "error")) for complaint in capture.complaints]
