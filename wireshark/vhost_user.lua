@@ -2,102 +2,458 @@
 -- It needs Wireshark 4.0 or newer (Lua 5.2 to 5.4) and nothing else.
 
 local T = {
-fixed = 74,
 text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,by=true,how=true,reason=true,text=true},
 number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true},
+rows = {
+{id=1,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"},since=2001},
+{id=2,channel=0,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={"virtio_features"},reply={"ack"},since=2001},
+{id=3,channel=0,name="SET_OWNER",answer="ON_REQUEST",purpose="TAKE_OWNERSHIP",request={"none"},reply={"ack"},since=2001},
+{id=4,channel=0,name="RESET_OWNER",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={"none"},reply={"ack"},since=2001},
+{id=5,channel=0,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={"memory_table","memory_table.xen","memory_table.two_slots","memory_table.eight_slots"},reply={"ack","memory_table"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0,since=2001},
+{id=6,channel=0,name="SET_LOG_BASE",answer="IF_LOG_SHMFD",purpose="SET_LOG",request={"log_area","log_address"},reply={"u64:log","log_area","none","ack"},fds={kind="memory file",most=1},gate={virtio={"LOG_ALL"},phase="offered"},since=2001},
+{id=7,channel=0,name="SET_LOG_FD",answer="ON_REQUEST",purpose="NONE",request={"none"},reply={"ack"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"},since=2001},
+{id=8,channel=0,name="SET_VRING_NUM",answer="ON_REQUEST",purpose="SET_RING_SIZE",request={"vring_state"},reply={"ack"},since=2001},
+{id=9,channel=0,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={"vring_address"},reply={"ack"},since=2001},
+{id=10,channel=0,name="SET_VRING_BASE",answer="ON_REQUEST",purpose="SET_RING_BASE",request={"vring_state:base"},reply={"ack"},since=2001},
+{id=11,channel=0,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={"vring_state:base"},reply={"vring_state:base"},since=2001},
+{id=12,channel=0,name="SET_VRING_KICK",answer="ON_REQUEST",purpose="SET_KICK",request={"vring_descriptor"},reply={"ack"},fds={kind="eventfd",most=1,unless="nofd"},since=2001},
+{id=13,channel=0,name="SET_VRING_CALL",answer="ON_REQUEST",purpose="SET_CALL",request={"vring_descriptor"},reply={"ack"},fds={kind="eventfd",most=1,unless="nofd"},since=2001},
+{id=14,channel=0,name="SET_VRING_ERR",answer="ON_REQUEST",purpose="SET_ERR",request={"vring_descriptor"},reply={"ack"},fds={kind="eventfd",most=1,unless="nofd"},since=2001},
+{id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features"},since=2005},
+{id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features"},reply={"ack"},since=2005},
+{id=17,channel=0,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={"none"},reply={"u64:queues"},gate={protocol={"MQ"},phase="offered"},since=2005},
+{id=18,channel=0,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={"vring_state:enable"},reply={"ack"},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"},since=2005},
+{id=19,channel=0,name="SEND_RARP",answer="ON_REQUEST",purpose="NONE",request={"mac_address"},reply={"ack"},gate={protocol={"RARP"},phase="negotiated"},since=2005},
+{id=20,channel=0,name="NET_SET_MTU",answer="ON_REQUEST",purpose="NONE",request={"u64:mtu"},reply={"ack"},gate={protocol={"MTU"},phase="negotiated"},since=2009},
+{id=21,channel=0,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={"none"},reply={"ack"},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"},since=2010},
+{id=22,channel=0,name="IOTLB_MSG",answer="ALWAYS",purpose="UPDATE_IOTLB",request={"iotlb"},reply={"u64:result"},since=2010},
+{id=23,channel=0,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="NONE",request={"vring_state:endian"},reply={"ack"},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"},since=2010},
+{id=24,channel=0,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={"device_configuration_space"},reply={"device_configuration_space","none:config"},since=2012},
+{id=25,channel=0,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={"device_configuration_space"},reply={"ack"},gate={protocol={"CONFIG"},phase="negotiated"},since=2012},
+{id=26,channel=0,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={"crypto_session.third_asymmetric","crypto_session.first","crypto_session.third","crypto_session.second"},reply={"crypto_session.third_asymmetric","crypto_session.first","crypto_session.third","crypto_session.second"},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0,since=2012},
+{id=27,channel=0,name="CLOSE_CRYPTO_SESSION",answer="ON_REQUEST",purpose="NONE",request={"session_id"},reply={"ack"},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},since=2012},
+{id=28,channel=0,name="POSTCOPY_ADVISE",answer="ALWAYS",purpose="ADVISE_POSTCOPY",request={"none"},reply={"none"},reply_fds={kind="userfaultfd",most=1},gate={protocol={"PAGEFAULT"},phase="negotiated"},since=2012},
+{id=29,channel=0,name="POSTCOPY_LISTEN",answer="ON_REQUEST",purpose="START_POSTCOPY",request={"none"},reply={"ack"},gate={protocol={"PAGEFAULT"},phase="negotiated"},since=2012},
+{id=30,channel=0,name="POSTCOPY_END",answer="ALWAYS",purpose="END_POSTCOPY",request={"none"},reply={"u64:result"},gate={protocol={"PAGEFAULT"},phase="negotiated"},since=2012},
+{id=31,channel=0,name="GET_INFLIGHT_FD",answer="ALWAYS",purpose="OFFER_INFLIGHT",request={"inflight_description"},reply={"inflight_description"},reply_fds={kind="memory file",most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"},since=4000},
+{id=32,channel=0,name="SET_INFLIGHT_FD",answer="ON_REQUEST",purpose="SET_INFLIGHT",request={"inflight_description"},reply={"ack"},fds={kind="memory file",least=1,most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"},since=4000},
+{id=33,channel=0,name="GPU_SET_SOCKET",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={"none"},reply={"ack"},opens=true,fds={kind="stream socket",least=1,most=1},since=4001},
+{id=34,channel=0,name="RESET_DEVICE",answer="ON_REQUEST",purpose="RESET",request={"none"},reply={"ack"},gate={protocol={"RESET_DEVICE"},phase="negotiated"},since=5000},
+{id=35,channel=0,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={"vring_state"},reply={"ack"},since=5000},
+{id=36,channel=0,name="GET_MAX_MEM_SLOTS",answer="ALWAYS",purpose="COUNT_MEMORY_SLOTS",request={"none"},reply={"u64:slots"},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"},since=5001},
+{id=37,channel=0,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={"memory_region_description","memory_region_description.xen","memory_region_description.short","all_regions_consumed"},reply={"memory_region_description","ack"},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"},since=5001},
+{id=38,channel=0,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={"memory_region_description","memory_region_description.xen","memory_region_description.short"},reply={"ack"},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"},since=5001},
+{id=39,channel=0,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={"device_status"},reply={"ack"},gate={protocol={"STATUS"},phase="negotiated"},since=5001},
+{id=40,channel=0,name="GET_STATUS",answer="ALWAYS",purpose="GET_STATUS",request={"none"},reply={"device_status"},gate={protocol={"STATUS"},phase="negotiated"},since=5001},
+{id=41,channel=0,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={"uuid","none:uuid"},reply={"none"},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"},since=8002},
+{id=42,channel=0,name="SET_DEVICE_STATE_FD",answer="ALWAYS",purpose="START_STATE_TRANSFER",request={"device_state_transfer"},reply={"device_state_transfer_reply"},fds={kind="pipe or file",least=1,most=1},reply_fds={kind="pipe or file",most=1,unless="nofd"},gate={protocol={"DEVICE_STATE"},phase="negotiated"},since=8002},
+{id=43,channel=0,name="CHECK_DEVICE_STATE",answer="ALWAYS",purpose="CHECK_STATE_TRANSFER",request={"none"},reply={"u64:result"},gate={protocol={"DEVICE_STATE"},phase="negotiated"},since=8002},
+{id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration"},gate={protocol={"SHMEM"},phase="negotiated"},since=11001},
+{id=1,channel=1,name="IOTLB_MSG",answer="ON_REQUEST",purpose="UPDATE_IOTLB",request={"iotlb"},reply={"ack"},since=2010},
+{id=2,channel=1,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={"none"},reply={"ack"},since=2012},
+{id=3,channel=1,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",purpose="NONE",request={"vring_area"},reply={"ack"},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"},since=3000},
+{id=4,channel=1,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={"vring_state"},reply={"ack"},since=5000},
+{id=5,channel=1,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={"vring_state"},reply={"ack"},since=5000},
+{id=6,channel=1,name="SHARED_OBJECT_ADD",answer="ON_REQUEST",purpose="ADD_OBJECT",request={"uuid"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"},since=8002},
+{id=7,channel=1,name="SHARED_OBJECT_REMOVE",answer="ON_REQUEST",purpose="REMOVE_OBJECT",request={"uuid"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"},since=8002},
+{id=8,channel=1,name="SHARED_OBJECT_LOOKUP",answer="ALWAYS",purpose="NONE",request={"uuid"},reply={"u64:result"},reply_fds={kind="dma-buf",most=1},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"},since=8002},
+{id=9,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},since=11001},
+{id=10,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},since=11001},
+{id=1,channel=2,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_GPU_FEATURES",request={"none"},reply={"gpu_protocol_features"},since=4001},
+{id=2,channel=2,name="SET_PROTOCOL_FEATURES",answer="NEVER",purpose="ACK_GPU_FEATURES",request={"gpu_protocol_features"},may_take_long=true,since=4001},
+{id=3,channel=2,name="GET_DISPLAY_INFO",answer="ALWAYS",purpose="NONE",request={"none"},reply={"display_info"},since=4001},
+{id=4,channel=2,name="CURSOR_POS",answer="NEVER",purpose="NONE",request={"cursor_position"},may_take_long=true,since=4001},
+{id=5,channel=2,name="CURSOR_POS_HIDE",answer="NEVER",purpose="NONE",request={"cursor_position"},may_take_long=true,since=4001},
+{id=6,channel=2,name="CURSOR_UPDATE",answer="NEVER",purpose="NONE",request={"cursor_image"},may_take_long=true,since=4001},
+{id=7,channel=2,name="SCANOUT",answer="NEVER",purpose="NONE",request={"scanout"},may_take_long=true,since=4001},
+{id=8,channel=2,name="UPDATE",answer="NEVER",purpose="NONE",request={"update"},size_rule=20,may_take_long=true,since=4001},
+{id=9,channel=2,name="DMABUF_SCANOUT",answer="NEVER",purpose="NONE",request={"dma-buf_scanout"},fds={kind="dma-buf",most=1},may_take_long=true,since=4001},
+{id=10,channel=2,name="DMABUF_UPDATE",answer="ALWAYS",purpose="NONE",request={"dma-buf_update"},reply={"none"},may_take_long=true,since=4001},
+{id=11,channel=2,name="GET_EDID",answer="ALWAYS",purpose="NONE",request={"edid_request"},reply={"edid"},may_take_long=true,since=8001},
+{id=12,channel=2,name="DMABUF_SCANOUT2",answer="NEVER",purpose="NONE",request={"dma-buf_scanout_2"},fds={kind="dma-buf",most=1},may_take_long=true,since=8002},
+},
 dialects = {
-{key="upstream",title="the newest published revision",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="v1-base",title="the first protocol",rows={{[1]=1,[2]=67,[3]=68,[4]=69,[5]=70,[6]=71,[7]=72,[8]=73,[9]=74,[10]=75,[11]=11,[12]=76,[13]=77,[14]=78},{},{}},bits={names={},numbers={}},versions={1},error=0},
-{key="vos-rfc",title="the patches before the merge",rows={{[1]=1,[2]=67,[3]=68,[4]=69,[5]=79,[6]=71,[7]=72,[8]=73,[9]=74,[10]=75,[11]=11,[12]=76,[13]=77,[14]=78,[15]=80,[16]=81},{},{}},bits={names={},numbers={}},versions={1},error=0},
-{key="doc-offbyone",title="the document of the first week",rows={{[2]=82,[3]=83,[4]=84,[5]=85,[6]=86,[7]=87,[8]=88,[9]=89,[10]=90,[11]=91,[12]=92,[13]=93,[14]=94,[15]=95},{},{}},bits={names={},numbers={}},versions={1},error=0},
-{key="mq-v1",title="the first multiple queues",rows={{[1]=1,[2]=67,[3]=68,[4]=96,[5]=70,[6]=71,[7]=72,[8]=73,[9]=74,[10]=75,[11]=11,[12]=76,[13]=77,[14]=78},{},{}},bits={names={},numbers={}},versions={1},error=0},
-{key="reset-device-4",title="message 4 as RESET_DEVICE",rows={{[1]=1,[2]=2,[3]=3,[4]=97,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=98,[16]=99,[17]=17,[18]=18,[19]=19},{},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP"},numbers={MQ=0,LOG_SHMFD=1,RARP=2}},versions={1},error=0},
-{key="mst-2015",title="protocol features, failures and SET_RUNNING of 2015",rows={{[1]=1,[2]=100,[3]=101,[4]=102,[5]=103,[6]=104,[7]=105,[8]=106,[9]=107,[10]=108,[11]=11,[12]=109,[13]=110,[14]=111,[15]=112,[16]=113,[17]=114,[18]=115},{},{}},bits={names={[0]="REPLY_ALL",[1]="MUST_RUN"},numbers={REPLY_ALL=0,MUST_RUN=1}},versions={1,2},error=32},
-{key="reply-ack-v1",title="the first REPLY_ACK",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=116,[16]=117,[17]=17,[18]=18,[19]=19},{},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3}},versions={1},error=0},
-{key="input-rfc",title="INPUT_GET_CONFIG",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=98,[16]=99,[17]=17,[18]=18,[19]=19,[20]=118},{},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP"},numbers={MQ=0,LOG_SHMFD=1,RARP=2}},versions={1},error=0},
-{key="slave-rfc",title="the secondary channel",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=119,[16]=120,[17]=17,[18]=18,[19]=19,[20]=20,[21]=121},{},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="SLAVE_REQ"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,SLAVE_REQ=5,BACKEND_REQ=5}},versions={1},error=0},
-{key="config-rfc",title="configuration space without a feature bit",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=122,[16]=123,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=124,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30},{[1]=45,[2]=46},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8}},versions={1},error=0},
-{key="crypto-rfc",title="crypto sessions before they were merged",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=125,[16]=126,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=124,[26]=127,[27]=27},{[1]=45,[2]=46},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7}},versions={1},error=0},
-{key="vfio-rfc",title="vhost accelerators through VFIO",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=128,[16]=129,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23},{[1]=45,[2]=130,[3]=131},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="VFIO"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,VFIO=7}},versions={1},error=0},
-{key="spdk-nvme-v1",title="vhost-nvme",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=132,[16]=133,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[27]=134,[28]=135,[29]=136,[30]=137,[31]=138},{[1]=45,[2]=46},{}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9}},versions={1},error=0},
-{key="spdk-nvme-v2",title="vhost-nvme out of the way",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=139,[16]=140,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=141,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[60]=142,[61]=143,[62]=144,[63]=145,[80]=146,[81]=147,[82]=148,[83]=149,[84]=150},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16}},versions={1},error=0},
-{key="fs-dax",title="the DAX window of virtio-fs",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=139,[16]=140,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=151,[7]=152,[8]=153,[9]=154},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16}},versions={1},error=0},
-{key="rust-fs",title="the DAX window of virtio-fs in rust-vmm",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=155,[16]=156,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[1000]=157,[1001]=158,[1002]=159,[1003]=160},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19}},versions={1},error=0},
-{key="rust-cfgflags",title="flags of SET_CONFIG from 1",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=161,[25]=162,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="uml-pipe",title="User-mode Linux",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=163,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="inband-rfc",title="in-band notifications before they were merged",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=164,[16]=165,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=166},{[1]=45,[2]=46,[3]=47,[4]=167,[5]=168},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="IN_BAND_NOTIFICATIONS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,IN_BAND_NOTIFICATIONS=13,INBAND_NOTIFICATIONS=13}},versions={1},error=0},
-{key="status-rfc",title="the device status before it was merged",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=169,[16]=170,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=171},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="STATUS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,STATUS=15}},versions={1},error=0},
-{key="fs-dax-2021",title="the DAX window of virtio-fs, as last sent",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=139,[16]=140,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=172},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=173,[7]=174,[8]=175,[9]=176},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16}},versions={1},error=0},
-{key="crosvm-2022",title="shared memory of crosvm",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=177,[16]=178,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=179},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=180,[7]=181,[8]=182,[9]=183,[10]=184,[11]=185,[12]=186},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="SHARED_MEMORY_REGIONS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,SHARED_MEMORY_REGIONS=17}},versions={1},error=0},
-{key="crosvm-2023",title="crosvm with snapshots",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=187,[16]=188,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=179,[42]=189,[43]=190,[44]=191,[45]=192},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=180,[7]=181,[8]=182,[9]=183,[10]=184,[11]=185,[12]=186,[13]=193},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[31]="SHARED_MEMORY_REGIONS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_MEMORY_REGIONS=31}},versions={1},error=0},
-{key="standalone-v1",title="GET_BACKEND_SPECS",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=194,[16]=195,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=196},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="STANDALONE"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,STANDALONE=18}},versions={1},error=0},
-{key="probe-v2",title="GET_DEVICE_ID, GET_CONFIG_SIZE and GET_MIN_VQ",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=197,[16]=198,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=199,[42]=200,[43]=201},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="PROBE"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,PROBE=18}},versions={1},error=0},
-{key="presetup-rfc",title="PRESETUP of a migration",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=202,[16]=203,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=204},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="PRESETUP"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,PRESETUP=18}},versions={1},error=0},
-{key="vfe",title="NVIDIA's vhost acceleration",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=202,[16]=203,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=204},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="PRESETUP"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,PRESETUP=18}},versions={1},error=0},
-{key="shobj-bit17",title="SHARED_OBJECT as feature 17",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=205,[16]=206,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="SHARED_OBJECT"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,SHARED_OBJECT=17}},versions={1},error=0},
-{key="crosvm-2024",title="crosvm with numbers from 1000",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=207,[16]=208,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[1000]=209,[1001]=210,[1002]=211,[1003]=212,[1004]=213},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[1000]=214,[1001]=215,[1002]=216,[1003]=217,[1004]=218,[1005]=219,[1006]=220,[1007]=221},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[31]="SHARED_MEMORY_REGIONS"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,SHARED_MEMORY_REGIONS=31}},versions={1},error=0},
-{key="shmem-bit20",title="SHMEM as feature 20",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=222,[16]=223,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=224},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54,[11]=225,[12]=226},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,SHMEM=20}},versions={1},error=0},
-{key="crosvm-shmem20",title="crosvm with SHMEM as feature 20",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=222,[16]=223,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=224},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54,[1006]=220,[1007]=221},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,SHMEM=20}},versions={1},error=0},
-{key="shmem-bit21",title="SHMEM as feature 21",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=227,[16]=228,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,SHMEM=21}},versions={1},error=0},
-{key="crosvm-shmem21",title="crosvm with SHMEM as feature 21",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=227,[16]=228,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54,[1006]=220,[1007]=221},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,SHMEM=21}},versions={1},error=0},
-{key="xen-rfc",title="QEMU as a front-end on Xen",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=229,[6]=6,[7]=7,[8]=8,[9]=230,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=231,[16]=232,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="crosvm-2026",title="crosvm with SHMEM as specified",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=38,[39]=39,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54,[1006]=220,[1007]=221},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="ftl",title="SET_STATUS as message 38",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=5,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=18,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=37,[38]=233,[40]=40,[41]=41,[42]=42,[43]=43,[44]=44},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
-{key="size-variants",title="every size ever seen",rows={{[1]=1,[2]=2,[3]=3,[4]=4,[5]=234,[6]=6,[7]=7,[8]=8,[9]=9,[10]=10,[11]=11,[12]=12,[13]=13,[14]=14,[15]=15,[16]=16,[17]=17,[18]=235,[19]=19,[20]=20,[21]=21,[22]=22,[23]=23,[24]=24,[25]=25,[26]=26,[27]=27,[28]=28,[29]=29,[30]=30,[31]=31,[32]=32,[33]=33,[34]=34,[35]=35,[36]=36,[37]=236,[38]=237,[39]=39,[40]=40,[41]=238,[42]=42,[43]=43,[44]=224},{[1]=45,[2]=46,[3]=47,[4]=48,[5]=49,[6]=50,[7]=51,[8]=52,[9]=53,[10]=54},{[1]=55,[2]=56,[3]=57,[4]=58,[5]=59,[6]=60,[7]=61,[8]=62,[9]=63,[10]=64,[11]=65,[12]=66}},bits={names={[0]="MQ",[1]="LOG_SHMFD",[2]="RARP",[3]="REPLY_ACK",[4]="MTU",[5]="BACKEND_REQ",[6]="CROSS_ENDIAN",[7]="CRYPTO_SESSION",[8]="PAGEFAULT",[9]="CONFIG",[10]="BACKEND_SEND_FD",[11]="HOST_NOTIFIER",[12]="INFLIGHT_SHMFD",[13]="RESET_DEVICE",[14]="INBAND_NOTIFICATIONS",[15]="CONFIGURE_MEM_SLOTS",[16]="STATUS",[17]="XEN_MMAP",[18]="SHARED_OBJECT",[19]="DEVICE_STATE",[20]="GET_VRING_BASE_INFLIGHT",[21]="GPA_ADDRESSES",[22]="SHMEM"},numbers={MQ=0,LOG_SHMFD=1,RARP=2,REPLY_ACK=3,MTU=4,NET_MTU=4,BACKEND_REQ=5,SLAVE_REQ=5,CROSS_ENDIAN=6,CRYPTO_SESSION=7,PAGEFAULT=8,CONFIG=9,BACKEND_SEND_FD=10,SLAVE_SEND_FD=10,HOST_NOTIFIER=11,INFLIGHT_SHMFD=12,RESET_DEVICE=13,INBAND_NOTIFICATIONS=14,CONFIGURE_MEM_SLOTS=15,STATUS=16,XEN_MMAP=17,SHARED_OBJECT=18,DEVICE_STATE=19,GET_VRING_BASE_INFLIGHT=20,GPA_ADDRESSES=21,SHMEM=22,SHMEM_MAP=22}},versions={1},error=0},
+{key="upstream",bits="protocol_features",versions={1},error=0},
+{key="v1-base",as_of=2004,bits="protocol_features:v1-base",versions={1},error=0,rows={{
+[2]={id=2,channel=0,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={"virtio_features"}},
+[3]={id=3,channel=0,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={"none"}},
+[4]={id=4,channel=0,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={"none"}},
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={"memory_table","memory_table.2014"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[6]={id=6,channel=0,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={"log_address"},gate={virtio={"LOG_ALL"},phase="offered"}},
+[7]={id=7,channel=0,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={"none"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+[8]={id=8,channel=0,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={"vring_state"}},
+[9]={id=9,channel=0,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={"vring_address"}},
+[10]={id=10,channel=0,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={"vring_state:base"}},
+[12]={id=12,channel=0,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[13]={id=13,channel=0,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[14]={id=14,channel=0,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+},{},{}}},
+{key="vos-rfc",as_of=2004,bits="protocol_features:vos-rfc",versions={1},error=0,rows={{
+[2]={id=2,channel=0,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={"virtio_features"}},
+[3]={id=3,channel=0,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={"none"}},
+[4]={id=4,channel=0,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={"none"}},
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={"memory_table.2014"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[6]={id=6,channel=0,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={"log_address"},gate={virtio={"LOG_ALL"},phase="offered"}},
+[7]={id=7,channel=0,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={"none"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+[8]={id=8,channel=0,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={"vring_state"}},
+[9]={id=9,channel=0,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={"vring_address"}},
+[10]={id=10,channel=0,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={"vring_state:base"}},
+[12]={id=12,channel=0,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[13]={id=13,channel=0,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[14]={id=14,channel=0,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[15]={id=15,channel=0,name="NET_SET_BACKEND",answer="NEVER",purpose="NONE",request={"vring_file"},fds={kind="mappable file",most=1}},
+[16]={id=16,channel=0,name="ECHO",answer="ALWAYS",purpose="NONE",request={"none"},reply={"none"}},
+},{},{}}},
+{key="doc-offbyone",as_of=2004,bits="protocol_features:doc-offbyone",versions={1},error=0,without={{1},{},{}},rows={{
+[2]={id=2,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"}},
+[3]={id=3,channel=0,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={"virtio_features"}},
+[4]={id=4,channel=0,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={"none"}},
+[5]={id=5,channel=0,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={"none"}},
+[6]={id=6,channel=0,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={"memory_table.2014"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[7]={id=7,channel=0,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={"log_address"},gate={virtio={"LOG_ALL"},phase="offered"}},
+[8]={id=8,channel=0,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={"none"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+[9]={id=9,channel=0,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={"vring_state"}},
+[10]={id=10,channel=0,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={"vring_address"}},
+[11]={id=11,channel=0,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={"vring_state:base"}},
+[12]={id=12,channel=0,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={"vring_state:base"},reply={"vring_state:base"}},
+[13]={id=13,channel=0,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[14]={id=14,channel=0,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[15]={id=15,channel=0,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+},{},{}}},
+{key="mq-v1",as_of=2004,bits="protocol_features:mq-v1",versions={1},error=0,rows={{
+[2]={id=2,channel=0,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={"virtio_features"}},
+[3]={id=3,channel=0,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={"none"}},
+[4]={id=4,channel=0,name="RESET_OWNER",answer="NEVER",purpose="NONE",request={"vring_state"}},
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={"memory_table","memory_table.2014"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[6]={id=6,channel=0,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={"log_address"},gate={virtio={"LOG_ALL"},phase="offered"}},
+[7]={id=7,channel=0,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={"none"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+[8]={id=8,channel=0,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={"vring_state"}},
+[9]={id=9,channel=0,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={"vring_address"}},
+[10]={id=10,channel=0,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={"vring_state:base"}},
+[12]={id=12,channel=0,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[13]={id=13,channel=0,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[14]={id=14,channel=0,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+},{},{}}},
+{key="reset-device-4",as_of=2005,bits="protocol_features:reset-device-4",versions={1},error=0,rows={{
+[4]={id=4,channel=0,name="RESET_DEVICE",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={"none"},reply={"ack"}},
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:reset-device-4"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:reset-device-4"},reply={"ack"}},
+},{},{}}},
+{key="mst-2015",as_of=2004,bits="protocol_features:mst-2015",versions={1,2},error=32,rows={{
+[2]={id=2,channel=0,name="SET_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_FEATURES",request={"virtio_features"},reply={"virtio_features"}},
+[3]={id=3,channel=0,name="SET_OWNER",answer="IF_REPLY_ALL",purpose="TAKE_OWNERSHIP",request={"none"},reply={"none"}},
+[4]={id=4,channel=0,name="RESET_OWNER",answer="IF_REPLY_ALL",purpose="HALT_RINGS",request={"none"},reply={"none"}},
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="IF_REPLY_ALL",purpose="REPLACE_MEMORY",request={"memory_table","memory_table.2014"},reply={"memory_table","memory_table.2014"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[6]={id=6,channel=0,name="SET_LOG_BASE",answer="IF_REPLY_ALL",purpose="SET_LOG",request={"log_address"},reply={"log_address"},gate={virtio={"LOG_ALL"},phase="offered"}},
+[7]={id=7,channel=0,name="SET_LOG_FD",answer="IF_REPLY_ALL",purpose="NONE",request={"none"},reply={"none"},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
+[8]={id=8,channel=0,name="SET_VRING_NUM",answer="IF_REPLY_ALL",purpose="SET_RING_SIZE",request={"vring_state"},reply={"vring_state"}},
+[9]={id=9,channel=0,name="SET_VRING_ADDR",answer="IF_REPLY_ALL",purpose="SET_RING_ADDRESSES",request={"vring_address"},reply={"vring_address"}},
+[10]={id=10,channel=0,name="SET_VRING_BASE",answer="IF_REPLY_ALL",purpose="SET_RING_BASE",request={"vring_state:base"},reply={"vring_state:base"}},
+[12]={id=12,channel=0,name="SET_VRING_KICK",answer="IF_REPLY_ALL",purpose="SET_KICK",request={"vring_descriptor"},reply={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[13]={id=13,channel=0,name="SET_VRING_CALL",answer="IF_REPLY_ALL",purpose="SET_CALL",request={"vring_descriptor"},reply={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[14]={id=14,channel=0,name="SET_VRING_ERR",answer="IF_REPLY_ALL",purpose="SET_ERR",request={"vring_descriptor"},reply={"vring_descriptor"},fds={kind="eventfd",most=1,unless="nofd"}},
+[15]={id=15,channel=0,name="GET_RUNNING",answer="ALWAYS",purpose="NONE",request={"vring_state:running"},reply={"vring_state:running"},gate={protocol={"MUST_RUN"},phase="negotiated"}},
+[16]={id=16,channel=0,name="SET_RUNNING",answer="IF_REPLY_ALL",purpose="RUN_RING",request={"vring_state:running"},reply={"vring_state:running"},gate={protocol={"MUST_RUN"},phase="negotiated"}},
+[17]={id=17,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:mst-2015"}},
+[18]={id=18,channel=0,name="SET_PROTOCOL_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:mst-2015"},reply={"protocol_features:mst-2015"}},
+},{},{}}},
+{key="reply-ack-v1",as_of=2007,bits="protocol_features:reply-ack-v1",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:reply-ack-v1"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:reply-ack-v1"},reply={"ack"}},
+},{},{}}},
+{key="input-rfc",as_of=2006,bits="protocol_features:input-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:input-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:input-rfc"},reply={"ack"}},
+[20]={id=20,channel=0,name="INPUT_GET_CONFIG",answer="ALWAYS",purpose="NONE",request={"none"},reply={"input_configurations"}},
+},{},{}}},
+{key="slave-rfc",as_of=2009,bits="protocol_features:slave-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:slave-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:slave-rfc"},reply={"ack"}},
+[21]={id=21,channel=0,name="SET_SLAVE_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={"none"},reply={"ack"},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"SLAVE_REQ"},phase="offered"}},
+},{},{}}},
+{key="config-rfc",as_of=2012,bits="protocol_features:config-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:config-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:config-rfc"},reply={"ack"}},
+[17]={id=17,channel=0,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={"none"},reply={"u64:queue_pairs"},gate={protocol={"MQ"},phase="offered"}},
+[24]={id=24,channel=0,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={"device_configuration_space"},reply={"device_configuration_space","none:config"}},
+[25]={id=25,channel=0,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={"device_configuration_space"},reply={"ack"}},
+},{
+[2]={id=2,channel=1,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={"none"},reply={"ack"}},
+},{}}},
+{key="crypto-rfc",as_of=2012,bits="protocol_features:crypto-rfc",versions={1},error=0,without={{28,29,30},{},{}},rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crypto-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crypto-rfc"},reply={"ack"}},
+[17]={id=17,channel=0,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={"none"},reply={"u64:queue_pairs"},gate={protocol={"MQ"},phase="offered"}},
+[24]={id=24,channel=0,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={"device_configuration_space"},reply={"device_configuration_space","none:config"}},
+[25]={id=25,channel=0,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={"device_configuration_space"},reply={"ack"}},
+[26]={id=26,channel=0,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={"crypto_session.first"},reply={"crypto_session.first"},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
+},{
+[2]={id=2,channel=1,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={"none"},reply={"ack"}},
+},{}}},
+{key="vfio-rfc",as_of=2011,bits="protocol_features:vfio-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:vfio-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:vfio-rfc"},reply={"ack"}},
+},{
+[2]={id=2,channel=1,name="VFIO_SET_VRING_GROUP_FD",answer="ON_REQUEST",purpose="NONE",request={"vring_descriptor"},reply={"ack"},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
+[3]={id=3,channel=1,name="VFIO_SET_VRING_NOTIFY_AREA",answer="ON_REQUEST",purpose="NONE",request={"vring_area"},reply={"ack"},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
+},{}}},
+{key="spdk-nvme-v1",as_of=2012,bits="protocol_features:spdk-nvme-v1",versions={1},error=0,without={{26},{},{}},rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:spdk-nvme-v1"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:spdk-nvme-v1"},reply={"ack"}},
+[27]={id=27,channel=0,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={"nvme_command"},reply={"nvme_completion","nvme_completion_with_data"}},
+[28]={id=28,channel=0,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={"vring_descriptor"},reply={"ack"},fds={kind="eventfd",most=1,unless="nofd"}},
+[29]={id=29,channel=0,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={"none"},reply={"u64:cap"}},
+[30]={id=30,channel=0,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={"u64:start"},reply={"ack"}},
+[31]={id=31,channel=0,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={"nvme_doorbell"},reply={"ack"}},
+},{},{}}},
+{key="spdk-nvme-v2",as_of=5002,bits="protocol_features:spdk-nvme-v2",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:spdk-nvme-v2"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:spdk-nvme-v2"},reply={"ack"}},
+[33]={id=33,channel=0,name="GET_INFLIGHT_NUM",answer="ALWAYS",purpose="NONE",request={"vring_state","none"},reply={"vring_state"}},
+[60]={id=60,channel=0,name="GET_PENDING_NUM",answer="ALWAYS",purpose="NONE",request={"forks_own"},reply={"forks_own"}},
+[61]={id=61,channel=0,name="SET_IO_DOWN",answer="ALWAYS",purpose="NONE",request={"forks_own"},reply={"forks_own"}},
+[62]={id=62,channel=0,name="SET_IO_CLEANUP",answer="ALWAYS",purpose="NONE",request={"forks_own"},reply={"forks_own"}},
+[63]={id=63,channel=0,name="SET_IO_FINAL",answer="NEVER",purpose="NONE",request={"forks_own"}},
+[80]={id=80,channel=0,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={"nvme_command"},reply={"nvme_completion","nvme_completion_with_data"}},
+[81]={id=81,channel=0,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={"vring_descriptor"},reply={"ack"},fds={kind="eventfd",most=1,unless="nofd"}},
+[82]={id=82,channel=0,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={"none"},reply={"u64:cap"}},
+[83]={id=83,channel=0,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={"u64:start"},reply={"ack"}},
+[84]={id=84,channel=0,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={"nvme_doorbell"},reply={"ack"}},
+},{},{}}},
+{key="fs-dax",as_of=5002,bits="protocol_features:fs-dax",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:fs-dax"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:fs-dax"},reply={"ack"}},
+},{
+[6]={id=6,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[7]={id=7,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[8]={id=8,channel=1,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[9]={id=9,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.eight"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+},{}}},
+{key="rust-fs",as_of=9000,bits="protocol_features:rust-fs",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:rust-fs"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:rust-fs"},reply={"ack"}},
+},{
+[1000]={id=1000,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1001]={id=1001,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1002]={id=1002,channel=1,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1003]={id=1003,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.eight"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="rust-cfgflags",bits="protocol_features",versions={1},error=0,rows={{
+[24]={id=24,channel=0,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={"device_configuration_space:rust"},reply={"device_configuration_space:rust","none:config"}},
+[25]={id=25,channel=0,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={"device_configuration_space:rust"},reply={"ack"},gate={protocol={"CONFIG"},phase="negotiated"}},
+},{},{}}},
+{key="uml-pipe",bits="protocol_features",versions={1},error=0,rows={{
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={"memory_table.two_slots:uml"},reply={"ack","memory_table"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+},{},{}}},
+{key="inband-rfc",as_of=4001,bits="protocol_features:inband-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:inband-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:inband-rfc"},reply={"ack"}},
+[34]={id=34,channel=0,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={"vring_state"},reply={"ack"},gate={protocol={"IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+},{
+[4]={id=4,channel=1,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={"vring_state"},reply={"ack"},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+[5]={id=5,channel=1,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={"vring_state"},reply={"ack"},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
+},{}}},
+{key="status-rfc",as_of=5000,bits="protocol_features:status-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:status-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:status-rfc"},reply={"ack"}},
+[36]={id=36,channel=0,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={"device_status"},reply={"ack"},gate={protocol={"STATUS"},phase="negotiated"}},
+},{},{}}},
+{key="fs-dax-2021",as_of=6000,bits="protocol_features:fs-dax-2021",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:fs-dax-2021"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:fs-dax-2021"},reply={"ack"}},
+[41]={id=41,channel=0,name="MEM_DATA",answer="ON_REQUEST",purpose="NONE",request={"memory_access_result"},reply={"ack"}},
+},{
+[6]={id=6,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.counted"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[7]={id=7,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.counted"},reply={"ack"},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[8]={id=8,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.counted"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+[9]={id=9,channel=1,name="MEM_ACCESS",answer="ON_REQUEST",purpose="NONE",request={"memory_access"},reply={"ack"},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
+},{}}},
+{key="crosvm-2022",as_of=7002,bits="protocol_features:crosvm-2022",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crosvm-2022"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crosvm-2022"},reply={"ack"}},
+[41]={id=41,channel=0,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={"none"},reply={"shared_memory_regions"},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+},{
+[6]={id=6,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_mapping.crosvm"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[7]={id=7,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_range.crosvm"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[8]={id=8,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[9]={id=9,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[10]={id=10,channel=1,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[11]={id=11,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.eight"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[12]={id=12,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="crosvm-2023",as_of=7002,bits="protocol_features:crosvm-2023",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crosvm-2023"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crosvm-2023"},reply={"ack"}},
+[41]={id=41,channel=0,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={"none"},reply={"shared_memory_regions"},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[42]={id=42,channel=0,name="SLEEP",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success"}},
+[43]={id=43,channel=0,name="WAKE",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success"}},
+[44]={id=44,channel=0,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success_and_state"}},
+[45]={id=45,channel=0,name="RESTORE",answer="ALWAYS",purpose="NONE",request={"state"},reply={"success"},fds={kind="eventfd",most=32}},
+},{
+[6]={id=6,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_mapping.crosvm"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[7]={id=7,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_range.crosvm"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[8]={id=8,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[9]={id=9,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[10]={id=10,channel=1,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[11]={id=11,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.eight"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[12]={id=12,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[13]={id=13,channel=1,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={"external_mapping"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="standalone-v1",as_of=8001,bits="protocol_features:standalone-v1",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:standalone-v1"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:standalone-v1"},reply={"ack"}},
+[41]={id=41,channel=0,name="GET_BACKEND_SPECS",answer="ALWAYS",purpose="NONE",request={"none"},reply={"back-end_specs"},gate={protocol={"STANDALONE"},phase="negotiated"}},
+},{},{}}},
+{key="probe-v2",as_of=8001,bits="protocol_features:probe-v2",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:probe-v2"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:probe-v2"},reply={"ack"}},
+[41]={id=41,channel=0,name="GET_DEVICE_ID",answer="ALWAYS",purpose="NONE",request={"none"},reply={"u32:device_id"},gate={protocol={"PROBE"},phase="negotiated"}},
+[42]={id=42,channel=0,name="GET_CONFIG_SIZE",answer="ALWAYS",purpose="NONE",request={"none"},reply={"u32:config_size"},gate={protocol={"PROBE"},phase="negotiated"}},
+[43]={id=43,channel=0,name="GET_MIN_VQ",answer="ALWAYS",purpose="NONE",request={"none"},reply={"u32:min_vqs"},gate={protocol={"PROBE"},phase="negotiated"}},
+},{},{}}},
+{key="presetup-rfc",as_of=8001,bits="protocol_features:presetup-rfc",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:presetup-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:presetup-rfc"},reply={"ack"}},
+[41]={id=41,channel=0,name="PRESETUP",answer="ON_REQUEST",purpose="NONE",request={"u64:phase"},reply={"ack"},gate={protocol={"PRESETUP"},phase="negotiated"}},
+},{},{}}},
+{key="vfe",as_of=8001,bits="protocol_features:vfe",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:presetup-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:presetup-rfc"},reply={"ack"}},
+[41]={id=41,channel=0,name="PRESETUP",answer="ON_REQUEST",purpose="NONE",request={"u64:phase"},reply={"ack"},gate={protocol={"PRESETUP"},phase="negotiated"}},
+},{},{}}},
+{key="shobj-bit17",as_of=8002,bits="protocol_features:shobj-bit17",versions={1},error=0,without={{42,43},{},{}},rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:shobj-bit17"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:shobj-bit17"},reply={"ack"}},
+},{},{}}},
+{key="crosvm-2024",as_of=9002,bits="protocol_features:crosvm-2024",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crosvm-2024"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crosvm-2024"},reply={"ack"}},
+[1000]={id=1000,channel=0,name="SLEEP",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success"}},
+[1001]={id=1001,channel=0,name="WAKE",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success"}},
+[1002]={id=1002,channel=0,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={"none"},reply={"success_and_state"}},
+[1003]={id=1003,channel=0,name="RESTORE",answer="ALWAYS",purpose="NONE",request={"state"},reply={"success"},fds={kind="eventfd",most=32}},
+[1004]={id=1004,channel=0,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={"none"},reply={"shared_memory_regions"},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+},{
+[1000]={id=1000,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_mapping.crosvm"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[1001]={id=1001,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"shared_memory_range.crosvm"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
+[1002]={id=1002,channel=1,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1003]={id=1003,channel=1,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1004]={id=1004,channel=1,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={"file_mappings.eight"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1005]={id=1005,channel=1,name="FS_IO",answer="ALWAYS",purpose="NONE",request={"file_mappings.eight"},reply={"u64:result"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1006]={id=1006,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1007]={id=1007,channel=1,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={"external_mapping"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="shmem-bit20",as_of=10002,bits="protocol_features:shmem-bit20",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:shmem-bit20"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:shmem-bit20"},reply={"ack"}},
+[44]={id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration","shared_memory_configuration.draft"},gate={protocol={"SHMEM"},phase="negotiated"}},
+},{
+[9]={id=9,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1}},
+[10]={id=10,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"}},
+[11]={id=11,channel=1,name="MEM_READ",answer="ON_REQUEST",purpose="NONE",request={"memory_access:data"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
+[12]={id=12,channel=1,name="MEM_WRITE",answer="ON_REQUEST",purpose="NONE",request={"memory_access:data"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
+},{}}},
+{key="crosvm-shmem20",as_of=10002,bits="protocol_features:crosvm-shmem20",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crosvm-shmem20"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crosvm-shmem20"},reply={"ack"}},
+[44]={id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration","shared_memory_configuration.draft"},gate={protocol={"SHMEM"},phase="negotiated"}},
+},{
+[9]={id=9,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1}},
+[10]={id=10,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"}},
+[1006]={id=1006,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1007]={id=1007,channel=1,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={"external_mapping"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="shmem-bit21",as_of=11000,bits="protocol_features:shmem-bit21",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:shmem-bit21"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:shmem-bit21"},reply={"ack"}},
+[44]={id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration"},gate={protocol={"SHMEM"},phase="negotiated"}},
+},{
+[9]={id=9,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1}},
+[10]={id=10,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"}},
+},{}}},
+{key="crosvm-shmem21",as_of=11000,bits="protocol_features:crosvm-shmem21",versions={1},error=0,rows={{
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:crosvm-shmem21"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:crosvm-shmem21"},reply={"ack"}},
+[44]={id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration"},gate={protocol={"SHMEM"},phase="negotiated"}},
+},{
+[9]={id=9,channel=1,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1}},
+[10]={id=10,channel=1,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={"shared_memory_mapping"},reply={"ack"}},
+[1006]={id=1006,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1007]={id=1007,channel=1,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={"external_mapping"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="xen-rfc",as_of=11001,bits="protocol_features:xen-rfc",versions={1},error=0,without={{28,29,30,36,37,38},{},{}},rows={{
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="ON_REQUEST",purpose="REPLACE_MEMORY",request={"memory_table.xen"},reply={"ack"},fds={kind="mappable file",least=1,most=8,per="nregions"},size_rule=0},
+[9]={id=9,channel=0,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={"vring_address:xen"},reply={"ack"}},
+[15]={id=15,channel=0,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={"none"},reply={"protocol_features:xen-rfc"}},
+[16]={id=16,channel=0,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={"protocol_features:xen-rfc"},reply={"ack"}},
+},{},{}}},
+{key="crosvm-2026",bits="protocol_features",versions={1},error=0,rows={{},{
+[1006]={id=1006,channel=1,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={"gpu_memory_mapping"},reply={"ack"},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+[1007]={id=1007,channel=1,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={"external_mapping"},reply={"ack"},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
+},{}}},
+{key="ftl",as_of=11001,bits="protocol_features",versions={1},error=0,without={{39},{},{}},rows={{
+[38]={id=38,channel=0,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={"device_status"},reply={"ack"},gate={protocol={"STATUS"},phase="negotiated"}},
+},{},{}}},
+{key="size-variants",bits="protocol_features",versions={1},error=0,rows={{
+[5]={id=5,channel=0,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={"memory_table","memory_table.xen","memory_table.two_slots:accepted","memory_table.eight_slots:accepted","memory_table.2014"},reply={"ack","memory_table"},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
+[18]={id=18,channel=0,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={"vring_state"},reply={"ack"},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
+[37]={id=37,channel=0,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={"memory_region_description","memory_region_description.xen","memory_region_description.short:accepted","all_regions_consumed"},reply={"memory_region_description","ack"},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+[38]={id=38,channel=0,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={"memory_region_description","memory_region_description.xen","memory_region_description.short:accepted"},reply={"ack"},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
+[41]={id=41,channel=0,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={"uuid","none:uuid:accepted"},reply={"none"},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
+[44]={id=44,channel=0,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={"none"},reply={"shared_memory_configuration","shared_memory_configuration.draft"},gate={protocol={"SHMEM"},phase="negotiated"}},
+},{},{}}},
 },
 devices = {
-{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f=398,raw=true},{n="status",o=6,z=2,m="FLAGS",f=399,w=33},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f=403},{n="mtu",o=10,z=2,m="NUMBER",f=404},{n="speed",o=12,z=4,m="NUMBER",f=405},{n="duplex",o=16,z=1,m="CHOICE",f=406,c=23},{n="rss_max_key_size",o=17,z=1,m="SIZE",f=407},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f=408},{n="supported_hash_types",o=20,z=4,m="FLAGS",f=409,w=34},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f=420,w=35}},features=36,bits=43},
-{id=2,name="blk",fields={{n="capacity",o=0,z=8,m="NUMBER",f=468},{n="size_max",o=8,z=4,m="SIZE",f=469},{n="seg_max",o=12,z=4,m="NUMBER",f=470},{n="cylinders",o=16,z=2,m="NUMBER",f=471},{n="heads",o=18,z=1,m="NUMBER",f=472},{n="sectors",o=19,z=1,m="NUMBER",f=473},{n="blk_size",o=20,z=4,m="SIZE",f=474},{n="physical_block_exp",o=24,z=1,m="NUMBER",f=475},{n="alignment_offset",o=25,z=1,m="NUMBER",f=476},{n="min_io_size",o=26,z=2,m="NUMBER",f=477},{n="opt_io_size",o=28,z=4,m="NUMBER",f=478},{n="writeback",o=32,z=1,m="CHOICE",f=479,c=24},{n="unused0",o=33,z=1,m="PADDING",f=480,raw=true},{n="num_queues",o=34,z=2,m="NUMBER",f=481},{n="max_discard_sectors",o=36,z=4,m="NUMBER",f=482},{n="max_discard_seg",o=40,z=4,m="NUMBER",f=483},{n="discard_sector_alignment",o=44,z=4,m="NUMBER",f=484},{n="max_write_zeroes_sectors",o=48,z=4,m="NUMBER",f=485},{n="max_write_zeroes_seg",o=52,z=4,m="NUMBER",f=486},{n="write_zeroes_may_unmap",o=56,z=1,m="CHOICE",f=487,c=25},{n="unused1",o=57,z=3,m="PADDING",f=488,raw=true},{n="max_secure_erase_sectors",o=60,z=4,m="NUMBER",f=489},{n="max_secure_erase_seg",o=64,z=4,m="NUMBER",f=490},{n="secure_erase_sector_alignment",o=68,z=4,m="NUMBER",f=491},{n="zone_sectors",o=72,z=4,m="NUMBER",f=492},{n="max_open_zones",o=76,z=4,m="NUMBER",f=493},{n="max_active_zones",o=80,z=4,m="NUMBER",f=494},{n="max_append_sectors",o=84,z=4,m="NUMBER",f=495},{n="write_granularity",o=88,z=4,m="SIZE",f=496},{n="zoned_model",o=92,z=1,m="CHOICE",f=497,c=26},{n="unused2",o=93,z=3,m="PADDING",f=498,raw=true}},features=37,bits=16},
-{id=3,name="console",fields={{n="cols",o=0,z=2,m="NUMBER",f=516},{n="rows",o=2,z=2,m="NUMBER",f=517},{n="max_nr_ports",o=4,z=4,m="NUMBER",f=518},{n="emerg_wr",o=8,z=4,m="HEX",f=519}},features=38,bits=3},
-{id=4,name="rng",features=39,bits=0},
-{id=5,name="balloon",fields={{n="num_pages",o=0,z=4,m="NUMBER",f=525},{n="actual",o=4,z=4,m="NUMBER",f=526},{n="free_page_hint_cmd_id",o=8,z=4,m="NUMBER",f=527},{n="poison_val",o=12,z=4,m="HEX",f=528}},features=40,bits=6},
-{id=6,name="iomem",features=41,bits=0},
-{id=7,name="rpmsg",features=42,bits=0},
-{id=8,name="scsi",fields={{n="num_queues",o=0,z=4,m="NUMBER",f=538},{n="seg_max",o=4,z=4,m="NUMBER",f=539},{n="max_sectors",o=8,z=4,m="NUMBER",f=540},{n="cmd_per_lun",o=12,z=4,m="NUMBER",f=541},{n="event_info_size",o=16,z=4,m="SIZE",f=542},{n="sense_size",o=20,z=4,m="SIZE",f=543},{n="cdb_size",o=24,z=4,m="SIZE",f=544},{n="max_channel",o=28,z=2,m="NUMBER",f=545},{n="max_target",o=30,z=2,m="NUMBER",f=546},{n="max_lun",o=32,z=4,m="NUMBER",f=547}},features=43,bits=4},
-{id=9,name="9p",fields={{n="tag_len",o=0,z=2,m="SIZE",f=553}},features=44,bits=1},
-{id=10,name="mac80211",features=45,bits=0},
-{id=11,name="rproc-serial",features=46,bits=0},
-{id=12,name="caif",features=47,bits=0},
-{id=13,name="memballoon",features=48,bits=0},
-{id=16,name="gpu",fields={{n="events_read",o=0,z=4,m="FLAGS",f=560,w=49},{n="events_clear",o=4,z=4,m="FLAGS",f=563,w=50},{n="num_scanouts",o=8,z=4,m="NUMBER",f=566},{n="num_capsets",o=12,z=4,m="NUMBER",f=567},{n="blob_alignment",o=16,z=4,m="SIZE",f=568}},features=51,bits=6},
-{id=17,name="rtc",features=52,bits=1},
-{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f=578,c=27},{n="subsel",o=1,z=1,m="NUMBER",f=579},{n="size",o=2,z=1,m="SIZE",f=580},{n="reserved",o=3,z=5,m="PADDING",f=581,raw=true},{n="data",o=8,z=128,m="BYTES",f=582,raw=true}},features=53,bits=0},
-{id=19,name="vsock",fields={{n="guest_cid",o=0,z=8,m="NUMBER",f=584}},features=54,bits=3},
-{id=20,name="crypto",fields={{n="status",o=0,z=4,m="FLAGS",f=589,w=55},{n="max_dataqueues",o=4,z=4,m="NUMBER",f=592},{n="crypto_services",o=8,z=4,m="FLAGS",f=593,w=56},{n="cipher_algo_l",o=12,z=4,m="FLAGS",f=601,w=57},{n="cipher_algo_h",o=16,z=4,m="FLAGS",f=618,w=58},{n="hash_algo",o=20,z=4,m="FLAGS",f=620,w=59},{n="mac_algo_l",o=24,z=4,m="FLAGS",f=635,w=60},{n="mac_algo_h",o=28,z=4,m="FLAGS",f=648,w=61},{n="aead_algo",o=32,z=4,m="FLAGS",f=656,w=62},{n="max_cipher_key_len",o=36,z=4,m="SIZE",f=662},{n="max_auth_key_len",o=40,z=4,m="SIZE",f=663},{n="akcipher_algo",o=44,z=4,m="FLAGS",f=664,w=63},{n="max_size",o=48,z=8,m="SIZE",f=669}},features=64,bits=6},
-{id=21,name="signal",features=65,bits=0},
-{id=22,name="pstore",features=66,bits=0},
-{id=23,name="iommu",fields={{n="page_size_mask",o=0,z=8,m="HEX",f=679},{n="input_range_start",o=8,z=8,m="IOVA",f=680},{n="input_range_end",o=16,z=8,m="IOVA",f=681},{n="domain_range_start",o=24,z=4,m="NUMBER",f=682},{n="domain_range_end",o=28,z=4,m="NUMBER",f=683},{n="probe_size",o=32,z=4,m="SIZE",f=684},{n="bypass",o=36,z=1,m="CHOICE",f=685,c=28},{n="reserved",o=37,z=3,m="PADDING",f=686,raw=true}},features=67,bits=7},
-{id=24,name="mem",fields={{n="block_size",o=0,z=8,m="SIZE",f=695},{n="node_id",o=8,z=2,m="NUMBER",f=696},{n="padding",o=10,z=6,m="PADDING",f=697,raw=true},{n="addr",o=16,z=8,m="GUEST_ADDRESS",f=698},{n="region_size",o=24,z=8,m="SIZE",f=699},{n="usable_region_size",o=32,z=8,m="SIZE",f=700},{n="plugged_size",o=40,z=8,m="SIZE",f=701},{n="requested_size",o=48,z=8,m="SIZE",f=702}},features=68,bits=3},
-{id=25,name="sound",fields={{n="jacks",o=0,z=4,m="NUMBER",f=707},{n="streams",o=4,z=4,m="NUMBER",f=708},{n="chmaps",o=8,z=4,m="NUMBER",f=709},{n="controls",o=12,z=4,m="NUMBER",f=710}},features=69,bits=1},
-{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f=713,raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f=714},{n="notify_buf_size",o=40,z=4,m="SIZE",f=715}},features=70,bits=1},
-{id=27,name="pmem",fields={{n="start",o=0,z=8,m="GUEST_ADDRESS",f=718},{n="size",o=8,z=8,m="SIZE",f=719}},features=71,bits=1},
-{id=28,name="rpmb",fields={{n="capacity",o=0,z=1,m="NUMBER",f=722},{n="max_wr_cnt",o=1,z=1,m="NUMBER",f=723},{n="max_rd_cnt",o=2,z=1,m="NUMBER",f=724}},features=72,bits=0},
-{id=29,name="hwsim",features=73,bits=0},
-{id=30,name="video-enc",features=74,bits=0},
-{id=31,name="video-dec",features=75,bits=0},
-{id=32,name="scmi",features=76,bits=2},
-{id=33,name="nitro-secure",features=77,bits=0},
-{id=34,name="i2c",features=78,bits=1},
-{id=35,name="watchdog",features=79,bits=0},
-{id=36,name="can",fields={{n="status",o=0,z=2,m="FLAGS",f=736,w=80}},features=81,bits=4},
-{id=37,name="dmabuf",features=82,bits=0},
-{id=38,name="param-server",features=83,bits=0},
-{id=39,name="audio-policy",features=84,bits=0},
-{id=40,name="bt",fields={{n="type",o=0,z=1,m="CHOICE",f=747,c=29},{n="alignment",o=1,z=1,m="PADDING",f=748,raw=true},{n="vendor",o=2,z=2,m="CHOICE",f=749,c=30},{n="msft_opcode",o=4,z=2,m="HEX",f=750}},features=85,bits=4},
-{id=41,name="gpio",fields={{n="ngpio",o=0,z=2,m="NUMBER",f=756},{n="padding",o=2,z=2,m="PADDING",f=757,raw=true},{n="gpio_names_size",o=4,z=4,m="SIZE",f=758}},features=86,bits=1},
-{id=42,name="rdma",features=87,bits=0},
-{id=43,name="camera",features=88,bits=0},
-{id=44,name="ism",features=89,bits=0},
-{id=45,name="spi",fields={{n="cs_max_number",o=0,z=1,m="NUMBER",f=764},{n="cs_change_supported",o=1,z=1,m="CHOICE",f=765,c=25},{n="tx_nbits_supported",o=2,z=1,m="FLAGS",f=766,w=90},{n="rx_nbits_supported",o=3,z=1,m="FLAGS",f=771,w=91},{n="bits_per_word_mask",o=4,z=4,m="HEX",f=776},{n="mode_func_supported",o=8,z=4,m="BITS",f=777,p={{n="cpha",low=0,width=2,m="HEX",f=778},{n="cpol",low=2,width=2,m="HEX",f=779},{n="cs_active_high",low=4,width=1,m="NUMBER",f=780},{n="lsb_first",low=5,width=1,m="NUMBER",f=781},{n="loopback",low=6,width=1,m="NUMBER",f=782},{n="reserved",low=7,width=25,m="PADDING",f=783}}},{n="max_freq_hz",o=12,z=4,m="NUMBER",f=784},{n="max_word_delay_ns",o=16,z=4,m="NUMBER",f=785},{n="max_cs_setup_ns",o=20,z=4,m="NUMBER",f=786},{n="max_cs_hold_ns",o=24,z=4,m="NUMBER",f=787},{n="max_cs_inactive_ns",o=28,z=4,m="NUMBER",f=788}},features=92,bits=0},
-{id=46,name="tee",features=93,bits=0},
-{id=47,name="cpu-balloon",features=94,bits=0},
-{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f=792},{n="device_type",o=4,z=4,m="NUMBER",f=793},{n="card",o=8,z=32,m="TEXT",f=794,raw=true}},features=95,bits=0},
-{id=49,name="usb",features=96,bits=0},
+{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f="config.net.mac",raw=true},{n="status",o=6,z=2,m="FLAGS",f="config.net.status",w="config.net.status"},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f="config.net.max_virtqueue_pairs"},{n="mtu",o=10,z=2,m="NUMBER",f="config.net.mtu"},{n="speed",o=12,z=4,m="NUMBER",f="config.net.speed"},{n="duplex",o=16,z=1,m="CHOICE",f="config.net.duplex"},{n="rss_max_key_size",o=17,z=1,m="SIZE",f="config.net.rss_max_key_size"},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f="config.net.rss_max_indirection_table_length"},{n="supported_hash_types",o=20,z=4,m="FLAGS",f="config.net.supported_hash_types",w="config.net.supported_hash_types"},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f="config.net.supported_tunnel_types",w="config.net.supported_tunnel_types"}},features="features.net",bits=43},
+{id=2,name="blk",fields={{n="capacity",o=0,z=8,m="NUMBER",f="config.blk.capacity"},{n="size_max",o=8,z=4,m="SIZE",f="config.blk.size_max"},{n="seg_max",o=12,z=4,m="NUMBER",f="config.blk.seg_max"},{n="cylinders",o=16,z=2,m="NUMBER",f="config.blk.cylinders"},{n="heads",o=18,z=1,m="NUMBER",f="config.blk.heads"},{n="sectors",o=19,z=1,m="NUMBER",f="config.blk.sectors"},{n="blk_size",o=20,z=4,m="SIZE",f="config.blk.blk_size"},{n="physical_block_exp",o=24,z=1,m="NUMBER",f="config.blk.physical_block_exp"},{n="alignment_offset",o=25,z=1,m="NUMBER",f="config.blk.alignment_offset"},{n="min_io_size",o=26,z=2,m="NUMBER",f="config.blk.min_io_size"},{n="opt_io_size",o=28,z=4,m="NUMBER",f="config.blk.opt_io_size"},{n="writeback",o=32,z=1,m="CHOICE",f="config.blk.writeback"},{n="unused0",o=33,z=1,m="PADDING",f="config.blk.unused0",raw=true},{n="num_queues",o=34,z=2,m="NUMBER",f="config.blk.num_queues"},{n="max_discard_sectors",o=36,z=4,m="NUMBER",f="config.blk.max_discard_sectors"},{n="max_discard_seg",o=40,z=4,m="NUMBER",f="config.blk.max_discard_seg"},{n="discard_sector_alignment",o=44,z=4,m="NUMBER",f="config.blk.discard_sector_alignment"},{n="max_write_zeroes_sectors",o=48,z=4,m="NUMBER",f="config.blk.max_write_zeroes_sectors"},{n="max_write_zeroes_seg",o=52,z=4,m="NUMBER",f="config.blk.max_write_zeroes_seg"},{n="write_zeroes_may_unmap",o=56,z=1,m="CHOICE",f="config.blk.write_zeroes_may_unmap"},{n="unused1",o=57,z=3,m="PADDING",f="config.blk.unused1",raw=true},{n="max_secure_erase_sectors",o=60,z=4,m="NUMBER",f="config.blk.max_secure_erase_sectors"},{n="max_secure_erase_seg",o=64,z=4,m="NUMBER",f="config.blk.max_secure_erase_seg"},{n="secure_erase_sector_alignment",o=68,z=4,m="NUMBER",f="config.blk.secure_erase_sector_alignment"},{n="zone_sectors",o=72,z=4,m="NUMBER",f="config.blk.zone_sectors"},{n="max_open_zones",o=76,z=4,m="NUMBER",f="config.blk.max_open_zones"},{n="max_active_zones",o=80,z=4,m="NUMBER",f="config.blk.max_active_zones"},{n="max_append_sectors",o=84,z=4,m="NUMBER",f="config.blk.max_append_sectors"},{n="write_granularity",o=88,z=4,m="SIZE",f="config.blk.write_granularity"},{n="zoned_model",o=92,z=1,m="CHOICE",f="config.blk.zoned_model"},{n="unused2",o=93,z=3,m="PADDING",f="config.blk.unused2",raw=true}},features="features.blk",bits=16},
+{id=3,name="console",fields={{n="cols",o=0,z=2,m="NUMBER",f="config.console.cols"},{n="rows",o=2,z=2,m="NUMBER",f="config.console.rows"},{n="max_nr_ports",o=4,z=4,m="NUMBER",f="config.console.max_nr_ports"},{n="emerg_wr",o=8,z=4,m="HEX",f="config.console.emerg_wr"}},features="features.console",bits=3},
+{id=4,name="rng",features="features.rng",bits=0},
+{id=5,name="balloon",fields={{n="num_pages",o=0,z=4,m="NUMBER",f="config.balloon.num_pages"},{n="actual",o=4,z=4,m="NUMBER",f="config.balloon.actual"},{n="free_page_hint_cmd_id",o=8,z=4,m="NUMBER",f="config.balloon.free_page_hint_cmd_id"},{n="poison_val",o=12,z=4,m="HEX",f="config.balloon.poison_val"}},features="features.balloon",bits=6},
+{id=6,name="iomem",features="features.iomem",bits=0},
+{id=7,name="rpmsg",features="features.rpmsg",bits=0},
+{id=8,name="scsi",fields={{n="num_queues",o=0,z=4,m="NUMBER",f="config.scsi.num_queues"},{n="seg_max",o=4,z=4,m="NUMBER",f="config.scsi.seg_max"},{n="max_sectors",o=8,z=4,m="NUMBER",f="config.scsi.max_sectors"},{n="cmd_per_lun",o=12,z=4,m="NUMBER",f="config.scsi.cmd_per_lun"},{n="event_info_size",o=16,z=4,m="SIZE",f="config.scsi.event_info_size"},{n="sense_size",o=20,z=4,m="SIZE",f="config.scsi.sense_size"},{n="cdb_size",o=24,z=4,m="SIZE",f="config.scsi.cdb_size"},{n="max_channel",o=28,z=2,m="NUMBER",f="config.scsi.max_channel"},{n="max_target",o=30,z=2,m="NUMBER",f="config.scsi.max_target"},{n="max_lun",o=32,z=4,m="NUMBER",f="config.scsi.max_lun"}},features="features.scsi",bits=4},
+{id=9,name="9p",fields={{n="tag_len",o=0,z=2,m="SIZE",f="config.9p.tag_len"}},features="features.9p",bits=1},
+{id=10,name="mac80211",features="features.mac80211",bits=0},
+{id=11,name="rproc-serial",features="features.rproc-serial",bits=0},
+{id=12,name="caif",features="features.caif",bits=0},
+{id=13,name="memballoon",features="features.memballoon",bits=0},
+{id=16,name="gpu",fields={{n="events_read",o=0,z=4,m="FLAGS",f="config.gpu.events_read",w="config.gpu.events_read"},{n="events_clear",o=4,z=4,m="FLAGS",f="config.gpu.events_clear",w="config.gpu.events_clear"},{n="num_scanouts",o=8,z=4,m="NUMBER",f="config.gpu.num_scanouts"},{n="num_capsets",o=12,z=4,m="NUMBER",f="config.gpu.num_capsets"},{n="blob_alignment",o=16,z=4,m="SIZE",f="config.gpu.blob_alignment"}},features="features.gpu",bits=6},
+{id=17,name="rtc",features="features.rtc",bits=1},
+{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f="config.input.select"},{n="subsel",o=1,z=1,m="NUMBER",f="config.input.subsel"},{n="size",o=2,z=1,m="SIZE",f="config.input.size"},{n="reserved",o=3,z=5,m="PADDING",f="config.input.reserved",raw=true},{n="data",o=8,z=128,m="BYTES",f="config.input.data",raw=true}},features="features.input",bits=0},
+{id=19,name="vsock",fields={{n="guest_cid",o=0,z=8,m="NUMBER",f="config.vsock.guest_cid"}},features="features.vsock",bits=3},
+{id=20,name="crypto",fields={{n="status",o=0,z=4,m="FLAGS",f="config.crypto.status",w="config.crypto.status"},{n="max_dataqueues",o=4,z=4,m="NUMBER",f="config.crypto.max_dataqueues"},{n="crypto_services",o=8,z=4,m="FLAGS",f="config.crypto.crypto_services",w="config.crypto.crypto_services"},{n="cipher_algo_l",o=12,z=4,m="FLAGS",f="config.crypto.cipher_algo_l",w="config.crypto.cipher_algo_l"},{n="cipher_algo_h",o=16,z=4,m="FLAGS",f="config.crypto.cipher_algo_h",w="config.crypto.cipher_algo_h"},{n="hash_algo",o=20,z=4,m="FLAGS",f="config.crypto.hash_algo",w="config.crypto.hash_algo"},{n="mac_algo_l",o=24,z=4,m="FLAGS",f="config.crypto.mac_algo_l",w="config.crypto.mac_algo_l"},{n="mac_algo_h",o=28,z=4,m="FLAGS",f="config.crypto.mac_algo_h",w="config.crypto.mac_algo_h"},{n="aead_algo",o=32,z=4,m="FLAGS",f="config.crypto.aead_algo",w="config.crypto.aead_algo"},{n="max_cipher_key_len",o=36,z=4,m="SIZE",f="config.crypto.max_cipher_key_len"},{n="max_auth_key_len",o=40,z=4,m="SIZE",f="config.crypto.max_auth_key_len"},{n="akcipher_algo",o=44,z=4,m="FLAGS",f="config.crypto.akcipher_algo",w="config.crypto.akcipher_algo"},{n="max_size",o=48,z=8,m="SIZE",f="config.crypto.max_size"}},features="features.crypto",bits=6},
+{id=21,name="signal",features="features.signal",bits=0},
+{id=22,name="pstore",features="features.pstore",bits=0},
+{id=23,name="iommu",fields={{n="page_size_mask",o=0,z=8,m="HEX",f="config.iommu.page_size_mask"},{n="input_range_start",o=8,z=8,m="IOVA",f="config.iommu.input_range_start"},{n="input_range_end",o=16,z=8,m="IOVA",f="config.iommu.input_range_end"},{n="domain_range_start",o=24,z=4,m="NUMBER",f="config.iommu.domain_range_start"},{n="domain_range_end",o=28,z=4,m="NUMBER",f="config.iommu.domain_range_end"},{n="probe_size",o=32,z=4,m="SIZE",f="config.iommu.probe_size"},{n="bypass",o=36,z=1,m="CHOICE",f="config.iommu.bypass"},{n="reserved",o=37,z=3,m="PADDING",f="config.iommu.reserved",raw=true}},features="features.iommu",bits=7},
+{id=24,name="mem",fields={{n="block_size",o=0,z=8,m="SIZE",f="config.mem.block_size"},{n="node_id",o=8,z=2,m="NUMBER",f="config.mem.node_id"},{n="padding",o=10,z=6,m="PADDING",f="config.mem.padding",raw=true},{n="addr",o=16,z=8,m="GUEST_ADDRESS",f="config.mem.addr"},{n="region_size",o=24,z=8,m="SIZE",f="config.mem.region_size"},{n="usable_region_size",o=32,z=8,m="SIZE",f="config.mem.usable_region_size"},{n="plugged_size",o=40,z=8,m="SIZE",f="config.mem.plugged_size"},{n="requested_size",o=48,z=8,m="SIZE",f="config.mem.requested_size"}},features="features.mem",bits=3},
+{id=25,name="sound",fields={{n="jacks",o=0,z=4,m="NUMBER",f="config.sound.jacks"},{n="streams",o=4,z=4,m="NUMBER",f="config.sound.streams"},{n="chmaps",o=8,z=4,m="NUMBER",f="config.sound.chmaps"},{n="controls",o=12,z=4,m="NUMBER",f="config.sound.controls"}},features="features.sound",bits=1},
+{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f="config.fs.tag",raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f="config.fs.num_request_queues"},{n="notify_buf_size",o=40,z=4,m="SIZE",f="config.fs.notify_buf_size"}},features="features.fs",bits=1},
+{id=27,name="pmem",fields={{n="start",o=0,z=8,m="GUEST_ADDRESS",f="config.pmem.start"},{n="size",o=8,z=8,m="SIZE",f="config.pmem.size"}},features="features.pmem",bits=1},
+{id=28,name="rpmb",fields={{n="capacity",o=0,z=1,m="NUMBER",f="config.rpmb.capacity"},{n="max_wr_cnt",o=1,z=1,m="NUMBER",f="config.rpmb.max_wr_cnt"},{n="max_rd_cnt",o=2,z=1,m="NUMBER",f="config.rpmb.max_rd_cnt"}},features="features.rpmb",bits=0},
+{id=29,name="hwsim",features="features.hwsim",bits=0},
+{id=30,name="video-enc",features="features.video-enc",bits=0},
+{id=31,name="video-dec",features="features.video-dec",bits=0},
+{id=32,name="scmi",features="features.scmi",bits=2},
+{id=33,name="nitro-secure",features="features.nitro-secure",bits=0},
+{id=34,name="i2c",features="features.i2c",bits=1},
+{id=35,name="watchdog",features="features.watchdog",bits=0},
+{id=36,name="can",fields={{n="status",o=0,z=2,m="FLAGS",f="config.can.status",w="config.can.status"}},features="features.can",bits=4},
+{id=37,name="dmabuf",features="features.dmabuf",bits=0},
+{id=38,name="param-server",features="features.param-server",bits=0},
+{id=39,name="audio-policy",features="features.audio-policy",bits=0},
+{id=40,name="bt",fields={{n="type",o=0,z=1,m="CHOICE",f="config.bt.type"},{n="alignment",o=1,z=1,m="PADDING",f="config.bt.alignment",raw=true},{n="vendor",o=2,z=2,m="CHOICE",f="config.bt.vendor"},{n="msft_opcode",o=4,z=2,m="HEX",f="config.bt.msft_opcode"}},features="features.bt",bits=4},
+{id=41,name="gpio",fields={{n="ngpio",o=0,z=2,m="NUMBER",f="config.gpio.ngpio"},{n="padding",o=2,z=2,m="PADDING",f="config.gpio.padding",raw=true},{n="gpio_names_size",o=4,z=4,m="SIZE",f="config.gpio.gpio_names_size"}},features="features.gpio",bits=1},
+{id=42,name="rdma",features="features.rdma",bits=0},
+{id=43,name="camera",features="features.camera",bits=0},
+{id=44,name="ism",features="features.ism",bits=0},
+{id=45,name="spi",fields={{n="cs_max_number",o=0,z=1,m="NUMBER",f="config.spi.cs_max_number"},{n="cs_change_supported",o=1,z=1,m="CHOICE",f="config.spi.cs_change_supported"},{n="tx_nbits_supported",o=2,z=1,m="FLAGS",f="config.spi.tx_nbits_supported",w="config.spi.tx_nbits_supported"},{n="rx_nbits_supported",o=3,z=1,m="FLAGS",f="config.spi.rx_nbits_supported",w="config.spi.rx_nbits_supported"},{n="bits_per_word_mask",o=4,z=4,m="HEX",f="config.spi.bits_per_word_mask"},{n="mode_func_supported",o=8,z=4,m="BITS",f="config.spi.mode_func_supported",p={{n="cpha",low=0,width=2,m="HEX",f="config.spi.cpha"},{n="cpol",low=2,width=2,m="HEX",f="config.spi.cpol"},{n="cs_active_high",low=4,width=1,m="NUMBER",f="config.spi.cs_active_high"},{n="lsb_first",low=5,width=1,m="NUMBER",f="config.spi.lsb_first"},{n="loopback",low=6,width=1,m="NUMBER",f="config.spi.loopback"},{n="reserved",low=7,width=25,m="PADDING",f="config.spi.reserved"}}},{n="max_freq_hz",o=12,z=4,m="NUMBER",f="config.spi.max_freq_hz"},{n="max_word_delay_ns",o=16,z=4,m="NUMBER",f="config.spi.max_word_delay_ns"},{n="max_cs_setup_ns",o=20,z=4,m="NUMBER",f="config.spi.max_cs_setup_ns"},{n="max_cs_hold_ns",o=24,z=4,m="NUMBER",f="config.spi.max_cs_hold_ns"},{n="max_cs_inactive_ns",o=28,z=4,m="NUMBER",f="config.spi.max_cs_inactive_ns"}},features="features.spi",bits=0},
+{id=46,name="tee",features="features.tee",bits=0},
+{id=47,name="cpu-balloon",features="features.cpu-balloon",bits=0},
+{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0},
+{id=49,name="usb",features="features.usb",bits=0},
 },
-config_sizes = {[2]=34,[3]=26,[4]=3,[10]=1,[17]=1,[20]=14,[24]=1,[28]=1,[32]=43,[44]=24,[48]=2,[57]=2,[60]=2,[72]=2,[96]=2,[136]=16},
-programs = {["ovs-vswitchd"]=1,passt=1,["passt.avx2"]=1,["vhost-device-ca"]=34,["vhost-device-co"]=3,["vhost-device-i2"]=32,["vhost-device-in"]=16,["vhost-device-rn"]=4,["vhost-device-so"]=23,["vhost-device-sp"]=43,["vhost-device-vs"]=17,["vhost-user-gpu"]=14,["vhost-user-inpu"]=16,virtiofsd=24},
-features = {names={[24]="NOTIFY_ON_EMPTY",[26]="LOG_ALL",[27]="ANY_LAYOUT",[28]="INDIRECT_DESC",[29]="EVENT_IDX",[30]="PROTOCOL_FEATURES",[32]="VERSION_1",[33]="ACCESS_PLATFORM",[34]="RING_PACKED",[35]="IN_ORDER",[36]="ORDER_PLATFORM",[37]="SR_IOV",[38]="NOTIFICATION_DATA",[39]="NOTIF_CONFIG_DATA",[40]="RING_RESET",[41]="ADMIN_VQ",[43]="SUSPEND"},numbers={NOTIFY_ON_EMPTY=24,LOG_ALL=26,F_LOG_ALL=26,ANY_LAYOUT=27,INDIRECT_DESC=28,RING_INDIRECT_DESC=28,EVENT_IDX=29,RING_EVENT_IDX=29,PROTOCOL_FEATURES=30,F_PROTOCOL_FEATURES=30,VERSION_1=32,ACCESS_PLATFORM=33,IOMMU_PLATFORM=33,RING_PACKED=34,IN_ORDER=35,ORDER_PLATFORM=36,SR_IOV=37,NOTIFICATION_DATA=38,NOTIF_CONFIG_DATA=39,RING_RESET=40,ADMIN_VQ=41,SUSPEND=43}},
-gpu_features = {names={[0]="EDID",[1]="DMABUF2"},numbers={EDID=0,DMABUF2=1}},
+config_sizes = {[2]="can",[3]="rpmb",[4]="console",[10]="net",[17]="net",[20]="gpu",[24]="net",[28]="net",[32]="spi",[44]="fs",[48]="blk",[57]="blk",[60]="blk",[72]="blk",[96]="blk",[136]="input"},
+programs = {["ovs-vswitchd"]="net",passt="net",["passt.avx2"]="net",["vhost-device-ca"]="can",["vhost-device-co"]="console",["vhost-device-i2"]="i2c",["vhost-device-in"]="input",["vhost-device-rn"]="rng",["vhost-device-so"]="sound",["vhost-device-sp"]="spi",["vhost-device-vs"]="vsock",["vhost-user-gpu"]="gpu",["vhost-user-inpu"]="input",virtiofsd="fs"},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and known to a back-end that offers the feature it needs"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -124,1289 +480,1032 @@ rules = {
 {id="VU-RPL-12",severity="ERROR",statement="only what was sent is answered"},
 },
 keys = {{[26]={by_size={[632]={{56,632}},[1072]={{40,1064}}},otherwise=24},[2147483674]={by_size={[632]={{56,632}},[1072]={{40,1064}}},otherwise=24}},{},{}},
-rows = {
-{id=1,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={1},reply={2}},
-{id=2,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={2},reply={3}},
-{id=3,name="SET_OWNER",answer="ON_REQUEST",purpose="TAKE_OWNERSHIP",request={1},reply={3}},
-{id=4,name="RESET_OWNER",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={1},reply={3}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={4,5,6,7},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="IF_LOG_SHMFD",purpose="SET_LOG",request={8,9},reply={10,8,1,3},fds={kind="memory file",most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="ON_REQUEST",purpose="NONE",request={1},reply={3},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="ON_REQUEST",purpose="SET_RING_SIZE",request={11},reply={3}},
-{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={12},reply={3}},
-{id=10,name="SET_VRING_BASE",answer="ON_REQUEST",purpose="SET_RING_BASE",request={13},reply={3}},
-{id=11,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={13},reply={13}},
-{id=12,name="SET_VRING_KICK",answer="ON_REQUEST",purpose="SET_KICK",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="ON_REQUEST",purpose="SET_CALL",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="ON_REQUEST",purpose="SET_ERR",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={15}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={15},reply={3}},
-{id=17,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={1},reply={16},gate={protocol={"MQ"},phase="offered"}},
-{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={17},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
-{id=19,name="SEND_RARP",answer="ON_REQUEST",purpose="NONE",request={18},reply={3},gate={protocol={"RARP"},phase="negotiated"}},
-{id=20,name="NET_SET_MTU",answer="ON_REQUEST",purpose="NONE",request={19},reply={3},gate={protocol={"MTU"},phase="negotiated"}},
-{id=21,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=22,name="IOTLB_MSG",answer="ALWAYS",purpose="UPDATE_IOTLB",request={20},reply={21}},
-{id=23,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="NONE",request={22},reply={3},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"}},
-{id=24,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={23},reply={23,1}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={23},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
-{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={24,25,26,27},reply={24,25,26,27},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
-{id=27,name="CLOSE_CRYPTO_SESSION",answer="ON_REQUEST",purpose="NONE",request={28},reply={3},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"}},
-{id=28,name="POSTCOPY_ADVISE",answer="ALWAYS",purpose="ADVISE_POSTCOPY",request={1},reply={1},reply_fds={kind="userfaultfd",most=1},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=29,name="POSTCOPY_LISTEN",answer="ON_REQUEST",purpose="START_POSTCOPY",request={1},reply={3},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=30,name="POSTCOPY_END",answer="ALWAYS",purpose="END_POSTCOPY",request={1},reply={21},gate={protocol={"PAGEFAULT"},phase="negotiated"}},
-{id=31,name="GET_INFLIGHT_FD",answer="ALWAYS",purpose="OFFER_INFLIGHT",request={29},reply={29},reply_fds={kind="memory file",most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
-{id=32,name="SET_INFLIGHT_FD",answer="ON_REQUEST",purpose="SET_INFLIGHT",request={29},reply={3},fds={kind="memory file",least=1,most=1},gate={protocol={"INFLIGHT_SHMFD"},phase="negotiated"}},
-{id=33,name="GPU_SET_SOCKET",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1}},
-{id=34,name="RESET_DEVICE",answer="ON_REQUEST",purpose="RESET",request={1},reply={3},gate={protocol={"RESET_DEVICE"},phase="negotiated"}},
-{id=35,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={11},reply={3}},
-{id=36,name="GET_MAX_MEM_SLOTS",answer="ALWAYS",purpose="COUNT_MEMORY_SLOTS",request={1},reply={30},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={31,32,33,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=38,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={31,32,33},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=39,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=40,name="GET_STATUS",answer="ALWAYS",purpose="GET_STATUS",request={1},reply={35},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={36,37},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
-{id=42,name="SET_DEVICE_STATE_FD",answer="ALWAYS",purpose="START_STATE_TRANSFER",request={38},reply={39},fds={kind="pipe or file",least=1,most=1},reply_fds={kind="pipe or file",most=1,unless="nofd"},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
-{id=43,name="CHECK_DEVICE_STATE",answer="ALWAYS",purpose="CHECK_STATE_TRANSFER",request={1},reply={21},gate={protocol={"DEVICE_STATE"},phase="negotiated"}},
-{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={1},reply={40},gate={protocol={"SHMEM"},phase="negotiated"}},
-{id=1,name="IOTLB_MSG",answer="ON_REQUEST",purpose="UPDATE_IOTLB",request={20},reply={3}},
-{id=2,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={1},reply={3}},
-{id=3,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",purpose="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"}},
-{id=4,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={11},reply={3}},
-{id=5,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={11},reply={3}},
-{id=6,name="SHARED_OBJECT_ADD",answer="ON_REQUEST",purpose="ADD_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=7,name="SHARED_OBJECT_REMOVE",answer="ON_REQUEST",purpose="REMOVE_OBJECT",request={36},reply={3},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=8,name="SHARED_OBJECT_LOOKUP",answer="ALWAYS",purpose="NONE",request={36},reply={21},reply_fds={kind="dma-buf",most=1},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"}},
-{id=9,name="SHMEM_MAP",answer="ON_REQUEST",purpose="MAP_SHARED_MEMORY",request={42},reply={3},fds={kind="mappable file",least=1,most=1}},
-{id=10,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="UNMAP_SHARED_MEMORY",request={42},reply={3}},
-{id=1,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_GPU_FEATURES",request={1},reply={43}},
-{id=2,name="SET_PROTOCOL_FEATURES",answer="NEVER",purpose="ACK_GPU_FEATURES",request={43},may_take_long=true},
-{id=3,name="GET_DISPLAY_INFO",answer="ALWAYS",purpose="NONE",request={1},reply={44}},
-{id=4,name="CURSOR_POS",answer="NEVER",purpose="NONE",request={45},may_take_long=true},
-{id=5,name="CURSOR_POS_HIDE",answer="NEVER",purpose="NONE",request={45},may_take_long=true},
-{id=6,name="CURSOR_UPDATE",answer="NEVER",purpose="NONE",request={46},may_take_long=true},
-{id=7,name="SCANOUT",answer="NEVER",purpose="NONE",request={47},may_take_long=true},
-{id=8,name="UPDATE",answer="NEVER",purpose="NONE",request={48},size_rule=20,may_take_long=true},
-{id=9,name="DMABUF_SCANOUT",answer="NEVER",purpose="NONE",request={49},fds={kind="dma-buf",most=1},may_take_long=true},
-{id=10,name="DMABUF_UPDATE",answer="ALWAYS",purpose="NONE",request={50},reply={1},may_take_long=true},
-{id=11,name="GET_EDID",answer="ALWAYS",purpose="NONE",request={51},reply={52},may_take_long=true},
-{id=12,name="DMABUF_SCANOUT2",answer="NEVER",purpose="NONE",request={53},fds={kind="dma-buf",most=1},may_take_long=true},
-{id=2,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={2}},
-{id=3,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={1}},
-{id=4,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={1}},
-{id=5,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={11}},
-{id=9,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={12}},
-{id=10,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={13}},
-{id=12,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=5,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=15,name="NET_SET_BACKEND",answer="NEVER",purpose="NONE",request={55},fds={kind="mappable file",most=1}},
-{id=16,name="ECHO",answer="ALWAYS",purpose="NONE",request={1},reply={1}},
-{id=2,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={1},reply={2}},
-{id=3,name="SET_FEATURES",answer="NEVER",purpose="ACK_FEATURES",request={2}},
-{id=4,name="SET_OWNER",answer="NEVER",purpose="TAKE_OWNERSHIP",request={1}},
-{id=5,name="RESET_OWNER",answer="NEVER",purpose="DISABLE_RINGS",request={1}},
-{id=6,name="SET_MEM_TABLE",answer="NEVER",purpose="REPLACE_MEMORY",request={54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=7,name="SET_LOG_BASE",answer="NEVER",purpose="SET_LOG",request={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_LOG_FD",answer="NEVER",purpose="NONE",request={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=9,name="SET_VRING_NUM",answer="NEVER",purpose="SET_RING_SIZE",request={11}},
-{id=10,name="SET_VRING_ADDR",answer="NEVER",purpose="SET_RING_ADDRESSES",request={12}},
-{id=11,name="SET_VRING_BASE",answer="NEVER",purpose="SET_RING_BASE",request={13}},
-{id=12,name="GET_VRING_BASE",answer="ALWAYS",purpose="STOP_RING",request={13},reply={13}},
-{id=13,name="SET_VRING_KICK",answer="NEVER",purpose="SET_KICK",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_CALL",answer="NEVER",purpose="SET_CALL",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="SET_VRING_ERR",answer="NEVER",purpose="SET_ERR",request={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=4,name="RESET_OWNER",answer="NEVER",purpose="NONE",request={11}},
-{id=4,name="RESET_DEVICE",answer="ON_REQUEST",purpose="DISABLE_RINGS",request={1},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={56}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={56},reply={3}},
-{id=2,name="SET_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_FEATURES",request={2},reply={2}},
-{id=3,name="SET_OWNER",answer="IF_REPLY_ALL",purpose="TAKE_OWNERSHIP",request={1},reply={1}},
-{id=4,name="RESET_OWNER",answer="IF_REPLY_ALL",purpose="HALT_RINGS",request={1},reply={1}},
-{id=5,name="SET_MEM_TABLE",answer="IF_REPLY_ALL",purpose="REPLACE_MEMORY",request={4,54},reply={4,54},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=6,name="SET_LOG_BASE",answer="IF_REPLY_ALL",purpose="SET_LOG",request={9},reply={9},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=7,name="SET_LOG_FD",answer="IF_REPLY_ALL",purpose="NONE",request={1},reply={1},fds={kind="eventfd",least=1,most=1},gate={virtio={"LOG_ALL"},phase="offered"}},
-{id=8,name="SET_VRING_NUM",answer="IF_REPLY_ALL",purpose="SET_RING_SIZE",request={11},reply={11}},
-{id=9,name="SET_VRING_ADDR",answer="IF_REPLY_ALL",purpose="SET_RING_ADDRESSES",request={12},reply={12}},
-{id=10,name="SET_VRING_BASE",answer="IF_REPLY_ALL",purpose="SET_RING_BASE",request={13},reply={13}},
-{id=12,name="SET_VRING_KICK",answer="IF_REPLY_ALL",purpose="SET_KICK",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=13,name="SET_VRING_CALL",answer="IF_REPLY_ALL",purpose="SET_CALL",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=14,name="SET_VRING_ERR",answer="IF_REPLY_ALL",purpose="SET_ERR",request={14},reply={14},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=15,name="GET_RUNNING",answer="ALWAYS",purpose="NONE",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
-{id=16,name="SET_RUNNING",answer="IF_REPLY_ALL",purpose="RUN_RING",request={57},reply={57},gate={protocol={"MUST_RUN"},phase="negotiated"}},
-{id=17,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={58}},
-{id=18,name="SET_PROTOCOL_FEATURES",answer="IF_REPLY_ALL",purpose="ACK_PROTOCOL_FEATURES",request={58},reply={58}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={59}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={59},reply={3}},
-{id=20,name="INPUT_GET_CONFIG",answer="ALWAYS",purpose="NONE",request={1},reply={60}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={61}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={61},reply={3}},
-{id=21,name="SET_SLAVE_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={1},reply={3},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"SLAVE_REQ"},phase="offered"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={62}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={62},reply={3}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={23},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={63}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={63},reply={3}},
-{id=26,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={25},reply={25},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={64}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={64},reply={3}},
-{id=2,name="VFIO_SET_VRING_GROUP_FD",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
-{id=3,name="VFIO_SET_VRING_NOTIFY_AREA",answer="ON_REQUEST",purpose="NONE",request={41},reply={3},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","VFIO"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={65}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={65},reply={3}},
-{id=27,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={66},reply={67,68}},
-{id=28,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=29,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={1},reply={69}},
-{id=30,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={70},reply={3}},
-{id=31,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={71},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={72}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={72},reply={3}},
-{id=33,name="GET_INFLIGHT_NUM",answer="ALWAYS",purpose="NONE",request={11,1},reply={11}},
-{id=60,name="GET_PENDING_NUM",answer="ALWAYS",purpose="NONE",request={73},reply={73}},
-{id=61,name="SET_IO_DOWN",answer="ALWAYS",purpose="NONE",request={73},reply={73}},
-{id=62,name="SET_IO_CLEANUP",answer="ALWAYS",purpose="NONE",request={73},reply={73}},
-{id=63,name="SET_IO_FINAL",answer="NEVER",purpose="NONE",request={73}},
-{id=80,name="NVME_ADMIN",answer="ALWAYS",purpose="NONE",request={66},reply={67,68}},
-{id=81,name="NVME_SET_CQ_CALL",answer="ON_REQUEST",purpose="NONE",request={14},reply={3},fds={kind="eventfd",most=1,unless="nofd"}},
-{id=82,name="NVME_GET_CAP",answer="ALWAYS",purpose="NONE",request={1},reply={69}},
-{id=83,name="NVME_START_STOP",answer="ON_REQUEST",purpose="NONE",request={70},reply={3}},
-{id=84,name="NVME_IO_CMD",answer="ON_REQUEST",purpose="NONE",request={71},reply={3}},
-{id=6,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=7,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=8,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=9,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={75}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={75},reply={3}},
-{id=1000,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1001,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1002,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1003,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=24,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={76},reply={76,1}},
-{id=25,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={76},reply={3},gate={protocol={"CONFIG"},phase="negotiated"}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={77},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={78}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={78},reply={3}},
-{id=34,name="VRING_KICK",answer="ON_REQUEST",purpose="KICK_RING",request={11},reply={3},gate={protocol={"IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=4,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=5,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={11},reply={3},gate={protocol={"BACKEND_REQ","IN_BAND_NOTIFICATIONS"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={79}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={79},reply={3}},
-{id=36,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=41,name="MEM_DATA",answer="ON_REQUEST",purpose="NONE",request={80},reply={3}},
-{id=6,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={81},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=7,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={81},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=8,name="FS_IO",answer="ALWAYS",purpose="NONE",request={81},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=9,name="MEM_ACCESS",answer="ON_REQUEST",purpose="NONE",request={82},reply={3},gate={protocol={"BACKEND_REQ","BACKEND_SEND_FD"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={83}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={83},reply={3}},
-{id=41,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={1},reply={84},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=6,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={85},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=7,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={86},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=8,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=9,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=10,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=11,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=12,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={87},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={88}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={88},reply={3}},
-{id=42,name="SLEEP",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
-{id=43,name="WAKE",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
-{id=44,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={1},reply={90}},
-{id=45,name="RESTORE",answer="ALWAYS",purpose="NONE",request={91},reply={89},fds={kind="eventfd",most=32}},
-{id=13,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={92},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={93}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={93},reply={3}},
-{id=41,name="GET_BACKEND_SPECS",answer="ALWAYS",purpose="NONE",request={1},reply={94},gate={protocol={"STANDALONE"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={95}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={95},reply={3}},
-{id=41,name="GET_DEVICE_ID",answer="ALWAYS",purpose="NONE",request={1},reply={96},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=42,name="GET_CONFIG_SIZE",answer="ALWAYS",purpose="NONE",request={1},reply={97},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=43,name="GET_MIN_VQ",answer="ALWAYS",purpose="NONE",request={1},reply={98},gate={protocol={"PROBE"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={99}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={99},reply={3}},
-{id=41,name="PRESETUP",answer="ON_REQUEST",purpose="NONE",request={100},reply={3},gate={protocol={"PRESETUP"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={101}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={101},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={102}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={102},reply={3}},
-{id=1000,name="SLEEP",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
-{id=1001,name="WAKE",answer="ALWAYS",purpose="NONE",request={1},reply={89}},
-{id=1002,name="SNAPSHOT",answer="ALWAYS",purpose="NONE",request={1},reply={90}},
-{id=1003,name="RESTORE",answer="ALWAYS",purpose="NONE",request={91},reply={89},fds={kind="eventfd",most=32}},
-{id=1004,name="GET_SHARED_MEMORY_REGIONS",answer="ALWAYS",purpose="NONE",request={1},reply={84},gate={protocol={"SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1000,name="SHMEM_MAP",answer="ON_REQUEST",purpose="NONE",request={85},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1001,name="SHMEM_UNMAP",answer="ON_REQUEST",purpose="NONE",request={86},reply={3},gate={protocol={"BACKEND_REQ","SHARED_MEMORY_REGIONS"},phase="negotiated"}},
-{id=1002,name="FS_MAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1003,name="FS_UNMAP",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1004,name="FS_SYNC",answer="ON_REQUEST",purpose="NONE",request={74},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1005,name="FS_IO",answer="ALWAYS",purpose="NONE",request={74},reply={21},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1006,name="GPU_MAP",answer="ON_REQUEST",purpose="NONE",request={87},reply={3},fds={kind="mappable file",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=1007,name="EXTERNAL_MAP",answer="ON_REQUEST",purpose="NONE",request={92},reply={3},gate={protocol={"BACKEND_REQ"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={103}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={103},reply={3}},
-{id=44,name="GET_SHMEM_CONFIG",answer="ALWAYS",purpose="COUNT_SHARED_MEMORY",request={1},reply={40,104},gate={protocol={"SHMEM"},phase="negotiated"}},
-{id=11,name="MEM_READ",answer="ON_REQUEST",purpose="NONE",request={105},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
-{id=12,name="MEM_WRITE",answer="ON_REQUEST",purpose="NONE",request={105},reply={3},gate={protocol={"BACKEND_REQ","SHMEM"},phase="negotiated"}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={106}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={106},reply={3}},
-{id=5,name="SET_MEM_TABLE",answer="ON_REQUEST",purpose="REPLACE_MEMORY",request={5},reply={3},fds={kind="mappable file",least=1,most=8,per="nregions"},size_rule=0},
-{id=9,name="SET_VRING_ADDR",answer="ON_REQUEST",purpose="SET_RING_ADDRESSES",request={107},reply={3}},
-{id=15,name="GET_PROTOCOL_FEATURES",answer="ALWAYS",purpose="OFFER_PROTOCOL_FEATURES",request={1},reply={108}},
-{id=16,name="SET_PROTOCOL_FEATURES",answer="ON_REQUEST",purpose="ACK_PROTOCOL_FEATURES",request={108},reply={3}},
-{id=38,name="SET_STATUS",answer="ON_REQUEST",purpose="SET_STATUS",request={35},reply={3},gate={protocol={"STATUS"},phase="negotiated"}},
-{id=5,name="SET_MEM_TABLE",answer="IF_POSTCOPY",purpose="REPLACE_MEMORY",request={4,5,77,109,54},reply={3,4},fds={kind="memory file",least=1,most=8,per="nregions"},size_rule=0},
-{id=18,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={11},reply={3},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"}},
-{id=37,name="ADD_MEM_REG",answer="IF_POSTCOPY",purpose="ADD_MEMORY",request={31,32,110,34},reply={31,3},fds={kind="memory file",least=1,most=1},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=38,name="REM_MEM_REG",answer="ON_REQUEST",purpose="REMOVE_MEMORY",request={31,32,110},reply={3},gate={protocol={"CONFIGURE_MEM_SLOTS"},phase="negotiated"}},
-{id=41,name="GET_SHARED_OBJECT",answer="ALWAYS",purpose="NONE",request={36,1},reply={1},reply_fds={kind="dma-buf",most=1},gate={protocol={"SHARED_OBJECT"},phase="negotiated"}},
-},
 layouts = {
-{name="none",size=0,fixed=0,size_text="0"},
-{name="virtio features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="VIRTIO_FEATURES",f=75,w=1}},size_text="8"},
-{name="ack",size=8,fixed=8,fields={{n="result",o=0,z=8,m="STATUS_CODE",f=94}},ack=true,failure={0,64},size_text="8"},
-{name="memory table",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100}},counted_by=1,is_region=true},size_text="8 + 32 x nregions"},
-{name="memory table (Xen)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=40,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100},{n="xen_mmap_flags",o=32,z=4,m="FLAGS",f=101,w=2},{n="domid",o=36,z=4,m="NUMBER",f=106}},counted_by=1,is_region=true},size_text="8 + 40 x nregions"},
-{name="memory table (two slots)",size=72,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100}},count=2,is_region=true},deviation=true,size_text="72"},
-{name="memory table (eight slots)",size=264,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100}},count=8,is_region=true},deviation=true,size_text="264"},
-{name="log area",size=16,fixed=16,fields={{n="mmap_size",o=0,z=8,m="SIZE",f=107},{n="mmap_offset",o=8,z=8,m="OFFSET",f=108}},size_text="16"},
-{name="log address",size=8,fixed=8,fields={{n="log_addr",o=0,z=8,m="GUEST_ADDRESS",f=109}},bare=true,size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="value",o=0,z=8,m="LEFTOVER",f=110}},size_text="8"},
-{name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="num",o=4,z=4,m="NUMBER",f=112}},size_text="8"},
-{name="vring address",size=40,fixed=40,fields={{n="index",o=0,z=4,m="RING",f=111},{n="flags",o=4,z=4,m="FLAGS",f=113,w=3},{n="desc",o=8,z=8,m="RING_ADDRESS",f=116},{n="used",o=16,z=8,m="RING_ADDRESS",f=117},{n="avail",o=24,z=8,m="RING_ADDRESS",f=118},{n="log",o=32,z=8,m="GUEST_ADDRESS",f=119}},size_text="40"},
-{name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="num",o=4,z=4,m="RING_BASE",f=112}},size_text="8"},
-{name="vring descriptor",size=8,fixed=8,fields={{n="value",o=0,z=8,m="BITS",f=120,p={{n="index",low=0,width=8,m="RING",f=111},{n="nofd",low=8,width=1,m="NUMBER",f=121},{n="reserved",low=9,width=55,m="PADDING",f=122}}}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=4}},size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="queues",o=0,z=8,m="NUMBER",f=148}},size_text="8"},
-{name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="num",o=4,z=4,m="CHOICE",f=149,c=1}},size_text="8"},
-{name="MAC address",size=8,fixed=8,fields={{n="mac",o=0,z=6,m="MAC",f=150,raw=true},{n="padding",o=6,z=2,m="PADDING",f=151,raw=true}},size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="mtu",o=0,z=8,m="SIZE",f=152}},size_text="8"},
-{name="IOTLB",size=32,fixed=32,fields={{n="iova",o=0,z=8,m="IOVA",f=153},{n="size",o=8,z=8,m="SIZE",f=154},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=155},{n="perm",o=24,z=1,m="CHOICE",f=156,c=2},{n="type",o=25,z=1,m="KIND",f=157,c=3},{n="padding",o=26,z=6,m="PADDING",f=158,raw=true}},size_text="32"},
-{name="u64",size=8,fixed=8,fields={{n="result",o=0,z=8,m="STATUS_CODE",f=94}},failure={0,64},size_text="8"},
-{name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="num",o=4,z=4,m="CHOICE",f=159,c=4}},size_text="8"},
-{name="device configuration space",size=-1,fixed=12,fields={{n="offset",o=0,z=4,m="OFFSET",f=160},{n="size",o=4,z=4,m="SIZE",f=161},{n="flags",o=8,z=4,m="CHOICE",f=162,c=5}},tail={n="contents",o=12,z=0,m="CONFIG",f=163,raw=true,factors={{field=2}}},size_text="12 + size"},
-{name="crypto session (third, asymmetric)",size=1072,fixed=1072,fields={{n="op_code",o=0,z=8,m="CHOICE",f=164,c=6},{n="algo",o=8,z=4,m="CHOICE",f=165,c=7},{n="key_type",o=12,z=4,m="CHOICE",f=166,c=8},{n="key_len",o=16,z=4,m="SIZE",f=167},{n="padding",o=20,z=4,m="PADDING",f=168,raw=true},{n="key_pointer",o=24,z=8,m="POINTER",f=169},{n="rsa_padding",o=32,z=4,m="CHOICE",f=170,c=9},{n="rsa_hash",o=36,z=4,m="NUMBER",f=171},{n="key",o=40,z=1024,m="SECRET",f=172,raw=true},{n="session_id",o=1064,z=8,m="NUMBER",f=173,signed=true}},when={field=1,values={[1028]=true,[1029]=true}},size_text="1072"},
-{name="crypto session (first)",size=632,fixed=632,fields={{n="session_id",o=0,z=8,m="NUMBER",f=173,signed=true},{n="op_code",o=8,z=4,m="CHOICE",f=164,c=6},{n="cipher_alg",o=12,z=4,m="NUMBER",f=174},{n="key_len",o=16,z=4,m="SIZE",f=167},{n="hash_alg",o=20,z=4,m="NUMBER",f=175},{n="hash_result_len",o=24,z=4,m="SIZE",f=176},{n="auth_key_len",o=28,z=4,m="SIZE",f=177},{n="add_len",o=32,z=4,m="SIZE",f=178},{n="op_type",o=36,z=1,m="CHOICE",f=179,c=10},{n="direction",o=37,z=1,m="CHOICE",f=180,c=11},{n="hash_mode",o=38,z=1,m="CHOICE",f=181,c=12},{n="alg_chain_order",o=39,z=1,m="CHOICE",f=182,c=13},{n="cipher_key",o=40,z=8,m="POINTER",f=183},{n="auth_cipher_key",o=48,z=8,m="POINTER",f=184},{n="key",o=56,z=64,m="SECRET",f=172,raw=true},{n="auth_key",o=120,z=512,m="SECRET",f=185,raw=true}},when={field=2,values={[2]=true,[258]=true,[514]=true,[770]=true}},size_text="632"},
-{name="crypto session (third)",size=1072,fixed=1072,fields={{n="op_code",o=0,z=8,m="CHOICE",f=164,c=6},{n="cipher_alg",o=8,z=4,m="NUMBER",f=174},{n="key_len",o=12,z=4,m="SIZE",f=167},{n="hash_alg",o=16,z=4,m="NUMBER",f=175},{n="hash_result_len",o=20,z=4,m="SIZE",f=176},{n="auth_key_len",o=24,z=4,m="SIZE",f=177},{n="add_len",o=28,z=4,m="SIZE",f=178},{n="op_type",o=32,z=1,m="CHOICE",f=179,c=10},{n="direction",o=33,z=1,m="CHOICE",f=180,c=11},{n="hash_mode",o=34,z=1,m="CHOICE",f=181,c=12},{n="alg_chain_order",o=35,z=1,m="CHOICE",f=182,c=13},{n="padding",o=36,z=4,m="PADDING",f=168,raw=true},{n="cipher_key",o=40,z=8,m="POINTER",f=183},{n="auth_cipher_key",o=48,z=8,m="POINTER",f=184},{n="key",o=56,z=64,m="SECRET",f=172,raw=true},{n="auth_key",o=120,z=512,m="SECRET",f=185,raw=true},{n="unused",o=632,z=432,m="SECRET",f=186,raw=true},{n="session_id",o=1064,z=8,m="NUMBER",f=173,signed=true}},size_text="1072"},
-{name="crypto session (second)",size=632,fixed=632,fields={{n="session_id",o=0,z=8,m="NUMBER",f=173,signed=true},{n="cipher_alg",o=8,z=4,m="NUMBER",f=174},{n="key_len",o=12,z=4,m="SIZE",f=167},{n="hash_alg",o=16,z=4,m="NUMBER",f=175},{n="hash_result_len",o=20,z=4,m="SIZE",f=176},{n="auth_key_len",o=24,z=4,m="SIZE",f=177},{n="add_len",o=28,z=4,m="SIZE",f=178},{n="op_type",o=32,z=1,m="CHOICE",f=179,c=10},{n="direction",o=33,z=1,m="CHOICE",f=180,c=11},{n="hash_mode",o=34,z=1,m="CHOICE",f=181,c=12},{n="alg_chain_order",o=35,z=1,m="CHOICE",f=182,c=13},{n="padding",o=36,z=4,m="PADDING",f=168,raw=true},{n="cipher_key",o=40,z=8,m="POINTER",f=183},{n="auth_cipher_key",o=48,z=8,m="POINTER",f=184},{n="key",o=56,z=64,m="SECRET",f=172,raw=true},{n="auth_key",o=120,z=512,m="SECRET",f=185,raw=true}},size_text="632"},
-{name="session id",size=8,fixed=8,fields={{n="session_id",o=0,z=8,m="NUMBER",f=173}},size_text="8"},
-{name="inflight description",size=24,fixed=24,fields={{n="mmap_size",o=0,z=8,m="SIZE",f=187},{n="mmap_offset",o=8,z=8,m="OFFSET",f=188},{n="num_queues",o=16,z=2,m="NUMBER",f=189},{n="queue_size",o=18,z=2,m="NUMBER",f=190},{n="padding",o=20,z=4,m="PADDING",f=191,raw=true}},size_text="24"},
-{name="u64",size=8,fixed=8,fields={{n="slots",o=0,z=8,m="NUMBER",f=192}},size_text="8"},
-{name="memory region description",size=40,fixed=40,fields={{n="padding",o=0,z=8,m="PADDING",f=96,raw=true},{n="guest_addr",o=8,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=16,z=8,m="SIZE",f=98},{n="user_addr",o=24,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=32,z=8,m="OFFSET",f=100}},is_region=true,size_text="40"},
-{name="memory region description (Xen)",size=48,fixed=48,fields={{n="padding",o=0,z=8,m="PADDING",f=96,raw=true},{n="guest_addr",o=8,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=16,z=8,m="SIZE",f=98},{n="user_addr",o=24,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=32,z=8,m="OFFSET",f=100},{n="xen_mmap_flags",o=40,z=4,m="FLAGS",f=101,w=2},{n="domid",o=44,z=4,m="NUMBER",f=106}},is_region=true,size_text="48"},
-{name="memory region description (short)",size=36,fixed=36,fields={{n="padding",o=0,z=4,m="PADDING",f=96,raw=true},{n="guest_addr",o=4,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=12,z=8,m="SIZE",f=98},{n="user_addr",o=20,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=28,z=8,m="OFFSET",f=100}},deviation=true,is_region=true,size_text="36"},
-{name="all regions consumed",size=8,fixed=8,fields={{n="value",o=0,z=8,m="NUMBER",f=193}},bare=true,size_text="8"},
-{name="device status",size=8,fixed=8,fields={{n="status",o=0,z=8,m="FLAGS",f=194,w=5}},size_text="8"},
-{name="UUID",size=16,fixed=16,fields={{n="uuid",o=0,z=16,m="UUID",f=203,raw=true}},size_text="16"},
-{name="none",size=0,fixed=0,deviation=true,size_text="0"},
-{name="device state transfer",size=8,fixed=8,fields={{n="direction",o=0,z=4,m="CHOICE",f=204,c=14},{n="phase",o=4,z=4,m="CHOICE",f=205,c=15}},size_text="8"},
-{name="device state transfer reply",size=8,fixed=8,fields={{n="value",o=0,z=8,m="BITS",f=206,p={{n="error",low=0,width=8,m="STATUS_CODE",f=207},{n="nofd",low=8,width=1,m="NUMBER",f=208},{n="reserved",low=9,width=55,m="PADDING",f=209}}}},failure={0,8},size_text="8"},
-{name="shared memory configuration",size=2056,fixed=8,fields={{n="nregions",o=0,z=4,m="NUMBER",f=210},{n="padding",o=4,z=4,m="PADDING",f=211,raw=true}},array={name="sizes",size=8,fields={{n="size",o=0,z=8,m="SIZE",f=212}},count=256},size_text="2056"},
-{name="vring area",size=24,fixed=24,fields={{n="value",o=0,z=8,m="BITS",f=120,p={{n="index",low=0,width=8,m="RING",f=111},{n="nofd",low=8,width=1,m="NUMBER",f=121},{n="reserved",low=9,width=55,m="PADDING",f=122}}},{n="size",o=8,z=8,m="SIZE",f=213},{n="offset",o=16,z=8,m="OFFSET",f=214}},size_text="24"},
-{name="shared memory mapping",size=40,fixed=40,fields={{n="shmid",o=0,z=1,m="NUMBER",f=215},{n="padding",o=1,z=7,m="PADDING",f=211,raw=true},{n="fd_offset",o=8,z=8,m="OFFSET",f=216},{n="shm_offset",o=16,z=8,m="OFFSET",f=217},{n="len",o=24,z=8,m="SIZE",f=218},{n="flags",o=32,z=8,m="FLAGS",f=219,w=6}},size_text="40"},
-{name="GPU protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=222,w=7}},size_text="8"},
-{name="display info",size=408,fixed=24,fields={{n="type",o=0,z=4,m="CHOICE",f=226,c=16},{n="flags",o=4,z=4,m="HEX",f=227},{n="fence_id",o=8,z=8,m="NUMBER",f=228},{n="ctx_id",o=16,z=4,m="NUMBER",f=229},{n="ring_idx",o=20,z=1,m="NUMBER",f=230},{n="padding",o=21,z=3,m="PADDING",f=231,raw=true}},array={name="displays",size=24,fields={{n="x",o=0,z=4,m="NUMBER",f=232},{n="y",o=4,z=4,m="NUMBER",f=233},{n="width",o=8,z=4,m="NUMBER",f=234},{n="height",o=12,z=4,m="NUMBER",f=235},{n="enabled",o=16,z=4,m="NUMBER",f=236},{n="flags",o=20,z=4,m="HEX",f=237}},count=16},size_text="408"},
-{name="cursor position",size=12,fixed=12,fields={{n="scanout",o=0,z=4,m="NUMBER",f=238},{n="x",o=4,z=4,m="NUMBER",f=239},{n="y",o=8,z=4,m="NUMBER",f=240}},size_text="12"},
-{name="cursor image",size=16404,fixed=16404,fields={{n="scanout",o=0,z=4,m="NUMBER",f=238},{n="x",o=4,z=4,m="NUMBER",f=239},{n="y",o=8,z=4,m="NUMBER",f=240},{n="hot_x",o=12,z=4,m="NUMBER",f=241},{n="hot_y",o=16,z=4,m="NUMBER",f=242},{n="pixels",o=20,z=16384,m="PIXELS",f=243,raw=true}},size_text="16404"},
-{name="scanout",size=12,fixed=12,fields={{n="scanout",o=0,z=4,m="NUMBER",f=244},{n="width",o=4,z=4,m="NUMBER",f=245},{n="height",o=8,z=4,m="NUMBER",f=246}},size_text="12"},
-{name="update",size=-1,fixed=20,fields={{n="scanout",o=0,z=4,m="NUMBER",f=247},{n="x",o=4,z=4,m="NUMBER",f=248},{n="y",o=8,z=4,m="NUMBER",f=249},{n="width",o=12,z=4,m="NUMBER",f=250},{n="height",o=16,z=4,m="NUMBER",f=251}},tail={n="pixels",o=20,z=0,m="PIXELS",f=252,raw=true,factors={4,{field=4},{field=5}}},size_text="20 + 4 x width x height"},
-{name="dma-buf scanout",size=40,fixed=40,fields={{n="scanout",o=0,z=4,m="NUMBER",f=253},{n="x",o=4,z=4,m="NUMBER",f=254},{n="y",o=8,z=4,m="NUMBER",f=255},{n="width",o=12,z=4,m="NUMBER",f=256},{n="height",o=16,z=4,m="NUMBER",f=257},{n="fd_width",o=20,z=4,m="NUMBER",f=258},{n="fd_height",o=24,z=4,m="NUMBER",f=259},{n="fd_stride",o=28,z=4,m="SIZE",f=260},{n="fd_flags",o=32,z=4,m="HEX",f=261},{n="fd_drm_fourcc",o=36,z=4,m="HEX",f=262,signed=true}},size_text="40"},
-{name="dma-buf update",size=20,fixed=20,fields={{n="scanout",o=0,z=4,m="NUMBER",f=253},{n="x",o=4,z=4,m="NUMBER",f=254},{n="y",o=8,z=4,m="NUMBER",f=255},{n="width",o=12,z=4,m="NUMBER",f=256},{n="height",o=16,z=4,m="NUMBER",f=257}},size_text="20"},
-{name="EDID request",size=4,fixed=4,fields={{n="scanout",o=0,z=4,m="NUMBER",f=263}},size_text="4"},
-{name="EDID",size=1056,fixed=1056,fields={{n="type",o=0,z=4,m="CHOICE",f=264,c=16},{n="flags",o=4,z=4,m="HEX",f=265},{n="fence_id",o=8,z=8,m="NUMBER",f=266},{n="ctx_id",o=16,z=4,m="NUMBER",f=267},{n="ring_idx",o=20,z=1,m="NUMBER",f=268},{n="padding",o=21,z=3,m="PADDING",f=269,raw=true},{n="size",o=24,z=4,m="SIZE",f=270},{n="padding2",o=28,z=4,m="PADDING",f=271,raw=true},{n="edid",o=32,z=1024,m="BYTES",f=272,raw=true}},size_text="1056"},
-{name="dma-buf scanout 2",size=48,fixed=48,fields={{n="scanout",o=0,z=4,m="NUMBER",f=253},{n="x",o=4,z=4,m="NUMBER",f=254},{n="y",o=8,z=4,m="NUMBER",f=255},{n="width",o=12,z=4,m="NUMBER",f=256},{n="height",o=16,z=4,m="NUMBER",f=257},{n="fd_width",o=20,z=4,m="NUMBER",f=258},{n="fd_height",o=24,z=4,m="NUMBER",f=259},{n="fd_stride",o=28,z=4,m="SIZE",f=260},{n="fd_flags",o=32,z=4,m="HEX",f=261},{n="fd_drm_fourcc",o=36,z=4,m="HEX",f=262,signed=true},{n="modifier",o=40,z=8,m="HEX",f=273}},size_text="48"},
-{name="memory table (2014)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=24,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99}},counted_by=1},size_text="8 + 24 x nregions"},
-{name="vring file",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="fd",o=4,z=4,m="HEX",f=274}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=8}},size_text="8"},
-{name="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f=111},{n="num",o=4,z=4,m="CHOICE",f=275,c=17}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=9}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=10}},size_text="8"},
-{name="input configurations",size=-1,fixed=0,array={name="configs",size=136,fields={{n="select",o=0,z=1,m="NUMBER",f=278},{n="subsel",o=1,z=1,m="NUMBER",f=279},{n="size",o=2,z=1,m="NUMBER",f=280},{n="padding",o=3,z=5,m="PADDING",f=281,raw=true},{n="u",o=8,z=128,m="BYTES",f=282,raw=true}}},size_text="0 + 136 x n"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=11}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=12}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=13}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=14}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=15}},size_text="8"},
-{name="NVMe command",size=64,fixed=64,fields={{n="opcode",o=0,z=1,m="NUMBER",f=285},{n="flags",o=1,z=1,m="HEX",f=286},{n="cid",o=2,z=2,m="NUMBER",f=287},{n="nsid",o=4,z=4,m="NUMBER",f=288},{n="reserved",o=8,z=8,m="HEX",f=289},{n="mptr",o=16,z=8,m="HEX",f=290},{n="prp1",o=24,z=8,m="HEX",f=291},{n="prp2",o=32,z=8,m="HEX",f=292},{n="cdw10",o=40,z=4,m="HEX",f=293},{n="cdw11",o=44,z=4,m="HEX",f=294},{n="cdw12",o=48,z=4,m="HEX",f=295},{n="cdw13",o=52,z=4,m="HEX",f=296},{n="cdw14",o=56,z=4,m="HEX",f=297},{n="cdw15",o=60,z=4,m="HEX",f=298}},size_text="64"},
-{name="NVMe completion",size=16,fixed=16,fields={{n="cdw0",o=0,z=4,m="HEX",f=299},{n="reserved",o=4,z=4,m="HEX",f=289},{n="sqhd",o=8,z=2,m="NUMBER",f=300},{n="sqid",o=10,z=2,m="NUMBER",f=301},{n="cid",o=12,z=2,m="NUMBER",f=287},{n="status",o=14,z=2,m="HEX",f=302}},size_text="16"},
-{name="NVMe completion with data",size=4112,fixed=4112,fields={{n="cdw0",o=0,z=4,m="HEX",f=299},{n="reserved",o=4,z=4,m="HEX",f=289},{n="sqhd",o=8,z=2,m="NUMBER",f=300},{n="sqid",o=10,z=2,m="NUMBER",f=301},{n="cid",o=12,z=2,m="NUMBER",f=287},{n="status",o=14,z=2,m="HEX",f=302},{n="data",o=16,z=4096,m="BYTES",f=303,raw=true}},size_text="4112"},
-{name="u64",size=8,fixed=8,fields={{n="cap",o=0,z=8,m="HEX",f=304}},size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="start",o=0,z=8,m="CHOICE",f=305,c=18}},size_text="8"},
-{name="NVMe doorbell",size=12,fixed=12,fields={{n="queue_type",o=0,z=4,m="CHOICE",f=306,c=19},{n="qid",o=4,z=4,m="NUMBER",f=307},{n="tail_head",o=8,z=4,m="NUMBER",f=308}},size_text="12"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=16}},size_text="8"},
-{name="fork's own",size=-1,fixed=0,tail={n="contents",o=0,z=0,m="BYTES",f=309,raw=true},size_text="0 + n"},
-{name="file mappings (eight)",size=256,fixed=256,fields={{n="fd_offset0",o=0,z=8,m="BITS",f=310,p={{n="fd_offset0",low=0,width=64,m="OFFSET",f=310}}},{n="fd_offset1",o=8,z=8,m="BITS",f=311,p={{n="fd_offset1",low=0,width=64,m="OFFSET",f=311}}},{n="fd_offset2",o=16,z=8,m="BITS",f=312,p={{n="fd_offset2",low=0,width=64,m="OFFSET",f=312}}},{n="fd_offset3",o=24,z=8,m="BITS",f=313,p={{n="fd_offset3",low=0,width=64,m="OFFSET",f=313}}},{n="fd_offset4",o=32,z=8,m="BITS",f=314,p={{n="fd_offset4",low=0,width=64,m="OFFSET",f=314}}},{n="fd_offset5",o=40,z=8,m="BITS",f=315,p={{n="fd_offset5",low=0,width=64,m="OFFSET",f=315}}},{n="fd_offset6",o=48,z=8,m="BITS",f=316,p={{n="fd_offset6",low=0,width=64,m="OFFSET",f=316}}},{n="fd_offset7",o=56,z=8,m="BITS",f=317,p={{n="fd_offset7",low=0,width=64,m="OFFSET",f=317}}},{n="cache_offset0",o=64,z=8,m="BITS",f=318,p={{n="cache_offset0",low=0,width=64,m="OFFSET",f=318}}},{n="cache_offset1",o=72,z=8,m="BITS",f=319,p={{n="cache_offset1",low=0,width=64,m="OFFSET",f=319}}},{n="cache_offset2",o=80,z=8,m="BITS",f=320,p={{n="cache_offset2",low=0,width=64,m="OFFSET",f=320}}},{n="cache_offset3",o=88,z=8,m="BITS",f=321,p={{n="cache_offset3",low=0,width=64,m="OFFSET",f=321}}},{n="cache_offset4",o=96,z=8,m="BITS",f=322,p={{n="cache_offset4",low=0,width=64,m="OFFSET",f=322}}},{n="cache_offset5",o=104,z=8,m="BITS",f=323,p={{n="cache_offset5",low=0,width=64,m="OFFSET",f=323}}},{n="cache_offset6",o=112,z=8,m="BITS",f=324,p={{n="cache_offset6",low=0,width=64,m="OFFSET",f=324}}},{n="cache_offset7",o=120,z=8,m="BITS",f=325,p={{n="cache_offset7",low=0,width=64,m="OFFSET",f=325}}},{n="len0",o=128,z=8,m="BITS",f=326,p={{n="len0",low=0,width=64,m="SIZE",f=327}}},{n="len1",o=136,z=8,m="BITS",f=328,p={{n="len1",low=0,width=64,m="SIZE",f=329}}},{n="len2",o=144,z=8,m="BITS",f=330,p={{n="len2",low=0,width=64,m="SIZE",f=331}}},{n="len3",o=152,z=8,m="BITS",f=332,p={{n="len3",low=0,width=64,m="SIZE",f=333}}},{n="len4",o=160,z=8,m="BITS",f=334,p={{n="len4",low=0,width=64,m="SIZE",f=335}}},{n="len5",o=168,z=8,m="BITS",f=336,p={{n="len5",low=0,width=64,m="SIZE",f=337}}},{n="len6",o=176,z=8,m="BITS",f=338,p={{n="len6",low=0,width=64,m="SIZE",f=339}}},{n="len7",o=184,z=8,m="BITS",f=340,p={{n="len7",low=0,width=64,m="SIZE",f=341}}},{n="flags0",o=192,z=8,m="BITS",f=342,p={{n="flags0",low=0,width=64,m="HEX",f=342}}},{n="flags1",o=200,z=8,m="BITS",f=343,p={{n="flags1",low=0,width=64,m="HEX",f=343}}},{n="flags2",o=208,z=8,m="BITS",f=344,p={{n="flags2",low=0,width=64,m="HEX",f=344}}},{n="flags3",o=216,z=8,m="BITS",f=345,p={{n="flags3",low=0,width=64,m="HEX",f=345}}},{n="flags4",o=224,z=8,m="BITS",f=346,p={{n="flags4",low=0,width=64,m="HEX",f=346}}},{n="flags5",o=232,z=8,m="BITS",f=347,p={{n="flags5",low=0,width=64,m="HEX",f=347}}},{n="flags6",o=240,z=8,m="BITS",f=348,p={{n="flags6",low=0,width=64,m="HEX",f=348}}},{n="flags7",o=248,z=8,m="BITS",f=349,p={{n="flags7",low=0,width=64,m="HEX",f=349}}}},size_text="256"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=17}},size_text="8"},
-{name="device configuration space",size=-1,fixed=12,fields={{n="offset",o=0,z=4,m="OFFSET",f=160},{n="size",o=4,z=4,m="SIZE",f=161},{n="flags",o=8,z=4,m="CHOICE",f=350,c=20}},tail={n="contents",o=12,z=0,m="CONFIG",f=163,raw=true,factors={{field=2}}},size_text="12 + size"},
-{name="memory table (two slots)",size=72,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100}},count=2,is_region=true},size_text="72"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=18}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=19}},size_text="8"},
-{name="memory access result",size=24,fixed=24,fields={{n="id",o=0,z=4,m="NUMBER",f=353},{n="flags",o=4,z=4,m="FLAGS",f=354,w=20},{n="err",o=8,z=4,m="STATUS_CODE",f=358},{n="padding",o=12,z=4,m="PADDING",f=96,raw=true},{n="len",o=16,z=8,m="SIZE",f=359}},size_text="24"},
-{name="file mappings (counted)",size=-1,fixed=8,fields={{n="count",o=0,z=2,m="COUNT",f=360},{n="padding",o=2,z=6,m="PADDING",f=361,raw=true}},array={name="mappings",size=32,fields={{n="fd_offset",o=0,z=8,m="OFFSET",f=362},{n="cache_offset",o=8,z=8,m="OFFSET",f=363},{n="len",o=16,z=8,m="SIZE",f=364},{n="flags",o=24,z=8,m="FLAGS",f=365,w=21}},counted_by=1},size_text="8 + 32 x count"},
-{name="memory access",size=24,fixed=24,fields={{n="id",o=0,z=4,m="NUMBER",f=353},{n="flags",o=4,z=4,m="FLAGS",f=354,w=20},{n="addr",o=8,z=8,m="GUEST_ADDRESS",f=369},{n="len",o=16,z=8,m="SIZE",f=359}},size_text="24"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=22}},size_text="8"},
-{name="shared memory regions",size=-1,fixed=0,array={name="regions",size=16,fields={{n="id",o=0,z=1,m="NUMBER",f=371},{n="padding",o=1,z=7,m="PADDING",f=211,raw=true},{n="length",o=8,z=8,m="SIZE",f=372}}},size_text="0 + 16 x n"},
-{name="shared memory mapping (crosvm)",size=32,fixed=32,fields={{n="flags",o=0,z=1,m="FLAGS",f=219,w=23},{n="shmid",o=1,z=1,m="NUMBER",f=215},{n="padding",o=2,z=6,m="PADDING",f=211,raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f=217},{n="fd_offset",o=16,z=8,m="OFFSET",f=216},{n="len",o=24,z=8,m="SIZE",f=218}},size_text="32"},
-{name="shared memory range (crosvm)",size=24,fixed=24,fields={{n="shmid",o=0,z=1,m="NUMBER",f=215},{n="padding",o=1,z=7,m="PADDING",f=211,raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f=217},{n="len",o=16,z=8,m="SIZE",f=218}},size_text="24"},
-{name="GPU memory mapping",size=64,fixed=64,fields={{n="shmid",o=0,z=1,m="NUMBER",f=215},{n="padding",o=1,z=7,m="PADDING",f=211,raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f=217},{n="len",o=16,z=8,m="SIZE",f=218},{n="memory_idx",o=24,z=4,m="NUMBER",f=375},{n="handle_type",o=28,z=4,m="NUMBER",f=376},{n="device_uuid",o=32,z=16,m="UUID",f=377,raw=true},{n="driver_uuid",o=48,z=16,m="UUID",f=378,raw=true}},size_text="64"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=24}},size_text="8"},
-{name="success",size=1,fixed=1,fields={{n="success",o=0,z=1,m="CHOICE",f=380,c=21}},size_text="1"},
-{name="success and state",size=-1,fixed=1,fields={{n="success",o=0,z=1,m="CHOICE",f=380,c=21}},tail={n="state",o=1,z=0,m="BYTES",f=381,raw=true},size_text="1 + n"},
-{name="state",size=-1,fixed=0,tail={n="state",o=0,z=0,m="BYTES",f=381,raw=true},size_text="0 + n"},
-{name="external mapping",size=32,fixed=32,fields={{n="shmid",o=0,z=1,m="NUMBER",f=215},{n="padding",o=1,z=7,m="PADDING",f=211,raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f=217},{n="len",o=16,z=8,m="SIZE",f=218},{n="ptr",o=24,z=8,m="POINTER",f=382}},size_text="32"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=25}},size_text="8"},
-{name="back-end specs",size=16,fixed=16,fields={{n="device_id",o=0,z=4,m="NUMBER",f=384},{n="config_size",o=4,z=4,m="NUMBER",f=385},{n="min_vqs",o=8,z=4,m="NUMBER",f=386},{n="max_vqs",o=12,z=4,m="NUMBER",f=387}},size_text="16"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=26}},size_text="8"},
-{name="u32",size=4,fixed=4,fields={{n="device_id",o=0,z=4,m="NUMBER",f=389}},size_text="4"},
-{name="u32",size=4,fixed=4,fields={{n="config_size",o=0,z=4,m="NUMBER",f=390}},size_text="4"},
-{name="u32",size=4,fixed=4,fields={{n="min_vqs",o=0,z=4,m="NUMBER",f=391}},size_text="4"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=27}},size_text="8"},
-{name="u64",size=8,fixed=8,fields={{n="phase",o=0,z=8,m="CHOICE",f=393,c=22}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=28}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=29}},size_text="8"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=30}},size_text="8"},
-{name="shared memory configuration (draft)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="NUMBER",f=210},{n="padding",o=4,z=4,m="PADDING",f=211,raw=true}},array={name="sizes",size=8,fields={{n="size",o=0,z=8,m="SIZE",f=212}}},size_text="8 + 8 x n"},
-{name="memory access",size=-1,fixed=12,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=4,m="SIZE",f=98}},tail={n="data",o=12,z=0,m="BYTES",f=396,raw=true},size_text="12 + n"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=31}},size_text="8"},
-{name="vring address",size=40,fixed=40,fields={{n="index",o=0,z=4,m="RING",f=111},{n="flags",o=4,z=4,m="FLAGS",f=113,w=3},{n="desc",o=8,z=8,m="GUEST_ADDRESS",f=116},{n="used",o=16,z=8,m="GUEST_ADDRESS",f=117},{n="avail",o=24,z=8,m="GUEST_ADDRESS",f=118},{n="log",o=32,z=8,m="GUEST_ADDRESS",f=119}},size_text="40"},
-{name="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f=123,w=32}},size_text="8"},
-{name="memory table (eight slots)",size=264,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f=95},{n="padding",o=4,z=4,m="PADDING",f=96,raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=8,z=8,m="SIZE",f=98},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=24,z=8,m="OFFSET",f=100}},count=8,is_region=true},size_text="264"},
-{name="memory region description (short)",size=36,fixed=36,fields={{n="padding",o=0,z=4,m="PADDING",f=96,raw=true},{n="guest_addr",o=4,z=8,m="GUEST_ADDRESS",f=97},{n="size",o=12,z=8,m="SIZE",f=98},{n="user_addr",o=20,z=8,m="USER_ADDRESS",f=99},{n="mmap_offset",o=28,z=8,m="OFFSET",f=100}},is_region=true,size_text="36"},
+none={title="none",size=0,fixed=0,size_text="0"},
+virtio_features={title="virtio features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="VIRTIO_FEATURES",f="features",w="features"}},size_text="8"},
+ack={title="ack",size=8,fixed=8,fields={{n="result",o=0,z=8,m="STATUS_CODE",f="result"}},ack=true,failure={0,64},size_text="8"},
+memory_table={title="memory table",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},counted_by=1,is_region=true},size_text="8 + 32 x nregions"},
+["memory_table.xen"]={title="memory table (Xen)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=40,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"},{n="xen_mmap_flags",o=32,z=4,m="FLAGS",f="memory.xen_mmap_flags",w="memory.xen_mmap_flags"},{n="domid",o=36,z=4,m="NUMBER",f="memory.domid"}},counted_by=1,is_region=true},size_text="8 + 40 x nregions"},
+["memory_table.two_slots"]={title="memory table (two slots)",size=72,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},count=2,is_region=true},deviation="memory table (two slots)",size_text="72"},
+["memory_table.eight_slots"]={title="memory table (eight slots)",size=264,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},count=8,is_region=true},deviation="memory table (eight slots)",size_text="264"},
+log_area={title="log area",size=16,fixed=16,fields={{n="mmap_size",o=0,z=8,m="SIZE",f="log.mmap_size"},{n="mmap_offset",o=8,z=8,m="OFFSET",f="log.mmap_offset"}},size_text="16"},
+log_address={title="log address",size=8,fixed=8,fields={{n="log_addr",o=0,z=8,m="GUEST_ADDRESS",f="log.log_addr"}},bare=true,size_text="8"},
+["u64:log"]={title="u64",size=8,fixed=8,fields={{n="value",o=0,z=8,m="LEFTOVER",f="value"}},size_text="8"},
+vring_state={title="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="num",o=4,z=4,m="NUMBER",f="vring.num"}},size_text="8"},
+vring_address={title="vring address",size=40,fixed=40,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="flags",o=4,z=4,m="FLAGS",f="vring.flags",w="vring.flags"},{n="desc",o=8,z=8,m="RING_ADDRESS",f="vring.desc"},{n="used",o=16,z=8,m="RING_ADDRESS",f="vring.used"},{n="avail",o=24,z=8,m="RING_ADDRESS",f="vring.avail"},{n="log",o=32,z=8,m="GUEST_ADDRESS",f="vring.log"}},size_text="40"},
+["vring_state:base"]={title="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="num",o=4,z=4,m="RING_BASE",f="vring.num"}},size_text="8"},
+vring_descriptor={title="vring descriptor",size=8,fixed=8,fields={{n="value",o=0,z=8,m="BITS",f="vring.value",p={{n="index",low=0,width=8,m="RING",f="vring.index"},{n="nofd",low=8,width=1,m="NUMBER",f="vring.nofd"},{n="reserved",low=9,width=55,m="PADDING",f="vring.reserved"}}}},size_text="8"},
+protocol_features={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features"}},size_text="8"},
+["u64:queues"]={title="u64",size=8,fixed=8,fields={{n="queues",o=0,z=8,m="NUMBER",f="queues"}},size_text="8"},
+["vring_state:enable"]={title="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="num",o=4,z=4,m="CHOICE",f="vring.num#2"}},size_text="8"},
+mac_address={title="MAC address",size=8,fixed=8,fields={{n="mac",o=0,z=6,m="MAC",f="mac",raw=true},{n="padding",o=6,z=2,m="PADDING",f="padding",raw=true}},size_text="8"},
+["u64:mtu"]={title="u64",size=8,fixed=8,fields={{n="mtu",o=0,z=8,m="SIZE",f="mtu"}},size_text="8"},
+iotlb={title="IOTLB",size=32,fixed=32,fields={{n="iova",o=0,z=8,m="IOVA",f="iotlb.iova"},{n="size",o=8,z=8,m="SIZE",f="iotlb.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="iotlb.user_addr"},{n="perm",o=24,z=1,m="CHOICE",f="iotlb.perm"},{n="type",o=25,z=1,m="KIND",f="iotlb.type"},{n="padding",o=26,z=6,m="PADDING",f="iotlb.padding",raw=true}},size_text="32"},
+["u64:result"]={title="u64",size=8,fixed=8,fields={{n="result",o=0,z=8,m="STATUS_CODE",f="result"}},failure={0,64},size_text="8"},
+["vring_state:endian"]={title="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="num",o=4,z=4,m="CHOICE",f="vring.num#3"}},size_text="8"},
+device_configuration_space={title="device configuration space",size=-1,fixed=12,fields={{n="offset",o=0,z=4,m="OFFSET",f="config.offset"},{n="size",o=4,z=4,m="SIZE",f="config.size"},{n="flags",o=8,z=4,m="CHOICE",f="config.flags"}},tail={n="contents",o=12,z=0,m="CONFIG",f="config.contents",raw=true,factors={{field=2}}},size_text="12 + size"},
+["none:config"]={title="none",size=0,fixed=0,size_text="0"},
+["crypto_session.third_asymmetric"]={title="crypto session (third, asymmetric)",size=1072,fixed=1072,fields={{n="op_code",o=0,z=8,m="CHOICE",f="crypto.op_code"},{n="algo",o=8,z=4,m="CHOICE",f="crypto.algo"},{n="key_type",o=12,z=4,m="CHOICE",f="crypto.key_type"},{n="key_len",o=16,z=4,m="SIZE",f="crypto.key_len"},{n="padding",o=20,z=4,m="PADDING",f="crypto.padding",raw=true},{n="key_pointer",o=24,z=8,m="POINTER",f="crypto.key_pointer"},{n="rsa_padding",o=32,z=4,m="CHOICE",f="crypto.rsa_padding"},{n="rsa_hash",o=36,z=4,m="NUMBER",f="crypto.rsa_hash"},{n="key",o=40,z=1024,m="SECRET",f="crypto.key",raw=true},{n="session_id",o=1064,z=8,m="NUMBER",f="crypto.session_id",signed=true}},when={field=1,values={[1028]=true,[1029]=true}},size_text="1072"},
+["crypto_session.first"]={title="crypto session (first)",size=632,fixed=632,fields={{n="session_id",o=0,z=8,m="NUMBER",f="crypto.session_id",signed=true},{n="op_code",o=8,z=4,m="CHOICE",f="crypto.op_code"},{n="cipher_alg",o=12,z=4,m="NUMBER",f="crypto.cipher_alg"},{n="key_len",o=16,z=4,m="SIZE",f="crypto.key_len"},{n="hash_alg",o=20,z=4,m="NUMBER",f="crypto.hash_alg"},{n="hash_result_len",o=24,z=4,m="SIZE",f="crypto.hash_result_len"},{n="auth_key_len",o=28,z=4,m="SIZE",f="crypto.auth_key_len"},{n="add_len",o=32,z=4,m="SIZE",f="crypto.add_len"},{n="op_type",o=36,z=1,m="CHOICE",f="crypto.op_type"},{n="direction",o=37,z=1,m="CHOICE",f="crypto.direction"},{n="hash_mode",o=38,z=1,m="CHOICE",f="crypto.hash_mode"},{n="alg_chain_order",o=39,z=1,m="CHOICE",f="crypto.alg_chain_order"},{n="cipher_key",o=40,z=8,m="POINTER",f="crypto.cipher_key"},{n="auth_cipher_key",o=48,z=8,m="POINTER",f="crypto.auth_cipher_key"},{n="key",o=56,z=64,m="SECRET",f="crypto.key",raw=true},{n="auth_key",o=120,z=512,m="SECRET",f="crypto.auth_key",raw=true}},when={field=2,values={[2]=true,[258]=true,[514]=true,[770]=true}},size_text="632"},
+["crypto_session.third"]={title="crypto session (third)",size=1072,fixed=1072,fields={{n="op_code",o=0,z=8,m="CHOICE",f="crypto.op_code"},{n="cipher_alg",o=8,z=4,m="NUMBER",f="crypto.cipher_alg"},{n="key_len",o=12,z=4,m="SIZE",f="crypto.key_len"},{n="hash_alg",o=16,z=4,m="NUMBER",f="crypto.hash_alg"},{n="hash_result_len",o=20,z=4,m="SIZE",f="crypto.hash_result_len"},{n="auth_key_len",o=24,z=4,m="SIZE",f="crypto.auth_key_len"},{n="add_len",o=28,z=4,m="SIZE",f="crypto.add_len"},{n="op_type",o=32,z=1,m="CHOICE",f="crypto.op_type"},{n="direction",o=33,z=1,m="CHOICE",f="crypto.direction"},{n="hash_mode",o=34,z=1,m="CHOICE",f="crypto.hash_mode"},{n="alg_chain_order",o=35,z=1,m="CHOICE",f="crypto.alg_chain_order"},{n="padding",o=36,z=4,m="PADDING",f="crypto.padding",raw=true},{n="cipher_key",o=40,z=8,m="POINTER",f="crypto.cipher_key"},{n="auth_cipher_key",o=48,z=8,m="POINTER",f="crypto.auth_cipher_key"},{n="key",o=56,z=64,m="SECRET",f="crypto.key",raw=true},{n="auth_key",o=120,z=512,m="SECRET",f="crypto.auth_key",raw=true},{n="unused",o=632,z=432,m="SECRET",f="crypto.unused",raw=true},{n="session_id",o=1064,z=8,m="NUMBER",f="crypto.session_id",signed=true}},size_text="1072"},
+["crypto_session.second"]={title="crypto session (second)",size=632,fixed=632,fields={{n="session_id",o=0,z=8,m="NUMBER",f="crypto.session_id",signed=true},{n="cipher_alg",o=8,z=4,m="NUMBER",f="crypto.cipher_alg"},{n="key_len",o=12,z=4,m="SIZE",f="crypto.key_len"},{n="hash_alg",o=16,z=4,m="NUMBER",f="crypto.hash_alg"},{n="hash_result_len",o=20,z=4,m="SIZE",f="crypto.hash_result_len"},{n="auth_key_len",o=24,z=4,m="SIZE",f="crypto.auth_key_len"},{n="add_len",o=28,z=4,m="SIZE",f="crypto.add_len"},{n="op_type",o=32,z=1,m="CHOICE",f="crypto.op_type"},{n="direction",o=33,z=1,m="CHOICE",f="crypto.direction"},{n="hash_mode",o=34,z=1,m="CHOICE",f="crypto.hash_mode"},{n="alg_chain_order",o=35,z=1,m="CHOICE",f="crypto.alg_chain_order"},{n="padding",o=36,z=4,m="PADDING",f="crypto.padding",raw=true},{n="cipher_key",o=40,z=8,m="POINTER",f="crypto.cipher_key"},{n="auth_cipher_key",o=48,z=8,m="POINTER",f="crypto.auth_cipher_key"},{n="key",o=56,z=64,m="SECRET",f="crypto.key",raw=true},{n="auth_key",o=120,z=512,m="SECRET",f="crypto.auth_key",raw=true}},size_text="632"},
+session_id={title="session id",size=8,fixed=8,fields={{n="session_id",o=0,z=8,m="NUMBER",f="crypto.session_id"}},size_text="8"},
+inflight_description={title="inflight description",size=24,fixed=24,fields={{n="mmap_size",o=0,z=8,m="SIZE",f="inflight.mmap_size"},{n="mmap_offset",o=8,z=8,m="OFFSET",f="inflight.mmap_offset"},{n="num_queues",o=16,z=2,m="NUMBER",f="inflight.num_queues"},{n="queue_size",o=18,z=2,m="NUMBER",f="inflight.queue_size"},{n="padding",o=20,z=4,m="PADDING",f="inflight.padding",raw=true}},size_text="24"},
+["u64:slots"]={title="u64",size=8,fixed=8,fields={{n="slots",o=0,z=8,m="NUMBER",f="slots"}},size_text="8"},
+memory_region_description={title="memory region description",size=40,fixed=40,fields={{n="padding",o=0,z=8,m="PADDING",f="memory.padding",raw=true},{n="guest_addr",o=8,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=16,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=24,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=32,z=8,m="OFFSET",f="memory.mmap_offset"}},is_region=true,size_text="40"},
+["memory_region_description.xen"]={title="memory region description (Xen)",size=48,fixed=48,fields={{n="padding",o=0,z=8,m="PADDING",f="memory.padding",raw=true},{n="guest_addr",o=8,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=16,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=24,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=32,z=8,m="OFFSET",f="memory.mmap_offset"},{n="xen_mmap_flags",o=40,z=4,m="FLAGS",f="memory.xen_mmap_flags",w="memory.xen_mmap_flags"},{n="domid",o=44,z=4,m="NUMBER",f="memory.domid"}},is_region=true,size_text="48"},
+["memory_region_description.short"]={title="memory region description (short)",size=36,fixed=36,fields={{n="padding",o=0,z=4,m="PADDING",f="memory.padding",raw=true},{n="guest_addr",o=4,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=12,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=20,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=28,z=8,m="OFFSET",f="memory.mmap_offset"}},deviation="memory region description (short)",is_region=true,size_text="36"},
+all_regions_consumed={title="all regions consumed",size=8,fixed=8,fields={{n="value",o=0,z=8,m="NUMBER",f="memory.value"}},bare=true,size_text="8"},
+device_status={title="device status",size=8,fixed=8,fields={{n="status",o=0,z=8,m="FLAGS",f="status",w="status"}},size_text="8"},
+uuid={title="UUID",size=16,fixed=16,fields={{n="uuid",o=0,z=16,m="UUID",f="uuid",raw=true}},size_text="16"},
+["none:uuid"]={title="none",size=0,fixed=0,deviation="none",size_text="0"},
+device_state_transfer={title="device state transfer",size=8,fixed=8,fields={{n="direction",o=0,z=4,m="CHOICE",f="device_state.direction"},{n="phase",o=4,z=4,m="CHOICE",f="device_state.phase"}},size_text="8"},
+device_state_transfer_reply={title="device state transfer reply",size=8,fixed=8,fields={{n="value",o=0,z=8,m="BITS",f="device_state.value",p={{n="error",low=0,width=8,m="STATUS_CODE",f="device_state.error"},{n="nofd",low=8,width=1,m="NUMBER",f="device_state.nofd"},{n="reserved",low=9,width=55,m="PADDING",f="device_state.reserved"}}}},failure={0,8},size_text="8"},
+shared_memory_configuration={title="shared memory configuration",size=2056,fixed=8,fields={{n="nregions",o=0,z=4,m="NUMBER",f="shmem.nregions"},{n="padding",o=4,z=4,m="PADDING",f="shmem.padding",raw=true}},array={name="sizes",size=8,fields={{n="size",o=0,z=8,m="SIZE",f="shmem.size"}},count=256},size_text="2056"},
+vring_area={title="vring area",size=24,fixed=24,fields={{n="value",o=0,z=8,m="BITS",f="vring.value",p={{n="index",low=0,width=8,m="RING",f="vring.index"},{n="nofd",low=8,width=1,m="NUMBER",f="vring.nofd"},{n="reserved",low=9,width=55,m="PADDING",f="vring.reserved"}}},{n="size",o=8,z=8,m="SIZE",f="vring.size"},{n="offset",o=16,z=8,m="OFFSET",f="vring.offset"}},size_text="24"},
+shared_memory_mapping={title="shared memory mapping",size=40,fixed=40,fields={{n="shmid",o=0,z=1,m="NUMBER",f="shmem.shmid"},{n="padding",o=1,z=7,m="PADDING",f="shmem.padding",raw=true},{n="fd_offset",o=8,z=8,m="OFFSET",f="shmem.fd_offset"},{n="shm_offset",o=16,z=8,m="OFFSET",f="shmem.shm_offset"},{n="len",o=24,z=8,m="SIZE",f="shmem.len"},{n="flags",o=32,z=8,m="FLAGS",f="shmem.flags",w="shmem.flags"}},size_text="40"},
+gpu_protocol_features={title="GPU protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="gpu_features",w="gpu_features"}},size_text="8"},
+display_info={title="display info",size=408,fixed=24,fields={{n="type",o=0,z=4,m="CHOICE",f="display_info.type"},{n="flags",o=4,z=4,m="HEX",f="display_info.flags"},{n="fence_id",o=8,z=8,m="NUMBER",f="display_info.fence_id"},{n="ctx_id",o=16,z=4,m="NUMBER",f="display_info.ctx_id"},{n="ring_idx",o=20,z=1,m="NUMBER",f="display_info.ring_idx"},{n="padding",o=21,z=3,m="PADDING",f="display_info.padding",raw=true}},array={name="displays",size=24,fields={{n="x",o=0,z=4,m="NUMBER",f="display.x"},{n="y",o=4,z=4,m="NUMBER",f="display.y"},{n="width",o=8,z=4,m="NUMBER",f="display.width"},{n="height",o=12,z=4,m="NUMBER",f="display.height"},{n="enabled",o=16,z=4,m="NUMBER",f="display.enabled"},{n="flags",o=20,z=4,m="HEX",f="display.flags"}},count=16},size_text="408"},
+cursor_position={title="cursor position",size=12,fixed=12,fields={{n="scanout",o=0,z=4,m="NUMBER",f="cursor.scanout"},{n="x",o=4,z=4,m="NUMBER",f="cursor.x"},{n="y",o=8,z=4,m="NUMBER",f="cursor.y"}},size_text="12"},
+cursor_image={title="cursor image",size=16404,fixed=16404,fields={{n="scanout",o=0,z=4,m="NUMBER",f="cursor.scanout"},{n="x",o=4,z=4,m="NUMBER",f="cursor.x"},{n="y",o=8,z=4,m="NUMBER",f="cursor.y"},{n="hot_x",o=12,z=4,m="NUMBER",f="cursor.hot_x"},{n="hot_y",o=16,z=4,m="NUMBER",f="cursor.hot_y"},{n="pixels",o=20,z=16384,m="PIXELS",f="cursor.pixels",raw=true}},size_text="16404"},
+scanout={title="scanout",size=12,fixed=12,fields={{n="scanout",o=0,z=4,m="NUMBER",f="scanout.scanout"},{n="width",o=4,z=4,m="NUMBER",f="scanout.width"},{n="height",o=8,z=4,m="NUMBER",f="scanout.height"}},size_text="12"},
+update={title="update",size=-1,fixed=20,fields={{n="scanout",o=0,z=4,m="NUMBER",f="update.scanout"},{n="x",o=4,z=4,m="NUMBER",f="update.x"},{n="y",o=8,z=4,m="NUMBER",f="update.y"},{n="width",o=12,z=4,m="NUMBER",f="update.width"},{n="height",o=16,z=4,m="NUMBER",f="update.height"}},tail={n="pixels",o=20,z=0,m="PIXELS",f="update.pixels",raw=true,factors={4,{field=4},{field=5}}},size_text="20 + 4 x width x height"},
+["dma-buf_scanout"]={title="dma-buf scanout",size=40,fixed=40,fields={{n="scanout",o=0,z=4,m="NUMBER",f="dmabuf.scanout"},{n="x",o=4,z=4,m="NUMBER",f="dmabuf.x"},{n="y",o=8,z=4,m="NUMBER",f="dmabuf.y"},{n="width",o=12,z=4,m="NUMBER",f="dmabuf.width"},{n="height",o=16,z=4,m="NUMBER",f="dmabuf.height"},{n="fd_width",o=20,z=4,m="NUMBER",f="dmabuf.fd_width"},{n="fd_height",o=24,z=4,m="NUMBER",f="dmabuf.fd_height"},{n="fd_stride",o=28,z=4,m="SIZE",f="dmabuf.fd_stride"},{n="fd_flags",o=32,z=4,m="HEX",f="dmabuf.fd_flags"},{n="fd_drm_fourcc",o=36,z=4,m="HEX",f="dmabuf.fd_drm_fourcc",signed=true}},size_text="40"},
+["dma-buf_update"]={title="dma-buf update",size=20,fixed=20,fields={{n="scanout",o=0,z=4,m="NUMBER",f="dmabuf.scanout"},{n="x",o=4,z=4,m="NUMBER",f="dmabuf.x"},{n="y",o=8,z=4,m="NUMBER",f="dmabuf.y"},{n="width",o=12,z=4,m="NUMBER",f="dmabuf.width"},{n="height",o=16,z=4,m="NUMBER",f="dmabuf.height"}},size_text="20"},
+edid_request={title="EDID request",size=4,fixed=4,fields={{n="scanout",o=0,z=4,m="NUMBER",f="edid.scanout"}},size_text="4"},
+edid={title="EDID",size=1056,fixed=1056,fields={{n="type",o=0,z=4,m="CHOICE",f="edid.type"},{n="flags",o=4,z=4,m="HEX",f="edid.flags"},{n="fence_id",o=8,z=8,m="NUMBER",f="edid.fence_id"},{n="ctx_id",o=16,z=4,m="NUMBER",f="edid.ctx_id"},{n="ring_idx",o=20,z=1,m="NUMBER",f="edid.ring_idx"},{n="padding",o=21,z=3,m="PADDING",f="edid.padding",raw=true},{n="size",o=24,z=4,m="SIZE",f="edid.size"},{n="padding2",o=28,z=4,m="PADDING",f="edid.padding2",raw=true},{n="edid",o=32,z=1024,m="BYTES",f="edid.edid",raw=true}},size_text="1056"},
+["dma-buf_scanout_2"]={title="dma-buf scanout 2",size=48,fixed=48,fields={{n="scanout",o=0,z=4,m="NUMBER",f="dmabuf.scanout"},{n="x",o=4,z=4,m="NUMBER",f="dmabuf.x"},{n="y",o=8,z=4,m="NUMBER",f="dmabuf.y"},{n="width",o=12,z=4,m="NUMBER",f="dmabuf.width"},{n="height",o=16,z=4,m="NUMBER",f="dmabuf.height"},{n="fd_width",o=20,z=4,m="NUMBER",f="dmabuf.fd_width"},{n="fd_height",o=24,z=4,m="NUMBER",f="dmabuf.fd_height"},{n="fd_stride",o=28,z=4,m="SIZE",f="dmabuf.fd_stride"},{n="fd_flags",o=32,z=4,m="HEX",f="dmabuf.fd_flags"},{n="fd_drm_fourcc",o=36,z=4,m="HEX",f="dmabuf.fd_drm_fourcc",signed=true},{n="modifier",o=40,z=8,m="HEX",f="dmabuf.modifier"}},size_text="48"},
+["memory_table.2014"]={title="memory table (2014)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=24,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"}},counted_by=1},size_text="8 + 24 x nregions"},
+vring_file={title="vring file",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="fd",o=4,z=4,m="HEX",f="vring.fd"}},size_text="8"},
+["protocol_features:reset-device-4"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:reset-device-4"}},size_text="8"},
+["vring_state:running"]={title="vring state",size=8,fixed=8,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="num",o=4,z=4,m="CHOICE",f="vring.num#4"}},size_text="8"},
+["protocol_features:mst-2015"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:mst-2015"}},size_text="8"},
+["protocol_features:reply-ack-v1"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:reply-ack-v1"}},size_text="8"},
+["protocol_features:input-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:input-rfc"}},size_text="8"},
+input_configurations={title="input configurations",size=-1,fixed=0,array={name="configs",size=136,fields={{n="select",o=0,z=1,m="NUMBER",f="input_configuration.select"},{n="subsel",o=1,z=1,m="NUMBER",f="input_configuration.subsel"},{n="size",o=2,z=1,m="NUMBER",f="input_configuration.size"},{n="padding",o=3,z=5,m="PADDING",f="input_configuration.padding",raw=true},{n="u",o=8,z=128,m="BYTES",f="input_configuration.u",raw=true}}},size_text="0 + 136 x n"},
+["protocol_features:slave-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:slave-rfc"}},size_text="8"},
+["protocol_features:config-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:config-rfc"}},size_text="8"},
+["u64:queue_pairs"]={title="u64",size=8,fixed=8,fields={{n="queues",o=0,z=8,m="NUMBER",f="queues"}},size_text="8"},
+["protocol_features:crypto-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crypto-rfc"}},size_text="8"},
+["protocol_features:vfio-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:vfio-rfc"}},size_text="8"},
+["protocol_features:spdk-nvme-v1"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:spdk-nvme-v1"}},size_text="8"},
+nvme_command={title="NVMe command",size=64,fixed=64,fields={{n="opcode",o=0,z=1,m="NUMBER",f="nvme.opcode"},{n="flags",o=1,z=1,m="HEX",f="nvme.flags"},{n="cid",o=2,z=2,m="NUMBER",f="nvme.cid"},{n="nsid",o=4,z=4,m="NUMBER",f="nvme.nsid"},{n="reserved",o=8,z=8,m="HEX",f="nvme.reserved"},{n="mptr",o=16,z=8,m="HEX",f="nvme.mptr"},{n="prp1",o=24,z=8,m="HEX",f="nvme.prp1"},{n="prp2",o=32,z=8,m="HEX",f="nvme.prp2"},{n="cdw10",o=40,z=4,m="HEX",f="nvme.cdw10"},{n="cdw11",o=44,z=4,m="HEX",f="nvme.cdw11"},{n="cdw12",o=48,z=4,m="HEX",f="nvme.cdw12"},{n="cdw13",o=52,z=4,m="HEX",f="nvme.cdw13"},{n="cdw14",o=56,z=4,m="HEX",f="nvme.cdw14"},{n="cdw15",o=60,z=4,m="HEX",f="nvme.cdw15"}},size_text="64"},
+nvme_completion={title="NVMe completion",size=16,fixed=16,fields={{n="cdw0",o=0,z=4,m="HEX",f="nvme.cdw0"},{n="reserved",o=4,z=4,m="HEX",f="nvme.reserved"},{n="sqhd",o=8,z=2,m="NUMBER",f="nvme.sqhd"},{n="sqid",o=10,z=2,m="NUMBER",f="nvme.sqid"},{n="cid",o=12,z=2,m="NUMBER",f="nvme.cid"},{n="status",o=14,z=2,m="HEX",f="nvme.status"}},size_text="16"},
+nvme_completion_with_data={title="NVMe completion with data",size=4112,fixed=4112,fields={{n="cdw0",o=0,z=4,m="HEX",f="nvme.cdw0"},{n="reserved",o=4,z=4,m="HEX",f="nvme.reserved"},{n="sqhd",o=8,z=2,m="NUMBER",f="nvme.sqhd"},{n="sqid",o=10,z=2,m="NUMBER",f="nvme.sqid"},{n="cid",o=12,z=2,m="NUMBER",f="nvme.cid"},{n="status",o=14,z=2,m="HEX",f="nvme.status"},{n="data",o=16,z=4096,m="BYTES",f="nvme.data",raw=true}},size_text="4112"},
+["u64:cap"]={title="u64",size=8,fixed=8,fields={{n="cap",o=0,z=8,m="HEX",f="cap"}},size_text="8"},
+["u64:start"]={title="u64",size=8,fixed=8,fields={{n="start",o=0,z=8,m="CHOICE",f="start"}},size_text="8"},
+nvme_doorbell={title="NVMe doorbell",size=12,fixed=12,fields={{n="queue_type",o=0,z=4,m="CHOICE",f="nvme.queue_type"},{n="qid",o=4,z=4,m="NUMBER",f="nvme.qid"},{n="tail_head",o=8,z=4,m="NUMBER",f="nvme.tail_head"}},size_text="12"},
+["protocol_features:spdk-nvme-v2"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:spdk-nvme-v2"}},size_text="8"},
+forks_own={title="fork's own",size=-1,fixed=0,tail={n="contents",o=0,z=0,m="BYTES",f="contents",raw=true},size_text="0 + n"},
+["protocol_features:fs-dax"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:fs-dax"}},size_text="8"},
+["file_mappings.eight"]={title="file mappings (eight)",size=256,fixed=256,fields={{n="fd_offset0",o=0,z=8,m="BITS",f="fs.fd_offset0",p={{n="fd_offset0",low=0,width=64,m="OFFSET",f="fs.fd_offset0"}}},{n="fd_offset1",o=8,z=8,m="BITS",f="fs.fd_offset1",p={{n="fd_offset1",low=0,width=64,m="OFFSET",f="fs.fd_offset1"}}},{n="fd_offset2",o=16,z=8,m="BITS",f="fs.fd_offset2",p={{n="fd_offset2",low=0,width=64,m="OFFSET",f="fs.fd_offset2"}}},{n="fd_offset3",o=24,z=8,m="BITS",f="fs.fd_offset3",p={{n="fd_offset3",low=0,width=64,m="OFFSET",f="fs.fd_offset3"}}},{n="fd_offset4",o=32,z=8,m="BITS",f="fs.fd_offset4",p={{n="fd_offset4",low=0,width=64,m="OFFSET",f="fs.fd_offset4"}}},{n="fd_offset5",o=40,z=8,m="BITS",f="fs.fd_offset5",p={{n="fd_offset5",low=0,width=64,m="OFFSET",f="fs.fd_offset5"}}},{n="fd_offset6",o=48,z=8,m="BITS",f="fs.fd_offset6",p={{n="fd_offset6",low=0,width=64,m="OFFSET",f="fs.fd_offset6"}}},{n="fd_offset7",o=56,z=8,m="BITS",f="fs.fd_offset7",p={{n="fd_offset7",low=0,width=64,m="OFFSET",f="fs.fd_offset7"}}},{n="cache_offset0",o=64,z=8,m="BITS",f="fs.cache_offset0",p={{n="cache_offset0",low=0,width=64,m="OFFSET",f="fs.cache_offset0"}}},{n="cache_offset1",o=72,z=8,m="BITS",f="fs.cache_offset1",p={{n="cache_offset1",low=0,width=64,m="OFFSET",f="fs.cache_offset1"}}},{n="cache_offset2",o=80,z=8,m="BITS",f="fs.cache_offset2",p={{n="cache_offset2",low=0,width=64,m="OFFSET",f="fs.cache_offset2"}}},{n="cache_offset3",o=88,z=8,m="BITS",f="fs.cache_offset3",p={{n="cache_offset3",low=0,width=64,m="OFFSET",f="fs.cache_offset3"}}},{n="cache_offset4",o=96,z=8,m="BITS",f="fs.cache_offset4",p={{n="cache_offset4",low=0,width=64,m="OFFSET",f="fs.cache_offset4"}}},{n="cache_offset5",o=104,z=8,m="BITS",f="fs.cache_offset5",p={{n="cache_offset5",low=0,width=64,m="OFFSET",f="fs.cache_offset5"}}},{n="cache_offset6",o=112,z=8,m="BITS",f="fs.cache_offset6",p={{n="cache_offset6",low=0,width=64,m="OFFSET",f="fs.cache_offset6"}}},{n="cache_offset7",o=120,z=8,m="BITS",f="fs.cache_offset7",p={{n="cache_offset7",low=0,width=64,m="OFFSET",f="fs.cache_offset7"}}},{n="len0",o=128,z=8,m="BITS",f="fs.len0",p={{n="len0",low=0,width=64,m="SIZE",f="fs.len0#2"}}},{n="len1",o=136,z=8,m="BITS",f="fs.len1",p={{n="len1",low=0,width=64,m="SIZE",f="fs.len1#2"}}},{n="len2",o=144,z=8,m="BITS",f="fs.len2",p={{n="len2",low=0,width=64,m="SIZE",f="fs.len2#2"}}},{n="len3",o=152,z=8,m="BITS",f="fs.len3",p={{n="len3",low=0,width=64,m="SIZE",f="fs.len3#2"}}},{n="len4",o=160,z=8,m="BITS",f="fs.len4",p={{n="len4",low=0,width=64,m="SIZE",f="fs.len4#2"}}},{n="len5",o=168,z=8,m="BITS",f="fs.len5",p={{n="len5",low=0,width=64,m="SIZE",f="fs.len5#2"}}},{n="len6",o=176,z=8,m="BITS",f="fs.len6",p={{n="len6",low=0,width=64,m="SIZE",f="fs.len6#2"}}},{n="len7",o=184,z=8,m="BITS",f="fs.len7",p={{n="len7",low=0,width=64,m="SIZE",f="fs.len7#2"}}},{n="flags0",o=192,z=8,m="BITS",f="fs.flags0",p={{n="flags0",low=0,width=64,m="HEX",f="fs.flags0"}}},{n="flags1",o=200,z=8,m="BITS",f="fs.flags1",p={{n="flags1",low=0,width=64,m="HEX",f="fs.flags1"}}},{n="flags2",o=208,z=8,m="BITS",f="fs.flags2",p={{n="flags2",low=0,width=64,m="HEX",f="fs.flags2"}}},{n="flags3",o=216,z=8,m="BITS",f="fs.flags3",p={{n="flags3",low=0,width=64,m="HEX",f="fs.flags3"}}},{n="flags4",o=224,z=8,m="BITS",f="fs.flags4",p={{n="flags4",low=0,width=64,m="HEX",f="fs.flags4"}}},{n="flags5",o=232,z=8,m="BITS",f="fs.flags5",p={{n="flags5",low=0,width=64,m="HEX",f="fs.flags5"}}},{n="flags6",o=240,z=8,m="BITS",f="fs.flags6",p={{n="flags6",low=0,width=64,m="HEX",f="fs.flags6"}}},{n="flags7",o=248,z=8,m="BITS",f="fs.flags7",p={{n="flags7",low=0,width=64,m="HEX",f="fs.flags7"}}}},size_text="256"},
+["protocol_features:rust-fs"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:rust-fs"}},size_text="8"},
+["device_configuration_space:rust"]={title="device configuration space",size=-1,fixed=12,fields={{n="offset",o=0,z=4,m="OFFSET",f="config.offset"},{n="size",o=4,z=4,m="SIZE",f="config.size"},{n="flags",o=8,z=4,m="CHOICE",f="config.flags#2"}},tail={n="contents",o=12,z=0,m="CONFIG",f="config.contents",raw=true,factors={{field=2}}},size_text="12 + size"},
+["memory_table.two_slots:uml"]={title="memory table (two slots)",size=72,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},count=2,is_region=true},size_text="72"},
+["protocol_features:inband-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:inband-rfc"}},size_text="8"},
+["protocol_features:status-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:status-rfc"}},size_text="8"},
+["protocol_features:fs-dax-2021"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:fs-dax-2021"}},size_text="8"},
+memory_access_result={title="memory access result",size=24,fixed=24,fields={{n="id",o=0,z=4,m="NUMBER",f="memory.id"},{n="flags",o=4,z=4,m="FLAGS",f="memory.flags",w="memory.flags"},{n="err",o=8,z=4,m="STATUS_CODE",f="memory.err"},{n="padding",o=12,z=4,m="PADDING",f="memory.padding",raw=true},{n="len",o=16,z=8,m="SIZE",f="memory.len"}},size_text="24"},
+["file_mappings.counted"]={title="file mappings (counted)",size=-1,fixed=8,fields={{n="count",o=0,z=2,m="COUNT",f="fs.count"},{n="padding",o=2,z=6,m="PADDING",f="fs.padding",raw=true}},array={name="mappings",size=32,fields={{n="fd_offset",o=0,z=8,m="OFFSET",f="fs.fd_offset"},{n="cache_offset",o=8,z=8,m="OFFSET",f="fs.cache_offset"},{n="len",o=16,z=8,m="SIZE",f="fs.len"},{n="flags",o=24,z=8,m="FLAGS",f="fs.flags",w="fs.flags"}},counted_by=1},size_text="8 + 32 x count"},
+memory_access={title="memory access",size=24,fixed=24,fields={{n="id",o=0,z=4,m="NUMBER",f="memory.id"},{n="flags",o=4,z=4,m="FLAGS",f="memory.flags",w="memory.flags"},{n="addr",o=8,z=8,m="GUEST_ADDRESS",f="memory.addr"},{n="len",o=16,z=8,m="SIZE",f="memory.len"}},size_text="24"},
+["protocol_features:crosvm-2022"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crosvm-2022"}},size_text="8"},
+shared_memory_regions={title="shared memory regions",size=-1,fixed=0,array={name="regions",size=16,fields={{n="id",o=0,z=1,m="NUMBER",f="shmem.id"},{n="padding",o=1,z=7,m="PADDING",f="shmem.padding",raw=true},{n="length",o=8,z=8,m="SIZE",f="shmem.length"}}},size_text="0 + 16 x n"},
+["shared_memory_mapping.crosvm"]={title="shared memory mapping (crosvm)",size=32,fixed=32,fields={{n="flags",o=0,z=1,m="FLAGS",f="shmem.flags",w="shmem.flags:"},{n="shmid",o=1,z=1,m="NUMBER",f="shmem.shmid"},{n="padding",o=2,z=6,m="PADDING",f="shmem.padding",raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f="shmem.shm_offset"},{n="fd_offset",o=16,z=8,m="OFFSET",f="shmem.fd_offset"},{n="len",o=24,z=8,m="SIZE",f="shmem.len"}},size_text="32"},
+["shared_memory_range.crosvm"]={title="shared memory range (crosvm)",size=24,fixed=24,fields={{n="shmid",o=0,z=1,m="NUMBER",f="shmem.shmid"},{n="padding",o=1,z=7,m="PADDING",f="shmem.padding",raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f="shmem.shm_offset"},{n="len",o=16,z=8,m="SIZE",f="shmem.len"}},size_text="24"},
+gpu_memory_mapping={title="GPU memory mapping",size=64,fixed=64,fields={{n="shmid",o=0,z=1,m="NUMBER",f="shmem.shmid"},{n="padding",o=1,z=7,m="PADDING",f="shmem.padding",raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f="shmem.shm_offset"},{n="len",o=16,z=8,m="SIZE",f="shmem.len"},{n="memory_idx",o=24,z=4,m="NUMBER",f="shmem.memory_idx"},{n="handle_type",o=28,z=4,m="NUMBER",f="shmem.handle_type"},{n="device_uuid",o=32,z=16,m="UUID",f="shmem.device_uuid",raw=true},{n="driver_uuid",o=48,z=16,m="UUID",f="shmem.driver_uuid",raw=true}},size_text="64"},
+["protocol_features:crosvm-2023"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crosvm-2023"}},size_text="8"},
+success={title="success",size=1,fixed=1,fields={{n="success",o=0,z=1,m="CHOICE",f="success"}},size_text="1"},
+success_and_state={title="success and state",size=-1,fixed=1,fields={{n="success",o=0,z=1,m="CHOICE",f="success"}},tail={n="state",o=1,z=0,m="BYTES",f="state",raw=true},size_text="1 + n"},
+state={title="state",size=-1,fixed=0,tail={n="state",o=0,z=0,m="BYTES",f="state",raw=true},size_text="0 + n"},
+external_mapping={title="external mapping",size=32,fixed=32,fields={{n="shmid",o=0,z=1,m="NUMBER",f="shmem.shmid"},{n="padding",o=1,z=7,m="PADDING",f="shmem.padding",raw=true},{n="shm_offset",o=8,z=8,m="OFFSET",f="shmem.shm_offset"},{n="len",o=16,z=8,m="SIZE",f="shmem.len"},{n="ptr",o=24,z=8,m="POINTER",f="shmem.ptr"}},size_text="32"},
+["protocol_features:standalone-v1"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:standalone-v1"}},size_text="8"},
+["back-end_specs"]={title="back-end specs",size=16,fixed=16,fields={{n="device_id",o=0,z=4,m="NUMBER",f="back-end_specs.device_id"},{n="config_size",o=4,z=4,m="NUMBER",f="back-end_specs.config_size"},{n="min_vqs",o=8,z=4,m="NUMBER",f="back-end_specs.min_vqs"},{n="max_vqs",o=12,z=4,m="NUMBER",f="back-end_specs.max_vqs"}},size_text="16"},
+["protocol_features:probe-v2"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:probe-v2"}},size_text="8"},
+["u32:device_id"]={title="u32",size=4,fixed=4,fields={{n="device_id",o=0,z=4,m="NUMBER",f="device_id"}},size_text="4"},
+["u32:config_size"]={title="u32",size=4,fixed=4,fields={{n="config_size",o=0,z=4,m="NUMBER",f="config_size"}},size_text="4"},
+["u32:min_vqs"]={title="u32",size=4,fixed=4,fields={{n="min_vqs",o=0,z=4,m="NUMBER",f="min_vqs"}},size_text="4"},
+["protocol_features:presetup-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:presetup-rfc"}},size_text="8"},
+["u64:phase"]={title="u64",size=8,fixed=8,fields={{n="phase",o=0,z=8,m="CHOICE",f="phase"}},size_text="8"},
+["protocol_features:shobj-bit17"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:shobj-bit17"}},size_text="8"},
+["protocol_features:crosvm-2024"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crosvm-2024"}},size_text="8"},
+["protocol_features:shmem-bit20"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:shmem-bit20"}},size_text="8"},
+["shared_memory_configuration.draft"]={title="shared memory configuration (draft)",size=-1,fixed=8,fields={{n="nregions",o=0,z=4,m="NUMBER",f="shmem.nregions"},{n="padding",o=4,z=4,m="PADDING",f="shmem.padding",raw=true}},array={name="sizes",size=8,fields={{n="size",o=0,z=8,m="SIZE",f="shmem.size"}}},size_text="8 + 8 x n"},
+["memory_access:data"]={title="memory access",size=-1,fixed=12,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=4,m="SIZE",f="memory.size"}},tail={n="data",o=12,z=0,m="BYTES",f="memory.data",raw=true},size_text="12 + n"},
+["protocol_features:crosvm-shmem20"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crosvm-shmem20"}},size_text="8"},
+["protocol_features:shmem-bit21"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:shmem-bit21"}},size_text="8"},
+["protocol_features:crosvm-shmem21"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:crosvm-shmem21"}},size_text="8"},
+["vring_address:xen"]={title="vring address",size=40,fixed=40,fields={{n="index",o=0,z=4,m="RING",f="vring.index"},{n="flags",o=4,z=4,m="FLAGS",f="vring.flags",w="vring.flags"},{n="desc",o=8,z=8,m="GUEST_ADDRESS",f="vring.desc"},{n="used",o=16,z=8,m="GUEST_ADDRESS",f="vring.used"},{n="avail",o=24,z=8,m="GUEST_ADDRESS",f="vring.avail"},{n="log",o=32,z=8,m="GUEST_ADDRESS",f="vring.log"}},size_text="40"},
+["protocol_features:xen-rfc"]={title="protocol features",size=8,fixed=8,fields={{n="features",o=0,z=8,m="FLAGS",f="protocol_features",w="protocol_features:xen-rfc"}},size_text="8"},
+["memory_table.two_slots:accepted"]={title="memory table (two slots)",size=72,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},count=2,is_region=true},size_text="72"},
+["memory_table.eight_slots:accepted"]={title="memory table (eight slots)",size=264,fixed=8,fields={{n="nregions",o=0,z=4,m="COUNT",f="memory.nregions"},{n="padding",o=4,z=4,m="PADDING",f="memory.padding",raw=true}},array={name="regions",size=32,fields={{n="guest_addr",o=0,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=8,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=16,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=24,z=8,m="OFFSET",f="memory.mmap_offset"}},count=8,is_region=true},size_text="264"},
+["memory_region_description.short:accepted"]={title="memory region description (short)",size=36,fixed=36,fields={{n="padding",o=0,z=4,m="PADDING",f="memory.padding",raw=true},{n="guest_addr",o=4,z=8,m="GUEST_ADDRESS",f="memory.guest_addr"},{n="size",o=12,z=8,m="SIZE",f="memory.size"},{n="user_addr",o=20,z=8,m="USER_ADDRESS",f="memory.user_addr"},{n="mmap_offset",o=28,z=8,m="OFFSET",f="memory.mmap_offset"}},is_region=true,size_text="36"},
+["none:uuid:accepted"]={title="none",size=0,fixed=0,size_text="0"},
 },
 words = {
-{[24]={"NOTIFY_ON_EMPTY",76},[26]={"LOG_ALL",77},[27]={"ANY_LAYOUT",78},[28]={"INDIRECT_DESC",79},[29]={"EVENT_IDX",80},[30]={"PROTOCOL_FEATURES",81},[32]={"VERSION_1",82},[33]={"ACCESS_PLATFORM",83},[34]={"RING_PACKED",84},[35]={"IN_ORDER",85},[36]={"ORDER_PLATFORM",86},[37]={"SR_IOV",87},[38]={"NOTIFICATION_DATA",88},[39]={"NOTIF_CONFIG_DATA",89},[40]={"RING_RESET",90},[41]={"ADMIN_VQ",91},[43]={"SUSPEND",92},unnamed=93},
-{[0]={"FOREIGN",102},[1]={"GRANT",103},[8]={"NO_ADVANCE_MAP",104},unnamed=105},
-{[0]={"LOG",114},unnamed=115},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},[20]={"GET_VRING_BASE_INFLIGHT",144},[21]={"GPA_ADDRESSES",145},[22]={"SHMEM",146},unnamed=147},
-{[0]={"ACKNOWLEDGE",195},[1]={"DRIVER",196},[2]={"DRIVER_OK",197},[3]={"FEATURES_OK",198},[4]={"SUSPEND",199},[6]={"NEEDS_RESET",200},[7]={"FAILED",201},unnamed=202},
-{[0]={"WRITABLE",220},unnamed=221},
-{[0]={"EDID",223},[1]={"DMABUF2",224},unnamed=225},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},unnamed=147},
-{[0]={"REPLY_ALL",276},[1]={"MUST_RUN",277},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"SLAVE_REQ",283},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"VFIO",284},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"IN_BAND_NOTIFICATIONS",351},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"STATUS",352},unnamed=147},
-{[0]={"TO_MASTER",355},[1]={"FROM_MASTER",356},unnamed=357},
-{[0]={"MAP_R",366},[1]={"MAP_W",367},unnamed=368},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"SHARED_MEMORY_REGIONS",370},unnamed=147},
-{[0]={"MAP_R",373},[1]={"MAP_W",374},unnamed=221},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[31]={"SHARED_MEMORY_REGIONS",379},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"STANDALONE",383},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"PROBE",388},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"PRESETUP",392},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"SHARED_OBJECT",394},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},[31]={"SHARED_MEMORY_REGIONS",379},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},[20]={"SHMEM",395},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[8]={"PAGEFAULT",132},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[15]={"CONFIGURE_MEM_SLOTS",139},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},[20]={"GET_VRING_BASE_INFLIGHT",144},[21]={"SHMEM",397},unnamed=147},
-{[0]={"MQ",124},[1]={"LOG_SHMFD",125},[2]={"RARP",126},[3]={"REPLY_ACK",127},[4]={"MTU",128},[5]={"BACKEND_REQ",129},[6]={"CROSS_ENDIAN",130},[7]={"CRYPTO_SESSION",131},[9]={"CONFIG",133},[10]={"BACKEND_SEND_FD",134},[11]={"HOST_NOTIFIER",135},[12]={"INFLIGHT_SHMFD",136},[13]={"RESET_DEVICE",137},[14]={"INBAND_NOTIFICATIONS",138},[16]={"STATUS",140},[17]={"XEN_MMAP",141},[18]={"SHARED_OBJECT",142},[19]={"DEVICE_STATE",143},[20]={"GET_VRING_BASE_INFLIGHT",144},[21]={"GPA_ADDRESSES",145},[22]={"SHMEM",146},unnamed=147},
-{[0]={"LINK_UP",400},[1]={"ANNOUNCE",401},unnamed=402},
-{[0]={"IPv4",410},[1]={"TCPv4",411},[2]={"UDPv4",412},[3]={"IPv6",413},[4]={"TCPv6",414},[5]={"UDPv6",415},[6]={"IP_EX",416},[7]={"TCP_EX",417},[8]={"UDP_EX",418},unnamed=419},
-{[0]={"GRE_2784",421},[1]={"GRE_2890",422},[2]={"GRE_7676",423},[3]={"GRE_UDP",424},[4]={"VXLAN",425},[5]={"VXLAN_GPE",426},[6]={"GENEVE",427},[7]={"IPIP",428},[8]={"NVGRE",429},unnamed=430},
-{[0]={"CSUM",431},[1]={"GUEST_CSUM",432},[2]={"CTRL_GUEST_OFFLOADS",433},[3]={"MTU",434},[5]={"MAC",435},[6]={"GSO",436},[7]={"GUEST_TSO4",437},[8]={"GUEST_TSO6",438},[9]={"GUEST_ECN",439},[10]={"GUEST_UFO",440},[11]={"HOST_TSO4",441},[12]={"HOST_TSO6",442},[13]={"HOST_ECN",443},[14]={"HOST_UFO",444},[15]={"MRG_RXBUF",445},[16]={"STATUS",446},[17]={"CTRL_VQ",447},[18]={"CTRL_RX",448},[19]={"CTRL_VLAN",449},[20]={"CTRL_RX_EXTRA",450},[21]={"GUEST_ANNOUNCE",451},[22]={"MQ",452},[23]={"CTRL_MAC_ADDR",453},[50]={"DEVICE_STATS",454},[51]={"HASH_TUNNEL",455},[52]={"VQ_NOTF_COAL",456},[53]={"NOTF_COAL",457},[54]={"GUEST_USO4",458},[55]={"GUEST_USO6",459},[56]={"HOST_USO",460},[57]={"HASH_REPORT",461},[59]={"GUEST_HDRLEN",462},[60]={"RSS",463},[61]={"RSC_EXT",464},[62]={"STANDBY",465},[63]={"SPEED_DUPLEX",466},unnamed=467},
-{[0]={"BARRIER",499},[1]={"SIZE_MAX",500},[2]={"SEG_MAX",501},[4]={"GEOMETRY",502},[5]={"RO",503},[6]={"BLK_SIZE",504},[7]={"SCSI",505},[9]={"FLUSH",506},[10]={"TOPOLOGY",507},[11]={"CONFIG_WCE",508},[12]={"MQ",509},[13]={"DISCARD",510},[14]={"WRITE_ZEROES",511},[15]={"LIFETIME",512},[16]={"SECURE_ERASE",513},[17]={"ZONED",514},unnamed=515},
-{[0]={"SIZE",520},[1]={"MULTIPORT",521},[2]={"EMERG_WRITE",522},unnamed=523},
-{unnamed=524},
-{[0]={"MUST_TELL_HOST",529},[1]={"STATS_VQ",530},[2]={"DEFLATE_ON_OOM",531},[3]={"FREE_PAGE_HINT",532},[4]={"PAGE_POISON",533},[5]={"REPORTING",534},unnamed=535},
-{unnamed=536},
-{unnamed=537},
-{[0]={"INOUT",548},[1]={"HOTPLUG",549},[2]={"CHANGE",550},[3]={"T10_PI",551},unnamed=552},
-{[0]={"MOUNT_TAG",554},unnamed=555},
-{unnamed=556},
-{unnamed=557},
-{unnamed=558},
-{unnamed=559},
-{[0]={"DISPLAY",561},unnamed=562},
-{[0]={"DISPLAY",564},unnamed=565},
-{[0]={"VIRGL",569},[1]={"EDID",570},[2]={"RESOURCE_UUID",571},[3]={"RESOURCE_BLOB",572},[4]={"CONTEXT_INIT",573},[5]={"BLOB_ALIGNMENT",574},unnamed=575},
-{[0]={"ALARM",576},unnamed=577},
-{unnamed=583},
-{[0]={"STREAM",585},[1]={"SEQPACKET",586},[2]={"NO_IMPLIED_STREAM",587},unnamed=588},
-{[0]={"HW_READY",590},unnamed=591},
-{[0]={"CIPHER",594},[1]={"HASH",595},[2]={"MAC",596},[3]={"AEAD",597},[4]={"AKCIPHER",598},[5]={"IPSEC",599},unnamed=600},
-{[0]={"NO_CIPHER",602},[1]={"ARC4",603},[2]={"AES_ECB",604},[3]={"AES_CBC",605},[4]={"AES_CTR",606},[5]={"DES_ECB",607},[6]={"DES_CBC",608},[7]={"3DES_ECB",609},[8]={"3DES_CBC",610},[9]={"3DES_CTR",611},[10]={"KASUMI_F8",612},[11]={"SNOW3G_UEA2",613},[12]={"AES_F8",614},[13]={"AES_XTS",615},[14]={"ZUC_EEA3",616},unnamed=617},
-{unnamed=619},
-{[0]={"NO_HASH",621},[1]={"MD5",622},[2]={"SHA1",623},[3]={"SHA_224",624},[4]={"SHA_256",625},[5]={"SHA_384",626},[6]={"SHA_512",627},[7]={"SHA3_224",628},[8]={"SHA3_256",629},[9]={"SHA3_384",630},[10]={"SHA3_512",631},[11]={"SHA3_SHAKE128",632},[12]={"SHA3_SHAKE256",633},unnamed=634},
-{[0]={"NO_MAC",636},[1]={"HMAC_MD5",637},[2]={"HMAC_SHA1",638},[3]={"HMAC_SHA_224",639},[4]={"HMAC_SHA_256",640},[5]={"HMAC_SHA_384",641},[6]={"HMAC_SHA_512",642},[25]={"CMAC_3DES",643},[26]={"CMAC_AES",644},[27]={"KASUMI_F9",645},[28]={"SNOW3G_UIA2",646},unnamed=647},
-{[9]={"GMAC_AES",649},[10]={"GMAC_TWOFISH",650},[17]={"CBCMAC_AES",651},[18]={"CBCMAC_KASUMI_F9",652},[21]={"XCBC_AES",653},[22]={"ZUC_EIA3",654},unnamed=655},
-{[0]={"NO_AEAD",657},[1]={"GCM",658},[2]={"CCM",659},[3]={"CHACHA20_POLY1305",660},unnamed=661},
-{[0]={"NO_AKCIPHER",665},[1]={"RSA",666},[2]={"ECDSA",667},unnamed=668},
-{[0]={"REVISION_1",670},[1]={"CIPHER_STATELESS_MODE",671},[2]={"HASH_STATELESS_MODE",672},[3]={"MAC_STATELESS_MODE",673},[4]={"AEAD_STATELESS_MODE",674},[5]={"AKCIPHER_STATELESS_MODE",675},unnamed=676},
-{unnamed=677},
-{unnamed=678},
-{[0]={"INPUT_RANGE",687},[1]={"DOMAIN_RANGE",688},[2]={"MAP_UNMAP",689},[3]={"BYPASS",690},[4]={"PROBE",691},[5]={"MMIO",692},[6]={"BYPASS_CONFIG",693},unnamed=694},
-{[0]={"ACPI_PXM",703},[1]={"UNPLUGGED_INACCESSIBLE",704},[2]={"PERSISTENT_SUSPEND",705},unnamed=706},
-{[0]={"CTLS",711},unnamed=712},
-{[0]={"NOTIFICATION",716},unnamed=717},
-{[0]={"SHMEM_REGION",720},unnamed=721},
-{unnamed=725},
-{unnamed=726},
-{unnamed=727},
-{unnamed=728},
-{[0]={"P2A_CHANNELS",729},[1]={"SHARED_MEMORY",730},unnamed=731},
-{unnamed=732},
-{[0]={"ZERO_LENGTH_REQUEST",733},unnamed=734},
-{unnamed=735},
-{[0]={"CTRL_BUSOFF",737},unnamed=738},
-{[0]={"CAN_CLASSIC",739},[1]={"CAN_FD",740},[2]={"RTR_FRAMES",741},[3]={"LATE_TX_ACK",742},unnamed=743},
-{unnamed=744},
-{unnamed=745},
-{unnamed=746},
-{[0]={"VND_HCI",751},[1]={"MSFT_EXT",752},[2]={"AOSP_EXT",753},[3]={"CONFIG_V2",754},unnamed=755},
-{[0]={"IRQ",759},unnamed=760},
-{unnamed=761},
-{unnamed=762},
-{unnamed=763},
-{[0]={"DUAL",767},[1]={"QUAD",768},[2]={"OCTAL",769},unnamed=770},
-{[0]={"DUAL",772},[1]={"QUAD",773},[2]={"OCTAL",774},unnamed=775},
-{unnamed=789},
-{unnamed=790},
-{unnamed=791},
-{unnamed=795},
-{unnamed=796},
-},
-choices = {
-{[0]="disable",[1]="enable"},
-{[0]="none",[1]="RO",[2]="WO",[3]="RW"},
-{[1]="MISS",[2]="UPDATE",[3]="INVALIDATE",[4]="ACCESS_FAIL",[5]="BATCH_BEGIN",[6]="BATCH_END"},
-{[0]="little",[1]="big"},
-{[0]="writable",[1]="live migration"},
-{[2]="CIPHER_CREATE_SESSION",[3]="CIPHER_DESTROY_SESSION",[258]="HASH_CREATE_SESSION",[259]="HASH_DESTROY_SESSION",[514]="MAC_CREATE_SESSION",[515]="MAC_DESTROY_SESSION",[770]="AEAD_CREATE_SESSION",[771]="AEAD_DESTROY_SESSION",[1028]="AKCIPHER_CREATE_SESSION",[1029]="AKCIPHER_DESTROY_SESSION"},
-{[1]="RSA",[2]="ECDSA"},
-{[1]="public",[2]="private"},
-{[0]="raw",[1]="PKCS1"},
-{[0]="none",[1]="cipher",[2]="algorithm chaining"},
-{[1]="encrypt",[2]="decrypt"},
-{[0]="none",[1]="plain",[2]="auth",[3]="nested"},
-{[0]="none",[1]="hash then cipher",[2]="cipher then hash"},
-{[0]="save",[1]="load"},
-{[0]="stopped"},
-{[4353]="RESP_OK_DISPLAY_INFO",[4356]="RESP_OK_EDID"},
-{[0]="not running",[1]="RUNNING"},
-{[0]="stop",[1]="start"},
-{[1]="submission",[2]="completion"},
-{[0]="none",[1]="writable",[2]="live migration"},
-{[0]="FAILED",[1]="ok"},
-{[1]="start",[2]="end"},
-{[0]="half",[1]="full",[255]="unknown"},
-{[0]="writethrough",[1]="writeback"},
-{[0]="no",[1]="yes"},
-{[0]="not zoned",[1]="host-managed",[2]="host-aware"},
-{[0]="UNSET",[1]="ID_NAME",[2]="ID_SERIAL",[3]="ID_DEVIDS",[16]="PROP_BITS",[17]="EV_BITS",[18]="ABS_INFO"},
-{[0]="off",[1]="on"},
-{[0]="primary",[1]="AMP"},
-{[0]="none",[1]="Zephyr",[2]="Intel",[3]="Realtek"},
-{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note"},
-{[0]="main",[1]="backend",[2]="gpu"},
-{[0]="front-end",[1]="back-end",[2]="proxy"},
-{[0]="unknown",[1]="memfd",[2]="file",[3]="eventfd",[4]="socket",[5]="pipe",[6]="userfaultfd",[7]="pidfd",[8]="dmabuf",[9]="device",[10]="anon",[11]="directory"},
+features={[24]={"NOTIFY_ON_EMPTY","features.notify_on_empty"},[26]={"LOG_ALL","features.log_all",{"F_LOG_ALL"}},[27]={"ANY_LAYOUT","features.any_layout"},[28]={"INDIRECT_DESC","features.indirect_desc",{"RING_INDIRECT_DESC"}},[29]={"EVENT_IDX","features.event_idx",{"RING_EVENT_IDX"}},[30]={"PROTOCOL_FEATURES","features.protocol_features",{"F_PROTOCOL_FEATURES"}},[32]={"VERSION_1","features.version_1"},[33]={"ACCESS_PLATFORM","features.access_platform",{"IOMMU_PLATFORM"}},[34]={"RING_PACKED","features.ring_packed"},[35]={"IN_ORDER","features.in_order"},[36]={"ORDER_PLATFORM","features.order_platform"},[37]={"SR_IOV","features.sr_iov"},[38]={"NOTIFICATION_DATA","features.notification_data"},[39]={"NOTIF_CONFIG_DATA","features.notif_config_data"},[40]={"RING_RESET","features.ring_reset"},[41]={"ADMIN_VQ","features.admin_vq"},[43]={"SUSPEND","features.suspend"},unnamed="features.bit"},
+["memory.xen_mmap_flags"]={[0]={"FOREIGN","memory.xen_mmap_flags.foreign"},[1]={"GRANT","memory.xen_mmap_flags.grant"},[8]={"NO_ADVANCE_MAP","memory.xen_mmap_flags.no_advance_map"},unnamed="memory.xen_mmap_flags.bit"},
+["vring.flags"]={[0]={"LOG","vring.flags.log"},unnamed="vring.flags.bit"},
+protocol_features={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"GET_VRING_BASE_INFLIGHT","protocol_features.get_vring_base_inflight"},[21]={"GPA_ADDRESSES","protocol_features.gpa_addresses"},[22]={"SHMEM","protocol_features.shmem",{"SHMEM_MAP"}},unnamed="protocol_features.bit"},
+status={[0]={"ACKNOWLEDGE","status.acknowledge"},[1]={"DRIVER","status.driver"},[2]={"DRIVER_OK","status.driver_ok"},[3]={"FEATURES_OK","status.features_ok"},[4]={"SUSPEND","status.suspend"},[6]={"NEEDS_RESET","status.needs_reset",{"DEVICE_NEEDS_RESET"}},[7]={"FAILED","status.failed"},unnamed="status.bit"},
+["shmem.flags"]={[0]={"WRITABLE","shmem.flags.writable"},unnamed="shmem.flags.bit"},
+gpu_features={[0]={"EDID","gpu_features.edid"},[1]={"DMABUF2","gpu_features.dmabuf2"},unnamed="gpu_features.bit"},
+["protocol_features:v1-base"]={unnamed="protocol_features.bit"},
+["protocol_features:vos-rfc"]={unnamed="protocol_features.bit"},
+["protocol_features:doc-offbyone"]={unnamed="protocol_features.bit"},
+["protocol_features:mq-v1"]={unnamed="protocol_features.bit"},
+["protocol_features:reset-device-4"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},unnamed="protocol_features.bit"},
+["protocol_features:mst-2015"]={[0]={"REPLY_ALL","protocol_features.reply_all"},[1]={"MUST_RUN","protocol_features.must_run"},unnamed="protocol_features.bit"},
+["protocol_features:reply-ack-v1"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},unnamed="protocol_features.bit"},
+["protocol_features:input-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},unnamed="protocol_features.bit"},
+["protocol_features:slave-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"SLAVE_REQ","protocol_features.slave_req",{"BACKEND_REQ"}},unnamed="protocol_features.bit"},
+["protocol_features:config-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},unnamed="protocol_features.bit"},
+["protocol_features:crypto-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},unnamed="protocol_features.bit"},
+["protocol_features:vfio-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"VFIO","protocol_features.vfio"},unnamed="protocol_features.bit"},
+["protocol_features:spdk-nvme-v1"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},unnamed="protocol_features.bit"},
+["protocol_features:spdk-nvme-v2"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},unnamed="protocol_features.bit"},
+["protocol_features:fs-dax"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},unnamed="protocol_features.bit"},
+["protocol_features:rust-fs"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},unnamed="protocol_features.bit"},
+["protocol_features:inband-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"IN_BAND_NOTIFICATIONS","protocol_features.in_band_notifications",{"INBAND_NOTIFICATIONS"}},unnamed="protocol_features.bit"},
+["protocol_features:status-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"STATUS","protocol_features.status#2"},unnamed="protocol_features.bit"},
+["protocol_features:fs-dax-2021"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},unnamed="protocol_features.bit"},
+["memory.flags"]={[0]={"TO_MASTER","memory.flags.to_master"},[1]={"FROM_MASTER","memory.flags.from_master"},unnamed="memory.flags.bit"},
+["fs.flags"]={[0]={"MAP_R","fs.flags.map_r"},[1]={"MAP_W","fs.flags.map_w"},unnamed="fs.flags.bit"},
+["protocol_features:crosvm-2022"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"SHARED_MEMORY_REGIONS","protocol_features.shared_memory_regions"},unnamed="protocol_features.bit"},
+["shmem.flags:"]={[0]={"MAP_R","shmem.flags.map_r"},[1]={"MAP_W","shmem.flags.map_w"},unnamed="shmem.flags.bit"},
+["protocol_features:crosvm-2023"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[31]={"SHARED_MEMORY_REGIONS","protocol_features.shared_memory_regions#2"},unnamed="protocol_features.bit"},
+["protocol_features:standalone-v1"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"STANDALONE","protocol_features.standalone"},unnamed="protocol_features.bit"},
+["protocol_features:probe-v2"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"PROBE","protocol_features.probe"},unnamed="protocol_features.bit"},
+["protocol_features:presetup-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"PRESETUP","protocol_features.presetup"},unnamed="protocol_features.bit"},
+["protocol_features:vfe"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"PRESETUP","protocol_features.presetup"},unnamed="protocol_features.bit"},
+["protocol_features:shobj-bit17"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"SHARED_OBJECT","protocol_features.shared_object#2"},unnamed="protocol_features.bit"},
+["protocol_features:crosvm-2024"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[31]={"SHARED_MEMORY_REGIONS","protocol_features.shared_memory_regions#2"},unnamed="protocol_features.bit"},
+["protocol_features:shmem-bit20"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"SHMEM","protocol_features.shmem#2"},unnamed="protocol_features.bit"},
+["protocol_features:crosvm-shmem20"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"SHMEM","protocol_features.shmem#2"},unnamed="protocol_features.bit"},
+["protocol_features:shmem-bit21"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"GET_VRING_BASE_INFLIGHT","protocol_features.get_vring_base_inflight"},[21]={"SHMEM","protocol_features.shmem#3"},unnamed="protocol_features.bit"},
+["protocol_features:crosvm-shmem21"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[8]={"PAGEFAULT","protocol_features.pagefault"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[15]={"CONFIGURE_MEM_SLOTS","protocol_features.configure_mem_slots"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"GET_VRING_BASE_INFLIGHT","protocol_features.get_vring_base_inflight"},[21]={"SHMEM","protocol_features.shmem#3"},unnamed="protocol_features.bit"},
+["protocol_features:xen-rfc"]={[0]={"MQ","protocol_features.mq"},[1]={"LOG_SHMFD","protocol_features.log_shmfd"},[2]={"RARP","protocol_features.rarp"},[3]={"REPLY_ACK","protocol_features.reply_ack"},[4]={"MTU","protocol_features.mtu",{"NET_MTU"}},[5]={"BACKEND_REQ","protocol_features.backend_req",{"SLAVE_REQ"}},[6]={"CROSS_ENDIAN","protocol_features.cross_endian"},[7]={"CRYPTO_SESSION","protocol_features.crypto_session"},[9]={"CONFIG","protocol_features.config"},[10]={"BACKEND_SEND_FD","protocol_features.backend_send_fd",{"SLAVE_SEND_FD"}},[11]={"HOST_NOTIFIER","protocol_features.host_notifier"},[12]={"INFLIGHT_SHMFD","protocol_features.inflight_shmfd"},[13]={"RESET_DEVICE","protocol_features.reset_device"},[14]={"INBAND_NOTIFICATIONS","protocol_features.inband_notifications"},[16]={"STATUS","protocol_features.status"},[17]={"XEN_MMAP","protocol_features.xen_mmap"},[18]={"SHARED_OBJECT","protocol_features.shared_object"},[19]={"DEVICE_STATE","protocol_features.device_state"},[20]={"GET_VRING_BASE_INFLIGHT","protocol_features.get_vring_base_inflight"},[21]={"GPA_ADDRESSES","protocol_features.gpa_addresses"},[22]={"SHMEM","protocol_features.shmem",{"SHMEM_MAP"}},unnamed="protocol_features.bit"},
+["config.net.status"]={[0]={"LINK_UP","config.net.status.link_up"},[1]={"ANNOUNCE","config.net.status.announce"},unnamed="config.net.status.bit"},
+["config.net.supported_hash_types"]={[0]={"IPv4","config.net.supported_hash_types.ipv4"},[1]={"TCPv4","config.net.supported_hash_types.tcpv4"},[2]={"UDPv4","config.net.supported_hash_types.udpv4"},[3]={"IPv6","config.net.supported_hash_types.ipv6"},[4]={"TCPv6","config.net.supported_hash_types.tcpv6"},[5]={"UDPv6","config.net.supported_hash_types.udpv6"},[6]={"IP_EX","config.net.supported_hash_types.ip_ex"},[7]={"TCP_EX","config.net.supported_hash_types.tcp_ex"},[8]={"UDP_EX","config.net.supported_hash_types.udp_ex"},unnamed="config.net.supported_hash_types.bit"},
+["config.net.supported_tunnel_types"]={[0]={"GRE_2784","config.net.supported_tunnel_types.gre_2784"},[1]={"GRE_2890","config.net.supported_tunnel_types.gre_2890"},[2]={"GRE_7676","config.net.supported_tunnel_types.gre_7676"},[3]={"GRE_UDP","config.net.supported_tunnel_types.gre_udp"},[4]={"VXLAN","config.net.supported_tunnel_types.vxlan"},[5]={"VXLAN_GPE","config.net.supported_tunnel_types.vxlan_gpe"},[6]={"GENEVE","config.net.supported_tunnel_types.geneve"},[7]={"IPIP","config.net.supported_tunnel_types.ipip"},[8]={"NVGRE","config.net.supported_tunnel_types.nvgre"},unnamed="config.net.supported_tunnel_types.bit"},
+["features.net"]={[0]={"CSUM","features.net.csum"},[1]={"GUEST_CSUM","features.net.guest_csum"},[2]={"CTRL_GUEST_OFFLOADS","features.net.ctrl_guest_offloads"},[3]={"MTU","features.net.mtu"},[5]={"MAC","features.net.mac"},[6]={"GSO","features.net.gso"},[7]={"GUEST_TSO4","features.net.guest_tso4"},[8]={"GUEST_TSO6","features.net.guest_tso6"},[9]={"GUEST_ECN","features.net.guest_ecn"},[10]={"GUEST_UFO","features.net.guest_ufo"},[11]={"HOST_TSO4","features.net.host_tso4"},[12]={"HOST_TSO6","features.net.host_tso6"},[13]={"HOST_ECN","features.net.host_ecn"},[14]={"HOST_UFO","features.net.host_ufo"},[15]={"MRG_RXBUF","features.net.mrg_rxbuf"},[16]={"STATUS","features.net.status"},[17]={"CTRL_VQ","features.net.ctrl_vq"},[18]={"CTRL_RX","features.net.ctrl_rx"},[19]={"CTRL_VLAN","features.net.ctrl_vlan"},[20]={"CTRL_RX_EXTRA","features.net.ctrl_rx_extra"},[21]={"GUEST_ANNOUNCE","features.net.guest_announce"},[22]={"MQ","features.net.mq"},[23]={"CTRL_MAC_ADDR","features.net.ctrl_mac_addr"},[50]={"DEVICE_STATS","features.net.device_stats"},[51]={"HASH_TUNNEL","features.net.hash_tunnel"},[52]={"VQ_NOTF_COAL","features.net.vq_notf_coal"},[53]={"NOTF_COAL","features.net.notf_coal"},[54]={"GUEST_USO4","features.net.guest_uso4"},[55]={"GUEST_USO6","features.net.guest_uso6"},[56]={"HOST_USO","features.net.host_uso"},[57]={"HASH_REPORT","features.net.hash_report"},[59]={"GUEST_HDRLEN","features.net.guest_hdrlen"},[60]={"RSS","features.net.rss"},[61]={"RSC_EXT","features.net.rsc_ext"},[62]={"STANDBY","features.net.standby"},[63]={"SPEED_DUPLEX","features.net.speed_duplex"},unnamed="features.net.bit"},
+["features.blk"]={[0]={"BARRIER","features.blk.barrier"},[1]={"SIZE_MAX","features.blk.size_max"},[2]={"SEG_MAX","features.blk.seg_max"},[4]={"GEOMETRY","features.blk.geometry"},[5]={"RO","features.blk.ro"},[6]={"BLK_SIZE","features.blk.blk_size"},[7]={"SCSI","features.blk.scsi"},[9]={"FLUSH","features.blk.flush",{"WCE"}},[10]={"TOPOLOGY","features.blk.topology"},[11]={"CONFIG_WCE","features.blk.config_wce"},[12]={"MQ","features.blk.mq"},[13]={"DISCARD","features.blk.discard"},[14]={"WRITE_ZEROES","features.blk.write_zeroes"},[15]={"LIFETIME","features.blk.lifetime"},[16]={"SECURE_ERASE","features.blk.secure_erase"},[17]={"ZONED","features.blk.zoned"},unnamed="features.blk.bit"},
+["features.console"]={[0]={"SIZE","features.console.size"},[1]={"MULTIPORT","features.console.multiport"},[2]={"EMERG_WRITE","features.console.emerg_write"},unnamed="features.console.bit"},
+["features.rng"]={unnamed="features.rng.bit"},
+["features.balloon"]={[0]={"MUST_TELL_HOST","features.balloon.must_tell_host"},[1]={"STATS_VQ","features.balloon.stats_vq"},[2]={"DEFLATE_ON_OOM","features.balloon.deflate_on_oom"},[3]={"FREE_PAGE_HINT","features.balloon.free_page_hint"},[4]={"PAGE_POISON","features.balloon.page_poison"},[5]={"REPORTING","features.balloon.reporting",{"PAGE_REPORTING"}},unnamed="features.balloon.bit"},
+["features.iomem"]={unnamed="features.iomem.bit"},
+["features.rpmsg"]={unnamed="features.rpmsg.bit"},
+["features.scsi"]={[0]={"INOUT","features.scsi.inout"},[1]={"HOTPLUG","features.scsi.hotplug"},[2]={"CHANGE","features.scsi.change"},[3]={"T10_PI","features.scsi.t10_pi"},unnamed="features.scsi.bit"},
+["features.9p"]={[0]={"MOUNT_TAG","features.9p.mount_tag"},unnamed="features.9p.bit"},
+["features.mac80211"]={unnamed="features.mac80211.bit"},
+["features.rproc-serial"]={unnamed="features.rproc-serial.bit"},
+["features.caif"]={unnamed="features.caif.bit"},
+["features.memballoon"]={unnamed="features.memballoon.bit"},
+["config.gpu.events_read"]={[0]={"DISPLAY","config.gpu.events_read.display"},unnamed="config.gpu.events_read.bit"},
+["config.gpu.events_clear"]={[0]={"DISPLAY","config.gpu.events_clear.display"},unnamed="config.gpu.events_clear.bit"},
+["features.gpu"]={[0]={"VIRGL","features.gpu.virgl"},[1]={"EDID","features.gpu.edid"},[2]={"RESOURCE_UUID","features.gpu.resource_uuid"},[3]={"RESOURCE_BLOB","features.gpu.resource_blob"},[4]={"CONTEXT_INIT","features.gpu.context_init"},[5]={"BLOB_ALIGNMENT","features.gpu.blob_alignment"},unnamed="features.gpu.bit"},
+["features.rtc"]={[0]={"ALARM","features.rtc.alarm"},unnamed="features.rtc.bit"},
+["features.input"]={unnamed="features.input.bit"},
+["features.vsock"]={[0]={"STREAM","features.vsock.stream"},[1]={"SEQPACKET","features.vsock.seqpacket"},[2]={"NO_IMPLIED_STREAM","features.vsock.no_implied_stream"},unnamed="features.vsock.bit"},
+["config.crypto.status"]={[0]={"HW_READY","config.crypto.status.hw_ready"},unnamed="config.crypto.status.bit"},
+["config.crypto.crypto_services"]={[0]={"CIPHER","config.crypto.crypto_services.cipher"},[1]={"HASH","config.crypto.crypto_services.hash"},[2]={"MAC","config.crypto.crypto_services.mac"},[3]={"AEAD","config.crypto.crypto_services.aead"},[4]={"AKCIPHER","config.crypto.crypto_services.akcipher"},[5]={"IPSEC","config.crypto.crypto_services.ipsec"},unnamed="config.crypto.crypto_services.bit"},
+["config.crypto.cipher_algo_l"]={[0]={"NO_CIPHER","config.crypto.cipher_algo_l.no_cipher"},[1]={"ARC4","config.crypto.cipher_algo_l.arc4"},[2]={"AES_ECB","config.crypto.cipher_algo_l.aes_ecb"},[3]={"AES_CBC","config.crypto.cipher_algo_l.aes_cbc"},[4]={"AES_CTR","config.crypto.cipher_algo_l.aes_ctr"},[5]={"DES_ECB","config.crypto.cipher_algo_l.des_ecb"},[6]={"DES_CBC","config.crypto.cipher_algo_l.des_cbc"},[7]={"3DES_ECB","config.crypto.cipher_algo_l.3des_ecb"},[8]={"3DES_CBC","config.crypto.cipher_algo_l.3des_cbc"},[9]={"3DES_CTR","config.crypto.cipher_algo_l.3des_ctr"},[10]={"KASUMI_F8","config.crypto.cipher_algo_l.kasumi_f8"},[11]={"SNOW3G_UEA2","config.crypto.cipher_algo_l.snow3g_uea2"},[12]={"AES_F8","config.crypto.cipher_algo_l.aes_f8"},[13]={"AES_XTS","config.crypto.cipher_algo_l.aes_xts"},[14]={"ZUC_EEA3","config.crypto.cipher_algo_l.zuc_eea3"},unnamed="config.crypto.cipher_algo_l.bit"},
+["config.crypto.cipher_algo_h"]={unnamed="config.crypto.cipher_algo_h.bit"},
+["config.crypto.hash_algo"]={[0]={"NO_HASH","config.crypto.hash_algo.no_hash"},[1]={"MD5","config.crypto.hash_algo.md5"},[2]={"SHA1","config.crypto.hash_algo.sha1"},[3]={"SHA_224","config.crypto.hash_algo.sha_224"},[4]={"SHA_256","config.crypto.hash_algo.sha_256"},[5]={"SHA_384","config.crypto.hash_algo.sha_384"},[6]={"SHA_512","config.crypto.hash_algo.sha_512"},[7]={"SHA3_224","config.crypto.hash_algo.sha3_224"},[8]={"SHA3_256","config.crypto.hash_algo.sha3_256"},[9]={"SHA3_384","config.crypto.hash_algo.sha3_384"},[10]={"SHA3_512","config.crypto.hash_algo.sha3_512"},[11]={"SHA3_SHAKE128","config.crypto.hash_algo.sha3_shake128"},[12]={"SHA3_SHAKE256","config.crypto.hash_algo.sha3_shake256"},unnamed="config.crypto.hash_algo.bit"},
+["config.crypto.mac_algo_l"]={[0]={"NO_MAC","config.crypto.mac_algo_l.no_mac"},[1]={"HMAC_MD5","config.crypto.mac_algo_l.hmac_md5"},[2]={"HMAC_SHA1","config.crypto.mac_algo_l.hmac_sha1"},[3]={"HMAC_SHA_224","config.crypto.mac_algo_l.hmac_sha_224"},[4]={"HMAC_SHA_256","config.crypto.mac_algo_l.hmac_sha_256"},[5]={"HMAC_SHA_384","config.crypto.mac_algo_l.hmac_sha_384"},[6]={"HMAC_SHA_512","config.crypto.mac_algo_l.hmac_sha_512"},[25]={"CMAC_3DES","config.crypto.mac_algo_l.cmac_3des"},[26]={"CMAC_AES","config.crypto.mac_algo_l.cmac_aes"},[27]={"KASUMI_F9","config.crypto.mac_algo_l.kasumi_f9"},[28]={"SNOW3G_UIA2","config.crypto.mac_algo_l.snow3g_uia2"},unnamed="config.crypto.mac_algo_l.bit"},
+["config.crypto.mac_algo_h"]={[9]={"GMAC_AES","config.crypto.mac_algo_h.gmac_aes"},[10]={"GMAC_TWOFISH","config.crypto.mac_algo_h.gmac_twofish"},[17]={"CBCMAC_AES","config.crypto.mac_algo_h.cbcmac_aes"},[18]={"CBCMAC_KASUMI_F9","config.crypto.mac_algo_h.cbcmac_kasumi_f9"},[21]={"XCBC_AES","config.crypto.mac_algo_h.xcbc_aes"},[22]={"ZUC_EIA3","config.crypto.mac_algo_h.zuc_eia3"},unnamed="config.crypto.mac_algo_h.bit"},
+["config.crypto.aead_algo"]={[0]={"NO_AEAD","config.crypto.aead_algo.no_aead"},[1]={"GCM","config.crypto.aead_algo.gcm"},[2]={"CCM","config.crypto.aead_algo.ccm"},[3]={"CHACHA20_POLY1305","config.crypto.aead_algo.chacha20_poly1305"},unnamed="config.crypto.aead_algo.bit"},
+["config.crypto.akcipher_algo"]={[0]={"NO_AKCIPHER","config.crypto.akcipher_algo.no_akcipher"},[1]={"RSA","config.crypto.akcipher_algo.rsa"},[2]={"ECDSA","config.crypto.akcipher_algo.ecdsa"},unnamed="config.crypto.akcipher_algo.bit"},
+["features.crypto"]={[0]={"REVISION_1","features.crypto.revision_1"},[1]={"CIPHER_STATELESS_MODE","features.crypto.cipher_stateless_mode"},[2]={"HASH_STATELESS_MODE","features.crypto.hash_stateless_mode"},[3]={"MAC_STATELESS_MODE","features.crypto.mac_stateless_mode"},[4]={"AEAD_STATELESS_MODE","features.crypto.aead_stateless_mode"},[5]={"AKCIPHER_STATELESS_MODE","features.crypto.akcipher_stateless_mode"},unnamed="features.crypto.bit"},
+["features.signal"]={unnamed="features.signal.bit"},
+["features.pstore"]={unnamed="features.pstore.bit"},
+["features.iommu"]={[0]={"INPUT_RANGE","features.iommu.input_range"},[1]={"DOMAIN_RANGE","features.iommu.domain_range"},[2]={"MAP_UNMAP","features.iommu.map_unmap"},[3]={"BYPASS","features.iommu.bypass"},[4]={"PROBE","features.iommu.probe"},[5]={"MMIO","features.iommu.mmio"},[6]={"BYPASS_CONFIG","features.iommu.bypass_config"},unnamed="features.iommu.bit"},
+["features.mem"]={[0]={"ACPI_PXM","features.mem.acpi_pxm"},[1]={"UNPLUGGED_INACCESSIBLE","features.mem.unplugged_inaccessible"},[2]={"PERSISTENT_SUSPEND","features.mem.persistent_suspend"},unnamed="features.mem.bit"},
+["features.sound"]={[0]={"CTLS","features.sound.ctls"},unnamed="features.sound.bit"},
+["features.fs"]={[0]={"NOTIFICATION","features.fs.notification"},unnamed="features.fs.bit"},
+["features.pmem"]={[0]={"SHMEM_REGION","features.pmem.shmem_region"},unnamed="features.pmem.bit"},
+["features.rpmb"]={unnamed="features.rpmb.bit"},
+["features.hwsim"]={unnamed="features.hwsim.bit"},
+["features.video-enc"]={unnamed="features.video-enc.bit"},
+["features.video-dec"]={unnamed="features.video-dec.bit"},
+["features.scmi"]={[0]={"P2A_CHANNELS","features.scmi.p2a_channels"},[1]={"SHARED_MEMORY","features.scmi.shared_memory"},unnamed="features.scmi.bit"},
+["features.nitro-secure"]={unnamed="features.nitro-secure.bit"},
+["features.i2c"]={[0]={"ZERO_LENGTH_REQUEST","features.i2c.zero_length_request"},unnamed="features.i2c.bit"},
+["features.watchdog"]={unnamed="features.watchdog.bit"},
+["config.can.status"]={[0]={"CTRL_BUSOFF","config.can.status.ctrl_busoff"},unnamed="config.can.status.bit"},
+["features.can"]={[0]={"CAN_CLASSIC","features.can.can_classic"},[1]={"CAN_FD","features.can.can_fd"},[2]={"RTR_FRAMES","features.can.rtr_frames"},[3]={"LATE_TX_ACK","features.can.late_tx_ack"},unnamed="features.can.bit"},
+["features.dmabuf"]={unnamed="features.dmabuf.bit"},
+["features.param-server"]={unnamed="features.param-server.bit"},
+["features.audio-policy"]={unnamed="features.audio-policy.bit"},
+["features.bt"]={[0]={"VND_HCI","features.bt.vnd_hci"},[1]={"MSFT_EXT","features.bt.msft_ext"},[2]={"AOSP_EXT","features.bt.aosp_ext"},[3]={"CONFIG_V2","features.bt.config_v2"},unnamed="features.bt.bit"},
+["features.gpio"]={[0]={"IRQ","features.gpio.irq"},unnamed="features.gpio.bit"},
+["features.rdma"]={unnamed="features.rdma.bit"},
+["features.camera"]={unnamed="features.camera.bit"},
+["features.ism"]={unnamed="features.ism.bit"},
+["config.spi.tx_nbits_supported"]={[0]={"DUAL","config.spi.tx_nbits_supported.dual"},[1]={"QUAD","config.spi.tx_nbits_supported.quad"},[2]={"OCTAL","config.spi.tx_nbits_supported.octal"},unnamed="config.spi.tx_nbits_supported.bit"},
+["config.spi.rx_nbits_supported"]={[0]={"DUAL","config.spi.rx_nbits_supported.dual"},[1]={"QUAD","config.spi.rx_nbits_supported.quad"},[2]={"OCTAL","config.spi.rx_nbits_supported.octal"},unnamed="config.spi.rx_nbits_supported.bit"},
+["features.spi"]={unnamed="features.spi.bit"},
+["features.tee"]={unnamed="features.tee.bit"},
+["features.cpu-balloon"]={unnamed="features.cpu-balloon.bit"},
+["features.media"]={unnamed="features.media.bit"},
+["features.usb"]={unnamed="features.usb.bit"},
 },
 fields = {
-{"vhost_user.record.version","version","uint32","DEC",0,0,0},
-{"vhost_user.record.kind","kind of record","uint32","DEC",31,0,0},
-{"vhost_user.record.header_length","header length","uint32","DEC",0,0,0},
-{"vhost_user.record.length","length on the wire","uint64","DEC",0,0,0},
-{"vhost_user.channel","channel","uint32","DEC",32,0,0},
-{"vhost_user.sender","sender","uint32","DEC",33,0,0},
-{"vhost_user.marks","marks","uint32","HEX",0,0,0},
-{"vhost_user.marks.descriptors_lost","descriptors_lost","bool","DEC",0,1,16},
-{"vhost_user.marks.cut_short","cut_short","bool","DEC",0,2,16},
-{"vhost_user.marks.not_forwarded","not_forwarded","bool","DEC",0,4,16},
-{"vhost_user.marks.split","split","bool","DEC",0,8,16},
-{"vhost_user.marks.glued","glued","bool","DEC",0,16,16},
-{"vhost_user.marks.big_endian","big_endian","bool","DEC",0,32,16},
-{"vhost_user.marks.late_descriptors","late_descriptors","bool","DEC",0,64,16},
-{"vhost_user.marks.keys_masked","keys_masked","bool","DEC",0,128,16},
-{"vhost_user.connection","connection","uint32","DEC",0,0,0},
-{"vhost_user.fds","descriptors","uint32","DEC",0,0,0},
-{"vhost_user.sequence","sequence","uint64","DEC",0,0,0},
-{"vhost_user.received","received (ns)","uint64","DEC",0,0,0},
-{"vhost_user.forwarded","forwarded (ns)","uint64","DEC",0,0,0},
-{"vhost_user.fd","descriptor","string","NONE",0,0,0},
-{"vhost_user.fd.kind","kind","uint32","DEC",34,0,0},
-{"vhost_user.fd.identity","identity","string","NONE",0,0,0},
-{"vhost_user.fd.first","first seen in","framenum","NONE",0,0,0},
-{"vhost_user.fd.size","size","uint64","DEC",0,0,0},
-{"vhost_user.fd.page_size","page size","uint64","DEC",0,0,0},
-{"vhost_user.fd.seals","seals","int32","DEC",0,0,0},
-{"vhost_user.fd.seals.seal","seal","bool","DEC",0,1,32},
-{"vhost_user.fd.seals.shrink","shrink","bool","DEC",0,2,32},
-{"vhost_user.fd.seals.grow","grow","bool","DEC",0,4,32},
-{"vhost_user.fd.seals.write","write","bool","DEC",0,8,32},
-{"vhost_user.fd.seals.future_write","future_write","bool","DEC",0,16,32},
-{"vhost_user.fd.seals.exec","exec","bool","DEC",0,32,32},
-{"vhost_user.fd.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.fd.file","file","string","NONE",0,0,0},
-{"vhost_user.fd.replaced","puts out of use","string","NONE",0,0,0},
-{"vhost_user.dialect","dialect","string","NONE",0,0,0},
-{"vhost_user.device","device type","string","NONE",0,0,0},
-{"vhost_user.kind","kind of message","string","NONE",0,0,0},
-{"vhost_user.message","message","string","NONE",0,0,0},
-{"vhost_user.request","request","uint32","DEC",0,0,0},
-{"vhost_user.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.flags.version","version","uint32","DEC",0,3,0},
-{"vhost_user.flags.reply","reply","bool","DEC",0,4,32},
-{"vhost_user.flags.need_reply","need_reply","bool","DEC",0,8,32},
-{"vhost_user.size","payload size","uint32","DEC",0,0,0},
-{"vhost_user.form","form","string","NONE",0,0,0},
-{"vhost_user.payload","payload","bytes","NONE",0,0,0},
-{"vhost_user.problem","problem","string","NONE",0,0,0},
-{"vhost_user.response_in","response in","framenum","RESPONSE",0,0,0},
-{"vhost_user.response_to","response to","framenum","REQUEST",0,0,0},
-{"vhost_user.response_time","response time","relative_time","NONE",0,0,0},
-{"vhost_user.unanswered","never answered","bool","DEC",0,0,0},
-{"vhost_user.unanswered.request","never answered","framenum","NONE",0,0,0},
-{"vhost_user.rule","rule","string","NONE",0,0,0},
-{"vhost_user.rule.finding","finding","string","NONE",0,0,0},
-{"vhost_user.event.front_end_command","front_end_command","string","NONE",0,0,0},
-{"vhost_user.event.front_end_executable","front_end_executable","string","NONE",0,0,0},
-{"vhost_user.event.back_end_command","back_end_command","string","NONE",0,0,0},
-{"vhost_user.event.back_end_executable","back_end_executable","string","NONE",0,0,0},
-{"vhost_user.event.by","by","string","NONE",0,0,0},
-{"vhost_user.event.how","how","string","NONE",0,0,0},
-{"vhost_user.event.reason","reason","string","NONE",0,0,0},
-{"vhost_user.event.text","text","string","NONE",0,0,0},
-{"vhost_user.event.other","other","string","NONE",0,0,0},
-{"vhost_user.event.front_end_pid","front_end_pid","int64","DEC",0,0,0},
-{"vhost_user.event.front_end_uid","front_end_uid","int64","DEC",0,0,0},
-{"vhost_user.event.front_end_gid","front_end_gid","int64","DEC",0,0,0},
-{"vhost_user.event.back_end_pid","back_end_pid","int64","DEC",0,0,0},
-{"vhost_user.event.back_end_uid","back_end_uid","int64","DEC",0,0,0},
-{"vhost_user.event.back_end_gid","back_end_gid","int64","DEC",0,0,0},
-{"vhost_user.event.undelivered","undelivered","int64","DEC",0,0,0},
-{"vhost_user.event.by_sequence","by_sequence","int64","DEC",0,0,0},
-{"vhost_user.event.messages","messages","int64","DEC",0,0,0},
-{"vhost_user.features","features","uint64","HEX",0,0,0},
-{"vhost_user.features.notify_on_empty","NOTIFY_ON_EMPTY","bool","DEC",0,16777216,32},
-{"vhost_user.features.log_all","LOG_ALL","bool","DEC",0,67108864,32},
-{"vhost_user.features.any_layout","ANY_LAYOUT","bool","DEC",0,134217728,32},
-{"vhost_user.features.indirect_desc","INDIRECT_DESC","bool","DEC",0,268435456,32},
-{"vhost_user.features.event_idx","EVENT_IDX","bool","DEC",0,536870912,32},
-{"vhost_user.features.protocol_features","PROTOCOL_FEATURES","bool","DEC",0,1073741824,32},
-{"vhost_user.features.version_1","VERSION_1","bool","DEC",0,1,32},
-{"vhost_user.features.access_platform","ACCESS_PLATFORM","bool","DEC",0,2,32},
-{"vhost_user.features.ring_packed","RING_PACKED","bool","DEC",0,4,32},
-{"vhost_user.features.in_order","IN_ORDER","bool","DEC",0,8,32},
-{"vhost_user.features.order_platform","ORDER_PLATFORM","bool","DEC",0,16,32},
-{"vhost_user.features.sr_iov","SR_IOV","bool","DEC",0,32,32},
-{"vhost_user.features.notification_data","NOTIFICATION_DATA","bool","DEC",0,64,32},
-{"vhost_user.features.notif_config_data","NOTIF_CONFIG_DATA","bool","DEC",0,128,32},
-{"vhost_user.features.ring_reset","RING_RESET","bool","DEC",0,256,32},
-{"vhost_user.features.admin_vq","ADMIN_VQ","bool","DEC",0,512,32},
-{"vhost_user.features.suspend","SUSPEND","bool","DEC",0,2048,32},
-{"vhost_user.features.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.result","result","uint64","DEC",0,0,0},
-{"vhost_user.memory.nregions","nregions","uint32","DEC",0,0,0},
-{"vhost_user.memory.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.memory.guest_addr","guest_addr","uint64","HEX",0,0,0},
-{"vhost_user.memory.size","size","uint64","DEC",0,0,0},
-{"vhost_user.memory.user_addr","user_addr","uint64","HEX",0,0,0},
-{"vhost_user.memory.mmap_offset","mmap_offset","uint64","HEX",0,0,0},
-{"vhost_user.memory.xen_mmap_flags","xen_mmap_flags","uint32","HEX",0,0,0},
-{"vhost_user.memory.xen_mmap_flags.foreign","FOREIGN","bool","DEC",0,1,32},
-{"vhost_user.memory.xen_mmap_flags.grant","GRANT","bool","DEC",0,2,32},
-{"vhost_user.memory.xen_mmap_flags.no_advance_map","NO_ADVANCE_MAP","bool","DEC",0,256,32},
-{"vhost_user.memory.xen_mmap_flags.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.memory.domid","domid","uint32","DEC",0,0,0},
-{"vhost_user.log.mmap_size","mmap_size","uint64","DEC",0,0,0},
-{"vhost_user.log.mmap_offset","mmap_offset","uint64","HEX",0,0,0},
-{"vhost_user.log.log_addr","log_addr","uint64","HEX",0,0,0},
-{"vhost_user.value","value","uint64","DEC",0,0,0},
-{"vhost_user.vring.index","index","uint64","DEC",0,0,0},
-{"vhost_user.vring.num","num","uint32","DEC",0,0,0},
-{"vhost_user.vring.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.vring.flags.log","LOG","bool","DEC",0,1,32},
-{"vhost_user.vring.flags.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.vring.desc","desc","uint64","HEX",0,0,0},
-{"vhost_user.vring.used","used","uint64","HEX",0,0,0},
-{"vhost_user.vring.avail","avail","uint64","HEX",0,0,0},
-{"vhost_user.vring.log","log","uint64","HEX",0,0,0},
-{"vhost_user.vring.value","value","uint64","HEX",0,0,0},
-{"vhost_user.vring.nofd","nofd","uint64","DEC",0,0,0},
-{"vhost_user.vring.reserved","reserved","uint64","DEC",0,0,0},
-{"vhost_user.protocol_features","features","uint64","HEX",0,0,0},
-{"vhost_user.protocol_features.mq","MQ","bool","DEC",0,1,32},
-{"vhost_user.protocol_features.log_shmfd","LOG_SHMFD","bool","DEC",0,2,32},
-{"vhost_user.protocol_features.rarp","RARP","bool","DEC",0,4,32},
-{"vhost_user.protocol_features.reply_ack","REPLY_ACK","bool","DEC",0,8,32},
-{"vhost_user.protocol_features.mtu","MTU","bool","DEC",0,16,32},
-{"vhost_user.protocol_features.backend_req","BACKEND_REQ","bool","DEC",0,32,32},
-{"vhost_user.protocol_features.cross_endian","CROSS_ENDIAN","bool","DEC",0,64,32},
-{"vhost_user.protocol_features.crypto_session","CRYPTO_SESSION","bool","DEC",0,128,32},
-{"vhost_user.protocol_features.pagefault","PAGEFAULT","bool","DEC",0,256,32},
-{"vhost_user.protocol_features.config","CONFIG","bool","DEC",0,512,32},
-{"vhost_user.protocol_features.backend_send_fd","BACKEND_SEND_FD","bool","DEC",0,1024,32},
-{"vhost_user.protocol_features.host_notifier","HOST_NOTIFIER","bool","DEC",0,2048,32},
-{"vhost_user.protocol_features.inflight_shmfd","INFLIGHT_SHMFD","bool","DEC",0,4096,32},
-{"vhost_user.protocol_features.reset_device","RESET_DEVICE","bool","DEC",0,8192,32},
-{"vhost_user.protocol_features.inband_notifications","INBAND_NOTIFICATIONS","bool","DEC",0,16384,32},
-{"vhost_user.protocol_features.configure_mem_slots","CONFIGURE_MEM_SLOTS","bool","DEC",0,32768,32},
-{"vhost_user.protocol_features.status","STATUS","bool","DEC",0,65536,32},
-{"vhost_user.protocol_features.xen_mmap","XEN_MMAP","bool","DEC",0,131072,32},
-{"vhost_user.protocol_features.shared_object","SHARED_OBJECT","bool","DEC",0,262144,32},
-{"vhost_user.protocol_features.device_state","DEVICE_STATE","bool","DEC",0,524288,32},
-{"vhost_user.protocol_features.get_vring_base_inflight","GET_VRING_BASE_INFLIGHT","bool","DEC",0,1048576,32},
-{"vhost_user.protocol_features.gpa_addresses","GPA_ADDRESSES","bool","DEC",0,2097152,32},
-{"vhost_user.protocol_features.shmem","SHMEM","bool","DEC",0,4194304,32},
-{"vhost_user.protocol_features.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.queues","queues","uint64","DEC",0,0,0},
-{"vhost_user.vring.num","num","uint32","DEC",1,0,0},
-{"vhost_user.mac","mac","ether","NONE",0,0,0},
-{"vhost_user.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.mtu","mtu","uint64","DEC",0,0,0},
-{"vhost_user.iotlb.iova","iova","uint64","HEX",0,0,0},
-{"vhost_user.iotlb.size","size","uint64","DEC",0,0,0},
-{"vhost_user.iotlb.user_addr","user_addr","uint64","HEX",0,0,0},
-{"vhost_user.iotlb.perm","perm","uint32","DEC",2,0,0},
-{"vhost_user.iotlb.type","type","uint32","DEC",3,0,0},
-{"vhost_user.iotlb.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.vring.num","num","uint32","DEC",4,0,0},
-{"vhost_user.config.offset","offset","uint32","HEX",0,0,0},
-{"vhost_user.config.size","size","uint32","DEC",0,0,0},
-{"vhost_user.config.flags","flags","uint32","DEC",5,0,0},
-{"vhost_user.config.contents","contents","bytes","NONE",0,0,0},
-{"vhost_user.crypto.op_code","op_code","uint64","DEC",6,0,0},
-{"vhost_user.crypto.algo","algo","uint32","DEC",7,0,0},
-{"vhost_user.crypto.key_type","key_type","uint32","DEC",8,0,0},
-{"vhost_user.crypto.key_len","key_len","uint32","DEC",0,0,0},
-{"vhost_user.crypto.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.crypto.key_pointer","key_pointer","uint64","HEX",0,0,0},
-{"vhost_user.crypto.rsa_padding","rsa_padding","uint32","DEC",9,0,0},
-{"vhost_user.crypto.rsa_hash","rsa_hash","uint32","DEC",0,0,0},
-{"vhost_user.crypto.key","key","none","NONE",0,0,0},
-{"vhost_user.crypto.session_id","session_id","int64","DEC",0,0,0},
-{"vhost_user.crypto.cipher_alg","cipher_alg","uint32","DEC",0,0,0},
-{"vhost_user.crypto.hash_alg","hash_alg","uint32","DEC",0,0,0},
-{"vhost_user.crypto.hash_result_len","hash_result_len","uint32","DEC",0,0,0},
-{"vhost_user.crypto.auth_key_len","auth_key_len","uint32","DEC",0,0,0},
-{"vhost_user.crypto.add_len","add_len","uint32","DEC",0,0,0},
-{"vhost_user.crypto.op_type","op_type","uint32","DEC",10,0,0},
-{"vhost_user.crypto.direction","direction","uint32","DEC",11,0,0},
-{"vhost_user.crypto.hash_mode","hash_mode","uint32","DEC",12,0,0},
-{"vhost_user.crypto.alg_chain_order","alg_chain_order","uint32","DEC",13,0,0},
-{"vhost_user.crypto.cipher_key","cipher_key","uint64","HEX",0,0,0},
-{"vhost_user.crypto.auth_cipher_key","auth_cipher_key","uint64","HEX",0,0,0},
-{"vhost_user.crypto.auth_key","auth_key","none","NONE",0,0,0},
-{"vhost_user.crypto.unused","unused","none","NONE",0,0,0},
-{"vhost_user.inflight.mmap_size","mmap_size","uint64","DEC",0,0,0},
-{"vhost_user.inflight.mmap_offset","mmap_offset","uint64","HEX",0,0,0},
-{"vhost_user.inflight.num_queues","num_queues","uint32","DEC",0,0,0},
-{"vhost_user.inflight.queue_size","queue_size","uint32","DEC",0,0,0},
-{"vhost_user.inflight.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.slots","slots","uint64","DEC",0,0,0},
-{"vhost_user.memory.value","value","uint64","DEC",0,0,0},
-{"vhost_user.status","status","uint64","HEX",0,0,0},
-{"vhost_user.status.acknowledge","ACKNOWLEDGE","bool","DEC",0,1,32},
-{"vhost_user.status.driver","DRIVER","bool","DEC",0,2,32},
-{"vhost_user.status.driver_ok","DRIVER_OK","bool","DEC",0,4,32},
-{"vhost_user.status.features_ok","FEATURES_OK","bool","DEC",0,8,32},
-{"vhost_user.status.suspend","SUSPEND","bool","DEC",0,16,32},
-{"vhost_user.status.needs_reset","NEEDS_RESET","bool","DEC",0,64,32},
-{"vhost_user.status.failed","FAILED","bool","DEC",0,128,32},
-{"vhost_user.status.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.uuid","uuid","guid","NONE",0,0,0},
-{"vhost_user.device_state.direction","direction","uint32","DEC",14,0,0},
-{"vhost_user.device_state.phase","phase","uint32","DEC",15,0,0},
-{"vhost_user.device_state.value","value","uint64","HEX",0,0,0},
-{"vhost_user.device_state.error","error","uint64","DEC",0,0,0},
-{"vhost_user.device_state.nofd","nofd","uint64","DEC",0,0,0},
-{"vhost_user.device_state.reserved","reserved","uint64","DEC",0,0,0},
-{"vhost_user.shmem.nregions","nregions","uint32","DEC",0,0,0},
-{"vhost_user.shmem.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.shmem.size","size","uint64","DEC",0,0,0},
-{"vhost_user.vring.size","size","uint64","DEC",0,0,0},
-{"vhost_user.vring.offset","offset","uint64","HEX",0,0,0},
-{"vhost_user.shmem.shmid","shmid","uint32","DEC",0,0,0},
-{"vhost_user.shmem.fd_offset","fd_offset","uint64","HEX",0,0,0},
-{"vhost_user.shmem.shm_offset","shm_offset","uint64","HEX",0,0,0},
-{"vhost_user.shmem.len","len","uint64","DEC",0,0,0},
-{"vhost_user.shmem.flags","flags","uint64","HEX",0,0,0},
-{"vhost_user.shmem.flags.writable","WRITABLE","bool","DEC",0,1,32},
-{"vhost_user.shmem.flags.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.gpu_features","features","uint64","HEX",0,0,0},
-{"vhost_user.gpu_features.edid","EDID","bool","DEC",0,1,32},
-{"vhost_user.gpu_features.dmabuf2","DMABUF2","bool","DEC",0,2,32},
-{"vhost_user.gpu_features.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.display_info.type","type","uint32","DEC",16,0,0},
-{"vhost_user.display_info.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.display_info.fence_id","fence_id","uint64","DEC",0,0,0},
-{"vhost_user.display_info.ctx_id","ctx_id","uint32","DEC",0,0,0},
-{"vhost_user.display_info.ring_idx","ring_idx","uint32","DEC",0,0,0},
-{"vhost_user.display_info.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.display.x","x","uint32","DEC",0,0,0},
-{"vhost_user.display.y","y","uint32","DEC",0,0,0},
-{"vhost_user.display.width","width","uint32","DEC",0,0,0},
-{"vhost_user.display.height","height","uint32","DEC",0,0,0},
-{"vhost_user.display.enabled","enabled","uint32","DEC",0,0,0},
-{"vhost_user.display.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.cursor.scanout","scanout","uint32","DEC",0,0,0},
-{"vhost_user.cursor.x","x","uint32","DEC",0,0,0},
-{"vhost_user.cursor.y","y","uint32","DEC",0,0,0},
-{"vhost_user.cursor.hot_x","hot_x","uint32","DEC",0,0,0},
-{"vhost_user.cursor.hot_y","hot_y","uint32","DEC",0,0,0},
-{"vhost_user.cursor.pixels","pixels","bytes","NONE",0,0,0},
-{"vhost_user.scanout.scanout","scanout","uint32","DEC",0,0,0},
-{"vhost_user.scanout.width","width","uint32","DEC",0,0,0},
-{"vhost_user.scanout.height","height","uint32","DEC",0,0,0},
-{"vhost_user.update.scanout","scanout","uint32","DEC",0,0,0},
-{"vhost_user.update.x","x","uint32","DEC",0,0,0},
-{"vhost_user.update.y","y","uint32","DEC",0,0,0},
-{"vhost_user.update.width","width","uint32","DEC",0,0,0},
-{"vhost_user.update.height","height","uint32","DEC",0,0,0},
-{"vhost_user.update.pixels","pixels","bytes","NONE",0,0,0},
-{"vhost_user.dmabuf.scanout","scanout","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.x","x","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.y","y","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.width","width","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.height","height","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.fd_width","fd_width","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.fd_height","fd_height","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.fd_stride","fd_stride","uint32","DEC",0,0,0},
-{"vhost_user.dmabuf.fd_flags","fd_flags","uint32","HEX",0,0,0},
-{"vhost_user.dmabuf.fd_drm_fourcc","fd_drm_fourcc","int32","DEC",0,0,0},
-{"vhost_user.edid.scanout","scanout","uint32","DEC",0,0,0},
-{"vhost_user.edid.type","type","uint32","DEC",16,0,0},
-{"vhost_user.edid.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.edid.fence_id","fence_id","uint64","DEC",0,0,0},
-{"vhost_user.edid.ctx_id","ctx_id","uint32","DEC",0,0,0},
-{"vhost_user.edid.ring_idx","ring_idx","uint32","DEC",0,0,0},
-{"vhost_user.edid.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.edid.size","size","uint32","DEC",0,0,0},
-{"vhost_user.edid.padding2","padding2","bytes","NONE",0,0,0},
-{"vhost_user.edid.edid","edid","bytes","NONE",0,0,0},
-{"vhost_user.dmabuf.modifier","modifier","uint64","HEX",0,0,0},
-{"vhost_user.vring.fd","fd","uint32","HEX",0,0,0},
-{"vhost_user.vring.num","num","uint32","DEC",17,0,0},
-{"vhost_user.protocol_features.reply_all","REPLY_ALL","bool","DEC",0,1,32},
-{"vhost_user.protocol_features.must_run","MUST_RUN","bool","DEC",0,2,32},
-{"vhost_user.input_configuration.select","select","uint32","DEC",0,0,0},
-{"vhost_user.input_configuration.subsel","subsel","uint32","DEC",0,0,0},
-{"vhost_user.input_configuration.size","size","uint32","DEC",0,0,0},
-{"vhost_user.input_configuration.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.input_configuration.u","u","bytes","NONE",0,0,0},
-{"vhost_user.protocol_features.slave_req","SLAVE_REQ","bool","DEC",0,32,32},
-{"vhost_user.protocol_features.vfio","VFIO","bool","DEC",0,128,32},
-{"vhost_user.nvme.opcode","opcode","uint32","DEC",0,0,0},
-{"vhost_user.nvme.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cid","cid","uint32","DEC",0,0,0},
-{"vhost_user.nvme.nsid","nsid","uint32","DEC",0,0,0},
-{"vhost_user.nvme.reserved","reserved","uint64","HEX",0,0,0},
-{"vhost_user.nvme.mptr","mptr","uint64","HEX",0,0,0},
-{"vhost_user.nvme.prp1","prp1","uint64","HEX",0,0,0},
-{"vhost_user.nvme.prp2","prp2","uint64","HEX",0,0,0},
-{"vhost_user.nvme.cdw10","cdw10","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw11","cdw11","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw12","cdw12","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw13","cdw13","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw14","cdw14","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw15","cdw15","uint32","HEX",0,0,0},
-{"vhost_user.nvme.cdw0","cdw0","uint32","HEX",0,0,0},
-{"vhost_user.nvme.sqhd","sqhd","uint32","DEC",0,0,0},
-{"vhost_user.nvme.sqid","sqid","uint32","DEC",0,0,0},
-{"vhost_user.nvme.status","status","uint32","HEX",0,0,0},
-{"vhost_user.nvme.data","data","bytes","NONE",0,0,0},
-{"vhost_user.cap","cap","uint64","HEX",0,0,0},
-{"vhost_user.start","start","uint64","DEC",18,0,0},
-{"vhost_user.nvme.queue_type","queue_type","uint32","DEC",19,0,0},
-{"vhost_user.nvme.qid","qid","uint32","DEC",0,0,0},
-{"vhost_user.nvme.tail_head","tail_head","uint32","DEC",0,0,0},
-{"vhost_user.contents","contents","bytes","NONE",0,0,0},
-{"vhost_user.fs.fd_offset0","fd_offset0","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset1","fd_offset1","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset2","fd_offset2","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset3","fd_offset3","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset4","fd_offset4","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset5","fd_offset5","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset6","fd_offset6","uint64","HEX",0,0,0},
-{"vhost_user.fs.fd_offset7","fd_offset7","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset0","cache_offset0","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset1","cache_offset1","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset2","cache_offset2","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset3","cache_offset3","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset4","cache_offset4","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset5","cache_offset5","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset6","cache_offset6","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset7","cache_offset7","uint64","HEX",0,0,0},
-{"vhost_user.fs.len0","len0","uint64","HEX",0,0,0},
-{"vhost_user.fs.len0","len0","uint64","DEC",0,0,0},
-{"vhost_user.fs.len1","len1","uint64","HEX",0,0,0},
-{"vhost_user.fs.len1","len1","uint64","DEC",0,0,0},
-{"vhost_user.fs.len2","len2","uint64","HEX",0,0,0},
-{"vhost_user.fs.len2","len2","uint64","DEC",0,0,0},
-{"vhost_user.fs.len3","len3","uint64","HEX",0,0,0},
-{"vhost_user.fs.len3","len3","uint64","DEC",0,0,0},
-{"vhost_user.fs.len4","len4","uint64","HEX",0,0,0},
-{"vhost_user.fs.len4","len4","uint64","DEC",0,0,0},
-{"vhost_user.fs.len5","len5","uint64","HEX",0,0,0},
-{"vhost_user.fs.len5","len5","uint64","DEC",0,0,0},
-{"vhost_user.fs.len6","len6","uint64","HEX",0,0,0},
-{"vhost_user.fs.len6","len6","uint64","DEC",0,0,0},
-{"vhost_user.fs.len7","len7","uint64","HEX",0,0,0},
-{"vhost_user.fs.len7","len7","uint64","DEC",0,0,0},
-{"vhost_user.fs.flags0","flags0","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags1","flags1","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags2","flags2","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags3","flags3","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags4","flags4","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags5","flags5","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags6","flags6","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags7","flags7","uint64","HEX",0,0,0},
-{"vhost_user.config.flags","flags","uint32","DEC",20,0,0},
-{"vhost_user.protocol_features.in_band_notifications","IN_BAND_NOTIFICATIONS","bool","DEC",0,8192,32},
-{"vhost_user.protocol_features.status","STATUS","bool","DEC",0,32768,32},
-{"vhost_user.memory.id","id","uint32","DEC",0,0,0},
-{"vhost_user.memory.flags","flags","uint32","HEX",0,0,0},
-{"vhost_user.memory.flags.to_master","TO_MASTER","bool","DEC",0,1,32},
-{"vhost_user.memory.flags.from_master","FROM_MASTER","bool","DEC",0,2,32},
-{"vhost_user.memory.flags.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.memory.err","err","uint32","DEC",0,0,0},
-{"vhost_user.memory.len","len","uint64","DEC",0,0,0},
-{"vhost_user.fs.count","count","uint32","DEC",0,0,0},
-{"vhost_user.fs.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.fs.fd_offset","fd_offset","uint64","HEX",0,0,0},
-{"vhost_user.fs.cache_offset","cache_offset","uint64","HEX",0,0,0},
-{"vhost_user.fs.len","len","uint64","DEC",0,0,0},
-{"vhost_user.fs.flags","flags","uint64","HEX",0,0,0},
-{"vhost_user.fs.flags.map_r","MAP_R","bool","DEC",0,1,32},
-{"vhost_user.fs.flags.map_w","MAP_W","bool","DEC",0,2,32},
-{"vhost_user.fs.flags.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.memory.addr","addr","uint64","HEX",0,0,0},
-{"vhost_user.protocol_features.shared_memory_regions","SHARED_MEMORY_REGIONS","bool","DEC",0,131072,32},
-{"vhost_user.shmem.id","id","uint32","DEC",0,0,0},
-{"vhost_user.shmem.length","length","uint64","DEC",0,0,0},
-{"vhost_user.shmem.flags.map_r","MAP_R","bool","DEC",0,1,8},
-{"vhost_user.shmem.flags.map_w","MAP_W","bool","DEC",0,2,8},
-{"vhost_user.shmem.memory_idx","memory_idx","uint32","DEC",0,0,0},
-{"vhost_user.shmem.handle_type","handle_type","uint32","DEC",0,0,0},
-{"vhost_user.shmem.device_uuid","device_uuid","guid","NONE",0,0,0},
-{"vhost_user.shmem.driver_uuid","driver_uuid","guid","NONE",0,0,0},
-{"vhost_user.protocol_features.shared_memory_regions","SHARED_MEMORY_REGIONS","bool","DEC",0,2147483648,32},
-{"vhost_user.success","success","uint32","DEC",21,0,0},
-{"vhost_user.state","state","bytes","NONE",0,0,0},
-{"vhost_user.shmem.ptr","ptr","uint64","HEX",0,0,0},
-{"vhost_user.protocol_features.standalone","STANDALONE","bool","DEC",0,262144,32},
-{"vhost_user.back-end_specs.device_id","device_id","uint32","DEC",0,0,0},
-{"vhost_user.back-end_specs.config_size","config_size","uint32","DEC",0,0,0},
-{"vhost_user.back-end_specs.min_vqs","min_vqs","uint32","DEC",0,0,0},
-{"vhost_user.back-end_specs.max_vqs","max_vqs","uint32","DEC",0,0,0},
-{"vhost_user.protocol_features.probe","PROBE","bool","DEC",0,262144,32},
-{"vhost_user.device_id","device_id","uint32","DEC",0,0,0},
-{"vhost_user.config_size","config_size","uint32","DEC",0,0,0},
-{"vhost_user.min_vqs","min_vqs","uint32","DEC",0,0,0},
-{"vhost_user.protocol_features.presetup","PRESETUP","bool","DEC",0,262144,32},
-{"vhost_user.phase","phase","uint64","DEC",22,0,0},
-{"vhost_user.protocol_features.shared_object","SHARED_OBJECT","bool","DEC",0,131072,32},
-{"vhost_user.protocol_features.shmem","SHMEM","bool","DEC",0,1048576,32},
-{"vhost_user.memory.data","data","bytes","NONE",0,0,0},
-{"vhost_user.protocol_features.shmem","SHMEM","bool","DEC",0,2097152,32},
-{"vhost_user.config.net.mac","mac","ether","NONE",0,0,0},
-{"vhost_user.config.net.status","status","uint32","HEX",0,0,0},
-{"vhost_user.config.net.status.link_up","LINK_UP","bool","DEC",0,1,16},
-{"vhost_user.config.net.status.announce","ANNOUNCE","bool","DEC",0,2,16},
-{"vhost_user.config.net.status.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.net.max_virtqueue_pairs","max_virtqueue_pairs","uint32","DEC",0,0,0},
-{"vhost_user.config.net.mtu","mtu","uint32","DEC",0,0,0},
-{"vhost_user.config.net.speed","speed","uint32","DEC",0,0,0},
-{"vhost_user.config.net.duplex","duplex","uint32","DEC",23,0,0},
-{"vhost_user.config.net.rss_max_key_size","rss_max_key_size","uint32","DEC",0,0,0},
-{"vhost_user.config.net.rss_max_indirection_table_length","rss_max_indirection_table_length","uint32","DEC",0,0,0},
-{"vhost_user.config.net.supported_hash_types","supported_hash_types","uint32","HEX",0,0,0},
-{"vhost_user.config.net.supported_hash_types.ipv4","IPv4","bool","DEC",0,1,32},
-{"vhost_user.config.net.supported_hash_types.tcpv4","TCPv4","bool","DEC",0,2,32},
-{"vhost_user.config.net.supported_hash_types.udpv4","UDPv4","bool","DEC",0,4,32},
-{"vhost_user.config.net.supported_hash_types.ipv6","IPv6","bool","DEC",0,8,32},
-{"vhost_user.config.net.supported_hash_types.tcpv6","TCPv6","bool","DEC",0,16,32},
-{"vhost_user.config.net.supported_hash_types.udpv6","UDPv6","bool","DEC",0,32,32},
-{"vhost_user.config.net.supported_hash_types.ip_ex","IP_EX","bool","DEC",0,64,32},
-{"vhost_user.config.net.supported_hash_types.tcp_ex","TCP_EX","bool","DEC",0,128,32},
-{"vhost_user.config.net.supported_hash_types.udp_ex","UDP_EX","bool","DEC",0,256,32},
-{"vhost_user.config.net.supported_hash_types.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.net.supported_tunnel_types","supported_tunnel_types","uint32","HEX",0,0,0},
-{"vhost_user.config.net.supported_tunnel_types.gre_2784","GRE_2784","bool","DEC",0,1,32},
-{"vhost_user.config.net.supported_tunnel_types.gre_2890","GRE_2890","bool","DEC",0,2,32},
-{"vhost_user.config.net.supported_tunnel_types.gre_7676","GRE_7676","bool","DEC",0,4,32},
-{"vhost_user.config.net.supported_tunnel_types.gre_udp","GRE_UDP","bool","DEC",0,8,32},
-{"vhost_user.config.net.supported_tunnel_types.vxlan","VXLAN","bool","DEC",0,16,32},
-{"vhost_user.config.net.supported_tunnel_types.vxlan_gpe","VXLAN_GPE","bool","DEC",0,32,32},
-{"vhost_user.config.net.supported_tunnel_types.geneve","GENEVE","bool","DEC",0,64,32},
-{"vhost_user.config.net.supported_tunnel_types.ipip","IPIP","bool","DEC",0,128,32},
-{"vhost_user.config.net.supported_tunnel_types.nvgre","NVGRE","bool","DEC",0,256,32},
-{"vhost_user.config.net.supported_tunnel_types.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.net.csum","CSUM","bool","DEC",0,1,32},
-{"vhost_user.features.net.guest_csum","GUEST_CSUM","bool","DEC",0,2,32},
-{"vhost_user.features.net.ctrl_guest_offloads","CTRL_GUEST_OFFLOADS","bool","DEC",0,4,32},
-{"vhost_user.features.net.mtu","MTU","bool","DEC",0,8,32},
-{"vhost_user.features.net.mac","MAC","bool","DEC",0,32,32},
-{"vhost_user.features.net.gso","GSO","bool","DEC",0,64,32},
-{"vhost_user.features.net.guest_tso4","GUEST_TSO4","bool","DEC",0,128,32},
-{"vhost_user.features.net.guest_tso6","GUEST_TSO6","bool","DEC",0,256,32},
-{"vhost_user.features.net.guest_ecn","GUEST_ECN","bool","DEC",0,512,32},
-{"vhost_user.features.net.guest_ufo","GUEST_UFO","bool","DEC",0,1024,32},
-{"vhost_user.features.net.host_tso4","HOST_TSO4","bool","DEC",0,2048,32},
-{"vhost_user.features.net.host_tso6","HOST_TSO6","bool","DEC",0,4096,32},
-{"vhost_user.features.net.host_ecn","HOST_ECN","bool","DEC",0,8192,32},
-{"vhost_user.features.net.host_ufo","HOST_UFO","bool","DEC",0,16384,32},
-{"vhost_user.features.net.mrg_rxbuf","MRG_RXBUF","bool","DEC",0,32768,32},
-{"vhost_user.features.net.status","STATUS","bool","DEC",0,65536,32},
-{"vhost_user.features.net.ctrl_vq","CTRL_VQ","bool","DEC",0,131072,32},
-{"vhost_user.features.net.ctrl_rx","CTRL_RX","bool","DEC",0,262144,32},
-{"vhost_user.features.net.ctrl_vlan","CTRL_VLAN","bool","DEC",0,524288,32},
-{"vhost_user.features.net.ctrl_rx_extra","CTRL_RX_EXTRA","bool","DEC",0,1048576,32},
-{"vhost_user.features.net.guest_announce","GUEST_ANNOUNCE","bool","DEC",0,2097152,32},
-{"vhost_user.features.net.mq","MQ","bool","DEC",0,4194304,32},
-{"vhost_user.features.net.ctrl_mac_addr","CTRL_MAC_ADDR","bool","DEC",0,8388608,32},
-{"vhost_user.features.net.device_stats","DEVICE_STATS","bool","DEC",0,262144,32},
-{"vhost_user.features.net.hash_tunnel","HASH_TUNNEL","bool","DEC",0,524288,32},
-{"vhost_user.features.net.vq_notf_coal","VQ_NOTF_COAL","bool","DEC",0,1048576,32},
-{"vhost_user.features.net.notf_coal","NOTF_COAL","bool","DEC",0,2097152,32},
-{"vhost_user.features.net.guest_uso4","GUEST_USO4","bool","DEC",0,4194304,32},
-{"vhost_user.features.net.guest_uso6","GUEST_USO6","bool","DEC",0,8388608,32},
-{"vhost_user.features.net.host_uso","HOST_USO","bool","DEC",0,16777216,32},
-{"vhost_user.features.net.hash_report","HASH_REPORT","bool","DEC",0,33554432,32},
-{"vhost_user.features.net.guest_hdrlen","GUEST_HDRLEN","bool","DEC",0,134217728,32},
-{"vhost_user.features.net.rss","RSS","bool","DEC",0,268435456,32},
-{"vhost_user.features.net.rsc_ext","RSC_EXT","bool","DEC",0,536870912,32},
-{"vhost_user.features.net.standby","STANDBY","bool","DEC",0,1073741824,32},
-{"vhost_user.features.net.speed_duplex","SPEED_DUPLEX","bool","DEC",0,2147483648,32},
-{"vhost_user.features.net.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.capacity","capacity","uint64","DEC",0,0,0},
-{"vhost_user.config.blk.size_max","size_max","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.seg_max","seg_max","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.cylinders","cylinders","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.heads","heads","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.sectors","sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.blk_size","blk_size","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.physical_block_exp","physical_block_exp","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.alignment_offset","alignment_offset","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.min_io_size","min_io_size","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.opt_io_size","opt_io_size","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.writeback","writeback","uint32","DEC",24,0,0},
-{"vhost_user.config.blk.unused0","unused0","bytes","NONE",0,0,0},
-{"vhost_user.config.blk.num_queues","num_queues","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_discard_sectors","max_discard_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_discard_seg","max_discard_seg","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.discard_sector_alignment","discard_sector_alignment","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_write_zeroes_sectors","max_write_zeroes_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_write_zeroes_seg","max_write_zeroes_seg","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.write_zeroes_may_unmap","write_zeroes_may_unmap","uint32","DEC",25,0,0},
-{"vhost_user.config.blk.unused1","unused1","bytes","NONE",0,0,0},
-{"vhost_user.config.blk.max_secure_erase_sectors","max_secure_erase_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_secure_erase_seg","max_secure_erase_seg","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.secure_erase_sector_alignment","secure_erase_sector_alignment","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.zone_sectors","zone_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_open_zones","max_open_zones","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_active_zones","max_active_zones","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.max_append_sectors","max_append_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.write_granularity","write_granularity","uint32","DEC",0,0,0},
-{"vhost_user.config.blk.zoned_model","zoned_model","uint32","DEC",26,0,0},
-{"vhost_user.config.blk.unused2","unused2","bytes","NONE",0,0,0},
-{"vhost_user.features.blk.barrier","BARRIER","bool","DEC",0,1,32},
-{"vhost_user.features.blk.size_max","SIZE_MAX","bool","DEC",0,2,32},
-{"vhost_user.features.blk.seg_max","SEG_MAX","bool","DEC",0,4,32},
-{"vhost_user.features.blk.geometry","GEOMETRY","bool","DEC",0,16,32},
-{"vhost_user.features.blk.ro","RO","bool","DEC",0,32,32},
-{"vhost_user.features.blk.blk_size","BLK_SIZE","bool","DEC",0,64,32},
-{"vhost_user.features.blk.scsi","SCSI","bool","DEC",0,128,32},
-{"vhost_user.features.blk.flush","FLUSH","bool","DEC",0,512,32},
-{"vhost_user.features.blk.topology","TOPOLOGY","bool","DEC",0,1024,32},
-{"vhost_user.features.blk.config_wce","CONFIG_WCE","bool","DEC",0,2048,32},
-{"vhost_user.features.blk.mq","MQ","bool","DEC",0,4096,32},
-{"vhost_user.features.blk.discard","DISCARD","bool","DEC",0,8192,32},
-{"vhost_user.features.blk.write_zeroes","WRITE_ZEROES","bool","DEC",0,16384,32},
-{"vhost_user.features.blk.lifetime","LIFETIME","bool","DEC",0,32768,32},
-{"vhost_user.features.blk.secure_erase","SECURE_ERASE","bool","DEC",0,65536,32},
-{"vhost_user.features.blk.zoned","ZONED","bool","DEC",0,131072,32},
-{"vhost_user.features.blk.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.console.cols","cols","uint32","DEC",0,0,0},
-{"vhost_user.config.console.rows","rows","uint32","DEC",0,0,0},
-{"vhost_user.config.console.max_nr_ports","max_nr_ports","uint32","DEC",0,0,0},
-{"vhost_user.config.console.emerg_wr","emerg_wr","uint32","HEX",0,0,0},
-{"vhost_user.features.console.size","SIZE","bool","DEC",0,1,32},
-{"vhost_user.features.console.multiport","MULTIPORT","bool","DEC",0,2,32},
-{"vhost_user.features.console.emerg_write","EMERG_WRITE","bool","DEC",0,4,32},
-{"vhost_user.features.console.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.rng.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.balloon.num_pages","num_pages","uint32","DEC",0,0,0},
-{"vhost_user.config.balloon.actual","actual","uint32","DEC",0,0,0},
-{"vhost_user.config.balloon.free_page_hint_cmd_id","free_page_hint_cmd_id","uint32","DEC",0,0,0},
-{"vhost_user.config.balloon.poison_val","poison_val","uint32","HEX",0,0,0},
-{"vhost_user.features.balloon.must_tell_host","MUST_TELL_HOST","bool","DEC",0,1,32},
-{"vhost_user.features.balloon.stats_vq","STATS_VQ","bool","DEC",0,2,32},
-{"vhost_user.features.balloon.deflate_on_oom","DEFLATE_ON_OOM","bool","DEC",0,4,32},
-{"vhost_user.features.balloon.free_page_hint","FREE_PAGE_HINT","bool","DEC",0,8,32},
-{"vhost_user.features.balloon.page_poison","PAGE_POISON","bool","DEC",0,16,32},
-{"vhost_user.features.balloon.reporting","REPORTING","bool","DEC",0,32,32},
-{"vhost_user.features.balloon.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.iomem.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.rpmsg.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.num_queues","num_queues","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.seg_max","seg_max","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.max_sectors","max_sectors","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.cmd_per_lun","cmd_per_lun","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.event_info_size","event_info_size","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.sense_size","sense_size","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.cdb_size","cdb_size","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.max_channel","max_channel","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.max_target","max_target","uint32","DEC",0,0,0},
-{"vhost_user.config.scsi.max_lun","max_lun","uint32","DEC",0,0,0},
-{"vhost_user.features.scsi.inout","INOUT","bool","DEC",0,1,32},
-{"vhost_user.features.scsi.hotplug","HOTPLUG","bool","DEC",0,2,32},
-{"vhost_user.features.scsi.change","CHANGE","bool","DEC",0,4,32},
-{"vhost_user.features.scsi.t10_pi","T10_PI","bool","DEC",0,8,32},
-{"vhost_user.features.scsi.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.9p.tag_len","tag_len","uint32","DEC",0,0,0},
-{"vhost_user.features.9p.mount_tag","MOUNT_TAG","bool","DEC",0,1,32},
-{"vhost_user.features.9p.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.mac80211.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.rproc-serial.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.caif.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.memballoon.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.gpu.events_read","events_read","uint32","HEX",0,0,0},
-{"vhost_user.config.gpu.events_read.display","DISPLAY","bool","DEC",0,1,32},
-{"vhost_user.config.gpu.events_read.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.gpu.events_clear","events_clear","uint32","HEX",0,0,0},
-{"vhost_user.config.gpu.events_clear.display","DISPLAY","bool","DEC",0,1,32},
-{"vhost_user.config.gpu.events_clear.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.gpu.num_scanouts","num_scanouts","uint32","DEC",0,0,0},
-{"vhost_user.config.gpu.num_capsets","num_capsets","uint32","DEC",0,0,0},
-{"vhost_user.config.gpu.blob_alignment","blob_alignment","uint32","DEC",0,0,0},
-{"vhost_user.features.gpu.virgl","VIRGL","bool","DEC",0,1,32},
-{"vhost_user.features.gpu.edid","EDID","bool","DEC",0,2,32},
-{"vhost_user.features.gpu.resource_uuid","RESOURCE_UUID","bool","DEC",0,4,32},
-{"vhost_user.features.gpu.resource_blob","RESOURCE_BLOB","bool","DEC",0,8,32},
-{"vhost_user.features.gpu.context_init","CONTEXT_INIT","bool","DEC",0,16,32},
-{"vhost_user.features.gpu.blob_alignment","BLOB_ALIGNMENT","bool","DEC",0,32,32},
-{"vhost_user.features.gpu.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.rtc.alarm","ALARM","bool","DEC",0,1,32},
-{"vhost_user.features.rtc.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.input.select","select","uint32","DEC",27,0,0},
-{"vhost_user.config.input.subsel","subsel","uint32","DEC",0,0,0},
-{"vhost_user.config.input.size","size","uint32","DEC",0,0,0},
-{"vhost_user.config.input.reserved","reserved","bytes","NONE",0,0,0},
-{"vhost_user.config.input.data","data","bytes","NONE",0,0,0},
-{"vhost_user.features.input.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.vsock.guest_cid","guest_cid","uint64","DEC",0,0,0},
-{"vhost_user.features.vsock.stream","STREAM","bool","DEC",0,1,32},
-{"vhost_user.features.vsock.seqpacket","SEQPACKET","bool","DEC",0,2,32},
-{"vhost_user.features.vsock.no_implied_stream","NO_IMPLIED_STREAM","bool","DEC",0,4,32},
-{"vhost_user.features.vsock.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.status","status","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.status.hw_ready","HW_READY","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.status.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.max_dataqueues","max_dataqueues","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.crypto_services","crypto_services","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.crypto_services.cipher","CIPHER","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.crypto_services.hash","HASH","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.crypto_services.mac","MAC","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.crypto_services.aead","AEAD","bool","DEC",0,8,32},
-{"vhost_user.config.crypto.crypto_services.akcipher","AKCIPHER","bool","DEC",0,16,32},
-{"vhost_user.config.crypto.crypto_services.ipsec","IPSEC","bool","DEC",0,32,32},
-{"vhost_user.config.crypto.crypto_services.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.cipher_algo_l","cipher_algo_l","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.cipher_algo_l.no_cipher","NO_CIPHER","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.cipher_algo_l.arc4","ARC4","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.cipher_algo_l.aes_ecb","AES_ECB","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.cipher_algo_l.aes_cbc","AES_CBC","bool","DEC",0,8,32},
-{"vhost_user.config.crypto.cipher_algo_l.aes_ctr","AES_CTR","bool","DEC",0,16,32},
-{"vhost_user.config.crypto.cipher_algo_l.des_ecb","DES_ECB","bool","DEC",0,32,32},
-{"vhost_user.config.crypto.cipher_algo_l.des_cbc","DES_CBC","bool","DEC",0,64,32},
-{"vhost_user.config.crypto.cipher_algo_l.3des_ecb","3DES_ECB","bool","DEC",0,128,32},
-{"vhost_user.config.crypto.cipher_algo_l.3des_cbc","3DES_CBC","bool","DEC",0,256,32},
-{"vhost_user.config.crypto.cipher_algo_l.3des_ctr","3DES_CTR","bool","DEC",0,512,32},
-{"vhost_user.config.crypto.cipher_algo_l.kasumi_f8","KASUMI_F8","bool","DEC",0,1024,32},
-{"vhost_user.config.crypto.cipher_algo_l.snow3g_uea2","SNOW3G_UEA2","bool","DEC",0,2048,32},
-{"vhost_user.config.crypto.cipher_algo_l.aes_f8","AES_F8","bool","DEC",0,4096,32},
-{"vhost_user.config.crypto.cipher_algo_l.aes_xts","AES_XTS","bool","DEC",0,8192,32},
-{"vhost_user.config.crypto.cipher_algo_l.zuc_eea3","ZUC_EEA3","bool","DEC",0,16384,32},
-{"vhost_user.config.crypto.cipher_algo_l.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.cipher_algo_h","cipher_algo_h","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.cipher_algo_h.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.hash_algo","hash_algo","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.hash_algo.no_hash","NO_HASH","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.hash_algo.md5","MD5","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.hash_algo.sha1","SHA1","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.hash_algo.sha_224","SHA_224","bool","DEC",0,8,32},
-{"vhost_user.config.crypto.hash_algo.sha_256","SHA_256","bool","DEC",0,16,32},
-{"vhost_user.config.crypto.hash_algo.sha_384","SHA_384","bool","DEC",0,32,32},
-{"vhost_user.config.crypto.hash_algo.sha_512","SHA_512","bool","DEC",0,64,32},
-{"vhost_user.config.crypto.hash_algo.sha3_224","SHA3_224","bool","DEC",0,128,32},
-{"vhost_user.config.crypto.hash_algo.sha3_256","SHA3_256","bool","DEC",0,256,32},
-{"vhost_user.config.crypto.hash_algo.sha3_384","SHA3_384","bool","DEC",0,512,32},
-{"vhost_user.config.crypto.hash_algo.sha3_512","SHA3_512","bool","DEC",0,1024,32},
-{"vhost_user.config.crypto.hash_algo.sha3_shake128","SHA3_SHAKE128","bool","DEC",0,2048,32},
-{"vhost_user.config.crypto.hash_algo.sha3_shake256","SHA3_SHAKE256","bool","DEC",0,4096,32},
-{"vhost_user.config.crypto.hash_algo.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.mac_algo_l","mac_algo_l","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.mac_algo_l.no_mac","NO_MAC","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_md5","HMAC_MD5","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_sha1","HMAC_SHA1","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_sha_224","HMAC_SHA_224","bool","DEC",0,8,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_sha_256","HMAC_SHA_256","bool","DEC",0,16,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_sha_384","HMAC_SHA_384","bool","DEC",0,32,32},
-{"vhost_user.config.crypto.mac_algo_l.hmac_sha_512","HMAC_SHA_512","bool","DEC",0,64,32},
-{"vhost_user.config.crypto.mac_algo_l.cmac_3des","CMAC_3DES","bool","DEC",0,33554432,32},
-{"vhost_user.config.crypto.mac_algo_l.cmac_aes","CMAC_AES","bool","DEC",0,67108864,32},
-{"vhost_user.config.crypto.mac_algo_l.kasumi_f9","KASUMI_F9","bool","DEC",0,134217728,32},
-{"vhost_user.config.crypto.mac_algo_l.snow3g_uia2","SNOW3G_UIA2","bool","DEC",0,268435456,32},
-{"vhost_user.config.crypto.mac_algo_l.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.mac_algo_h","mac_algo_h","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.mac_algo_h.gmac_aes","GMAC_AES","bool","DEC",0,512,32},
-{"vhost_user.config.crypto.mac_algo_h.gmac_twofish","GMAC_TWOFISH","bool","DEC",0,1024,32},
-{"vhost_user.config.crypto.mac_algo_h.cbcmac_aes","CBCMAC_AES","bool","DEC",0,131072,32},
-{"vhost_user.config.crypto.mac_algo_h.cbcmac_kasumi_f9","CBCMAC_KASUMI_F9","bool","DEC",0,262144,32},
-{"vhost_user.config.crypto.mac_algo_h.xcbc_aes","XCBC_AES","bool","DEC",0,2097152,32},
-{"vhost_user.config.crypto.mac_algo_h.zuc_eia3","ZUC_EIA3","bool","DEC",0,4194304,32},
-{"vhost_user.config.crypto.mac_algo_h.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.aead_algo","aead_algo","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.aead_algo.no_aead","NO_AEAD","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.aead_algo.gcm","GCM","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.aead_algo.ccm","CCM","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.aead_algo.chacha20_poly1305","CHACHA20_POLY1305","bool","DEC",0,8,32},
-{"vhost_user.config.crypto.aead_algo.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.max_cipher_key_len","max_cipher_key_len","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.max_auth_key_len","max_auth_key_len","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.akcipher_algo","akcipher_algo","uint32","HEX",0,0,0},
-{"vhost_user.config.crypto.akcipher_algo.no_akcipher","NO_AKCIPHER","bool","DEC",0,1,32},
-{"vhost_user.config.crypto.akcipher_algo.rsa","RSA","bool","DEC",0,2,32},
-{"vhost_user.config.crypto.akcipher_algo.ecdsa","ECDSA","bool","DEC",0,4,32},
-{"vhost_user.config.crypto.akcipher_algo.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.crypto.max_size","max_size","uint64","DEC",0,0,0},
-{"vhost_user.features.crypto.revision_1","REVISION_1","bool","DEC",0,1,32},
-{"vhost_user.features.crypto.cipher_stateless_mode","CIPHER_STATELESS_MODE","bool","DEC",0,2,32},
-{"vhost_user.features.crypto.hash_stateless_mode","HASH_STATELESS_MODE","bool","DEC",0,4,32},
-{"vhost_user.features.crypto.mac_stateless_mode","MAC_STATELESS_MODE","bool","DEC",0,8,32},
-{"vhost_user.features.crypto.aead_stateless_mode","AEAD_STATELESS_MODE","bool","DEC",0,16,32},
-{"vhost_user.features.crypto.akcipher_stateless_mode","AKCIPHER_STATELESS_MODE","bool","DEC",0,32,32},
-{"vhost_user.features.crypto.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.signal.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.pstore.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.iommu.page_size_mask","page_size_mask","uint64","HEX",0,0,0},
-{"vhost_user.config.iommu.input_range_start","input_range_start","uint64","HEX",0,0,0},
-{"vhost_user.config.iommu.input_range_end","input_range_end","uint64","HEX",0,0,0},
-{"vhost_user.config.iommu.domain_range_start","domain_range_start","uint32","DEC",0,0,0},
-{"vhost_user.config.iommu.domain_range_end","domain_range_end","uint32","DEC",0,0,0},
-{"vhost_user.config.iommu.probe_size","probe_size","uint32","DEC",0,0,0},
-{"vhost_user.config.iommu.bypass","bypass","uint32","DEC",28,0,0},
-{"vhost_user.config.iommu.reserved","reserved","bytes","NONE",0,0,0},
-{"vhost_user.features.iommu.input_range","INPUT_RANGE","bool","DEC",0,1,32},
-{"vhost_user.features.iommu.domain_range","DOMAIN_RANGE","bool","DEC",0,2,32},
-{"vhost_user.features.iommu.map_unmap","MAP_UNMAP","bool","DEC",0,4,32},
-{"vhost_user.features.iommu.bypass","BYPASS","bool","DEC",0,8,32},
-{"vhost_user.features.iommu.probe","PROBE","bool","DEC",0,16,32},
-{"vhost_user.features.iommu.mmio","MMIO","bool","DEC",0,32,32},
-{"vhost_user.features.iommu.bypass_config","BYPASS_CONFIG","bool","DEC",0,64,32},
-{"vhost_user.features.iommu.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.mem.block_size","block_size","uint64","DEC",0,0,0},
-{"vhost_user.config.mem.node_id","node_id","uint32","DEC",0,0,0},
-{"vhost_user.config.mem.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.config.mem.addr","addr","uint64","HEX",0,0,0},
-{"vhost_user.config.mem.region_size","region_size","uint64","DEC",0,0,0},
-{"vhost_user.config.mem.usable_region_size","usable_region_size","uint64","DEC",0,0,0},
-{"vhost_user.config.mem.plugged_size","plugged_size","uint64","DEC",0,0,0},
-{"vhost_user.config.mem.requested_size","requested_size","uint64","DEC",0,0,0},
-{"vhost_user.features.mem.acpi_pxm","ACPI_PXM","bool","DEC",0,1,32},
-{"vhost_user.features.mem.unplugged_inaccessible","UNPLUGGED_INACCESSIBLE","bool","DEC",0,2,32},
-{"vhost_user.features.mem.persistent_suspend","PERSISTENT_SUSPEND","bool","DEC",0,4,32},
-{"vhost_user.features.mem.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.sound.jacks","jacks","uint32","DEC",0,0,0},
-{"vhost_user.config.sound.streams","streams","uint32","DEC",0,0,0},
-{"vhost_user.config.sound.chmaps","chmaps","uint32","DEC",0,0,0},
-{"vhost_user.config.sound.controls","controls","uint32","DEC",0,0,0},
-{"vhost_user.features.sound.ctls","CTLS","bool","DEC",0,1,32},
-{"vhost_user.features.sound.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.fs.tag","tag","string","NONE",0,0,0},
-{"vhost_user.config.fs.num_request_queues","num_request_queues","uint32","DEC",0,0,0},
-{"vhost_user.config.fs.notify_buf_size","notify_buf_size","uint32","DEC",0,0,0},
-{"vhost_user.features.fs.notification","NOTIFICATION","bool","DEC",0,1,32},
-{"vhost_user.features.fs.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.pmem.start","start","uint64","HEX",0,0,0},
-{"vhost_user.config.pmem.size","size","uint64","DEC",0,0,0},
-{"vhost_user.features.pmem.shmem_region","SHMEM_REGION","bool","DEC",0,1,32},
-{"vhost_user.features.pmem.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.rpmb.capacity","capacity","uint32","DEC",0,0,0},
-{"vhost_user.config.rpmb.max_wr_cnt","max_wr_cnt","uint32","DEC",0,0,0},
-{"vhost_user.config.rpmb.max_rd_cnt","max_rd_cnt","uint32","DEC",0,0,0},
-{"vhost_user.features.rpmb.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.hwsim.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.video-enc.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.video-dec.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.scmi.p2a_channels","P2A_CHANNELS","bool","DEC",0,1,32},
-{"vhost_user.features.scmi.shared_memory","SHARED_MEMORY","bool","DEC",0,2,32},
-{"vhost_user.features.scmi.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.nitro-secure.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.i2c.zero_length_request","ZERO_LENGTH_REQUEST","bool","DEC",0,1,32},
-{"vhost_user.features.i2c.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.watchdog.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.can.status","status","uint32","HEX",0,0,0},
-{"vhost_user.config.can.status.ctrl_busoff","CTRL_BUSOFF","bool","DEC",0,1,16},
-{"vhost_user.config.can.status.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.can.can_classic","CAN_CLASSIC","bool","DEC",0,1,32},
-{"vhost_user.features.can.can_fd","CAN_FD","bool","DEC",0,2,32},
-{"vhost_user.features.can.rtr_frames","RTR_FRAMES","bool","DEC",0,4,32},
-{"vhost_user.features.can.late_tx_ack","LATE_TX_ACK","bool","DEC",0,8,32},
-{"vhost_user.features.can.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.dmabuf.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.param-server.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.audio-policy.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.bt.type","type","uint32","DEC",29,0,0},
-{"vhost_user.config.bt.alignment","alignment","bytes","NONE",0,0,0},
-{"vhost_user.config.bt.vendor","vendor","uint32","DEC",30,0,0},
-{"vhost_user.config.bt.msft_opcode","msft_opcode","uint32","HEX",0,0,0},
-{"vhost_user.features.bt.vnd_hci","VND_HCI","bool","DEC",0,1,32},
-{"vhost_user.features.bt.msft_ext","MSFT_EXT","bool","DEC",0,2,32},
-{"vhost_user.features.bt.aosp_ext","AOSP_EXT","bool","DEC",0,4,32},
-{"vhost_user.features.bt.config_v2","CONFIG_V2","bool","DEC",0,8,32},
-{"vhost_user.features.bt.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.gpio.ngpio","ngpio","uint32","DEC",0,0,0},
-{"vhost_user.config.gpio.padding","padding","bytes","NONE",0,0,0},
-{"vhost_user.config.gpio.gpio_names_size","gpio_names_size","uint32","DEC",0,0,0},
-{"vhost_user.features.gpio.irq","IRQ","bool","DEC",0,1,32},
-{"vhost_user.features.gpio.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.rdma.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.camera.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.ism.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.cs_max_number","cs_max_number","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.cs_change_supported","cs_change_supported","uint32","DEC",25,0,0},
-{"vhost_user.config.spi.tx_nbits_supported","tx_nbits_supported","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.tx_nbits_supported.dual","DUAL","bool","DEC",0,1,8},
-{"vhost_user.config.spi.tx_nbits_supported.quad","QUAD","bool","DEC",0,2,8},
-{"vhost_user.config.spi.tx_nbits_supported.octal","OCTAL","bool","DEC",0,4,8},
-{"vhost_user.config.spi.tx_nbits_supported.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.rx_nbits_supported","rx_nbits_supported","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.rx_nbits_supported.dual","DUAL","bool","DEC",0,1,8},
-{"vhost_user.config.spi.rx_nbits_supported.quad","QUAD","bool","DEC",0,2,8},
-{"vhost_user.config.spi.rx_nbits_supported.octal","OCTAL","bool","DEC",0,4,8},
-{"vhost_user.config.spi.rx_nbits_supported.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.bits_per_word_mask","bits_per_word_mask","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.mode_func_supported","mode_func_supported","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.cpha","cpha","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.cpol","cpol","uint32","HEX",0,0,0},
-{"vhost_user.config.spi.cs_active_high","cs_active_high","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.lsb_first","lsb_first","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.loopback","loopback","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.reserved","reserved","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.max_freq_hz","max_freq_hz","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.max_word_delay_ns","max_word_delay_ns","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.max_cs_setup_ns","max_cs_setup_ns","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.max_cs_hold_ns","max_cs_hold_ns","uint32","DEC",0,0,0},
-{"vhost_user.config.spi.max_cs_inactive_ns","max_cs_inactive_ns","uint32","DEC",0,0,0},
-{"vhost_user.features.spi.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.tee.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.cpu-balloon.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.config.media.device_caps","device_caps","uint32","HEX",0,0,0},
-{"vhost_user.config.media.device_type","device_type","uint32","DEC",0,0,0},
-{"vhost_user.config.media.card","card","string","NONE",0,0,0},
-{"vhost_user.features.media.bit","bit without a name","uint32","DEC",0,0,0},
-{"vhost_user.features.usb.bit","bit without a name","uint32","DEC",0,0,0},
+{"record.version","version","uint32","DEC",{},0,0},
+{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note"},0,0},
+{"record.header_length","header length","uint32","DEC",{},0,0},
+{"record.length","length on the wire","uint64","DEC",{},0,0},
+{"channel","channel","uint32","DEC",{[0]="main",[1]="backend",[2]="gpu"},0,0},
+{"sender","sender","uint32","DEC",{[0]="front-end",[1]="back-end",[2]="proxy"},0,0},
+{"marks","marks","uint32","HEX",{},0,0},
+{"marks.descriptors_lost","descriptors_lost","bool","DEC",{},1,16},
+{"marks.cut_short","cut_short","bool","DEC",{},2,16},
+{"marks.not_forwarded","not_forwarded","bool","DEC",{},4,16},
+{"marks.split","split","bool","DEC",{},8,16},
+{"marks.glued","glued","bool","DEC",{},16,16},
+{"marks.big_endian","big_endian","bool","DEC",{},32,16},
+{"marks.late_descriptors","late_descriptors","bool","DEC",{},64,16},
+{"marks.keys_masked","keys_masked","bool","DEC",{},128,16},
+{"connection","connection","uint32","DEC",{},0,0},
+{"fds","descriptors","uint32","DEC",{},0,0},
+{"sequence","sequence","uint64","DEC",{},0,0},
+{"received","received (ns)","uint64","DEC",{},0,0},
+{"forwarded","forwarded (ns)","uint64","DEC",{},0,0},
+{"fd","descriptor","string","NONE",{},0,0},
+{"fd.kind","kind","uint32","DEC",{[0]="unknown",[1]="memfd",[2]="file",[3]="eventfd",[4]="socket",[5]="pipe",[6]="userfaultfd",[7]="pidfd",[8]="dmabuf",[9]="device",[10]="anon",[11]="directory"},0,0},
+{"fd.identity","identity","string","NONE",{},0,0},
+{"fd.first","first seen in","framenum","NONE",{},0,0},
+{"fd.size","size","uint64","DEC",{},0,0},
+{"fd.page_size","page size","uint64","DEC",{},0,0},
+{"fd.seals","seals","int32","DEC",{},0,0},
+{"fd.seals.seal","seal","bool","DEC",{},1,32},
+{"fd.seals.shrink","shrink","bool","DEC",{},2,32},
+{"fd.seals.grow","grow","bool","DEC",{},4,32},
+{"fd.seals.write","write","bool","DEC",{},8,32},
+{"fd.seals.future_write","future_write","bool","DEC",{},16,32},
+{"fd.seals.exec","exec","bool","DEC",{},32,32},
+{"fd.flags","flags","uint32","HEX",{},0,0},
+{"fd.file","file","string","NONE",{},0,0},
+{"fd.replaced","puts out of use","string","NONE",{},0,0},
+{"dialect","dialect","string","NONE",{},0,0},
+{"device","device type","string","NONE",{},0,0},
+{"kind","kind of message","string","NONE",{},0,0},
+{"message","message","string","NONE",{},0,0},
+{"request","request","uint32","DEC",{},0,0},
+{"flags","flags","uint32","HEX",{},0,0},
+{"flags.version","version","uint32","DEC",{},3,0},
+{"flags.reply","reply","bool","DEC",{},4,32},
+{"flags.need_reply","need_reply","bool","DEC",{},8,32},
+{"size","payload size","uint32","DEC",{},0,0},
+{"form","form","string","NONE",{},0,0},
+{"payload","payload","bytes","NONE",{},0,0},
+{"problem","problem","string","NONE",{},0,0},
+{"response_in","response in","framenum","RESPONSE",{},0,0},
+{"response_to","response to","framenum","REQUEST",{},0,0},
+{"response_time","response time","relative_time","NONE",{},0,0},
+{"unanswered","never answered","bool","DEC",{},0,0},
+{"unanswered.request","never answered","framenum","NONE",{},0,0},
+{"rule","rule","string","NONE",{},0,0},
+{"rule.finding","finding","string","NONE",{},0,0},
+{"event.front_end_command","front_end_command","string","NONE",{},0,0},
+{"event.front_end_executable","front_end_executable","string","NONE",{},0,0},
+{"event.back_end_command","back_end_command","string","NONE",{},0,0},
+{"event.back_end_executable","back_end_executable","string","NONE",{},0,0},
+{"event.by","by","string","NONE",{},0,0},
+{"event.how","how","string","NONE",{},0,0},
+{"event.reason","reason","string","NONE",{},0,0},
+{"event.text","text","string","NONE",{},0,0},
+{"event.other","other","string","NONE",{},0,0},
+{"event.front_end_pid","front_end_pid","int64","DEC",{},0,0},
+{"event.front_end_uid","front_end_uid","int64","DEC",{},0,0},
+{"event.front_end_gid","front_end_gid","int64","DEC",{},0,0},
+{"event.back_end_pid","back_end_pid","int64","DEC",{},0,0},
+{"event.back_end_uid","back_end_uid","int64","DEC",{},0,0},
+{"event.back_end_gid","back_end_gid","int64","DEC",{},0,0},
+{"event.undelivered","undelivered","int64","DEC",{},0,0},
+{"event.by_sequence","by_sequence","int64","DEC",{},0,0},
+{"event.messages","messages","int64","DEC",{},0,0},
+{"features.notify_on_empty","NOTIFY_ON_EMPTY","bool","DEC",{},16777216,32},
+{"features.log_all","LOG_ALL","bool","DEC",{},67108864,32},
+{"features.any_layout","ANY_LAYOUT","bool","DEC",{},134217728,32},
+{"features.indirect_desc","INDIRECT_DESC","bool","DEC",{},268435456,32},
+{"features.event_idx","EVENT_IDX","bool","DEC",{},536870912,32},
+{"features.protocol_features","PROTOCOL_FEATURES","bool","DEC",{},1073741824,32},
+{"features.version_1","VERSION_1","bool","DEC",{},1,32},
+{"features.access_platform","ACCESS_PLATFORM","bool","DEC",{},2,32},
+{"features.ring_packed","RING_PACKED","bool","DEC",{},4,32},
+{"features.in_order","IN_ORDER","bool","DEC",{},8,32},
+{"features.order_platform","ORDER_PLATFORM","bool","DEC",{},16,32},
+{"features.sr_iov","SR_IOV","bool","DEC",{},32,32},
+{"features.notification_data","NOTIFICATION_DATA","bool","DEC",{},64,32},
+{"features.notif_config_data","NOTIF_CONFIG_DATA","bool","DEC",{},128,32},
+{"features.ring_reset","RING_RESET","bool","DEC",{},256,32},
+{"features.admin_vq","ADMIN_VQ","bool","DEC",{},512,32},
+{"features.suspend","SUSPEND","bool","DEC",{},2048,32},
+{"features.bit","bit without a name","uint32","DEC",{},0,0},
+{"features","features","uint64","HEX",{},0,0},
+{"result","result","uint64","DEC",{},0,0},
+{"memory.nregions","nregions","uint32","DEC",{},0,0},
+{"memory.padding","padding","bytes","NONE",{},0,0},
+{"memory.guest_addr","guest_addr","uint64","HEX",{},0,0},
+{"memory.size","size","uint64","DEC",{},0,0},
+{"memory.user_addr","user_addr","uint64","HEX",{},0,0},
+{"memory.mmap_offset","mmap_offset","uint64","HEX",{},0,0},
+{"memory.xen_mmap_flags","xen_mmap_flags","uint32","HEX",{},0,0},
+{"memory.xen_mmap_flags.foreign","FOREIGN","bool","DEC",{},1,32},
+{"memory.xen_mmap_flags.grant","GRANT","bool","DEC",{},2,32},
+{"memory.xen_mmap_flags.no_advance_map","NO_ADVANCE_MAP","bool","DEC",{},256,32},
+{"memory.xen_mmap_flags.bit","bit without a name","uint32","DEC",{},0,0},
+{"memory.domid","domid","uint32","DEC",{},0,0},
+{"log.mmap_size","mmap_size","uint64","DEC",{},0,0},
+{"log.mmap_offset","mmap_offset","uint64","HEX",{},0,0},
+{"log.log_addr","log_addr","uint64","HEX",{},0,0},
+{"value","value","uint64","DEC",{},0,0},
+{"vring.index","index","uint64","DEC",{},0,0},
+{"vring.num","num","uint32","DEC",{},0,0},
+{"vring.flags","flags","uint32","HEX",{},0,0},
+{"vring.flags.log","LOG","bool","DEC",{},1,32},
+{"vring.flags.bit","bit without a name","uint32","DEC",{},0,0},
+{"vring.desc","desc","uint64","HEX",{},0,0},
+{"vring.used","used","uint64","HEX",{},0,0},
+{"vring.avail","avail","uint64","HEX",{},0,0},
+{"vring.log","log","uint64","HEX",{},0,0},
+{"vring.value","value","uint64","HEX",{},0,0},
+{"vring.nofd","nofd","uint64","DEC",{},0,0},
+{"vring.reserved","reserved","uint64","DEC",{},0,0},
+{"protocol_features","features","uint64","HEX",{},0,0},
+{"protocol_features.mq","MQ","bool","DEC",{},1,32},
+{"protocol_features.log_shmfd","LOG_SHMFD","bool","DEC",{},2,32},
+{"protocol_features.rarp","RARP","bool","DEC",{},4,32},
+{"protocol_features.reply_ack","REPLY_ACK","bool","DEC",{},8,32},
+{"protocol_features.mtu","MTU","bool","DEC",{},16,32},
+{"protocol_features.backend_req","BACKEND_REQ","bool","DEC",{},32,32},
+{"protocol_features.cross_endian","CROSS_ENDIAN","bool","DEC",{},64,32},
+{"protocol_features.crypto_session","CRYPTO_SESSION","bool","DEC",{},128,32},
+{"protocol_features.pagefault","PAGEFAULT","bool","DEC",{},256,32},
+{"protocol_features.config","CONFIG","bool","DEC",{},512,32},
+{"protocol_features.backend_send_fd","BACKEND_SEND_FD","bool","DEC",{},1024,32},
+{"protocol_features.host_notifier","HOST_NOTIFIER","bool","DEC",{},2048,32},
+{"protocol_features.inflight_shmfd","INFLIGHT_SHMFD","bool","DEC",{},4096,32},
+{"protocol_features.reset_device","RESET_DEVICE","bool","DEC",{},8192,32},
+{"protocol_features.inband_notifications","INBAND_NOTIFICATIONS","bool","DEC",{},16384,32},
+{"protocol_features.configure_mem_slots","CONFIGURE_MEM_SLOTS","bool","DEC",{},32768,32},
+{"protocol_features.status","STATUS","bool","DEC",{},65536,32},
+{"protocol_features.xen_mmap","XEN_MMAP","bool","DEC",{},131072,32},
+{"protocol_features.shared_object","SHARED_OBJECT","bool","DEC",{},262144,32},
+{"protocol_features.device_state","DEVICE_STATE","bool","DEC",{},524288,32},
+{"protocol_features.get_vring_base_inflight","GET_VRING_BASE_INFLIGHT","bool","DEC",{},1048576,32},
+{"protocol_features.gpa_addresses","GPA_ADDRESSES","bool","DEC",{},2097152,32},
+{"protocol_features.shmem","SHMEM","bool","DEC",{},4194304,32},
+{"protocol_features.bit","bit without a name","uint32","DEC",{},0,0},
+{"queues","queues","uint64","DEC",{},0,0},
+{"vring.num","num","uint32","DEC",{[0]="disable",[1]="enable"},0,0,"vring.num#2"},
+{"mac","mac","ether","NONE",{},0,0},
+{"padding","padding","bytes","NONE",{},0,0},
+{"mtu","mtu","uint64","DEC",{},0,0},
+{"iotlb.iova","iova","uint64","HEX",{},0,0},
+{"iotlb.size","size","uint64","DEC",{},0,0},
+{"iotlb.user_addr","user_addr","uint64","HEX",{},0,0},
+{"iotlb.perm","perm","uint32","DEC",{[0]="none",[1]="RO",[2]="WO",[3]="RW"},0,0},
+{"iotlb.type","type","uint32","DEC",{[1]="MISS",[2]="UPDATE",[3]="INVALIDATE",[4]="ACCESS_FAIL",[5]="BATCH_BEGIN",[6]="BATCH_END"},0,0},
+{"iotlb.padding","padding","bytes","NONE",{},0,0},
+{"vring.num","num","uint32","DEC",{[0]="little",[1]="big"},0,0,"vring.num#3"},
+{"config.offset","offset","uint32","HEX",{},0,0},
+{"config.size","size","uint32","DEC",{},0,0},
+{"config.flags","flags","uint32","DEC",{[0]="writable",[1]="live migration"},0,0},
+{"config.contents","contents","bytes","NONE",{},0,0},
+{"crypto.op_code","op_code","uint64","DEC",{[2]="CIPHER_CREATE_SESSION",[3]="CIPHER_DESTROY_SESSION",[258]="HASH_CREATE_SESSION",[259]="HASH_DESTROY_SESSION",[514]="MAC_CREATE_SESSION",[515]="MAC_DESTROY_SESSION",[770]="AEAD_CREATE_SESSION",[771]="AEAD_DESTROY_SESSION",[1028]="AKCIPHER_CREATE_SESSION",[1029]="AKCIPHER_DESTROY_SESSION"},0,0},
+{"crypto.algo","algo","uint32","DEC",{[1]="RSA",[2]="ECDSA"},0,0},
+{"crypto.key_type","key_type","uint32","DEC",{[1]="public",[2]="private"},0,0},
+{"crypto.key_len","key_len","uint32","DEC",{},0,0},
+{"crypto.padding","padding","bytes","NONE",{},0,0},
+{"crypto.key_pointer","key_pointer","uint64","HEX",{},0,0},
+{"crypto.rsa_padding","rsa_padding","uint32","DEC",{[0]="raw",[1]="PKCS1"},0,0},
+{"crypto.rsa_hash","rsa_hash","uint32","DEC",{},0,0},
+{"crypto.key","key","none","NONE",{},0,0},
+{"crypto.session_id","session_id","int64","DEC",{},0,0},
+{"crypto.cipher_alg","cipher_alg","uint32","DEC",{},0,0},
+{"crypto.hash_alg","hash_alg","uint32","DEC",{},0,0},
+{"crypto.hash_result_len","hash_result_len","uint32","DEC",{},0,0},
+{"crypto.auth_key_len","auth_key_len","uint32","DEC",{},0,0},
+{"crypto.add_len","add_len","uint32","DEC",{},0,0},
+{"crypto.op_type","op_type","uint32","DEC",{[0]="none",[1]="cipher",[2]="algorithm chaining"},0,0},
+{"crypto.direction","direction","uint32","DEC",{[1]="encrypt",[2]="decrypt"},0,0},
+{"crypto.hash_mode","hash_mode","uint32","DEC",{[0]="none",[1]="plain",[2]="auth",[3]="nested"},0,0},
+{"crypto.alg_chain_order","alg_chain_order","uint32","DEC",{[0]="none",[1]="hash then cipher",[2]="cipher then hash"},0,0},
+{"crypto.cipher_key","cipher_key","uint64","HEX",{},0,0},
+{"crypto.auth_cipher_key","auth_cipher_key","uint64","HEX",{},0,0},
+{"crypto.auth_key","auth_key","none","NONE",{},0,0},
+{"crypto.unused","unused","none","NONE",{},0,0},
+{"inflight.mmap_size","mmap_size","uint64","DEC",{},0,0},
+{"inflight.mmap_offset","mmap_offset","uint64","HEX",{},0,0},
+{"inflight.num_queues","num_queues","uint32","DEC",{},0,0},
+{"inflight.queue_size","queue_size","uint32","DEC",{},0,0},
+{"inflight.padding","padding","bytes","NONE",{},0,0},
+{"slots","slots","uint64","DEC",{},0,0},
+{"memory.value","value","uint64","DEC",{},0,0},
+{"status","status","uint64","HEX",{},0,0},
+{"status.acknowledge","ACKNOWLEDGE","bool","DEC",{},1,32},
+{"status.driver","DRIVER","bool","DEC",{},2,32},
+{"status.driver_ok","DRIVER_OK","bool","DEC",{},4,32},
+{"status.features_ok","FEATURES_OK","bool","DEC",{},8,32},
+{"status.suspend","SUSPEND","bool","DEC",{},16,32},
+{"status.needs_reset","NEEDS_RESET","bool","DEC",{},64,32},
+{"status.failed","FAILED","bool","DEC",{},128,32},
+{"status.bit","bit without a name","uint32","DEC",{},0,0},
+{"uuid","uuid","guid","NONE",{},0,0},
+{"device_state.direction","direction","uint32","DEC",{[0]="save",[1]="load"},0,0},
+{"device_state.phase","phase","uint32","DEC",{[0]="stopped"},0,0},
+{"device_state.value","value","uint64","HEX",{},0,0},
+{"device_state.error","error","uint64","DEC",{},0,0},
+{"device_state.nofd","nofd","uint64","DEC",{},0,0},
+{"device_state.reserved","reserved","uint64","DEC",{},0,0},
+{"shmem.nregions","nregions","uint32","DEC",{},0,0},
+{"shmem.padding","padding","bytes","NONE",{},0,0},
+{"shmem.size","size","uint64","DEC",{},0,0},
+{"vring.size","size","uint64","DEC",{},0,0},
+{"vring.offset","offset","uint64","HEX",{},0,0},
+{"shmem.shmid","shmid","uint32","DEC",{},0,0},
+{"shmem.fd_offset","fd_offset","uint64","HEX",{},0,0},
+{"shmem.shm_offset","shm_offset","uint64","HEX",{},0,0},
+{"shmem.len","len","uint64","DEC",{},0,0},
+{"shmem.flags","flags","uint64","HEX",{},0,0},
+{"shmem.flags.writable","WRITABLE","bool","DEC",{},1,32},
+{"shmem.flags.bit","bit without a name","uint32","DEC",{},0,0},
+{"gpu_features","features","uint64","HEX",{},0,0},
+{"gpu_features.edid","EDID","bool","DEC",{},1,32},
+{"gpu_features.dmabuf2","DMABUF2","bool","DEC",{},2,32},
+{"gpu_features.bit","bit without a name","uint32","DEC",{},0,0},
+{"display_info.type","type","uint32","DEC",{[4353]="RESP_OK_DISPLAY_INFO",[4356]="RESP_OK_EDID"},0,0},
+{"display_info.flags","flags","uint32","HEX",{},0,0},
+{"display_info.fence_id","fence_id","uint64","DEC",{},0,0},
+{"display_info.ctx_id","ctx_id","uint32","DEC",{},0,0},
+{"display_info.ring_idx","ring_idx","uint32","DEC",{},0,0},
+{"display_info.padding","padding","bytes","NONE",{},0,0},
+{"display.x","x","uint32","DEC",{},0,0},
+{"display.y","y","uint32","DEC",{},0,0},
+{"display.width","width","uint32","DEC",{},0,0},
+{"display.height","height","uint32","DEC",{},0,0},
+{"display.enabled","enabled","uint32","DEC",{},0,0},
+{"display.flags","flags","uint32","HEX",{},0,0},
+{"cursor.scanout","scanout","uint32","DEC",{},0,0},
+{"cursor.x","x","uint32","DEC",{},0,0},
+{"cursor.y","y","uint32","DEC",{},0,0},
+{"cursor.hot_x","hot_x","uint32","DEC",{},0,0},
+{"cursor.hot_y","hot_y","uint32","DEC",{},0,0},
+{"cursor.pixels","pixels","bytes","NONE",{},0,0},
+{"scanout.scanout","scanout","uint32","DEC",{},0,0},
+{"scanout.width","width","uint32","DEC",{},0,0},
+{"scanout.height","height","uint32","DEC",{},0,0},
+{"update.scanout","scanout","uint32","DEC",{},0,0},
+{"update.x","x","uint32","DEC",{},0,0},
+{"update.y","y","uint32","DEC",{},0,0},
+{"update.width","width","uint32","DEC",{},0,0},
+{"update.height","height","uint32","DEC",{},0,0},
+{"update.pixels","pixels","bytes","NONE",{},0,0},
+{"dmabuf.scanout","scanout","uint32","DEC",{},0,0},
+{"dmabuf.x","x","uint32","DEC",{},0,0},
+{"dmabuf.y","y","uint32","DEC",{},0,0},
+{"dmabuf.width","width","uint32","DEC",{},0,0},
+{"dmabuf.height","height","uint32","DEC",{},0,0},
+{"dmabuf.fd_width","fd_width","uint32","DEC",{},0,0},
+{"dmabuf.fd_height","fd_height","uint32","DEC",{},0,0},
+{"dmabuf.fd_stride","fd_stride","uint32","DEC",{},0,0},
+{"dmabuf.fd_flags","fd_flags","uint32","HEX",{},0,0},
+{"dmabuf.fd_drm_fourcc","fd_drm_fourcc","int32","DEC",{},0,0},
+{"edid.scanout","scanout","uint32","DEC",{},0,0},
+{"edid.type","type","uint32","DEC",{[4353]="RESP_OK_DISPLAY_INFO",[4356]="RESP_OK_EDID"},0,0},
+{"edid.flags","flags","uint32","HEX",{},0,0},
+{"edid.fence_id","fence_id","uint64","DEC",{},0,0},
+{"edid.ctx_id","ctx_id","uint32","DEC",{},0,0},
+{"edid.ring_idx","ring_idx","uint32","DEC",{},0,0},
+{"edid.padding","padding","bytes","NONE",{},0,0},
+{"edid.size","size","uint32","DEC",{},0,0},
+{"edid.padding2","padding2","bytes","NONE",{},0,0},
+{"edid.edid","edid","bytes","NONE",{},0,0},
+{"dmabuf.modifier","modifier","uint64","HEX",{},0,0},
+{"vring.fd","fd","uint32","HEX",{},0,0},
+{"protocol_features.reply_all","REPLY_ALL","bool","DEC",{},1,32},
+{"protocol_features.must_run","MUST_RUN","bool","DEC",{},2,32},
+{"vring.num","num","uint32","DEC",{[0]="not running",[1]="RUNNING"},0,0,"vring.num#4"},
+{"input_configuration.select","select","uint32","DEC",{},0,0},
+{"input_configuration.subsel","subsel","uint32","DEC",{},0,0},
+{"input_configuration.size","size","uint32","DEC",{},0,0},
+{"input_configuration.padding","padding","bytes","NONE",{},0,0},
+{"input_configuration.u","u","bytes","NONE",{},0,0},
+{"protocol_features.slave_req","SLAVE_REQ","bool","DEC",{},32,32},
+{"protocol_features.vfio","VFIO","bool","DEC",{},128,32},
+{"nvme.opcode","opcode","uint32","DEC",{},0,0},
+{"nvme.flags","flags","uint32","HEX",{},0,0},
+{"nvme.cid","cid","uint32","DEC",{},0,0},
+{"nvme.nsid","nsid","uint32","DEC",{},0,0},
+{"nvme.reserved","reserved","uint64","HEX",{},0,0},
+{"nvme.mptr","mptr","uint64","HEX",{},0,0},
+{"nvme.prp1","prp1","uint64","HEX",{},0,0},
+{"nvme.prp2","prp2","uint64","HEX",{},0,0},
+{"nvme.cdw10","cdw10","uint32","HEX",{},0,0},
+{"nvme.cdw11","cdw11","uint32","HEX",{},0,0},
+{"nvme.cdw12","cdw12","uint32","HEX",{},0,0},
+{"nvme.cdw13","cdw13","uint32","HEX",{},0,0},
+{"nvme.cdw14","cdw14","uint32","HEX",{},0,0},
+{"nvme.cdw15","cdw15","uint32","HEX",{},0,0},
+{"nvme.cdw0","cdw0","uint32","HEX",{},0,0},
+{"nvme.sqhd","sqhd","uint32","DEC",{},0,0},
+{"nvme.sqid","sqid","uint32","DEC",{},0,0},
+{"nvme.status","status","uint32","HEX",{},0,0},
+{"nvme.data","data","bytes","NONE",{},0,0},
+{"cap","cap","uint64","HEX",{},0,0},
+{"start","start","uint64","DEC",{[0]="stop",[1]="start"},0,0},
+{"nvme.queue_type","queue_type","uint32","DEC",{[1]="submission",[2]="completion"},0,0},
+{"nvme.qid","qid","uint32","DEC",{},0,0},
+{"nvme.tail_head","tail_head","uint32","DEC",{},0,0},
+{"contents","contents","bytes","NONE",{},0,0},
+{"fs.fd_offset0","fd_offset0","uint64","HEX",{},0,0},
+{"fs.fd_offset1","fd_offset1","uint64","HEX",{},0,0},
+{"fs.fd_offset2","fd_offset2","uint64","HEX",{},0,0},
+{"fs.fd_offset3","fd_offset3","uint64","HEX",{},0,0},
+{"fs.fd_offset4","fd_offset4","uint64","HEX",{},0,0},
+{"fs.fd_offset5","fd_offset5","uint64","HEX",{},0,0},
+{"fs.fd_offset6","fd_offset6","uint64","HEX",{},0,0},
+{"fs.fd_offset7","fd_offset7","uint64","HEX",{},0,0},
+{"fs.cache_offset0","cache_offset0","uint64","HEX",{},0,0},
+{"fs.cache_offset1","cache_offset1","uint64","HEX",{},0,0},
+{"fs.cache_offset2","cache_offset2","uint64","HEX",{},0,0},
+{"fs.cache_offset3","cache_offset3","uint64","HEX",{},0,0},
+{"fs.cache_offset4","cache_offset4","uint64","HEX",{},0,0},
+{"fs.cache_offset5","cache_offset5","uint64","HEX",{},0,0},
+{"fs.cache_offset6","cache_offset6","uint64","HEX",{},0,0},
+{"fs.cache_offset7","cache_offset7","uint64","HEX",{},0,0},
+{"fs.len0","len0","uint64","HEX",{},0,0},
+{"fs.len0","len0","uint64","DEC",{},0,0,"fs.len0#2"},
+{"fs.len1","len1","uint64","HEX",{},0,0},
+{"fs.len1","len1","uint64","DEC",{},0,0,"fs.len1#2"},
+{"fs.len2","len2","uint64","HEX",{},0,0},
+{"fs.len2","len2","uint64","DEC",{},0,0,"fs.len2#2"},
+{"fs.len3","len3","uint64","HEX",{},0,0},
+{"fs.len3","len3","uint64","DEC",{},0,0,"fs.len3#2"},
+{"fs.len4","len4","uint64","HEX",{},0,0},
+{"fs.len4","len4","uint64","DEC",{},0,0,"fs.len4#2"},
+{"fs.len5","len5","uint64","HEX",{},0,0},
+{"fs.len5","len5","uint64","DEC",{},0,0,"fs.len5#2"},
+{"fs.len6","len6","uint64","HEX",{},0,0},
+{"fs.len6","len6","uint64","DEC",{},0,0,"fs.len6#2"},
+{"fs.len7","len7","uint64","HEX",{},0,0},
+{"fs.len7","len7","uint64","DEC",{},0,0,"fs.len7#2"},
+{"fs.flags0","flags0","uint64","HEX",{},0,0},
+{"fs.flags1","flags1","uint64","HEX",{},0,0},
+{"fs.flags2","flags2","uint64","HEX",{},0,0},
+{"fs.flags3","flags3","uint64","HEX",{},0,0},
+{"fs.flags4","flags4","uint64","HEX",{},0,0},
+{"fs.flags5","flags5","uint64","HEX",{},0,0},
+{"fs.flags6","flags6","uint64","HEX",{},0,0},
+{"fs.flags7","flags7","uint64","HEX",{},0,0},
+{"config.flags","flags","uint32","DEC",{[0]="none",[1]="writable",[2]="live migration"},0,0,"config.flags#2"},
+{"protocol_features.in_band_notifications","IN_BAND_NOTIFICATIONS","bool","DEC",{},8192,32},
+{"protocol_features.status","STATUS","bool","DEC",{},32768,32,"protocol_features.status#2"},
+{"memory.id","id","uint32","DEC",{},0,0},
+{"memory.flags","flags","uint32","HEX",{},0,0},
+{"memory.flags.to_master","TO_MASTER","bool","DEC",{},1,32},
+{"memory.flags.from_master","FROM_MASTER","bool","DEC",{},2,32},
+{"memory.flags.bit","bit without a name","uint32","DEC",{},0,0},
+{"memory.err","err","uint32","DEC",{},0,0},
+{"memory.len","len","uint64","DEC",{},0,0},
+{"fs.count","count","uint32","DEC",{},0,0},
+{"fs.padding","padding","bytes","NONE",{},0,0},
+{"fs.fd_offset","fd_offset","uint64","HEX",{},0,0},
+{"fs.cache_offset","cache_offset","uint64","HEX",{},0,0},
+{"fs.len","len","uint64","DEC",{},0,0},
+{"fs.flags","flags","uint64","HEX",{},0,0},
+{"fs.flags.map_r","MAP_R","bool","DEC",{},1,32},
+{"fs.flags.map_w","MAP_W","bool","DEC",{},2,32},
+{"fs.flags.bit","bit without a name","uint32","DEC",{},0,0},
+{"memory.addr","addr","uint64","HEX",{},0,0},
+{"protocol_features.shared_memory_regions","SHARED_MEMORY_REGIONS","bool","DEC",{},131072,32},
+{"shmem.id","id","uint32","DEC",{},0,0},
+{"shmem.length","length","uint64","DEC",{},0,0},
+{"shmem.flags.map_r","MAP_R","bool","DEC",{},1,8},
+{"shmem.flags.map_w","MAP_W","bool","DEC",{},2,8},
+{"shmem.memory_idx","memory_idx","uint32","DEC",{},0,0},
+{"shmem.handle_type","handle_type","uint32","DEC",{},0,0},
+{"shmem.device_uuid","device_uuid","guid","NONE",{},0,0},
+{"shmem.driver_uuid","driver_uuid","guid","NONE",{},0,0},
+{"protocol_features.shared_memory_regions","SHARED_MEMORY_REGIONS","bool","DEC",{},2147483648,32,"protocol_features.shared_memory_regions#2"},
+{"success","success","uint32","DEC",{[0]="FAILED",[1]="ok"},0,0},
+{"state","state","bytes","NONE",{},0,0},
+{"shmem.ptr","ptr","uint64","HEX",{},0,0},
+{"protocol_features.standalone","STANDALONE","bool","DEC",{},262144,32},
+{"back-end_specs.device_id","device_id","uint32","DEC",{},0,0},
+{"back-end_specs.config_size","config_size","uint32","DEC",{},0,0},
+{"back-end_specs.min_vqs","min_vqs","uint32","DEC",{},0,0},
+{"back-end_specs.max_vqs","max_vqs","uint32","DEC",{},0,0},
+{"protocol_features.probe","PROBE","bool","DEC",{},262144,32},
+{"device_id","device_id","uint32","DEC",{},0,0},
+{"config_size","config_size","uint32","DEC",{},0,0},
+{"min_vqs","min_vqs","uint32","DEC",{},0,0},
+{"protocol_features.presetup","PRESETUP","bool","DEC",{},262144,32},
+{"phase","phase","uint64","DEC",{[1]="start",[2]="end"},0,0},
+{"protocol_features.shared_object","SHARED_OBJECT","bool","DEC",{},131072,32,"protocol_features.shared_object#2"},
+{"protocol_features.shmem","SHMEM","bool","DEC",{},1048576,32,"protocol_features.shmem#2"},
+{"memory.data","data","bytes","NONE",{},0,0},
+{"protocol_features.shmem","SHMEM","bool","DEC",{},2097152,32,"protocol_features.shmem#3"},
+{"config.net.mac","mac","ether","NONE",{},0,0},
+{"config.net.status","status","uint32","HEX",{},0,0},
+{"config.net.status.link_up","LINK_UP","bool","DEC",{},1,16},
+{"config.net.status.announce","ANNOUNCE","bool","DEC",{},2,16},
+{"config.net.status.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.net.max_virtqueue_pairs","max_virtqueue_pairs","uint32","DEC",{},0,0},
+{"config.net.mtu","mtu","uint32","DEC",{},0,0},
+{"config.net.speed","speed","uint32","DEC",{},0,0},
+{"config.net.duplex","duplex","uint32","DEC",{[0]="half",[1]="full",[255]="unknown"},0,0},
+{"config.net.rss_max_key_size","rss_max_key_size","uint32","DEC",{},0,0},
+{"config.net.rss_max_indirection_table_length","rss_max_indirection_table_length","uint32","DEC",{},0,0},
+{"config.net.supported_hash_types","supported_hash_types","uint32","HEX",{},0,0},
+{"config.net.supported_hash_types.ipv4","IPv4","bool","DEC",{},1,32},
+{"config.net.supported_hash_types.tcpv4","TCPv4","bool","DEC",{},2,32},
+{"config.net.supported_hash_types.udpv4","UDPv4","bool","DEC",{},4,32},
+{"config.net.supported_hash_types.ipv6","IPv6","bool","DEC",{},8,32},
+{"config.net.supported_hash_types.tcpv6","TCPv6","bool","DEC",{},16,32},
+{"config.net.supported_hash_types.udpv6","UDPv6","bool","DEC",{},32,32},
+{"config.net.supported_hash_types.ip_ex","IP_EX","bool","DEC",{},64,32},
+{"config.net.supported_hash_types.tcp_ex","TCP_EX","bool","DEC",{},128,32},
+{"config.net.supported_hash_types.udp_ex","UDP_EX","bool","DEC",{},256,32},
+{"config.net.supported_hash_types.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.net.supported_tunnel_types","supported_tunnel_types","uint32","HEX",{},0,0},
+{"config.net.supported_tunnel_types.gre_2784","GRE_2784","bool","DEC",{},1,32},
+{"config.net.supported_tunnel_types.gre_2890","GRE_2890","bool","DEC",{},2,32},
+{"config.net.supported_tunnel_types.gre_7676","GRE_7676","bool","DEC",{},4,32},
+{"config.net.supported_tunnel_types.gre_udp","GRE_UDP","bool","DEC",{},8,32},
+{"config.net.supported_tunnel_types.vxlan","VXLAN","bool","DEC",{},16,32},
+{"config.net.supported_tunnel_types.vxlan_gpe","VXLAN_GPE","bool","DEC",{},32,32},
+{"config.net.supported_tunnel_types.geneve","GENEVE","bool","DEC",{},64,32},
+{"config.net.supported_tunnel_types.ipip","IPIP","bool","DEC",{},128,32},
+{"config.net.supported_tunnel_types.nvgre","NVGRE","bool","DEC",{},256,32},
+{"config.net.supported_tunnel_types.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.net.csum","CSUM","bool","DEC",{},1,32},
+{"features.net.guest_csum","GUEST_CSUM","bool","DEC",{},2,32},
+{"features.net.ctrl_guest_offloads","CTRL_GUEST_OFFLOADS","bool","DEC",{},4,32},
+{"features.net.mtu","MTU","bool","DEC",{},8,32},
+{"features.net.mac","MAC","bool","DEC",{},32,32},
+{"features.net.gso","GSO","bool","DEC",{},64,32},
+{"features.net.guest_tso4","GUEST_TSO4","bool","DEC",{},128,32},
+{"features.net.guest_tso6","GUEST_TSO6","bool","DEC",{},256,32},
+{"features.net.guest_ecn","GUEST_ECN","bool","DEC",{},512,32},
+{"features.net.guest_ufo","GUEST_UFO","bool","DEC",{},1024,32},
+{"features.net.host_tso4","HOST_TSO4","bool","DEC",{},2048,32},
+{"features.net.host_tso6","HOST_TSO6","bool","DEC",{},4096,32},
+{"features.net.host_ecn","HOST_ECN","bool","DEC",{},8192,32},
+{"features.net.host_ufo","HOST_UFO","bool","DEC",{},16384,32},
+{"features.net.mrg_rxbuf","MRG_RXBUF","bool","DEC",{},32768,32},
+{"features.net.status","STATUS","bool","DEC",{},65536,32},
+{"features.net.ctrl_vq","CTRL_VQ","bool","DEC",{},131072,32},
+{"features.net.ctrl_rx","CTRL_RX","bool","DEC",{},262144,32},
+{"features.net.ctrl_vlan","CTRL_VLAN","bool","DEC",{},524288,32},
+{"features.net.ctrl_rx_extra","CTRL_RX_EXTRA","bool","DEC",{},1048576,32},
+{"features.net.guest_announce","GUEST_ANNOUNCE","bool","DEC",{},2097152,32},
+{"features.net.mq","MQ","bool","DEC",{},4194304,32},
+{"features.net.ctrl_mac_addr","CTRL_MAC_ADDR","bool","DEC",{},8388608,32},
+{"features.net.device_stats","DEVICE_STATS","bool","DEC",{},262144,32},
+{"features.net.hash_tunnel","HASH_TUNNEL","bool","DEC",{},524288,32},
+{"features.net.vq_notf_coal","VQ_NOTF_COAL","bool","DEC",{},1048576,32},
+{"features.net.notf_coal","NOTF_COAL","bool","DEC",{},2097152,32},
+{"features.net.guest_uso4","GUEST_USO4","bool","DEC",{},4194304,32},
+{"features.net.guest_uso6","GUEST_USO6","bool","DEC",{},8388608,32},
+{"features.net.host_uso","HOST_USO","bool","DEC",{},16777216,32},
+{"features.net.hash_report","HASH_REPORT","bool","DEC",{},33554432,32},
+{"features.net.guest_hdrlen","GUEST_HDRLEN","bool","DEC",{},134217728,32},
+{"features.net.rss","RSS","bool","DEC",{},268435456,32},
+{"features.net.rsc_ext","RSC_EXT","bool","DEC",{},536870912,32},
+{"features.net.standby","STANDBY","bool","DEC",{},1073741824,32},
+{"features.net.speed_duplex","SPEED_DUPLEX","bool","DEC",{},2147483648,32},
+{"features.net.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.blk.capacity","capacity","uint64","DEC",{},0,0},
+{"config.blk.size_max","size_max","uint32","DEC",{},0,0},
+{"config.blk.seg_max","seg_max","uint32","DEC",{},0,0},
+{"config.blk.cylinders","cylinders","uint32","DEC",{},0,0},
+{"config.blk.heads","heads","uint32","DEC",{},0,0},
+{"config.blk.sectors","sectors","uint32","DEC",{},0,0},
+{"config.blk.blk_size","blk_size","uint32","DEC",{},0,0},
+{"config.blk.physical_block_exp","physical_block_exp","uint32","DEC",{},0,0},
+{"config.blk.alignment_offset","alignment_offset","uint32","DEC",{},0,0},
+{"config.blk.min_io_size","min_io_size","uint32","DEC",{},0,0},
+{"config.blk.opt_io_size","opt_io_size","uint32","DEC",{},0,0},
+{"config.blk.writeback","writeback","uint32","DEC",{[0]="writethrough",[1]="writeback"},0,0},
+{"config.blk.unused0","unused0","bytes","NONE",{},0,0},
+{"config.blk.num_queues","num_queues","uint32","DEC",{},0,0},
+{"config.blk.max_discard_sectors","max_discard_sectors","uint32","DEC",{},0,0},
+{"config.blk.max_discard_seg","max_discard_seg","uint32","DEC",{},0,0},
+{"config.blk.discard_sector_alignment","discard_sector_alignment","uint32","DEC",{},0,0},
+{"config.blk.max_write_zeroes_sectors","max_write_zeroes_sectors","uint32","DEC",{},0,0},
+{"config.blk.max_write_zeroes_seg","max_write_zeroes_seg","uint32","DEC",{},0,0},
+{"config.blk.write_zeroes_may_unmap","write_zeroes_may_unmap","uint32","DEC",{[0]="no",[1]="yes"},0,0},
+{"config.blk.unused1","unused1","bytes","NONE",{},0,0},
+{"config.blk.max_secure_erase_sectors","max_secure_erase_sectors","uint32","DEC",{},0,0},
+{"config.blk.max_secure_erase_seg","max_secure_erase_seg","uint32","DEC",{},0,0},
+{"config.blk.secure_erase_sector_alignment","secure_erase_sector_alignment","uint32","DEC",{},0,0},
+{"config.blk.zone_sectors","zone_sectors","uint32","DEC",{},0,0},
+{"config.blk.max_open_zones","max_open_zones","uint32","DEC",{},0,0},
+{"config.blk.max_active_zones","max_active_zones","uint32","DEC",{},0,0},
+{"config.blk.max_append_sectors","max_append_sectors","uint32","DEC",{},0,0},
+{"config.blk.write_granularity","write_granularity","uint32","DEC",{},0,0},
+{"config.blk.zoned_model","zoned_model","uint32","DEC",{[0]="not zoned",[1]="host-managed",[2]="host-aware"},0,0},
+{"config.blk.unused2","unused2","bytes","NONE",{},0,0},
+{"features.blk.barrier","BARRIER","bool","DEC",{},1,32},
+{"features.blk.size_max","SIZE_MAX","bool","DEC",{},2,32},
+{"features.blk.seg_max","SEG_MAX","bool","DEC",{},4,32},
+{"features.blk.geometry","GEOMETRY","bool","DEC",{},16,32},
+{"features.blk.ro","RO","bool","DEC",{},32,32},
+{"features.blk.blk_size","BLK_SIZE","bool","DEC",{},64,32},
+{"features.blk.scsi","SCSI","bool","DEC",{},128,32},
+{"features.blk.flush","FLUSH","bool","DEC",{},512,32},
+{"features.blk.topology","TOPOLOGY","bool","DEC",{},1024,32},
+{"features.blk.config_wce","CONFIG_WCE","bool","DEC",{},2048,32},
+{"features.blk.mq","MQ","bool","DEC",{},4096,32},
+{"features.blk.discard","DISCARD","bool","DEC",{},8192,32},
+{"features.blk.write_zeroes","WRITE_ZEROES","bool","DEC",{},16384,32},
+{"features.blk.lifetime","LIFETIME","bool","DEC",{},32768,32},
+{"features.blk.secure_erase","SECURE_ERASE","bool","DEC",{},65536,32},
+{"features.blk.zoned","ZONED","bool","DEC",{},131072,32},
+{"features.blk.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.console.cols","cols","uint32","DEC",{},0,0},
+{"config.console.rows","rows","uint32","DEC",{},0,0},
+{"config.console.max_nr_ports","max_nr_ports","uint32","DEC",{},0,0},
+{"config.console.emerg_wr","emerg_wr","uint32","HEX",{},0,0},
+{"features.console.size","SIZE","bool","DEC",{},1,32},
+{"features.console.multiport","MULTIPORT","bool","DEC",{},2,32},
+{"features.console.emerg_write","EMERG_WRITE","bool","DEC",{},4,32},
+{"features.console.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.rng.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.balloon.num_pages","num_pages","uint32","DEC",{},0,0},
+{"config.balloon.actual","actual","uint32","DEC",{},0,0},
+{"config.balloon.free_page_hint_cmd_id","free_page_hint_cmd_id","uint32","DEC",{},0,0},
+{"config.balloon.poison_val","poison_val","uint32","HEX",{},0,0},
+{"features.balloon.must_tell_host","MUST_TELL_HOST","bool","DEC",{},1,32},
+{"features.balloon.stats_vq","STATS_VQ","bool","DEC",{},2,32},
+{"features.balloon.deflate_on_oom","DEFLATE_ON_OOM","bool","DEC",{},4,32},
+{"features.balloon.free_page_hint","FREE_PAGE_HINT","bool","DEC",{},8,32},
+{"features.balloon.page_poison","PAGE_POISON","bool","DEC",{},16,32},
+{"features.balloon.reporting","REPORTING","bool","DEC",{},32,32},
+{"features.balloon.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.iomem.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.rpmsg.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.scsi.num_queues","num_queues","uint32","DEC",{},0,0},
+{"config.scsi.seg_max","seg_max","uint32","DEC",{},0,0},
+{"config.scsi.max_sectors","max_sectors","uint32","DEC",{},0,0},
+{"config.scsi.cmd_per_lun","cmd_per_lun","uint32","DEC",{},0,0},
+{"config.scsi.event_info_size","event_info_size","uint32","DEC",{},0,0},
+{"config.scsi.sense_size","sense_size","uint32","DEC",{},0,0},
+{"config.scsi.cdb_size","cdb_size","uint32","DEC",{},0,0},
+{"config.scsi.max_channel","max_channel","uint32","DEC",{},0,0},
+{"config.scsi.max_target","max_target","uint32","DEC",{},0,0},
+{"config.scsi.max_lun","max_lun","uint32","DEC",{},0,0},
+{"features.scsi.inout","INOUT","bool","DEC",{},1,32},
+{"features.scsi.hotplug","HOTPLUG","bool","DEC",{},2,32},
+{"features.scsi.change","CHANGE","bool","DEC",{},4,32},
+{"features.scsi.t10_pi","T10_PI","bool","DEC",{},8,32},
+{"features.scsi.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.9p.tag_len","tag_len","uint32","DEC",{},0,0},
+{"features.9p.mount_tag","MOUNT_TAG","bool","DEC",{},1,32},
+{"features.9p.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.mac80211.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.rproc-serial.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.caif.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.memballoon.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.gpu.events_read","events_read","uint32","HEX",{},0,0},
+{"config.gpu.events_read.display","DISPLAY","bool","DEC",{},1,32},
+{"config.gpu.events_read.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.gpu.events_clear","events_clear","uint32","HEX",{},0,0},
+{"config.gpu.events_clear.display","DISPLAY","bool","DEC",{},1,32},
+{"config.gpu.events_clear.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.gpu.num_scanouts","num_scanouts","uint32","DEC",{},0,0},
+{"config.gpu.num_capsets","num_capsets","uint32","DEC",{},0,0},
+{"config.gpu.blob_alignment","blob_alignment","uint32","DEC",{},0,0},
+{"features.gpu.virgl","VIRGL","bool","DEC",{},1,32},
+{"features.gpu.edid","EDID","bool","DEC",{},2,32},
+{"features.gpu.resource_uuid","RESOURCE_UUID","bool","DEC",{},4,32},
+{"features.gpu.resource_blob","RESOURCE_BLOB","bool","DEC",{},8,32},
+{"features.gpu.context_init","CONTEXT_INIT","bool","DEC",{},16,32},
+{"features.gpu.blob_alignment","BLOB_ALIGNMENT","bool","DEC",{},32,32},
+{"features.gpu.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.rtc.alarm","ALARM","bool","DEC",{},1,32},
+{"features.rtc.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.input.select","select","uint32","DEC",{[0]="UNSET",[1]="ID_NAME",[2]="ID_SERIAL",[3]="ID_DEVIDS",[16]="PROP_BITS",[17]="EV_BITS",[18]="ABS_INFO"},0,0},
+{"config.input.subsel","subsel","uint32","DEC",{},0,0},
+{"config.input.size","size","uint32","DEC",{},0,0},
+{"config.input.reserved","reserved","bytes","NONE",{},0,0},
+{"config.input.data","data","bytes","NONE",{},0,0},
+{"features.input.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.vsock.guest_cid","guest_cid","uint64","DEC",{},0,0},
+{"features.vsock.stream","STREAM","bool","DEC",{},1,32},
+{"features.vsock.seqpacket","SEQPACKET","bool","DEC",{},2,32},
+{"features.vsock.no_implied_stream","NO_IMPLIED_STREAM","bool","DEC",{},4,32},
+{"features.vsock.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.status","status","uint32","HEX",{},0,0},
+{"config.crypto.status.hw_ready","HW_READY","bool","DEC",{},1,32},
+{"config.crypto.status.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.max_dataqueues","max_dataqueues","uint32","DEC",{},0,0},
+{"config.crypto.crypto_services","crypto_services","uint32","HEX",{},0,0},
+{"config.crypto.crypto_services.cipher","CIPHER","bool","DEC",{},1,32},
+{"config.crypto.crypto_services.hash","HASH","bool","DEC",{},2,32},
+{"config.crypto.crypto_services.mac","MAC","bool","DEC",{},4,32},
+{"config.crypto.crypto_services.aead","AEAD","bool","DEC",{},8,32},
+{"config.crypto.crypto_services.akcipher","AKCIPHER","bool","DEC",{},16,32},
+{"config.crypto.crypto_services.ipsec","IPSEC","bool","DEC",{},32,32},
+{"config.crypto.crypto_services.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.cipher_algo_l","cipher_algo_l","uint32","HEX",{},0,0},
+{"config.crypto.cipher_algo_l.no_cipher","NO_CIPHER","bool","DEC",{},1,32},
+{"config.crypto.cipher_algo_l.arc4","ARC4","bool","DEC",{},2,32},
+{"config.crypto.cipher_algo_l.aes_ecb","AES_ECB","bool","DEC",{},4,32},
+{"config.crypto.cipher_algo_l.aes_cbc","AES_CBC","bool","DEC",{},8,32},
+{"config.crypto.cipher_algo_l.aes_ctr","AES_CTR","bool","DEC",{},16,32},
+{"config.crypto.cipher_algo_l.des_ecb","DES_ECB","bool","DEC",{},32,32},
+{"config.crypto.cipher_algo_l.des_cbc","DES_CBC","bool","DEC",{},64,32},
+{"config.crypto.cipher_algo_l.3des_ecb","3DES_ECB","bool","DEC",{},128,32},
+{"config.crypto.cipher_algo_l.3des_cbc","3DES_CBC","bool","DEC",{},256,32},
+{"config.crypto.cipher_algo_l.3des_ctr","3DES_CTR","bool","DEC",{},512,32},
+{"config.crypto.cipher_algo_l.kasumi_f8","KASUMI_F8","bool","DEC",{},1024,32},
+{"config.crypto.cipher_algo_l.snow3g_uea2","SNOW3G_UEA2","bool","DEC",{},2048,32},
+{"config.crypto.cipher_algo_l.aes_f8","AES_F8","bool","DEC",{},4096,32},
+{"config.crypto.cipher_algo_l.aes_xts","AES_XTS","bool","DEC",{},8192,32},
+{"config.crypto.cipher_algo_l.zuc_eea3","ZUC_EEA3","bool","DEC",{},16384,32},
+{"config.crypto.cipher_algo_l.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.cipher_algo_h","cipher_algo_h","uint32","HEX",{},0,0},
+{"config.crypto.cipher_algo_h.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.hash_algo","hash_algo","uint32","HEX",{},0,0},
+{"config.crypto.hash_algo.no_hash","NO_HASH","bool","DEC",{},1,32},
+{"config.crypto.hash_algo.md5","MD5","bool","DEC",{},2,32},
+{"config.crypto.hash_algo.sha1","SHA1","bool","DEC",{},4,32},
+{"config.crypto.hash_algo.sha_224","SHA_224","bool","DEC",{},8,32},
+{"config.crypto.hash_algo.sha_256","SHA_256","bool","DEC",{},16,32},
+{"config.crypto.hash_algo.sha_384","SHA_384","bool","DEC",{},32,32},
+{"config.crypto.hash_algo.sha_512","SHA_512","bool","DEC",{},64,32},
+{"config.crypto.hash_algo.sha3_224","SHA3_224","bool","DEC",{},128,32},
+{"config.crypto.hash_algo.sha3_256","SHA3_256","bool","DEC",{},256,32},
+{"config.crypto.hash_algo.sha3_384","SHA3_384","bool","DEC",{},512,32},
+{"config.crypto.hash_algo.sha3_512","SHA3_512","bool","DEC",{},1024,32},
+{"config.crypto.hash_algo.sha3_shake128","SHA3_SHAKE128","bool","DEC",{},2048,32},
+{"config.crypto.hash_algo.sha3_shake256","SHA3_SHAKE256","bool","DEC",{},4096,32},
+{"config.crypto.hash_algo.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.mac_algo_l","mac_algo_l","uint32","HEX",{},0,0},
+{"config.crypto.mac_algo_l.no_mac","NO_MAC","bool","DEC",{},1,32},
+{"config.crypto.mac_algo_l.hmac_md5","HMAC_MD5","bool","DEC",{},2,32},
+{"config.crypto.mac_algo_l.hmac_sha1","HMAC_SHA1","bool","DEC",{},4,32},
+{"config.crypto.mac_algo_l.hmac_sha_224","HMAC_SHA_224","bool","DEC",{},8,32},
+{"config.crypto.mac_algo_l.hmac_sha_256","HMAC_SHA_256","bool","DEC",{},16,32},
+{"config.crypto.mac_algo_l.hmac_sha_384","HMAC_SHA_384","bool","DEC",{},32,32},
+{"config.crypto.mac_algo_l.hmac_sha_512","HMAC_SHA_512","bool","DEC",{},64,32},
+{"config.crypto.mac_algo_l.cmac_3des","CMAC_3DES","bool","DEC",{},33554432,32},
+{"config.crypto.mac_algo_l.cmac_aes","CMAC_AES","bool","DEC",{},67108864,32},
+{"config.crypto.mac_algo_l.kasumi_f9","KASUMI_F9","bool","DEC",{},134217728,32},
+{"config.crypto.mac_algo_l.snow3g_uia2","SNOW3G_UIA2","bool","DEC",{},268435456,32},
+{"config.crypto.mac_algo_l.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.mac_algo_h","mac_algo_h","uint32","HEX",{},0,0},
+{"config.crypto.mac_algo_h.gmac_aes","GMAC_AES","bool","DEC",{},512,32},
+{"config.crypto.mac_algo_h.gmac_twofish","GMAC_TWOFISH","bool","DEC",{},1024,32},
+{"config.crypto.mac_algo_h.cbcmac_aes","CBCMAC_AES","bool","DEC",{},131072,32},
+{"config.crypto.mac_algo_h.cbcmac_kasumi_f9","CBCMAC_KASUMI_F9","bool","DEC",{},262144,32},
+{"config.crypto.mac_algo_h.xcbc_aes","XCBC_AES","bool","DEC",{},2097152,32},
+{"config.crypto.mac_algo_h.zuc_eia3","ZUC_EIA3","bool","DEC",{},4194304,32},
+{"config.crypto.mac_algo_h.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.aead_algo","aead_algo","uint32","HEX",{},0,0},
+{"config.crypto.aead_algo.no_aead","NO_AEAD","bool","DEC",{},1,32},
+{"config.crypto.aead_algo.gcm","GCM","bool","DEC",{},2,32},
+{"config.crypto.aead_algo.ccm","CCM","bool","DEC",{},4,32},
+{"config.crypto.aead_algo.chacha20_poly1305","CHACHA20_POLY1305","bool","DEC",{},8,32},
+{"config.crypto.aead_algo.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.max_cipher_key_len","max_cipher_key_len","uint32","DEC",{},0,0},
+{"config.crypto.max_auth_key_len","max_auth_key_len","uint32","DEC",{},0,0},
+{"config.crypto.akcipher_algo","akcipher_algo","uint32","HEX",{},0,0},
+{"config.crypto.akcipher_algo.no_akcipher","NO_AKCIPHER","bool","DEC",{},1,32},
+{"config.crypto.akcipher_algo.rsa","RSA","bool","DEC",{},2,32},
+{"config.crypto.akcipher_algo.ecdsa","ECDSA","bool","DEC",{},4,32},
+{"config.crypto.akcipher_algo.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.crypto.max_size","max_size","uint64","DEC",{},0,0},
+{"features.crypto.revision_1","REVISION_1","bool","DEC",{},1,32},
+{"features.crypto.cipher_stateless_mode","CIPHER_STATELESS_MODE","bool","DEC",{},2,32},
+{"features.crypto.hash_stateless_mode","HASH_STATELESS_MODE","bool","DEC",{},4,32},
+{"features.crypto.mac_stateless_mode","MAC_STATELESS_MODE","bool","DEC",{},8,32},
+{"features.crypto.aead_stateless_mode","AEAD_STATELESS_MODE","bool","DEC",{},16,32},
+{"features.crypto.akcipher_stateless_mode","AKCIPHER_STATELESS_MODE","bool","DEC",{},32,32},
+{"features.crypto.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.signal.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.pstore.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.iommu.page_size_mask","page_size_mask","uint64","HEX",{},0,0},
+{"config.iommu.input_range_start","input_range_start","uint64","HEX",{},0,0},
+{"config.iommu.input_range_end","input_range_end","uint64","HEX",{},0,0},
+{"config.iommu.domain_range_start","domain_range_start","uint32","DEC",{},0,0},
+{"config.iommu.domain_range_end","domain_range_end","uint32","DEC",{},0,0},
+{"config.iommu.probe_size","probe_size","uint32","DEC",{},0,0},
+{"config.iommu.bypass","bypass","uint32","DEC",{[0]="off",[1]="on"},0,0},
+{"config.iommu.reserved","reserved","bytes","NONE",{},0,0},
+{"features.iommu.input_range","INPUT_RANGE","bool","DEC",{},1,32},
+{"features.iommu.domain_range","DOMAIN_RANGE","bool","DEC",{},2,32},
+{"features.iommu.map_unmap","MAP_UNMAP","bool","DEC",{},4,32},
+{"features.iommu.bypass","BYPASS","bool","DEC",{},8,32},
+{"features.iommu.probe","PROBE","bool","DEC",{},16,32},
+{"features.iommu.mmio","MMIO","bool","DEC",{},32,32},
+{"features.iommu.bypass_config","BYPASS_CONFIG","bool","DEC",{},64,32},
+{"features.iommu.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.mem.block_size","block_size","uint64","DEC",{},0,0},
+{"config.mem.node_id","node_id","uint32","DEC",{},0,0},
+{"config.mem.padding","padding","bytes","NONE",{},0,0},
+{"config.mem.addr","addr","uint64","HEX",{},0,0},
+{"config.mem.region_size","region_size","uint64","DEC",{},0,0},
+{"config.mem.usable_region_size","usable_region_size","uint64","DEC",{},0,0},
+{"config.mem.plugged_size","plugged_size","uint64","DEC",{},0,0},
+{"config.mem.requested_size","requested_size","uint64","DEC",{},0,0},
+{"features.mem.acpi_pxm","ACPI_PXM","bool","DEC",{},1,32},
+{"features.mem.unplugged_inaccessible","UNPLUGGED_INACCESSIBLE","bool","DEC",{},2,32},
+{"features.mem.persistent_suspend","PERSISTENT_SUSPEND","bool","DEC",{},4,32},
+{"features.mem.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.sound.jacks","jacks","uint32","DEC",{},0,0},
+{"config.sound.streams","streams","uint32","DEC",{},0,0},
+{"config.sound.chmaps","chmaps","uint32","DEC",{},0,0},
+{"config.sound.controls","controls","uint32","DEC",{},0,0},
+{"features.sound.ctls","CTLS","bool","DEC",{},1,32},
+{"features.sound.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.fs.tag","tag","string","NONE",{},0,0},
+{"config.fs.num_request_queues","num_request_queues","uint32","DEC",{},0,0},
+{"config.fs.notify_buf_size","notify_buf_size","uint32","DEC",{},0,0},
+{"features.fs.notification","NOTIFICATION","bool","DEC",{},1,32},
+{"features.fs.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.pmem.start","start","uint64","HEX",{},0,0},
+{"config.pmem.size","size","uint64","DEC",{},0,0},
+{"features.pmem.shmem_region","SHMEM_REGION","bool","DEC",{},1,32},
+{"features.pmem.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.rpmb.capacity","capacity","uint32","DEC",{},0,0},
+{"config.rpmb.max_wr_cnt","max_wr_cnt","uint32","DEC",{},0,0},
+{"config.rpmb.max_rd_cnt","max_rd_cnt","uint32","DEC",{},0,0},
+{"features.rpmb.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.hwsim.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.video-enc.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.video-dec.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.scmi.p2a_channels","P2A_CHANNELS","bool","DEC",{},1,32},
+{"features.scmi.shared_memory","SHARED_MEMORY","bool","DEC",{},2,32},
+{"features.scmi.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.nitro-secure.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.i2c.zero_length_request","ZERO_LENGTH_REQUEST","bool","DEC",{},1,32},
+{"features.i2c.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.watchdog.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.can.status","status","uint32","HEX",{},0,0},
+{"config.can.status.ctrl_busoff","CTRL_BUSOFF","bool","DEC",{},1,16},
+{"config.can.status.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.can.can_classic","CAN_CLASSIC","bool","DEC",{},1,32},
+{"features.can.can_fd","CAN_FD","bool","DEC",{},2,32},
+{"features.can.rtr_frames","RTR_FRAMES","bool","DEC",{},4,32},
+{"features.can.late_tx_ack","LATE_TX_ACK","bool","DEC",{},8,32},
+{"features.can.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.dmabuf.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.param-server.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.audio-policy.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.bt.type","type","uint32","DEC",{[0]="primary",[1]="AMP"},0,0},
+{"config.bt.alignment","alignment","bytes","NONE",{},0,0},
+{"config.bt.vendor","vendor","uint32","DEC",{[0]="none",[1]="Zephyr",[2]="Intel",[3]="Realtek"},0,0},
+{"config.bt.msft_opcode","msft_opcode","uint32","HEX",{},0,0},
+{"features.bt.vnd_hci","VND_HCI","bool","DEC",{},1,32},
+{"features.bt.msft_ext","MSFT_EXT","bool","DEC",{},2,32},
+{"features.bt.aosp_ext","AOSP_EXT","bool","DEC",{},4,32},
+{"features.bt.config_v2","CONFIG_V2","bool","DEC",{},8,32},
+{"features.bt.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.gpio.ngpio","ngpio","uint32","DEC",{},0,0},
+{"config.gpio.padding","padding","bytes","NONE",{},0,0},
+{"config.gpio.gpio_names_size","gpio_names_size","uint32","DEC",{},0,0},
+{"features.gpio.irq","IRQ","bool","DEC",{},1,32},
+{"features.gpio.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.rdma.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.camera.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.ism.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.spi.cs_max_number","cs_max_number","uint32","DEC",{},0,0},
+{"config.spi.cs_change_supported","cs_change_supported","uint32","DEC",{[0]="no",[1]="yes"},0,0},
+{"config.spi.tx_nbits_supported","tx_nbits_supported","uint32","HEX",{},0,0},
+{"config.spi.tx_nbits_supported.dual","DUAL","bool","DEC",{},1,8},
+{"config.spi.tx_nbits_supported.quad","QUAD","bool","DEC",{},2,8},
+{"config.spi.tx_nbits_supported.octal","OCTAL","bool","DEC",{},4,8},
+{"config.spi.tx_nbits_supported.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.spi.rx_nbits_supported","rx_nbits_supported","uint32","HEX",{},0,0},
+{"config.spi.rx_nbits_supported.dual","DUAL","bool","DEC",{},1,8},
+{"config.spi.rx_nbits_supported.quad","QUAD","bool","DEC",{},2,8},
+{"config.spi.rx_nbits_supported.octal","OCTAL","bool","DEC",{},4,8},
+{"config.spi.rx_nbits_supported.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.spi.bits_per_word_mask","bits_per_word_mask","uint32","HEX",{},0,0},
+{"config.spi.mode_func_supported","mode_func_supported","uint32","HEX",{},0,0},
+{"config.spi.cpha","cpha","uint32","HEX",{},0,0},
+{"config.spi.cpol","cpol","uint32","HEX",{},0,0},
+{"config.spi.cs_active_high","cs_active_high","uint32","DEC",{},0,0},
+{"config.spi.lsb_first","lsb_first","uint32","DEC",{},0,0},
+{"config.spi.loopback","loopback","uint32","DEC",{},0,0},
+{"config.spi.reserved","reserved","uint32","DEC",{},0,0},
+{"config.spi.max_freq_hz","max_freq_hz","uint32","DEC",{},0,0},
+{"config.spi.max_word_delay_ns","max_word_delay_ns","uint32","DEC",{},0,0},
+{"config.spi.max_cs_setup_ns","max_cs_setup_ns","uint32","DEC",{},0,0},
+{"config.spi.max_cs_hold_ns","max_cs_hold_ns","uint32","DEC",{},0,0},
+{"config.spi.max_cs_inactive_ns","max_cs_inactive_ns","uint32","DEC",{},0,0},
+{"features.spi.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.tee.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.cpu-balloon.bit","bit without a name","uint32","DEC",{},0,0},
+{"config.media.device_caps","device_caps","uint32","HEX",{},0,0},
+{"config.media.device_type","device_type","uint32","DEC",{},0,0},
+{"config.media.card","card","string","NONE",{},0,0},
+{"features.media.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.usb.bit","bit without a name","uint32","DEC",{},0,0},
 },
 }
 
@@ -1721,37 +1820,156 @@ end
 return words
 end)()
 
+local tables = (function()
+-- The generated tables, with what is named in place of its name. Rows, layouts and fields are looked up once, here.
+
+local tables = { fields = {}, devices = {} }
+
+local NONE = {}
+
+for _, row in ipairs(T.fields) do
+  row.choices = next(row[5]) and row[5] or nil
+  tables.fields[row[8] or row[1]] = row
+end
+
+-- Words of bits: by number as {name, field, old names}, `names` as {bit = name}, `numbers` by name and old name.
+for _, word in pairs(T.words) do
+  local names, bits = {}, {}
+  for bit, each in pairs(word) do
+    if bit ~= "unnamed" then
+      names[bit], bits[each[1]] = each[1], bit
+      for _, old in ipairs(each[3] or NONE) do bits[old] = bit end
+    end
+  end
+  word.names, word.numbers = names, bits
+end
+tables.features = T.words.features
+
+local function look_up(fields)
+  local by = {}
+  for _, field in ipairs(fields) do
+    field.w = field.w and T.words[field.w]
+    field.c = tables.fields[field.f].choices
+    by[field.n] = field
+  end
+  return by
+end
+
+for key, layout in pairs(T.layouts) do
+  layout.key = key
+  layout.fields = layout.fields or NONE
+  layout.by = look_up(layout.fields)
+  if layout.array then layout.array.by = look_up(layout.array.fields) end
+end
+
+local function layouts(names)
+  local found = {}
+  for place, name in ipairs(names or NONE) do found[place] = T.layouts[name] end
+  return found
+end
+
+local function with_layouts(row)
+  row.request, row.reply = layouts(row.request), layouts(row.reply)
+  return row
+end
+
+for _, row in ipairs(T.rows) do with_layouts(row) end
+
+-- The rows of a dialect: upstream's as of a release, without some, and its own.
+local function rows_of(dialect)
+  local rows = { {}, {}, {} }
+  for _, row in ipairs(T.rows) do
+    if not dialect.as_of or row.since <= dialect.as_of then rows[row.channel + 1][row.id] = row end
+  end
+  for channel, of_channel in ipairs(rows) do
+    for _, id in ipairs(dialect.without and dialect.without[channel] or NONE) do of_channel[id] = nil end
+    for id, row in pairs(dialect.rows and dialect.rows[channel] or NONE) do of_channel[id] = with_layouts(row) end
+  end
+  return rows
+end
+
+for _, dialect in ipairs(T.dialects) do
+  dialect.rows = rows_of(dialect)
+  dialect.bits = T.words[dialect.bits]
+end
+
+for _, device in ipairs(T.devices) do
+  tables.devices[device.name] = device
+  device.fields = device.fields or NONE
+  look_up(device.fields)
+  device.features = T.words[device.features]
+end
+
+return tables
+end)()
+
 local record = (function()
 -- The record in front of each message: docs/capture-format.md. Positions count from 1.
 
-local byte = string.byte
+local byte, sub = string.byte, string.sub
 local little = numbers.little
 
 local record = {}
 
 local HEADER = 48
 local DESCRIPTOR = 32
+local LENGTH = 41 -- where it says how long the message was; it comes last, before the message
 
 record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
 local LOST, BIG_ENDIAN, LATE, KEYS_MASKED = 0, 5, 6, 7
+local ONLY_BIG_ENDIAN = 2 ^ BIG_ENDIAN
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
 -- of one connection are not parsed again and again.
 local SHAPE, MOST_SHAPES = 16, 1024
 local shapes, shape_count = {}, 0
 
+-- The messages of such records that were decoded, by their bytes: one table for all shapes that differ in nothing but
+-- the connection, so that equal messages are decoded once.
+local messages, message_count = {}, 0
+local MOST_MESSAGES = 4096
+local CONNECTION, AFTER_CONNECTION = 9, 13
+
 local function remember(shape, this)
-  if shape_count >= MOST_SHAPES then shapes, shape_count = {}, 0 end
+  if shape_count >= MOST_SHAPES then
+    shapes, shape_count = {}, 0
+    messages, message_count = {}, 0
+  end
   shapes[shape], shape_count = this, shape_count + 1
+  local way = shape:sub(1, CONNECTION - 1) .. shape:sub(AFTER_CONNECTION)
+  messages[way] = messages[way] or {}
+  this.messages = messages[way]
+end
+
+-- Forget all messages; for another dialect they are others.
+function record.forget()
+  for _, of_way in pairs(messages) do
+    for bytes in pairs(of_way) do of_way[bytes] = nil end
+  end
+  message_count = 0
+end
+
+-- The record of `s` and its message, if both are known.
+function record.known(s)
+  local this = shapes[sub(s, 1, SHAPE)]
+  if not this then return nil end
+  return this, this.messages[sub(s, LENGTH)]
+end
+
+-- Keep the message of a record.
+function record.keep(s, this, message)
+  if not this.messages then return end
+  if message_count >= MOST_MESSAGES then record.forget() end
+  this.messages[sub(s, LENGTH)], message_count = message, message_count + 1
 end
 
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
 -- Nothing of it is changed by others.
 function record.parse(s)
-  local shape = s:sub(1, SHAPE)
+  local shape = sub(s, 1, SHAPE)
   local known = shapes[shape]
   if known and #s >= known.at - 1 then return known end
   local version, kind, length_low, length_high, channel, sender, marks_low, marks_high, c1, c2, c3, c4, n1, n2 =
@@ -1777,6 +1995,7 @@ function record.parse(s)
     is_late = has_bit(marks, 0, LATE),
     is_without_keys = has_bit(marks, 0, KEYS_MASKED),
     is_usual = marks == 0,
+    is_plain = n1 + n2 == 0 and (marks == 0 or marks == ONLY_BIG_ENDIAN),
   }
   if this.count > 0 then
     local problem = record.descriptors(s, this)
@@ -1821,12 +2040,19 @@ function record.descriptors(s, this)
   return nil
 end
 
+-- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53.
+function record.latency(request, answer)
+  local a, b, c, d, e, f, g, h = byte(answer, 25, 32)
+  local i, j, k, l, m, n, o, p = byte(request, 33, 40)
+  return (a - i) + (b - j) * 256 + (c - k) * 65536 + (d - l) * 16777216
+    + ((e - m) + (f - n) * 256 + (g - o) * 65536 + (h - p) * 16777216) * 4294967296
+end
+
 -- When it was received and when forwarded, as halves.
 function record.received(s) return little.u64(s, 25) end
 function record.forwarded(s) return little.u64(s, 33) end
--- How long the message was on the wire, as halves, and as the bytes that say so.
-function record.length(s) return little.u64(s, 41) end
-function record.length_bytes(s) return s:sub(41, 48) end
+-- How long the message was on the wire, as halves.
+function record.length(s) return little.u64(s, LENGTH) end
 
 return record
 end)()
@@ -1881,20 +2107,6 @@ local decode = {}
 local HEADER = 12
 local NONE = {}
 decode.HEADER = HEADER
-
-for _, row in ipairs(T.rows) do
-  row.request = row.request or NONE
-  row.reply = row.reply or NONE
-end
-for _, layout in ipairs(T.layouts) do
-  layout.fields = layout.fields or NONE
-  layout.by = {}
-  for _, field in ipairs(layout.fields) do layout.by[field.n] = field end
-  if layout.array then
-    layout.array.by = {}
-    for _, field in ipairs(layout.array.fields) do layout.array.by[field.n] = field end
-  end
-end
 
 -- Which side asks, by channel: what the other one sends are answers.
 local INITIATOR = { [0] = 0, [1] = 1, [2] = 1 }
@@ -1974,8 +2186,8 @@ end
 
 local function expected(layouts)
   local texts, seen = {}, {}
-  for _, place in ipairs(layouts) do
-    local text = T.layouts[place].size_text
+  for _, layout in ipairs(layouts) do
+    local text = layout.size_text
     if not seen[text] then
       seen[text] = true
       texts[#texts + 1] = text
@@ -1988,8 +2200,7 @@ local function payload(message, layouts)
   local there = #message.data - HEADER
   if there > message.size then there = message.size end
   message.there = there
-  for _, place in ipairs(layouts) do
-    local layout = T.layouts[place]
+  for _, layout in ipairs(layouts) do
     if fits(layout, message, message.size, there) then
       message.layout = layout
       return nil
@@ -2043,7 +2254,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     number = number - floor(2 ^ (dialect.error - 1))
   end
   message.id = number
-  local row = T.rows[dialect.rows[channel + 1][number]]
+  local row = dialect.rows[channel + 1][number]
   local problem
   if message.is_error and not message.is_reply then row = nil end
   if not row then
@@ -2072,40 +2283,21 @@ end
 return decode
 end)()
 
-local session = (function()
--- What an exchange means: which reply belongs to which request, what is negotiated, where memory is, what descriptors
--- are called. Each frame is taken in once, in order; what the tree and the info column need of it later is kept here.
+local objects = (function()
+-- What descriptors are called: mem#1, evt#3. The same open object has the same name wherever it comes along.
 
-local floor = math.floor
-local number, find, value = decode.number, decode.find, decode.value
-
-local session = {}
+local objects = {}
 
 -- Nobody has as many; a hostile peer must not fill the memory.
-local MOST_WAITING, MOST_KNOWN, MOST_RINGS, MOST_REGIONS = 4096, 65536, 1024, 1024
-local MAIN = 0
+local MOST_KNOWN = 65536
 
 local PREFIXES = { "mem", "mem", "evt", "sock", "pipe", "uffd", "pidfd", "dmabuf", "dev" }
-local PROTOCOL_FEATURES = T.features.numbers.PROTOCOL_FEATURES
-local ACCESS_PLATFORM = T.features.numbers.ACCESS_PLATFORM
 
-local connections, histories, names, counts, known_order, known_first
+local known, counts, order, first
 
--- Forget everything: another file, or the same one anew.
-function session.reset(dialect, device)
-  session.dialect, session.device = dialect, device
-  connections, histories, names, counts = {}, {}, {}, {}
-  known_order, known_first = {}, 1
-  session.peer = {} -- frame of a reply to that of its request, and back
-  session.latency = {} -- of a reply
-  session.carried = {} -- names of the descriptors of a frame
-  session.replaced = {} -- name of the descriptor that a frame puts out of use
-  session.lost = {} -- requests that will never be answered
-  session.left = {} -- frames of such requests, by the frame where that became clear
-  session.findings = {}
+function objects.reset()
+  known, counts, order, first = {}, {}, {}, 1
 end
-
--- Descriptors --------------------------------------------------------------------------------------------------------
 
 local function next_name(kind)
   local prefix = PREFIXES[kind] or "fd"
@@ -2114,32 +2306,64 @@ local function next_name(kind)
 end
 
 -- The name of an open object and the frame in which it was first seen; a new one if it cannot be told apart.
-local function name(descriptor, frame)
+function objects.named(descriptor, frame)
   local identity = descriptor.identity
-  local known = identity ~= "" and names[identity]
-  if known then return known end
-  known = { name = next_name(descriptor.kind), first = frame }
+  local found = identity ~= "" and known[identity]
+  if found then return found end
+  found = { name = next_name(descriptor.kind), first = frame }
   if identity ~= "" then
-    if #known_order - known_first + 1 >= MOST_KNOWN then
-      names[known_order[known_first]] = nil
-      known_order[known_first] = nil
-      known_first = known_first + 1
+    if #order - first + 1 >= MOST_KNOWN then
+      known[order[first]] = nil
+      order[first] = nil
+      first = first + 1
     end
-    known_order[#known_order + 1] = identity
-    names[identity] = known
+    order[#order + 1] = identity
+    known[identity] = found
   end
-  return known
+  return found
 end
 
--- What the text of a message depends on is kept in a view; it is never changed, but replaced, and stays for the frames
--- that were seen with it.
+return objects
+end)()
 
-local function see(connection, frame, changes)
+local views = (function()
+-- What the text of a message depends on: the device, what is negotiated, where memory is. A view is never changed, but
+-- replaced, and stays for the frames that were seen with it.
+
+local floor, format = math.floor, string.format
+local has_bit, not_above = numbers.has_bit, numbers.not_above
+
+local views = {}
+
+local ACCESS_PLATFORM = tables.features.numbers.ACCESS_PLATFORM
+
+local histories
+
+function views.reset() histories = {} end
+
+-- The addresses of a memory map as text, so that equal maps are told by comparing them.
+local function map_of(memory)
+  local parts = {}
+  for place, region in ipairs(memory) do
+    parts[place] = format("%d %d %d %d %d %d %d", region.number, region.guest_lo, region.guest_hi, region.size_lo,
+      region.size_hi, region.user_lo, region.user_hi)
+  end
+  return table.concat(parts, ",")
+end
+
+-- A connection is seen with these changes from a frame on.
+function views.see(connection, frame, changes)
   local view = {}
   for key, old in pairs(connection.view) do view[key] = old end
   for key, new in pairs(changes) do view[key] = new end
+  if changes.memory then view.map = map_of(view.memory) end
+  view.owes = {} -- rows of requests that nothing is wrong with while this holds, and whether they are owed an answer
   connection.view = view
   local history = histories[connection.number]
+  if not history then
+    history = { frames = {}, views = {} }
+    histories[connection.number] = history
+  end
   local last = #history.frames
   if history.frames[last] == frame then
     history.views[last] = view
@@ -2149,7 +2373,7 @@ local function see(connection, frame, changes)
 end
 
 -- The view that a frame was seen with.
-function session.view(connection, frame)
+function views.at(connection, frame)
   local history = histories[connection]
   if not history then return nil end
   local low, high = 1, #history.frames
@@ -2160,77 +2384,80 @@ function session.view(connection, frame)
   return history.views[low]
 end
 
--- Connections --------------------------------------------------------------------------------------------------------
-
-local function new_waiting() return { first = 1, last = 0, answered = {}, unasked = {}, any_answered = false } end
-
-local function connect(of, frame)
-  local connection = {
-    number = of,
-    view = { device = session.device, memory = {}, bits = session.dialect.bits },
-    settled = session.device ~= nil,
-    postcopy = "none",
-    rings = {},
-    ring_count = 0,
-    waiting = { [0] = new_waiting(), new_waiting(), new_waiting() },
-    told = {},
-    asked = {},
-    lost_sync = {},
-    open_gates = {},
-  }
-  connections[of] = connection
-  histories[of] = histories[of] or { frames = {}, views = {} }
-  see(connection, frame, {})
-  return connection
-end
-
--- Whether a protocol feature is in force; never one that the dialect does not have.
-function session.has(connection, feature)
-  local bit, acked = session.dialect.bits.numbers[feature], connection.view.protocol_acked
-  return bit ~= nil and acked ~= nil and numbers.has_bit(acked[1], acked[2], bit)
-end
-
-local function has_virtio(view, bit)
-  return view.acked ~= nil and numbers.has_bit(view.acked[1], view.acked[2], bit)
-end
-
--- The negotiation cannot have been missed.
-function session.from_start(connection) return connection.opened and not connection.gap end
-
--- A protocol feature is known not to be in force.
-function session.lacks(connection, feature)
-  if not session.from_start(connection) and not connection.view.protocol_acked then return false end
-  return not session.has(connection, feature)
-end
-
-function session.owes_reply(connection, row, need_reply)
-  local answer = row.answer
-  if answer == "ALWAYS" then return true end
-  if answer == "NEVER" then return false end
-  if answer == "ON_REQUEST" and not need_reply then return false end
-  if answer == "IF_LOG_SHMFD" and session.has(connection, "LOG_SHMFD") then return true end
-  if answer == "IF_POSTCOPY" and connection.postcopy == "listening" then return true end
-  if answer == "IF_REPLY_ALL" and session.has(connection, "REPLY_ALL") then return true end
-  return (need_reply and session.has(connection, "REPLY_ACK")) or false
-end
-
--- Requests and replies -----------------------------------------------------------------------------------------------
-
-local function ask(waiting, request)
-  if waiting.last - waiting.first + 1 >= MOST_WAITING then
-    waiting[waiting.first] = nil
-    waiting.first = waiting.first + 1
+-- Where an address lies: region and offset (as halves); nil outside of all regions.
+function views.place(view, lo, hi, by_guest)
+  local best, best_lo, best_hi
+  for _, region in ipairs(view.memory) do
+    local start_lo, start_hi = region.user_lo, region.user_hi
+    if by_guest then start_lo, start_hi = region.guest_lo, region.guest_hi end
+    -- The last one that begins at or below the address, as a search in the sorted list finds it.
+    if not_above(start_lo, start_hi, lo, hi) and (not best or not_above(best_lo, best_hi, start_lo, start_hi)) then
+      best, best_lo, best_hi = region, start_lo, start_hi
+    end
   end
-  local last = waiting.last + 1
+  if not best then return nil end
+  local offset_lo, offset_hi = numbers.minus(lo, hi, best_lo, best_hi)
+  if not_above(best.size_lo, best.size_hi, offset_lo, offset_hi) then return nil end
+  return best, offset_lo, offset_hi
+end
+
+-- The same for an address of a ring: none for an IOVA, a guest address where those are spoken of.
+function views.ring_place(view, lo, hi)
+  local acked, protocol_acked = view.acked, view.protocol_acked
+  if acked and has_bit(acked[1], acked[2], ACCESS_PLATFORM) then return nil end
+  local bit = view.bits.numbers.GPA_ADDRESSES
+  local by_guest = bit ~= nil and protocol_acked ~= nil and has_bit(protocol_acked[1], protocol_acked[2], bit)
+  return views.place(view, lo, hi, by_guest)
+end
+
+return views
+end)()
+
+local pairing = (function()
+-- Which reply belongs to which request: on each channel the oldest one of its number that waits.
+
+local pairing = {}
+
+-- Nobody has as many; a hostile peer must not fill the memory.
+local MOST_WAITING = 4096
+-- A request keeps the bytes that it came with, of which its time is read; of more bytes only the record header.
+local MOST_BYTES, RECORD = 512, 48
+
+local sub = string.sub
+
+-- The requests of a channel that wait, by place from `first` to `last`; the latest answered ones by number, and the
+-- frames of their answers; the frames of the latest ones that were not to be answered. `spare` is a request that nobody
+-- asks for any more, to be used again: that is quicker than to make one.
+function pairing.new()
+  return { first = 1, last = 0, answered = {}, answered_in = {}, unasked = {}, any_answered = false }
+end
+
+-- A request waits; `owed` tells whether it must be answered.
+function pairing.ask(waiting, frame, message, owed, s)
+  local first, last = waiting.first, waiting.last + 1
+  if first == last then -- nothing waits: from the beginning, so that the table does not move through memory
+    last = 1
+    waiting.first = 1
+  elseif last - first >= MOST_WAITING then
+    waiting[first] = nil
+    waiting.first = first + 1
+  end
   waiting.last = last
-  waiting[last] = request
+  if #s > MOST_BYTES then s = sub(s, 1, RECORD) end
+  local used = waiting.spare
+  if used then
+    waiting.spare, waiting[last] = nil, used
+    used.frame, used.message, used.owed, used.s = frame, message, owed, s
+  else
+    waiting[last] = { frame = frame, message = message, owed = owed, s = s }
+  end
 end
 
 -- The oldest request of a number; requests before it that merely could have been answered will not be.
-local function overtaking(waiting, id, frame)
+local function overtaking(waiting, id)
   local place
   for at = waiting.first, waiting.last do
-    if waiting[at].id == id then
+    if waiting[at].message.id == id then
       place = at
       break
     end
@@ -2239,10 +2466,7 @@ local function overtaking(waiting, id, frame)
   local request, kept = waiting[place], {}
   for at = waiting.first, place do
     local other = waiting[at]
-    if at < place and other.owed then
-      other.overtaken = other.overtaken or frame
-      kept[#kept + 1] = other
-    end
+    if at < place and other.owed then kept[#kept + 1] = other end
     waiting[at] = nil
   end
   waiting.first = place + 1 - #kept
@@ -2250,25 +2474,27 @@ local function overtaking(waiting, id, frame)
   return request
 end
 
-local function answer(waiting, id, frame)
+-- The request that a reply of this number answers, which waits no longer; nil if there is none.
+function pairing.answer(waiting, id, frame)
   local first = waiting.first
   local request = waiting[first]
-  if request and request.id == id then
+  if request and request.message.id == id then
     waiting[first] = nil
     waiting.first = first + 1
   else
-    request = overtaking(waiting, id, frame)
+    request = overtaking(waiting, id)
   end
   if request and request.message.row then
-    request.answered_in = frame
-    waiting.answered[id] = request
+    local answered = waiting.answered
+    waiting.spare = answered[id]
+    answered[id], waiting.answered_in[id] = request, frame
     waiting.any_answered = true
   end
   return request
 end
 
--- The requests of a channel that are owed an answer, oldest first.
-function session.owed(waiting)
+-- The requests that are owed an answer, oldest first.
+function pairing.owed(waiting)
   local owed = {}
   for at = waiting.first, waiting.last do
     if waiting[at].owed then owed[#owed + 1] = waiting[at] end
@@ -2276,15 +2502,19 @@ function session.owed(waiting)
   return owed
 end
 
-local function close_channel(connection, channel, frame, owed)
-  for _, request in ipairs(session.owed(connection.waiting[channel])) do
-    owed[#owed + 1] = request
-    session.lost[request.frame] = frame
-  end
-  connection.waiting[channel] = new_waiting()
-end
+return pairing
+end)()
 
--- What messages do to a connection -----------------------------------------------------------------------------------
+local effects = (function()
+-- What messages do to a connection, by what they are for: its view, its rings, postcopy. Some put a descriptor out of use.
+
+local number, find, value = decode.number, decode.find, decode.value
+local see = views.see
+
+local effects = {}
+
+-- Nobody has as many; a hostile peer must not fill the memory.
+local MOST_RINGS, MOST_REGIONS = 1024, 1024
 
 local function ring(connection, index)
   local known = connection.rings[index]
@@ -2300,8 +2530,6 @@ end
 
 local function word(message) return { value(message, message.layout.by.features) } end
 
-for _, device in ipairs(T.devices) do device.by_number = T.words[device.features] end
-
 -- The device type with the fewest bits that has all those that are offered, if there are enough to tell.
 local function guess_by_features(connection, offered)
   local own = {}
@@ -2313,7 +2541,7 @@ local function guess_by_features(connection, offered)
   for _, device in ipairs(T.devices) do
     local fitting = true
     for _, bit in ipairs(own) do
-      if not device.by_number[bit] then
+      if not device.features[bit] then
         fitting = false
         break
       end
@@ -2400,7 +2628,7 @@ local function postcopy(after)
 end
 
 -- By purpose; what they give back is the name of a descriptor that is out of use now.
-local ON_REQUEST = {
+effects.on_request = {
   ACK_FEATURES = function(connection, message, frame)
     connection.acked_in = frame
     see(connection, frame, { acked = word(message) })
@@ -2417,7 +2645,7 @@ local ON_REQUEST = {
   END_POSTCOPY = postcopy("ended"),
 }
 
-local ON_REPLY = {
+effects.on_reply = {
   OFFER_FEATURES = function(connection, message, frame)
     local offered = word(message)
     local changes = { offered = offered }
@@ -2429,13 +2657,105 @@ local ON_REPLY = {
   end,
   READ_CONFIG = function(connection, message, frame)
     if number(message, "offset") ~= 0 or connection.settled then return end
-    local device = T.devices[T.config_sizes[number(message, "size")]]
+    local device = tables.devices[T.config_sizes[number(message, "size")]]
     if device then
       connection.settled = true
       see(connection, frame, { device = device })
     end
   end,
 }
+
+return effects
+end)()
+
+local session = (function()
+-- What an exchange means: what is negotiated, which messages are answered, which never will be. Each frame is taken in
+-- once, in order; what the tree and the info column need of it later is kept here.
+
+local has_bit = numbers.has_bit
+local ask, answer = pairing.ask, pairing.answer
+local latency_of = record.latency
+local on_request, on_reply = effects.on_request, effects.on_reply
+
+local session = {}
+
+local connections, peer, latency
+
+-- Forget everything: another file, or the same one again.
+function session.reset(dialect, device)
+  session.dialect, session.device = dialect, device
+  connections = {}
+  objects.reset()
+  views.reset()
+  peer, latency = {}, {}
+  session.peer = peer -- frame of a reply to that of its request, and back
+  session.latency = latency -- of a reply
+  session.carried = {} -- names of the descriptors of a frame
+  session.replaced = {} -- name of the descriptor that a frame puts out of use
+  session.lost = {} -- requests that will never be answered
+  session.left = {} -- frames of such requests, by the frame where that became clear
+  session.findings = {}
+end
+
+-- Connections --------------------------------------------------------------------------------------------------------
+
+local function new_waiting() return { [0] = pairing.new(), pairing.new(), pairing.new() } end
+
+local function connect(of, frame)
+  local connection = {
+    number = of,
+    view = { device = session.device, memory = {}, map = "", bits = session.dialect.bits },
+    settled = session.device ~= nil,
+    postcopy = "none",
+    rings = {},
+    ring_count = 0,
+    waiting = new_waiting(),
+    told = {},
+    asked = {},
+    lost_sync = {},
+    open_gates = {},
+  }
+  connections[of] = connection
+  views.see(connection, frame, {})
+  return connection
+end
+
+-- The connection of a frame, which becomes known by being named.
+function session.connection(of, frame) return connections[of] or connect(of, frame) end
+
+-- Whether a protocol feature is in effect; never one that the dialect does not have.
+function session.has(connection, feature)
+  local bit, acked = session.dialect.bits.numbers[feature], connection.view.protocol_acked
+  return bit ~= nil and acked ~= nil and has_bit(acked[1], acked[2], bit)
+end
+
+-- The negotiation cannot have been missed.
+function session.from_start(connection) return connection.opened and not connection.gap end
+
+-- A protocol feature is known not to be in effect.
+function session.lacks(connection, feature)
+  if not session.from_start(connection) and not connection.view.protocol_acked then return false end
+  return not session.has(connection, feature)
+end
+
+function session.owes_reply(connection, row, need_reply)
+  local answered = row.answer
+  if answered == "ALWAYS" then return true end
+  if answered == "NEVER" then return false end
+  if answered == "ON_REQUEST" and not need_reply then return false end
+  if answered == "IF_LOG_SHMFD" and session.has(connection, "LOG_SHMFD") then return true end
+  if answered == "IF_POSTCOPY" and connection.postcopy == "listening" then return true end
+  if answered == "IF_REPLY_ALL" and session.has(connection, "REPLY_ALL") then return true end
+  return (need_reply and session.has(connection, "REPLY_ACK")) or false
+end
+
+local function close_channel(connection, channel, frame, owed)
+  for _, request in ipairs(pairing.owed(connection.waiting[channel])) do
+    owed[#owed + 1] = request
+    session.lost[request.frame] = frame
+  end
+  connection.waiting[channel] = pairing.new()
+end
 
 -- Whether the front-end only takes note of the addresses that it got; nobody answers that.
 local function ends_postcopy_exchange(connection, message)
@@ -2453,26 +2773,42 @@ function session.prefix(of)
   return latest_prefix
 end
 
--- The connection of a frame, which becomes known by being named.
-function session.connection(of, frame) return connections[of] or connect(of, frame) end
+-- Whether a message changes nothing but what is waited for, whatever was said before.
+function session.is_inert(message)
+  local row = message.row
+  if message.is_reply then return not on_reply[row.purpose] end
+  return not on_request[row.purpose] and row.answer ~= "IF_POSTCOPY"
+end
+
+-- The requests of a channel that wait, and the view of its connection; nil if the connection is not known.
+function session.waiting(of, channel)
+  local connection = connections[of]
+  if not connection then return nil end
+  return connection.waiting[channel], connection.view
+end
+
+-- A frame answers a request.
+function session.pair(request, frame, s)
+  local asked, took = request.frame, latency_of(request.s, s)
+  peer[frame], peer[asked] = asked, frame
+  latency[frame] = took
+  return asked, took
+end
 
 -- Take in a message. `request` is set on the connection to what a reply answers.
 function session.message(connection, frame, message, this, s)
   local row, carried, replaced = message.row, nil, nil
   if this.count > 0 then
     carried = {}
-    for place, descriptor in ipairs(this.descriptors) do carried[place] = name(descriptor, frame) end
+    for place, descriptor in ipairs(this.descriptors) do carried[place] = objects.named(descriptor, frame) end
     session.carried[frame] = carried
   end
+  local waiting = connection.waiting[message.channel]
   if message.is_reply then
-    local request = answer(connection.waiting[message.channel], message.id, frame)
+    local request = answer(waiting, message.id, frame)
     connection.request = request
-    if request then
-      local lo, hi = record.received(s)
-      session.peer[frame], session.peer[request.frame] = request.frame, frame
-      session.latency[frame] = numbers.difference(lo, hi, request.lo, request.hi)
-    end
-    local apply = row and message.layout and ON_REPLY[row.purpose]
+    if request then session.pair(request, frame, s) end
+    local apply = row and message.layout and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
@@ -2480,16 +2816,12 @@ function session.message(connection, frame, message, this, s)
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
     if owed and row.answer == "IF_POSTCOPY" and ends_postcopy_exchange(connection, message) then owed = false end
-    local apply = message.layout and ON_REQUEST[row.purpose]
+    local apply = message.layout and on_request[row.purpose]
     if apply then replaced = apply(connection, message, frame, carried) end
   end
   if replaced and replaced ~= "" then session.replaced[frame] = replaced end
-  local waiting = connection.waiting[message.channel]
   if owed or not row or message.need_reply then
-    local lo, hi = record.forwarded(s)
-    ask(waiting, {
-      frame = frame, id = message.id, message = message, owed = owed, lo = lo, hi = hi,
-    })
+    ask(waiting, frame, message, owed, s)
   else
     waiting.unasked[message.id] = frame
   end
@@ -2501,10 +2833,10 @@ function session.event(connection, frame, this, details)
   if this.kind == 2 then
     connection.opened = true
     local command = details.back_end_command
-    local device = command and not connection.settled and T.devices[T.programs[command]]
+    local device = command and not connection.settled and tables.devices[T.programs[command]]
     if device then
       connection.settled = true
-      see(connection, frame, { device = device })
+      views.see(connection, frame, { device = device })
     end
   elseif this.kind == 3 then
     for channel = 0, 2 do close_channel(connection, channel, frame, owed) end
@@ -2515,68 +2847,39 @@ function session.event(connection, frame, this, details)
     local missed = this.connection > 0 and { connection } or connections
     for _, each in pairs(missed) do
       each.gap = true
-      each.waiting = { [0] = new_waiting(), new_waiting(), new_waiting() }
+      each.waiting = new_waiting()
     end
   end
   if #owed > 0 then session.left[frame] = owed end
   return owed
 end
 
--- Where an address lies: region and offset (as halves); nil outside of all regions.
-function session.place(view, lo, hi, by_guest)
-  local best
-  for _, region in ipairs(view.memory) do
-    local start_lo, start_hi = region.user_lo, region.user_hi
-    if by_guest then start_lo, start_hi = region.guest_lo, region.guest_hi end
-    -- The last one that begins at or below the address, as a search in the sorted list finds it.
-    if numbers.not_above(start_lo, start_hi, lo, hi) then
-      if not best or numbers.not_above(best.lo, best.hi, start_lo, start_hi) then
-        best = { lo = start_lo, hi = start_hi, region = region }
-      end
-    end
-  end
-  if not best then return nil end
-  local offset_lo, offset_hi = numbers.minus(lo, hi, best.lo, best.hi)
-  if numbers.not_above(best.region.size_lo, best.region.size_hi, offset_lo, offset_hi) then return nil end
-  return best.region, offset_lo, offset_hi
-end
-
--- The same for an address of a ring: none for an IOVA, a guest address where those are spoken of.
-function session.ring_place(view, lo, hi)
-  if has_virtio(view, ACCESS_PLATFORM) then return nil end
-  local bit, acked = view.bits.numbers.GPA_ADDRESSES, view.protocol_acked
-  local by_guest = bit ~= nil and acked ~= nil and numbers.has_bit(acked[1], acked[2], bit)
-  return session.place(view, lo, hi, by_guest)
-end
-
-session.MAIN, session.PROTOCOL_FEATURES = MAIN, PROTOCOL_FEATURES
-
 return session
 end)()
 
-local text = (function()
--- A message or an event in a few words: the info column. What stands here is what `vudissect show` prints.
+local values = (function()
+-- The payload of a message in few words, as `vudissect show` prints it: bits, fields, regions, configuration spaces.
 
 local format, concat = string.format, table.concat
 local decimal, address, size_text, part = numbers.decimal, numbers.address, numbers.size, numbers.part
-local has_bit, printable = numbers.has_bit, words.printable
+local has_bit, printable, read = numbers.has_bit, words.printable, numbers.read
 
-local text = {}
+local values = {}
 
-local MOST_BYTES, MALFORMED_BYTES = 16, 32
-local RING_PACKED = T.features.numbers.RING_PACKED
+local MOST_BYTES = 16
+local FIRST = decode.HEADER + 1
+local RING_PACKED = tables.features.numbers.RING_PACKED
 local UNSAID = { PADDING = true, POINTER = true, COUNT = true, SECRET = true, LEFTOVER = true }
-local HEXADECIMAL = { GUEST_ADDRESS = true, IOVA = true, OFFSET = true, HEX = true }
 
 -- Words of bits --------------------------------------------------------------------------------------------------
 
 -- The names of the bits that are set in a word, as a list; `named` are tables of {bit = name}, asked in order.
 local function bit_names(lo, hi, ...)
-  local found, tables = {}, { ... }
+  local found, asked = {}, { ... }
   for bit = 0, 63 do
     if has_bit(lo, hi, bit) then
       local called
-      for _, named in ipairs(tables) do called = called or named[bit] end
+      for _, named in ipairs(asked) do called = called or named[bit] end
       found[#found + 1] = called or format("bit %d", bit)
     end
   end
@@ -2626,33 +2929,28 @@ end
 
 local NO_NAMES = {}
 
-local function device_names(view) return view.device and view.device.names or NO_NAMES end
-
-for _, device in ipairs(T.devices) do
-  device.names = {}
-  for bit, named in pairs(T.words[device.features]) do
-    if bit ~= "unnamed" then device.names[bit] = named[1] end
-  end
+local function features_text(lo, hi, view, purpose)
+  local own, shared = view.device and view.device.features.names or NO_NAMES, tables.features.names
+  if purpose ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
+  return difference({ lo, hi }, view.offered, own, shared)
 end
 
--- Bits that a field names, as {bit = name}.
-local word_names = {}
-local function names_of(field)
-  local names = word_names[field.w]
-  if not names then
-    names = {}
-    for bit, named in pairs(T.words[field.w]) do
-      if bit ~= "unnamed" then names[bit] = named[1] end
-    end
-    word_names[field.w] = names
+local function bits_text(field, lo, hi, view, purpose)
+  local names = field.w.names
+  if purpose == "ACK_PROTOCOL_FEATURES" and view.protocol_offered then
+    return difference({ lo, hi }, view.protocol_offered, names)
   end
-  return names
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then
+    return all_names(bit_names(lo, hi, names))
+  end
+  local set = concat(bit_names(lo, hi, names), "|")
+  return field.n .. " " .. (set ~= "" and set or "0")
 end
 
 -- Fields -----------------------------------------------------------------------------------------------------------
 
 -- Bytes as text: MAC, UUID, text, else hexadecimal.
-function text.bytes(meaning, s)
+local function bytes_text(meaning, s)
   if meaning == "MAC" then return (numbers.hex_bytes(s, #s):gsub(" ", ":")) end
   if meaning == "UUID" and #s == 16 then
     return (numbers.plain_hex(s):gsub("^(........)(....)(....)(....)", "%1-%2-%3-%4-"))
@@ -2661,35 +2959,18 @@ function text.bytes(meaning, s)
   return numbers.plain_hex(s)
 end
 
-local function number_text(field, order, s, at)
-  local lo, hi = numbers.read(order, s, at, field.z)
-  if field.signed then
-    local negative
-    lo, hi, negative = numbers.signed(lo, hi, field.z)
-    if negative then return "-", lo, hi end
-  end
-  return "", lo, hi
+local function raw_text(field, contents)
+  if field.m == "PIXELS" then return field.n .. " " .. size_text(#contents, 0) end
+  if field.m == "BYTES" then return field.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES) end
+  return field.n .. " " .. printable(bytes_text(field.m, contents))
 end
 
-local function place_text(region, lo, hi) return format("region%d+%s", region.number, numbers.hex(lo, hi)) end
+local function place_text(label, lo, hi, region, offset_lo, offset_hi)
+  if not region then return label .. address(lo, hi) end
+  return format("%sregion%d+%s", label, region.number, numbers.hex(offset_lo, offset_hi))
+end
 
-local SPECIAL = {}
-
-function SPECIAL.RING(_, lo, hi) return "ring " .. decimal(lo, hi) end
-function SPECIAL.RING_BASE(_, lo, hi, view)
-  local acked = view.acked
-  if not acked or not has_bit(acked[1], acked[2], RING_PACKED) then return "base " .. decimal(lo, hi) end
-  return format("avail %d wrap %d used %d wrap %d", lo % 32768, part(lo, 0, 15, 1), part(lo, 0, 16, 15), (part(lo, 0, 31, 1)))
-end
-function SPECIAL.RING_ADDRESS(field, lo, hi, view)
-  local region, offset_lo, offset_hi = session.ring_place(view, lo, hi)
-  return field.n .. " " .. (region and place_text(region, offset_lo, offset_hi) or address(lo, hi))
-end
-function SPECIAL.USER_ADDRESS(field, lo, hi, view)
-  local region, offset_lo, offset_hi = session.place(view, lo, hi, false)
-  return field.n .. " " .. (region and place_text(region, offset_lo, offset_hi) or address(lo, hi))
-end
-function SPECIAL.STATUS_CODE(_, lo, hi)
+local function status_text(lo, hi)
   if lo == 0 and hi == 0 then return "ok" end
   return format("FAILED (%s)", decimal(lo, hi))
 end
@@ -2698,57 +2979,76 @@ local function parts_text(field, lo, hi)
   local said = {}
   for _, each in ipairs(field.p) do
     local part_lo, part_hi = part(lo, hi, each.low, each.width)
-    local is_zero = part_lo == 0 and part_hi == 0
     if each.m == "RING" then
       said[#said + 1] = "ring " .. decimal(part_lo, part_hi)
     elseif each.m == "STATUS_CODE" then
-      said[#said + 1] = is_zero and "ok" or format("FAILED (%s)", decimal(part_lo, part_hi))
-    elseif not is_zero then
+      said[#said + 1] = status_text(part_lo, part_hi)
+    elseif part_lo ~= 0 or part_hi ~= 0 then
       said[#said + 1] = each.width == 1 and each.n or each.n .. " " .. numbers.hex(part_lo, part_hi)
     end
   end
   return concat(said, " ")
 end
 
-local function word_text(field, lo, hi, view, purpose)
-  if field.m == "VIRTIO_FEATURES" then
-    local own, shared = device_names(view), T.features.names
-    if purpose ~= "ACK_FEATURES" or not view.offered then return all_names(bit_names(lo, hi, own, shared)) end
-    return difference({ lo, hi }, view.offered, own, shared)
-  end
-  local names = names_of(field)
-  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then
-    if purpose ~= "ACK_PROTOCOL_FEATURES" or not view.protocol_offered then
-      return all_names(bit_names(lo, hi, names))
+local function hexadecimal(label, sign) return function(lo, hi) return label .. sign .. address(lo, hi) end end
+
+-- How to say a number, by meaning: a function that makes one of (low half, high half, view, purpose) to text.
+local BY_MEANING = {
+  NUMBER = function(label, sign) return function(lo, hi) return label .. sign .. decimal(lo, hi) end end,
+  SIZE = function(label) return function(lo, hi) return label .. size_text(lo, hi) end end,
+  GUEST_ADDRESS = hexadecimal, IOVA = hexadecimal, OFFSET = hexadecimal, HEX = hexadecimal,
+  RING = function() return function(lo, hi) return "ring " .. decimal(lo, hi) end end,
+  STATUS_CODE = function() return status_text end,
+  RING_BASE = function()
+    return function(lo, hi, view)
+      local acked = view.acked
+      if not acked or not has_bit(acked[1], acked[2], RING_PACKED) then return "base " .. decimal(lo, hi) end
+      return format("avail %d wrap %d used %d wrap %d", lo % 32768, part(lo, 0, 15, 1), part(lo, 0, 16, 15), (part(lo, 0, 31, 1)))
     end
-    return difference({ lo, hi }, view.protocol_offered, names)
+  end,
+  RING_ADDRESS = function(label)
+    return function(lo, hi, view) return place_text(label, lo, hi, views.ring_place(view, lo, hi)) end
+  end,
+  USER_ADDRESS = function(label)
+    return function(lo, hi, view) return place_text(label, lo, hi, views.place(view, lo, hi, false)) end
+  end,
+  VIRTIO_FEATURES = function() return features_text end,
+}
+
+local function sayer(field, sign)
+  local label = field.n .. " "
+  if field.p then return function(lo, hi) return parts_text(field, lo, hi) end end
+  if field.m ~= "VIRTIO_FEATURES" and field.w then
+    return function(lo, hi, view, purpose) return bits_text(field, lo, hi, view, purpose) end
   end
-  local set = concat(bit_names(lo, hi, names), "|")
-  return field.n .. " " .. (set ~= "" and set or "0")
+  local choices = field.c
+  if choices then
+    return function(lo, hi) return hi == 0 and choices[lo] or label .. decimal(lo, hi) end
+  end
+  local make = BY_MEANING[field.m]
+  if make then return make(label, sign) end
+  return function(lo, hi) return label .. decimal(lo, hi) end
 end
 
 -- A field whose first byte is at a position.
 local function field_text(field, order, s, at, view, purpose)
-  local meaning = field.m
-  if field.raw then
-    local contents = s:sub(at, at + field.z - 1)
-    if meaning == "PIXELS" then return field.n .. " " .. size_text(#contents, 0) end
-    if meaning == "BYTES" then return field.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES) end
-    return field.n .. " " .. printable(text.bytes(meaning, contents))
+  local size = field.z
+  if field.raw then return raw_text(field, s:sub(at, at + size - 1)) end
+  local lo, hi = read(order, s, at, size)
+  local say = field.say
+  if field.signed then
+    local is_negative
+    lo, hi, is_negative = numbers.signed(lo, hi, size)
+    if is_negative then
+      field.say_negative = field.say_negative or sayer(field, "-")
+      return field.say_negative(lo, hi, view, purpose)
+    end
   end
-  local sign, lo, hi = number_text(field, order, s, at)
-  if field.p then return parts_text(field, lo, hi) end
-  if field.w then return word_text(field, lo, hi, view, purpose) end
-  if meaning == "NUMBER" then return field.n .. " " .. sign .. decimal(lo, hi) end
-  if meaning == "SIZE" then return field.n .. " " .. size_text(lo, hi) end
-  if HEXADECIMAL[meaning] then return field.n .. " " .. sign .. address(lo, hi) end
-  if field.c then
-    local called = hi == 0 and T.choices[field.c][lo]
-    return called or field.n .. " " .. decimal(lo, hi)
+  if not say then
+    say = sayer(field, "")
+    field.say = say
   end
-  local special = SPECIAL[meaning]
-  if special then return special(field, lo, hi, view) end
-  return field.n .. " " .. decimal(lo, hi)
+  return say(lo, hi, view, purpose)
 end
 
 -- Memory regions -----------------------------------------------------------------------------------------------------
@@ -2764,7 +3064,7 @@ end
 local function region_text(fields, order, s, at)
   local function halves(meaning)
     local field = first_of(fields, meaning)
-    return numbers.read(order, s, at + field.o, field.z)
+    return read(order, s, at + field.o, field.z)
   end
   local offset_lo, offset_hi = halves("OFFSET")
   local told = format("%s+%s at %s", address(halves("GUEST_ADDRESS")), size_text(halves("SIZE")), address(halves("USER_ADDRESS")))
@@ -2775,33 +3075,43 @@ end
 local function is_blank(fields, order, s, at)
   for _, field in ipairs(fields) do
     if field.raw then return false end
-    local lo, hi = numbers.read(order, s, at + field.o, field.z)
+    local lo, hi = read(order, s, at + field.o, field.z)
     if lo ~= 0 or hi ~= 0 then return false end
   end
   return true
 end
 
-local function fields_text(fields, order, s, at, view, purpose, said)
-  -- What the whole is about goes first.
-  for _, field in ipairs(fields) do
-    if field.m == "KIND" then said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose) end
+-- The fields that are said, what the whole is about first.
+local function said_of(layout)
+  if layout.said then return layout.said end
+  local said = {}
+  for _, field in ipairs(layout.fields) do
+    if field.m == "KIND" then said[#said + 1] = field end
   end
-  for _, field in ipairs(fields) do
-    if field.m ~= "KIND" and not UNSAID[field.m] then
-      said[#said + 1] = field_text(field, order, s, at + field.o, view, purpose)
-    end
+  for _, field in ipairs(layout.fields) do
+    if field.m ~= "KIND" and not UNSAID[field.m] then said[#said + 1] = field end
   end
+  layout.said = said
+  return said
+end
+
+-- The texts of the fields of a layout, or of an entry of an array.
+local function fields_text(layout, order, s, at, view, purpose)
+  local said = {}
+  for place, field in ipairs(said_of(layout)) do
+    said[place] = field_text(field, order, s, at + field.o, view, purpose)
+  end
+  return said
 end
 
 local function array_text(message, array, view)
   local singular, said = array.name:gsub("s$", ""), {}
-  local at = decode.HEADER + 1 + message.layout.fixed
+  local at = FIRST + message.layout.fixed
   for place = 0, message.count - 1 do
     if array.is_region then
       said[#said + 1] = format("%s%d %s", singular, place, region_text(array.fields, message.order, message.data, at))
     elseif not is_blank(array.fields, message.order, message.data, at) then
-      local entry = {}
-      fields_text(array.fields, message.order, message.data, at, view, "NONE", entry)
+      local entry = fields_text(array, message.order, message.data, at, view, "NONE")
       said[#said + 1] = format("%s%d %s", singular, place, concat(entry, " "))
     end
     at = at + array.size
@@ -2815,16 +3125,18 @@ end
 -- little-endian on every machine.
 local function config_text(device, s)
   local said, place = {}, 0
-  for _, field in ipairs(device.fields or NO_NAMES) do
+  for _, field in ipairs(device.fields) do
     if field.o + field.z > #s then break end
     if field.m ~= "PADDING" then
       local value, is_zero
       if field.raw then
-        value = text.bytes(field.m, s:sub(field.o + 1, field.o + field.z))
+        value = bytes_text(field.m, s:sub(field.o + 1, field.o + field.z))
         is_zero = value == ""
       else
-        local sign, lo, hi = number_text(field, numbers.little, s, field.o + 1)
-        value, is_zero = sign .. decimal(lo, hi), lo == 0 and hi == 0
+        local lo, hi = read(numbers.little, s, field.o + 1, field.z)
+        local is_negative = false
+        if field.signed then lo, hi, is_negative = numbers.signed(lo, hi, field.z) end
+        value, is_zero = (is_negative and "-" or "") .. decimal(lo, hi), lo == 0 and hi == 0
       end
       if not is_zero or place == 0 then said[#said + 1] = field.n .. " " .. printable(value) end
       place = place + 1
@@ -2833,14 +3145,9 @@ local function config_text(device, s)
   return concat(said, " ")
 end
 
--- The bytes behind the fixed fields, as far as they are there.
-function text.tail(message)
-  local start = decode.HEADER + 1 + message.layout.fixed
-  return message.data:sub(start, decode.HEADER + message.there)
-end
-
 local function tail_text(message, tail, view)
-  local contents = text.tail(message)
+  local start = FIRST + message.layout.fixed
+  local contents = message.data:sub(start, decode.HEADER + message.there)
   if tail.m == "CONFIG" then
     if view.device then return view.device.name .. ": " .. config_text(view.device, contents) end
     return numbers.hex_bytes(contents, MOST_BYTES)
@@ -2849,15 +3156,15 @@ local function tail_text(message, tail, view)
   return tail.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES)
 end
 
--- Messages -------------------------------------------------------------------------------------------------------------
+-- Payloads -------------------------------------------------------------------------------------------------------------
 
-local function contents(message, view)
+-- The payload of a message that has a layout.
+function values.contents(message, view)
   local layout, purpose = message.layout, message.row.purpose
   if not message.is_reply and layout.is_region then
-    return region_text(layout.fields, message.order, message.data, decode.HEADER + 1)
+    return region_text(layout.fields, message.order, message.data, FIRST)
   end
-  local said = {}
-  fields_text(layout.fields, message.order, message.data, decode.HEADER + 1, view, purpose, said)
+  local said = fields_text(layout, message.order, message.data, FIRST, view, purpose)
   -- A request to read carries room for the contents; what is in it means nothing.
   if layout.tail and (message.is_reply or purpose ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
     said[#said + 1] = tail_text(message, layout.tail, view)
@@ -2866,37 +3173,67 @@ local function contents(message, view)
   return concat(said, " ")
 end
 
-local STATEFUL = {
-  VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = true, USER_ADDRESS = true, CONFIG = true,
-}
+local OF_THE_VIEW = { VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = true, CONFIG = true }
 
--- Whether the words for a payload are the same whatever was said before.
-local function is_stateless(message)
+-- What the words for a payload depend on besides itself: nothing, the memory map, or more of the view.
+function values.depends_on(message)
   local layout, purpose = message.layout, message.row and message.row.purpose
-  if not layout then return true end
-  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then return false end
-  for _, field in ipairs(layout.fields) do
-    if STATEFUL[field.m] then return false end
+  if not layout then return "nothing" end
+  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then return "view" end
+  local depends = "nothing"
+  for _, fields in ipairs({ layout.fields, layout.array and layout.array.fields or NO_NAMES, { layout.tail } }) do
+    for _, field in ipairs(fields) do
+      if OF_THE_VIEW[field.m] then return "view" end
+      if field.m == "USER_ADDRESS" then depends = "memory" end
+    end
   end
-  for _, field in ipairs(layout.array and layout.array.fields or NO_NAMES) do
-    if STATEFUL[field.m] then return false end
-  end
-  return not (layout.tail and STATEFUL[layout.tail.m])
+  return depends
 end
+
+return values
+end)()
+
+local text = (function()
+-- A message or an event in a few words: the info column. It says what `vudissect show` prints.
+
+local format, concat = string.format, table.concat
+local decimal, size_text = numbers.decimal, numbers.size
+local has_bit, printable = numbers.has_bit, words.printable
+
+local text = {}
+
+local MALFORMED_BYTES = 32
+local MILLISECOND = 999500 -- as it is rounded
+
+-- Messages -------------------------------------------------------------------------------------------------------------
 
 -- What all appearances of a message have in common.
 local function beginning(message, view)
   local told = message.is_reply and message.name .. " ->" or message.name
-  if message.layout then
-    local said = contents(message, view)
+  local layout = message.layout
+  if layout then
+    local said = values.contents(message, view)
     if said ~= "" then told = told .. " " .. said end
-    if message.layout.deviation then told = told .. " (" .. message.layout.name .. ")" end
+    if layout.deviation then told = told .. " (" .. layout.deviation .. ")" end
   end
   if message.problem then
     told = told .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
-  if is_stateless(message) then message.body = told end
+  return told
+end
+
+-- The same, made again only if what it depends on has changed.
+local function body(message, view)
+  local depends = message.depends
+  if not depends then
+    depends = values.depends_on(message)
+    message.depends = depends
+  elseif depends == "nothing" or (depends == "memory" and message.map == view.map) then
+    return message.body
+  end
+  local told = beginning(message, view)
+  message.body, message.map = told, view.map
   return told
 end
 
@@ -2938,15 +3275,24 @@ local function marks_text(marks)
   return #said > 0 and " " .. concat(said, ", ") or ""
 end
 
+-- What all appearances of a message have in common as long as nothing else is known of its connection.
+function text.plain(message, this, view)
+  if message.view == view then return message.text end
+  local told = body(message, view)
+  -- A view is that of one connection: its name can go along.
+  if this.connection > 1 then told = session.prefix(this.connection) .. told end
+  message.view, message.text = view, told
+  return told
+end
+
+function text.answer(told, request, latency)
+  if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", told, request, latency / 1000) end
+  return format("%s [#%d +%s]", told, request, numbers.duration(latency))
+end
+
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = message.text
-  if message.view ~= view then
-    -- A view is that of one connection: its name can go along.
-    told = message.body or beginning(message, view)
-    if this.connection > 1 then told = session.prefix(this.connection) .. told end
-    message.view, message.text = view, told
-  end
+  local told = text.plain(message, this, view)
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
@@ -2957,12 +3303,10 @@ function text.message(message, frame, this, view)
   if replaced then told = told .. " (was " .. replaced .. ")" end
   if message.need_reply and not message.is_reply and message.channel ~= 2 then told = told .. " need_reply" end
   if not this.is_usual then told = told .. marks_text(this.marks) end
-  if message.is_reply then
-    local request = session.peer[frame]
-    if not request then return told .. " [answers nothing that was asked]" end
-    return format("%s [#%d +%s]", told, request, numbers.duration(session.latency[frame]))
-  end
-  return told
+  if not message.is_reply then return told end
+  local request = session.peer[frame]
+  if not request then return told .. " [answers nothing that was asked]" end
+  return text.answer(told, request, session.latency[frame])
 end
 
 -- Events -------------------------------------------------------------------------------------------------------------
@@ -3010,6 +3354,38 @@ end
 return text
 end)()
 
+local quick = (function()
+-- The short way for those of which there are many: messages that were decoded before, change nothing but what is waited
+-- for, and have nothing wrong with them as long as nothing is negotiated. It comes to what the long way comes to.
+
+local ask, answer = pairing.ask, pairing.answer
+local waiting_of, pair = session.waiting, session.pair
+local plain, answer_text = text.plain, text.answer
+
+-- Takes in a message for the first time: its text, and the view of its connection; nil if it has to go the long way.
+local function quick(this, message, frame, s)
+  local waiting, view = waiting_of(this.connection, this.channel)
+  if not waiting then return nil end
+  if message.is_reply then
+    local first, id = waiting[waiting.first], message.id
+    if not first or first.message.id ~= id then return nil end
+    local asked, latency = pair(answer(waiting, id, frame), frame, s)
+    return answer_text(message.view == view and message.text or plain(message, this, view), asked, latency), view
+  end
+  local owed = view.owes[message.row]
+  if owed then
+    ask(waiting, frame, message, true, s)
+  elseif owed == false then
+    waiting.unasked[message.id] = frame
+  else
+    return nil
+  end
+  return message.view == view and message.text or plain(message, this, view), view
+end
+
+return quick
+end)()
+
 local rules = (function()
 -- The rules that need nothing but the table and the header, as `vudissect lint` has them: what is told here in few
 -- words it tells at length. `docs/rules.md` has them all.
@@ -3022,12 +3398,12 @@ local rules = {}
 -- Repetitions are counted, not told again; a hostile peer must not fill the memory.
 local MOST_OF_A_RULE, MOST_KEYS = 20, 256
 local SECOND = 1000000000
+local PROTOCOL_FEATURES = tables.features.numbers.PROTOCOL_FEATURES
 local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
 -- Above every number ever given out, and below any small number read in the wrong order.
 local LARGEST_REQUEST = 1100
 
-local by_id, error_bit = {}, nil
-for place, rule in ipairs(T.rules) do by_id[rule.id] = place end
+local error_bit
 for _, dialect in ipairs(T.dialects) do
   if dialect.error > 0 then error_bit = dialect.error - 1 end
 end
@@ -3041,7 +3417,7 @@ local function tell(connection, frame, id, told)
     found = {}
     session.findings[frame] = found
   end
-  found[#found + 1] = { rule = by_id[id], text = told }
+  found[#found + 1] = { rule = id, text = told }
 end
 
 -- Whether a rule has not asked this before about the same key on this connection.
@@ -3186,10 +3562,11 @@ local function what_is_there(offered, acked, phase, from_start)
   return offered
 end
 
+-- Whether nothing is missing for a request.
 local function gate(connection, frame, message)
   local row, view = message.row, connection.view
   local needed = row.gate
-  if not needed or connection.open_gates[row] == view then return end
+  if not needed or connection.open_gates[row] == view then return true end
   local from_start, phase, missing = session.from_start(connection), needed.phase, {}
   if needed.virtio and not view.acked then phase = "offered" end
   local function look(names, bits, there)
@@ -3200,14 +3577,16 @@ local function gate(connection, frame, message)
     end
   end
   look(needed.protocol, session.dialect.bits, what_is_there(view.protocol_offered, view.protocol_acked, phase, from_start))
-  look(needed.virtio, T.features, what_is_there(view.offered, view.acked, phase, from_start))
+  look(needed.virtio, tables.features, what_is_there(view.offered, view.acked, phase, from_start))
   if #missing == 0 then
-    -- It stays open until something is negotiated anew.
+    -- It stays open until something is negotiated again.
     connection.open_gates[row] = view
+    return true
   elseif first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
     tell(connection, frame, "VU-NEG-06",
       format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
   end
+  return false
 end
 
 -- Answers ----------------------------------------------------------------------------------------------------------------
@@ -3224,11 +3603,11 @@ local function stray(connection, frame, message)
     else
       id, told = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
     end
-    told = format(told, asked.name, answered.frame, answered.answered_in)
+    told = format(told, asked.name, answered.frame, waiting.answered_in[message.id])
   elseif unasked > 0 then
     id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
   else
-    local due = session.owed(waiting)[1]
+    local due = pairing.owed(waiting)[1]
     if due then
       id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
     else
@@ -3258,7 +3637,7 @@ local function answer(connection, frame, message, s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
       tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
-  elseif row and row.purpose == "SET_LOG" and layout.name ~= "log area"
+  elseif row and row.purpose == "SET_LOG" and layout.key ~= "log_area"
     and session.owes_reply(connection, row, false) and request.message.need_reply then
     tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
@@ -3283,12 +3662,17 @@ end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
-  if message.is_regular == nil then message.is_regular = is_regular(message) end
-  if message.is_regular and this.count == 0 and (this.is_usual or not this.is_lost and not this.is_late) then
+  if message.is_regular == nil then
+    message.is_regular = is_regular(message)
+    message.is_quick = message.is_regular and session.is_inert(message)
+  end
+  if message.is_regular and this.is_plain then
     if message.is_reply then
       if connection.request or connection.lost_sync[message.channel] then return end
     else
-      gate(connection, frame, message)
+      if gate(connection, frame, message) and message.is_quick then
+        connection.view.owes[message.row] = session.owes_reply(connection, message.row, false)
+      end
       return
     end
   end
@@ -3336,14 +3720,17 @@ function rules.closed(connection, frame, this, details, owed, s)
     end
     if #waiting > 0 and not connection.lost_sync[channel] then waits[channel] = waiting end
   end
+  local function since(request)
+    return numbers.difference(lo, hi, record.forwarded(request.s))
+  end
   local function in_vain(waiting)
-    return by == "" or numbers.difference(lo, hi, waiting[1].lo, waiting[1].hi) >= SECOND
+    return by == "" or since(waiting[1]) >= SECOND
   end
   local view = connection.view
   local early = owed[1]
   if early and early.message.row.purpose == "OFFER_PROTOCOL_FEATURES" and view.offered
-    and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
-    and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
+    and has_bit(view.offered[1], view.offered[2], PROTOCOL_FEATURES)
+    and (by == "back-end" or since(early) >= SECOND) then
     tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
   end
   local other = waits[1] or waits[2]
@@ -3376,37 +3763,35 @@ local BASES = { DEC = base.DEC, HEX = base.HEX, NONE = base.NONE }
 local FRAMES = { NONE = frametype.NONE, REQUEST = frametype.REQUEST, RESPONSE = frametype.RESPONSE }
 
 local function make(row)
-  local name, title, kind, base_name, choices, mask, width = row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+  local name, title, kind, base_name = "vhost_user." .. row[1], row[2], row[3], row[4]
+  local choices, mask, width = row.choices, row[6], row[7]
   if kind == "bool" then
     if mask == 0 then return ProtoField.bool(name, title) end
     return ProtoField.bool(name, title, width, nil, mask)
   end
   if kind == "framenum" then return ProtoField.framenum(name, title, base.NONE, FRAMES[base_name]) end
-  local value_string = choices > 0 and T.choices[choices] or nil
-  if mask > 0 then return ProtoField[kind](name, title, BASES[base_name], value_string, mask) end
+  if mask > 0 then return ProtoField[kind](name, title, BASES[base_name], choices, mask) end
   if base_name == "NONE" then return ProtoField[kind](name, title) end
-  return ProtoField[kind](name, title, BASES[base_name], value_string)
+  return ProtoField[kind](name, title, BASES[base_name], choices)
 end
 
--- By place in the table, and those that are no part of a payload by name as well.
-local by_place, by_name, kinds = {}, {}, {}
+local all, by_name = {}, {}
 for place, row in ipairs(T.fields) do
   local field = make(row)
-  by_place[place], kinds[place] = field, row[3]
-  if place <= T.fixed then by_name[row[1]:sub(#"vhost_user." + 1)] = field end
+  all[place], by_name[row[8] or row[1]] = field, field
 end
-protocol.fields = by_place
-fields.by_place, fields.by_name, fields.kinds = by_place, by_name, kinds
+protocol.fields = all
+fields.by_name = by_name
 
 local experts = {}
+fields.experts = {}
 for place, rule in ipairs(T.rules) do
   local name = "vhost_user.expert." .. rule.id:lower():gsub("-", "_")
   experts[place] = ProtoExpert.new(name, rule.id .. ": " .. rule.statement, expert.group.PROTOCOL, expert.severity[rule.severity])
+  fields.experts[rule.id] = experts[place]
 end
 fields.malformed = ProtoExpert.new("vhost_user.expert.malformed", "malformed", expert.group.MALFORMED, expert.severity.ERROR)
 fields.unanswered = ProtoExpert.new("vhost_user.expert.unanswered", "never answered", expert.group.SEQUENCE, expert.severity.WARN)
-fields.experts = {}
-for place, info in ipairs(experts) do fields.experts[place] = info end
 experts[#experts + 1], experts[#experts + 2] = fields.malformed, fields.unanswered
 protocol.experts = experts
 
@@ -3423,7 +3808,7 @@ local tree = (function()
 -- The detail tree: every field of record, descriptors and message, each a field that can be filtered by.
 
 local format = string.format
-local F, places, kinds = fields.by_name, fields.by_place, fields.kinds
+local F = fields.by_name
 local numbers_part, printable = numbers.part, words.printable
 
 local tree = {}
@@ -3436,6 +3821,8 @@ local function put(item, field, tvb, at, size, is_big)
   return item:add_le(field, range(tvb, at, size))
 end
 
+local function kind_of(name) return tables.fields[name][3] end
+
 local function whole(kind, lo, hi)
   if kind == "uint64" then return UInt64(lo, hi) end
   if kind == "int64" then return Int64(lo, hi) end
@@ -3446,12 +3833,12 @@ end
 
 local MARKS = {}
 for _, row in ipairs(T.fields) do
-  if row[1]:find("^vhost_user%.marks%.") then MARKS[#MARKS + 1] = row[1]:sub(#"vhost_user." + 1) end
+  if row[1]:find("^marks%.") then MARKS[#MARKS + 1] = row[1] end
 end
 
 local SEALS = {}
 for _, row in ipairs(T.fields) do
-  if row[1]:find("^vhost_user%.fd%.seals%.") then SEALS[#SEALS + 1] = row[1]:sub(#"vhost_user." + 1) end
+  if row[1]:find("^fd%.seals%.") then SEALS[#SEALS + 1] = row[1] end
 end
 
 function tree.record(root, tvb, this)
@@ -3490,7 +3877,7 @@ end
 
 -- Payloads ---------------------------------------------------------------------------------------------------------
 
-local ADDRESSES = { RING_ADDRESS = session.ring_place, USER_ADDRESS = session.place }
+local ADDRESSES = { RING_ADDRESS = views.ring_place, USER_ADDRESS = views.place }
 
 local function add_bits(item, named, tvb, at, size, is_big, lo, hi, hidden)
   for bit = 0, size * 8 - 1 do
@@ -3501,7 +3888,7 @@ local function add_bits(item, named, tvb, at, size, is_big, lo, hi, hidden)
         width = 4
         if (bit >= 32) ~= is_big then start = at + 4 end
       end
-      put(item, places[each[2]], tvb, start, width, is_big)
+      put(item, F[each[2]], tvb, start, width, is_big)
     end
   end
 end
@@ -3509,7 +3896,7 @@ end
 local function add_unnamed(item, field, tvb, at, size, lo, hi, named, others)
   for bit = 0, size * 8 - 1 do
     if not named[bit] and not (others and others[bit]) and numbers.has_bit(lo, hi, bit) then
-      item:add(places[field], range(tvb, at, size), bit)
+      item:add(F[field], range(tvb, at, size), bit)
     end
   end
 end
@@ -3517,24 +3904,23 @@ end
 -- A field whose first byte is at a position of the packet.
 local function field(root, each, tvb, s, at, is_big, view)
   local order = is_big and numbers.big or numbers.little
-  local place, size = each.f, each.z
-  local kind = kinds[place]
+  local proto_field, size = F[each.f], each.z
   if each.raw then
     if each.m == "PADDING" then
       if not s:sub(at, at + size - 1):find("[^%z]") then return end
-    elseif kind == "string" then
-      root:add(places[place], range(tvb, at, size), printable(words.unpadded(s:sub(at, at + size - 1))))
+    elseif kind_of(each.f) == "string" then
+      root:add(proto_field, range(tvb, at, size), printable(words.unpadded(s:sub(at, at + size - 1))))
       return
     end
-    root:add(places[place], range(tvb, at, size))
+    root:add(proto_field, range(tvb, at, size))
     return
   end
-  local item = put(root, places[place], tvb, at, size, is_big)
+  local item = put(root, proto_field, tvb, at, size, is_big)
   if not each.w and not each.p and not ADDRESSES[each.m] then return end
   local lo, hi = numbers.read(order, s, at, size)
   if each.w then
-    local named = T.words[each.w]
-    local own = each.m == "VIRTIO_FEATURES" and view.device and T.words[view.device.features] or nil
+    local named = each.w
+    local own = each.m == "VIRTIO_FEATURES" and view.device and view.device.features or nil
     add_bits(item, named, tvb, at, size, is_big, lo, hi, own)
     if own then add_bits(item, own, tvb, at, size, is_big, lo, hi) end
     add_unnamed(item, named.unnamed, tvb, at, size, lo, hi, named, own)
@@ -3542,7 +3928,7 @@ local function field(root, each, tvb, s, at, is_big, view)
   for _, part in ipairs(each.p or {}) do
     local part_lo, part_hi = numbers_part(lo, hi, part.low, part.width)
     if part.m ~= "PADDING" or part_lo ~= 0 or part_hi ~= 0 then
-      item:add(places[part.f], range(tvb, at, size), whole(kinds[part.f], part_lo, part_hi))
+      item:add(F[part.f], range(tvb, at, size), whole(kind_of(part.f), part_lo, part_hi))
     end
   end
   local find_place = ADDRESSES[each.m]
@@ -3555,7 +3941,7 @@ end
 local function config(root, device, tvb, s, at, size)
   if size == 0 then return end
   local item = root:add(range(tvb, at, size), "Configuration of " .. device.name)
-  for _, each in ipairs(device.fields or {}) do
+  for _, each in ipairs(device.fields) do
     if each.o + each.z > size then break end
     field(item, each, tvb, s, at + each.o, false, {})
   end
@@ -3563,12 +3949,12 @@ end
 
 local function key(root, each, tvb, at, this)
   local what = this.is_without_keys and "stored" or "shown"
-  root:add(places[each.f], range(tvb, at, each.z)):append_text(format(" (%d bytes of key material, not %s)", each.z, what))
+  root:add(F[each.f], range(tvb, at, each.z)):append_text(format(" (%d bytes of key material, not %s)", each.z, what))
 end
 
 local function payload(root, tvb, s, start, message, view, this)
   local layout, is_big = message.layout, message.is_big
-  local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.name)
+  local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.title)
   for _, each in ipairs(layout.fields) do
     if each.m == "SECRET" then
       key(item, each, tvb, start + each.o, this)
@@ -3587,7 +3973,7 @@ local function payload(root, tvb, s, start, message, view, this)
     end
   elseif tail then
     local size = message.there - layout.fixed
-    if size > 0 then item:add(places[tail.f], range(tvb, at, size)) end
+    if size > 0 then item:add(F[tail.f], range(tvb, at, size)) end
     local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
     if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
       config(item, view.device, tvb, s, at, size)
@@ -3623,11 +4009,10 @@ end
 
 local function findings(root, frame)
   for _, found in ipairs(session.findings[frame] or {}) do
-    local rule = T.rules[found.rule]
-    local item = root:add(F.rule, rule.id)
+    local item = root:add(F.rule, found.rule)
     item:set_generated()
     item:add(F["rule.finding"], printable(found.text)):set_generated()
-    item:add_proto_expert_info(fields.experts[found.rule], rule.id .. ": " .. printable(found.text))
+    item:add_proto_expert_info(fields.experts[found.rule], found.rule .. ": " .. printable(found.text))
   end
 end
 
@@ -3644,7 +4029,7 @@ function tree.message(root, tvb, s, this, message, frame, view)
     at = at + decode.HEADER
   end
   if message.layout then
-    root:add(F.form, message.layout.name):set_generated()
+    root:add(F.form, message.layout.title):set_generated()
     payload(root, tvb, s, at, message, view, this)
   elseif #s >= at then
     root:add(F.payload, range(tvb, at, #s - at + 1))
@@ -3672,7 +4057,7 @@ end
 
 -- Events -------------------------------------------------------------------------------------------------------------
 
-local KINDS = T.choices[T.fields[2][5]]
+local KINDS = tables.fields["record.kind"].choices
 
 function tree.event(root, tvb, s, this, details, frame)
   tree.record(root, tvb, this)
@@ -3713,16 +4098,19 @@ end)()
 local protocol = fields.protocol
 
 -- Equal messages are decoded once. What is long or was cut short is not worth keeping.
-local MOST_KEPT, LONGEST_KEPT = 4096, 512
+local LONGEST_KEPT = 512
 local MESSAGE = 1
 
--- Most of what is made for a packet is garbage behind it: collecting it less often takes a fifth of the time away.
+-- Most of what is made for a packet is garbage after it: collecting it less often takes a fifth of the time away.
 collectgarbage("setpause", 400)
 
-local kept, kept_count, latest, dissector
+local latest, dissector
+
+local known = record.known
 
 local function forget()
-  kept, kept_count, latest = {}, 0, 0
+  latest = 0
+  record.forget()
   local device = protocol.prefs.device
   session.reset(T.dialects[protocol.prefs.dialect], device > 0 and T.devices[device] or nil)
 end
@@ -3731,20 +4119,10 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, length = s:sub(this.at), record.length_bytes(s)
-  local way = this.channel * 3 + this.sender
-  if this.is_big then way = way + 9 end
-  local of_way = kept[way]
-  local message = of_way and of_way[data]
-  if message and message.length == length then return message end
+  local data = s:sub(this.at)
   local lo, hi = record.length(s)
-  message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
-  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then
-    if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
-    kept[way] = kept[way] or {}
-    message.length = length
-    kept[way][data], kept_count = message, kept_count + 1
-  end
+  local message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
+  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then record.keep(s, this, message) end
   return message
 end
 
@@ -3762,19 +4140,24 @@ local function start(tvb, root)
   return root:add(protocol, tvb())
 end
 
-local function message_frame(tvb, cols, root, s, this, frame)
-  local message, view = decoded(s, this), nil
+local function message_frame(tvb, cols, root, s, this, frame, message)
+  local told, view
   if frame > latest then
-    local connection = session.connection(this.connection, frame)
-    session.message(connection, frame, message, this, s)
-    rules.message(connection, frame, message, this, s)
-    view, latest = connection.view, frame
+    latest = frame
+    if message.is_quick and this.is_plain then told, view = quick(this, message, frame, s) end
+    if not told then
+      local connection = session.connection(this.connection, frame)
+      session.message(connection, frame, message, this, s)
+      rules.message(connection, frame, message, this, s)
+      view = connection.view
+    end
   else
-    view = session.view(this.connection, frame)
+    view = views.at(this.connection, frame)
   end
-  cols.info = text.message(message, frame, this, view)
-  local item = start(tvb, root)
-  if item then
+  cols.info = told or text.message(message, frame, this, view)
+  dissector = dissector or Dissector.get("vhost_user")
+  if root:referenced(dissector) then
+    local item = root:add(protocol, tvb())
     item:append_text(", " .. words.printable(message.name))
     tree.message(item, tvb, s, this, message, frame, view)
   end
@@ -3802,7 +4185,13 @@ function protocol.dissector(tvb, pinfo, root)
   local s = tvb:raw()
   local frame, cols = pinfo.number, pinfo.cols
   cols.protocol = "vhost-user"
-  local this, problem = record.parse(s)
+  local this, message = known(s)
+  if message then
+    message_frame(tvb, cols, root, s, this, frame, message)
+    return
+  end
+  local problem
+  this, problem = record.parse(s)
   if not this then
     damaged(tvb, cols, root, problem)
     return
@@ -3810,7 +4199,7 @@ function protocol.dissector(tvb, pinfo, root)
   if this.kind == MESSAGE then
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
-    message_frame(tvb, cols, root, s, this, frame)
+    message_frame(tvb, cols, root, s, this, frame, decoded(s, this))
   elseif this.kind < 1 or this.kind > 7 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else

@@ -17,6 +17,7 @@ from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.session import Session
 from vudissect.wireshark.generate import plugin
+from vudissect.wireshark.names import short
 from vudissect.wireshark.tables import RULES
 
 ROOT = Path(__file__).parents[2]
@@ -188,7 +189,7 @@ def test_the_filters_of_the_readme_exist() -> None:
     named = set(re.findall(r"vhost_user\.[\w.]*\w", page))
     others = {"vhost_user.lua", "vhost_user.dialect", "vhost_user.device"}
 
-    assert {name for name in named - others if f'"{name}"' not in source} == set()
+    assert {name for name in named - others if f'"{short(name)}"' not in source} == set()
 
 
 def test_the_filters_of_the_readme_are_understood(tmp_path: Path) -> None:

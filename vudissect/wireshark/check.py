@@ -82,7 +82,7 @@ def _kinds() -> dict[str, Kind]:
     """The type of each field of the plugin that is compared."""
     tables = Tables()
     tables.lua()
-    return {field.name: field.kind for field in tables.catalogue.numbers if field.name not in _NOT_COMPARED}
+    return {field.name: field.kind for field in tables.catalogue.fields if field.name not in _NOT_COMPARED}
 
 
 def _started(command: Sequence[str], home: str, errors: BinaryIO) -> subprocess.Popen[bytes]:

@@ -1,5 +1,6 @@
 """The fields that Wireshark knows: what a capture adds to a message, and the catalogue of those of all payloads."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -7,11 +8,11 @@ from typing import NamedTuple
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.devices import DEVICES
-from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.model import Channel, Field, Layout, Meaning, Side
 from vudissect.protocol.payloads import ACK
+from vudissect.protocol.table import Protocol
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
-from vudissect.wireshark.names import field_name, joined, slug, subject
+from vudissect.wireshark.names import field_name, joined, short, slug, subject
 
 
 class Kind(StrEnum):
@@ -140,20 +141,20 @@ def base_of(meaning: Meaning) -> str:
     return "HEX" if meaning in _HEXADECIMAL else "DEC"
 
 
-def layouts() -> Iterator[Layout]:
+def layouts(protocols: Iterable[Protocol]) -> Iterator[Layout]:
     """Every payload of every dialect, each once."""
     seen: set[Layout] = set()
-    for dialect in DIALECTS:
-        for row in dialect.protocol.messages:
+    for protocol in protocols:
+        for row in protocol.messages:
             for layout in (*row.request, *row.reply, ACK):
                 if layout not in seen:
                     seen.add(layout)
                     yield layout
 
 
-def _all_fields() -> Iterator[tuple[str, Field]]:
+def _all_fields(protocols: Iterable[Protocol]) -> Iterator[tuple[str, Field]]:
     """Every field of every payload and configuration space, with what the payload is about."""
-    for layout in layouts():
+    for layout in layouts(protocols):
         for each in [layout] if layout.array is None else [layout, layout.array.entry]:
             yield from ((subject(each), field) for field in each.fields)
         if layout.tail is not None:
@@ -175,20 +176,28 @@ def _widest(kinds: set[Kind]) -> Kind:
 
 
 class Catalogue:
-    """The fields of all payloads, numbered from 1 in the order in which they are asked for, behind the fixed ones."""
+    """The fields of all payloads with the names that the tables call them by, after the fixed ones.
 
-    def __init__(self) -> None:
-        self.numbers: dict[ProtoField, int] = {field: number for number, field in enumerate(FIXED, 1)}
+    Fields may share a filter name, if a number means something else in another message: those have a number behind it.
+    """
+
+    def __init__(self, protocols: Iterable[Protocol]) -> None:
+        self.fields: dict[ProtoField, str] = {field: short(field.name) for field in FIXED}
+        self._sharing = Counter(field.name for field in FIXED)
         kinds: dict[str, set[Kind]] = {}
-        for about, field in _all_fields():
+        for about, field in _all_fields(protocols):
             kinds.setdefault(field_name(about, field), set()).add(_kind(field.code, field.meaning))
             for part in field.parts:
                 kinds.setdefault(joined(about, part.name), set()).add(_kind(field.code, part.meaning))
         self._kinds = {name: _widest(of_name) for name, of_name in kinds.items()}
 
-    def number(self, field: ProtoField) -> int:
-        """The number of a field, a new one if it was not asked for before."""
-        return self.numbers.setdefault(field, len(self.numbers) + 1)
+    def name(self, field: ProtoField) -> str:
+        """What a field is called, a new name if it was not asked for before."""
+        if field not in self.fields:
+            self._sharing[field.name] += 1
+            count = self._sharing[field.name]
+            self.fields[field] = short(field.name) + (f"#{count}" if count > 1 else "")
+        return self.fields[field]
 
     def kind(self, name: str) -> Kind:
         """The type that all fields of this name have."""

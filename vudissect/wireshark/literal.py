@@ -5,6 +5,10 @@ from typing import Any
 
 # Integers beyond are not exact in Lua 5.2, whose numbers are doubles.
 _EXACT = 1 << 53
+_RESERVED = frozenset(
+    {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local"}
+)
+_RESERVED |= {"nil", "not", "or", "repeat", "return", "then", "true", "until", "while"}
 
 
 def literal(value: Any) -> str:
@@ -13,7 +17,7 @@ def literal(value: Any) -> str:
     What is none, false or empty in a dictionary is left out, but for other dictionaries, into which somebody may look.
     """
     if isinstance(value, dict):
-        entries = (f"{_key(key)}={literal(inner)}" for key, inner in value.items() if not _is_empty(inner))
+        entries = (entry(key, literal(inner)) for key, inner in value.items() if not _is_empty(inner))
         return "{" + ",".join(entries) + "}"
     if isinstance(value, list | tuple):
         return "{" + ",".join(map(literal, value)) + "}"
@@ -28,6 +32,11 @@ def literal(value: Any) -> str:
     raise TypeError(f"no Lua for {value!r}")
 
 
+def entry(key: str | int, value: str) -> str:
+    """A key of a table with its value, which is Lua source."""
+    return f"{_key(key)}={value}"
+
+
 def _is_empty(value: Any) -> bool:
     return value is None or value is False or (not isinstance(value, int | dict) and not value)
 
@@ -35,7 +44,7 @@ def _is_empty(value: Any) -> bool:
 def _key(key: str | int) -> str:
     if isinstance(key, int):
         return f"[{key}]"
-    return key if key.isidentifier() else f"[{_text(key)}]"
+    return key if key.isidentifier() and key not in _RESERVED else f"[{_text(key)}]"
 
 
 def _text(text: str) -> str:

@@ -63,6 +63,11 @@ def joined(*parts: str) -> str:
     return ".".join(part for part in (PREFIX, *parts) if part)
 
 
+def short(name: str) -> str:
+    """A filter name without what all of them begin with."""
+    return name.removeprefix(f"{PREFIX}.")
+
+
 def field_name(about: str, field: Field) -> str:
     """The filter name of a field; a word of features is named by what it is about alone."""
     if field.name == "features" and about.endswith("features"):

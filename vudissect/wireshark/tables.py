@@ -1,9 +1,10 @@
 """The message table, dialects, devices and rules as the Lua tables that the plugin is driven by.
 
-What a table looks like is told where it is made; numbers in it that stand for another row are its place, from 1.
+What a table looks like is said where it is made. Rows refer to rows of other tables by name, so that a new message or
+dialect changes only a few lines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vudissect.capture.keys import KEY_PLACES
@@ -15,15 +16,17 @@ from vudissect.protocol.crypto import SESSION_C1
 from vudissect.protocol.devices import DEVICES, config_candidates
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
-from vudissect.protocol.features import GPU_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.since import Since
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.device import PROGRAMS
 from vudissect.wire.codec import forms
 from vudissect.wireshark.fields import Catalogue, ProtoField
-from vudissect.wireshark.literal import literal
-from vudissect.wireshark.names import field_name, joined, subject
+from vudissect.wireshark.literal import entry, literal
+from vudissect.wireshark.names import field_name, joined, short, subject
 
 # The rules that the plugin knows.
 RULES = (
@@ -38,97 +41,96 @@ _MOST_CONFIG = 2048
 _WORD = 64
 
 
-class Interned:
-    """Rows of a Lua table, equal ones only once."""
+class Named:
+    """Rows of a Lua table by name, so that a new one moves no other."""
 
     def __init__(self) -> None:
-        self._places: dict[str, int] = {}
+        self._rows: dict[str, str] = {}
 
-    def place(self, value: Any) -> int:
-        """The place of a value, at the end if it is new."""
-        return self._places.setdefault(literal(value), len(self._places) + 1)
+    def name(self, wanted: str, value: Any, otherwise: str = "") -> str:
+        """The name of a value: the one that is wanted, and if another value has it that one with `otherwise`."""
+        row = literal(value)
+        for name in (wanted, f"{wanted}:{otherwise}"):
+            if self._rows.setdefault(name, row) == row:
+                return name
+        raise ValueError(f"two values are called {name}")
 
     def lua(self) -> str:
         """The table, one row a line."""
-        return "{\n" + "".join(f"{row},\n" for row in self._places) + "}"
+        return _lines(entry(name, row) for name, row in self._rows.items())
 
 
 class Tables:
     """Everything that the plugin knows, as Lua source."""
 
-    def __init__(self) -> None:
-        self.catalogue = Catalogue()
-        self._words = Interned()
-        self._choices = Interned()
-        self._layouts = Interned()
-        self._rows = Interned()
-        self._messages: dict[Row, int] = {}
+    def __init__(self, upstream: Protocol = UPSTREAM, dialects: Sequence[Dialect] = DIALECTS) -> None:
+        self._upstream = upstream
+        self._dialects = [(dialect, dialect.on(upstream)) for dialect in dialects]
+        self.catalogue = Catalogue(protocol for _, protocol in self._dialects)
+        self._words = Named()
+        self._layouts = Named()
 
     def lua(self) -> str:
         """The source of a table `T` with all tables."""
-        dialects = [self._dialect(dialect) for dialect in DIALECTS]
-        devices = [self._device(device) for device in DEVICES]
+        self._named_bits(joined("features"), VIRTIO_FEATURES, _WORD)
+        rows = (self._row(row) | {"since": _release(row.since)} for row in self._upstream.messages)
         parts = {
-            "dialects": _lines(literal(dialect) for dialect in dialects),
-            "devices": _lines(literal(device) for device in devices),
+            "rows": _lines(literal(row) for row in rows),
+            "dialects": _lines(self._dialect(*each) for each in self._dialects),
+            "devices": _lines(literal(self._device(device)) for device in DEVICES),
             "config_sizes": literal(_config_sizes()),
-            "programs": literal({command: _device_place(name) for command, name in sorted(PROGRAMS.items())}),
-            "features": literal(_bits(VIRTIO_FEATURES)),
-            "gpu_features": literal(_bits(GPU_FEATURES)),
+            "programs": literal(dict(sorted(PROGRAMS.items()))),
             "rules": _lines(_rules()),
             "keys": literal([_keys(channel) for channel in Channel]),
-            "rows": self._rows.lua(),
             "layouts": self._layouts.lua(),
             "words": self._words.lua(),
-            "choices": self._choices.lua(),
         }
         # Last: the others have asked for their fields.
-        parts["fields"] = _lines(self._proto_field(field) for field in list(self.catalogue.numbers))
-        parts["choices"] = self._choices.lua()
+        parts["fields"] = _lines(_proto_field(field, name) for field, name in self.catalogue.fields.items())
         return "{\n" + "".join(f"{name} = {table},\n" for name, table in parts.items()) + "}"
 
-    def _proto_field(self, field: ProtoField) -> str:
-        choices = self._choices_place(dict(field.choices))
-        return literal([field.name, field.title, field.kind.value, field.base, choices, field.mask, field.width])
-
-    def _choices_place(self, choices: dict[int, str]) -> int:
-        """The place of {value: name}; 0 for none."""
-        return self._choices.place(choices) if choices else 0
-
-    def _dialect(self, dialect: Dialect) -> dict[str, Any]:
-        """Rows by channel (from 1, not from 0) and number, protocol features by number and name, header."""
-        protocol = dialect.protocol
-        return {
+    def _dialect(self, dialect: Dialect, protocol: Protocol) -> str:
+        """What differs from upstream as of a release: messages by channel (from 1, not from 0), features, header."""
+        as_of = _as_of(dialect)
+        there = {*(self._upstream if as_of is None else self._upstream.as_of(as_of)).messages}
+        gone = [row for row in there if protocol.request(row.channel, row.id) is None]
+        own = [[row for row in protocol.channel(channel) if row not in there] for channel in Channel]
+        said = {
             "key": dialect.key,
-            "title": dialect.title,
-            "rows": [{row.id: self._row(row) for row in protocol.channel(channel)} for channel in Channel],
-            "bits": _bits(protocol.protocol_features),
+            "as_of": _release(as_of) if as_of is not None else None,
+            "bits": self._bits_of(protocol),
             "versions": list(protocol.header.versions),
             "error": protocol.header.error.bit_length(),
+            "without": [sorted(row.id for row in gone if row.channel is channel) for channel in Channel]
+            if gone
+            else None,
+        }
+        rows = (_lines(entry(row.id, literal(self._row(row))) for row in of) if of else "{}" for of in own)
+        return f"{literal(said)[:-1]},rows={{{','.join(rows)}}}}}" if any(own) else literal(said)
+
+    def _bits_of(self, protocol: Protocol) -> str:
+        """The name of the protocol features of a dialect."""
+        return self._named_bits(joined("protocol_features"), protocol.protocol_features, _WORD, protocol.key)
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        return {
+            "id": row.id,
+            "channel": int(row.channel),
+            "name": row.name,
+            "answer": row.answer.name,
+            "purpose": row.purpose.name,
+            "request": [self._layout(layout) for layout in forms(row)],
+            "reply": [self._layout(layout) for layout in forms(row, reply=True)],
+            "opens": row.opens is not None,
+            "fds": _descriptors(row.fds),
+            "reply_fds": _descriptors(row.reply_fds),
+            "gate": _gate(row.gate) if is_gated(row, reply=False) else None,
+            "size_rule": _own_size_rule(row),
+            "may_take_long": _may_take_long(row),
         }
 
-    def _row(self, row: Row) -> int:
-        if row not in self._messages:
-            self._messages[row] = self._rows.place(
-                {
-                    "id": row.id,
-                    "name": row.name,
-                    "answer": row.answer.name,
-                    "purpose": row.purpose.name,
-                    "request": [self._layout(layout) for layout in forms(row)],
-                    "reply": [self._layout(layout) for layout in forms(row, reply=True)],
-                    "opens": row.opens is not None,
-                    "fds": _descriptors(row.fds),
-                    "reply_fds": _descriptors(row.reply_fds),
-                    "gate": _gate(row.gate) if is_gated(row, reply=False) else None,
-                    "size_rule": _own_size_rule(row),
-                    "may_take_long": _may_take_long(row),
-                }
-            )
-        return self._messages[row]
-
-    def _layout(self, layout: Layout) -> int:
-        """Fixed fields with their offsets, then an array or a tail; sizes in bytes."""
+    def _layout(self, layout: Layout) -> str:
+        """The name of: fixed fields with their offsets, then an array or a tail; sizes in bytes."""
         about = subject(layout)
         fields = self._fields(about, layout)
         entry: dict[str, Any] | None = None
@@ -144,15 +146,16 @@ class Tables:
             }
         tail: dict[str, Any] | None = None
         if layout.tail is not None:
-            tail = self._field(about, layout.tail.field, layout.fixed_size) | {
+            tail = self._field(about, layout, layout.tail.field, layout.fixed_size) | {
                 "factors": [
                     factor if isinstance(factor, int) else {"field": _place(layout, factor)}
                     for factor in layout.tail.length
                 ],
             }
-        return self._layouts.place(
+        return self._layouts.name(
+            layout.key,
             {
-                "name": layout.title,
+                "title": layout.title,
                 "size": -1 if layout.size is None else layout.size,
                 "fixed": layout.fixed_size,
                 "fields": fields,
@@ -161,79 +164,93 @@ class Tables:
                 "when": _when(layout),
                 "bare": layout.bare,
                 "ack": layout is ACK,
-                "deviation": bool(layout.deviation),
+                "deviation": layout.words if layout.deviation else None,
                 "failure": _failure(layout),
                 "is_region": layout.is_region,
                 "size_text": layout.size_text,
-            }
+            },
         )
 
     def _fields(self, about: str, layout: Layout) -> list[dict[str, Any]]:
         fields, offset = [], 0
         for field in layout.fields:
-            fields.append(self._field(about, field, offset))
+            fields.append(self._field(about, layout, field, offset))
             offset += field.size
         return fields
 
-    def _field(self, about: str, field: Field, offset: int) -> dict[str, Any]:
-        """`n` name, `o` offset, `z` size, `m` meaning, `f` field, `c` choices, `w` named bits, `p` parts."""
-        word = field_name(about, field)
+    def _field(self, about: str, layout: Layout, field: Field, offset: int) -> dict[str, Any]:
+        """`n` name, `o` offset, `z` size, `m` meaning, `f` field, `w` named bits, `p` parts."""
         return {
             "n": field.name,
             "o": offset,
             "z": field.size,
             "m": field.meaning.name,
-            "f": self.catalogue.number(self.catalogue.payload(about, field)),
+            "f": self.catalogue.name(self.catalogue.payload(about, field)),
             "raw": field.code.endswith("s"),
             "signed": field.code in "iqbh",
-            "c": self._choices_place(dict(field.choices)) or None,
-            "w": self._word(word, field),
+            "w": self._word(field_name(about, field), field, layout),
             "p": [
                 {
                     "n": part.name,
                     "low": part.low,
                     "width": part.width,
                     "m": part.meaning.name,
-                    "f": self.catalogue.number(self.catalogue.part(about, part.name, part.meaning)),
+                    "f": self.catalogue.name(self.catalogue.part(about, part.name, part.meaning)),
                 }
                 for part in field.parts
             ],
         }
 
-    def _word(self, word: str, field: Field) -> int | None:
+    def _word(self, word: str, field: Field, layout: Layout) -> str | None:
         if field.bits is None and field.meaning is not Meaning.VIRTIO_FEATURES:
             return None
-        return self._named_bits(word, field.bits or VIRTIO_FEATURES, field.size * 8)
+        return self._named_bits(word, field.bits or VIRTIO_FEATURES, field.size * 8, layout.key.partition(":")[2])
 
-    def _named_bits(self, word: str, bits: BitSet, width: int) -> int:
-        """The place of {bit = {name, field}, unnamed = field} for a word."""
+    def _named_bits(self, word: str, bits: BitSet, width: int, otherwise: str = "") -> str:
+        """The name of {bit = {name, field, old names}, unnamed = field} for a word."""
         named: dict[str | int, Any] = {
-            bit.number: [bit.name, self.catalogue.number(self.catalogue.bit(word, bit.name, bit.number, width))]
+            bit.number: [
+                bit.name,
+                self.catalogue.name(self.catalogue.bit(word, bit.name, bit.number, width)),
+                *([list(bit.aliases)] if bit.aliases else []),
+            ]
             for bit in bits.bits
             if bit.number < _WORD
         }
-        named["unnamed"] = self.catalogue.number(self.catalogue.unnamed_bit(word))
-        return self._words.place(named)
+        named["unnamed"] = self.catalogue.name(self.catalogue.unnamed_bit(word))
+        return self._words.name(short(word), named, otherwise)
 
     def _device(self, device: Device) -> dict[str, Any]:
         """Name, configuration space, and the feature bits of its own, all of them counted."""
-        about = f"config.{device.name}"
         return {
             "id": device.id,
             "name": device.name,
-            "fields": self._fields(about, device.config),
-            "features": self._named_bits(joined("features", device.name), device.features, 64),
+            "fields": self._fields(f"config.{device.name}", device.config),
+            "features": self._named_bits(joined("features", device.name), device.features, _WORD),
             "bits": len(device.features.bits),
         }
 
 
-def _lines(rows: Iterator[str]) -> str:
+def _as_of(dialect: Dialect) -> Since | None:
+    """The release of upstream that a dialect is built on in the end; None for today's."""
+    return dialect.as_of if dialect.base is None else _as_of(dialect.base)
+
+
+def _release(since: Since) -> int | None:
+    """A release as a number that can be compared."""
+    major, minor, *_ = (*since.numbers, 0, 0)
+    return major * 1000 + minor or None
+
+
+def _proto_field(field: ProtoField, name: str) -> str:
+    """Name, title, type, base, {value = name}, mask, width; and what it is called here if others share its name."""
+    own, choices = short(field.name), dict(field.choices)
+    row = [own, field.title, field.kind.value, field.base, choices, field.mask, field.width]
+    return literal(row if name == own else [*row, name])
+
+
+def _lines(rows: Iterable[str]) -> str:
     return "{\n" + "".join(f"{row},\n" for row in rows) + "}"
-
-
-def _bits(bits: BitSet) -> dict[str, Any]:
-    """`names` by number, `numbers` by name and old name."""
-    return {"names": {bit.number: bit.name for bit in bits.bits}, "numbers": bits.numbers}
 
 
 def _descriptors(taken: Descriptors) -> dict[str, Any] | None:
@@ -293,14 +310,10 @@ def _failure(layout: Layout) -> list[int] | None:
     return [low, layout.failure.bit_length() - low]
 
 
-def _device_place(name: str) -> int:
-    return next(place for place, device in enumerate(DEVICES, 1) if device.name == name)
-
-
-def _config_sizes() -> dict[int, int]:
+def _config_sizes() -> dict[int, str]:
     """The device type whose configuration space has, or has had, a size, where there is just one."""
     found = ((size, config_candidates(size)) for size in range(_MOST_CONFIG))
-    return {size: DEVICES.index(devices[0]) + 1 for size, devices in found if len(devices) == 1}
+    return {size: devices[0].name for size, devices in found if len(devices) == 1}
 
 
 def _keys(channel: Channel) -> dict[int, Any]:

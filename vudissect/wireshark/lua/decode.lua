@@ -9,20 +9,6 @@ local HEADER = 12
 local NONE = {}
 decode.HEADER = HEADER
 
-for _, row in ipairs(T.rows) do
-  row.request = row.request or NONE
-  row.reply = row.reply or NONE
-end
-for _, layout in ipairs(T.layouts) do
-  layout.fields = layout.fields or NONE
-  layout.by = {}
-  for _, field in ipairs(layout.fields) do layout.by[field.n] = field end
-  if layout.array then
-    layout.array.by = {}
-    for _, field in ipairs(layout.array.fields) do layout.array.by[field.n] = field end
-  end
-end
-
 -- Which side asks, by channel: what the other one sends are answers.
 local INITIATOR = { [0] = 0, [1] = 1, [2] = 1 }
 
@@ -101,8 +87,8 @@ end
 
 local function expected(layouts)
   local texts, seen = {}, {}
-  for _, place in ipairs(layouts) do
-    local text = T.layouts[place].size_text
+  for _, layout in ipairs(layouts) do
+    local text = layout.size_text
     if not seen[text] then
       seen[text] = true
       texts[#texts + 1] = text
@@ -115,8 +101,7 @@ local function payload(message, layouts)
   local there = #message.data - HEADER
   if there > message.size then there = message.size end
   message.there = there
-  for _, place in ipairs(layouts) do
-    local layout = T.layouts[place]
+  for _, layout in ipairs(layouts) do
     if fits(layout, message, message.size, there) then
       message.layout = layout
       return nil
@@ -170,7 +155,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     number = number - floor(2 ^ (dialect.error - 1))
   end
   message.id = number
-  local row = T.rows[dialect.rows[channel + 1][number]]
+  local row = dialect.rows[channel + 1][number]
   local problem
   if message.is_error and not message.is_reply then row = nil end
   if not row then

@@ -4,16 +4,19 @@
 local protocol = fields.protocol
 
 -- Equal messages are decoded once. What is long or was cut short is not worth keeping.
-local MOST_KEPT, LONGEST_KEPT = 4096, 512
+local LONGEST_KEPT = 512
 local MESSAGE = 1
 
--- Most of what is made for a packet is garbage behind it: collecting it less often takes a fifth of the time away.
+-- Most of what is made for a packet is garbage after it: collecting it less often takes a fifth of the time away.
 collectgarbage("setpause", 400)
 
-local kept, kept_count, latest, dissector
+local latest, dissector
+
+local known = record.known
 
 local function forget()
-  kept, kept_count, latest = {}, 0, 0
+  latest = 0
+  record.forget()
   local device = protocol.prefs.device
   session.reset(T.dialects[protocol.prefs.dialect], device > 0 and T.devices[device] or nil)
 end
@@ -22,20 +25,10 @@ protocol.init = forget
 protocol.prefs_changed = forget
 
 local function decoded(s, this)
-  local data, length = s:sub(this.at), record.length_bytes(s)
-  local way = this.channel * 3 + this.sender
-  if this.is_big then way = way + 9 end
-  local of_way = kept[way]
-  local message = of_way and of_way[data]
-  if message and message.length == length then return message end
+  local data = s:sub(this.at)
   local lo, hi = record.length(s)
-  message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
-  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then
-    if kept_count >= MOST_KEPT then kept, kept_count = {}, 0 end
-    kept[way] = kept[way] or {}
-    message.length = length
-    kept[way][data], kept_count = message, kept_count + 1
-  end
+  local message = decode.message(session.dialect, this.channel, this.sender, this.is_big, data, lo, hi)
+  if hi == 0 and lo == #data and lo <= LONGEST_KEPT then record.keep(s, this, message) end
   return message
 end
 
@@ -53,19 +46,24 @@ local function start(tvb, root)
   return root:add(protocol, tvb())
 end
 
-local function message_frame(tvb, cols, root, s, this, frame)
-  local message, view = decoded(s, this), nil
+local function message_frame(tvb, cols, root, s, this, frame, message)
+  local told, view
   if frame > latest then
-    local connection = session.connection(this.connection, frame)
-    session.message(connection, frame, message, this, s)
-    rules.message(connection, frame, message, this, s)
-    view, latest = connection.view, frame
+    latest = frame
+    if message.is_quick and this.is_plain then told, view = quick(this, message, frame, s) end
+    if not told then
+      local connection = session.connection(this.connection, frame)
+      session.message(connection, frame, message, this, s)
+      rules.message(connection, frame, message, this, s)
+      view = connection.view
+    end
   else
-    view = session.view(this.connection, frame)
+    view = views.at(this.connection, frame)
   end
-  cols.info = text.message(message, frame, this, view)
-  local item = start(tvb, root)
-  if item then
+  cols.info = told or text.message(message, frame, this, view)
+  dissector = dissector or Dissector.get("vhost_user")
+  if root:referenced(dissector) then
+    local item = root:add(protocol, tvb())
     item:append_text(", " .. words.printable(message.name))
     tree.message(item, tvb, s, this, message, frame, view)
   end
@@ -93,7 +91,13 @@ function protocol.dissector(tvb, pinfo, root)
   local s = tvb:raw()
   local frame, cols = pinfo.number, pinfo.cols
   cols.protocol = "vhost-user"
-  local this, problem = record.parse(s)
+  local this, message = known(s)
+  if message then
+    message_frame(tvb, cols, root, s, this, frame, message)
+    return
+  end
+  local problem
+  this, problem = record.parse(s)
   if not this then
     damaged(tvb, cols, root, problem)
     return
@@ -101,7 +105,7 @@ function protocol.dissector(tvb, pinfo, root)
   if this.kind == MESSAGE then
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
-    message_frame(tvb, cols, root, s, this, frame)
+    message_frame(tvb, cols, root, s, this, frame, decoded(s, this))
   elseif this.kind < 1 or this.kind > 7 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else

@@ -9,37 +9,35 @@ local BASES = { DEC = base.DEC, HEX = base.HEX, NONE = base.NONE }
 local FRAMES = { NONE = frametype.NONE, REQUEST = frametype.REQUEST, RESPONSE = frametype.RESPONSE }
 
 local function make(row)
-  local name, title, kind, base_name, choices, mask, width = row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+  local name, title, kind, base_name = "vhost_user." .. row[1], row[2], row[3], row[4]
+  local choices, mask, width = row.choices, row[6], row[7]
   if kind == "bool" then
     if mask == 0 then return ProtoField.bool(name, title) end
     return ProtoField.bool(name, title, width, nil, mask)
   end
   if kind == "framenum" then return ProtoField.framenum(name, title, base.NONE, FRAMES[base_name]) end
-  local value_string = choices > 0 and T.choices[choices] or nil
-  if mask > 0 then return ProtoField[kind](name, title, BASES[base_name], value_string, mask) end
+  if mask > 0 then return ProtoField[kind](name, title, BASES[base_name], choices, mask) end
   if base_name == "NONE" then return ProtoField[kind](name, title) end
-  return ProtoField[kind](name, title, BASES[base_name], value_string)
+  return ProtoField[kind](name, title, BASES[base_name], choices)
 end
 
--- By place in the table, and those that are no part of a payload by name as well.
-local by_place, by_name, kinds = {}, {}, {}
+local all, by_name = {}, {}
 for place, row in ipairs(T.fields) do
   local field = make(row)
-  by_place[place], kinds[place] = field, row[3]
-  if place <= T.fixed then by_name[row[1]:sub(#"vhost_user." + 1)] = field end
+  all[place], by_name[row[8] or row[1]] = field, field
 end
-protocol.fields = by_place
-fields.by_place, fields.by_name, fields.kinds = by_place, by_name, kinds
+protocol.fields = all
+fields.by_name = by_name
 
 local experts = {}
+fields.experts = {}
 for place, rule in ipairs(T.rules) do
   local name = "vhost_user.expert." .. rule.id:lower():gsub("-", "_")
   experts[place] = ProtoExpert.new(name, rule.id .. ": " .. rule.statement, expert.group.PROTOCOL, expert.severity[rule.severity])
+  fields.experts[rule.id] = experts[place]
 end
 fields.malformed = ProtoExpert.new("vhost_user.expert.malformed", "malformed", expert.group.MALFORMED, expert.severity.ERROR)
 fields.unanswered = ProtoExpert.new("vhost_user.expert.unanswered", "never answered", expert.group.SEQUENCE, expert.severity.WARN)
-fields.experts = {}
-for place, info in ipairs(experts) do fields.experts[place] = info end
 experts[#experts + 1], experts[#experts + 2] = fields.malformed, fields.unanswered
 protocol.experts = experts
 

@@ -1,33 +1,69 @@
 -- The record in front of each message: docs/capture-format.md. Positions count from 1.
 
-local byte = string.byte
+local byte, sub = string.byte, string.sub
 local little = numbers.little
 
 local record = {}
 
 local HEADER = 48
 local DESCRIPTOR = 32
+local LENGTH = 41 -- where it says how long the message was; it comes last, before the message
 
 record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
 local LOST, BIG_ENDIAN, LATE, KEYS_MASKED = 0, 5, 6, 7
+local ONLY_BIG_ENDIAN = 2 ^ BIG_ENDIAN
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
 -- of one connection are not parsed again and again.
 local SHAPE, MOST_SHAPES = 16, 1024
 local shapes, shape_count = {}, 0
 
+-- The messages of such records that were decoded, by their bytes: one table for all shapes that differ in nothing but
+-- the connection, so that equal messages are decoded once.
+local messages, message_count = {}, 0
+local MOST_MESSAGES = 4096
+local CONNECTION, AFTER_CONNECTION = 9, 13
+
 local function remember(shape, this)
-  if shape_count >= MOST_SHAPES then shapes, shape_count = {}, 0 end
+  if shape_count >= MOST_SHAPES then
+    shapes, shape_count = {}, 0
+    messages, message_count = {}, 0
+  end
   shapes[shape], shape_count = this, shape_count + 1
+  local way = shape:sub(1, CONNECTION - 1) .. shape:sub(AFTER_CONNECTION)
+  messages[way] = messages[way] or {}
+  this.messages = messages[way]
+end
+
+-- Forget all messages; for another dialect they are others.
+function record.forget()
+  for _, of_way in pairs(messages) do
+    for bytes in pairs(of_way) do of_way[bytes] = nil end
+  end
+  message_count = 0
+end
+
+-- The record of `s` and its message, if both are known.
+function record.known(s)
+  local this = shapes[sub(s, 1, SHAPE)]
+  if not this then return nil end
+  return this, this.messages[sub(s, LENGTH)]
+end
+
+-- Keep the message of a record.
+function record.keep(s, this, message)
+  if not this.messages then return end
+  if message_count >= MOST_MESSAGES then record.forget() end
+  this.messages[sub(s, LENGTH)], message_count = message, message_count + 1
 end
 
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
 -- Nothing of it is changed by others.
 function record.parse(s)
-  local shape = s:sub(1, SHAPE)
+  local shape = sub(s, 1, SHAPE)
   local known = shapes[shape]
   if known and #s >= known.at - 1 then return known end
   local version, kind, length_low, length_high, channel, sender, marks_low, marks_high, c1, c2, c3, c4, n1, n2 =
@@ -53,6 +89,7 @@ function record.parse(s)
     is_late = has_bit(marks, 0, LATE),
     is_without_keys = has_bit(marks, 0, KEYS_MASKED),
     is_usual = marks == 0,
+    is_plain = n1 + n2 == 0 and (marks == 0 or marks == ONLY_BIG_ENDIAN),
   }
   if this.count > 0 then
     local problem = record.descriptors(s, this)
@@ -97,11 +134,18 @@ function record.descriptors(s, this)
   return nil
 end
 
+-- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53.
+function record.latency(request, answer)
+  local a, b, c, d, e, f, g, h = byte(answer, 25, 32)
+  local i, j, k, l, m, n, o, p = byte(request, 33, 40)
+  return (a - i) + (b - j) * 256 + (c - k) * 65536 + (d - l) * 16777216
+    + ((e - m) + (f - n) * 256 + (g - o) * 65536 + (h - p) * 16777216) * 4294967296
+end
+
 -- When it was received and when forwarded, as halves.
 function record.received(s) return little.u64(s, 25) end
 function record.forwarded(s) return little.u64(s, 33) end
--- How long the message was on the wire, as halves, and as the bytes that say so.
-function record.length(s) return little.u64(s, 41) end
-function record.length_bytes(s) return s:sub(41, 48) end
+-- How long the message was on the wire, as halves.
+function record.length(s) return little.u64(s, LENGTH) end
 
 return record

@@ -9,12 +9,12 @@ local rules = {}
 -- Repetitions are counted, not told again; a hostile peer must not fill the memory.
 local MOST_OF_A_RULE, MOST_KEYS = 20, 256
 local SECOND = 1000000000
+local PROTOCOL_FEATURES = tables.features.numbers.PROTOCOL_FEATURES
 local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
 -- Above every number ever given out, and below any small number read in the wrong order.
 local LARGEST_REQUEST = 1100
 
-local by_id, error_bit = {}, nil
-for place, rule in ipairs(T.rules) do by_id[rule.id] = place end
+local error_bit
 for _, dialect in ipairs(T.dialects) do
   if dialect.error > 0 then error_bit = dialect.error - 1 end
 end
@@ -28,7 +28,7 @@ local function tell(connection, frame, id, told)
     found = {}
     session.findings[frame] = found
   end
-  found[#found + 1] = { rule = by_id[id], text = told }
+  found[#found + 1] = { rule = id, text = told }
 end
 
 -- Whether a rule has not asked this before about the same key on this connection.
@@ -173,10 +173,11 @@ local function what_is_there(offered, acked, phase, from_start)
   return offered
 end
 
+-- Whether nothing is missing for a request.
 local function gate(connection, frame, message)
   local row, view = message.row, connection.view
   local needed = row.gate
-  if not needed or connection.open_gates[row] == view then return end
+  if not needed or connection.open_gates[row] == view then return true end
   local from_start, phase, missing = session.from_start(connection), needed.phase, {}
   if needed.virtio and not view.acked then phase = "offered" end
   local function look(names, bits, there)
@@ -187,14 +188,16 @@ local function gate(connection, frame, message)
     end
   end
   look(needed.protocol, session.dialect.bits, what_is_there(view.protocol_offered, view.protocol_acked, phase, from_start))
-  look(needed.virtio, T.features, what_is_there(view.offered, view.acked, phase, from_start))
+  look(needed.virtio, tables.features, what_is_there(view.offered, view.acked, phase, from_start))
   if #missing == 0 then
-    -- It stays open until something is negotiated anew.
+    -- It stays open until something is negotiated again.
     connection.open_gates[row] = view
+    return true
   elseif first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
     tell(connection, frame, "VU-NEG-06",
       format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
   end
+  return false
 end
 
 -- Answers ----------------------------------------------------------------------------------------------------------------
@@ -211,11 +214,11 @@ local function stray(connection, frame, message)
     else
       id, told = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
     end
-    told = format(told, asked.name, answered.frame, answered.answered_in)
+    told = format(told, asked.name, answered.frame, waiting.answered_in[message.id])
   elseif unasked > 0 then
     id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
   else
-    local due = session.owed(waiting)[1]
+    local due = pairing.owed(waiting)[1]
     if due then
       id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
     else
@@ -245,7 +248,7 @@ local function answer(connection, frame, message, s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
       tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
-  elseif row and row.purpose == "SET_LOG" and layout.name ~= "log area"
+  elseif row and row.purpose == "SET_LOG" and layout.key ~= "log_area"
     and session.owes_reply(connection, row, false) and request.message.need_reply then
     tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
@@ -270,12 +273,17 @@ end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
-  if message.is_regular == nil then message.is_regular = is_regular(message) end
-  if message.is_regular and this.count == 0 and (this.is_usual or not this.is_lost and not this.is_late) then
+  if message.is_regular == nil then
+    message.is_regular = is_regular(message)
+    message.is_quick = message.is_regular and session.is_inert(message)
+  end
+  if message.is_regular and this.is_plain then
     if message.is_reply then
       if connection.request or connection.lost_sync[message.channel] then return end
     else
-      gate(connection, frame, message)
+      if gate(connection, frame, message) and message.is_quick then
+        connection.view.owes[message.row] = session.owes_reply(connection, message.row, false)
+      end
       return
     end
   end
@@ -323,14 +331,17 @@ function rules.closed(connection, frame, this, details, owed, s)
     end
     if #waiting > 0 and not connection.lost_sync[channel] then waits[channel] = waiting end
   end
+  local function since(request)
+    return numbers.difference(lo, hi, record.forwarded(request.s))
+  end
   local function in_vain(waiting)
-    return by == "" or numbers.difference(lo, hi, waiting[1].lo, waiting[1].hi) >= SECOND
+    return by == "" or since(waiting[1]) >= SECOND
   end
   local view = connection.view
   local early = owed[1]
   if early and early.message.row.purpose == "OFFER_PROTOCOL_FEATURES" and view.offered
-    and has_bit(view.offered[1], view.offered[2], session.PROTOCOL_FEATURES)
-    and (by == "back-end" or numbers.difference(lo, hi, early.lo, early.hi) >= SECOND) then
+    and has_bit(view.offered[1], view.offered[2], PROTOCOL_FEATURES)
+    and (by == "back-end" or since(early) >= SECOND) then
     tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
   end
   local other = waits[1] or waits[2]

@@ -1,7 +1,7 @@
 -- The detail tree: every field of record, descriptors and message, each a field that can be filtered by.
 
 local format = string.format
-local F, places, kinds = fields.by_name, fields.by_place, fields.kinds
+local F = fields.by_name
 local numbers_part, printable = numbers.part, words.printable
 
 local tree = {}
@@ -14,6 +14,8 @@ local function put(item, field, tvb, at, size, is_big)
   return item:add_le(field, range(tvb, at, size))
 end
 
+local function kind_of(name) return tables.fields[name][3] end
+
 local function whole(kind, lo, hi)
   if kind == "uint64" then return UInt64(lo, hi) end
   if kind == "int64" then return Int64(lo, hi) end
@@ -24,12 +26,12 @@ end
 
 local MARKS = {}
 for _, row in ipairs(T.fields) do
-  if row[1]:find("^vhost_user%.marks%.") then MARKS[#MARKS + 1] = row[1]:sub(#"vhost_user." + 1) end
+  if row[1]:find("^marks%.") then MARKS[#MARKS + 1] = row[1] end
 end
 
 local SEALS = {}
 for _, row in ipairs(T.fields) do
-  if row[1]:find("^vhost_user%.fd%.seals%.") then SEALS[#SEALS + 1] = row[1]:sub(#"vhost_user." + 1) end
+  if row[1]:find("^fd%.seals%.") then SEALS[#SEALS + 1] = row[1] end
 end
 
 function tree.record(root, tvb, this)
@@ -68,7 +70,7 @@ end
 
 -- Payloads ---------------------------------------------------------------------------------------------------------
 
-local ADDRESSES = { RING_ADDRESS = session.ring_place, USER_ADDRESS = session.place }
+local ADDRESSES = { RING_ADDRESS = views.ring_place, USER_ADDRESS = views.place }
 
 local function add_bits(item, named, tvb, at, size, is_big, lo, hi, hidden)
   for bit = 0, size * 8 - 1 do
@@ -79,7 +81,7 @@ local function add_bits(item, named, tvb, at, size, is_big, lo, hi, hidden)
         width = 4
         if (bit >= 32) ~= is_big then start = at + 4 end
       end
-      put(item, places[each[2]], tvb, start, width, is_big)
+      put(item, F[each[2]], tvb, start, width, is_big)
     end
   end
 end
@@ -87,7 +89,7 @@ end
 local function add_unnamed(item, field, tvb, at, size, lo, hi, named, others)
   for bit = 0, size * 8 - 1 do
     if not named[bit] and not (others and others[bit]) and numbers.has_bit(lo, hi, bit) then
-      item:add(places[field], range(tvb, at, size), bit)
+      item:add(F[field], range(tvb, at, size), bit)
     end
   end
 end
@@ -95,24 +97,23 @@ end
 -- A field whose first byte is at a position of the packet.
 local function field(root, each, tvb, s, at, is_big, view)
   local order = is_big and numbers.big or numbers.little
-  local place, size = each.f, each.z
-  local kind = kinds[place]
+  local proto_field, size = F[each.f], each.z
   if each.raw then
     if each.m == "PADDING" then
       if not s:sub(at, at + size - 1):find("[^%z]") then return end
-    elseif kind == "string" then
-      root:add(places[place], range(tvb, at, size), printable(words.unpadded(s:sub(at, at + size - 1))))
+    elseif kind_of(each.f) == "string" then
+      root:add(proto_field, range(tvb, at, size), printable(words.unpadded(s:sub(at, at + size - 1))))
       return
     end
-    root:add(places[place], range(tvb, at, size))
+    root:add(proto_field, range(tvb, at, size))
     return
   end
-  local item = put(root, places[place], tvb, at, size, is_big)
+  local item = put(root, proto_field, tvb, at, size, is_big)
   if not each.w and not each.p and not ADDRESSES[each.m] then return end
   local lo, hi = numbers.read(order, s, at, size)
   if each.w then
-    local named = T.words[each.w]
-    local own = each.m == "VIRTIO_FEATURES" and view.device and T.words[view.device.features] or nil
+    local named = each.w
+    local own = each.m == "VIRTIO_FEATURES" and view.device and view.device.features or nil
     add_bits(item, named, tvb, at, size, is_big, lo, hi, own)
     if own then add_bits(item, own, tvb, at, size, is_big, lo, hi) end
     add_unnamed(item, named.unnamed, tvb, at, size, lo, hi, named, own)
@@ -120,7 +121,7 @@ local function field(root, each, tvb, s, at, is_big, view)
   for _, part in ipairs(each.p or {}) do
     local part_lo, part_hi = numbers_part(lo, hi, part.low, part.width)
     if part.m ~= "PADDING" or part_lo ~= 0 or part_hi ~= 0 then
-      item:add(places[part.f], range(tvb, at, size), whole(kinds[part.f], part_lo, part_hi))
+      item:add(F[part.f], range(tvb, at, size), whole(kind_of(part.f), part_lo, part_hi))
     end
   end
   local find_place = ADDRESSES[each.m]
@@ -133,7 +134,7 @@ end
 local function config(root, device, tvb, s, at, size)
   if size == 0 then return end
   local item = root:add(range(tvb, at, size), "Configuration of " .. device.name)
-  for _, each in ipairs(device.fields or {}) do
+  for _, each in ipairs(device.fields) do
     if each.o + each.z > size then break end
     field(item, each, tvb, s, at + each.o, false, {})
   end
@@ -141,12 +142,12 @@ end
 
 local function key(root, each, tvb, at, this)
   local what = this.is_without_keys and "stored" or "shown"
-  root:add(places[each.f], range(tvb, at, each.z)):append_text(format(" (%d bytes of key material, not %s)", each.z, what))
+  root:add(F[each.f], range(tvb, at, each.z)):append_text(format(" (%d bytes of key material, not %s)", each.z, what))
 end
 
 local function payload(root, tvb, s, start, message, view, this)
   local layout, is_big = message.layout, message.is_big
-  local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.name)
+  local item = root:add(range(tvb, start, message.there), "Payload: " .. layout.title)
   for _, each in ipairs(layout.fields) do
     if each.m == "SECRET" then
       key(item, each, tvb, start + each.o, this)
@@ -165,7 +166,7 @@ local function payload(root, tvb, s, start, message, view, this)
     end
   elseif tail then
     local size = message.there - layout.fixed
-    if size > 0 then item:add(places[tail.f], range(tvb, at, size)) end
+    if size > 0 then item:add(F[tail.f], range(tvb, at, size)) end
     local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
     if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
       config(item, view.device, tvb, s, at, size)
@@ -201,11 +202,10 @@ end
 
 local function findings(root, frame)
   for _, found in ipairs(session.findings[frame] or {}) do
-    local rule = T.rules[found.rule]
-    local item = root:add(F.rule, rule.id)
+    local item = root:add(F.rule, found.rule)
     item:set_generated()
     item:add(F["rule.finding"], printable(found.text)):set_generated()
-    item:add_proto_expert_info(fields.experts[found.rule], rule.id .. ": " .. printable(found.text))
+    item:add_proto_expert_info(fields.experts[found.rule], found.rule .. ": " .. printable(found.text))
   end
 end
 
@@ -222,7 +222,7 @@ function tree.message(root, tvb, s, this, message, frame, view)
     at = at + decode.HEADER
   end
   if message.layout then
-    root:add(F.form, message.layout.name):set_generated()
+    root:add(F.form, message.layout.title):set_generated()
     payload(root, tvb, s, at, message, view, this)
   elseif #s >= at then
     root:add(F.payload, range(tvb, at, #s - at + 1))
@@ -250,7 +250,7 @@ end
 
 -- Events -------------------------------------------------------------------------------------------------------------
 
-local KINDS = T.choices[T.fields[2][5]]
+local KINDS = tables.fields["record.kind"].choices
 
 function tree.event(root, tvb, s, this, details, frame)
   tree.record(root, tvb, this)

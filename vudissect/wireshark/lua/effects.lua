@@ -1,0 +1,160 @@
+-- What messages do to a connection, by what they are for: its view, its rings, postcopy. Some put a descriptor out of use.
+
+local number, find, value = decode.number, decode.find, decode.value
+local see = views.see
+
+local effects = {}
+
+-- Nobody has as many; a hostile peer must not fill the memory.
+local MOST_RINGS, MOST_REGIONS = 1024, 1024
+
+local function ring(connection, index)
+  local known = connection.rings[index]
+  if not known then
+    known = {}
+    if connection.ring_count < MOST_RINGS then
+      connection.ring_count = connection.ring_count + 1
+      connection.rings[index] = known
+    end
+  end
+  return known
+end
+
+local function word(message) return { value(message, message.layout.by.features) } end
+
+-- The device type with the fewest bits that has all those that are offered, if there are enough to tell.
+local function guess_by_features(connection, offered)
+  local own = {}
+  for bit = 0, 63 do
+    if (bit < 24 or bit >= 50) and numbers.has_bit(offered[1], offered[2], bit) then own[#own + 1] = bit end
+  end
+  if connection.settled or #own < 3 then return nil end
+  local best
+  for _, device in ipairs(T.devices) do
+    local fitting = true
+    for _, bit in ipairs(own) do
+      if not device.features[bit] then
+        fitting = false
+        break
+      end
+    end
+    if fitting and (not best or device.bits < best.bits) then best = device end
+  end
+  return best
+end
+
+local function region_fields(message, by, at)
+  local function field(name)
+    local of = by[name]
+    if not of then return 0, 0 end
+    return numbers.read(message.order, message.data, at + of.o, of.z)
+  end
+  local region = {}
+  region.guest_lo, region.guest_hi = field("guest_addr")
+  region.size_lo, region.size_hi = field("size")
+  region.user_lo, region.user_hi = field("user_addr")
+  return region
+end
+
+local function replace_memory(connection, message, frame, carried)
+  local array, count = message.layout.array, number(message, "nregions")
+  if not array or array.name ~= "regions" then return end
+  count = math.min(count, message.count)
+  if connection.postcopy == "listening" and count == 0 then return end
+  local memory = {}
+  for place = 1, count do
+    local region = region_fields(message, array.by, decode.HEADER + 1 + message.layout.fixed + (place - 1) * array.size)
+    region.number = place - 1
+    region.name = carried and carried[place] and carried[place].name or ""
+    memory[place] = region
+  end
+  see(connection, frame, { memory = memory })
+end
+
+local function add_memory(connection, message, frame, carried)
+  if not message.layout.by.guest_addr then return end
+  local taken, lowest = {}, 0
+  local memory = {}
+  for place, region in ipairs(connection.view.memory) do
+    taken[region.number] = true
+    memory[place] = region
+  end
+  while taken[lowest] do lowest = lowest + 1 end
+  if lowest >= MOST_REGIONS then return end
+  local region = region_fields(message, message.layout.by, decode.HEADER + 1)
+  region.number = lowest
+  region.name = carried and carried[1] and carried[1].name or ""
+  memory[#memory + 1] = region
+  see(connection, frame, { memory = memory })
+end
+
+local function remove_memory(connection, message, frame)
+  local gone = region_fields(message, message.layout.by, decode.HEADER + 1)
+  local memory, found = {}, nil
+  for _, region in ipairs(connection.view.memory) do
+    if not found and region.guest_lo == gone.guest_lo and region.guest_hi == gone.guest_hi
+      and region.size_lo == gone.size_lo and region.size_hi == gone.size_hi
+      and region.user_lo == gone.user_lo and region.user_hi == gone.user_hi then
+      found = region
+    else
+      memory[#memory + 1] = region
+    end
+  end
+  if not found then return nil end
+  see(connection, frame, { memory = memory })
+  return found.name
+end
+
+local function set_ring_descriptor(slot)
+  return function(connection, message, _, carried)
+    local slots = ring(connection, find(message, "index"))
+    local old, new = slots[slot] or "", carried and carried[1] and carried[1].name or ""
+    slots[slot] = new
+    if old ~= new and old ~= "" then return old end
+    return nil
+  end
+end
+
+local function postcopy(after)
+  return function(connection) connection.postcopy = after end
+end
+
+-- By purpose; what they give back is the name of a descriptor that is out of use now.
+effects.on_request = {
+  ACK_FEATURES = function(connection, message, frame)
+    connection.acked_in = frame
+    see(connection, frame, { acked = word(message) })
+  end,
+  ACK_PROTOCOL_FEATURES = function(connection, message, frame) see(connection, frame, { protocol_acked = word(message) }) end,
+  REPLACE_MEMORY = replace_memory,
+  ADD_MEMORY = add_memory,
+  REMOVE_MEMORY = remove_memory,
+  SET_KICK = set_ring_descriptor("kick"),
+  SET_CALL = set_ring_descriptor("call"),
+  SET_ERR = set_ring_descriptor("err"),
+  ADVISE_POSTCOPY = postcopy("advised"),
+  START_POSTCOPY = postcopy("listening"),
+  END_POSTCOPY = postcopy("ended"),
+}
+
+effects.on_reply = {
+  OFFER_FEATURES = function(connection, message, frame)
+    local offered = word(message)
+    local changes = { offered = offered }
+    changes.device = guess_by_features(connection, offered)
+    see(connection, frame, changes)
+  end,
+  OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
+    see(connection, frame, { protocol_offered = word(message) })
+  end,
+  READ_CONFIG = function(connection, message, frame)
+    if number(message, "offset") ~= 0 or connection.settled then return end
+    local device = tables.devices[T.config_sizes[number(message, "size")]]
+    if device then
+      connection.settled = true
+      see(connection, frame, { device = device })
+    end
+  end,
+}
+
+return effects
