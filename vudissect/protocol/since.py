@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,17 @@ class Since:
     @property
     def numbers(self) -> tuple[int, ...]:
         """The version as numbers, which can be compared."""
-        return tuple(map(int, re.findall(r"\d+", self.version)))
+        return _numbers(self.version)
 
     def includes(self, other: "Since") -> bool:
         """Whether `other` was there by then. What came with something else, or it is unknown when, was not."""
         return self.origin == other.origin and () < other.numbers <= self.numbers
+
+
+@cache
+def _numbers(version: str) -> tuple[int, ...]:
+    """Asked for all rows and bits by every dialect."""
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 UNKNOWN = Since("")
