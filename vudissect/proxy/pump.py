@@ -131,15 +131,27 @@ class Pump:
         except OSError as error:
             self.end(_reason(error))
             return False
-        if data is None:
-            return self._read_apart()
         if not data:
+            if data is None:
+                return self._read_apart()
             self.end(EOF)
             return False
-        if self.direction.idle and self._is_one(data):
-            self._forward(data, [], 0)
+        received = monotonic_ns()
+        size = len(data)
+        if size >= HEAVY or not (self.direction.idle and self._is_one(data)):
+            self._take(Read(data, now=received))
+            return True
+        # As in `_forward`, but without a call: nearly every message passes here.
+        try:
+            sent = self._send(data, _DONT_WAIT)
+        except OSError as error:
+            self._go_on(Read(data, now=received), self._refused(error))
+            return True
+        if sent == size:
+            self._numbering.last = sequence = self._numbering.last + 1
+            self._record((self._flow, sequence, received, monotonic_ns(), [data], 0))
         else:
-            self._take(Read(data, now=monotonic_ns()))
+            self._go_on(Read(data, now=received), Sent(sent, monotonic_ns()))
         return True
 
     def flush(self) -> None:
@@ -189,7 +201,7 @@ class Pump:
             if lost:
                 recorder.lost_descriptors(self._flow)
             elif direction.idle and is_one(data) and not (rights and framer.number(data) in direction.interposed):
-                self._forward(data, rights, _GLUED if together else 0)
+                self._forward(data, rights, together)
                 if source.leave():
                     break
                 continue
@@ -198,28 +210,31 @@ class Pump:
                 break
         return any_read
 
-    def _forward(self, data: bytes, rights: Rights, marks: int) -> None:
+    def _forward(self, data: bytes, rights: Rights, together: bool) -> None:
         """The short way: a whole message, before which nothing waits."""
         received = monotonic_ns()
-        if len(data) >= HEAVY:
-            self._recorder.weigh(len(data) // HEAVY)
         try:
             sent = self._send_message((data,), rights, _DONT_WAIT) if rights else self._send(data, _DONT_WAIT)
         except OSError as error:
-            outcome = self._refused(error, rights)
+            self._go_on(Read(data, rights, False, together, received), self._refused(error, rights))
+            return
+        now = monotonic_ns()
+        if sent < len(data):
+            self._go_on(Read(data, rights, False, together, received), Sent(sent, now))
+            return
+        if sent >= HEAVY:
+            self._recorder.weigh(sent // HEAVY)
+        marks = _GLUED if together else 0
+        self._numbering.last = sequence = self._numbering.last + 1
+        if rights:
+            self._record(Passed(self._flow, received, sequence, now, sent, marks, [data], rights))
         else:
-            now = monotonic_ns()
-            if sent == len(data):
-                numbering = self._numbering
-                numbering.last = sequence = numbering.last + 1
-                if rights:
-                    self._record(Passed(self._flow, received, sequence, now, sent, marks, [data], rights))
-                else:
-                    self._record((self._flow, sequence, received, now, [data], marks))
-                return
-            outcome = Sent(sent, now)
-        # The direction's first command would be to send it, which has been done.
-        self.direction.handle(Read(data, rights, False, bool(marks), received))
+            self._record((self._flow, sequence, received, now, [data], marks))
+
+    def _go_on(self, read: Read, outcome: Event) -> None:
+        """Leave a message to the direction; its first command would be to send it, which has had this outcome."""
+        self._recorder.weigh(len(read.data) // HEAVY)
+        self.direction.handle(read)
         self._handle(outcome)
 
     def _take(self, read: Read) -> None:

@@ -53,10 +53,9 @@ class Recorder:
         self._warn = warn
         self._load = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether it is time to drain even though there is traffic."""
-        return len(self.backlog) + len(self._records) + self._load >= _FULL
+    def has_room(self) -> bool:
+        """Whether there is no need to drain yet while there is traffic."""
+        return len(self.backlog) + len(self._records) + self._load < _FULL
 
     @property
     def patience(self) -> float | None:
@@ -76,7 +75,7 @@ class Recorder:
         return Flow(numbering, channel, sender, self.totals[channel, sender])
 
     def weigh(self, messages: int) -> None:
-        """Take note that entries hold more than a message each, so as to be `full` in time."""
+        """Take note that entries hold more than a message each, so as to `drain` in time."""
         self._load += messages
 
     def hold(self, rights: Rights) -> None:

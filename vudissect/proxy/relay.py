@@ -52,11 +52,11 @@ class Relay:
         drain_at = 0.0
         while not self._stopping and (self._active or not pairing.finished):
             patience = recorder.patience
-            if not poller.run(patience):
+            if not (poller.run_on(recorder.has_room) if recorder.backlog else poller.run(patience)):
                 recorder.use_pause()
             elif patience is None:
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
-            elif recorder.full or monotonic() >= drain_at:
+            elif not recorder.has_room() or monotonic() >= drain_at:
                 recorder.drain()
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
         pairing.close()

@@ -54,6 +54,8 @@ def rights_of(fds: list[int]) -> Rights:
 
 def count_and_highest(rights: Rights) -> tuple[int, int]:
     """How many descriptors there are, and the highest: in each set the last, as the kernel numbers them upwards."""
+    if len(rights) == 1 and len(rights[0][2]) == _INT.size:
+        return 1, _INT.unpack(rights[0][2])[0]
     count, highest = 0, -1
     for _, _, data in rights:
         held = len(data) // _INT.size

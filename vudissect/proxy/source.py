@@ -80,11 +80,23 @@ class Source:
         framer = self._framer
         if not framer.aligned:
             return self._read(min(framer.needed, READ_SIZE), together)
-        read = self._read(HEADER_SIZE, together)
-        if len(read[0]) < HEADER_SIZE:
-            return read
-        size = framer.payload_size(read[0])
-        return self._with_payload(read, size) if 0 < size <= READ_SIZE else read
+        header = self._read(HEADER_SIZE, together)
+        data, rights, lost, together = header
+        size = framer.payload_size(data) if len(data) == HEADER_SIZE else 0
+        if not 0 < size <= READ_SIZE:
+            return header
+        try:
+            payload = self._read(size, True)
+        except BlockingIOError:
+            return header
+        except OSError as error:
+            self._next = error
+            return header
+        if payload[1] or payload[2]:
+            # It has descriptors of its own, or lost some.
+            self._next = payload
+            return header
+        return data + payload[0], rights, lost, together
 
     def leave(self) -> bool:
         """A message has ended: whether all that was seen ahead is read.
@@ -95,21 +107,6 @@ class Source:
             return False
         self._apart, self._carried = self._carried, False
         return True
-
-    def _with_payload(self, header: Read, size: int) -> Read:
-        try:
-            payload = self._read(size, True)
-        except BlockingIOError:
-            return header
-        except OSError as error:
-            self._next = error
-            return header
-        more, rights_of_payload, lost_of_payload, _ = payload
-        if rights_of_payload or lost_of_payload:
-            self._next = payload
-            return header
-        data, rights, lost, together = header
-        return data + more, rights, lost, together
 
     def _read(self, size: int, together: bool) -> Read:
         together = together or self._more
