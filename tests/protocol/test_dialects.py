@@ -52,6 +52,7 @@ KEYS = [
     "ftl",
     "rust-cfgflags",
     "uml-pipe",
+    "yandex-skip-drain",
     "size-variants",
 ]
 

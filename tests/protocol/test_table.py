@@ -53,6 +53,7 @@ MAIN = {
     42: ("SET_DEVICE_STATE_FD", "8", "8"),
     43: ("CHECK_DEVICE_STATE", "0", "8"),
     44: ("GET_SHMEM_CONFIG", "0", "2056"),
+    45: ("GET_VRING_BASE_SKIP_DRAIN", "8", "8"),
 }
 BACKEND = {
     1: ("IOTLB_MSG", "32", ""),
@@ -81,7 +82,7 @@ GPU = {
     12: ("DMABUF_SCANOUT2", "48", ""),
 }
 # Messages that the specification says are answered whatever was negotiated.
-ALWAYS_ANSWERED = {1, 11, 15, 17, 22, 24, 26, 28, 30, 31, 36, 40, 41, 42, 43, 44}
+ALWAYS_ANSWERED = {1, 11, 15, 17, 22, 24, 26, 28, 30, 31, 36, 40, 41, 42, 43, 44, 45}
 
 
 def layouts() -> dict[str, Layout]:

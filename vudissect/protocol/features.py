@@ -50,6 +50,12 @@ PROTOCOL_FEATURES = BitSet(
             note="rust-vmm vhost 0.16 and crosvm in spring 2026 use this number for SHMEM",
         ),
         Bit(22, "SHMEM", ("SHMEM_MAP",), since=qemu("11.1")),
+        Bit(
+            23,
+            "GET_VRING_BASE_SKIP_DRAIN",
+            since=qemu("11.2", "c2f4030c42"),
+            note="QEMU acknowledges it only with GET_VRING_BASE_INFLIGHT",
+        ),
     ),
     source=f"{_VHOST_USER}, Protocol features",
 )

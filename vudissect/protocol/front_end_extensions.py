@@ -327,4 +327,15 @@ EXTENSIONS: tuple[Row, ...] = (
         purpose=Purpose.COUNT_SHARED_MEMORY,
         since=qemu("11.1", "060ed6a4bb4d"),
     ),
+    _message(
+        id=45,
+        name="GET_VRING_BASE_SKIP_DRAIN",
+        summary="Stops the ring at once; what is in flight stays recorded in the in-flight memory.",
+        request=(payloads.VRING_BASE,),
+        answer=Answer.ALWAYS,
+        reply=(payloads.VRING_BASE,),
+        gate=_needs("GET_VRING_BASE_SKIP_DRAIN"),
+        purpose=Purpose.STOP_RING,
+        since=qemu("11.2", "5eb2347867"),
+    ),
 )

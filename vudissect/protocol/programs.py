@@ -33,14 +33,32 @@ class Room:
 # Where the receiver is not known: what nobody takes, and what some of the most common do not take.
 ANY = Room("QEMU, libvhost-user, DPDK, VPP and rust-vmm", 4096, 8, f"{_QEMU}; {_RUST}")
 
-QEMU = Room("QEMU", 2056, 8, f"{_QEMU}: 1072 bytes before 11.1", ("qemu-system-*", "qemu-kvm"), Side.FRONT_END)
+QEMU = Room(
+    "QEMU", 2056, 8, f"{_QEMU}: 1072 bytes from 8.1 to 11.0, 632 before", ("qemu-system-*", "qemu-kvm"), Side.FRONT_END
+)
+
+_RUST_PROGRAMS = (
+    "vhost-device-*",
+    "cloud-hyperviso",
+    "firecracker",
+    "alioth*",
+    "krun*",
+    "openvmm*",
+    "stratovirt*",
+)
 
 ROOMS = (
     QEMU,
     Room("libvhost-user", 272, 8, _LIBVHOST_USER, ("qemu-storage-da", "vhost-user-*"), Side.BACK_END),
     Room("DPDK", 1072, 8, _DPDK, ("dpdk-*", "testpmd", "ovs-vswitchd")),
     Room("virtiofsd", 4096, 32, f"{_RUST}; the older one in C: {_LIBVHOST_USER}", ("virtiofsd",), Side.BACK_END),
-    Room("rust-vmm", 4096, 32, _RUST, ("vhost-device-*", "cloud-hyperviso", "firecracker")),
+    Room(
+        "rust-vmm",
+        4096,
+        32,
+        _RUST,
+        _RUST_PROGRAMS,
+    ),
     Room("crosvm", None, 32, "crosvm third_party/vmm_vhost", ("crosvm*",)),
 )
 

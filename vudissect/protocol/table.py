@@ -43,6 +43,14 @@ class Protocol:
         """The rows of one channel, in order of their numbers."""
         return tuple(message for message in self.messages if message.channel is channel)
 
+    def newer_features(self, word: int) -> int:
+        """Those of the protocol features in a word that are above the last one here: they came after this table."""
+        return word >> (1 + max(self.protocol_features.by_number)) << (1 + max(self.protocol_features.by_number))
+
+    def follows(self, channel: Channel, number: int) -> int:
+        """How far a message number is above the last one of a channel; 0 or less where it is not."""
+        return number - max(row.id for row in self.channel(channel))
+
     def as_of(self, release: Since) -> "Protocol":
         """The table as it was at a release: without the messages and protocol features that came later."""
         messages = tuple(row for row in self.messages if release.includes(row.since))

@@ -227,6 +227,9 @@ class CheckDeviceState(Payload):
 class GetShmemConfig(Payload):
     """Asks for the sizes of the device's shared memory regions."""
 
+class GetVringBaseSkipDrain(Payload):
+    """Stops the ring at once; what is in flight stays recorded in the in-flight memory."""
+
 class GetFeaturesReply(Payload):
     """The answer to: Asks for the feature bits that the back-end offers."""
 
@@ -307,6 +310,9 @@ class GetShmemConfigReply(Payload):
 
 class RegionSize(Part):
     """An entry of an array: region size."""
+
+class GetVringBaseSkipDrainReply(Payload):
+    """The answer to: Stops the ring at once; what is in flight stays recorded in the in-flight memory."""
 
 class BackendIotlbMsg(Payload):
     """Tells of a miss or a forbidden access in the device IOTLB."""

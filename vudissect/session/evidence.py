@@ -15,7 +15,7 @@ from vudissect.protocol.features import F_LOG_ALL, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeeded, Row
 from vudissect.protocol.payloads import LIVE_MIGRATION
 from vudissect.protocol.purpose import Purpose
-from vudissect.protocol.table import Protocol
+from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION_MASK, ByteOrder
 from vudissect.wire.layout import Values
@@ -90,8 +90,16 @@ def read(protocol: Protocol, sighting: Sighting) -> Reading:
     return Reading(row, None, ())
 
 
-def _number(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
-    return reading.row is None
+def _number(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
+    return reading.row is None and not _is_newer(protocol, sighting)
+
+
+def _is_newer(protocol: Protocol, sighting: Sighting) -> bool:
+    """Whether a number may be one that came to upstream since, because a feature bit has come since, too."""
+    said = _said(protocol, sighting)
+    word = (said.protocol_offered or 0) | (said.protocol_acked or 0)
+    follows = protocol is UPSTREAM and protocol.follows(sighting.channel, sighting.number) > 0
+    return follows and bool(protocol.newer_features(word))
 
 
 def _header(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:

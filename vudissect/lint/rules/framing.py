@@ -13,6 +13,7 @@ from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.model import Answer, Channel, Layout, Meaning, Row, Side
 from vudissect.protocol.programs import room_of
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, detect_byte_order
 
 RULES = RuleBook()
@@ -23,6 +24,8 @@ _MESSAGE_ERROR = MST_2015.protocol.header.error
 
 # The least that any program has room for.
 _ALWAYS_FITS = 272
+# So many numbers after the last one are the next that upstream will give.
+_NEXT = 16
 
 
 @RULES.rule(
@@ -50,11 +53,30 @@ def known_number(at: At) -> Findings:
                 f"this is no header ({header}): the {channel.label} channel is out of step from here on, "
                 "most likely a payload before it was longer or shorter than its size"
             )
+    elif _is_newer(at):
+        if at.first((channel, number)):
+            yield at.finding(
+                f"message {number} of the {channel.label} channel ({header}) is newer than this table, which ends with "
+                f"{number - UPSTREAM.follows(channel, number)}: it is shown as bytes, and not judged",
+                Blame.UNKNOWN,
+                severity=Severity.INFO,
+            )
     elif at.first((channel, number)):
         yield at.finding(
             f"message {number} of the {channel.label} channel is not defined ({header}, dialect "
             f"{at.after.protocol.key}): receivers refuse it or give up the connection"
         )
+
+
+def _is_newer(at: At) -> bool:
+    """Whether the message may have come to upstream after this table: its number is one of the next.
+
+    Where a feature bit has come since, too, it may be any.
+    """
+    features, channel = at.after.protocol_features, at.event.record.channel
+    follows = UPSTREAM.follows(channel, at.message.id)
+    newer = UPSTREAM.newer_features((features.offered or 0) | (features.acked or 0))
+    return follows > 0 and (follows <= _NEXT or bool(newer))
 
 
 def _offered_but_unknown(at: At) -> Findings:

@@ -213,7 +213,14 @@ def base_goes_on(at: At[FrameOfRing]) -> Findings:
     requests(Purpose.STOP_RING),
 )
 def asked_base(at: At) -> Findings:
-    if at.fields.get("num", 0) and at.first():
+    number = at.fields.get("num", 0)
+    if number == 1 and at.after.has("GET_VRING_BASE_INFLIGHT") and at.first():
+        yield at.finding(
+            f"{at.name} of ring {at.fields['index']} asks with 1, which means 'without draining' to yc-libvhost-server "
+            "in 2026 (dialect yandex-skip-drain); for all others it must be 0",
+            severity=Severity.COMPAT,
+        )
+    elif number and at.first():
         yield at.finding(f"{at.name} of ring {at.fields['index']} asks with {at.fields['num']}; it must be 0")
 
 

@@ -34,6 +34,7 @@ from vudissect.protocol.dialects.forks import (
     SPDK_NVME_V2,
     UML_PIPE,
     VFE,
+    YANDEX_SKIP_DRAIN,
 )
 from vudissect.protocol.dialects.museum import DOC_OFF_BY_ONE, MQ_V1, RESET_DEVICE_4, V1_BASE, VOS_RFC
 from vudissect.protocol.dialects.probing import PROBE_V2, STANDALONE_V1
@@ -88,6 +89,7 @@ DIALECTS: tuple[Dialect, ...] = (
     XEN_RFC,
     CROSVM_2026,
     FTL,
+    YANDEX_SKIP_DRAIN,
     SIZE_VARIANTS,
 )
 

@@ -236,6 +236,30 @@ UML_PIPE = Dialect(
 )
 
 
+YANDEX_SKIP_DRAIN = Dialect(
+    key="yandex-skip-drain",
+    title="stop without draining, by a value",
+    when="2026-04 to 2026-09",
+    who="yc-libvhost-server and QEMU with its patches",
+    source="yc-libvhost-server; qemu-devel mailing list, 2026: the draft used message 44",
+    as_of=qemu("11.0"),
+    told_only=True,
+    note="Upstream, but GET_VRING_BASE with 1 stops a ring without draining it, as GET_VRING_BASE_SKIP_DRAIN does now.",
+    rows=(
+        replace(
+            upstream_row(Channel.MAIN, 11),
+            request=(
+                replace(
+                    payloads.VRING_BASE,
+                    key="vring_state:skip_drain",
+                    fields=(payloads.VRING_BASE.fields[0], u32("num", choices={0: "drain", 1: "skip drain"})),
+                ),
+            ),
+        ),
+    ),
+)
+
+
 def _tolerant(row: Row) -> Row:
     """A row in which the forms that only deviate are as good as the specified ones."""
     return replace(row, request=tuple(map(_accepted, row.request)), reply=tuple(map(_accepted, row.reply)))
