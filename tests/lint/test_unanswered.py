@@ -147,6 +147,13 @@ class TestClosedInstead:
         assert "Original request 11" in finding.message
         assert "answered nothing" not in finding.message
 
+    def test_a_message_that_is_too_long_to_be_remembered(self) -> None:
+        talk = opened("CONFIG")
+        talk.front_end("GET_CONFIG", size=4096, contents=bytes(4096))
+        talk.close("back-end")
+
+        assert "after GET_CONFIG (#8) instead of answering it" in only(talk, *HANGS).message
+
     def test_before_it_has_answered_anything(self) -> None:
         talk = Conversation()
         talk.open()

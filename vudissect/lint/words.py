@@ -24,9 +24,12 @@ def event_name(event: Event) -> str:
 
 
 def fields_of(event: Event) -> Fields:
-    """The payload of a message by field name; empty where it fits no layout."""
+    """The payload of a message by field name; empty where it fits no layout, or was too long to be remembered."""
     message = event.message
-    return to_fields(message.layout, message.values) if message is not None and message.layout is not None else {}
+    # The values of a long message are not remembered.
+    if message is None or message.layout is None or not message.values:
+        return {}
+    return to_fields(message.layout, message.values)
 
 
 def event_text(event: Event) -> str:
