@@ -20,7 +20,7 @@ from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.wire.codec import Codec
+from vudissect.wire.codec import codec_of
 from vudissect.wire.errors import FieldError
 from vudissect.wire.fields import from_fields
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, ByteOrder, struct_of
@@ -57,7 +57,7 @@ class Conversation:
     def __init__(self, byte_order: ByteOrder = "little", protocol: Protocol = UPSTREAM) -> None:
         self.protocol = protocol
         self.records: list[Record] = []
-        self._codec = Codec(protocol, byte_order)
+        self._codec = codec_of(protocol, byte_order)
         self._header = struct_of("III", byte_order)
         self._marks = Mark.BIG_ENDIAN if byte_order == "big" else Mark(0)
         self._now = 0

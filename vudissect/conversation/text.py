@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from vudissect.capture.record import RecordKind
+from vudissect.capture.record import Record, RecordKind
 from vudissect.conversation.contents import Context, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
@@ -39,7 +39,7 @@ _NOTE = re.compile(r"note:? (?P<text>.*)")
 
 def read_conversation(text: str | Iterable[str]) -> Conversation:
     """The conversation in a text or its lines; `ConversationError` names the line that is wrong, and why."""
-    reader = _Reader()
+    reader = Reader()
     for number, line in enumerate(text.splitlines() if isinstance(text, str) else text, 1):
         try:
             reader.read(line.strip())
@@ -48,7 +48,7 @@ def read_conversation(text: str | Iterable[str]) -> Conversation:
     return reader.conversation
 
 
-class _Reader:
+class Reader:
     """Reads line by line; a session keeps the state that words such as `region0+0x1000` refer to."""
 
     def __init__(self) -> None:
@@ -60,11 +60,18 @@ class _Reader:
 
     def _begin(self) -> None:
         self.conversation = Conversation(self._byte_order, self._protocol)
-        self._session = Session(self._device, protocol=self._protocol)
+        self.session = Session(self._device, protocol=self._protocol)
 
     def read(self, line: str) -> None:
+        """Add what a line says; `ConversationError`."""
+        for record in self.compose(line):
+            self.session.feed(record)
+
+    def compose(self, line: str) -> list[Record]:
+        """Add what a line says, which the session is not fed yet; `ConversationError`."""
+        before = len(self.conversation.records)
         if not line or line[0] in "#!":
-            return  # comments, and a transcript's remarks on missing answers
+            return []  # comments, and a transcript's remarks on missing answers
         match = _LINE.fullmatch(line)
         if line.startswith("... "):
             self._silence(line.removeprefix("... "))
@@ -72,14 +79,12 @@ class _Reader:
             self._directive(*line.partition(" ")[::2])
         else:
             after = self._after(match["seconds"])
-            before = len(self.conversation.records)
             connection = count(match["connection"] or "1", 32)
             if match["arrow"] == "---":
                 self._note(match["rest"], connection, after)
             else:
                 self._message(_SIDES[match["arrow"]], match["rest"], connection, after)
-            for record in self.conversation.records[before:]:
-                self._session.feed(record)
+        return self.conversation.records[before:]
 
     def _after(self, seconds: str | None) -> int:
         """The time since the previous record; `seconds` counts from the first one."""
@@ -127,7 +132,7 @@ class _Reader:
             return
         name = count(match["name"], 32) if match["name"].isdecimal() else match["name"]
         row = self.conversation.row(name, channel)
-        state = self._session.states.get(connection)
+        state = self.session.states.get(connection)
         device = self._device or (state.guess.device if state is not None else None)
         context = Context(row, side is not channel.initiator, state, device)
         options = {"after": after, "connection": connection} | read_contents(words, context, self._objects)
