@@ -1,0 +1,39 @@
+"""A program to be checked, in the ways in which back-ends want their socket; run as a file."""
+
+import socket
+import sys
+import time
+
+from vudissect.check.reference.server import Server, listen
+
+
+def main(way: str, where: str) -> None:
+    match way:
+        case "once":
+            listening = listen(where)
+            Server(listening).serve(listening.accept()[0])
+        case "client":
+            while True:
+                Server(socket.socket()).serve(dialled(where))
+        case "fd":
+            Server(socket.socket()).serve(socket.socket(fileno=int(where)))
+        case "listen":
+            Server(listen(where)).run()
+        case "silent":
+            listening = listen(where)
+            print("I never answer", flush=True)
+            time.sleep(3600)
+
+
+def dialled(where: str) -> socket.socket:
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(where)
+            return sock
+        except OSError:
+            sock.close()
+            time.sleep(0.01)
+
+
+main(*sys.argv[1:])

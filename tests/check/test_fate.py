@@ -1,0 +1,57 @@
+"""What became of a back-end, beside what it did: faults of the reference that are more than a wrong answer."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from vudissect.check.cases import ALL_CASES
+from vudissect.check.model import Behaviour, Verdict
+from vudissect.check.outcome import Life
+from vudissect.check.runner import Options
+from vudissect.check.selftest import Reference, references
+
+CASES = {case.id: case for case in ALL_CASES}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Reference]:
+    with references(Options(timeout=5.0)) as made:
+        yield made[0]
+
+
+def test_a_process_that_dies_is_a_crash_whatever_it_did(reference: Reference) -> None:
+    mutant = reference.play(CASES["NEG-05"]).mutant
+
+    assert (mutant.verdict, mutant.fate.life, mutant.fate.number) == (Verdict.CRASH, Life.KILLED, 9)
+    assert mutant.fate.next_connection is False
+
+
+def test_a_process_that_spins_is_wedged(reference: Reference) -> None:
+    mutant = reference.play(CASES["RNG-21"]).mutant
+
+    assert (mutant.verdict, mutant.fate.life) == (Verdict.WEDGED, Life.SPINNING)
+
+
+def test_a_process_that_does_nothing_is_wedged(reference: Reference) -> None:
+    mutant = reference.play(CASES["FDS-08"]).mutant
+
+    assert (mutant.verdict, mutant.fate.life) == (Verdict.WEDGED, Life.HUNG)
+
+
+def test_after_a_death_the_next_case_is_played_with_another_process(reference: Reference) -> None:
+    reference.play(CASES["NEG-05"])
+
+    assert reference.play(CASES["NEG-05"]).right.verdict is Verdict.PASS
+
+
+def test_what_is_said_wrong_names_the_line_that_decided(reference: Reference) -> None:
+    mutant = reference.play(CASES["RNG-16"]).mutant
+
+    assert (mutant.played.behaviour, mutant.played.line) == (Behaviour.FAILED, 4)
+    assert mutant.why == "GET_VRING_BASE is answered with num 4, not 3"
+
+
+def test_each_case_is_recorded(reference: Reference) -> None:
+    records = reference.play(CASES["FDS-01"]).right.records
+
+    assert [len(record.descriptors) for record in records if record.descriptors] == [1]

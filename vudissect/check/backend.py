@@ -1,0 +1,368 @@
+"""The back-end under test: how it is reached, what becomes of its process, what it wrote.
+
+A back-end that the suite starts is started again when it has died, and ended in every case.
+"""
+
+import errno
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from vudissect.check.link import Clock
+from vudissect.check.outcome import Life, signal_name
+from vudissect.host.peer import Peer, peer_of
+
+_RETRY = 0.002
+_GRACE = 2.0
+_LAST_LINES = 20
+_LONGEST_LINE = 300
+_LOOKS, _BETWEEN_LOOKS = 20, 0.005
+_NOBODY = Peer(0, 0, 0)
+_ABSENT = {errno.ENOENT, errno.ECONNREFUSED}
+
+
+class BackendError(Exception):
+    """The back-end cannot be reached; one line with its own last words."""
+
+
+class Ended(NamedTuple):
+    """How a process is, or has ended; `number` is its exit status or its signal."""
+
+    life: Life
+    number: int = 0
+
+
+class Backend(Protocol):
+    """What the suite needs of a back-end, however it is run."""
+
+    clock: Clock
+    can_restart: bool
+    starting: float
+    """Seconds that it took to start it."""
+    peer: Peer
+    """Who serves, as the peer of our socket."""
+
+    def connect(self, deadline: float) -> socket.socket:
+        """A connection; `OSError` if there is none in time."""
+
+    def start(self) -> None:
+        """Make sure that it runs; `BackendError`."""
+
+    def stop(self) -> Ended:
+        """End it, and say how it has ended before that."""
+
+    def life(self) -> Ended:
+        """How its process is."""
+
+    @property
+    def pid(self) -> int:
+        """The process that serves, 0 if unknown."""
+
+    def output(self) -> str:
+        """What it has written so far."""
+
+    def close(self) -> None:
+        """End it, and remove what was made for it."""
+
+
+class Connecting:
+    """A back-end that listens and was not started here."""
+
+    can_restart = False
+    starting = 0.0
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self.clock = clock
+        self.peer = _NOBODY
+        self.path = path
+
+    def connect(self, deadline: float) -> socket.socket:
+        """See `Backend`."""
+        sock = _dial(self.path, deadline, self.clock)
+        self.peer = peer_of(sock)
+        return sock
+
+    def start(self) -> None:
+        """See `Backend`."""
+
+    def stop(self) -> Ended:
+        """See `Backend`."""
+        return self.life()
+
+    @property
+    def pid(self) -> int:
+        """See `Backend`."""
+        return self.peer.pid
+
+    def life(self) -> Ended:
+        """See `Backend`."""
+        if not self.pid:
+            return Ended(Life.UNKNOWN)
+        return Ended(Life.ALIVE if _runs(self.pid) else Life.GONE)
+
+    def output(self) -> str:
+        """See `Backend`."""
+        return ""
+
+    def close(self) -> None:
+        """See `Backend`."""
+
+
+class Started:
+    """A back-end that is started here, with `{socket}` in its command; it listens there."""
+
+    can_restart = True
+
+    def __init__(self, command: list[str], patience: float, clock: Clock) -> None:
+        self.clock = clock
+        self.peer = _NOBODY
+        self.starting = 0.0
+        self._command = command
+        self._patience = patience
+        self._folder = Path(tempfile.mkdtemp(prefix="vudissect-check-"))
+        self._socket = self._folder / "socket"
+        self._log = self._folder / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._first: socket.socket | None = None
+        self._earlier = ""
+
+    @property
+    def pid(self) -> int:
+        """See `Backend`."""
+        if self.peer.pid not in (0, os.getpid()):
+            return self.peer.pid
+        return self._process.pid if self._process is not None else 0
+
+    def start(self) -> None:
+        """See `Backend`."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.stop()
+        began = time.monotonic()
+        self._spawn()
+        try:
+            self._first = self._reach(time.monotonic() + self._patience)
+        except OSError:
+            raise BackendError(self._why_not()) from None
+        finally:
+            self.starting += time.monotonic() - began
+        self.peer = peer_of(self._first)
+
+    def connect(self, deadline: float) -> socket.socket:
+        """See `Backend`."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return _dial(str(self._socket), deadline, self.clock, self._is_gone)
+
+    def stop(self) -> Ended:
+        """See `Backend`."""
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+        ended = self.life()
+        process, self._process = self._process, None
+        if process is not None:
+            _end_group(process, gently=ended.life is Life.ALIVE)
+            self._earlier += self._log.read_text(errors="replace")
+        with suppress(FileNotFoundError):
+            self._socket.unlink()
+        return ended
+
+    def life(self) -> Ended:
+        """See `Backend`."""
+        if self._process is None:
+            return Ended(Life.UNKNOWN)
+        status = self._process.poll()
+        if status is None:
+            return Ended(Life.ALIVE)
+        # A shell in between says 128 and the signal.
+        if status < 0 or status > 128:
+            return Ended(Life.KILLED, -status if status < 0 else status - 128)
+        return Ended(Life.EXITED, status)
+
+    def output(self) -> str:
+        """See `Backend`."""
+        now = self._log.read_text(errors="replace") if self._process is not None else ""
+        return self._earlier + now
+
+    def close(self) -> None:
+        """See `Backend`."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _spawn(self) -> None:
+        command, fds = self._filled_in()
+        try:
+            with self._log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=fds,
+                )
+        except OSError as error:
+            raise BackendError(f"{command[0]}: cannot be started: {error.strerror}") from None
+
+    def _filled_in(self) -> tuple[list[str], tuple[int, ...]]:
+        return [word.replace("{socket}", str(self._socket)) for word in self._command], ()
+
+    def _reach(self, deadline: float) -> socket.socket:
+        return _dial(str(self._socket), deadline, None, self._is_gone)
+
+    def _is_gone(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _why_not(self) -> str:
+        ended = self.life()
+        words = " ".join(last_lines(self.output(), 3)) or "it wrote nothing"
+        name = shlex.join(self._command)
+        if ended.life is Life.ALIVE:
+            return f"{name}: no connection within {self._patience:g} s; its last words: {words}"
+        what = signal_name(ended.number) if ended.life is Life.KILLED else f"status {ended.number}"
+        return f"{name}: it ended with {what} before it could be reached; its last words: {words}"
+
+
+class Dialling(Started):
+    """A back-end that is started here, and connects to `{socket}`, where we listen."""
+
+    def __init__(self, command: list[str], patience: float, clock: Clock) -> None:
+        super().__init__(command, patience, clock)
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(self._socket))
+        self._listening.listen(8)
+
+    def connect(self, deadline: float) -> socket.socket:
+        """See `Backend`."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return self._reach(deadline)
+
+    def stop(self) -> Ended:
+        """See `Backend`."""
+        path = self._socket
+        self._socket = self._folder / "nothing"
+        try:
+            return super().stop()
+        finally:
+            self._socket = path
+
+    def close(self) -> None:
+        """See `Backend`."""
+        super().close()
+        self._listening.close()
+
+    def _reach(self, deadline: float) -> socket.socket:
+        while (left := deadline - time.monotonic()) > 0 and not self._is_gone():
+            self._listening.settimeout(min(left, 0.05))
+            with suppress(TimeoutError):
+                return self._listening.accept()[0]
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+class Handed(Started):
+    """A back-end that is started here with a connected socket, `{fd}`; it serves this one connection."""
+
+    def _filled_in(self) -> tuple[list[str], tuple[int, ...]]:
+        ours, theirs = socket.socketpair()
+        self._first, self._theirs = ours, theirs
+        fd = theirs.fileno()
+        return [word.replace("{fd}", str(fd)) for word in self._command], (fd,)
+
+    def _reach(self, deadline: float) -> socket.socket:
+        self._theirs.close()
+        assert self._first is not None
+        return self._first
+
+    def connect(self, deadline: float) -> socket.socket:
+        """See `Backend`."""
+        if self._first is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "it was handed one connection only")
+        first, self._first = self._first, None
+        return first
+
+
+def last_lines(output: str, count: int = _LAST_LINES) -> tuple[str, ...]:
+    """The end of what a program wrote."""
+    lines = [line[:_LONGEST_LINE] for line in output.splitlines() if line.strip()]
+    return tuple(lines[-count:])
+
+
+def descriptors_of(pid: int) -> int:
+    """How many descriptors a process holds, -1 if that cannot be seen."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd")) if pid else -1
+    except OSError:
+        return -1
+
+
+def busy(pid: int, clock: Clock) -> float:
+    """How often the busiest thread of a process wants a processor, from 0 to 1, looked at for a tenth of a second.
+
+    Not how much of one it gets, which depends on what else runs on this machine.
+    """
+    seen: Counter[str] = Counter()
+    for _ in range(_LOOKS):
+        with suppress(OSError):
+            seen.update(thread for thread in os.listdir(f"/proc/{pid}/task") if _state(f"{pid}/task/{thread}") == "R")
+        clock.sleep(_BETWEEN_LOOKS)
+    return max(seen.values(), default=0) / _LOOKS
+
+
+def _runs(pid: int) -> bool:
+    return _state(str(pid)) not in ("", "Z", "X")
+
+
+def _state(process: str) -> str:
+    """The letter that Linux has for the state of a process or thread, "" if there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def _dial(
+    path: str, deadline: float, clock: Clock | None, is_gone: Callable[[], bool] = lambda: False
+) -> socket.socket:
+    """Connect, again and again while nobody listens; `OSError` when it is too late, or nobody ever will."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(path)
+            return sock
+        except OSError as error:
+            sock.close()
+            if error.errno not in _ABSENT or is_gone() or time.monotonic() >= deadline:
+                raise
+        if clock is not None:
+            clock.sleep(_RETRY)
+        else:
+            time.sleep(_RETRY)
+
+
+def _end_group(process: subprocess.Popen[bytes], *, gently: bool) -> None:
+    """End a process and all that it has started."""
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    if gently and process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,71 @@
+"""Several back-ends at once, which share the cases; and one, which needs no threads."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from vudissect.check.backend import BackendError
+from vudissect.check.model import Case
+from vudissect.check.outcome import Result
+from vudissect.check.runner import BackendLostError, Runner
+
+Progress = Callable[[Result], None]
+
+
+class Crew:
+    """Runs cases; `results` has those that are done, also after an interruption."""
+
+    def __init__(self, runners: list[Runner], cases: Iterable[Case], progress: Progress) -> None:
+        self.results: list[Result] = []
+        self.error: BackendError | None = None
+        self._runners = runners
+        self._cases = list(cases)
+        self._left = deque(self._cases)
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Play all cases. An exception from outside ends it early, and no thread is left then."""
+        if len(self._runners) == 1:
+            self._work(self._runners[0])
+            return
+        threads = [threading.Thread(target=self._work, args=(runner,)) for runner in self._runners]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:
+            self._left.clear()
+            for thread in threads:
+                thread.join()
+
+    def _work(self, runner: Runner) -> None:
+        while (case := self._next()) is not None:
+            try:
+                self._note(runner.play(case))
+            except BackendLostError as lost:
+                self._note(lost.result)
+                self._stop(lost)
+            except BackendError as error:
+                self._stop(error)
+
+    def _next(self) -> Case | None:
+        try:
+            return self._left.popleft()
+        except IndexError:
+            return None
+
+    def _note(self, result: Result) -> None:
+        with self._lock:
+            self.results.append(result)
+            self._progress(result)
+
+    def _stop(self, error: BackendError) -> None:
+        self.error = error
+        self._left.clear()
+
+    def in_order(self) -> list[Result]:
+        """The results in the order of the cases."""
+        order = {case.id: number for number, case in enumerate(self._cases)}
+        return sorted(self.results, key=lambda result: order[result.case.id])

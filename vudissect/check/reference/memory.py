@@ -1,0 +1,96 @@
+"""The memory map of the back-end: regions, mapped as they come."""
+
+import mmap
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vudissect.check.reference.fault import Faults, RefusedError
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.inspect import inspect
+from vudissect.rings.memory import GuestMemory, Region
+
+SLOTS = 32
+_TABLE = 8
+_WORD = 1 << 64
+_MAPPABLE = (DescriptorKind.MEMFD, DescriptorKind.FILE)
+Fields = Mapping[str, int]
+
+
+class _Mapped(NamedTuple):
+    guest_addr: int
+    user_addr: int
+    size: int
+    region: Region
+
+
+class MemoryMap:
+    """All regions. Descriptors are closed once they are mapped."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._mapped: list[_Mapped] = []
+
+    @property
+    def memory(self) -> GuestMemory:
+        """The regions, to be looked up."""
+        return GuestMemory(each.region for each in self._mapped)
+
+    def replace(self, regions: list[Fields], fds: tuple[int, ...]) -> None:
+        """Another table; `RefusedError`, and then the old one stays."""
+        refuse = self._faults.refuse
+        if self._faults.has("MEM-01"):
+            refuse("", len(regions) > _TABLE - 1, "too many regions")
+        refuse("MEM-02", len(regions) > _TABLE, "too many regions")
+        refuse("FDS-05", len(fds) < len(regions), "fewer descriptors than regions")
+        refuse("FDS-06", len(fds) > len(regions), "more descriptors than regions")
+        before, self._mapped = self._mapped, []
+        try:
+            for region, fd in zip(regions, fds, strict=False):
+                self._map(region, fd)
+        except RefusedError:
+            self._mapped = before
+            raise
+
+    def add(self, region: Fields, fds: tuple[int, ...]) -> None:
+        """Another region; `RefusedError`."""
+        refuse = self._faults.refuse
+        refuse("", len(fds) != 1, "one descriptor is needed")
+        refuse("MEM-14", len(self._mapped) >= SLOTS, "no more slots")
+        if self._faults.has("MEM-11"):
+            return
+        known = {(each.guest_addr, each.user_addr, each.size) for each in self._mapped}
+        if self._faults.has("MEM-15") and _key(region) in known:
+            return
+        self._map(region, fds[0])
+
+    def remove(self, region: Fields) -> None:
+        """One region less; `RefusedError` if it is not there."""
+        kept = [each for each in self._mapped if (each.guest_addr, each.user_addr, each.size) != _key(region)]
+        self._faults.refuse("MEM-12", len(kept) == len(self._mapped), "no such region")
+        self._mapped = kept
+
+    def _map(self, fields: Fields, fd: int) -> None:
+        refuse = self._faults.refuse
+        guest, size, offset = fields["guest_addr"], fields["size"], fields["mmap_offset"]
+        refuse("MEM-07", size == 0, "an empty region")
+        refuse("MEM-08", size + offset >= _WORD, "a region beyond all addresses")
+        refuse("MEM-09", (kind := inspect(fd).kind) not in _MAPPABLE, f"an {kind.label} cannot be mapped")
+        overlaps = any(guest < each.guest_addr + each.size and each.guest_addr < guest + size for each in self._mapped)
+        refuse("MEM-04", overlaps, "regions overlap")
+        is_file = kind in _MAPPABLE
+        end = os.fstat(fd).st_size if is_file else 0
+        refuse("MEM-05", is_file and size + offset < _WORD and size + offset > end, "a region beyond its file")
+        # What is left of a region that should have been refused is nothing that could be used.
+        usable = is_file and size and size + offset <= end
+        contents = _view(fd, offset, size) if usable else memoryview(b"")
+        self._mapped.append(_Mapped(guest, fields["user_addr"], size, Region(guest, fields["user_addr"], contents)))
+
+
+def _view(fd: int, offset: int, size: int) -> memoryview:
+    start = offset // mmap.PAGESIZE * mmap.PAGESIZE
+    return memoryview(mmap.mmap(fd, offset - start + size, offset=start))[offset - start :]
+
+
+def _key(region: Fields) -> tuple[int, int, int]:
+    return region["guest_addr"], region["user_addr"], region["size"]

@@ -1,0 +1,102 @@
+"""The process: one front-end at a time, in one thread that waits for everything."""
+
+import select
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from vudissect.check.reference.disk import Disk
+from vudissect.check.reference.fault import Faults, die
+from vudissect.check.reference.intake import HangUpError
+from vudissect.check.reference.session import Session
+
+_POLL_RINGS_EVERY = 2  # ms
+_SESSIONS = 10
+
+
+class _EndError(Exception):
+    """SIGTERM."""
+
+
+class Server:
+    """Serves front-ends. The fault of each session is what the file `fault_file` has by then."""
+
+    def __init__(self, listening: socket.socket, fault_file: Path | None = None, without: int = 0) -> None:
+        self._listening = listening
+        self._fault_file = fault_file
+        self._without = without
+        self._disk = Disk()
+        self._sessions: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Serve until SIGTERM."""
+        signal.signal(signal.SIGTERM, self._end)
+        with suppress(_EndError):
+            while True:
+                sock = self._listening.accept()[0]
+                self.serve(sock)
+
+    def _end(self, _: int, __: FrameType | None) -> None:
+        if self._fault() != "LIF-07":
+            raise _EndError
+
+    def _fault(self) -> str:
+        return self._fault_file.read_text().strip() if self._fault_file is not None else ""
+
+    def serve(self, sock: socket.socket) -> None:
+        """Serve one front-end, until it hangs up."""
+        faults = Faults(self._fault())
+        self._sessions[faults.name] = self._sessions.get(faults.name, 0) + 1
+        session = Session(sock, self._disk, faults, self._without)
+        try:
+            while True:
+                self._wait(session, faults)
+        except HangUpError:
+            self._after(session, faults)
+        finally:
+            session.close()
+
+    def _wait(self, session: Session, faults: Faults) -> None:
+        poll = select.poll()
+        poll.register(session.socket, select.POLLIN)
+        kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
+        for kick in kicks:
+            poll.register(kick, select.POLLIN)
+        if faults.has("LIF-01"):
+            poll.register(self._listening, select.POLLIN)
+        polled = any(ring.polled for ring in session.device.rings)
+        ready = [fd for fd, _ in poll.poll(_POLL_RINGS_EVERY if polled else None)]
+        session.device.poll()
+        if self._listening.fileno() in ready:
+            raise HangUpError
+        for fd in ready:
+            if fd in kicks:
+                session.device.kicked(kicks[fd])
+        if session.socket.fileno() in ready:
+            session.serve()
+
+    def _after(self, session: Session, faults: Faults) -> None:
+        """The front-end has hung up: some faults show only then."""
+        if (
+            (faults.has("FRM-15") and session.within_a_message)
+            or (faults.has("FRM-16") and session.is_idle)
+            or (faults.has("LIF-02") and self._sessions[faults.name] > _SESSIONS)
+            or (faults.has("LIF-03") and session.device.has_waiting)
+        ):
+            die()
+
+
+def main(arguments: list[str]) -> None:
+    """`SOCKET [FAULT-FILE [FEATURES-NOT-OFFERED]]`."""
+    path, *rest = arguments
+    Server(listen(path), Path(rest[0]) if rest else None, int(rest[1], 0) if len(rest) > 1 else 0).run()
+
+
+def listen(path: str) -> socket.socket:
+    """A socket that front-ends can connect to."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    listening.listen(8)
+    return listening

@@ -1,0 +1,216 @@
+"""One connection: what each message does, by what it is for, and how it is answered."""
+
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+
+from vudissect.check.link import Clock, Link, LinkError
+from vudissect.check.reference.device import KEEPERS, OFFERED, Device
+from vudissect.check.reference.disk import Disk
+from vudissect.check.reference.fault import Faults, IgnoredError, RefusedError, die
+from vudissect.check.reference.intake import HangUpError, Intake, Request
+from vudissect.protocol import payloads
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
+from vudissect.wire.codec import codec_of, layout_codec
+from vudissect.wire.fields import Fields, from_fields, to_fields
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION, VERSION_MASK, struct_of
+
+_HEADER = struct_of("III", "little")
+_CODEC = codec_of(UPSTREAM, "little")
+_PATIENCE = 1.0
+_NOTHING: Fields = {}
+
+
+class Session:
+    """Serves one front-end until it hangs up. `without` are protocol features that are not offered."""
+
+    def __init__(self, sock: socket.socket, disk: Disk, faults: Faults, without: int) -> None:
+        sock.setblocking(False)
+        self._link = Link(sock, Clock())
+        self._intake = Intake(sock, faults)
+        self._faults = faults
+        self._offered = OFFERED & ~without
+        self.device = Device(disk, faults, self._offered)
+        self._leaked: list[int] = []
+
+    @property
+    def socket(self) -> socket.socket:
+        """To be waited for."""
+        return self._link.socket
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was ever sent, and nothing has begun."""
+        return not self._intake.messages and not self._intake.within
+
+    @property
+    def within_a_message(self) -> bool:
+        """Whether a message has begun."""
+        return self._intake.within
+
+    def serve(self) -> None:
+        """There is something to be read; `HangUpError`."""
+        request = self._intake.read()
+        if request is None:
+            return
+        try:
+            self._handle(request)
+        except IgnoredError:
+            pass
+        except RefusedError:
+            self._refuse(request)
+        except LinkError:
+            raise HangUpError from None
+
+    def close(self) -> None:
+        """Close everything."""
+        self.device.close()
+        if not self._faults.has("FDS-12"):
+            for fd in self._leaked:
+                os.close(fd)
+        else:
+            os.dup(self.socket.fileno())
+        self._link.close()
+
+    def _handle(self, request: Request) -> None:
+        row = UPSTREAM.request(Channel.MAIN, request.number)
+        kept = False
+        try:
+            self._check_header(request)
+            if row is None:
+                self._unknown(request)
+                return
+            self._check_descriptors(row, request)
+            fields = self._fields(row, request)
+            handler = self.device.handlers.get(row.purpose)
+            self._check_gate(row, handler is not None)
+            answer = None if fields is None else self.device.handlers[row.purpose](fields, request.descriptors)
+            kept = row.purpose in KEEPERS
+            self._answer(row, request, answer)
+        finally:
+            if not kept or self._faults.has("MEM-13"):
+                self._let_go(request.descriptors)
+
+    def _let_go(self, fds: tuple[int, ...]) -> None:
+        if self._faults.has("FDS-01", "FDS-07", "MEM-13"):
+            self._leaked += fds
+            return
+        for fd in fds:
+            with suppress(OSError):
+                os.close(fd)
+
+    def _check_header(self, request: Request) -> None:
+        refuse = self._faults.refuse
+        version = request.flags & VERSION_MASK
+        if (
+            (version == 0 and not self._faults.has("FRM-04"))
+            or (version > 1 and not self._faults.has("FRM-05"))
+            or (request.flags & REPLY and not self._faults.has("FRM-06"))
+            or (request.flags & ~0xF and not self._faults.has("FRM-07"))
+        ):
+            raise HangUpError
+        refuse("FDS-09", request.late, "descriptors came with the payload")
+
+    def _unknown(self, request: Request) -> None:
+        if self._faults.has("FRM-12" if request.number else "FRM-14"):
+            self._send(request.number, VERSION | REPLY, bytes(8))
+            return
+        if self._faults.has("NEW-02"):
+            return
+        if request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
+            self._send(request.number, VERSION | REPLY, bytes([not self._faults.has("FRM-13")]) + bytes(7))
+            return
+        raise HangUpError
+
+    def _check_descriptors(self, row: Row, request: Request) -> None:
+        count = len(request.descriptors)
+        if row.fds.most or row.purpose is Purpose.REMOVE_MEMORY:
+            return
+        if count == 40 and self._faults.has("FDS-08"):
+            signal.pause()
+        if count and not self._faults.has("FDS-01" if count == 1 else "FDS-07"):
+            raise HangUpError
+
+    def _fields(self, row: Row, request: Request) -> Fields | None:
+        """The payload by name; `RefusedError` for one of another size, None if that is to be overlooked."""
+        refuse = self._faults.refuse
+        data, size = request.data, request.size
+        layout = row.request[0]
+        message = _CODEC.decode(Channel.MAIN, Side.FRONT_END, data)
+        if layout.size is not None and size != layout.size:
+            empty = "INF-02" if row.purpose is Purpose.OFFER_INFLIGHT else "FRM-10"
+            case = empty if not size else "FRM-08" if size < 8 else "FRM-09" if size < 32 else "MEM-16"
+            refuse(case, True, "a payload of another size")
+            if row.answer is not Answer.ALWAYS:
+                return None
+            return to_fields(layout, layout_codec(layout, "little").decode(bytes(layout.size), layout.size) or ())
+        refuse("", message.layout is None, "a payload that fits no layout")
+        assert message.layout is not None
+        return to_fields(message.layout, message.values)
+
+    def _check_gate(self, row: Row, known: bool) -> None:
+        """Refuse what is not offered, or not agreed upon where that matters."""
+        offered = all(self._offered & PROTOCOL_FEATURES.mask(name) for name in row.gate.protocol)
+        if known and offered:
+            return
+        fault = {Purpose.RESET: "LIF-05", Purpose.GET_STATUS: "STA-02"}.get(row.purpose, "")
+        if self._faults.has(fault) and fault:
+            die()
+        if row.purpose is Purpose.COUNT_SHARED_MEMORY and self._faults.has("NEW-01"):
+            raise IgnoredError
+        if row.answer is Answer.ALWAYS:
+            raise HangUpError
+        raise RefusedError("not offered")
+
+    def _answer(self, row: Row, request: Request, answer: Fields | None) -> None:
+        wanted = bool(request.flags & NEED_REPLY)
+        agreed = self.device.agreed("REPLY_ACK") or self._faults.has("NEG-06")
+        explicit = row.answer is Answer.ALWAYS or (
+            row.answer is Answer.IF_LOG_SHMFD and self.device.agreed("LOG_SHMFD")
+        )
+        flags = VERSION | REPLY
+        if self._faults.has("FRM-07"):
+            flags |= request.flags & ~0xF
+        if explicit:
+            if wanted and self._faults.has("NEG-07" if row.answer is Answer.ALWAYS else "LOG-02"):
+                flags |= NEED_REPLY
+            if row.answer is Answer.IF_LOG_SHMFD and self._faults.has("LOG-01"):
+                self._send(request.number, flags, bytes(4))
+                return
+            layout = row.reply[0] if answer != _NOTHING else payloads.EMPTY
+            self._send(request.number, flags, _packed(layout, answer or _NOTHING))
+        elif wanted and agreed:
+            self._send(request.number, flags, bytes(8))
+            if row.purpose is Purpose.SET_ERR and self._faults.has("NEG-08"):
+                self._send(request.number, flags, bytes(8))
+
+    def _refuse(self, request: Request) -> None:
+        """Say no, where there is a way to say it; else hang up."""
+        row = UPSTREAM.request(Channel.MAIN, request.number)
+        acknowledged = row is None or row.answer is not Answer.ALWAYS
+        if acknowledged and request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
+            self._send(request.number, VERSION | REPLY, b"\1" + bytes(7))
+        else:
+            raise HangUpError
+
+    def _send(self, number: int, flags: int, payload: bytes) -> None:
+        fds = (self.device.reply_descriptor,) if self.device.reply_descriptor >= 0 else ()
+        self.device.reply_descriptor = -1
+        try:
+            self._link.send(_HEADER.pack(number, flags, len(payload)) + payload, fds, _deadline())
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+
+def _packed(layout: Layout, fields: Fields) -> bytes:
+    return layout_codec(layout, "little").encode(from_fields(layout, fields))
+
+
+def _deadline() -> float:
+    return time.monotonic() + _PATIENCE

@@ -1,0 +1,222 @@
+"""Runs cases: one back-end is kept as long as it lives, and judged by what it did and by what became of it."""
+
+import time
+from typing import NamedTuple
+
+from vudissect.analysis import Analysis
+from vudissect.capture.record import Record
+from vudissect.check.backend import Backend, BackendError, Ended, busy, descriptors_of, last_lines
+from vudissect.check.discovery import Discovered, discover
+from vudissect.check.model import Behaviour, Case, Verdict
+from vudissect.check.outcome import Fate, Life, Played, Result
+from vudissect.check.play import play
+from vudissect.check.room import Room
+from vudissect.check.stage import DeviationError, Stage
+from vudissect.conversation.conversation import ConversationError
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.model import Device
+from vudissect.rings.memory import RingError
+
+_DEATH_WITHIN = 2.0
+_END_WITHIN = 0.5
+_BUSY = 0.8
+_SETTLE = 0.05
+# What our side speaks, whatever the back-end makes of it.
+_OURS = dialect_by_name("upstream")
+# A case hangs up as soon as it has seen enough, and may connect again at once.
+_LEAVING = frozenset({"VU-END-02", "VU-TIM-02"})
+_PANICS = ("panicked at", "AddressSanitizer", "UndefinedBehaviorSanitizer", "ThreadSanitizer")
+
+
+_UNKNOWN = Discovered(0, 0)
+
+
+class Options(NamedTuple):
+    """How to run. Times in seconds; `patience` is for a program that starts."""
+
+    device: Device | None = None
+    timeout: float = 1.0
+    patience: float = 10.0
+    repeat: int = 1
+
+
+class Runner:
+    """Runs cases on one back-end. Close the back-end afterwards."""
+
+    def __init__(self, backend: Backend, options: Options, discovered: Discovered = _UNKNOWN) -> None:
+        self._backend = backend
+        self._options = options
+        self.discovered = discovered
+
+    def discover(self) -> Discovered:
+        """Find out what the back-end is, and whether it serves more than one connection; `BackendError`."""
+        backend = self._backend
+        backend.start()
+        try:
+            stage = self._stage(self._options.patience)
+            stage.connect()
+            found = discover(stage, self._options.device)
+        except (DeviationError, OSError) as error:
+            words = " ".join(last_lines(backend.output(), 3)) or "it wrote nothing"
+            raise BackendError(f"the back-end does not answer: {error}; its last words: {words}") from None
+        abilities = {"serving"} if descriptors_of(backend.pid) >= 0 else set()
+        abilities |= {"process"} if backend.can_restart else set()
+        idle = busy(backend.pid, backend.clock)
+        stage.close()
+        if self._serves_another():
+            abilities.add("reconnect")
+        room = Room(stage, backend, found)
+        abilities |= {"data"} if room.path is not None else set()
+        self.discovered = found._replace(abilities=frozenset(abilities), idle=idle)
+        return self.discovered
+
+    def play(self, case: Case) -> Result:
+        """Play a case as often as asked for; `BackendError` if the back-end is gone."""
+        first, *others = (self.run_one(case) for _ in range(self._options.repeat))
+        return first.repeated(tuple(others))
+
+    def run_one(self, case: Case) -> Result:
+        """Play one case once."""
+        unmet = self.discovered.unmet(case)
+        if unmet is not None:
+            verdict, why = unmet
+            return Result(case, verdict, Played(verdict, Behaviour.WORKS, why))
+        backend = self._backend
+        if case.fresh or "reconnect" not in self.discovered.abilities:
+            backend.stop()
+        backend.start()
+        began, waited, written = time.monotonic(), backend.clock.waited, len(backend.output())
+        before = descriptors_of(backend.pid)
+        stage = self._stage(self._options.timeout)
+        room = Room(stage, backend, self.discovered)
+        try:
+            played = self._play(case, room)
+            connection = stage.connection_fate
+        finally:
+            stage.close()
+        fate = self._fate(played, connection, before)
+        output = backend.output()[written:]
+        ours, theirs = _judge_sides(case, played, tuple(stage.recorder.records))
+        if played.verdict is Verdict.SKIP:
+            ours = (played.text, *ours)
+        result = Result(
+            case,
+            _verdict(case, played, fate, output, reconnects="reconnect" in self.discovered.abilities),
+            played,
+            fate,
+            time.monotonic() - began,
+            backend.clock.waited - waited,
+            last_words=last_lines(output),
+            ours=ours,
+            theirs=theirs,
+            records=tuple(stage.recorder.records),
+        )
+        if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
+            if backend.can_restart:
+                backend.stop()
+            elif fate.next_connection is False:
+                raise BackendLostError(result)
+        return result
+
+    def _play(self, case: Case, room: Room) -> Played:
+        try:
+            room.connect()
+        except DeviationError as deviation:
+            return Played(Verdict.FAIL, deviation.behaviour, str(deviation))
+        try:
+            return play(case, room)
+        except (ConversationError, RingError, OSError) as error:
+            return Played(Verdict.SKIP, Behaviour.WORKS, f"this case cannot be played here: {error}")
+
+    def _stage(self, timeout: float) -> Stage:
+        return Stage(self._backend, self._options.device or self.discovered.device, timeout)
+
+    def _fate(self, played: Played, connection: str, before: int) -> Fate:
+        """What became of the back-end, after our side has hung up."""
+        backend = self._backend
+        if "reconnect" not in self.discovered.abilities:
+            ended = self._wait_for_end(_END_WITHIN)
+            return Fate(ended.life, ended.number, connection)
+        served = self._serves_another()
+        ended = backend.life()
+        if not served:
+            ended = self._wait_for_end(_DEATH_WITHIN if played.behaviour is not Behaviour.SILENT else _SETTLE)
+        if ended.life is Life.ALIVE and (not served or played.behaviour is Behaviour.SILENT):
+            spins = busy(backend.pid, backend.clock) > _BUSY > self.discovered.idle
+            ended = Ended(Life.SPINNING if spins else Life.HUNG if not served else Life.ALIVE)
+        return Fate(ended.life, ended.number, connection, served, (before, self._settled_descriptors(before)))
+
+    def _settled_descriptors(self, before: int) -> int:
+        """How many the process holds, once it has had time to close those of the last connection."""
+        deadline = time.monotonic() + _SETTLE
+        while (now := descriptors_of(self._backend.pid)) > before and time.monotonic() < deadline:
+            self._backend.clock.sleep(0.002)
+        return now
+
+    def _serves_another(self) -> bool:
+        """Whether a new connection is made and answered."""
+        stage = self._stage(self._options.timeout)
+        try:
+            stage.connect()
+            stage.reply_to(stage.barrier())
+        except (DeviationError, OSError):
+            return False
+        finally:
+            stage.close()
+        return True
+
+    def _wait_for_end(self, seconds: float) -> Ended:
+        deadline = time.monotonic() + seconds
+        while (ended := self._backend.life()).life is Life.ALIVE and time.monotonic() < deadline:
+            self._backend.clock.sleep(0.002)
+        return ended
+
+
+class BackendLostError(BackendError):
+    """A back-end that was not started here is gone, or hangs: nothing more can be tried."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"the back-end serves no more connections after {result.case.id}: {result.why}")
+        self.result = result
+
+
+def _verdict(case: Case, played: Played, fate: Fate, output: str, *, reconnects: bool) -> Verdict:
+    """Behaviour and fate together."""
+    crashed = fate.life is Life.KILLED or any(word in output for word in _PANICS)
+    if crashed and not _meant_to_end(case):
+        return Verdict.CRASH
+    verdict = played.verdict
+    if fate.life in (Life.SPINNING, Life.HUNG):
+        return Verdict.WEDGED
+    if (
+        reconnects
+        and not _meant_to_end(case)
+        and (fate.life in (Life.EXITED, Life.GONE) or fate.next_connection is False)
+    ):
+        return max(verdict, Verdict.FAIL, key=lambda each: each.severity)
+    return verdict
+
+
+def _meant_to_end(case: Case) -> bool:
+    return "process" in case.needs
+
+
+def _judge_sides(
+    case: Case, played: Played, records: tuple[Record, ...]
+) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """What is wrong with our side that the case does not declare, and what with the back-end's."""
+    found = Analysis(records, dialect=_OURS).lint().findings
+    ours = {
+        each.rule: each
+        for each in found
+        if each.blame is Blame.FRONT_END and each.severity is not Severity.INFO and each.rule not in _LEAVING
+    }
+    declared = set(case.ours)
+    errors = [
+        f"{rule}: {ours[rule].message} (frame {ours[rule].frame}): not declared"
+        for rule in sorted(ours.keys() - declared - set(case.ours_perhaps))
+    ]
+    if played.behaviour not in (Behaviour.FAILED, Behaviour.SILENT) or played.verdict is Verdict.PASS:
+        errors += [f"{rule} is declared, but our side does not break it" for rule in sorted(declared - ours.keys())]
+    return tuple(errors), tuple(each for each in found if each.blame is not Blame.FRONT_END)

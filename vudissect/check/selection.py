@@ -1,0 +1,50 @@
+"""Which cases: by id, family, glob, message, rule or section of the specification."""
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from vudissect.check.cases import FAMILIES
+from vudissect.check.model import Case
+
+_MESSAGE = re.compile(r"F>B (?:\w+: )?(\w+)")
+
+
+class SelectionError(ValueError):
+    """A word that selects nothing; one line."""
+
+
+def select(cases: Iterable[Case], only: Sequence[str] = (), skip: Sequence[str] = ()) -> list[Case]:
+    """The cases that one of `only` means, all without it, and none of `skip`; `SelectionError`."""
+    every = list(cases)
+    only, skip = _words(only), _words(skip)
+    for word in (*only, *skip):
+        if not any(_means(word, case) for case in every):
+            raise SelectionError(
+                f"{word!r} selects no case: give ids (RNG-02), families ({', '.join(FAMILIES)}), globs (RNG-1*),"
+                " msg:SET_VRING_NUM, rule:VU-VRG-02 or section:ring-states; vudissect check --list has all cases"
+            )
+    return [
+        case
+        for case in every
+        if (not only or any(_means(word, case) for word in only)) and not any(_means(word, case) for word in skip)
+    ]
+
+
+def _words(given: Sequence[str]) -> list[str]:
+    return [word for each in given for word in each.split(",") if word]
+
+
+def _means(word: str, case: Case) -> bool:
+    kind, colon, pattern = word.partition(":")
+    if colon and kind == "msg":
+        return any(fnmatchcase(name, pattern.upper()) for name in _MESSAGE.findall(case.talk))
+    if colon and kind == "rule":
+        return any(fnmatchcase(rule, pattern.upper()) for rule in case.rules)
+    if colon and kind == "section":
+        return _plain(pattern) in _plain(case.section)
+    return case.family == word.upper() or fnmatchcase(case.id, word.upper())
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())

@@ -1,0 +1,45 @@
+"""The lines of a talk that begin with `*`: everything that is not one message.
+
+A verb is a function with `@verb("words with (groups)", "what it does, for docs/conformance.md")`. It raises
+`DeviationError` if the back-end does not do its part.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from vudissect.check.room import Room
+from vudissect.conversation.conversation import ConversationError
+
+_Act = Callable[..., None]
+
+
+class Verb(NamedTuple):
+    """What a line may say, and what it does."""
+
+    words: re.Pattern[str]
+    about: str
+    do: _Act
+
+
+VERBS: list[Verb] = []
+
+
+def verb(words: str, about: str) -> Callable[[_Act], _Act]:
+    """Add a verb: a regular expression, whose groups are its arguments, and a line about it."""
+
+    def add(do: _Act) -> _Act:
+        VERBS.append(Verb(re.compile(words), about, do))
+        return do
+
+    return add
+
+
+def act(room: Room, text: str) -> None:
+    """Do what a line says; `ConversationError` if no verb is meant, `DeviationError` if it does not work."""
+    for each in VERBS:
+        match = each.words.fullmatch(text)
+        if match is not None:
+            each.do(room, *match.groups())
+            return
+    raise ConversationError(f"no verb {text!r}; there are {', '.join(each.words.pattern for each in VERBS)}")

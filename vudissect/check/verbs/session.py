@@ -1,0 +1,151 @@
+"""Connections and what is agreed on them: negotiation, memory, how messages are sent."""
+
+import os
+
+from vudissect.check.memory import GUEST_ADDRESS, SIZE, USER_ADDRESS, page_region
+from vudissect.check.model import Behaviour
+from vudissect.check.room import Room
+from vudissect.check.stage import DeviationError
+from vudissect.check.verbs import rings
+from vudissect.check.verbs.registry import verb
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+
+_ACKNOWLEDGED = ("MQ", "LOG_SHMFD", "REPLY_ACK", "CONFIG", "CONFIGURE_MEM_SLOTS")
+
+
+@verb(
+    r"negotiate(?: with ([A-Z0-9_ ]+?))?(?: without ([A-Z0-9_ ]+))?",
+    "negotiates VERSION_1 and PROTOCOL_FEATURES, and of the protocol features MQ, LOG_SHMFD, REPLY_ACK, CONFIG and"
+    " CONFIGURE_MEM_SLOTS, as far as they are offered; with others, or without some",
+)
+def negotiate(room: Room, with_: str | None, without: str | None) -> None:
+    """The messages up to SET_FEATURES; `without PROTOCOL_FEATURES` leaves out all that needs them."""
+    more, less = set((with_ or "").split()), set((without or "").split())
+    stage = room.stage
+    stage.ask("F>B GET_FEATURES ")
+    state = stage.state()
+    offered = state.features.offered or 0
+    wanted = ({"VERSION_1", "PROTOCOL_FEATURES"} | more) - less
+    virtio = _word(wanted, room) & offered
+    if virtio & VIRTIO_FEATURES.mask("PROTOCOL_FEATURES"):
+        stage.ask("F>B GET_PROTOCOL_FEATURES ")
+        names = (set(_ACKNOWLEDGED) | more) - less
+        word = PROTOCOL_FEATURES.known(*names) & (stage.state().protocol_features.offered or 0)
+        stage.ask(f"F>B SET_PROTOCOL_FEATURES features={word:#x}")
+        if stage.state().has("MQ"):
+            stage.ask("F>B GET_QUEUE_NUM ")
+        if stage.state().has("CONFIGURE_MEM_SLOTS"):
+            stage.ask("F>B GET_MAX_MEM_SLOTS ")
+    stage.ask("F>B SET_OWNER ")
+    stage.ask(f"F>B SET_FEATURES features={virtio:#x}")
+
+
+def _word(names: set[str], room: Room) -> int:
+    """A virtio feature word; the names of protocol features among them are left out."""
+    offered = room.discovered.features
+    own = {name: number for number in range(64) for name in feature_names(room.discovered.device, 1 << number)}
+    return sum(1 << own[name] for name in names if name in own) & (offered | VIRTIO_FEATURES.mask("VERSION_1"))
+
+
+@verb(r"memory", "SET_MEM_TABLE with one region of 16 MiB, mem#ram, in which all rings and buffers are")
+def memory(room: Room) -> None:
+    """One region."""
+    room.stage.ask(f"F>B SET_MEM_TABLE {_REGION} {room.ram}")
+
+
+@verb(r"add memory", "the same with ADD_MEM_REG")
+def add_memory(room: Room) -> None:
+    """One region, added."""
+    room.stage.ask(f"F>B ADD_MEM_REG {_REGION} {room.ram}")
+
+
+_REGION = f"{GUEST_ADDRESS}+{SIZE >> 20}M at {USER_ADDRESS:#x}"
+
+
+@verb(r"ready", "negotiate, memory, start")
+def ready(room: Room) -> None:
+    """All of it."""
+    negotiate(room, None, None)
+    memory(room)
+    rings.start(room)
+
+
+@verb(r"hold", "keeps the messages that follow, until they are released")
+def hold(room: Room) -> None:
+    """Collect."""
+    room.stage.held = []
+
+
+@verb(r"release", "sends what was held, in one write")
+def release(room: Room) -> None:
+    """Send."""
+    room.stage.release()
+
+
+@verb(r"bytewise", "sends the next message one byte a write")
+def bytewise(room: Room) -> None:
+    """Cut into bytes."""
+    room.stage.piece = 1
+
+
+@verb(r"nothing more", "the next thing that comes is the answer to another question")
+def nothing_more(room: Room) -> None:
+    """No answer was given twice, and none that is not due."""
+    room.barrier()
+
+
+@verb(r"close", "closes the connection")
+def close(room: Room) -> None:
+    """Hang up."""
+    room.stage.hang_up()
+
+
+@verb(r"connect", "connects again")
+def connect(room: Room) -> None:
+    """Another connection in the place of the first."""
+    room.forget_rings()
+    room.connect()
+
+
+@verb(r"connect a second time", "opens connection 2 beside the first (c2 F>B ...)")
+def connect_second(room: Room) -> None:
+    """Two at a time."""
+    room.connect(2)
+
+
+@verb(r"(\d+) sessions", "so many whole sessions, one after the other, each with a request")
+def sessions(room: Room, count: str) -> None:
+    """The current connection is the first of them."""
+    for number in range(int(count)):
+        if number:
+            connect(room)
+        try:
+            ready(room)
+            rings.request(room, None)
+            rings.stop(room)
+        except DeviationError as deviation:
+            raise DeviationError(deviation.behaviour, f"session {number + 1} of {count}: {deviation}") from None
+        close(room)
+    connect(room)
+    room.barrier()
+
+
+@verb(r"fill the memory slots", "adds regions until the back-end has no slots left")
+def fill_slots(room: Room) -> None:
+    """Pages of one memfd."""
+    for number in range(room.stage.state().memory_slots or 0):
+        about = " (memfd pages 8M)" if not number else ""
+        room.stage.ask(f"F>B ADD_MEM_REG {page_region(number)} mem#pages{about}")
+
+
+@verb(r"read the state", "reads what the back-end writes into the pipe, up to its end")
+def read_state(room: Room) -> None:
+    """The pipe that was passed last, or the one that came."""
+    fd = room.stage.state_pipe()
+    deadline = room.stage.deadline
+    while True:
+        if not room.stage.clock.poll([fd], deadline):
+            raise DeviationError(Behaviour.SILENT, "the pipe for the state stays open, and nothing comes")
+        if not os.read(fd, 1 << 16):
+            return
