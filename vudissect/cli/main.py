@@ -16,6 +16,7 @@ _COMMANDS = {
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
+    "check": ("check", "Check a back-end for conformance: does it do what the specification says?"),
     "filters": ("filters", "Explain the language of --filter, with examples."),
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
@@ -25,7 +26,7 @@ _COMMANDS = {
 }
 
 # What opens sockets and passes descriptors.
-_ON_LINUX_ONLY = {"replay", "demo"}
+_ON_LINUX_ONLY = {"check", "replay", "demo"}
 
 
 class _LazyGroup(ProgramGroup):

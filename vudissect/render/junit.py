@@ -19,12 +19,16 @@ class Failure(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A test case. `text` may have several lines: it belongs to the failure, or else is what the case printed."""
+    """A test case. `text` may have several lines: it belongs to the failure, or else is what the case printed.
+
+    `skipped` says why it was left out, "" if it was not.
+    """
 
     name: str
     failure: Failure | None = None
     text: str = ""
     seconds: float | None = None
+    skipped: str = ""
 
 
 class Suite(NamedTuple):
@@ -57,6 +61,8 @@ def _add_case(parent: ElementTree.Element, file: str, case: Case) -> None:
     if case.failure is not None:
         kind = {"type": case.failure.kind} if case.failure.kind else {}
         _element(element, "failure", **kind, message=case.failure.message).text = text
+    elif case.skipped:
+        _element(element, "skipped", message=case.skipped)
     elif text:
         _element(element, "system-out").text = text
 

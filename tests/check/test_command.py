@@ -1,0 +1,119 @@
+"""`vudissect check` from outside: how a back-end is reached, what is printed and written, what it exits with."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from vudissect.analysis import analyse
+from vudissect.host.python import python_module
+
+_PROGRAM = [sys.executable, str(Path(__file__).with_name("program.py"))]
+_GOOD = "RNG-01,NEG-07"
+
+
+def check(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*python_module("vudissect"), "check", *arguments], capture_output=True, text=True, timeout=100, cwd=cwd
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "way", "where"),
+    [
+        ((), "listen", "{socket}"),
+        ((), "once", "{socket}"),
+        (("--client",), "client", "{socket}"),
+        ((), "fd", "{fd}"),
+        (("--jobs", "2"), "listen", "{socket}"),
+    ],
+    ids=["listens", "ends with its first connection", "is a client", "gets a descriptor", "two at once"],
+)
+def test_a_back_end_is_checked_however_it_wants_its_socket(options: tuple[str, ...], way: str, where: str) -> None:
+    done = check(*options, "--only", _GOOD, "--", *_PROGRAM, way, where)
+
+    assert (done.returncode, done.stdout.splitlines()[0][-24:]) == (0, ": 2 pass, 0 fail, 0 crash"[-24:]), done.stderr
+
+
+def test_one_that_serves_a_single_connection_lacks_what_needs_several() -> None:
+    done = check("--only", "FRM-16", "--", *_PROGRAM, "once", "{socket}")
+
+    assert "1 unimplemented" in done.stdout
+
+
+def test_a_back_end_that_runs_already_is_checked(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    running = subprocess.Popen([*_PROGRAM, "listen", path])
+    try:
+        while not Path(path).exists():
+            assert running.poll() is None
+        done = check("--connect", path, "--only", _GOOD)
+    finally:
+        running.terminate()
+        running.wait()
+
+    assert "2 pass" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "say how to start the back-end, after --, or where it listens: --connect SOCKET"),
+        (["--", "no-such-program", "{socket}"], "no-such-program: cannot be started: No such file or directory"),
+        (["--", "my-backend"], "the command names no socket: write {socket} where the back-end wants its path"),
+        (["--", "sh", "-c", "echo I need a disk; exit 3", "{socket}"], "its last words: I need a disk"),
+        (["--only", "XYZ-01"], "'XYZ-01' selects no case"),
+        (["--expect", "/nothing/there", "--", "x", "{socket}"], "/nothing/there: No such file or directory"),
+        (["--connect", "/nothing/there"], "the back-end does not answer: no connection: No such file or directory"),
+    ],
+    ids=["nothing", "no program", "no socket", "ends at once", "no case", "no file", "nobody there"],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str) -> None:
+    done = check(*arguments)
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert line in done.stderr
+
+
+def test_known_results_are_no_failures(tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps({"cases": {"RNG-01": "fail"}}))
+
+    done = check("--only", "RNG-01", "--expect", str(known), "--", *_PROGRAM, "listen", "{socket}")
+
+    assert "better than expected: RNG-01: pass, expected fail" in done.stdout
+
+
+def test_everything_that_can_be_written(tmp_path: Path) -> None:
+    results, report = tmp_path / "results.json", tmp_path / "report.xml"
+    known, captures = tmp_path / "known.json", tmp_path / "captures"
+
+    check(
+        *("--only", "RNG-02", "--json", str(results), "--junit", str(report), "--captures", str(captures)),
+        *("--write-expect", str(known), "--name", "my disk 1.2", "--", *_PROGRAM, "listen", "{socket}"),
+    )
+
+    assert json.loads(results.read_text())["summary"] == "my disk 1.2: 1 pass, 0 fail, 0 crash"
+    assert [case.get("name") for case in ElementTree.parse(report).iter("testcase")] == ["RNG-02 SET_VRING_NUM 0"]
+    assert json.loads(known.read_text()) == {"back_end": "my disk 1.2", "cases": {"RNG-02": "pass"}}
+    assert "SET_VRING_NUM" in [event.name for event, _ in analyse(captures / "RNG-02.pcapng")]
+
+
+def test_what_is_not_offered_is_skipped_in_a_junit_report(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+
+    check("--only", "LIF-05", "--junit", str(report), "--", *_PROGRAM, "listen", "{socket}")
+
+    assert [each.get("message") for each in ElementTree.parse(report).iter("skipped")] == [
+        "skip: RESET_DEVICE is offered"
+    ]
+
+
+def test_cases_are_listed_without_a_back_end() -> None:
+    done = check("--list", "--only", "rule:VU-VRG-02")
+
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1] != " "] == ["RNG-02", "RNG-03", "RNG-04"]

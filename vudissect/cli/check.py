@@ -1,0 +1,284 @@
+"""`vudissect check`: the conformance suite."""
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from vudissect.check.backend import Backend, BackendError, Connecting, Dialling, Handed, Started
+from vudissect.check.cases import ALL_CASES
+from vudissect.check.crew import Crew
+from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, read_expectation
+from vudissect.check.link import Clock
+from vudissect.check.model import Case
+from vudissect.check.outcome import Result
+from vudissect.check.recorder import capture_of
+from vudissect.check.runner import Options, Runner
+from vudissect.check.selection import SelectionError, select
+from vudissect.check.selftest import Mutation, self_test
+from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
+from vudissect.cli.devices import known_device
+from vudissect.cli.errors import FINDINGS, INTERRUPTED, clear_errors, fail, warn
+from vudissect.cli.lines import text_of
+from vudissect.cli.numbers import Finite
+from vudissect.cli.output import say
+from vudissect.host.limits import raise_descriptor_limit
+from vudissect.render.style import style_for
+
+_MOST_JOBS = 64
+_PATIENCE = 10.0
+
+
+@click.command("check")
+@click.argument("backend", nargs=-1, metavar="[-- COMMAND ...]")
+@click.option("--connect", metavar="SOCKET", help="Check a back-end that runs already and listens there.")
+@click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
+@click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
+@click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
+@click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is not found out.")
+@click.option("--strict", is_flag=True, help="What is only a SHOULD or a custom counts as a failure.")
+@click.option("--repeat", metavar="N", type=click.IntRange(1, 10_000), default=1, help="Play each case N times.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=Finite(0.01, 3600),
+    default=1.0,
+    show_default=True,
+    help="How long to wait for an answer.",
+)
+@click.option("--jobs", metavar="N", type=click.IntRange(1, _MOST_JOBS), default=1, help="Start N back-ends at once.")
+@click.option("--name", metavar="TEXT", help="What to call the back-end, such as 'my-disk 1.2'.")
+@click.option("--expect", metavar="FILE", help="Known results: only what is worse is a failure.")
+@click.option("--write-expect", metavar="FILE", help="Write the results as known ones.")
+@click.option("--json", "json_file", metavar="FILE", help="Write the results as JSON.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report.")
+@click.option("--captures", metavar="FOLDER", help="Write the conversation of each case there, as a capture.")
+@click.option("--list", "list_only", is_flag=True, help="List the cases; nothing is started.")
+@click.option("--self-test", "own", is_flag=True, help="Play the cases against the reference back-end and its faults.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
+def command(
+    backend: tuple[str, ...],
+    connect: str | None,
+    client: bool,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    device: str | None,
+    strict: bool,
+    repeat: int,
+    timeout: float,
+    jobs: int,
+    name: str | None,
+    expect: str | None,
+    write_expect: str | None,
+    json_file: str | None,
+    junit_file: str | None,
+    captures: str | None,
+    list_only: bool,
+    own: bool,
+    verbose: bool,
+) -> None:
+    """Check a back-end for conformance: play a conversation with it for each case, and say what it did.
+
+    COMMAND starts the back-end. Write {socket} where it wants the path of its socket:
+
+        vudissect check -- my-backend --socket-path={socket}
+
+    It is kept as long as it lives, started again where it has ended, and ended at the end. A back-end that wants a
+    connected socket as a descriptor gets its number for {fd}. Exit status: 0 if no case fails, 1 if some do, 2 if the
+    back-end cannot be checked.
+    """
+    cases = _selected(only, skip)
+    if list_only:
+        for line in list_lines(cases):
+            say(line)
+        return
+    options = Options(known_device(device), timeout, _PATIENCE, repeat)
+    raise_descriptor_limit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if own:
+        _test_suite(cases, options)
+        return
+    known = _known(expect)
+    if captures is not None:
+        with clear_errors(captures):
+            Path(captures).mkdir(parents=True, exist_ok=True)
+    show = _Progress(len(cases), known, strict=strict, verbose=verbose)
+    run, ended = _run(_backends(backend, connect, client, jobs), cases, options, name, backend, show)
+    if captures is not None:
+        for result in run.results:
+            _write(str(Path(captures) / f"{result.case.id}.pcapng"), capture_of(result.records, result.case.title))
+    if json_file is not None:
+        _write(json_file, json_text(run).encode())
+    if junit_file is not None:
+        _write(junit_file, junit_text(run))
+    if write_expect is not None:
+        _write(write_expect, expectation_text(run.name, run.results).encode())
+    raise SystemExit(ended or _verdict(run, known, strict))
+
+
+def _selected(only: Sequence[str], skip: Sequence[str]) -> list[Case]:
+    try:
+        return select(ALL_CASES, only, skip)
+    except SelectionError as error:
+        fail(str(error))
+
+
+def _known(file: str | None) -> Known | None:
+    if file is None:
+        return None
+    try:
+        with clear_errors(file):
+            return read_expectation(text_of(file))
+    except ExpectationError as error:
+        fail(f"{file}: {error}")
+
+
+def _backends(backend: tuple[str, ...], connect: str | None, client: bool, jobs: int) -> list[Backend]:
+    if bool(backend) == bool(connect):
+        fail("say how to start the back-end, after --, or where it listens: --connect SOCKET")
+    if connect:
+        if client or jobs > 1:
+            fail("--client and --jobs are for a back-end that is started here, not for --connect")
+        return [Connecting(connect, Clock())]
+    words = list(backend)
+    wanted = "{fd}" if any("{fd}" in word for word in words) else "{socket}"
+    if not any(wanted in word for word in words):
+        fail("the command names no socket: write {socket} where the back-end wants its path, or {fd} for a descriptor")
+    kind = Handed if wanted == "{fd}" else Dialling if client else Started
+    return [kind(words, _PATIENCE, Clock()) for _ in range(jobs)]
+
+
+def _run(
+    backends: list[Backend],
+    cases: list[Case],
+    options: Options,
+    name: str | None,
+    words: Sequence[str],
+    show: "_Progress",
+) -> tuple[Run, int]:
+    """The results, and an exit status where it was not possible to come to the end."""
+    began, start, worked = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic(), time.process_time()
+    ended = 0
+    with ExitStack() as owned:
+        for backend in backends:
+            owned.callback(backend.close)
+        runners = [Runner(backend, options) for backend in backends]
+        try:
+            for runner in runners:
+                runner.discover()
+        except BackendError as error:
+            fail(str(error))
+        crew = Crew(runners, cases, show)
+        try:
+            crew.run()
+        except KeyboardInterrupt:
+            ended = INTERRUPTED
+        except SystemExit as end:
+            ended = int(end.code or 0)
+        finally:
+            show.clear()
+        called = name or backends[0].peer.executable.rpartition("/")[2] or backends[0].peer.command or "back-end"
+        starting = sum(backend.starting for backend in backends)
+        waiting = sum(backend.clock.waited for backend in backends)
+    if crew.error is not None:
+        warn(str(crew.error))
+        ended = ended or FINDINGS
+    run = Run(
+        called,
+        _start_options(backends[0]),
+        words,
+        runners[0].discovered,
+        crew.in_order(),
+        began,
+        time.monotonic() - start,
+        starting,
+        waiting,
+        time.process_time() - worked,
+        not ended,
+    )
+    say(summary(run))
+    say(times(run))
+    return run, ended
+
+
+def _start_options(backend: Backend) -> list[str]:
+    """The options by which this kind of back-end is reached."""
+    if isinstance(backend, Connecting):
+        return ["--connect", backend.path]
+    return ["--client"] if isinstance(backend, Dialling) else []
+
+
+class _Progress:
+    """Prints results as they come, but not failures that are known; and on a terminal how far it is."""
+
+    def __init__(self, count: int, known: Known | None, *, strict: bool, verbose: bool) -> None:
+        self._count = count
+        self._known = known
+        self._strict = strict
+        self._done = 0
+        self._verbose = verbose
+        self._style = style_for(sys.stdout)
+        self._shows = sys.stderr.isatty()
+
+    def __call__(self, result: Result) -> None:
+        self._done += 1
+        self.clear()
+        failed = result.verdict.is_failure(strict=self._strict)
+        if self._known is not None:
+            failed = bool(compare(self._known, [result], strict=self._strict).worse)
+        if self._verbose or result.ours or failed or result.changes:
+            for line in result_lines(result, self._style):
+                say(line)
+            sys.stdout.flush()
+        if self._shows:
+            print(f"\r{self._done}/{self._count} {result.case.id}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make way for a line."""
+        if self._shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _write(file: str, data: bytes) -> None:
+    with clear_errors(file):
+        Path(file).write_bytes(data)
+
+
+def _verdict(run: Run, known: Known | None, strict: bool) -> int:
+    if any(result.ours for result in run.results):
+        warn("the suite broke rules that its cases do not declare (suite error): please report it")
+    if known is None:
+        return FINDINGS if any(result.verdict.is_failure(strict=strict) for result in run.results) else 0
+    compared = compare(known, run.results, strict=strict)
+    for line in compared.better:
+        say(f"better than expected: {line}")
+    for line in compared.worse:
+        say(f"worse than expected: {line}")
+    if not compared.worse:
+        say("nothing is worse than expected")
+    return FINDINGS if compared.worse else 0
+
+
+def _test_suite(cases: list[Case], options: Options) -> None:
+    """Exit 1 if the reference fails a case, or a case does not find its fault."""
+
+    def show(mutation: Mutation) -> None:
+        if not mutation.passes:
+            why = "; ".join((mutation.right.why, *mutation.right.ours))
+            say(f"{mutation.case.id}  the reference back-end: {mutation.right.verdict}: {why}")
+        if not mutation.caught:
+            say(f"{mutation.case.id}  its fault is not found: {mutation.mutant.verdict}: {mutation.mutant.why}")
+
+    try:
+        mutations = self_test(cases, options, show)
+    except BackendError as error:
+        fail(str(error))
+    passed, caught = sum(each.passes for each in mutations), sum(each.caught for each in mutations)
+    say(f"{len(mutations)} cases: the reference back-end passes {passed}, {caught} find their fault")
+    if passed < len(mutations) or caught < len(mutations):
+        raise SystemExit(FINDINGS)

@@ -1,0 +1,158 @@
+"""What `vudissect check` prints and writes: lines, a summary, JSON and JUnit."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from vudissect import __version__
+from vudissect.analysis import Analysis
+from vudissect.check.discovery import Discovered
+from vudissect.check.model import Case, Verdict
+from vudissect.check.outcome import Result
+from vudissect.protocol.devices import feature_names
+from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.render import junit
+from vudissect.render.junit import junit_lines
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.render.units import printable
+
+_WIDTH = 13
+_DIALECT = dialect_by_name("upstream")
+_LEFT_OUT = (Verdict.UNIMPLEMENTED, Verdict.SKIP)
+_ALWAYS = (Verdict.PASS, Verdict.FAIL, Verdict.CRASH)
+_ORDER = (
+    Verdict.PASS,
+    Verdict.FAIL,
+    Verdict.CRASH,
+    Verdict.WEDGED,
+    Verdict.NON_STRICT,
+    Verdict.INFORMATIONAL,
+    Verdict.UNIMPLEMENTED,
+    Verdict.SKIP,
+)
+
+
+class Run(NamedTuple):
+    """A back-end with its results.
+
+    Times in seconds: `starting` and `waiting` are the back-end's, `working` is processor time of ours.
+    """
+
+    name: str
+    options: Sequence[str]
+    command: Sequence[str]
+    discovered: Discovered
+    results: Sequence[Result]
+    began: str
+    seconds: float
+    starting: float
+    waiting: float
+    working: float
+    complete: bool = True
+
+
+def result_lines(result: Result, style: Style) -> Iterator[str]:
+    """A result: the verdict, what the case is, what was seen; and what our own side did wrong, if anything."""
+    verdict = f"{result.verdict!s:{_WIDTH}}"
+    bad = result.verdict.is_failure()
+    yield f"{style.name(result.case.id)}  {style.bad(verdict) if bad else verdict}  {result.case.title}"
+    if result.verdict is not Verdict.PASS:
+        changes = f"{result.changes}: " if result.changes else ""
+        yield f"{' ' * (len(result.case.id) + 2)}{' ' * _WIDTH}  {printable(changes + result.why)}"
+    for error in result.ours:
+        yield f"{' ' * (len(result.case.id) + 2)}{style.bad('suite error'):{_WIDTH}}  {printable(error)}"
+
+
+def summary(run: Run) -> str:
+    """One line to paste."""
+    count = Counter(result.verdict for result in run.results)
+    parts = [f"{count[verdict]} {verdict}" for verdict in _ORDER if count[verdict] or verdict in _ALWAYS]
+    early = "" if run.complete else " (interrupted)"
+    return f"{printable(run.name)}: {', '.join(parts)}{early}"
+
+
+def times(run: Run) -> str:
+    """Whose time it was; what is left over was somebody else's on this machine."""
+    return (
+        f"{len(run.results)} cases in {run.seconds:.1f} s: {run.starting:.1f} s until the back-end was there,"
+        f" {run.waiting:.1f} s waiting for it, {run.working:.1f} s of processor time for the suite"
+    )
+
+
+def list_lines(cases: Sequence[Case]) -> Iterator[str]:
+    """Every case with its text."""
+    for case in cases:
+        yield f"{case.id}  {case.title}"
+        yield f"        {case.expected}"
+        yield f"        {', '.join((case.section, *case.rules))}"
+
+
+def transcript_of(result: Result) -> list[str]:
+    """The conversation, one message a line, with findings."""
+    analysis = Analysis(result.records, dialect=_DIALECT)
+    transcript = Transcript(Style(False))
+    text = "".join(transcript.text(event, findings) for event, findings in analysis)
+    return (text + transcript.findings(analysis.finish())).splitlines()
+
+
+def run_again(run: Run, result: Result) -> str:
+    """The command that plays only this case."""
+    return shlex.join(
+        ["vudissect", "check", *run.options, "--only", result.case.id, *(("--", *run.command) if run.command else ())]
+    )
+
+
+def json_text(run: Run) -> str:
+    """Everything that a page needs, as one object."""
+    return json.dumps(_object(run), indent=1) + "\n"
+
+
+def _object(run: Run) -> dict[str, Any]:
+    found = run.discovered
+    count = Counter(str(result.verdict) for result in run.results)
+    return {
+        "version": 1,
+        "vudissect": __version__,
+        "back_end": printable(run.name),
+        "command": [printable(word) for word in run.command],
+        "began": run.began,
+        "complete": run.complete,
+        "seconds": round(run.seconds, 3),
+        "starting": round(run.starting, 3),
+        "waiting": round(run.waiting, 3),
+        "working": round(run.working, 3),
+        "summary": summary(run),
+        "counts": {str(verdict): count[str(verdict)] for verdict in Verdict},
+        "device": found.device.name if found.device is not None else None,
+        "features": list(feature_names(found.device, found.features)),
+        "protocol_features": list(PROTOCOL_FEATURES.names(found.protocol_features)),
+        "queues": found.queues,
+        "memory_slots": found.slots,
+        "config": found.config.hex(),
+        "abilities": sorted(found.abilities),
+        "cases": [
+            result.as_json() | {"transcript": transcript_of(result), "run_again": run_again(run, result)}
+            for result in run.results
+        ],
+    }
+
+
+def junit_text(run: Run) -> bytes:
+    """A JUnit report: a test for each case."""
+    cases = [_junit_case(result) for result in run.results]
+    return "".join(junit_lines("vudissect check", [junit.Suite(run.name, cases, run.seconds)])).encode()
+
+
+def _junit_case(result: Result) -> junit.Case:
+    case = result.case
+    about = (f"expected: {case.expected}", f"section: {case.section}", *transcript_of(result), *result.last_words)
+    why = f"{result.verdict}: {result.why}"
+    failure = None
+    if result.ours or result.verdict.is_failure():
+        failure = junit.Failure("; ".join((why, *result.ours)), str(result.verdict))
+    left_out = why if result.verdict in _LEFT_OUT else ""
+    return junit.Case(f"{case.id} {case.title}", failure, "\n".join(about), result.seconds, left_out)
