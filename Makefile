@@ -77,6 +77,7 @@ docs: $(VENV)/installed
 	$(BIN)/python tools/rule_pages.py docs/rules
 	$(BIN)/vudissect filters > docs/filters.md
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
+	$(BIN)/python -m vudissect.check.page > docs/conformance-cases.md
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 	$(BIN)/vudissect wireshark generate > wireshark/vhost_user.lua
 	$(BIN)/python -m vudissect.scapy.stub > $(VENV)/stub && mv $(VENV)/stub vudissect/scapy/__init__.pyi

@@ -9,8 +9,8 @@ from tests.peers.processes import PeerError, Process, running, wait_for_listener
 from tests.peers.releases import Release
 
 # Not on the PATH: usually libvirt starts it.
-_VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
-_VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
+VIRTIOFSD = Path("/usr/lib/qemu/virtiofsd")
+VIRTIOFSD_LOCKS = Path("/var/run/virtiofsd")
 
 
 @contextmanager
@@ -57,15 +57,15 @@ def virtiofsd_in_rust(shared: Path, socket: str, folder: Path, name: str = "virt
 @contextmanager
 def virtiofsd(shared: Path, socket: str, folder: Path) -> Iterator[Process]:
     """The virtiofsd in C, from Debian's QEMU package, sharing a directory."""
-    if not _VIRTIOFSD.exists():
-        raise PeerError(f"{_VIRTIOFSD} is not installed; on Debian: apt install qemu-system-common")
+    if not VIRTIOFSD.exists():
+        raise PeerError(f"{VIRTIOFSD} is not installed; on Debian: apt install qemu-system-common")
     # It locks a file named after the path, so the path must be unique, and does not remove the file. Its default
     # sandbox needs namespaces, which a container may not permit.
     path = os.fspath(folder / socket)
-    command = [os.fspath(_VIRTIOFSD), f"--socket-path={path}", "-o", f"source={shared}", "-o", "sandbox=chroot"]
+    command = [os.fspath(VIRTIOFSD), f"--socket-path={path}", "-o", f"source={shared}", "-o", "sandbox=chroot"]
     try:
         with running("virtiofsd", command, folder) as process:
             wait_for_listener(path, process)
             yield process
     finally:
-        (_VIRTIOFSD_LOCKS / f"{path.replace('/', '.')}.pid").unlink(missing_ok=True)
+        (VIRTIOFSD_LOCKS / f"{path.replace('/', '.')}.pid").unlink(missing_ok=True)
