@@ -26,6 +26,9 @@ else:
 
 Kind = TypeVar("Kind")
 
+# To look a member up in its enumeration takes Python 3.11 as long as all else that a rule does for most messages.
+_CLOSED = RecordKind.CONNECTION_CLOSED
+
 # By `Side`.
 _BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
 
@@ -77,7 +80,7 @@ class At(Generic[Memory_co]):
     @property
     def over(self) -> bool:
         """Whether this is the end: the connection was closed, or the capture ends."""
-        return self._finished or self.event.record.kind is RecordKind.CONNECTION_CLOSED
+        return self._finished or self.event.record.kind is _CLOSED
 
     @property
     def unanswered(self) -> tuple[Request, ...]:

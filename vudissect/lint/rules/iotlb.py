@@ -22,6 +22,9 @@ RULES = RuleBook()
 _IOVA, _SIZE, _USER_ADDR, _PERM, _TYPE = (
     IOTLB.names.index(name) for name in ("iova", "size", "user_addr", "perm", "type")
 )
+# Looked up once: to find a member in its enumeration takes longer than the rules below.
+_UPDATE = Purpose.UPDATE_IOTLB
+
 _PERMISSIONS = IOTLB.fields[_PERM].choices
 _TYPES = IOTLB.fields[_TYPE].choices
 
@@ -180,7 +183,7 @@ class _Translated:
 )
 def ring_translated(at: At[_Translated]) -> Findings:
     translated = at.memory
-    if not at.over and at.message.row is not None and at.message.row.purpose is Purpose.UPDATE_IOTLB:
+    if not at.over and at.message.row is not None and at.message.row.purpose is _UPDATE:
         _note_update(at, translated)
         return
     if not translated.bytes or not at.after.features.has(F_ACCESS_PLATFORM):
