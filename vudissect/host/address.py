@@ -49,7 +49,7 @@ def parse_address(role: Role, text: str) -> Address:
     if not text or text == "@":
         raise AddressError(f"{text!r} names no socket: give a path, @NAME for an abstract socket, or fd:NUMBER")
     if "\0" in text:
-        raise AddressError(f"{text!r}: a NUL cannot stand in the name of a socket")
+        raise AddressError(f"{text!r}: the name of a socket cannot have a NUL in it")
     length = len(text.encode(errors="surrogateescape"))
     if length > _LONGEST_NAME:
         raise AddressError(

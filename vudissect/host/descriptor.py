@@ -1,6 +1,6 @@
 """What a descriptor is, as a value that can be recorded.
 
-How it is found out stands in `inspect`; facts about Linux in docs/capture-format.md.
+`inspect` finds it out; facts about Linux in docs/capture-format.md.
 """
 
 from enum import IntEnum
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class DescriptorKind(IntEnum):
-    """What kind of open file a descriptor refers to; the numbers stand in captures and never change."""
+    """What kind of open file a descriptor refers to; the numbers are in captures and never change."""
 
     UNKNOWN = 0
     MEMFD = 1

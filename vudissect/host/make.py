@@ -33,7 +33,8 @@ _SYS_USERFAULTFD = {"x86_64": 323, "s390x": 355, "ppc64le": 364}.get(platform.ma
 class Made(NamedTuple):
     """A descriptor that was made. The caller owns both numbers.
 
-    `other` is the end of a pipe or socket pair that stays here. `remark` says in what it is not as described, if so.
+    `other` is the end of a pipe or socket pair that stays here. `remark` is how it differs from the description, if
+    it does.
     """
 
     fd: int

@@ -75,9 +75,9 @@ class _OutgoingPiece:
 class Direction:
     """The decisions about one direction.
 
-    `ended` says how the source has come to its end and `broken` why the target takes nothing any more ("" while that
-    is not so). `idle`: a whole message could be sent at once, without asking here. What carries descriptors and has a
-    number in `interposed` is offered first.
+    `ended` is how the source has ended, and `broken` why the target takes nothing any more; "" while they have not.
+    `idle`: a whole message could be sent at once, without asking here. What carries descriptors and has a number in
+    `interposed` is offered first.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ _LOOK_EVERY_SECONDS = 0.002
 class Observer:
     """A running observer, the process `pid`, started with `options`: what its `sink` takes is shown.
 
-    If it falls behind it misses messages, and says so.
+    If it is too slow it misses messages, and reports how many.
     """
 
     def __init__(self, options: Sequence[str], preamble: bytes, gap: MakeGap, warn: Warn) -> None:

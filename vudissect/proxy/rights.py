@@ -71,7 +71,7 @@ def descriptors(rights: Rights) -> list[int]:
 
 
 def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:
-    """Find out what the descriptors are, and let go of them; neither waits for anybody."""
+    """Find out what the descriptors are, and close them; neither waits for anybody."""
     described: list[Descriptor] = []
     for fd in descriptors(rights):
         descriptor, slow_to_close = examine(fd)

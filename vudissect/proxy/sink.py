@@ -28,7 +28,7 @@ _LAST_CHANCE_SECONDS = 2.0
 
 
 class Sink(Protocol):
-    """Takes records. `lost` counts those that it could not keep, `unwritten` tells whether some still wait."""
+    """Takes records. `lost` counts those that it could not keep, `unwritten`: some still wait."""
 
     lost: int
 
@@ -135,7 +135,7 @@ class PipeSink:
 
     @property
     def unwritten(self) -> bool:
-        """Whether the reader is behind."""
+        """Whether the reader has to catch up."""
         return bool(self._queue)
 
     def write(self, records: list[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 The kernel ends a read after the write that carried descriptors, but lets it begin with bytes of earlier writes: a
 large read with descriptors does not show where they were. So a look ahead (MSG_PEEK, with no room for descriptors)
-comes first. It tells without taking anything whether descriptors are among the bytes. If not, all is read with one
+comes first. It shows, without taking anything, whether descriptors are among the bytes. If not, all is read with one
 call. If so, header and payload are read one after the other up to there, as receivers read them: what such a read
 brings came with its first byte, as far as any receiver can tell.
 """

@@ -108,7 +108,7 @@ class Peer:
         self.reply(request, {ACK.fields[0].name: result}, layout=ACK)
 
     def receive(self) -> Received:
-        """The next message. `PeerError` when the other side has closed, or says nothing in time."""
+        """The next message. `PeerError` when the other side has closed, or sends nothing in time."""
         try:
             raw = self._stream.receive(time.monotonic() + self._timeout, "little")
         except StreamError as error:

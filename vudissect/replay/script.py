@@ -1,4 +1,4 @@
-"""What of a capture is to be played, and what of it cannot be."""
+"""The part of a capture that is played, and what in it cannot be played."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

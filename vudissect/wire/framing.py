@@ -93,7 +93,7 @@ class Framer:
         return int(self._word(message)[0])
 
     def payload_size(self, header: bytes) -> int:
-        """What the header of the next message says of its payload, in bytes; 0 before the byte order is known."""
+        """The payload size in the header of the next message, in bytes; 0 before the byte order is known."""
         return int(self._word(header, _PAYLOAD_SIZE_OFFSET)[0]) if self.byte_order else 0
 
     def feed(
@@ -198,7 +198,7 @@ class Framer:
 
 
 def _add(messages: list[bytes | Piece], index: int, carried: tuple[Carried, ...], marks: int) -> None:
-    """Add to what there is to be said about a message."""
+    """Add descriptors and marks to a message."""
     message = messages[index]
     piece = message if isinstance(message, Piece) else Piece(message, (), _GLUED if index else 0)
     messages[index] = piece._replace(carried=piece.carried + carried, marks=piece.marks | marks)
