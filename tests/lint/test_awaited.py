@@ -87,7 +87,7 @@ class TestLoggedWithoutLogAll:
         finding = only(talk, "VU-LOG-07")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.FRONT_END, 8)
-        assert "has the LOG flag, but LOG_ALL was never acknowledged, nor offered" in finding.message
+        assert "has the LOG flag, but LOG_ALL was never acknowledged or even offered" in finding.message
 
     def test_the_flag_with_the_feature(self) -> None:
         talk = opened(features=("PROTOCOL_FEATURES", "VERSION_1", "LOG_ALL"))
@@ -139,7 +139,7 @@ class TestRemovalAwaited:
         finding = only(talk, "VU-MEM-15")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.FRONT_END, 11)
-        assert "takes guest memory at 0x0 away while rings run, without NEED_REPLY" in finding.message
+        assert "removes guest memory at 0x0 while rings run, without NEED_REPLY" in finding.message
 
     def test_an_acknowledgement_is_asked_for(self) -> None:
         talk = running("REPLY_ACK")

@@ -78,13 +78,15 @@ class TestRequestsOfTheBackEnd:
         finding = only(self.answered("SHARED_OBJECT_ADD", 1), "VU-BEC-01")
 
         assert (finding.blame, finding.frame, finding.frames) == (Blame.FRONT_END, 6, (5,))
-        assert "SHARED_OBJECT_ADD (#5) should have succeeded and is answered 1, which means failure" in finding.message
+        assert (
+            "SHARED_OBJECT_ADD (#5) should have succeeded, but the answer is 1, which means failure" in finding.message
+        )
         assert "QEMU 8.2 to 9.1" in finding.message
 
     def test_a_failure_that_is_answered_as_a_success(self) -> None:
         finding = only(self.answered("SHARED_OBJECT_REMOVE", 0), "VU-BEC-01")
 
-        assert "should have failed and is answered 0, which means success" in finding.message
+        assert "should have failed, but the answer is 0, which means success" in finding.message
 
     def test_a_success_and_a_failure_as_they_are(self) -> None:
         talk = self.answered("SHARED_OBJECT_ADD", 0)
@@ -165,7 +167,7 @@ class TestSharedObjects:
         finding = only(talk, "VU-SHO-01")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.BACK_END, 5)
-        assert f"{name} names the nil UUID" in finding.message
+        assert f"{name} uses the nil UUID" in finding.message
 
     def test_added_twice(self) -> None:
         talk = opened()
@@ -175,7 +177,7 @@ class TestSharedObjects:
         finding = only(talk, "VU-SHO-01")
 
         assert (finding.frame, finding.frames) == (7, (5,))
-        assert f"adds {UUID}, which it has added in #5 already" in finding.message
+        assert f"adds {UUID} again, first added in #5" in finding.message
 
     def test_added_again_after_it_was_refused(self) -> None:
         talk = opened()
@@ -193,7 +195,7 @@ class TestSharedObjects:
         finding = only(talk, "VU-SHO-01")
 
         assert finding.frame == 6
-        assert f"removes {UUID}, which is not there" in finding.message
+        assert f"removes {UUID}, which does not exist" in finding.message
 
     def test_removed_after_an_answer_that_some_mean_the_other_way_round(self) -> None:
         talk = opened()
@@ -226,7 +228,7 @@ class TestSharedObjects:
         finding = only(self.looked_up(0), "VU-SHO-01")
 
         assert (finding.blame, finding.frame) == (Blame.FRONT_END, 6)
-        assert "answered with success but without a descriptor" in finding.message
+        assert "reports success but carries no descriptor" in finding.message
 
     def test_found(self) -> None:
         assert found(self.looked_up(0, DMABUF), "VU-SHO-01") == []
@@ -295,9 +297,7 @@ class TestSharedMemory:
         finding = only(talk, "VU-SHM-01")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.BACK_END, 7)
-        assert (
-            "SHMEM_MAP maps 0xf000 to 0x11000 of shared memory region 0, beyond its end at 0x10000" in finding.message
-        )
+        assert "SHMEM_MAP maps 0xf000 to 0x11000 of shared memory region 0, past its end at 0x10000" in finding.message
 
     def test_in_a_region_that_is_not_there(self) -> None:
         talk = self.talk(16 * PAGE)
@@ -313,19 +313,19 @@ class TestSharedMemory:
         talk = self.talk(16 * PAGE)
         talk.back_end("SHMEM_MAP", BACKEND, descriptors=(memfd(),), **{"len": PAGE, **fields})
 
-        assert f"not on pages of 4096 bytes: {said}" in only(talk, "VU-SHM-01").message
+        assert f"not aligned to pages of 4096 bytes: {said}" in only(talk, "VU-SHM-01").message
 
     def test_not_on_the_pages_of_the_file(self) -> None:
         talk = self.talk(1 << 30)
         talk.back_end("SHMEM_MAP", BACKEND, len=PAGE, descriptors=(memfd(page_size=2 << 20),))
 
-        assert "not on pages of 2097152 bytes: len 0x1000" in only(talk, "VU-SHM-01").message
+        assert "not aligned to pages of 2097152 bytes: len 0x1000" in only(talk, "VU-SHM-01").message
 
     def test_nothing(self) -> None:
         talk = self.talk(16 * PAGE)
         self.map(talk, 0, 0)
 
-        assert "which is nothing" in only(talk, "VU-SHM-01").message
+        assert "which is empty" in only(talk, "VU-SHM-01").message
 
     def test_over_another(self) -> None:
         talk = self.talk(16 * PAGE)
@@ -335,7 +335,7 @@ class TestSharedMemory:
         finding = only(talk, "VU-SHM-01")
 
         assert (finding.frame, finding.frames) == (8, (7,))
-        assert "where #7 has mapped 0x0 to 0x4000" in finding.message
+        assert "which overlaps 0x0 to 0x4000 of #7" in finding.message
 
     def test_over_one_that_was_refused(self) -> None:
         talk = self.talk(16 * PAGE)
@@ -361,7 +361,7 @@ class TestSharedMemory:
         finding = only(talk, "VU-SHM-01")
 
         assert (finding.frame, finding.frames) == (8, (7,))
-        assert "SHMEM_UNMAP unmaps 0x0 to 0x2000 of shared memory region 0, which was not mapped like that" in (
+        assert "SHMEM_UNMAP unmaps 0x0 to 0x2000 of shared memory region 0, which was not mapped with these bounds" in (
             finding.message
         )
         assert "#7 mapped 0x0 to 0x4000" in finding.message

@@ -76,9 +76,7 @@ class TestAnswer:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.BACK_END, 9)
         assert finding.frames == (8,)
-        assert (
-            "asked for 8 bytes at offset 4 (flags 0), the back-end answers with 6 bytes at offset 0" in finding.message
-        )
+        assert "asked for 8 bytes at offset 4 (flags 0), the back-end returns 6 bytes at offset 0" in finding.message
 
     @pytest.mark.parametrize("answer", [{"layout": CONFIG_ERROR}, {"contents": b""}], ids=["empty", "size 0"])
     def test_the_back_end_cannot_read_it(self, answer: dict[str, Any]) -> None:
@@ -86,7 +84,7 @@ class TestAnswer:
         talk.front_end("GET_CONFIG", contents=bytes(60))
         talk.back_end("GET_CONFIG", **answer)
 
-        assert "could not read the 60 bytes at offset 0 asked for" in only(talk, "VU-CFG-02").message
+        assert "could not read the requested 60 bytes at offset 0" in only(talk, "VU-CFG-02").message
 
     def test_answers_in_the_order_of_their_requests(self) -> None:
         talk = opened("CONFIG")
@@ -254,7 +252,7 @@ class TestAsSpdkAsks:
 
         assert (finding.severity, finding.blame) == (Severity.COMPAT, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (9, (8,))
-        assert "60 of the 256 bytes" in finding.message
+        assert "60 of the 256 requested bytes" in finding.message
 
     def test_the_back_end_fills_up(self) -> None:
         talk = opened("CONFIG")
@@ -285,7 +283,7 @@ class TestDisk:
         finding = only(talk, "VU-CFG-09", device=BLK)
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.BACK_END, 4)
-        assert "capacity 0, blk_size 0" in finding.message
+        assert "capacity 0 (blk_size 0)" in finding.message
 
     def test_a_disk_of_one_sector(self) -> None:
         talk = self.offering(MULTIQUEUE)
@@ -344,7 +342,7 @@ class TestChangesAreHeard:
         finding = only(talk, "VU-CFG-10")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.FRONT_END, 8)
-        assert "never read it again, though it acknowledged it in #9" in finding.message
+        assert "never read it again, although it acknowledged the change in #9" in finding.message
 
     def test_the_capture_ends_with_the_change(self) -> None:
         assert found(self.changed(), "VU-CFG-10") == []

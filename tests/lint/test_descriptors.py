@@ -219,13 +219,13 @@ class TestKind:
         finding = only(talk, "VU-FD-06")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.FRONT_END, 1)
-        assert "SET_VRING_KICK: sock#1 is of kind socket where eventfd is wanted" in finding.message
+        assert "SET_VRING_KICK: sock#1 is of kind socket where eventfd is needed" in finding.message
 
     def test_memory_that_cannot_be_mapped(self) -> None:
         talk = Conversation()
         talk.front_end("ADD_MEM_REG", descriptors=(eventfd(1),))
 
-        assert "evt#1 is of kind eventfd where memory file is wanted" in only(talk, "VU-FD-06").message
+        assert "evt#1 is of kind eventfd where memory file is needed" in only(talk, "VU-FD-06").message
 
     def test_memory_sealed_against_writing(self) -> None:
         talk = Conversation()
@@ -237,7 +237,7 @@ class TestKind:
         talk = Conversation()
         talk.front_end("ADD_MEM_REG", descriptors=(file("/dev/shm/ram", MIB)._replace(flags=0),))
 
-        assert "mem#1 is open for reading only" in only(talk, "VU-FD-06").message
+        assert "mem#1 is open read-only" in only(talk, "VU-FD-06").message
 
     @pytest.mark.parametrize(
         ("descriptor", "flaw"),
@@ -310,7 +310,7 @@ class TestLeaks:
         finding = only(talk, "VU-FD-08")
 
         assert (finding.severity, finding.frame, finding.frames) == (Severity.INFO, 4, (2, 3))
-        assert "of 5 descriptors that were passed on this connection 3 were more" in finding.message
+        assert "of 5 descriptors passed on this connection, 3 were more" in finding.message
 
     def test_each_had_its_use(self) -> None:
         talk = Conversation()

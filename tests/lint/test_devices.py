@@ -44,7 +44,7 @@ class TestStatusOrder:
 
         assert (finding.severity, finding.blame) == (Severity.ERROR, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (9, (8,))
-        assert "takes DRIVER back" in finding.message
+        assert "clears DRIVER" in finding.message
 
     def test_a_bit_that_the_back_end_took(self) -> None:
         talk = opened("STATUS")
@@ -103,7 +103,7 @@ class TestFeaturesRefused:
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (10, (7, 8))
-        assert "refuses the features acknowledged in #7 (PROTOCOL_FEATURES VERSION_1)" in finding.message
+        assert "refuses the acknowledged features of #7 (PROTOCOL_FEATURES VERSION_1)" in finding.message
 
     def test_for_a_reason(self) -> None:
         talk = opened("STATUS")
@@ -167,7 +167,7 @@ class TestCryptoSession:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 8)
         assert "QEMU 7.1 to 8.0 (cipher_alg 3, key_len 16)" in finding.message
-        assert "for op_code 3, cipher_alg 16, key_len 0" in finding.message
+        assert "as op_code 3, cipher_alg 16, key_len 0" in finding.message
 
     def test_the_second_generation_that_looks_like_the_first(self) -> None:
         looks_like_an_operation = 2
@@ -179,7 +179,7 @@ class TestCryptoSession:
     def test_a_session_that_makes_no_sense_at_all(self) -> None:
         finding = only(self.created(SESSION_C1, op_code=2, direction=9), "VU-CRY-01")
 
-        assert "makes sense as neither of two generations" in finding.message
+        assert "is valid in neither of two generations" in finding.message
 
     @pytest.mark.parametrize("layout", [SESSION_C1, SESSION_C3], ids=["first", "third"])
     def test_generations_that_are_told_by_size_or_contents(self, layout: Layout) -> None:
@@ -198,7 +198,7 @@ class TestCryptoSession:
         talk = opened("CRYPTO_SESSION")
         talk.front_end("CREATE_CRYPTO_SESSION", payload=bytes(700))
 
-        assert "the session is 700 bytes; known are 632" in only(talk, "VU-CRY-01").message
+        assert "the session has 700 bytes; known sizes are 632" in only(talk, "VU-CRY-01").message
 
     def test_an_answer_of_another_generation(self) -> None:
         talk = self.created(SESSION_C3, op_code=2)
@@ -297,7 +297,7 @@ class TestGpuMessages:
         finding = only(talk, "VU-GPU-01")
 
         assert (finding.frame, finding.frames) == (11, (9,))
-        assert "0x3 are acknowledged, but only 0x1 offered" in finding.message
+        assert "0x3 are acknowledged, but only 0x1 are offered" in finding.message
 
 
 class TestEdid:
@@ -319,13 +319,13 @@ class TestEdid:
         finding = only(self.gone(self.asked(0)), "VU-GPU-02")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.FRONT_END, 10)
-        assert "the EDID asked for in #10 was never answered" in finding.message
+        assert "the EDID request of #10 was never answered" in finding.message
 
     def test_of_a_display_that_is_not_there_both_are_to_blame(self) -> None:
         finding = only(self.gone(self.asked(1)), "VU-GPU-02")
 
         assert finding.blame is Blame.BOTH
-        assert "scanout 1 is not there (enabled: 0)" in finding.message
+        assert "scanout 1 does not exist (enabled: 0)" in finding.message
 
     def test_where_the_capture_ends_while_the_channel_is_open(self) -> None:
         assert only(self.asked(0), "VU-GPU-02").frame == 10
@@ -373,7 +373,10 @@ class TestInBand:
         finding = only(talk, "VU-INB-01")
 
         assert (finding.frame, finding.frames) == (9, (8,))
-        assert f"{notification} notifies ring 1 by message, though it has evt#1 as {what} descriptor" in finding.message
+        assert (
+            f"{notification} notifies ring 1 by message, although it has evt#1 as its {what} descriptor"
+            in finding.message
+        )
 
     def test_no_descriptor_and_no_number(self) -> None:
         talk = opened("INBAND_NOTIFICATIONS", "BACKEND_REQ", "REPLY_ACK")

@@ -123,7 +123,7 @@ class TestDraftOf2015:
         assert "ring 1 has the running state 2" in finding.message
 
     def test_the_old_header(self) -> None:
-        assert "SET_RUNNING does not exist under header version 1" in only(self.running(num=1, header_flags=1)).message
+        assert "SET_RUNNING does not exist in header version 1" in only(self.running(num=1, header_flags=1)).message
 
     def test_as_it_should_be(self) -> None:
         assert self.running(num=1) == []
@@ -174,8 +174,8 @@ class TestContestedNumber:
 
         finding = only(found(talk, "VU-DRF-06"))
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.FRONT_END, 6)
-        assert "four things" in finding.message
-        assert "RESET_DEVICE, which is clear, is in force" in finding.message
+        assert "four meanings" in finding.message
+        assert "RESET_DEVICE, which is unambiguous, is in effect" in finding.message
 
     def test_a_payload_that_another_dialect_understands(self) -> None:
         talk = Conversation()
@@ -199,7 +199,7 @@ class TestContestedNumber:
 
         finding = only(found(talk, "VU-DRF-06"))
         assert finding.blame is Blame.UNKNOWN
-        assert "GET_DEVICE_ID in probe-v2, but is published as GET_SHARED_OBJECT" in finding.message
+        assert "GET_DEVICE_ID in probe-v2, but GET_SHARED_OBJECT in the specification" in finding.message
 
     def test_an_old_name_is_no_other_meaning(self) -> None:
         talk = speaking("slave-rfc")

@@ -373,7 +373,7 @@ class TestReceiversLimit:
     def test_more_than_this_receiver_takes(self) -> None:
         finding = only(self.config(512, "qemu-storage-da"), "VU-HDR-08")
 
-        assert "SET_CONFIG has 524 bytes of payload; libvhost-user: room for 272" in finding.message
+        assert "SET_CONFIG has 524 bytes of payload, but libvhost-user has room for 272" in finding.message
 
     def test_as_much_as_it_takes(self) -> None:
         assert found(self.config(260, "qemu-storage-da"), "VU-HDR-08") == []
@@ -424,7 +424,7 @@ class TestDescriptorsLost:
         finding = only(talk, "VU-HDR-10")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.UNKNOWN, 1)
-        assert "dropped descriptors of SET_MEM_TABLE, 1 are left" in finding.message
+        assert "dropped descriptors of SET_MEM_TABLE, 1 left" in finding.message
 
     def test_are_not_missed_once_more(self) -> None:
         talk = Conversation()
@@ -504,7 +504,7 @@ class TestByteOrder:
         finding = only(talk, "VU-HDR-13")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.COMPAT, Blame.UNKNOWN, 1)
-        assert "the front-end speaks big-endian" in finding.message
+        assert "the front-end sends big-endian" in finding.message
 
     def test_each_in_its_own(self) -> None:
         talk = Conversation()
@@ -514,7 +514,7 @@ class TestByteOrder:
         finding = only(talk, "VU-HDR-13")
 
         assert (finding.blame, finding.frame) == (Blame.BOTH, 2)
-        assert "the back-end speaks big-endian, the front-end little-endian" in finding.message
+        assert "the back-end sends big-endian, the front-end little-endian" in finding.message
 
     def test_little_endian_peers(self) -> None:
         talk = Conversation()

@@ -24,7 +24,7 @@ def test_the_size_of_the_device_and_the_addresses_of_the_driver() -> None:
     finding = only(talk)
 
     assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 10)
-    assert "with 128 entries, desc of ring 0 (0x1000 to 0x1800) reaches over avail at 0x1100" in finding.message
+    assert "with 128 entries, desc of ring 0 (0x1000 to 0x1800) overlaps avail at 0x1100" in finding.message
     assert "the addresses fit a ring of 16" in finding.message
 
 

@@ -70,7 +70,7 @@ class TestInflightMemory:
         finding = only(asked_and_made(mmap_size=NEEDED - 1), "VU-INF-01")
 
         assert (finding.blame, finding.frame) == (Blame.BACK_END, 9)
-        assert "4127 bytes for 2 rings of 128, which need 4128 at least" in finding.message
+        assert "4127 bytes for 2 rings of 128, which need at least 4128" in finding.message
 
     def test_larger_than_its_file(self) -> None:
         finding = only(asked_and_made(**inflight(NEEDED - 1)), "VU-INF-01")
@@ -136,7 +136,7 @@ class TestInflightRings:
         finding = only(talk, "VU-INF-02")
 
         assert (finding.blame, finding.frame, finding.frames) == (Blame.FRONT_END, 13, (10,))
-        assert "ring 2 is started, but the in-flight memory given is for 2 rings" in finding.message
+        assert "ring 2 is started, but the in-flight memory is for 2 rings" in finding.message
 
     def test_the_back_end_dies_of_rings_that_it_does_not_know(self) -> None:
         talk = asked_and_made()
@@ -147,7 +147,7 @@ class TestInflightRings:
         finding = only(talk, "VU-INF-02")
 
         assert (finding.blame, finding.frame, finding.frames) == (Blame.BOTH, 11, (12,))
-        assert "of which no message before names ring 1" in finding.message
+        assert "no earlier message names ring 1" in finding.message
 
     def test_it_dies_of_something_else(self) -> None:
         talk = asked_and_made()
@@ -215,7 +215,7 @@ class TestStateTransfer:
         finding = only(self.saved(opened("DEVICE_STATE"), error=1, descriptors=(PIPE,)), "VU-DST-01")
 
         assert (finding.blame, finding.frame) == (Blame.BACK_END, 9)
-        assert "error 1, yet carries pipe#1" in finding.message
+        assert "error 1, but carries pipe#1" in finding.message
 
     def test_an_error_without(self) -> None:
         assert found(self.saved(opened("DEVICE_STATE"), error=1, nofd=1), "VU-DST-01") == []

@@ -65,7 +65,7 @@ class TestAConnectionThatWasClosed:
         talk.close("back-end")
         (first, *_) = tied(talk, "vhost VQ 0 ring restore failed: -5: Input/output error (5)").sentences
 
-        assert "GET_VRING_BASE of ring 1 (#8), 1 ms before" in first
+        assert "GET_VRING_BASE of ring 1 (#8), 1 ms earlier" in first
         assert "not answered: GET_VRING_BASE (#8); ring 0 ran" in first
 
     def test_what_was_not_delivered_is_not_the_last_message(self, talk: Conversation) -> None:
@@ -98,7 +98,7 @@ class TestAConnectionThatWasClosed:
         ).sentences
 
         assert first.startswith("connection 4 was closed")
-        assert more == "other connections that were closed by the back-end: 2"
+        assert more == "2 other connections closed by the back-end"
 
     def test_findings_on_the_last_message_come_with_it(self, talk: Conversation) -> None:
         talk.front_end("SET_VRING_ENABLE", index=0, num=7)
@@ -117,13 +117,13 @@ class TestARefusal:
 
         shown = tied(talk, self.LINE)
 
-        assert shown.sentences[0] == "SET_FEATURES (#6) was refused: #7 answers it with 0x1 after 3 ms"
+        assert shown.sentences[0] == "SET_FEATURES (#6) was refused: the answer in #7 is 0x1, after 3 ms"
         assert "VU-RPL-05" in {finding.rule for finding in shown.findings}
 
     def test_without_one_the_connection_is_looked_at(self, talk: Conversation) -> None:
         assert tied(talk, self.LINE).sentences[:2] == (
             "no connection was closed in this capture",
-            "connection 1 (qemu, disk) is open where the capture ends (#4), the last message is SET_OWNER (#4), "
+            "connection 1 (qemu, disk) is open when the capture ends (#4), the last message is SET_OWNER (#4), "
             "nothing "
             "waits for an answer",
         )
@@ -158,20 +158,20 @@ def test_what_is_waited_for_is_named(talk: Conversation) -> None:
 
     (first, *_) = tied(talk, "spdk: *ERROR*: Timeout waiting for event: stop session.").sentences
 
-    assert first == "GET_VRING_BASE (#5) had no answer where the capture ends, 9.0 s later"
+    assert first == "GET_VRING_BASE (#5) had no answer when the capture ends, 9.0 s later"
 
 
 def test_connections_that_were_made_speak_against_a_missing_socket(talk: Conversation) -> None:
     (sentence,) = tied(talk, "qemu: Failed to connect to '/tmp/s': Connection refused").sentences
 
-    assert sentence.startswith("one connection was made in this capture, so that the line is from before or after it")
+    assert sentence.startswith("one connection was opened in this capture, so the line is from before or after it")
 
 
 @pytest.mark.parametrize(
     "line", ["vhost-user: something failed", "VHOST_CONFIG: (/s) virtio is now ready for processing."]
 )
 def test_where_it_shows_nothing_of_a_line_its_end_is_shown(talk: Conversation, line: str) -> None:
-    assert tied(talk, line).sentences[0].startswith("connection 1 (qemu, disk) is open where the capture ends (#4)")
+    assert tied(talk, line).sentences[0].startswith("connection 1 (qemu, disk) is open when the capture ends (#4)")
 
 
 def test_an_empty_capture_says_so() -> None:

@@ -96,7 +96,7 @@ class TestNumberOfRegions:
         finding = only(talk, "VU-MEM-01")
 
         assert finding.blame is Blame.FRONT_END
-        assert "9 regions, receivers have room for 8" in finding.message
+        assert "9 regions, but receivers have room for 8" in finding.message
 
     def test_eight(self) -> None:
         talk = started()
@@ -187,7 +187,7 @@ class TestWholePages:
         finding = only(talk, "VU-MEM-04")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.FRONT_END, 4)
-        assert "size 0xa0000 is no multiple of the page size of mem#1, 0x200000" in finding.message
+        assert "size 0xa0000 is not a multiple of the page size of mem#1, 0x200000" in finding.message
 
     def test_the_same_in_small_pages(self) -> None:
         talk = started()
@@ -199,7 +199,7 @@ class TestWholePages:
         talk = started()
         table(talk, region(0x800))
 
-        assert "guest address 0x800, user address 0x7f0000000800" in only(talk, "VU-MEM-04").message
+        assert "guest address 0x800 and user address 0x7f0000000800" in only(talk, "VU-MEM-04").message
 
     def test_an_empty_region(self) -> None:
         talk = started("CONFIGURE_MEM_SLOTS")
@@ -229,7 +229,7 @@ class TestSlots:
 
         assert (finding.severity, finding.blame) == (Severity.ERROR, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (7, (5,))
-        assert "makes 2 regions, the back-end has room for 1" in finding.message
+        assert "brings the number of regions to 2, but the back-end has room for 1" in finding.message
 
     def test_as_many_regions_as_slots(self) -> None:
         assert found(self.with_slots(2), "VU-MEM-06") == []
@@ -254,7 +254,7 @@ class TestRemovedRegion:
         talk = started("CONFIGURE_MEM_SLOTS")
         talk.front_end("REM_MEM_REG", **region(0))
 
-        assert "there is none at this guest address" in only(talk, "VU-MEM-07").message
+        assert "there is no region at this guest address" in only(talk, "VU-MEM-07").message
 
     def test_that_is_there(self) -> None:
         talk = started("CONFIGURE_MEM_SLOTS")
@@ -315,7 +315,7 @@ class TestFewerSlots:
 
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.BACK_END)
         assert (finding.connection, finding.frame, finding.frames) == (2, 5, (2,))
-        assert "8 memory slots, in #2 it had 32" in finding.message
+        assert "8 memory slots, but had 32 in #2" in finding.message
 
     def test_a_back_end_comes_back_with_as_many(self) -> None:
         assert found(self.reconnected(32, 32), "VU-MEM-09") == []
@@ -458,7 +458,7 @@ class TestXenFields:
         finding = only(talk, "VU-MEM-14")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 4)
-        assert "(40 bytes), though XEN_MMAP is acknowledged" in finding.message
+        assert "(40 bytes), although XEN_MMAP is acknowledged" in finding.message
 
     def test_spoken_in_every_message(self) -> None:
         talk = started("XEN_MMAP", "CONFIGURE_MEM_SLOTS")

@@ -88,7 +88,7 @@ class TestSizeOfTheLog:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.FRONT_END, 9)
         assert finding.frames == (8,)
-        assert "the log is 32760 bytes, but guest memory ends at 0x3fffffff and needs 32768" in finding.message
+        assert "the log has 32760 bytes; guest memory ends at 0x3fffffff and needs 32768" in finding.message
 
     def test_a_log_that_just_suffices(self) -> None:
         talk = opened("LOG_SHMFD", features=LOGGING)

@@ -282,7 +282,7 @@ class TestUnusedOffers:
             6,
             (5,),
         )
-        assert "leaves RARP MTU unused" in finding.message
+        assert "does not use RARP MTU" in finding.message
 
     def test_all_used(self) -> None:
         assert found(acknowledged("MQ", "RARP"), "VU-NEG-07") == []
@@ -305,7 +305,7 @@ class TestAcknowledgedInVain:
             (6,),
         )
         assert "INBAND_NOTIFICATIONS" in finding.message
-        assert "gives ring 0 an eventfd" in finding.message
+        assert "passes an eventfd for ring 0" in finding.message
 
     def test_in_band_notifications_without_an_eventfd_pass(self) -> None:
         talk = opened("INBAND_NOTIFICATIONS", "BACKEND_REQ", "REPLY_ACK")
@@ -514,7 +514,7 @@ class TestOneSided:
             3,
             (2,),
         )
-        assert "puts MUST_RUN in force" in finding.message
+        assert "enables MUST_RUN" in finding.message
 
     def test_an_offer_that_is_not_taken_up_harms_nobody(self) -> None:
         assert found(self.negotiated(self.BITS.mask("REPLY_ALL", "MUST_RUN"), 0), "VU-NEG-14", "VU-NEG-02") == []
@@ -544,7 +544,9 @@ class TestChannelFeatures:
         finding = only(talk, "VU-NEG-16")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.BACK_END, 8)
-        assert "SHARED_OBJECT_ADD comes on the back-end channel, but BACKEND_REQ was not negotiated" in finding.message
+        assert (
+            "SHARED_OBJECT_ADD is sent on the back-end channel, but BACKEND_REQ was not negotiated" in finding.message
+        )
 
     def test_a_descriptor_without_its_feature(self) -> None:
         talk = opened("BACKEND_REQ", "HOST_NOTIFIER")

@@ -46,7 +46,7 @@ class TestSetUpWhileStarted:
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 12)
         assert finding.frames == (11,)
-        assert "the base (0) of ring 0, which is started since #11" in finding.message
+        assert "the base (0) of ring 0, which has been started since #11" in finding.message
 
     def test_another_size(self) -> None:
         talk = started()

@@ -104,13 +104,13 @@ class TestRings:
         finding = only(talk, "VU-RCN-02")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 17)
-        assert "ring 0 has 256 entries and had 128 on the last connection" in finding.message
+        assert "ring 0 has 256 entries but had 128 on the last connection" in finding.message
 
     def test_the_beginning_again(self) -> None:
         talk = crashed(base=300)
         runs(talk, 2)
 
-        assert "ring 0 begins at 0 again, though it was at 300" in only(talk, "VU-RCN-02").message
+        assert "ring 0 starts at 0 again, although it was at 300" in only(talk, "VU-RCN-02").message
 
     def test_further_on(self) -> None:
         talk = crashed(base=300)

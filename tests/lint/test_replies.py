@@ -118,7 +118,7 @@ class TestExtraAnswer:
         finding = only(talk, *STRAYS)
 
         assert (finding.rule, finding.blame, finding.frame) == ("VU-RPL-02", Blame.FRONT_END, 12)
-        assert "NEED_REPLY asks for an acknowledgement beside the answer" in finding.message
+        assert "NEED_REPLY asks for an acknowledgement besides the answer" in finding.message
 
     def test_silent_where_the_request_may_have_been_missed(self) -> None:
         talk = Conversation()
@@ -306,7 +306,7 @@ class TestOvertakenAnswer:
 
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (11, (8, 10))
-        assert "GET_FEATURES (#8) is answered after a later request was, in #10" in finding.message
+        assert "GET_FEATURES (#8) is answered after a later request, which was answered in #10" in finding.message
 
     def test_answers_in_order_pass(self) -> None:
         talk = opened("STATUS")

@@ -50,7 +50,7 @@ class TestRingInMemory:
 
         assert (finding.severity, finding.blame) == (Severity.ERROR, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (10, (8,))
-        assert f"desc of ring 0, {OUTSIDE:#x}, lies in no memory region" in finding.message
+        assert f"desc of ring 0, {OUTSIDE:#x}, is not in any memory region" in finding.message
         assert f"known: {USER:#x} to {USER + SIZE:#x}" in finding.message
 
     def test_at_the_end_of_a_region(self) -> None:
@@ -102,7 +102,7 @@ class TestRingInMemory:
 
         finding = only(talk, "VU-MEM-05")
 
-        assert "it is a user address in region 0, though GPA_ADDRESSES (bit 21) is acknowledged" in finding.message
+        assert "it is a user address in region 0, although GPA_ADDRESSES (bit 21) is acknowledged" in finding.message
 
     def test_in_mid_session(self) -> None:
         talk = Conversation()
@@ -144,7 +144,7 @@ class TestAddressesAfterMemory:
         finding = only(talk, "VU-VRG-05")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 9)
-        assert f"ring 0 gets addresses (desc {USER:#x}) while no memory region is known" in finding.message
+        assert f"ring 0 gets addresses (desc {USER:#x}) before any memory region" in finding.message
 
     def test_after_memory(self) -> None:
         talk = opened()
@@ -187,7 +187,7 @@ class TestAddressesAfterMemory:
         assert (finding.severity, finding.blame) == (Severity.ERROR, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (15, (10, 12, 14))
         assert "the addresses of #10" in finding.message
-        assert "stopped in #12 and the memory has changed in #14" in finding.message
+        assert "stopped in #12 and the memory changed in #14" in finding.message
 
     def test_new_addresses_in_new_memory(self) -> None:
         talk = opened()
@@ -225,7 +225,7 @@ class TestLogMemory:
         finding = only(talk, "VU-VRG-16")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 10)
-        assert "the addresses of ring 0 say that it is logged, but no memory for the log" in finding.message
+        assert "the addresses of ring 0 have the LOG flag, but no memory for the log" in finding.message
 
     def test_logging_without_a_log_until_the_end(self) -> None:
         talk = opened(features=WITH_LOG)
@@ -279,9 +279,9 @@ class TestAlignment:
     @pytest.mark.parametrize(
         ("desc", "avail", "used", "odd"),
         [
-            (8, 0, 0, "desc 0x8 is no multiple of 16"),
-            (0, 1, 0, "avail 0x1 is no multiple of 2"),
-            (0, 0, 2, "used 0x2 is no multiple of 4"),
+            (8, 0, 0, "desc 0x8 is not a multiple of 16"),
+            (0, 1, 0, "avail 0x1 is not a multiple of 2"),
+            (0, 0, 2, "used 0x2 is not a multiple of 4"),
         ],
     )
     def test_a_part_that_is_not_aligned(self, desc: int, avail: int, used: int, odd: str) -> None:
@@ -296,4 +296,4 @@ class TestAlignment:
     def test_a_packed_ring_is_aligned_to_four(self) -> None:
         talk = opened(features=("PROTOCOL_FEATURES", "RING_PACKED"))
 
-        assert "avail 0x2 is no multiple of 4" in only(self.addresses(talk, 16, 2, 4), "VU-VRG-17").message
+        assert "avail 0x2 is not a multiple of 4" in only(self.addresses(talk, 16, 2, 4), "VU-VRG-17").message

@@ -56,7 +56,7 @@ class TestNeverEnabled:
         finding = only(self.started(opened(), (0, 1)), "VU-VRG-09")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 9)
-        assert "ring 1 started, but in 2.0 s never enabled" in finding.message
+        assert "ring 1 started, but not enabled within 2.0 s" in finding.message
 
     def test_until_it_is_stopped(self) -> None:
         talk = opened()
@@ -98,8 +98,8 @@ class TestNothingTaken:
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (11, (19,))
-        assert "120 s the back-end took nothing from rings 0, 1" in finding.message
-        assert "without PROTOCOL_FEATURES a started ring is enabled by rule" in finding.message
+        assert "the back-end took nothing from rings 0, 1 in 120 s" in finding.message
+        assert "without PROTOCOL_FEATURES a started ring is enabled" in finding.message
 
     def test_one_of_them_moves(self) -> None:
         assert found(run(opened(features=BY_RULE), 0, 5), "VU-VRG-09") == []
@@ -115,7 +115,7 @@ class TestNothingTaken:
 
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (12, (14,))
-        assert "ring 0 went on at 256 and stopped there after 2.0 s" in finding.message
+        assert "ring 0 started at 256 and stopped there after 2.0 s" in finding.message
 
     def test_a_ring_that_goes_on_does_not_move_in_a_moment(self) -> None:
         assert found(run(opened(), 256, base=256, seconds=0), "VU-VRG-09") == []
@@ -291,7 +291,7 @@ class TestEnabledEarly:
 
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (13, (12,))
-        assert "ring 1 is configured only now that ring 0 can run already" in finding.message
+        assert "ring 1 is configured only after ring 0 can run" in finding.message
 
     def test_after_all_are_configured(self) -> None:
         talk = opened()

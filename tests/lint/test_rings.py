@@ -74,7 +74,7 @@ class TestIndex:
         finding = only(self.used(2, 0, 1, 2), "VU-VRG-01", device=device_by_name("blk"))
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 12)
-        assert finding.message == "ring 2 is used, but the back-end has told of 2 queues"
+        assert finding.message == "ring 2 is used, but the back-end announced 2 queues"
 
     def test_the_last_ring(self) -> None:
         assert found(self.used(2, 0, 1), "VU-VRG-01", device=device_by_name("blk")) == []
@@ -89,7 +89,10 @@ class TestIndex:
         finding = only(self.used(2, 0, 1, 2), "VU-VRG-01", device=device_by_name("vsock"))
 
         assert (finding.blame, finding.frame) == (Blame.BACK_END, 12)
-        assert "a vsock device has 3 queues (rx, tx, event), but the back-end says 2; ring 2 is used" in finding.message
+        assert (
+            "a vsock device has 3 queues (rx, tx, event), but the back-end announced 2; ring 2 is used"
+            in finding.message
+        )
 
     def test_more_than_every_device_of_the_type_has(self) -> None:
         finding = only(self.used(2, 0, 1, 3), "VU-VRG-01", device=device_by_name("vsock"))
@@ -123,7 +126,7 @@ class TestSize:
         finding = only(self.sized(num, opened()), "VU-VRG-02")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 8)
-        assert f"ring 1 has {num} entries, 1 to 32768 are possible" in finding.message
+        assert f"ring 1 has {num} entries, but only 1 to 32768 are valid" in finding.message
 
     def test_a_split_ring_of_an_odd_size(self) -> None:
         assert "ring 1 has 100 entries" in only(self.sized(100, opened()), "VU-VRG-02").message
@@ -201,7 +204,7 @@ class TestSplitBase:
         finding = only(talk, "VU-VRG-06")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.FRONT_END, 8)
-        assert "its base is 0x10005, more than 16 bits" in finding.message
+        assert "its base 0x10005 has more than 16 bits" in finding.message
 
     def test_handed_back_as_the_back_end_gave_it(self) -> None:
         talk = opened()
@@ -241,13 +244,13 @@ class TestBaseGoesOn:
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (10, (9,))
         assert "stopped at avail 81 wrap 1 used 77 wrap 1" in finding.message
-        assert "goes on at avail 81 wrap 1 used 0 wrap 0" in finding.message
+        assert "continues at avail 81 wrap 1 used 0 wrap 0" in finding.message
 
     def test_the_upper_half_was_left_out_by_the_back_end(self) -> None:
         finding = only(self.resumed(81 | WRAP, (81 | WRAP) << 16 | 81 | WRAP), "VU-VRG-07")
 
         assert finding.blame is Blame.BACK_END
-        assert "the back-end left out where its used index was" in finding.message
+        assert "the back-end did not report its used index" in finding.message
 
     def test_both_halves_are_handed_back(self) -> None:
         assert found(self.resumed(77 << 16 | 81 | WRAP, 77 << 16 | 81 | WRAP), "VU-VRG-07") == []
@@ -259,7 +262,7 @@ class TestBaseGoesOn:
     def test_a_split_ring_goes_on_elsewhere(self) -> None:
         finding = only(self.resumed(0, 273, ("PROTOCOL_FEATURES",)), "VU-VRG-07")
 
-        assert finding.message == "ring 0 stopped at 0, but goes on at 273"
+        assert finding.message == "ring 0 stopped at 0, but continues at 273"
 
     def test_where_it_stopped_was_never_told(self) -> None:
         talk = opened(features=PACKED)
@@ -285,7 +288,7 @@ class TestAskedBase:
         finding = only(talk, "VU-VRG-08")
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.FRONT_END)
-        assert "GET_VRING_BASE of ring 2 asks with 5" in finding.message
+        assert "GET_VRING_BASE of ring 2 has num 5" in finding.message
 
 
 class TestLostBase:
@@ -304,7 +307,7 @@ class TestLostBase:
 
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (11, (8,))
-        assert "ring 0 began at 417 and is said to have stopped at 0" in finding.message
+        assert "ring 0 started at 417 and is reported to have stopped at 0" in finding.message
 
     @pytest.mark.parametrize(("base", "stopped_at"), [(417, 417), (0, 0), (417, 5)])
     def test_the_answer_may_be_right(self, base: int, stopped_at: int) -> None:
@@ -361,7 +364,7 @@ class TestInBand:
         finding = only(talk, "VU-VRG-14")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.ERROR, Blame.FRONT_END, 8)
-        assert "VRING_KICK for ring 1, but INBAND_NOTIFICATIONS is not negotiated" in finding.message
+        assert "VRING_KICK is sent for ring 1, but INBAND_NOTIFICATIONS is not negotiated" in finding.message
 
     def test_a_call_by_message(self) -> None:
         talk = opened("BACKEND_REQ")

@@ -67,12 +67,12 @@ class TestReconnectLoop:
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (18, (6, 12))
-        assert "3 connections within 2.0 s ended alike: the back-end closed (reset)" in finding.message
-        assert "after SET_OWNER (#16) and did not take SET_MEM_TABLE with mem#1 (#17)" in finding.message
-        assert "the back-end lives on (pid 7)" in finding.message
+        assert "3 connections within 2.0 s ended alike: the back-end closed the connection (reset)" in finding.message
+        assert "after SET_OWNER (#16) and did not read SET_MEM_TABLE with mem#1 (#17)" in finding.message
+        assert "the back-end keeps running (pid 7)" in finding.message
 
     def test_a_back_end_that_dies_each_time(self) -> None:
-        assert "started anew each time (pids 7, 8, 9)" in only(self.attempts(7, 8, 9), "VU-TIM-02").message
+        assert "restarted each time (pids 7, 8, 9)" in only(self.attempts(7, 8, 9), "VU-TIM-02").message
 
     def test_a_front_end_that_gives_up_each_time(self) -> None:
         assert only(self.attempts(7, 7, 7, by="front-end"), "VU-TIM-02").blame is Blame.FRONT_END

@@ -4,6 +4,6 @@ import sys
 
 from vudissect.cli.main import main
 
-# The name that people know it by, for what it says of errors.
+# The name in error messages.
 sys.argv[0] = "vudissect"
 main(prog_name="vudissect")

@@ -1,4 +1,4 @@
-"""`vudissect compose`: a capture from a conversation that was written as text."""
+"""`vudissect compose`: a capture from a conversation written as text."""
 
 import sys
 
@@ -13,11 +13,18 @@ from vudissect.host.output import write_private
 
 @click.command("compose")
 @click.argument("file")
-@click.option("-w", "--write", "output", default="-", metavar="FILE", help="The capture; standard output without it.")
+@click.option(
+    "-w",
+    "--write",
+    "output",
+    default="-",
+    metavar="FILE",
+    help="Where to write the capture (default: standard output).",
+)
 def command(file: str, output: str) -> None:
-    """Make a capture from the conversation in FILE (- for standard input).
+    """Create a capture from the conversation in FILE (- for standard input).
 
-    A conversation is a text that reads like a transcript of vudissect show: one message a line.
+    A conversation is text that reads like a transcript of vudissect show: one message per line.
     """
     with clear_errors(file):
         try:
@@ -26,9 +33,9 @@ def command(file: str, output: str) -> None:
         except ConversationError as error:
             fail(f"{file}: {error}")
     if not talk.records:
-        fail(f"{file}: nobody says anything in it")
+        fail(f"{file}: no messages in this conversation")
     if output == "-" and sys.stdout.isatty():
-        fail("a capture is no text for a terminal: write it to a file with -w")
+        fail("a capture cannot be shown on a terminal: write it to a file with -w")
     with clear_errors(output):
         if output == "-":
             sys.stdout.buffer.write(capture)

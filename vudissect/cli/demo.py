@@ -1,4 +1,4 @@
-"""`vudissect demo`: a small session of our own through a real vuproxy, and what it looks like."""
+"""`vudissect demo`: record a small scripted session through a real vuproxy, and show it."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ _STDOUT, _STDERR = 1, 2
 @click.option("-w", "--write", "keep", metavar="FILE", help="Keep the capture.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
 def command(keep: str | None, verbose: bool) -> None:
-    """Let a scripted front-end and back-end talk through vuproxy, and explain what they said."""
+    """Run a scripted front-end and back-end through vuproxy, and show the session."""
     with clear_errors(keep or "demo"), tempfile.TemporaryDirectory(prefix="vudissect-") as folder:
         capture = _record(Path(folder))
         if keep is not None:
@@ -38,7 +38,7 @@ def command(keep: str | None, verbose: bool) -> None:
             for event, findings in Analysis(read_capture(stream)):
                 click.echo(transcript.text(event, findings), nl=False)
     click.echo(
-        "\nThat was a front-end and a back-end of our own, talking through a real vuproxy. With your own:\n"
+        "\nThat was a scripted front-end and back-end, connected through a real vuproxy. With your own:\n"
         "  vuproxy --listen front.sock --connect back.sock -w boot.pcapng\n"
         "  vudissect show boot.pcapng",
         err=True,
@@ -59,10 +59,10 @@ def _record(folder: Path) -> Path:
             _, errors = proxy.communicate(timeout=_SECONDS)
         except (PeerError, OSError, subprocess.TimeoutExpired) as error:
             proxy.kill()
-            fail(f"the demo did not get through: {error}")
+            fail(f"the demo failed: {error}")
     server.join(_SECONDS)
     if proxy.returncode:
-        fail(f"vuproxy ended with status {proxy.returncode}: {errors.splitlines()[-1].strip()}")
+        fail(f"vuproxy exited with status {proxy.returncode}: {errors.splitlines()[-1].strip()}")
     return capture
 
 

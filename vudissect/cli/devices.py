@@ -1,4 +1,4 @@
-"""A device type that the user tells."""
+"""A device type given by the user."""
 
 from vudissect.cli.errors import fail
 from vudissect.protocol.devices import DEVICES, device_by_name
@@ -6,11 +6,11 @@ from vudissect.protocol.model import Device
 
 
 def known_device(name: str | None) -> Device | None:
-    """The device type of this name; exit 2 with those that are known where there is none."""
+    """The device type of this name; exit 2 with the known ones if there is none."""
     if name is None:
         return None
     device = device_by_name(name)
     if device is None:
         known = ", ".join(device.name for device in DEVICES if device.config.fields)
-        fail(f"unknown device type {name!r}; known are {known}")
+        fail(f"unknown device type {name!r}; known types: {known}")
     return device

@@ -1,4 +1,4 @@
-"""`vudissect dialects`: the dialects, to read."""
+"""`vudissect dialects`: list the dialects, or describe one."""
 
 from difflib import get_close_matches
 
@@ -23,9 +23,10 @@ def command(name: str | None, as_markdown: bool) -> None:
 
 
 def known_dialect(name: str) -> Dialect:
-    """The dialect of this name; exit 2 with the nearest names where there is none."""
+    """The dialect of this name; exit 2 with the nearest names if there is none."""
     dialect = dialect_by_name(name)
     if dialect is None:
         near = get_close_matches(name.lower(), [dialect.key for dialect in DIALECTS], n=3, cutoff=0.5)
-        fail(f"no dialect {name!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect dialects lists them"))
+        hint = f"did you mean {', '.join(near)}?" if near else "vudissect dialects lists them"
+        fail(f"unknown dialect {name!r}; {hint}")
     return dialect

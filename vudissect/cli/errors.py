@@ -1,4 +1,4 @@
-"""How a command says that it cannot do what it was asked: one line on standard error, exit status 2."""
+"""How a command reports that it cannot do what it was asked: one line on standard error, exit status 2."""
 
 import sys
 from collections.abc import Iterator
@@ -17,27 +17,27 @@ _LONGEST = 1000
 
 
 def warn(text: str) -> None:
-    """One line on standard error, whatever is in the text; nothing where nobody can read it."""
+    """Print one line to standard error, whatever is in the text; do nothing if standard error is closed."""
     shown = printable(text)
     with suppress(OSError):
         print(f"{sys.argv[0].rpartition('/')[2]}: {shown[:_LONGEST]}{'…' * (len(shown) > _LONGEST)}", file=sys.stderr)
 
 
 def fail(text: str) -> NoReturn:
-    """End with one line on standard error and exit status 2."""
+    """Exit with one line on standard error and status 2."""
     warn(text)
     raise SystemExit(CANNOT)
 
 
 def needs_linux() -> None:
-    """End with one line on standard error and exit status 2 on any other system."""
+    """Exit with one line on standard error and status 2 on any other system."""
     if not sys.platform.startswith("linux"):
         fail("this needs Linux, as vhost-user does; show, lint, state and explain read captures on any system")
 
 
 @contextmanager
 def clear_errors(name: str) -> Iterator[None]:
-    """Turn what can go wrong with the file `name` into one clear line."""
+    """Turn errors with the file `name` into one clear line."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`vudissect explain`: what lines of a log mean, tied to the rules and to what a capture shows."""
+"""`vudissect explain`: what lines of a log mean, tied to the rules and to a capture."""
 
 import os
 import sys
@@ -20,18 +20,18 @@ from vudissect.lint.rules import ALL_RULES
 from vudissect.render.explanation import again, explanation, head, tied
 from vudissect.render.style import style_for
 
-# A log may be of any length, and so may the list of what is different in it.
+# A log may be of any length, and have any number of different lines.
 _MOST_REMEMBERED = 10_000
 
 
 @click.command("explain")
 @click.argument("text", metavar="[TEXT|FILE]", required=False)
-@click.option("--capture", metavar="FILE", help="Also say what this capture of the session shows of each line.")
+@click.option("--capture", metavar="FILE", help="Also print what this capture of the session shows about each line.")
 def command(text: str | None, capture: str | None) -> None:
     """Explain a line of a log (of QEMU, DPDK, SPDK, rust-vmm and others), or all known lines in a log FILE.
 
     Without an argument, or with -, the log is read from standard input. The exit status is 0 if a line is known, 1 if
-    none is, 2 if a file cannot be read.
+    none is, and 2 if a file cannot be read.
     """
     if text is None:
         if sys.stdin is None or sys.stdin.isatty():
@@ -45,9 +45,9 @@ def command(text: str | None, capture: str | None) -> None:
         lines: Iterable[str] = lines_of(text, "backslashreplace") if is_file else text.splitlines()
         is_known = _explain(recognise(lines, of_log=is_file), capture or "", evidence, is_log=is_file)
     if not is_known and not is_file and not any(map(str.isspace, text)):
-        fail(f"{text}: no such file, and no known line of a log")
+        fail(f"{text}: no such file, and not a known line of a log")
     if not is_known:
-        say("no line of it is known")
+        say("no known line of a log")
     if records is not None and capture is not None:
         conclude(capture, records)
     if not is_known:
@@ -55,7 +55,7 @@ def command(text: str | None, capture: str | None) -> None:
 
 
 def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, *, is_log: bool) -> bool:
-    """Print what each line means, and say whether any is known; other lines of a log are left out."""
+    """Print what each line means, and return whether any is known; other lines of a log are skipped."""
     style = style_for(sys.stdout)
     rules = {rule.id: rule for rule in ALL_RULES}
     explained: dict[object, int] = {}
@@ -79,7 +79,7 @@ def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, 
 
 
 def _read(file: str) -> tuple[UpToTheCut, Evidence]:
-    """What a capture shows."""
+    """The evidence in a capture."""
     evidence = Evidence()
     with clear_errors(file), open_capture(file) as stream:
         analysis = Analysis(read_capture(stream))

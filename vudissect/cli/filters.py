@@ -1,6 +1,6 @@
-"""`--filter`, the options that are short for a filter, and `vudissect filters`, which prints its page.
+"""`--filter`, the options that are shorthand for a filter, and `vudissect filters`, which prints its page.
 
-The language is imported when there is a filter: most calls have none.
+The language is imported only if there is a filter: most calls have none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ def command() -> None:
 
 
 def filter_option(purpose: str) -> Callable[[Command], Command]:
-    """The option for a filter; its value is None where it is not given. `--filter help` prints the page and ends."""
+    """The option for a filter; None if it is not given. `--filter help` prints the page and exits."""
     return click.option(
         "-Y",
         "--filter",
@@ -60,7 +60,7 @@ def narrowed_to(
     sender: str | None,
     rings: Sequence[int],
 ) -> "Filter | None":
-    """The filter together with those that -m, --channel, --from and --ring are short for; None without any."""
+    """The filter together with those of -m, --channel, --from and --ring; None without any."""
     if not (names or channels or sender or rings):
         return wanted
     from vudissect.filter import all_of, any_of, compile_filter
@@ -92,7 +92,7 @@ def _message_filter(name: str) -> "Filter":
 
 
 def report_no_match(narrowed: Sequence["Narrowed"]) -> None:
-    """One line on standard error where a filter has shown nothing of any capture."""
+    """One line on standard error if a filter matched nothing in any capture."""
     if narrowed and not any(each.matched for each in narrowed):
         warn(f"nothing matches {narrowed[0].wanted.text}")
 

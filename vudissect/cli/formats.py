@@ -1,4 +1,4 @@
-"""The output format that a user chooses, and what it cannot honour."""
+"""The output format that a user chooses, and the options that it ignores."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,10 +17,10 @@ _JSON, _JUNIT = "json", "junit"
 
 
 def format_options(renders: type[T], *, json: str, junit: str = "") -> Callable[[Command], Command]:
-    """`--format`, and its short spellings with their help."""
+    """`--format` and its shorthands, with their help."""
     names = list(formats_of(renders))
     options = [
-        click.option("--format", "form", type=click.Choice(names), help="The output (docs/formats.md)."),
+        click.option("--format", "form", type=click.Choice(names), help="The output format (docs/formats.md)."),
         click.option("--json", "as_json", is_flag=True, help=f"{json} Short for --format json."),
     ]
     if junit:
@@ -35,20 +35,20 @@ def format_options(renders: type[T], *, json: str, junit: str = "") -> Callable[
 
 
 def chosen(renders: type[T], name: str | None, *, as_json: bool, options: Iterable[Option] = ()) -> Format[T]:
-    """The format; exit 2 where it cannot honour one of the options that were given, or where two were chosen."""
+    """The format; exit 2 if it ignores one of the given options, or if two were chosen."""
     if as_json and name not in (None, _JSON):
-        fail(f"--json and --format {name} are two formats: give one of them")
+        fail(f"--json and --format {name} are two formats: use one of them")
     known = formats_of(renders)
     form = known[_JSON if as_json else name or next(iter(known))]
     for option in options:
         if option not in form.honours:
             able = ", ".join(f"--format {other.name}" for other in known.values() if option in other.honours)
-            fail(f"{option} has no effect on --format {form.name}: leave it out, or use {able}")
+            fail(f"{option} has no effect with --format {form.name}: omit it, or use {able}")
     return form
 
 
 def write_junit(file: str, result: T) -> None:
-    """Write the JUnit report besides; exit 2 where that cannot be done."""
+    """Also write the JUnit report; exit 2 if that fails."""
     lines = formats_of(type(result))[_JUNIT].render(result)
     with clear_errors(file):
         Path(file).write_text("".join(lines), "ascii")

@@ -1,4 +1,4 @@
-"""The lines of a text that the user gives, one at a time: a file of any size takes no more memory than one line."""
+"""The lines of a text from the user, one at a time, so that a file of any size needs memory for only one line."""
 
 from collections.abc import Iterator
 
@@ -8,21 +8,21 @@ _MOST_BYTES = 1 << 20
 
 
 def lines_of(file: str, errors: str = "strict") -> Iterator[str]:
-    """The lines of a file, `-` for standard input; exit 2 where it is not a text. `errors` is what `decode` takes."""
+    """The lines of a file, `-` for standard input; exit 2 if it is not text. `errors` is as for `decode`."""
     with open(0 if file == "-" else file, "rb", closefd=file != "-") as stream:
         number = 0
         while line := stream.readline(_MOST_BYTES + 1):
             number += 1
             if len(line) > _MOST_BYTES:
-                fail(f"{file}: line {number} is longer than {_MOST_BYTES} bytes: give a text")
+                fail(f"{file}: line {number} is longer than {_MOST_BYTES} bytes: not a text file")
             try:
                 yield line.decode("utf-8", errors)
             except UnicodeDecodeError:
-                fail(f"{file}: line {number} is not UTF-8: give a text")
+                fail(f"{file}: line {number} is not UTF-8: not a text file")
 
 
 def text_of(file: str) -> str:
-    """A short text as a whole, with what is not UTF-8 replaced; exit 2 where it cannot be read or is not short."""
+    """A short text as a whole, with invalid UTF-8 replaced; exit 2 if it cannot be read or is too long."""
     with clear_errors(file), open(file, "rb") as stream:
         text = stream.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:

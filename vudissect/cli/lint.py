@@ -1,4 +1,4 @@
-"""`vudissect lint`: what is wrong in captures, the rule that it breaks, and who is to blame."""
+"""`vudissect lint`: what is wrong in captures, which rule it breaks, and who is to blame."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@format_options(Reported, json="One JSON object a finding.", junit="Write a JUnit report, too.")
-@click.option("--strict", is_flag=True, help="Warnings fail as errors do.")
+@format_options(Reported, json="One JSON object per finding.", junit="Also write a JUnit report.")
+@click.option("--strict", is_flag=True, help="Treat warnings like errors.")
 @click.option(
     "--severity",
     "least",
     type=click.Choice([severity.value for severity in sorted(Severity, key=lambda severity: severity.rank)]),
-    help="Report only what is at least so bad. info lists everything, also what healthy sessions have.",
+    help="Report only findings of at least this severity. info lists everything, including what healthy sessions have.",
 )
 @click.option("--ignore", multiple=True, metavar="RULE", help="Ignore this rule or family (repeatable).")
-@filter_option("Report only what is found about messages that match")
-@click.option("--dialect", "speaks", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
+@filter_option("Report only findings about messages that match")
+@click.option("--dialect", "speaks", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
 def command(
     files: tuple[str, ...],
     form: str | None,
@@ -53,12 +53,12 @@ def command(
     wanted: "Filter | None",
     speaks: str | None,
 ) -> None:
-    """Say what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
+    """Report what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
 
-    Of a directory, all captures in it are judged. Findings that say the same are put together.
+    For a directory, all captures in it are checked. Findings that say the same are put together.
 
-    The exit status is 1 if there are errors (with --strict: or warnings) or the end of a file is missing, 2 if a file
-    cannot be read or holds no messages.
+    The exit status is 1 if there are errors (with --strict: or warnings) or a file is cut off, and 2 if a file cannot be
+    read or has no messages.
     """
     output = chosen(Reported, form, as_json=as_json)
     named = captures_in(files)
@@ -118,7 +118,7 @@ def _at_least(findings: list[Finding], severity: Severity) -> list[Finding]:
 
 
 def _narrowed_lint(analysis: Analysis, wanted: "Filter", seen: list["Narrowed"]) -> Linted:
-    """The findings that a filter shows; what it has seen is added to `seen` unless there is nothing to judge."""
+    """The findings that a filter shows; its result is added to `seen` unless the capture has no messages."""
     shown = narrowed(wanted, analysis)
     findings = [finding for _, found in shown for finding in found]
     findings += shown.ending(analysis.session, analysis.finish())[0]

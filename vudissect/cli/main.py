@@ -1,4 +1,4 @@
-"""The `vudissect` command: its subcommands are imported when they are called, so that `--help` is quick."""
+"""The `vudissect` command. Subcommands are imported when they are called, so that `--help` is quick."""
 
 from importlib import import_module
 
@@ -8,11 +8,11 @@ from vudissect import __version__
 from vudissect.cli.errors import needs_linux
 from vudissect.cli.program import ProgramGroup
 
-# Name, module beside this file, and the line for --help; the module's function `command` is the command.
+# Name, module in this package, and the line for --help; the command is the module's `command`.
 _COMMANDS = {
-    "show": ("show", "Explain a capture, one line a message."),
-    "lint": ("lint", "Say what is wrong in captures, and who is to blame."),
-    "explain": ("explain", "Say what lines of a log mean, and what a capture shows of it."),
+    "show": ("show", "Show a capture, one line per message."),
+    "lint": ("lint", "Report what is wrong in captures, and who is to blame."),
+    "explain": ("explain", "Explain lines of a log, and what a capture shows about them."),
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
@@ -20,12 +20,12 @@ _COMMANDS = {
     "filters": ("filters", "Explain the language of --filter, with examples."),
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
-    "compose": ("compose", "Make a capture from a conversation written as text."),
+    "compose": ("compose", "Create a capture from a conversation written as text."),
     "wireshark": ("wireshark", "Add a plugin, a profile and the proxy as an interface to Wireshark."),
-    "demo": ("demo", "Record and explain a small session; needs nothing installed."),
+    "demo": ("demo", "Record and show a small session; needs no other programs."),
 }
 
-# What opens sockets and passes descriptors.
+# Commands that open sockets and pass descriptors.
 _ON_LINUX_ONLY = {"check", "replay", "demo"}
 
 

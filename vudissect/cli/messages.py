@@ -1,4 +1,4 @@
-"""`vudissect messages`: the message table, to read."""
+"""`vudissect messages`: print the message table."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -17,13 +17,13 @@ from vudissect.render.table import markdown, message_detail, message_list
 
 @click.command("messages")
 @click.argument("name", required=False)
-@click.option("--dialect", metavar="NAME", help="The table as this dialect has it (vudissect dialects lists them).")
+@click.option("--dialect", metavar="NAME", help="The table of this dialect (vudissect dialects lists them).")
 @click.option("--markdown", "as_markdown", is_flag=True, help="The whole table as a page of documentation.")
 def command(name: str | None, dialect: str | None, as_markdown: bool) -> None:
     """Print the message table, or all about the messages called NAME.
 
-    NAME is a name, an old name, a number or a pattern (SET_VRING_*); VHOST_USER_ in front may stay. What a number
-    means in other dialects is said too, unless one is chosen.
+    NAME is a name, an old name, a number or a pattern (SET_VRING_*), with or without VHOST_USER_. For a number the
+    meanings in other dialects are printed too, unless one is chosen.
     """
     with clear_errors("messages"):
         protocol = UPSTREAM if dialect is None else known_dialect(dialect).protocol
@@ -41,7 +41,7 @@ def _about(name: str, protocol: Protocol, *, everywhere: bool) -> Iterator[str]:
     found = protocol.find(name)
     others = elsewhere(name) if everywhere else {}
     if not name.isdecimal():
-        # Who asks for a name wants to know where else it is, not how else the same message looked.
+        # For a name, list where else it occurs, not the other forms of the same message.
         places = {(row.channel, row.id) for row in found}
         others = {row: dialects for row, dialects in others.items() if (row.channel, row.id) not in places}
         if len(found) > 1:
@@ -57,4 +57,5 @@ def _unknown(name: str, protocols: list[Protocol]) -> NoReturn:
     rows = (row for protocol in protocols for row in protocol.messages)
     names = {spelling for row in rows for spelling in (row.name, *row.aliases)}
     near = get_close_matches(plain_name(name), names, n=3)
-    fail(f"no message {name!r}; " + (f"near it: {', '.join(near)}" if near else "vudissect messages lists them"))
+    hint = f"did you mean {', '.join(near)}?" if near else "vudissect messages lists them"
+    fail(f"unknown message {name!r}; {hint}")

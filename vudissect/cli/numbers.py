@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 LONGEST = 1_000_000.0
-"""Seconds, eleven days: beyond what anybody waits for, and within what the system calls can be told."""
+"""Seconds, up to eleven days: longer than anyone waits, and within the range of the system calls."""
 
 
 class Finite(click.FloatRange):
-    """A range of numbers, in which NaN is not."""
+    """A range of numbers without NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; a usage error for anything else."""

@@ -1,4 +1,4 @@
-"""The live transcript of a running vuproxy: reads the capture stream from standard input, as a process of its own.
+"""The live transcript of a running vuproxy, as a separate process that reads the capture from standard input.
 
 At the end it reports what it found, as one JSON object, on the descriptor given by `--report-fd`.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @filter_option("Show only what matches")
 @click.option("--report-fd", type=int, required=True)
 def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
-    """Show a capture as it comes; started by vuproxy."""
+    """Show a capture while it is recorded; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     malformed = unanswered = found = 0
 
@@ -67,6 +67,6 @@ def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
 
 
 if __name__ == "__main__":
-    # The program that people have started.
+    # The program that the user started.
     sys.argv[0] = "vuproxy"
     main()

@@ -1,4 +1,4 @@
-"""Standard output, to which every text can be written, and whose failures are not mistaken for those of the input."""
+"""Standard output that accepts any text, and whose failures are not confused with those of the input."""
 
 import io
 import select
@@ -11,11 +11,11 @@ _STDOUT = 1
 
 
 class OutputError(Exception):
-    """Standard output cannot be written; no `OSError`, as those are about files that a command reads or writes."""
+    """Standard output cannot be written. Not an `OSError`, as those are about files that a command reads or writes."""
 
 
 class ReaderLeftError(OutputError):
-    """Whoever read standard output has closed it, as `head` does."""
+    """The reader of standard output has closed it, as `head` does."""
 
 
 class _Descriptor(io.FileIO):
@@ -29,7 +29,7 @@ class _Descriptor(io.FileIO):
         if self._broken:
             return len(data)
         try:
-            # None: not now, as somebody has made the other end non-blocking.
+            # None: not now, because the other end was made non-blocking.
             while (written := super().write(data)) is None:
                 select.select([], [_STDOUT], [])
         except BrokenPipeError:
@@ -43,9 +43,9 @@ class _Descriptor(io.FileIO):
 
 @contextmanager
 def standard_output() -> Iterator[None]:
-    """Let `sys.stdout` escape what its encoding lacks, and raise `OutputError` where it cannot be written.
+    """Make `sys.stdout` escape what its encoding lacks, and raise `OutputError` if it cannot be written.
 
-    A stream that somebody else has put in its place stays.
+    A stream that replaced it is left alone.
     """
     before = sys.stdout
     is_ours = sys.__stdout__ is None or before is sys.__stdout__
@@ -65,11 +65,11 @@ def standard_output() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Print a line."""
-    # Not `click.echo`, which takes ASCII for a mistake of the user's and writes UTF-8.
+    # Not `click.echo`, which treats ASCII as a mistake of the user and writes UTF-8.
     sys.stdout.write(f"{text}\n")
 
 
 def write(text: Iterator[str]) -> None:
-    """Print text that has its newlines."""
+    """Print text that includes its newlines."""
     for part in text:
         sys.stdout.write(part)

@@ -1,4 +1,4 @@
-"""The outermost layer of a command: whatever happens inside, the user gets one line and an exit status that fits."""
+"""The outermost layer of a command: on any error the user gets one line and the right exit status."""
 
 import os
 import sys
@@ -14,9 +14,9 @@ from vudissect.host.limits import LimitError, require_descriptors
 from vudissect.host.streams import hold_places
 
 TRACEBACK = "VUDISSECT_TRACEBACK"
-"""An environment variable: where it is set, a fault of ours is a traceback."""
+"""An environment variable: if it is set, an internal error prints a traceback."""
 
-# To import a module takes one, to read a capture a few.
+# Importing a module needs one, reading a capture a few.
 _DESCRIPTORS_NEEDED = 8
 
 
@@ -24,7 +24,7 @@ class Program(click.Command):
     """A command that is a program."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run it and exit; with `standalone_mode=False` nothing is caught."""
+        """Run it and exit; with `standalone_mode=False` exceptions are not caught."""
         standalone = options.pop("standalone_mode", True)
         run: Callable[[], Any] = partial(super().main, *arguments, standalone_mode=False, **options)
         if not standalone:
@@ -40,14 +40,14 @@ class ProgramGroup(Program, click.Group):
 
 
 def _make_ready() -> None:
-    """Make sure that the standard streams and a few descriptors are there; exit 2 where they are not."""
+    """Make sure that the standard streams and a few descriptors are available; exit 2 if not."""
     try:
         hold_places()
         require_descriptors(_DESCRIPTORS_NEEDED)
     except LimitError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}: it is needed in place of a standard stream that is closed")
+        fail(f"{error.filename}: {error.strerror}: needed to replace a closed standard stream")
 
 
 def _status(run: Callable[[], Any]) -> int:
@@ -75,14 +75,14 @@ def _status(run: Callable[[], Any]) -> int:
 def _tell(error: click.ClickException) -> None:
     text = error.format_message()
     if text.startswith("Usage:"):
-        click.echo(text, err=True)  # the help, where a group of commands was called without any
+        click.echo(text, err=True)  # the help, if a group was called without a command
         return
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     warn(f"{text} See {where} --help." if where else text)
 
 
 def _number(code: object) -> int:
-    """The exit status of what a command returns or exits with."""
+    """The exit status for what a command returned or exited with."""
     if code is None or isinstance(code, int):
         return code or 0
     warn(str(code))

@@ -1,4 +1,4 @@
-"""What a command says, and with which status it exits, of a capture that is cut off or has nothing in it."""
+"""The complaint and exit status for a capture that is cut off or empty."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors, fail, warn
 from vudissect.cli.output import ReaderLeftError
 
 _SUFFIXES = (".pcapng", ".pcapng.gz", ".pcapng.zst")
-_NOTHING = "there are no vhost-user messages in it: nothing to judge"
+_NOTHING = "no vhost-user messages in this capture: nothing to check"
 
 
 def captures_in(names: Sequence[str]) -> list[str]:
@@ -30,13 +30,13 @@ def captures_in(names: Sequence[str]) -> list[str]:
 
 
 def complaints(records: UpToTheCut) -> list[str]:
-    """What is wrong with a capture as a whole, one line each, once it was read to its end."""
+    """What is wrong with a capture as a whole, one line each, after it was read to its end."""
     truncated = [str(records.truncated)] if records.truncated is not None else []
     return truncated + ([] if records.has_messages else [_NOTHING])
 
 
 def verdict(file: str, records: UpToTheCut) -> int:
-    """The exit status, with a line on standard error for each complaint: 2 without messages, 1 without the end."""
+    """Print each complaint to standard error; return the exit status: 2 without messages, 1 if cut off."""
     with suppress(ReaderLeftError):
         sys.stdout.flush()
     for complaint in complaints(records):
@@ -45,6 +45,6 @@ def verdict(file: str, records: UpToTheCut) -> int:
 
 
 def conclude(file: str, records: UpToTheCut) -> None:
-    """Exit with the verdict, unless all is well."""
+    """Exit with the verdict, unless it is 0."""
     if status := verdict(file, records):
         raise SystemExit(status)

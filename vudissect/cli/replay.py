@@ -57,24 +57,22 @@ _SLOWEST = 0.001
     type=Finite(0.001, LONGEST),
     default=10.0,
     show_default=True,
-    help="How long to wait for each message, and for the peer to be there.",
+    help="How long to wait for each message, and for the peer to connect.",
 )
 @click.option(
     "--deadline",
     metavar="SECONDS",
     type=Finite(0.001, LONGEST),
-    help="How long the whole replay may take; by default long enough for any peer that answers (docs/replay.md).",
+    help="Time limit for the whole replay; the default suffices for any peer that answers (docs/replay.md).",
 )
-@click.option("--from", "first", metavar="FRAME", type=click.IntRange(1), default=1, help="Begin with this frame.")
+@click.option("--from", "first", metavar="FRAME", type=click.IntRange(1), default=1, help="Start with this frame.")
 @click.option("--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame.")
-@click.option("--keep-going", is_flag=True, help="Go on after a difference.")
+@click.option("--keep-going", is_flag=True, help="Continue after a difference.")
 @click.option("--policy", "policy_file", metavar="FILE", help="How fields are compared (docs/replay.md).")
-@click.option(
-    "--allow", multiple=True, metavar="MESSAGE.FIELD", help="Let this field be what it wants (again for more)."
-)
-@click.option("--incomplete", is_flag=True, help="Play a capture of which parts are missing, as far as they are there.")
+@click.option("--allow", multiple=True, metavar="MESSAGE.FIELD", help="Do not compare this field (repeatable).")
+@click.option("--incomplete", is_flag=True, help="Play a capture with missing parts as far as possible.")
 @click.option("-w", "--write", "capture", metavar="FILE", help="Record the replayed session.")
-@format_options(Replayed, json="The report as a JSON object.", junit="Write a JUnit report, too.")
+@format_options(Replayed, json="The report as a JSON object.", junit="Also write a JUnit report.")
 def command(
     file: str,
     side: str,
@@ -94,19 +92,19 @@ def command(
     as_json: bool,
     junit_file: str | None,
 ) -> None:
-    """Play one side of the capture FILE against a live peer, and compare what it answers with what was answered then.
+    """Play one side of the capture FILE against a live peer, and compare its messages with the recorded ones.
 
-    Memory, eventfds and sockets are made anew; rings are there and empty. The exit status is 1 if something was
-    different or was not played, 2 if it could not be tried.
+    Memory, eventfds and sockets are created again; rings exist and are empty. The exit status is 1 if something
+    differed or was not played, and 2 if the replay could not start.
     """
     report = chosen(Replayed, form, as_json=as_json)
     if bool(connect) == bool(listen):
-        fail("say where the live peer is: --connect ADDRESS or --listen ADDRESS")
+        fail("the live peer is required: use --connect ADDRESS or --listen ADDRESS")
     played = Side.FRONT_END if side == Side.FRONT_END.label else Side.BACK_END
     if 0 < speed < _SLOWEST:
-        fail(f"--speed {speed}: give 0, or at least {_SLOWEST}")
+        fail(f"--speed {speed}: use 0, or at least {_SLOWEST}")
     raise_descriptor_limit()
-    # The listening socket is removed then, as at any other end.
+    # So that the listening socket is removed, as at any other exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allow)
     script, records = _script(file, played, first, last, incomplete=incomplete)
@@ -152,7 +150,7 @@ def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: 
     if not records.has_messages:
         conclude(file, records)
     if not script.messages:
-        fail(f"{file}: there are no messages to play" + (" from these frames" if first > 1 or last else ""))
+        fail(f"{file}: no messages to play" + (" in these frames" if first > 1 or last else ""))
     if script.obstacles and not incomplete:
         for obstacle in script.obstacles[:_MOST_OBSTACLES]:
             warn(f"{file}: {obstacle}")

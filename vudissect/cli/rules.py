@@ -1,4 +1,4 @@
-"""`vudissect rules`: what the linter knows, to read."""
+"""`vudissect rules`: print the rules of the linter."""
 
 from difflib import get_close_matches
 
@@ -33,7 +33,7 @@ def command(number: str | None, as_markdown: bool) -> None:
 
 
 def known_rules(text: str) -> tuple[Rule, ...]:
-    """The rules of this id, name or family; ends the command where there are none."""
+    """The rules of this id, name or family; exit 2 if there are none."""
     found = rules_named(text)
     if not found:
         near = [*get_close_matches(text.upper(), [rule.id for rule in ALL_RULES], n=3)]
@@ -45,7 +45,7 @@ def known_rules(text: str) -> tuple[Rule, ...]:
 
 
 def rule_page(rule: Rule) -> RulePage:
-    """All about a rule, with its conversations read and judged."""
+    """The page of a rule, with its conversations decoded and checked."""
     page = page_of(rule.id)
     related = [other for other in ALL_RULES if other.id in page.related]
     return RulePage(rule, page, _judged(page.broken), _judged(page.near), related)

@@ -32,12 +32,12 @@ _LAST_RING = (1 << 32) - 1
 @click.command("show")
 @click.argument("file")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
-@format_options(Shown, json="One JSON object a line.")
-@click.option("-f", "--follow", is_flag=True, help="Go on as the file grows, until interrupted.")
-@click.option("--no-times", is_flag=True, help="Leave out what differs from run to run, to compare transcripts.")
-@click.option("--no-findings", is_flag=True, help="Do not look for what is wrong: quicker on huge captures.")
-@click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is guessed wrong.")
-@click.option("--dialect", metavar="NAME", help="Read the messages as in this dialect (vudissect dialects).")
+@format_options(Shown, json="One JSON object per line.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until interrupted.")
+@click.option("--no-times", is_flag=True, help="Omit what differs from run to run, to compare transcripts.")
+@click.option("--no-findings", is_flag=True, help="Do not check the rules: quicker on huge captures.")
+@click.option("--device", metavar="TYPE", help="Override the guessed device type (blk, net, fs, ...).")
+@click.option("--dialect", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
 @filter_option("Show only what matches")
 @click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
 @click.option("--channel", "channels", multiple=True, type=click.Choice([channel.label for channel in Channel]))
@@ -48,7 +48,7 @@ _LAST_RING = (1 << 32) - 1
     multiple=True,
     type=click.IntRange(0, _LAST_RING),
     metavar="N",
-    help="Only what names this ring.",
+    help="Only messages for this ring.",
 )
 def command(
     file: str,
@@ -66,11 +66,11 @@ def command(
     sender: str | None,
     rings: tuple[int, ...],
 ) -> None:
-    """Explain the capture FILE (- for standard input), one line a message.
+    """Show the capture FILE (- for standard input), one line per message.
 
-    The columns are: frame, seconds, who spoke to whom (F is the front-end, B the back-end), the message with its
-    contents and descriptors, and for a reply the request that it answers and how long that took. A descriptor keeps
-    its name (evt#3) throughout; + marks its first appearance.
+    The columns are: frame, seconds, direction (F is the front-end, B the back-end), the message with its contents and
+    descriptors, and for a reply its request and how long the reply took. A descriptor keeps its name (evt#3) throughout;
+    + marks its first appearance.
     """
     options = [option for option, given in ((Option.VERBOSE, verbose), (Option.NO_TIMES, no_times)) if given]
     output = chosen(Shown, form, as_json=as_json, options=options)
@@ -78,7 +78,7 @@ def command(
     speaks = known_dialect(dialect) if dialect is not None else None
     narrow = narrowed_to(wanted, names, channels, sender, rings)
     if no_findings and narrow is not None and narrow.judges:
-        fail(f"--no-findings: nothing could match {narrow.text}: leave one of them out")
+        fail(f"--no-findings: nothing could match {narrow.text}: omit one of them")
     live = follow or (file == "-" and not stat.S_ISREG(os.fstat(0).st_mode))
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)

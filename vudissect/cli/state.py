@@ -1,4 +1,4 @@
-"""`vudissect state`: what is known of the connections of a capture at one point."""
+"""`vudissect state`: the state of the connections of a capture at one point."""
 
 from typing import TYPE_CHECKING
 
@@ -22,20 +22,20 @@ _FRAME = click.IntRange(1)
 
 @click.command("state")
 @click.argument("file")
-@click.option("--at", "--after", "after", type=_FRAME, metavar="FRAME", help="After this frame; else after the last.")
+@click.option("--at", "--after", "after", type=_FRAME, metavar="FRAME", help="After this frame (default: the last).")
 @click.option("--before", type=_FRAME, metavar="FRAME", help="Before this frame.")
 @filter_option("After the first frame that matches")
-@format_options(Stated, json="One JSON object a connection.")
+@format_options(Stated, json="One JSON object per connection.")
 def command(
     file: str, after: int | None, before: int | None, wanted: "Filter | None", form: str | None, as_json: bool
 ) -> None:
-    """Print the state of all connections of the capture FILE that are open after its last frame, or at another point.
+    """Print the state of all connections that are open after the last frame of the capture FILE, or at another point.
 
-    Features, memory map, rings (started and enabled, addresses, descriptors), migration, and what waits for an answer.
+    Features, memory map, rings (started and enabled, addresses, descriptors), migration, and unanswered requests.
     """
     output = chosen(Stated, form, as_json=as_json)
     if sum(point is not None for point in (after, before, wanted)) > 1:
-        fail("--at (or --after), --before and --filter each name a point: give one of them")
+        fail("--at (or --after), --before and --filter each select a point: use one of them")
     with clear_errors(file), open_capture(file) as stream:
         rules = None if wanted is not None and wanted.judges else ()
         analysis = Analysis(read_capture(stream), rules=rules)
@@ -54,16 +54,16 @@ def command(
 
 
 def _read_to_frame(analysis: Analysis, file: str, after: int | None, before: int | None) -> int:
-    """Read up to a point, and return the last frame; exit 2 where the capture does not have the frame."""
+    """Read up to a point, and return the last frame; exit 2 if the capture does not have the frame."""
     frame = after if before is None else before
     reached = analysis.read_to(frame if before is None or frame is None else frame - 1)
     if frame is not None and reached != frame and analysis.at_end and analysis.records.has_messages:
-        fail(f"{file} has {reached} frames, there is no frame {frame}")
+        fail(f"{file}: no frame {frame}, the last one is {reached}")
     return reached
 
 
 def _read_to_match(analysis: Analysis, file: str, wanted: "Filter") -> int:
-    """Read up to the first frame that matches, and return it; exit 2 where there is none."""
+    """Read up to the first frame that matches, and return it; exit 2 if there is none."""
     frame = 0
     for event, findings in analysis:
         frame = event.record.frame

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 @click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--listen", metavar="ADDRESS", help="Where the front-end connects: --front-end listen:ADDRESS.")
 @click.option("--connect", metavar="ADDRESS", help="Where the back-end listens: --back-end connect:ADDRESS.")
-@click.option("--front-end", metavar="ROLE:ADDRESS", help="listen: wait for the front-end; connect: call it.")
-@click.option("--back-end", metavar="ROLE:ADDRESS", help="listen: wait for the back-end; connect: call it.")
-@click.option("-w", "--write", "capture", metavar="FILE", help="The capture; - for standard output.")
+@click.option("--front-end", metavar="ROLE:ADDRESS", help="listen: wait for the front-end; connect: connect to it.")
+@click.option("--back-end", metavar="ROLE:ADDRESS", help="listen: wait for the back-end; connect: connect to it.")
+@click.option("-w", "--write", "capture", metavar="FILE", help="Where to write the capture; - for standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No live transcript.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message in the live transcript.")
-@filter_option("Show only what matches in the live transcript; everything is recorded")
-@click.option("--once", is_flag=True, help="End after the first connection.")
+@filter_option("Show only messages that match in the live transcript; everything is recorded")
+@click.option("--once", is_flag=True, help="Exit after the first connection.")
 @click.option(
     "--wait",
     metavar="SECONDS",
     type=SECONDS,
     default=30.0,
     show_default=True,
-    help="How long to wait for a side that is called.",
+    help="How long to keep trying to connect to a side.",
 )
 @click.option(
     "--snaplen",
@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     type=click.IntRange(12),
     default=65536,
     show_default=True,
-    help="How much of a message is recorded at most.",
+    help="The most bytes of a message to record.",
 )
 @click.option(
-    "--keep-keys", is_flag=True, help="Record the keys of crypto sessions, too; without this zeros are in their place."
+    "--keep-keys", is_flag=True, help="Also record the keys of crypto sessions, which are otherwise replaced by zeros."
 )
-@click.option("--no-interpose", is_flag=True, help="Leave the back-end and GPU channels alone; they are not recorded.")
+@click.option(
+    "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
+)
 @click.option("--byte-order", type=click.Choice(["auto", "little", "big"]), default="auto", show_default=True)
 @click.version_option(__version__, prog_name="vuproxy")
 def main(
@@ -63,25 +65,25 @@ def main(
     no_interpose: bool,
     byte_order: str,
 ) -> None:
-    """Sit between a vhost-user front-end and its back-end, show what they say, and record it.
+    """Sit between a vhost-user front-end and its back-end, and show and record their messages.
 
-    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. A path that is listened on
-    has mode 0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w
-    the capture is vuproxy-DATE-TIME.pcapng; vudissect show explains it. With -w - there is no live transcript.
+    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. A listening path has mode 0600;
+    an abstract socket has no mode: every user of this network namespace can connect to it. Without -w the capture is
+    vuproxy-DATE-TIME.pcapng; vudissect show displays it. With -w - there is no live transcript.
     """
     needs_linux()
-    # Here, so that --help is quick.
+    # Imported here so that --help is quick.
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.shared import Settings
 
     if (listen and front_end) or (connect and back_end):
-        fail("--listen and --front-end are the same thing, as are --connect and --back-end: give one of them")
+        fail("--listen and --front-end are alternatives, as are --connect and --back-end: use one of them")
     if not (listen or front_end) or not (connect or back_end):
-        fail("say where both sides are: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
+        fail("both sides are required: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
     if wanted is not None and (quiet or capture == "-"):
-        fail(f"--filter is for the live transcript, and {'-q' if quiet else '-w -'} leaves that out: give one of them")
+        fail(f"--filter is for the live transcript, which {'-q' if quiet else '-w -'} turns off: use one of them")
     try:
         settings = Settings(
             parse_address(Role.LISTEN, listen) if listen else parse_side(front_end or ""),

@@ -1,4 +1,4 @@
-"""`vudissect wireshark`: what vudissect adds to Wireshark, into its folders and out of them again."""
+"""`vudissect wireshark`: install what vudissect adds to Wireshark into its folders, and remove it."""
 
 import subprocess
 import sys
@@ -28,36 +28,36 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--force", is_flag=True, help="Also replace files that are not ours.")
+@click.option("--force", is_flag=True, help="Also replace files that vudissect did not write.")
 def install(force: bool) -> None:
-    """Put the plugin, the profile and the interface into your folders of Wireshark."""
+    """Install the plugin, the profile and the interface into your Wireshark folders."""
     with clear_errors("wireshark"):
         wanted = [(piece, piece.present()) for piece in _pieces()]
         changed = {piece for piece, text in wanted if text is not None and not is_ours(text)} if not force else set()
         strange = next((piece for piece in changed if not piece.personal), None)
         if strange is not None:
-            fail(f"{strange.path} is there and is not of vudissect: --force replaces it")
+            fail(f"{strange.path} exists and is not from vudissect: --force replaces it")
         for piece, before in wanted:
             if piece in changed:
-                say(f"left alone  {piece.path}: changed since; --force replaces it")
+                say(f"left alone  {piece.path}: it was changed; --force replaces it")
             elif before == piece.text:
                 say(f"up to date  {piece.path}")
             else:
                 piece.write()
                 say(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
-    click.echo("Start Wireshark anew; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
+    click.echo("Restart Wireshark; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
 
 
 @command.command()
 def uninstall() -> None:
-    """Remove what install has put there, and nothing else."""
+    """Remove what install added, and nothing else."""
     with clear_errors("wireshark"):
         for piece in _pieces():
             text = piece.present()
             if text is None:
                 continue
             if not is_ours(text):
-                say(f"left alone  {piece.path}: it was changed or is not of vudissect")
+                say(f"left alone  {piece.path}: it was changed or is not from vudissect")
                 continue
             piece.path.unlink()
             say(f"removed     {piece.path}")
@@ -68,24 +68,24 @@ def uninstall() -> None:
 
 @command.command()
 def path() -> None:
-    """Print where everything goes."""
+    """Print the paths of all files."""
     for piece in _pieces():
         say(printable(str(piece.path)))
 
 
 @command.command()
 def generate() -> None:
-    """Print the plugin, as it is made from the message table."""
+    """Print the plugin, generated from the message table."""
     with clear_errors("wireshark"):
         sys.stdout.write(plugin())
 
 
 @command.command()
 @click.argument("file")
-@click.option("--dialect", metavar="NAME", default=UPSTREAM.key, help="The dialect that both are told.")
-@click.option("--device", metavar="TYPE", help="The device type that both are told, instead of a guess.")
+@click.option("--dialect", metavar="NAME", default=UPSTREAM.key, help="The dialect for both sides.")
+@click.option("--device", metavar="TYPE", help="The device type for both sides, instead of a guess.")
 def check(file: str, dialect: str, device: str | None) -> None:
-    """Compare what tshark shows of the capture FILE with what is decoded here: every field of every frame."""
+    """Compare the plugin in tshark with vudissect on the capture FILE: every field of every frame."""
     speaks, told = known_dialect(dialect), known_device(device)
     options = ["-o", f"vhost_user.dialect:{speaks.key}"]
     options += ["-o", f"vhost_user.device:{told.name}"] if told is not None else []
@@ -104,7 +104,7 @@ def check(file: str, dialect: str, device: str | None) -> None:
         except CheckError as error:
             if analysis.records.truncated is None:
                 fail(f"{file}: {error}")
-            # Of a file that is cut short tshark says the same, after its last frame.
+            # For a file that is cut off tshark reports the same, after its last frame.
     say(f"{printable(file)}: {frames} frames, {fields} fields, {different or 'none'} different")
     conclude(file, analysis.records)
     if different:
@@ -117,7 +117,7 @@ def _pieces() -> tuple[Piece, ...]:
             ["tshark", "-G", "folders"], capture_output=True, text=True, errors="surrogateescape", check=True
         ).stdout
     except FileNotFoundError:
-        fail("tshark is not installed, and knows where Wireshark looks for plugins: apt-get install tshark")
+        fail("tshark is needed to find the folders of Wireshark, but is not installed: apt-get install tshark")
     except subprocess.CalledProcessError as error:
-        fail(f"tshark -G folders ended with status {error.returncode}: {error.stderr.strip()}")
+        fail(f"tshark -G folders exited with status {error.returncode}: {error.stderr.strip()}")
     return pieces(listing, sys.executable)

@@ -1,1 +1,1 @@
-"""What is wrong in a session, by which rule, and who is to blame. One small function a rule; no parsing."""
+"""What is wrong in a session, which rule it breaks, and who is to blame. One small function per rule; no parsing."""

@@ -1,4 +1,4 @@
-"""Where a rule is asked, and what it can ask back: the message, the state, and what was remembered of earlier ones."""
+"""What a rule can look at: the message, the states around it, and what it remembers of earlier ones."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from vudissect.lint.rule import Rule
 
-    # What does not use a memory takes any `At`: `At` alone means `At[object]`.
+    # A function that does not use the memory accepts any `At`: `At` alone means `At[object]`.
     Memory_co = TypeVarWithDefault("Memory_co", covariant=True, default=object)
 else:
     Memory_co = TypeVar("Memory_co", covariant=True)
@@ -34,7 +34,7 @@ _BLAMES = (Blame.FRONT_END, Blame.BACK_END, Blame.UNKNOWN)
 
 
 class At(Generic[Memory_co]):
-    """The place at which a rule is asked: an event, or the end of a connection (`event` is then its last one).
+    """The place at which a rule is called: an event, or the end of a connection (then `event` is its last one).
 
     `At[Loop]` is for a rule that remembers a `Loop`.
     """
@@ -51,7 +51,7 @@ class At(Generic[Memory_co]):
         self._fields: Fields | None = None
 
     def move(self, event: Event, history: History, *, finished: bool = False) -> None:
-        """Go to another event; `finished`: to the end of its connection, of which it is the last one."""
+        """Move to another event; `finished`: to the end of its connection, whose last event it is."""
         self.event = event
         self._history = history
         self._finished = finished
@@ -69,35 +69,35 @@ class At(Generic[Memory_co]):
 
     @property
     def waiting(self) -> Pairing:
-        """What waits for an answer on this connection now."""
+        """The requests that wait for an answer on this connection."""
         return self._session.pairing(self.event.record.connection)
 
     @property
     def time(self) -> int:
-        """When the event was (ns, on the clock of the recording machine)."""
+        """The time of the event (ns, on the clock of the recording machine)."""
         return self.event.record.received
 
     @property
     def over(self) -> bool:
-        """Whether this is the end: the connection was closed, or the capture ends."""
+        """Whether this is the end of the connection: it was closed, or the capture ends."""
         return self._finished or self.event.record.kind is _CLOSED
 
     @property
     def unanswered(self) -> tuple[Request, ...]:
-        """Where a connection or channel ends: the requests that did not get the answer that they are owed."""
+        """At the end of a connection or channel, the requests that did not get their answer."""
         if not self._finished:
             return self.event.unanswered
         return self.waiting.owed()
 
     @property
     def message(self) -> WireMessage:
-        """The message; only to be asked for where the trigger is a message."""
+        """The message; only valid if the trigger is a message."""
         assert self.event.message is not None
         return self.event.message
 
     @property
     def fields(self) -> Fields:
-        """The payload by field name; empty where it fits no layout."""
+        """The payload by field name; empty if it does not fit any layout."""
         if self._fields is None:
             message = self.message
             self._fields = to_fields(message.layout, message.values) if message.layout is not None else {}
@@ -115,38 +115,38 @@ class At(Generic[Memory_co]):
 
     @property
     def memory(self) -> Memory_co:
-        """What this rule remembers of this connection, of the type that it `remembers`; at first as made."""
+        """What this rule remembers of this connection, of the type that it `remembers`; at first a new one."""
         memory: Memory_co | None = self._history.memories.get(self.rule.id)
         if memory is None:
             memory = self.restart()
         return memory
 
     def restart(self) -> Memory_co:
-        """Forget what this rule remembers of this connection; the memory, as made."""
+        """Replace what this rule remembers of this connection with a new memory, and return it."""
         memory: Memory_co = self.rule.remembers()
         self._history.memories[self.rule.id] = memory
         return memory
 
     def lasting(self, kind: type[Kind]) -> Kind:
-        """What the rule that has this kind of memory remembers across connections, at first as made."""
+        """What the rule with this type of memory remembers across connections; at first a new one."""
         memory: Kind | None = self._lasting.get(kind)
         if memory is None:
             memory = self._lasting[kind] = kind()
         return memory
 
     def recent(self, channel: Channel) -> list[Event]:
-        """The last few messages on a channel of this connection, this one included; the newest is the last.
+        """The last few messages on a channel of this connection, including this one; the newest comes last.
 
-        Of a long one only the beginning is there, without its values.
+        A long message is kept only in part, without its values.
         """
         return [event for event in self._history.recent[channel] if event.message is not None]
 
     def found_in(self, frame: int) -> list[Finding]:
-        """What rules have found in a recent frame of this connection."""
+        """The findings in a recent frame of this connection."""
         return [finding for finding in self._history.findings if finding.frame == frame]
 
     def first(self, key: Hashable = None) -> bool:
-        """True the first time that this rule sees `key` on this connection."""
+        """True the first time this rule sees `key` on this connection."""
         return self._history.first(self.rule.id, key)
 
     @property
@@ -160,11 +160,11 @@ class At(Generic[Memory_co]):
         return Blame.BACK_END if self.sender is Blame.FRONT_END else Blame.FRONT_END
 
     def lose_sync(self) -> None:
-        """From here on answers on this channel no longer belong to what was asked; rules are not asked about them."""
+        """From here on answers on this channel do not match their requests; rules are not called for them."""
         self._history.lost_sync.setdefault(self.event.record.channel, self.frame)
 
     def lost_sync(self, channel: Channel) -> int | None:
-        """The frame in which the answers of a channel lost their requests, if they did."""
+        """The frame after which answers of a channel no longer match their requests; None if they still do."""
         return self._history.lost_sync.get(channel)
 
     def finding(
@@ -176,7 +176,7 @@ class At(Generic[Memory_co]):
         frames: tuple[int, ...] = (),
         severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this rule, on this message and its sender, as bad as the rule says, unless said otherwise."""
+        """A finding of this rule. By default it is on this message and its sender, with the severity of the rule."""
         return Finding(
             self.rule.id,
             self.rule.severity if severity is None else severity,

@@ -1,11 +1,11 @@
-"""What the linter finds."""
+"""Findings of the linter."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """How bad it is: breaks conforming or common peers; tolerated somewhere; worth knowing; breaks a named program."""
+    """Breaks conforming or common peers; tolerated by some; worth knowing; breaks a named program."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,7 +22,7 @@ _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.COMPAT, Severity.INFO
 
 
 class Blame(StrEnum):
-    """Who did it."""
+    """The side that is at fault."""
 
     FRONT_END = "front-end"
     BACK_END = "back-end"
@@ -31,10 +31,10 @@ class Blame(StrEnum):
 
 
 class Finding(NamedTuple):
-    """A broken rule at a place.
+    """A violation of a rule.
 
-    `frame` is where it happened (0: at no message), `frames` are the ones that led to it, `connection` its number.
-    `message` is one sentence on which a maintainer can act, with the values in it.
+    `frame` is where it happened (0: not at a message), `frames` led to it, `connection` is the connection's number.
+    `message` is one sentence that a maintainer can act on, with the values in it.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""Which features stand between a message and its right to be sent."""
+"""The features that a message needs before it may be sent."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ from vudissect.session.state import Negotiation, State
 
 
 class Lack(NamedTuple):
-    """The features of a gate that are known not to be there, in words, and the frames that told so."""
+    """The features of a gate that are known to be missing, as text, and the frames that show it."""
 
     text: str
     frames: tuple[int, ...]
 
 
 def lacking(state: State, gate: Gate) -> Lack | None:
-    """What a gate lacks; None where nothing does, or where no message has told."""
+    """What a gate lacks; None if nothing, or if no message has shown it."""
     words: tuple[tuple[Negotiation, BitSet, tuple[str, ...]], ...] = (
         (state.protocol_features, state.protocol.protocol_features, gate.protocol),
         (state.features, VIRTIO_FEATURES, gate.virtio),
@@ -33,13 +33,13 @@ def lacking(state: State, gate: Gate) -> Lack | None:
     if not names:
         return None
     verb = "is" if len(names) == 1 else "are"
-    # Without a frame that told so, it is the beginning of the connection that does.
+    # Without such a frame, it follows from the start of the connection.
     when = "" if frames else " yet"
     return Lack(f"{' and '.join(names)} {verb} not {gate.phase.value}{when}", tuple(sorted(frames)))
 
 
 def _what_is_there(word: Negotiation, phase: PhaseNeeded, from_start: bool) -> tuple[int | None, int]:
-    """The features that have come as far as a gate asks for, None for unknown, and the frame that told it."""
+    """The features that have reached the phase of a gate (None if unknown), and the frame that shows it."""
     offered = word.offered if word.offered is not None or not from_start else 0
     if phase is PhaseNeeded.OFFERED:
         return offered, word.offered_in

@@ -1,4 +1,4 @@
-"""Who still waits for whom where a connection or a channel ends."""
+"""Who still waits for whom when a connection or channel ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from vudissect.session.pairing import Request
 
 
 class Hang(NamedTuple):
-    """The requests that wait for an answer where a connection ends, oldest first, by channel.
+    """The requests that wait for an answer when a connection ends, oldest first, by channel.
 
-    `by` is the label of the side that closed it, "" where the capture ends before that; `at` the time (ns) of the end.
+    `by` is the label of the side that closed it, "" if the capture ends before that; `at` is the time (ns) of the end.
     """
 
     waits: dict[Channel, tuple[Request, ...]]
@@ -26,12 +26,12 @@ class Hang(NamedTuple):
         return self.at - request.forwarded
 
     def in_vain(self, request: Request) -> bool:
-        """Whether whoever asked was kept waiting; where the capture ends nobody can tell, and it is worth a look."""
+        """Whether the requester was kept waiting. At the end of a capture that is unknown, and worth a look."""
         return not self.by or self.waited(request) >= SLOW
 
     @property
     def cycle(self) -> tuple[Request, Request] | None:
-        """What the front-end and the back-end each want of the other before they go on."""
+        """The requests with which the front-end and the back-end wait for each other."""
         main = self.waits.get(Channel.MAIN, ())
         other = self.waits.get(Channel.BACKEND) or self.waits.get(Channel.GPU, ())
         if main and other and self.in_vain(main[0]) and self.in_vain(other[0]):
@@ -39,19 +39,19 @@ class Hang(NamedTuple):
         return None
 
 
-# When `hang_of` wants to be asked: a channel may be closed a moment before its connection.
+# The trigger of rules that use `hang_of`: a channel may be closed shortly before its connection.
 ENDINGS: Trigger = events(RecordKind.CHANNEL_CLOSED) | ending()
 
 
 @dataclass(slots=True)
 class Closings:
-    """Where channels were closed, and with which requests that still waited."""
+    """Where channels were closed, and which requests were waiting then."""
 
     channels: dict[Channel, tuple[Record, tuple[Request, ...]]] = field(default_factory=dict)
 
 
 def hang_of(at: At[Closings]) -> Hang | None:
-    """What is still waited for; None before the end. Channels that are out of step do not count."""
+    """The requests that still wait; None before the end. Channels that are out of sync do not count."""
     record, closings = at.event.record, at.memory.channels
     if not at.over:
         closings[record.channel] = (record, at.event.unanswered)
@@ -71,7 +71,7 @@ def hang_of(at: At[Closings]) -> Hang | None:
 
 
 def may_take_long(request: Request) -> bool:
-    """Whether an answer says that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
+    """Whether the answer means that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
     row = request.row
     if row is None or row.channel is not Channel.GPU:
         return False
@@ -79,7 +79,7 @@ def may_take_long(request: Request) -> bool:
 
 
 def waited_in_vain(at: At) -> Iterator[Request]:
-    """Where a connection or channel ends: the owed requests that whoever asked did not give up at once."""
+    """At the end of a connection or channel, the unanswered requests whose sender did not give up at once."""
     for request in at.unanswered:
         waited = at.event.record.received - request.forwarded
         if left_by(at) != request.channel.initiator.label or waited >= SLOW:
@@ -87,5 +87,5 @@ def waited_in_vain(at: At) -> Iterator[Request]:
 
 
 def left_by(at: At) -> str:
-    """Who closed the connection or channel: the label of a `Side`, "" where nobody did."""
+    """The label of the `Side` that closed the connection or channel, "" if none did."""
     return str(at.event.record.details.get("by", ""))

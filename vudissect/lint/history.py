@@ -9,20 +9,20 @@ from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Channel
 from vudissect.session.event import Event
 
-# A hostile peer must not fill the memory of a rule.
+# A hostile peer must not make the memory of a rule grow without bound.
 _MOST_KEYS = 256
-# So many are searched as quickly in a row, which takes less room.
+# A tuple of this many is as quick to search, and smaller.
 _FEW_KEYS = 4
 
-# How much of what was said last on a channel, and found last on a connection, a rule can look back at.
+# How many of the last messages of a channel, and of the last findings of a connection, a rule can look at.
 _RECENT = 4
 _RECENT_FINDINGS = 16
-# Of a message: those on the GPU channel are pictures.
+# Per message: those on the GPU channel are pictures.
 MOST_BYTES = 1024
 
 
 class History:
-    """What is remembered of one connection: by each rule, and of the last events and findings.
+    """What is remembered of one connection: by each rule, and the last events and findings.
 
     `memories` has what each rule remembers, `keys` the keys that it need not look at again, `counts` how often it has
     found something, and `kinds` the kinds of messages (as bits) about which some rules were asked, as they are only
@@ -42,7 +42,7 @@ class History:
         self.settled = True
 
     def add(self, finding: Finding) -> int:
-        """One more finding; how many of its rule there were."""
+        """Add a finding; return how many its rule has had."""
         if len(self.findings) == _RECENT_FINDINGS:
             del self.findings[0]
         self.findings.append(finding)
@@ -50,7 +50,7 @@ class History:
         return count
 
     def first(self, rule: str, key: Hashable) -> bool:
-        """True the first time that a rule sees a key."""
+        """True the first time a rule sees a key."""
         known = self.keys.get(rule, ())
         if key in known or len(known) >= _MOST_KEYS:
             return False
@@ -66,12 +66,12 @@ class History:
         return max(chain(*self.recent), key=lambda event: event.record.frame)
 
     def wake(self) -> None:
-        """Make ready for what comes."""
+        """Prepare for the next event."""
         self.settled = False
         self.recent = tuple(deque(recent, _RECENT) for recent in self.recent)
 
     def settle(self) -> None:
-        """Keep no more of the recent events than the last one, and no memory that is as it was made."""
+        """Drop all recent events but the last, and all memories that are still unchanged."""
         self.settled = True
         self.memories = {rule: memory for rule, memory in self.memories.items() if memory != type(memory)()}
         last = self.last
@@ -79,7 +79,7 @@ class History:
 
 
 def beginning(event: Event) -> Event:
-    """An event of which only the beginning of its message is remembered, and no values, if it is that long."""
+    """The event; if its message is long, with only the beginning of it and without its values."""
     record, message = event.record, event.message
     data = record.data[:MOST_BYTES]
     return event._replace(

@@ -1,15 +1,15 @@
-"""What is unusual in a message that breaks no rule: lawful content that receivers are known, or likely, to refuse.
+"""What is unusual in a message that breaks no rule: valid content that receivers are known, or likely, to refuse.
 
-A back-end that goes away says nothing. The last message that it received is often right, but more than it expected: an
-option, a limit that nobody announces, a step again or in another order, a feature that is missing though it need not be
-there. `remarks` has a sentence for each such thing; a rule puts it behind the message that it names.
+A back-end that closes the connection gives no reason. The last message that it received is often correct but
+unexpected: an option, an unannounced limit, a repeated or reordered step, a missing optional feature. `remarks` has a
+sentence for each of them, which a rule appends to the message that it names.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.lint.words import fields_of
+from vudissect.lint.words import count_text, fields_of
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import F_VERSION_1
 from vudissect.protocol.purpose import Purpose
@@ -21,28 +21,28 @@ from vudissect.wire.fields import Fields
 _NET = device_by_name("net")
 _NET_MQ = _NET.features.mask("MQ") if _NET is not None else 0
 
-# Back-ends that have a limit of their own have one of these or less.
+# Back-ends with their own limit have this one or a smaller one.
 _USUAL_ENTRIES = 1024
 _USUAL_QUEUES = 256
 
 
 def lawfulness(event: Event, findings: list[Finding]) -> str:
-    """Whether a message was right, as a clause after its name; `findings` are those about its frame."""
+    """Whether a message was correct, as a clause after its name; `findings` are those about its frame."""
     against = is_against_sender(findings)
     if against:
-        return f"; it may have its reasons, see {against} on this message"
+        return f"; the reason may be {against} on this message"
     unusual = list(remarks(event, event.before))
     return f"; it breaks no rule{', but: ' + '; '.join(unusual) if unusual else ''}"
 
 
 def is_against_sender(findings: list[Finding]) -> str:
-    """The first rule by which a message of the front-end is wrong; "" if it is right."""
+    """The first rule that a message of the front-end breaks; "" if it is correct."""
     against = (each.rule for each in findings if each.blame is Blame.FRONT_END and each.severity is not Severity.INFO)
     return next(against, "")
 
 
 def remarks(event: Event, state: State) -> Iterator[str]:
-    """What is unusual about a message, given the state before it; nothing for most."""
+    """What is unusual about a message, given the state before it; usually nothing."""
     message = event.message
     if message is None or message.row is None or message.layout is None:
         return
@@ -60,27 +60,27 @@ def _features(state: State, fields: Fields) -> Iterator[str]:
     word, offered = fields.get("features", 0), state.features.offered or 0
     if state.features.acked is not None:
         yield (
-            f"features are set again, first in #{state.features.acked_in}: a driver that was reset negotiates again; "
+            f"features are set again, first in #{state.features.acked_in}: a driver negotiates again after a reset; "
             "daemons on rust-vmm refused it before eea92c6"
         )
     if offered & F_VERSION_1 and not word & F_VERSION_1:
         yield (
-            "it leaves out VERSION_1, as an old driver does; libvhost-user, daemons on rust-vmm and passt serve new "
-            "drivers only"
+            "it omits VERSION_1, as an old driver does; libvhost-user, daemons on rust-vmm and passt serve only new "
+            "drivers"
         )
     others = [index for index in state.rings if index >= 2]
     if state.guess.device is _NET and offered & _NET_MQ and not word & _NET_MQ and others:
         yield (
-            f"it leaves out MQ although rings {', '.join(map(str, others[:4]))} were named: the driver uses one pair; "
-            "DPDK 23.03-rc came to a standstill there (bug 1196)"
+            f"it omits MQ although ring{'s' * (len(others) > 1)} {', '.join(map(str, others[:4]))} "
+            f"{'were' if len(others) > 1 else 'was'} used: the driver uses one pair; DPDK 23.03-rc hung here (bug 1196)"
         )
 
 
 def _no_call(state: State, fields: Fields) -> Iterator[str]:
     if fields.get("nofd"):
         yield (
-            "a driver that polls needs no call descriptor; DPDK 19.11-rc and releases with its fix of CVE-2019-14818 "
-            "refuse that"
+            "a driver that polls needs no call descriptor; DPDK 19.11-rc and releases with its fix for CVE-2019-14818 "
+            "refuse this"
         )
 
 
@@ -91,20 +91,20 @@ def _no_kick(state: State, fields: Fields) -> Iterator[str]:
 
 def _err(state: State, fields: Fields) -> Iterator[str]:
     early = " before any features are acknowledged" if state.features.acked is None else ""
-    yield f"it gives the descriptor for errors{early}, as QEMU does since 7.1; snabb does not know the message"
+    yield f"it sets the err descriptor{early}, as QEMU does since 7.1; snabb does not know the message"
 
 
 def _size(state: State, fields: Fields) -> Iterator[str]:
     if fields.get("num", 0) > _USUAL_ENTRIES:
-        yield f"{fields['num']} entries are more than the {_USUAL_ENTRIES} that many back-ends have room for"
+        yield f"{fields['num']} entries are more than the {_USUAL_ENTRIES} that many back-ends support"
 
 
 def _stop(state: State, fields: Fields) -> Iterator[str]:
     ring = state.rings.get(fields.get("index", -1))
     if ring is None:
         yield (
-            f"no message before names ring {fields.get('index')} on this connection; a back-end that makes its rings "
-            "when they are first named has none to stop (DPDK 21.02 to 21.05 crash)"
+            f"no earlier message names ring {fields.get('index')} on this connection; a back-end that allocates its "
+            "rings when they are first named has none to stop (DPDK 21.02 to 21.05 crash)"
         )
     elif ring.started is Started.STOPPED:
         yield f"ring {ring.index} is not started"
@@ -118,41 +118,41 @@ def _enable(state: State, fields: Fields) -> Iterator[str]:
 
 def _table(state: State, fields: Fields) -> Iterator[str]:
     if state.rings.started:
-        yield "it replaces the memory while rings are started: a back-end must map the new memory and go on"
+        yield "it replaces the memory while rings are started: a back-end must map the new memory and continue"
     elif state.memory.regions:
         yield f"it replaces the memory of #{state.memory.changed_in}"
     number = fields.get("nregions", 0)
     if number > 1:
-        yield f"it has {number} regions"
+        yield f"it has {count_text(number, 'region')}"
 
 
 def _region(state: State, fields: Fields) -> Iterator[str]:
-    yield f"it adds a region to {len(state.memory.regions)}"
+    yield f"it adds a region to {len(state.memory.regions)} existing ones"
 
 
 def _read_config(state: State, fields: Fields) -> Iterator[str]:
     device = state.guess.device
     size, offset = fields.get("size", 0), fields.get("offset", 0)
     if device is not None and device.config.size is not None and offset + size > device.config.size:
-        yield f"it asks for {offset + size} bytes, the configuration of {device.name} has {device.config.size}"
+        yield f"it asks for {offset + size} bytes, but the configuration of {device.name} has {device.config.size}"
     elif offset:
-        yield f"it asks for a part of the configuration, from offset {offset}"
+        yield f"it asks for part of the configuration, from offset {offset}"
 
 
 def _write_config(state: State, fields: Fields) -> Iterator[str]:
-    yield "the driver writes its configuration, which not every back-end lets it"
+    yield "the driver writes its configuration, which not every back-end allows"
 
 
 def _inflight(state: State, fields: Fields) -> Iterator[str]:
     if fields.get("num_queues", 0) > min(state.queues or _USUAL_QUEUES, _USUAL_QUEUES):
-        yield f"it is about {fields['num_queues']} queues"
+        yield f"it is about {count_text(fields['num_queues'], 'queue')}"
     if state.features.acked is None:
         yield "no features are acknowledged yet"
 
 
 def _log(state: State, fields: Fields) -> Iterator[str]:
     if state.log is not None:
-        yield f"it replaces the log of #{state.log.frame}, as memory that is plugged makes necessary"
+        yield f"it replaces the log of #{state.log.frame}, which is needed after memory is plugged in"
 
 
 def _status(state: State, fields: Fields) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _status(state: State, fields: Fields) -> Iterator[str]:
 
 
 def _channel(state: State, fields: Fields) -> Iterator[str]:
-    yield "the socket of another channel comes with it, which a sandboxed back-end may not be allowed to receive"
+    yield "it carries the socket of another channel, which a sandboxed back-end may not be allowed to receive"
 
 
 _UNUSUAL: Mapping[Purpose, Callable[[State, Fields], Iterator[str]]] = MappingProxyType(

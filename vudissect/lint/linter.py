@@ -1,4 +1,4 @@
-"""Asks the rules about every event, as few of them as possible."""
+"""Calls the rules for every event, as few of them as possible."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from vudissect.session.session import Session
 from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
-# What makes other rules of a row be asked, as bits.
+# Bits that select additional rules of a row.
 _CARRYING, _IRREGULAR = 1, 2
 _KINDS = 4
 
-# Flags of a message about which there is nothing to say; the GPU channel has no version.
+# The regular flags of a message; the GPU channel has no version.
 _REGULAR_FLAGS = (
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
@@ -29,16 +29,16 @@ _REGULAR_FLAGS = (
 )
 _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
 
-# Repetitions are counted, not told again: on one connection, and over all of them.
+# Repetitions are counted, not reported again: on one connection, and over all of them.
 _MOST_OF_A_RULE = 20
 _MOST_OVER_ALL = 2000
 
-# Of a connection that began to speak before so many others did, only the last event is remembered.
+# Of a connection that started before this many others, only the last event is remembered.
 _MOST_FRESH = 1024
 
 
 class _Selection(NamedTuple):
-    """The rules that are asked about messages of one row and direction, regular or not, with descriptors or without.
+    """The rules for messages of one row and direction, regular or not, with or without descriptors.
 
     `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` stands for
     row and direction in what is remembered of a connection.
@@ -50,10 +50,10 @@ class _Selection(NamedTuple):
 
 
 class Linter:
-    """Finds what is wrong in a session. Feed it every event, at once and in order; `finish` asks about what is left.
+    """Finds what is wrong in a session. Feed it every event, at once and in order; `finish` checks what is left.
 
-    A rule that is broken over and over is told `_MOST_OF_A_RULE` times for one connection and `_MOST_OVER_ALL` times in
-    all; `withheld` counts the rest.
+    A rule that is broken repeatedly is reported `_MOST_OF_A_RULE` times per connection and `_MOST_OVER_ALL` times in
+    total; `withheld` counts the rest.
     """
 
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
@@ -106,7 +106,7 @@ class Linter:
         return findings
 
     def judge(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
-        """The event of each record with what is wrong with it."""
+        """Each event with its findings."""
         for event in self._session.events(records):
             yield event, self.check(event)
 
@@ -137,12 +137,12 @@ class Linter:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
 
     def _wake(self, number: int, history: History) -> None:
-        """A connection speaks, for the first time or again: let go of what is of little use of one that did before."""
+        """A connection has an event, for the first time or again: drop what is of little use of older connections."""
         history.wake()
         self._fresh.append(number)
         if len(self._fresh) > _MOST_FRESH:
             oldest = self._connections.get(self._fresh.popleft())
-            # Numbers may be used again.
+            # Numbers may be reused.
             if oldest is not None and oldest is not history and not oldest.settled:
                 oldest.settle()
 
@@ -182,12 +182,12 @@ def _is_about(kind: RecordKind, trigger: Trigger) -> bool:
 
 
 def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Both, each rule once."""
+    """Both lists, each rule once."""
     return tuple(rule for rule in special if rule not in rules) + rules
 
 
 def _is_odd_answer(event: Event, message: WireMessage) -> bool:
-    """Whether an answer belongs to nothing, comes late or behind a later one, or says that the request failed."""
+    """Whether an answer has no request, is late or out of order, or reports a failure."""
     request, layout = event.request, message.layout
     return (
         request is None

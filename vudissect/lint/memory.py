@@ -1,4 +1,4 @@
-"""What several rules remember of a connection."""
+"""Memories that several rules use."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
-"""The part of a rule's page that is written by hand: why it matters, and two conversations.
+"""The hand-written part of a rule's page: why it matters, and two conversations.
 
-    A paragraph that says why the rule matters.
+    A paragraph about why the rule matters.
 
     ## Breaks it
 
@@ -20,7 +20,7 @@
 
     VU-VRG-02, VU-VRG-05
 
-What is in the rule itself, such as its statement and its source, is not repeated here.
+The rule's own facts, such as its statement and source, are not repeated here.
 """
 
 import re
@@ -35,21 +35,21 @@ _REQUIRED = (_BROKEN, _NEAR, _RELATED)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A conversation in the language of docs/conversation.md, and what is to be said of it."""
+    """A conversation in the language of docs/conversation.md, and a remark about it."""
 
     remark: str
     conversation: str
 
     @property
     def dialect(self) -> str:
-        """The dialect that it names, "" where it is to be found out."""
+        """The dialect that it names, "" if it is detected."""
         named = re.search(r"^dialect (\S+)", self.conversation, re.MULTILINE)
         return named[1] if named else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page of a rule says besides the rule."""
+    """What the page of a rule has besides the rule itself."""
 
     why: str
     broken: Example
@@ -60,7 +60,7 @@ class Page:
 
 
 def page_of(rule: str) -> Page:
-    """The page of the rule with this id; `FileNotFoundError` without one, `ValueError` where a part is missing."""
+    """The page of the rule with this id; `FileNotFoundError` without one, `ValueError` if a part is missing."""
     return read_page((files("vudissect.lint") / "pages" / f"{rule}.md").read_text("utf-8"))
 
 

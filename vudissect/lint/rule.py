@@ -7,8 +7,8 @@
         if at.fields.get("num", 0) > 1:
             yield at.finding(f"ring {at.fields['index']} is enabled with {at.fields['num']}, only 0 and 1 are defined")
 
-A message that is malformed has no fields. A rule compares `at.before` and `at.after`, the states of the connection
-around the message. What it must know of earlier messages, and no state has, it remembers for each connection:
+A malformed message has no fields. A rule compares `at.before` and `at.after`, the states of the connection around the
+message. What it needs from earlier messages, and the state does not have, it remembers per connection:
 
     @dataclass(slots=True)
     class _Swaps:
@@ -19,8 +19,8 @@ around the message. What it must know of earlier messages, and no state has, it 
         if at.event.replaced and len(at.memory.frames) < 10:
             at.memory.frames.append(at.frame)
 
-A peer may send anything, for ever: a memory has a bound. What must last from one connection to the next is in
-`at.lasting(_Swaps)`. `vudissect.lint.page` describes the page that every rule has.
+A peer may send anything, forever, so a memory must have a bound. `at.lasting(_Swaps)` lasts from one connection to the
+next. `vudissect.lint.page` describes the page that every rule has.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,19 +36,19 @@ from vudissect.protocol.purpose import Purpose
 
 SPEC = "QEMU docs/interop/vhost-user.rst"
 
-# An answer that takes longer (ns) is out of the ordinary: DPDK takes 0.9 s to populate memory, nobody else so long.
+# An answer that takes longer (ns) is unusual: DPDK takes 0.9 s to populate memory, no other program that long.
 SLOW = SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When a rule is asked: for the messages that `matches` picks by row and direction, or for events of `kinds`.
+    """When a rule is called: for the messages that `matches` selects by row and direction, or for events of `kinds`.
 
-    `irregular` asks only for messages that are out of the ordinary: malformed, with unusual flags, with marks; answers
-    to nothing, late ones, and those that tell of a failure.
-    `carrying` asks for messages that carry descriptors.
-    `once` asks only about the first message of each row and direction on a connection.
-    `at_end` asks once where the capture ends, for each connection that is still open.
+    `irregular`: only for unusual messages: malformed, with unusual flags, with marks; answers without a request, late
+    ones, and those that report a failure.
+    `carrying`: only for messages that carry descriptors.
+    `once`: only for the first message of each row and direction on a connection.
+    `at_end`: once at the end of the capture, for each connection that is still open.
     """
 
     matches: Callable[[Row | None, bool], bool] | None = None
@@ -59,7 +59,7 @@ class Trigger:
     at_end: bool = False
 
     def __or__(self, other: "Trigger") -> "Trigger":
-        """Whenever either of two asks."""
+        """Whenever either trigger applies."""
         picks = [trigger.matches for trigger in (self, other) if trigger.matches is not None]
         return Trigger(
             (lambda row, reply: any(matches(row, reply) for matches in picks)) if picks else None,
@@ -72,17 +72,17 @@ class Trigger:
 
 
 def requests(*purposes: Purpose) -> Trigger:
-    """For requests that have one of these purposes; without purposes for all requests."""
+    """For requests with one of these purposes; without purposes for all requests."""
     return Trigger(lambda row, reply: not reply and (not purposes or (row is not None and row.purpose in purposes)))
 
 
 def replies(*purposes: Purpose) -> Trigger:
-    """For answers to requests that have one of these purposes; without purposes for all answers."""
+    """For answers to requests with one of these purposes; without purposes for all answers."""
     return Trigger(lambda row, reply: reply and (not purposes or (row is not None and row.purpose in purposes)))
 
 
 def first_requests(*purposes: Purpose) -> Trigger:
-    """For the first request of each kind on a connection that has one of these purposes."""
+    """For the first request of each kind on a connection, of those with one of these purposes."""
     return replace(requests(*purposes), once=True)
 
 
@@ -92,7 +92,7 @@ def messages(where: Callable[[Row | None, bool], bool]) -> Trigger:
 
 
 def irregular() -> Trigger:
-    """For messages that are out of the ordinary (see `Trigger`), of any row."""
+    """For unusual messages (see `Trigger`), of any row."""
     return Trigger(irregular=True)
 
 
@@ -102,12 +102,12 @@ def carrying() -> Trigger:
 
 
 def events(*kinds: RecordKind) -> Trigger:
-    """For what the proxy noted: opened, closed, gaps."""
+    """For events of the proxy: opened, closed, gaps."""
     return Trigger(kinds=frozenset(kinds))
 
 
 def ending() -> Trigger:
-    """When a connection is closed, and where the capture ends for those that are open."""
+    """When a connection is closed, and at the end of the capture for those that are open."""
     return Trigger(kinds=frozenset({RecordKind.CONNECTION_CLOSED}), at_end=True)
 
 
@@ -118,10 +118,10 @@ Check = Callable[[At[Memory]], Findings]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its id and name, how bad it is to break it, what must hold, where that is written, and its check.
+    """A rule: its id and name, its severity, what must hold, the source of that, and its check.
 
-    The check is a function, asked when the trigger says so; its name is the name of the rule. `remembers` makes what
-    it remembers of a connection. `usual`: healthy sessions have its infos, too.
+    The check is a function, called when the trigger applies; its name is the name of the rule. `remembers` creates its
+    memory of a connection. `usual`: healthy sessions also have its infos.
     """
 
     id: str
@@ -173,7 +173,7 @@ class RuleBook:
         remembers: type[Any] = object,
         usual: bool = False,
     ) -> Callable[[Check[Any]], Check[Any]]:
-        """Enter the function that follows as the check of a rule; `statement` says what must hold."""
+        """Register the decorated function as the check of a rule; `statement` is what must hold."""
 
         def enter(check: Check[Any]) -> Check[Any]:
             name = check.__name__.replace("_", "-")

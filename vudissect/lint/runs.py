@@ -1,7 +1,7 @@
-"""What rules about running rings have in common.
+"""Shared code of the rules about running rings.
 
-A ring runs while it is started and enabled. What the guest does with it a capture does not show, but where the back-end
-stopped does: a ring that stops where it began has seen no request.
+A ring runs while it is started and enabled. A capture does not show what the guest does with it, but it shows where the
+back-end stopped: a ring that stops where it began has not processed any request.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from vudissect.lint.words import SECOND
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
 
-# Positions are compared in the half that every back-end tells.
+# Positions are compared in the half that every back-end reports.
 POSITION = 0xFFFF
 MOST_LISTED = 8
 
@@ -26,7 +26,7 @@ def ring_of(at: At) -> Ring | None:
 
 
 def purpose_of(at: At) -> Purpose | None:
-    """What the message does; None at the end."""
+    """The purpose of the message; None at the end."""
     return None if at.over or at.message.row is None else at.message.row.purpose
 
 
@@ -39,19 +39,19 @@ def list_text(rings: Iterable[Ring]) -> str:
 
 @dataclass(slots=True)
 class Run:
-    """The rings of a connection from the first that runs to the last that stops, as one rule has seen them.
+    """The rings of a connection from the first that runs to the last that stops, as one rule sees them.
 
-    It keeps their indexes; how they are now is in the state.
+    It keeps their indexes; their current state is in the session.
     """
 
     # In the order in which they first ran.
     _started: dict[int, None] = field(default_factory=dict)
     _unconfirmed: list[int] = field(default_factory=list)
-    # Those that have not been found stopped yet.
+    # Those not known to have stopped.
     _going_on: list[int] = field(default_factory=list)
 
     def follow(self, at: At) -> None:
-        """Note whether this message has started or stopped a ring."""
+        """Record whether this message started or stopped a ring."""
         ring = None if at.over or at.message.reply else ring_of(at)
         if ring is None:
             return
@@ -65,13 +65,13 @@ class Run:
         return ring.index in self._started
 
     def rings(self, at: At) -> list[Ring]:
-        """The rings that have run, as they are now."""
+        """The rings that have run, in their current state."""
         return _rings(at, self._started)
 
     def unconfirmed(self, at: At) -> list[Ring]:
-        """Those of the rings with no answer to a request that was sent after they began to run.
+        """The rings without an answer to any request that was sent after they began to run.
 
-        That is as things were when the first was stopped: nothing has shown that the back-end got so far.
+        This is the situation when the first one was stopped: nothing showed that the back-end got that far.
         """
         return _rings(at, self._unconfirmed)
 
@@ -80,17 +80,17 @@ class Run:
         return min(ring.began for ring in self.rings(at))
 
     def is_over(self, at: At) -> bool:
-        """Whether all its rings have stopped, and where is known."""
+        """Whether all its rings have stopped at a known position."""
         going_on = self._going_on
         while going_on and all(map(has_stopped, _rings(at, going_on[-1:]))):
             going_on.pop()
         if not going_on:
-            # One that had stopped may have been started in another way meanwhile.
+            # A stopped ring may have been started in another way in the meantime.
             going_on += [ring.index for ring in self.rings(at) if not has_stopped(ring)]
         return bool(self._started) and not going_on
 
     def is_idle(self, at: At) -> bool:
-        """Whether it was long, and none of its rings has moved."""
+        """Whether it was long, and none of its rings moved."""
         # Long enough for a driver to make its first request.
         return at.time - self.began(at) >= SECOND and all(map(has_not_moved, self.rings(at)))
 
@@ -101,7 +101,7 @@ def _rings(at: At, indexes: Iterable[int]) -> list[Ring]:
 
 
 def has_stopped(ring: Ring) -> bool:
-    """Whether the ring has stopped, and where is known."""
+    """Whether the ring has stopped at a known position."""
     return ring.started is Started.STOPPED and ring.stopped_at is not None
 
 
@@ -111,5 +111,5 @@ def is_unconfirmed(at: At, ring: Ring) -> bool:
 
 
 def has_not_moved(ring: Ring) -> bool:
-    """Whether the ring has stopped where it began."""
+    """Whether the ring stopped where it began."""
     return ring.base is not None and ring.stopped_at is not None and ring.base & POSITION == ring.stopped_at & POSITION

@@ -1,4 +1,4 @@
-"""How findings name messages, times and frames."""
+"""How findings name messages, times, frames and numbers of things."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from vudissect.wire.fields import Fields, to_fields
 
 SECOND = 1_000_000_000
 
-# More of them in one sentence than this are counted.
+# More of them in one sentence are only counted.
 _MOST_LISTED = 6
 
 
@@ -48,6 +48,11 @@ def frames_text(frames: Sequence[int]) -> str:
         texts[_MOST_LISTED - 1 :] = [f"{len(texts) - _MOST_LISTED + 1} more"]
     *before, last = texts
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def count_text(number: int, noun: str) -> str:
+    """A number of things: `1 queue`, `2 queues`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def time_text(nanoseconds: int) -> str:

@@ -1,1 +1,1 @@
-"""What programs write into their logs when vhost-user goes wrong, and what a capture shows of it."""
+"""What programs log when vhost-user fails, and what a capture shows about it."""

@@ -1,7 +1,7 @@
-"""How an entry of the dictionary is written: texts of a line with places for what varies, and what they mean.
+"""How an entry of the dictionary is written: texts of a line with placeholders, and what they mean.
 
-A place is a name in braces: `{request}` is a message number, `{errno}` an error number, `{ring}` a ring, `{message}`
-the name of a message, `{n}` any number, `{word}` one word, `{path}` a path, `{any}` whatever is there, up to 200
+A placeholder is a name in braces: `{request}` is a message number, `{errno}` an error number, `{ring}` a ring,
+`{message}` the name of a message, `{n}` any number, `{word}` one word, `{path}` a path, `{any}` anything up to 200
 characters. All have a bound, so that a line of a million characters takes no longer than a million short ones. Case
 does not matter: programs change it from release to release.
 """
@@ -30,7 +30,7 @@ _PLACES = {
 _PLACE = re.compile(r"\{(\w+)\}")
 
 MESSAGE_NUMBERS = ("request", "expected", "received")
-"""The places that hold message numbers, in the words in which they are explained."""
+"""The placeholders for message numbers, in the words used to explain them."""
 
 
 class Suspect(Enum):
@@ -39,28 +39,28 @@ class Suspect(Enum):
     FRONT_END = "the front-end"
     BACK_END = "the back-end"
     EITHER = "either side: look at what came before"
-    SETTINGS = "the settings of the VM or of the host"
+    SETTINGS = "the configuration of the VM or of the host"
     GUEST = "the driver in the guest, or wrong ring addresses"
-    OTHER = "whoever closed the connection: look at the other log"
+    OTHER = "the side that closed the connection: look at the other log"
     NOBODY = "nobody: this is normal"
 
 
 class Fate(Enum):
-    """What became of the connection or of a request, so that a capture can be asked about it."""
+    """What happened to the connection or to a request, to look it up in a capture."""
 
-    UNKNOWN = "the line does not say"
+    UNKNOWN = "unknown"
     CLOSED = "the connection was closed by the other side"
     REFUSED = "a request was refused"
-    WAITING = "an answer is waited for"
+    WAITING = "an answer is pending"
     UNREACHABLE = "there is no connection"
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """Lines that mean the same: who writes them, what they mean, who is likely to blame, and what to look at.
+    """Lines with the same meaning: their program, what they mean, who is likely to blame, and what to check.
 
-    `rules` are those of the linter that say more, `about` the messages that the lines are about, by purpose. `named`
-    lines are too short to be known by themselves: the program must be named as well.
+    `rules` are related rules of the linter, `about` the purposes of the messages concerned. `named` lines
+    are too short to be recognised alone: the program must be named as well.
     """
 
     program: Program
@@ -77,25 +77,25 @@ class LogLine:
 
     @cached_property
     def forms(self) -> tuple["Form", ...]:
-        """The texts, ready to be looked for."""
+        """The texts, ready to be searched for."""
         return tuple(Form(self, text) for text in self.texts)
 
 
 class Form:
-    """One text of an entry, ready to be looked for."""
+    """One text of an entry, ready to be searched for."""
 
     def __init__(self, line: LogLine, text: str) -> None:
         parts = _PLACE.split(text)
         self.line = line
         self.text = text
         self.literals = tuple(sorted((part.lower() for part in parts[::2] if part), key=len, reverse=True))
-        """What it says literally, the longest first: a line without it need not be looked at closely."""
+        """Its literal parts, the longest first: a line without them cannot match."""
         self.weight = sum(map(len, self.literals))
         """How much of a line it explains."""
         self._regex = re.compile("".join(_pattern(parts)), re.IGNORECASE)
 
     def search(self, text: str, lowered: str) -> re.Match[str] | None:
-        """Where it is in a line, which is given twice, the second time in lower case."""
+        """Where it is in a line, which is passed twice, the second time in lower case."""
         for literal in self.literals:
             if literal not in lowered:
                 return None

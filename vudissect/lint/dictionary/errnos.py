@@ -18,29 +18,29 @@ ERRNOS = (
         1,
         "EPERM",
         "Operation not permitted",
-        "QEMU before 6.1 reports any failure of a request so (-1): the connection is lost, or the back-end refused",
+        "QEMU before 6.1 reports any failed request like this (-1): the connection is lost, or the back-end refused",
     ),
     Errno(
         2,
         "ENOENT",
         "No such file or directory",
-        "the socket does not exist: the program that listens on it has not started yet, or the path is another one",
+        "the socket does not exist: the program that listens on it has not started yet, or the path differs",
     ),
-    Errno(4, "EINTR", "Interrupted system call", "a signal came; the call has to be repeated"),
+    Errno(4, "EINTR", "Interrupted system call", "a signal arrived; the call has to be repeated"),
     Errno(
         5,
         "EIO",
         "Input/output error",
         "the other side closed the connection in the middle, or the back-end answered that it failed",
     ),
-    Errno(6, "ENXIO", "No such device or address", "what should be opened is a socket or pipe that nobody has open"),
+    Errno(6, "ENXIO", "No such device or address", "the other end of the socket or pipe is not open"),
     Errno(7, "E2BIG", "Argument list too long", "more regions or queues than there is room for"),
     Errno(9, "EBADF", "Bad file descriptor", "a descriptor was closed too early, or did not come with its message"),
     Errno(
         11,
         "EAGAIN",
         "Resource temporarily unavailable",
-        "nothing is there yet on a socket that does not block, or a time-out of the socket has passed",
+        "a non-blocking socket has no data yet, or a time-out of the socket has expired",
     ),
     Errno(
         12,
@@ -48,7 +48,7 @@ ERRNOS = (
         "Cannot allocate memory",
         "memory cannot be mapped: too few huge pages, or a limit on locked or virtual memory",
     ),
-    Errno(13, "EACCES", "Permission denied", "owner or mode of the socket, or SELinux or AppArmor, forbid it"),
+    Errno(13, "EACCES", "Permission denied", "the owner or mode of the socket, SELinux or AppArmor forbid it"),
     Errno(14, "EFAULT", "Bad address", "an address is in no memory region that the back-end was sent"),
     Errno(
         16,
@@ -62,7 +62,7 @@ ERRNOS = (
         22,
         "EINVAL",
         "Invalid argument",
-        "a value that the other program does not accept; in QEMU every request on a connection that is lost",
+        "a value that the other program does not accept; in QEMU any request on a lost connection",
     ),
     Errno(23, "ENFILE", "Too many open files in system", "the host has no more descriptors"),
     Errno(
@@ -74,7 +74,7 @@ ERRNOS = (
     Errno(28, "ENOSPC", "No space left on device", "no more huge pages, or /dev/shm is full"),
     Errno(32, "EPIPE", "Broken pipe", "the other side has closed the connection"),
     Errno(36, "ENAMETOOLONG", "File name too long", "the path of a Unix socket has at most 107 bytes"),
-    Errno(38, "ENOSYS", "Function not implemented", "the program or the kernel lacks what is asked for"),
+    Errno(38, "ENOSYS", "Function not implemented", "the program or the kernel does not support the request"),
     Errno(61, "ENODATA", "No data available", "the other side has nothing to read"),
     Errno(
         71,
@@ -90,19 +90,19 @@ ERRNOS = (
         98,
         "EADDRINUSE",
         "Address already in use",
-        "the socket is still there: another program listens on it, or an earlier run left it",
+        "the socket still exists: another program listens on it, or it is left over from an earlier run",
     ),
     Errno(103, "ECONNABORTED", "Software caused connection abort", "the connection was closed before it was accepted"),
     Errno(
         104,
         "ECONNRESET",
         "Connection reset by peer",
-        "the other side died or closed the connection with something unread",
+        "the other side died or closed the connection with unread data",
     ),
     Errno(
         105, "ENOBUFS", "No buffer space available", "a message or a descriptor does not fit into the receiver's buffer"
     ),
-    Errno(107, "ENOTCONN", "Transport endpoint is not connected", "the connection is closed, or was never made"),
+    Errno(107, "ENOTCONN", "Transport endpoint is not connected", "the connection is closed, or was never established"),
     Errno(108, "ESHUTDOWN", "Cannot send after transport endpoint shutdown", "the connection was shut down"),
     Errno(
         109,
@@ -112,14 +112,17 @@ ERRNOS = (
     ),
     Errno(110, "ETIMEDOUT", "Connection timed out", "the other side did not answer in time"),
     Errno(
-        111, "ECONNREFUSED", "Connection refused", "nobody listens on the socket: its file is left of an earlier run"
+        111,
+        "ECONNREFUSED",
+        "Connection refused",
+        "nothing listens on the socket: its file is left over from an earlier run",
     ),
     Errno(112, "EHOSTDOWN", "Host is down", "the other side is gone"),
     Errno(
         125,
         "ECANCELED",
         "Operation canceled",
-        "it was given up, mostly as the VM was stopped or migration was cancelled",
+        "the operation was cancelled, usually because the VM was stopped or migration was cancelled",
     ),
 )
 
@@ -141,7 +144,7 @@ def errno_of(number: int) -> Errno | None:
 
 
 def errnos_in(text: str) -> tuple[Errno, ...]:
-    """The errors that a line names, by number or in words."""
+    """The errors that a line names, by number or as text."""
     found: dict[Errno, None] = {}
     for match in _SAID.finditer(text):
         errno = errno_of(int(match[1])) if match[1] else _BY_WORDS[match[2].lower()]

@@ -1,6 +1,6 @@
-"""What a capture shows, kept small: how its connections ended, what was refused, which messages were sent.
+"""A summary of a capture: how its connections ended, what was refused, which messages were sent.
 
-However long a capture is, this takes room for a fixed number of closed connections, and for the kinds of messages.
+Its size depends on a fixed number of closed connections and on the kinds of messages, not on the length of the capture.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ _MOST_ENDINGS = 256
 _MOST_REFUSALS = 64
 _MOST_FINDINGS = 2000
 _FIRST_FRAMES = 3
-# Numbers that the table does not have are kinds, too.
+# Numbers that are not in the table are kinds too.
 _MOST_KINDS = 1024
 
 
@@ -60,7 +60,7 @@ class Connection:
 
     @property
     def is_notable(self) -> bool:
-        """Whether it ended, or the capture ends, in the middle of things."""
+        """Whether it ended, or the capture ends, unexpectedly."""
         return bool(self.waiting or self.running)
 
     @property
@@ -70,7 +70,7 @@ class Connection:
 
 
 class Refusal(NamedTuple):
-    """An answer that says that the request failed."""
+    """An answer that reports a failure."""
 
     request: Request
     frame: int
@@ -90,21 +90,21 @@ class Sent:
 
 
 class Evidence:
-    """What a capture shows. Feed it every event with its findings, then the end."""
+    """The evidence in a capture. Feed it every event with its findings, then the end."""
 
     def __init__(self) -> None:
         self.opened = 0
         self.ended: deque[Connection] = deque(maxlen=_MOST_ENDINGS)
-        """Connections that were closed, the last of them."""
+        """The last connections that were closed."""
         self.forgotten = 0
-        """How many more were closed before them."""
+        """How many were closed before them."""
         self.open: dict[int, Connection] = {}
         self.refusals: deque[Refusal] = deque(maxlen=_MOST_REFUSALS)
         self.sent: dict[tuple[Channel, str], Sent] = {}
         self.findings: list[Finding] = []
 
     def add(self, event: Event, findings: Sequence[Finding]) -> None:
-        """One more event, and what is wrong with it."""
+        """Add an event and its findings."""
         self.findings += findings[: _MOST_FINDINGS - len(self.findings)]
         record = event.record
         connection = self.open.get(record.connection)
@@ -125,7 +125,7 @@ class Evidence:
             self.ended.append(self.open.pop(record.connection))
 
     def finish(self, findings: Iterable[Finding], session: Session) -> None:
-        """The capture ends: what is wrong there, and the session, which knows what is still open."""
+        """Add the findings at the end of the capture, and the session, which knows what is still open."""
         self.findings += list(findings)[: _MOST_FINDINGS - len(self.findings)]
         for number, state in session.states.items():
             connection = self.open.get(number)

@@ -10,7 +10,7 @@ from vudissect.lint.dictionary.errnos import Errno, errno_of, errnos_in
 from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.table import UPSTREAM, plain_name
 
-# A line that says more than this does not say it at its end.
+# The facts of a line are in its beginning.
 _MOST_CHARACTERS = 4096
 _MOST_OF_A_KIND = 4
 
@@ -32,7 +32,7 @@ _SOURCE_FILES = (".c", ".rs", ".go", ".h")
 class Named(NamedTuple):
     """A message that a line names, by number or by name: its role in the line ("" for none), and its row.
 
-    `row` is None for a number that the table does not have; `called` is the name that the line gives it, if it does.
+    `row` is None for a number that is not in the table; `called` is the name that the line gives it, if any.
     """
 
     role: str
@@ -51,12 +51,12 @@ class Facts(NamedTuple):
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """The messages that the table knows."""
+        """The messages that are in the table."""
         return tuple(dict.fromkeys(named.row for named in self.messages if named.row is not None))
 
 
 def facts_of(text: str, match: re.Match[str] | None, channel: Channel) -> Facts:
-    """What a line names, in places of a known form (`match`) and elsewhere."""
+    """What a line names, in placeholders of a known form (`match`) and elsewhere."""
     beginning = text[:_MOST_CHARACTERS]
     numbered = tuple(_numbered(beginning, text, match, channel))
     known = {named.row for named in numbered}
@@ -77,7 +77,7 @@ def facts_of(text: str, match: re.Match[str] | None, channel: Channel) -> Facts:
 
 
 def _numbered(beginning: str, text: str, match: re.Match[str] | None, channel: Channel) -> Iterator[Named]:
-    """The messages that are named by number: in places of a form, or where none was recognised, after such a word."""
+    """The messages named by number: in placeholders of a form, or without a form after such a word."""
     if match is None:
         for found in list(_NUMBERED.finditer(beginning))[:_MOST_OF_A_KIND]:
             yield _named("message", found[1], beginning[found.end() :], channel)
@@ -93,7 +93,7 @@ def _named(role: str, number: str, rest: str, channel: Channel) -> Named:
 
 
 def _rows_in(text: str, channel: Channel) -> Iterator[Row]:
-    """The messages that are named as C, Rust or people write them: VHOST_USER_X_Y, x_y, x-y, VhostUserXY, x y."""
+    """The messages named as in C, in Rust or in prose: VHOST_USER_X_Y, x_y, x-y, VhostUserXY, x y."""
     names = _names()
     words = [match.group() for match in _WORDS.finditer(text)]
     found: dict[Row, None] = {}
@@ -121,7 +121,7 @@ def _spelled(word: str) -> str:
 
 @cache
 def _names() -> dict[str, dict[Channel, Row]]:
-    """The rows of each name that cannot be mistaken for a word, by channel."""
+    """The rows of each name that cannot be confused with a plain word, by channel."""
     names: dict[str, dict[Channel, Row]] = {}
     for row in UPSTREAM.messages:
         for name in (row.name, *row.aliases):

@@ -1,4 +1,4 @@
-"""All entries of the dictionary, and those of them that a line may hold."""
+"""All entries of the dictionary, and a quick selection of those that may match a line."""
 
 import re
 from collections import Counter
@@ -45,13 +45,13 @@ LOG_LINES: tuple[LogLine, ...] = (
 )
 
 _WORD = re.compile(r"[a-z0-9]+")
-# Not beside a place, where a line may go on with the same word.
+# Not next to a placeholder, where the word of the line may continue.
 _WHOLE_WORD = re.compile(r"(?<![a-z0-9}])[a-z0-9]{2,}(?![a-z0-9{])")
 _PLACE_NAME = re.compile(r"\{\w+\}")
 
 
 def forms_in(lowered: str) -> Iterator[Form]:
-    """The forms that a line in lower case may have: those with a word of it, and the few that have no whole word."""
+    """The forms that may match a line in lower case: those that share a word, and the few without a whole word."""
     by_word, without = _index()
     yield from without
     for word in set(_WORD.findall(lowered)):

@@ -1,11 +1,11 @@
-"""The programs whose lines are known, and the traces that they leave in the first part of a line."""
+"""The programs whose lines are known, and how they can be recognised in the first part of a line."""
 
 import re
 from enum import Enum
 
 from vudissect.protocol.model import Side
 
-# Names of programs come before what they say, also with time, host, container and pod before them.
+# The name of a program precedes its message, possibly after time, host, container and pod.
 _HEAD = 240
 
 

@@ -1,4 +1,4 @@
-"""Reads lines of logs: which entries they hold, which programs wrote them, and what they name."""
+"""Reads lines of logs: which entries match, which programs wrote them, and what they name."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from vudissect.lint.dictionary.lines import forms_in
 from vudissect.lint.dictionary.program import Program, programs_in
 from vudissect.protocol.model import Channel
 
-# What makes a line worth reading comes long before this.
+# The interesting part of a line comes well before this.
 _MOST_CHARACTERS = 1 << 16
-# An error that has others in it, as those of Rust do, is explained together with them.
+# An error that contains others, as in Rust, is explained together with them.
 _MOST_ENTRIES = 4
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;:?]{0,40}[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]")
@@ -22,7 +22,7 @@ _COMPLAINTS = re.compile(
     r"err|fail|invalid|panic|unexpected|unable|cannot|can't|refus|timed? ?out|unsupported|not supported|abort|closed"
 )
 
-# Libraries whose texts are in the lines of the programs that use them.
+# Libraries whose texts appear in the lines of the programs that use them.
 _LIBRARIES = {
     Program.LIBVHOST_USER: {Program.STORAGE_DAEMON, Program.VIRTIOFSD, Program.PASST, Program.QEMU},
     Program.STORAGE_DAEMON: {Program.LIBVHOST_USER},
@@ -45,10 +45,9 @@ _LIBRARIES = {
 
 
 class Recognised(NamedTuple):
-    """A line of a log: its number from 1, the entries that it holds, the programs that it names, and what else.
+    """A line of a log: its number from 1, the matching entries, the programs that it names, and other facts.
 
-    The first entry is what the line says, the others are inside it or what it gives as the reason. There is none where
-    the line is not known.
+    The first entry is the line itself, the others are nested in it or give the reason. An unknown line has none.
     """
 
     number: int
@@ -59,14 +58,14 @@ class Recognised(NamedTuple):
 
     @property
     def program(self) -> Program | None:
-        """Who wrote it, if that can be told."""
+        """The program that wrote it, if known."""
         if self.entries:
             return self.entries[0].program
         return self.programs[-1] if self.programs else None
 
 
 def recognise(lines: Iterable[str], *, of_log: bool = False) -> Iterator[Recognised]:
-    """What is recognised in each line that is not empty; of a log, in those that have to do with vhost-user."""
+    """What is recognised in each non-empty line; for a log, only in those that are about vhost-user."""
     for number, line in enumerate(lines, 1):
         text = plain_text(line)
         if not text:
@@ -106,19 +105,19 @@ _Match = tuple[Form, re.Match[str]]
 
 
 def _matches(text: str, lowered: str) -> list[_Match]:
-    """The forms that a line may have, and where."""
+    """The forms that match a line, and where."""
     return [(form, match) for form in forms_in(lowered) if (match := form.search(text, lowered)) is not None]
 
 
 def _chosen(matches: list[_Match], programs: tuple[Program, ...]) -> list[_Match]:
-    """The forms that a line has, the one that says most first; none of them overlap."""
+    """The forms of a line, the most informative first, without overlaps."""
     theirs = {form: _is_of(form.line, programs) for form, _ in matches}
     likely = [(form, match) for form, match in matches if theirs[form] or not form.line.named]
     likely.sort(key=lambda each: (theirs[each[0]], each[0].weight, -each[1].start()), reverse=True)
     chosen: list[_Match] = []
     for form, match in likely:
         passing = not theirs[form] or form.line.suspect is Suspect.NOBODY
-        # What is said in passing must not come from a program that has no part in the line.
+        # An incidental match must not be of a program that the line is not about.
         if chosen and passing and not _is_of(form.line, (chosen[0][0].line.program,)):
             continue
         if len(chosen) < _MOST_ENTRIES and all(_apart(match, other) for _, other in chosen):

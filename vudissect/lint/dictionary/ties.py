@@ -1,4 +1,4 @@
-"""Ties a line of a log to what a capture of the same session shows: frames, and what is wrong there."""
+"""Ties a line of a log to a capture of the same session: frames and findings."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from vudissect.lint.dictionary.entry import Fate
 from vudissect.lint.dictionary.evidence import Connection, Evidence, Sent
 from vudissect.lint.dictionary.recognise import Recognised
 from vudissect.lint.finding import Finding, Severity
-from vudissect.lint.words import time_text
+from vudissect.lint.words import count_text, time_text
 from vudissect.protocol.model import Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
 from vudissect.session.pairing import Request
@@ -23,14 +23,14 @@ _WORST_FIRST = {
 
 
 class Tie(NamedTuple):
-    """What a capture shows of a line: sentences with frames, and findings, worst first."""
+    """What a capture shows about a line: sentences with frames, and findings, worst first."""
 
     sentences: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
 def tie(known: Recognised, evidence: Evidence) -> Tie:
-    """What the capture shows of a line; where it shows nothing of it, what it shows at its end."""
+    """What the capture shows about a line; if nothing, what it shows at its end."""
     entry = known.entries[0] if known.entries else None
     fates = {each.fate for each in known.entries}
     sentences: list[str] = []
@@ -60,7 +60,7 @@ def tie(known: Recognised, evidence: Evidence) -> Tie:
 
 
 def _endings(known: Recognised, evidence: Evidence) -> list[Connection]:
-    """The connections whose end may be what the line is about, the likeliest first."""
+    """The connections whose end the line may be about, the likeliest first."""
     closer = _closer(known)
     rows = set(known.facts.rows)
     ended = [each for each in evidence.ended if closer is None or each.by in (closer.label, Side.PROXY.label)]
@@ -88,7 +88,7 @@ def _closed(endings: list[Connection], known: Recognised, evidence: Evidence) ->
         yield f"no connection was closed{f' by the {closer.label}' if closer is not None else ''} in this capture"
         yield from _end(evidence)
     elif (more := len([each for each in evidence.ended if each.by == endings[0].by]) - len(endings)) > 0:
-        yield f"other connections that were closed by the {endings[0].by}: {more + evidence.forgotten}"
+        yield f"{count_text(more + evidence.forgotten, 'other connection')} closed by the {endings[0].by}"
 
 
 def _end_of(connection: Connection) -> str:
@@ -98,23 +98,22 @@ def _end_of(connection: Connection) -> str:
 
 
 def _circumstances(connection: Connection) -> str:
-    """What came before the end, how long before, and what was going on."""
+    """What came before the end, how long before, and what was pending or running."""
     closer = Side.BACK_END if connection.by == Side.BACK_END.label else Side.FRONT_END
     other = Side.FRONT_END if closer is Side.BACK_END else Side.BACK_END
     received, sent = connection.last.get(other), connection.last.get(closer)
     parts = []
     if received is not None:
         before = time_text(connection.time - received.time)
-        parts.append(f"the last message from the {other.label} is {received.text}, {before} before")
+        parts.append(f"the last message from the {other.label} is {received.text}, {before} earlier")
     if sent is not None:
-        parts.append(f"the last that it sent is {sent.text}")
+        parts.append(f"its own last message is {sent.text}")
     if connection.waiting:
         parts.append(f"not answered: {_requests(connection.waiting)}")
     if connection.running:
-        parts.append(f"{_rings(connection.running)} ran")
+        parts.append(f"{_rings(connection.running)} {'were' if len(connection.running) > 1 else 'was'} running")
     if connection.undelivered:
-        plural = "s" if connection.undelivered > 1 else ""
-        parts.append(f"{connection.undelivered} later message{plural} could not be delivered")
+        parts.append(f"{count_text(connection.undelivered, 'later message')} could not be delivered")
     return f": {'; '.join(parts)}" if parts else ""
 
 
@@ -124,11 +123,11 @@ def _refusals(known: Recognised, evidence: Evidence, frames: set[int]) -> Iterat
     for refusal in refusals[:_MOST_REFUSALS]:
         frames |= {refusal.frame, refusal.request.frame}
         yield (
-            f"{_request(refusal.request)} was refused: #{refusal.frame} answers it with {refusal.value:#x} "
+            f"{_request(refusal.request)} was refused: the answer in #{refusal.frame} is {refusal.value:#x}, "
             f"after {time_text(refusal.latency)}"
         )
     if len(refusals) > _MOST_REFUSALS:
-        yield f"other requests that were refused: {len(refusals) - _MOST_REFUSALS}"
+        yield f"{count_text(len(refusals) - _MOST_REFUSALS, 'other request')} refused"
 
 
 def _waits(evidence: Evidence) -> Iterator[str]:
@@ -137,22 +136,22 @@ def _waits(evidence: Evidence) -> Iterator[str]:
             request = connection.waiting[0]
             end = f"{_name(connection)} ends in #{connection.frame}" if connection.by else "the capture ends"
             waited = time_text(connection.time - request.forwarded)
-            yield f"{_requests(connection.waiting)} had no answer where {end}, {waited} later"
+            yield f"{_requests(connection.waiting)} had no answer when {end}, {waited} later"
 
 
 def _connections(evidence: Evidence) -> str:
     if not evidence.opened:
-        return "no connection was made in this capture"
+        return "there is no connection in this capture"
     first = min([*evidence.open.values(), *evidence.ended], key=lambda connection: connection.number)
     how_many = "one connection was" if evidence.opened == 1 else f"{evidence.opened} connections were"
     return (
-        f"{how_many} made in this capture, so that the line is from before or after it, or about another socket; "
+        f"{how_many} opened in this capture, so the line is from before or after it, or about another socket; "
         f"{_state_of(first)}"
     )
 
 
 def _messages(known: Recognised, evidence: Evidence, frames: set[int]) -> Iterator[str]:
-    """The messages that the line names, and those that it is about where it names none."""
+    """The messages that the line names, or if none, those that it is about."""
     channel = known.entries[0].channel if known.entries else Channel.MAIN
     names = [
         (named.row.channel, named.row.name) if named.row is not None else (channel, f"message {named.number}")
@@ -180,7 +179,7 @@ def _sent(sent: Sent) -> str:
 
 
 def _end(evidence: Evidence) -> Iterator[str]:
-    """What the capture shows where it ends."""
+    """What the capture shows at its end."""
     connections = [*evidence.open.values(), *list(evidence.ended)[-_MOST_CONNECTIONS:]]
     for connection in connections[:_MOST_CONNECTIONS]:
         yield _state_of(connection)
@@ -192,7 +191,7 @@ def _state_of(connection: Connection) -> str:
     if connection.by:
         return _end_of(connection)
     last = connection.last_said
-    parts = [f"{_name(connection)} is open where the capture ends (#{connection.frame})"]
+    parts = [f"{_name(connection)} is open when the capture ends (#{connection.frame})"]
     if last is not None:
         parts.append(f"the last message is {last.text}")
     parts.append(
@@ -206,7 +205,7 @@ def _state_of(connection: Connection) -> str:
 
 
 def _findings(evidence: Evidence, rules: set[str], frames: set[int]) -> tuple[Finding, ...]:
-    """Those of the rules that the line points to, and those on the frames that are named, worst and nearest first."""
+    """The findings of the rules of the line, and those in the named frames, worst and nearest first."""
     found = [
         finding
         for finding in evidence.findings
@@ -218,7 +217,7 @@ def _findings(evidence: Evidence, rules: set[str], frames: set[int]) -> tuple[Fi
 
 def _what_is_wrong(findings: tuple[Finding, ...]) -> str:
     return (
-        f"what the linter finds about it is in {', '.join(dict.fromkeys(f'#{finding.frame}' for finding in findings))}"
+        f"the linter has findings about it in {', '.join(dict.fromkeys(f'#{finding.frame}' for finding in findings))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""VU-LOG-06, -07, VU-SHM-03, VU-MEM-15: changes that somebody relies on before anything confirms them."""
+"""VU-LOG-06, -07, VU-SHM-03, VU-MEM-15: changes that a side relies on before anything confirms them."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ RULES = RuleBook()
 
 @dataclass(slots=True)
 class _Unconfirmed:
-    """The last change whose completion nothing has shown yet: its frame (0 for none) and its name."""
+    """The last change that nothing has confirmed yet: its frame (0 for none) and its name."""
 
     frame: int = 0
     name: str = ""
@@ -24,7 +24,7 @@ class _Unconfirmed:
 @RULES.rule(
     "VU-LOG-06",
     Severity.WARNING,
-    "a front-end waits until a running device logs before it copies memory",
+    "a front-end waits until a running device logs writes before it copies memory",
     "QEMU 699f2e535d (6.2)",
     requests(Purpose.ACK_FEATURES, Purpose.SET_RING_ADDRESSES, Purpose.STOP_RING) | ending(),
     remembers=_Unconfirmed,
@@ -40,12 +40,12 @@ def logging_awaited(at: At[_Unconfirmed]) -> Findings:
             change.frame = at.frame
     elif change.frame:
         frame, change.frame = change.frame, 0
-        # An answer to a request that was sent later shows that the back-end got so far.
+        # An answer to a later request shows that the back-end got this far.
         if at.after.has("REPLY_ACK") and at.waiting.answered < frame:
             yield at.finding(
                 f"logging is turned on while rings run, and nothing confirms it up to #{frame}: neither {change.name} "
-                "nor the addresses that follow ask for an acknowledgement (REPLY_ACK is negotiated); what the back-end "
-                "writes to pages that were copied before it logs is lost at the destination",
+                "nor the addresses that follow ask for an acknowledgement (REPLY_ACK is negotiated); anything the "
+                "back-end writes to pages already copied before it starts logging is lost at the destination",
                 Blame.FRONT_END,
                 frame=frame,
             )
@@ -66,7 +66,7 @@ def logged_without_log_all(at: At) -> Findings:
         offered = features.offered is None or features.offered & F_LOG_ALL
         yield at.finding(
             f"{at.name} of ring {ring.index} has the LOG flag, but LOG_ALL was never acknowledged"
-            f"{'' if offered else ', nor offered'}: the back-end may log writes to memory that it was not given, or "
+            f"{'' if offered else ' or even offered'}: the back-end may log writes to memory that it was not given, or "
             "refuse the addresses",
             frames=(features.acked_in,),
         )
@@ -91,7 +91,7 @@ def mapping_awaited(at: At) -> Findings:
         blame, why = Blame.BACK_END, "the back-end does not offer REPLY_ACK"
     if at.first():
         yield at.finding(
-            f"nothing confirms that {at.name} is carried out before the guest uses the window: {why}; a guest that "
+            f"nothing confirms that {at.name} took effect before the guest uses the window: {why}; a guest that "
             "touches it too early is killed",
             blame,
         )
@@ -100,7 +100,7 @@ def mapping_awaited(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-15",
     Severity.INFO,
-    "a front-end waits until memory that it takes away from running rings is no longer used",
+    "a front-end that removes memory while rings run waits until the back-end no longer uses it",
     f"{SPEC}, SET_MEM_TABLE, REM_MEM_REG",
     requests(Purpose.REPLACE_MEMORY, Purpose.REMOVE_MEMORY),
 )
@@ -111,6 +111,6 @@ def removal_awaited(at: At) -> Findings:
     gone = [region for region in at.before.memory.regions if (region.guest_addr, region.size) not in still]
     if gone and at.first():
         yield at.finding(
-            f"{at.name} takes guest memory at {gone[0].guest_addr:#x} away while rings run, without NEED_REPLY: the "
+            f"{at.name} removes guest memory at {gone[0].guest_addr:#x} while rings run, without NEED_REPLY: the "
             "front-end cannot know when the back-end has stopped using it"
         )

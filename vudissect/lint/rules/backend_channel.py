@@ -1,4 +1,4 @@
-"""VU-BEC, VU-SHO, VU-SHM: the channel on which the back-end asks, and the objects and memory that it shares there."""
+"""VU-BEC, VU-SHO, VU-SHM: the channel for requests of the back-end, and the objects and memory that it shares."""
 
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -24,7 +24,7 @@ _CHANNEL = f"{SPEC}, Back-end message types"
 
 _BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BACK_END}
 
-# A hostile peer could ask without end.
+# A hostile peer could send requests forever.
 _MOST_EXPECTED = 1024
 
 _NIL = str(UUID(int=0))
@@ -52,7 +52,7 @@ def _may_ask_for_acknowledgement(row: Row | None, reply: bool) -> bool:
 
 @dataclass(slots=True)
 class _Expectations:
-    """Whether requests that wait for their answer should succeed, by frame."""
+    """Whether pending requests should succeed, by frame."""
 
     success: dict[int, bool] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ class _Expectations:
     "VU-BEC-01",
     Severity.ERROR,
     "back-end requests use the back-end channel, ask for acknowledgements only with REPLY_ACK, and get correct answers",
-    f"{_CHANNEL}; QEMU eea5aeef84. Answers that nobody asked for: VU-RPL-01, -02, -12",
+    f"{_CHANNEL}; QEMU eea5aeef84. Unsolicited answers: VU-RPL-01, -02, -12",
     messages(lambda row, reply: _may_ask_for_acknowledgement(row, reply) or _shares_object(row)) | irregular(),
     remembers=_Expectations,
 )
@@ -72,12 +72,12 @@ def requests_of_the_back_end(at: At[_Expectations]) -> Findings:
         if row is not None:
             yield at.finding(
                 f"the back-end sends a request on the main channel (message {message.id}, which is {row.name} on the "
-                "back-end channel): only the front-end asks there, and takes it for a wrong answer"
+                "back-end channel): only the front-end sends requests there, and it takes this for a wrong answer"
             )
     if _may_ask_for_acknowledgement(message.row, message.reply) and asks_in_vain(at) and at.first():
         yield at.finding(
             f"{at.name} asks the front-end for an acknowledgement (NEED_REPLY), but {why_no_acknowledgement(at)}: "
-            "a back-end that waits for it may wait for ever"
+            "a back-end that waits for it may wait forever"
         )
     if _shares_object(message.row):
         yield from _inverted(at)
@@ -97,8 +97,8 @@ def _inverted(at: At[_Expectations]) -> Findings:
         if result == succeeds and program in (QEMU, ANY) and at.after.opened is not None:
             outcome = "should have succeeded" if succeeds else "should have failed"
             yield at.finding(
-                f"{at.name} (#{request.frame}) {outcome} and is answered {result}, which means "
-                f"{'failure' if result else 'success'}: QEMU 8.2 to 9.1 answer the other way round (eea5aeef84)",
+                f"{at.name} (#{request.frame}) {outcome}, but the answer is {result}, which means "
+                f"{'failure' if result else 'success'}: QEMU 8.2 to 9.1 invert the result (fixed by eea5aeef84)",
                 frames=(request.frame,),
             )
 
@@ -115,8 +115,8 @@ class _Closed:
 @RULES.rule(
     "VU-BEC-02",
     Severity.WARNING,
-    "the back-end channel stays open while the session goes on",
-    "QEMU closes the channel on a malformed message and goes on without it",
+    "the back-end channel stays open for the whole session",
+    "QEMU closes the channel on a malformed message and carries on without it",
     messages(lambda row, reply: not reply and row is not None and _shows_life(row))
     | events(RecordKind.CHANNEL_CLOSED)
     | ending(),
@@ -133,8 +133,8 @@ def channel_closed(at: At[_Closed]) -> Findings:
     elif closed.by and (not at.over or record.received - closed.time >= SECOND):
         at.restart()
         yield at.finding(
-            f"the {closed.by} closed the back-end channel and the session went on without it: the back-end can no "
-            "longer tell of changes in the configuration or ask for translations",
+            f"the {closed.by} closed the back-end channel and the session continued without it: the back-end can no "
+            "longer announce configuration changes or request translations",
             _BLAMES[closed.by],
             frame=closed.frame,
             frames=(at.frame,),
@@ -142,14 +142,14 @@ def channel_closed(at: At[_Closed]) -> Findings:
 
 
 def _shows_life(row: Row) -> bool:
-    # Not translations: there are thousands of them, and they cease with the channel.
+    # Not translations: there are thousands of them, and they stop with the channel.
     return row.channel is Channel.MAIN and row.purpose is not Purpose.UPDATE_IOTLB
 
 
 @RULES.rule(
     "VU-SHO-01",
     Severity.ERROR,
-    "a shared object has a UUID, is added once before it is removed, and is found with its descriptor",
+    "a shared object has a UUID, is added once before it is removed, and a lookup returns its descriptor",
     f"{SPEC}, SHARED_OBJECT; rust-vmm refuses the nil UUID",
     messages(
         lambda row, reply: _names_object(row) and row is not None and (row.channel is Channel.BACKEND or not reply)
@@ -163,16 +163,16 @@ def shared_objects(at: At) -> Findings:
     if message.reply:
         if row.answer is Answer.ALWAYS and at.fields.get("result") == 0 and not at.event.descriptors and not _lost(at):
             yield at.finding(
-                f"{at.name} is answered with success but without a descriptor: the dma-buf belongs on this answer "
-                "(QEMU puts it on the main channel, where the back-end does not look for it)"
+                f"the answer to {at.name} reports success but carries no descriptor: the dma-buf belongs on this "
+                "answer (QEMU sends it on the main channel, where the back-end does not expect it)"
             )
     elif uuid == _NIL:
-        yield at.finding(f"{at.name} names the nil UUID, which stands for no object")
+        yield at.finding(f"{at.name} uses the nil UUID, which is not a valid object")
     elif row.purpose is Purpose.ADD_OBJECT and uuid is not None and uuid in objects.added:
         first = objects.added[uuid]
-        yield at.finding(f"{at.name} adds {uuid}, which it has added in #{first} already", frames=(first,))
+        yield at.finding(f"{at.name} adds {uuid} again, first added in #{first}", frames=(first,))
     elif row.purpose is Purpose.REMOVE_OBJECT and uuid is not None and _is_surely_absent(at.before, uuid):
-        yield at.finding(f"{at.name} removes {uuid}, which is not there: never added, or removed already")
+        yield at.finding(f"{at.name} removes {uuid}, which does not exist: never added, or already removed")
 
 
 def _lost(at: At) -> bool:
@@ -181,7 +181,7 @@ def _lost(at: At) -> bool:
 
 
 def _is_surely_absent(state: State, uuid: str) -> bool:
-    """Whether an object is not there, all that was ever shared being known."""
+    """Whether an object is known not to exist; False where the capture may have missed it."""
     objects = state.objects
     known = state.opened is not None and objects.complete
     return known and uuid not in objects.added and uuid not in objects.doubtful
@@ -189,7 +189,7 @@ def _is_surely_absent(state: State, uuid: str) -> bool:
 
 @dataclass(slots=True)
 class _Nameless:
-    """The frames of requests that name no object."""
+    """The frames of requests that do not name an object."""
 
     frames: set[int] = field(default_factory=set)
 
@@ -197,8 +197,8 @@ class _Nameless:
 @RULES.rule(
     "VU-SHO-02",
     Severity.ERROR,
-    "a shared object is asked for by its UUID and answered with one descriptor",
-    f"{SPEC}, GET_SHARED_OBJECT; QEMU hw/virtio/vhost-user.c announces 0 bytes; libvhost-user reads 16",
+    "a shared object is requested by its UUID, and the answer carries one descriptor",
+    f"{SPEC}, GET_SHARED_OBJECT; QEMU hw/virtio/vhost-user.c sends size 0; libvhost-user reads 16 bytes",
     messages(lambda row, reply: _names_object(row) and row is not None and row.channel is Channel.MAIN),
     remembers=_Nameless,
 )
@@ -209,13 +209,13 @@ def asked_for_object(at: At[_Nameless]) -> Findings:
             if len(nameless) < _MOST_EXPECTED:
                 nameless.add(at.frame)
             yield at.finding(
-                f"{at.name} has a payload of {message.size} bytes, so that the back-end cannot know which object is "
-                f"meant: {message.layout.deviation}"
+                f"{at.name} has a payload of {message.size} bytes, so the back-end cannot know which object is "
+                f"requested: {message.layout.deviation}"
             )
     elif request is not None and request.frame in nameless:
-        nameless.remove(request.frame)  # what could it be answered with?
+        nameless.remove(request.frame)  # there is no right answer to it
     elif message.layout is not None and not at.event.descriptors and not _lost(at):
-        yield at.finding(f"the answer to {at.name} has no descriptor: the front-end does not get the object")
+        yield at.finding(f"the answer to {at.name} has no descriptor: the front-end does not receive the object")
 
 
 def _mapping(at: At) -> SharedMapping | None:
@@ -233,7 +233,7 @@ def _place(mapping: SharedMapping) -> str:
 @RULES.rule(
     "VU-SHM-01",
     Severity.ERROR,
-    "mappings of shared memory are whole pages within their region, do not overlap, and are undone as they were made",
+    "shared memory mappings are whole pages within their region, do not overlap, and are unmapped exactly as mapped",
     f"{SPEC}, SHMEM_MAP and SHMEM_UNMAP. Without the feature: VU-NEG-06",
     requests(Purpose.MAP_SHARED_MEMORY, Purpose.UNMAP_SHARED_MEMORY),
 )
@@ -250,18 +250,18 @@ def shared_memory(at: At) -> Findings:
         near = mappings.overlapping(*mapping[:3])
         hint = f"; #{near.frame} mapped {_place(near)}" if near is not None else ""
         yield at.finding(
-            f"{at.name} unmaps {_place(mapping)}, which was not mapped like that{hint}",
+            f"{at.name} unmaps {_place(mapping)}, which was not mapped with these bounds{hint}",
             frames=(near.frame,) if near is not None else (),
         )
 
 
 def _flaw(at: At, mapping: SharedMapping) -> tuple[str, tuple[int, ...]]:
-    """What is wrong with a new mapping ("" for nothing), and the frames that led to it."""
+    """What is wrong with a new mapping ("" if nothing), and the frames that led to it."""
     other = at.before.mappings.overlapping(*mapping[:3])
-    flaw = _beyond_region(at, mapping) or ("" if mapping.size else "which is nothing") or _not_on_pages(at)
+    flaw = _beyond_region(at, mapping) or ("" if mapping.size else "which is empty") or _not_on_pages(at)
     if flaw or other is None:
         return flaw, ()
-    return f"where #{other.frame} has mapped {other.start:#x} to {other.end:#x}", (other.frame,)
+    return f"which overlaps {other.start:#x} to {other.end:#x} of #{other.frame}", (other.frame,)
 
 
 def _beyond_region(at: At, mapping: SharedMapping) -> str:
@@ -271,19 +271,19 @@ def _beyond_region(at: At, mapping: SharedMapping) -> str:
     size = sizes[mapping.region] if mapping.region < len(sizes) else 0
     if not size:
         return "which the device does not have"
-    return f"beyond its end at {size:#x}" if mapping.end > size else ""
+    return f"past its end at {size:#x}" if mapping.end > size else ""
 
 
 def _not_on_pages(at: At) -> str:
     page = max([_PAGE, *(named.descriptor.page_size for named in at.event.descriptors)])
     odd = [f"{name} {at.fields[name]:#x}" for name in ("fd_offset", "shm_offset", "len") if at.fields[name] % page]
-    return f"not on pages of {page} bytes: {', '.join(odd)}" if odd else ""
+    return f"not aligned to pages of {page} bytes: {', '.join(odd)}" if odd else ""
 
 
 @RULES.rule(
     "VU-SHM-02",
     Severity.WARNING,
-    "shared memory regions keep their sizes, which are whole pages",
+    "shared memory regions keep their sizes, which are multiples of the page size",
     f"{SPEC}, GET_SHMEM_CONFIG",
     replies(Purpose.COUNT_SHARED_MEMORY),
     remembers=LastFrame,
@@ -294,7 +294,7 @@ def shared_memory_sizes(at: At[LastFrame]) -> Findings:
         return
     for region, size in enumerate(sizes):
         if size % _PAGE:
-            yield at.finding(f"shared memory region {region} has {size:#x} bytes, which are no whole pages of {_PAGE}")
+            yield at.finding(f"shared memory region {region} has {size:#x} bytes, which is not a multiple of {_PAGE}")
             break
     before, frame = at.before.shared_memory, at.memory.frame
     for region, (old, new) in enumerate(zip_longest(before or (), sizes, fillvalue=0) if frame else ()):

@@ -9,7 +9,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, messages, requests
 from vudissect.lint.values import undefined_choices
-from vudissect.lint.words import SECOND
+from vudissect.lint.words import SECOND, count_text
 from vudissect.protocol.devices.storage import BLK
 from vudissect.protocol.model import Device, Field, Layout, Meaning, Row
 from vudissect.protocol.payloads import CONFIG_MOST, WRITABLE
@@ -19,7 +19,7 @@ RULES = RuleBook()
 
 _MULTIQUEUE = BLK.features.mask("MQ")
 
-# Nobody pipelines more than a few of them.
+# No program pipelines more than a few of them.
 _MOST_ASKED = 64
 
 
@@ -46,13 +46,13 @@ def _read(row: Row | None, reply: bool) -> bool:
 
 @dataclass(slots=True)
 class _Reads:
-    """What requests that wait for their answer ask for, by frame."""
+    """What pending requests ask for, by frame."""
 
     ranges: dict[int, _Range] = field(default_factory=dict)
 
 
 def _asked(at: At[_Reads]) -> _Range | None:
-    """Of a reply: what its request asked for. A request is only remembered."""
+    """For a reply, what its request asked for. A request is only remembered."""
     ranges, request = at.memory.ranges, at.event.request
     if at.message.reply:
         return ranges.pop(request.frame, None) if request is not None else None
@@ -66,7 +66,7 @@ def _asked(at: At[_Reads]) -> _Range | None:
     "VU-CFG-01",
     Severity.ERROR,
     "the configuration space is read only if CONFIG is negotiated",
-    f"{SPEC}, GET_CONFIG; QEMU asks for nothing else",
+    f"{SPEC}, GET_CONFIG; QEMU never reads it otherwise",
     requests(Purpose.READ_CONFIG),
 )
 def config_gate(at: At) -> Findings:
@@ -79,7 +79,7 @@ def config_gate(at: At) -> Findings:
 @RULES.rule(
     "VU-CFG-02",
     Severity.ERROR,
-    "the configuration space is answered as it was asked for: same offset, size and flags, and all bytes",
+    "the answer to a configuration read has the offset, size and flags of the request, and all bytes",
     f"{SPEC}, GET_CONFIG; QEMU and rust-vmm refuse anything else",
     messages(_read),
     remembers=_Reads,
@@ -88,27 +88,27 @@ def config_answer(at: At[_Reads]) -> Findings:
     asked, request = _asked(at), at.event.request
     if asked is None or request is None or at.message.layout is None:
         return
-    wanted = f"{asked.size} bytes at offset {asked.offset}"
+    wanted = f"{count_text(asked.size, 'byte')} at offset {asked.offset}"
     answered, device = _range(at), at.after.guess.device
     refused = answered is None or (answered.size == 0 and asked.size)
     available = device.config_size(at.after.features.offered) if device and at.after.features.offered else CONFIG_MOST
     if refused and device is not None and 0 < available < asked.end <= (device.config.size or 0):
         missing = next(field for begin, field in _layout(device) if field.feature and begin >= available)
         yield at.finding(
-            f"{wanted} are asked for, {missing.name} of {device.name} among them, which is there only with "
-            f"{missing.feature}, and that is not offered: the configuration space has {available} bytes, and the "
-            "back-end answers with none",
+            f"the request for {wanted} includes {missing.name} of {device.name}, which exists only with "
+            f"{missing.feature}, and that is not offered: the configuration space has "
+            f"{count_text(available, 'byte')}, and the back-end returns none",
             Blame.FRONT_END,
             frames=(request.frame,),
         )
     elif answered is None or refused:
         yield at.finding(
-            f"the back-end could not read the {wanted} asked for: it answers with none", frames=(request.frame,)
+            f"the back-end could not read the requested {wanted}: its answer is empty", frames=(request.frame,)
         )
     elif answered != asked:
         yield at.finding(
-            f"asked for {wanted} (flags {asked.flags}), the back-end answers with {answered.size} bytes "
-            f"at offset {answered.offset} (flags {answered.flags})",
+            f"asked for {wanted} (flags {asked.flags}), the back-end returns "
+            f"{count_text(answered.size, 'byte')} at offset {answered.offset} (flags {answered.flags})",
             frames=(request.frame,),
         )
 
@@ -116,7 +116,7 @@ def config_answer(at: At[_Reads]) -> Findings:
 @RULES.rule(
     "VU-CFG-03",
     Severity.WARNING,
-    f"offset and size stay in the configuration space, and within the {CONFIG_MOST} bytes that programs have room for",
+    f"offset and size stay within the configuration space and the {CONFIG_MOST} bytes that programs have room for",
     "QEMU, libvhost-user and DPDK, VHOST_USER_MAX_CONFIG_SIZE; rust-vmm vhost #29, cloud-hypervisor #7615",
     requests(Purpose.READ_CONFIG, Purpose.WRITE_CONFIG),
 )
@@ -125,10 +125,10 @@ def config_range(at: At) -> Findings:
     if asked is None:
         return
     if asked.end > CONFIG_MOST:
-        old = "; rust-vmm once counted offsets from there" if asked.offset == CONFIG_MOST else ""
+        old = "; rust-vmm once used that as the first offset" if asked.offset == CONFIG_MOST else ""
         yield at.finding(
             f"{at.name} asks for offset {asked.offset}, size {asked.size}: QEMU, libvhost-user and DPDK "
-            f"have room for {CONFIG_MOST} bytes in all{old}"
+            f"have room for {CONFIG_MOST} bytes{old}"
         )
     elif device is not None and device.config.size is not None and asked.offset and asked.end > device.config.size:
         yield at.finding(
@@ -140,8 +140,8 @@ def config_range(at: At) -> Findings:
 @RULES.rule(
     "VU-CFG-04",
     Severity.ERROR,
-    "for the driver, only the fields are written that a driver may write",
-    f"{SPEC}, SET_CONFIG; the virtio specification names them",
+    "a write on behalf of the driver changes only fields that a driver may write",
+    f"{SPEC}, SET_CONFIG; the virtio specification lists them",
     requests(Purpose.WRITE_CONFIG),
 )
 def config_read_only(at: At) -> Findings:
@@ -152,18 +152,19 @@ def config_read_only(at: At) -> Findings:
     covered = [(begin, field) for begin, field in _layout(device) if _overlap(written, begin, field)]
     fields = [(begin, field) for begin, field in covered if not field.writable and field.meaning is not Meaning.PADDING]
     if any(field.writable for _, field in covered):
-        # Whoever writes the whole space to change one field of it leaves the others as they were.
+        # A front-end that writes the whole space to change one field repeats the others unchanged.
         fields = [(begin, field) for begin, field in fields if _is_changed(at, written, begin, field)]
     if fields:
         names = ", ".join(field.name for _, field in fields[:4]) + (", ..." if len(fields) > 4 else "")
         yield at.finding(
             f"{at.name} (offset {written.offset}, size {written.size}) writes {names} of the {device.name} "
-            f"configuration for the driver (flags {written.flags}), which may only read it; only live migration sets it"
+            f"configuration on behalf of the driver (flags {written.flags}), for which it is read-only; only live "
+            "migration sets it"
         )
 
 
 def _purpose(layout: Layout, flags: int) -> str:
-    """What the configuration is written for, in the dialect in force."""
+    """What the configuration is written for, in the dialect in effect."""
     field = next(field for field in layout.fields if field.name == "flags")
     return field.choices.get(flags, "")
 
@@ -181,7 +182,7 @@ def _overlap(written: _Range, begin: int, field: Field) -> bool:
 
 
 def _is_changed(at: At, written: _Range, begin: int, field: Field) -> bool:
-    """Whether a field gets another value than was last read; no where that is not known."""
+    """Whether the write changes a field since it was last read; False if that is not known."""
     before = at.after.config
     if before is None:
         return False
@@ -195,7 +196,7 @@ def _is_changed(at: At, written: _Range, begin: int, field: Field) -> bool:
     "VU-CFG-05",
     Severity.WARNING,
     "the configuration space is written with flags 0 (for the driver) or 1 (for live migration)",
-    f"{SPEC}, SET_CONFIG; rust-vmm counts them 1 and 2",
+    f"{SPEC}, SET_CONFIG; rust-vmm numbers them 1 and 2",
     requests(Purpose.WRITE_CONFIG),
 )
 def config_flags(at: At) -> Findings:
@@ -203,7 +204,7 @@ def config_flags(at: At) -> Findings:
     if unknown:
         yield at.finding(
             f"{at.name} has {unknown}; defined are 0 (for the driver) and 1 (for live migration), "
-            "which rust-vmm writes as 1 and 2"
+            "which rust-vmm numbers 1 and 2"
         )
 
 
@@ -218,7 +219,9 @@ def config_change_gate(at: At) -> Findings:
     assert at.message.row is not None
     lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
-        yield at.finding(f"{at.name} is sent, but {lack.text}: the front-end need not know it", frames=lack.frames)
+        yield at.finding(
+            f"{at.name} is sent, but {lack.text}: the front-end need not know this message", frames=lack.frames
+        )
 
 
 @RULES.rule(
@@ -233,14 +236,14 @@ def config_nothing(at: At) -> Findings:
     if asked is not None and asked.size == 0:
         yield at.finding(
             f"{at.name} asks for 0 bytes (offset {asked.offset}): a device without a configuration space "
-            "has no CONFIG; rust-vmm refuses it, and an answer of 0 bytes is an error"
+            "does not offer CONFIG; rust-vmm refuses the request, and an answer of 0 bytes is an error"
         )
 
 
 @RULES.rule(
     "VU-CFG-08",
     Severity.COMPAT,
-    f"a back-end answers a request for {CONFIG_MOST} bytes of configuration, however short its own is",
+    f"a back-end answers a request for {CONFIG_MOST} bytes of configuration, however short its configuration is",
     "SPDK lib/virtio/virtio_vhost_user.c always asks for that many",
     messages(_read),
     remembers=_Reads,
@@ -252,8 +255,8 @@ def config_whole(at: At[_Reads]) -> Findings:
     answered = at.fields.get("size", 0)
     if answered != CONFIG_MOST:
         yield at.finding(
-            f"the back-end answers {answered} of the {CONFIG_MOST} bytes of configuration asked for: SPDK always asks "
-            "for so many and cannot use this back-end; what lies behind the configuration should be zero",
+            f"the back-end returns {answered} of the {CONFIG_MOST} requested bytes of configuration: SPDK always asks "
+            "for that many and cannot use this back-end; the bytes after the configuration should be zero",
             frames=(request.frame,),
         )
 
@@ -261,7 +264,7 @@ def config_whole(at: At[_Reads]) -> Findings:
 @RULES.rule(
     "VU-CFG-09",
     Severity.WARNING,
-    "a disk has a capacity, and as many queues as are used",
+    "a disk has a capacity, and at least as many queues as are used",
     "virtio specification, Block Device; SPDK 3f12b5fa1e",
     Trigger(lambda row, reply: row is not None and row.purpose is (Purpose.READ_CONFIG if reply else Purpose.SET_KICK)),
 )
@@ -277,15 +280,15 @@ def config_of_disk(at: At) -> Findings:
             enough = state.queues is not None and index < state.queues
             yield at.finding(
                 f"ring {index} is started, but the configuration says num_queues {queues}"
-                + (f", though the back-end counted {state.queues} queues before" if enough else ""),
+                + (f", although the back-end announced {count_text(state.queues, 'queue')} before" if enough else ""),
                 Blame.BACK_END if enough else Blame.FRONT_END,
             )
     elif at.fields.get("offset") == 0:
         capacity = _number(config, "capacity")
         if capacity == 0 and at.first("capacity"):
             yield at.finding(
-                f"the disk has no capacity: capacity 0, blk_size {_number(config, 'blk_size')}; the guest sees no disk "
-                "(SPDK answers so after the block device behind it was removed)"
+                f"the disk has capacity 0 (blk_size {_number(config, 'blk_size')}): the guest sees no disk "
+                "(SPDK reports this after its block device was removed)"
             )
         if queues == 0 and at.first("queues"):
             yield at.finding("the back-end offers MQ, but the configuration says num_queues 0: no request can be sent")
@@ -300,7 +303,7 @@ def _number(config: bytes, name: str) -> int | None:
 
 @dataclass(slots=True)
 class _Change:
-    """A change that was announced, in which frame, when (ns), and where it was acknowledged; 0 for no frame."""
+    """An announced change: its frame, when it came (ns), and the frame of its acknowledgement; 0 for no frame."""
 
     frame: int = 0
     time: int = 0
@@ -310,8 +313,8 @@ class _Change:
 @RULES.rule(
     "VU-CFG-10",
     Severity.INFO,
-    "the front-end reads the configuration again after a change was announced",
-    f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 opened no channel to hear it on",
+    "the front-end reads the configuration again after a change is announced",
+    f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 did not open the channel for it",
     Trigger(
         lambda row, reply: (
             row is not None
@@ -332,12 +335,12 @@ def config_change_heard(at: At[_Change]) -> Findings:
         return
     at.restart()
     frame = change.frame
-    if not frame or now - change.time < SECOND:  # it mostly takes some milliseconds
+    if not frame or now - change.time < SECOND:  # usually it takes a few milliseconds
         return
-    heard = f", though it acknowledged it in #{change.acknowledged}" if change.acknowledged else ""
+    heard = f", although it acknowledged the change in #{change.acknowledged}" if change.acknowledged else ""
     when = "never" if at.over else f"only {(now - change.time) / 1e9:.1f} s later (#{at.frame})"
     yield at.finding(
-        f"the configuration has changed in #{frame}, but the front-end {when} read it again{heard}: "
+        f"the configuration changed in #{frame}, but the front-end {when} read it again{heard}: "
         "the guest does not see the new size or state" + ("" if at.over else " until then"),
         Blame.FRONT_END,
         frame=frame,

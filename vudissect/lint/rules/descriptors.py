@@ -1,4 +1,4 @@
-"""VU-FD: how many descriptors ride on a message, of which kind, and whether they are what the message says."""
+"""VU-FD: how many descriptors a message carries, of which kind, and whether they match the message."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ RULES = RuleBook()
 _ANCILLARY = f"{SPEC}, Ancillary data"
 
 _MEMORY = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.DMABUF, DescriptorKind.DEVICE})
-# What the kernel tells of a descriptor, by what the message wants. A kick or call by pipe, and a back-end channel that
-# is one, are for systems without eventfd and for User-mode Linux; device memory comes as an anonymous inode of VFIO.
+# Kinds that the kernel reports for a descriptor, by the kind that the message needs. Pipes for kicks, calls and the
+# back-end channel are for systems without eventfd and for User-mode Linux; device memory is a VFIO anonymous inode.
 _FITTING = {
     FdKind.MEMORY: _MEMORY,
     FdKind.EVENT: frozenset({DescriptorKind.EVENTFD, DescriptorKind.PIPE}),
@@ -37,7 +37,7 @@ _SEALS_AGAINST_WRITING = 0x8 | 0x10
 
 _MOST_LISTED = 20
 
-# Which part of a descriptor's file a message is about: the fields that hold where it begins and how long it is.
+# The fields with the offset and the length of the part of the file that a message is about.
 _EXTENTS = {
     Purpose.ADD_MEMORY: ("mmap_offset", "size"),
     Purpose.SET_LOG: ("mmap_offset", "mmap_size"),
@@ -52,7 +52,7 @@ def _taken(row: Row, reply: bool) -> Descriptors:
 
 
 def _most(message: WireMessage) -> int | None:
-    """The most descriptors that a message takes; None where that is not known or counted otherwise."""
+    """The most descriptors that a message may carry; None if unknown or counted otherwise."""
     if message.row is None:
         return None
     taken = _taken(message.row, message.reply)
@@ -62,7 +62,7 @@ def _most(message: WireMessage) -> int | None:
 
 
 def _is_told_elsewhere(message: WireMessage) -> bool:
-    """Descriptors that are too many, but have a rule of their own: VU-FD-07, VU-LOG-01."""
+    """Surplus descriptors that have a rule of their own: VU-FD-07, VU-LOG-01."""
     row = message.row
     return row is not None and not message.reply and row.purpose in (Purpose.REMOVE_MEMORY, Purpose.SET_LOG)
 
@@ -120,7 +120,7 @@ def _needs_some(row: Row, reply: bool) -> bool:
 
 
 def _lost(at: At) -> bool:
-    """Whether descriptors are missing because they were lost on the way: VU-HDR-10."""
+    """Whether descriptors are missing because the kernel dropped them: VU-HDR-10."""
     return bool(at.event.record.marks & Mark.DESCRIPTORS_LOST)
 
 
@@ -175,8 +175,8 @@ def too_many_descriptors(at: At) -> Findings:
 @RULES.rule(
     "VU-FD-06",
     Severity.WARNING,
-    "a descriptor is of the kind that the message is about, and can be used for it",
-    f"{SPEC}; mmap(2), fcntl(2) F_ADD_SEALS; rust-vmm refuses back-end channels that are no stream sockets",
+    "a descriptor is of the kind that the message needs, and usable for it",
+    f"{SPEC}; mmap(2), fcntl(2) F_ADD_SEALS; rust-vmm refuses back-end channels that are not stream sockets",
     carrying(),
 )
 def kind(at: At) -> Findings:
@@ -188,29 +188,29 @@ def kind(at: At) -> Findings:
         flaw = _flaw(wanted, named.descriptor)
         if flaw and row.purpose is Purpose.SET_CALL and named.descriptor.kind is DescriptorKind.SOCKET:
             yield at.finding(
-                f"{at.name}: {named.name} is a socket where eventfd is wanted, as with User-Mode Linux: a back-end "
-                "that writes 8 bytes into it signals all the same",
+                f"{at.name}: {named.name} is a socket instead of an eventfd, as with User-Mode Linux: a back-end "
+                "that writes 8 bytes into it still signals",
                 severity=Severity.COMPAT,
             )
             return
         if flaw:
             yield at.finding(f"{at.name}: {named.name} {flaw}")
-            return  # the others of the message are mostly alike
+            return  # the others of the message are usually the same
 
 
 def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
-    """What is wrong with a descriptor for this use; "" for nothing, and where nothing is known of it."""
+    """What is wrong with a descriptor for this use; "" if nothing, or if nothing is known about it."""
     if wanted not in _FITTING or descriptor.kind is DescriptorKind.UNKNOWN:
         return ""
     if descriptor.kind not in _FITTING[wanted]:
-        return f"is of kind {descriptor.kind.label} where {wanted.value} is wanted"
+        return f"is of kind {descriptor.kind.label} where {wanted.value} is needed"
     if wanted is FdKind.SOCKET and descriptor.name.endswith((" dgram", " seqpacket", " raw")):
         return f"is a {descriptor.name.rsplit(' ', 1)[1]} socket"
     if wanted is FdKind.MEMORY:
         if descriptor.seals > 0 and descriptor.seals & _SEALS_AGAINST_WRITING:
             return f"is sealed against writing (seals {descriptor.seals:#x}): it cannot be mapped shared and writable"
         if descriptor.flags & _ACCESS_MODE == _READ_ONLY:
-            return "is open for reading only: it cannot be mapped shared and writable"
+            return "is open read-only: it cannot be mapped shared and writable"
     return ""
 
 
@@ -218,7 +218,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
     "VU-FD-07",
     Severity.COMPAT,
     "a message that removes a memory region carries no descriptor",
-    f"{SPEC}, REM_MEM_REG; QEMU before 7.1 sends one (a81d8d4a72), rust-vmm vhost up to 0.15 refuses it",
+    f"{SPEC}, REM_MEM_REG; QEMU before 7.1 sends one (fixed by a81d8d4a72), rust-vmm vhost up to 0.15 refuses it",
     carrying(),
 )
 def removal_with_descriptor(at: At) -> Findings:
@@ -232,7 +232,7 @@ def removal_with_descriptor(at: At) -> Findings:
 
 @dataclass(slots=True)
 class _Passed:
-    """How many descriptors were passed, how many of them were too many, and the first frames that carried those."""
+    """How many descriptors were passed, how many of them were surplus, and the first frames that carried those."""
 
     passed: int = 0
     surplus: int = 0
@@ -242,7 +242,7 @@ class _Passed:
 @RULES.rule(
     "VU-FD-08",
     Severity.INFO,
-    "no descriptor is passed that nobody has a use for",
+    "no descriptor is passed that has no use",
     "QEMU c4f753859a, 5093bee0fa: leaks; a capture shows what was passed, not what was closed",
     carrying() | ending(),
     remembers=_Passed,
@@ -252,8 +252,8 @@ def leaks(at: At[_Passed]) -> Findings:
     if at.over:
         if memory.surplus:
             yield at.finding(
-                f"of {memory.passed} descriptors that were passed on this connection {memory.surplus} were more "
-                "than their messages take: a receiver that does not close them leaks as many each time",
+                f"of {memory.passed} descriptors passed on this connection, {memory.surplus} were more "
+                "than their messages need: a receiver that does not close them leaks as many each time",
                 Blame.UNKNOWN,
                 frames=memory.frames,
             )
@@ -267,7 +267,7 @@ def leaks(at: At[_Passed]) -> Findings:
 
 
 def _room_in_table(at: At) -> int:
-    """How many of its descriptors a message has a use for by the table; all of an unknown message's."""
+    """How many of its descriptors a message needs according to the table; all of them if the message is unknown."""
     message, carried = at.message, len(at.event.descriptors)
     if message.row is None:
         return carried
@@ -296,8 +296,8 @@ def late(at: At) -> Findings:
 @RULES.rule(
     "VU-FD-10",
     Severity.WARNING,
-    "what must be mapped is within the file of its descriptor",
-    "mmap(2): beyond the end of the file an access is a SIGBUS; QEMU and SPDK: 'failed to mmap'",
+    "memory to be mapped is within the file of its descriptor",
+    "mmap(2): an access past the end of the file raises SIGBUS; QEMU and SPDK: 'failed to mmap'",
     carrying(),
 )
 def beyond_file(at: At) -> Findings:
@@ -324,7 +324,7 @@ def beyond_file(at: At) -> Findings:
 @RULES.rule(
     "VU-FD-11",
     Severity.WARNING,
-    "the back-end channel can be answered on",
+    "the back-end channel is bidirectional",
     f"{SPEC}, Back-end communication",
     requests(Purpose.OPEN_CHANNEL),
 )
@@ -333,5 +333,5 @@ def one_way_channel(at: At) -> Findings:
     for named in at.event.descriptors[:1]:
         if row is not None and row.opens is Channel.BACKEND and named.descriptor.kind is DescriptorKind.PIPE:
             yield at.finding(
-                f"{at.name} passes {named.name}, a pipe: a back-end that waits for an answer on it waits for ever"
+                f"{at.name} passes {named.name}, a pipe: a back-end that waits for an answer on it waits forever"
             )

@@ -22,7 +22,7 @@ from vudissect.wire.header import HEADER_SIZE, REPLY
 RULES = RuleBook()
 
 _DRIVER_OK, _FEATURES_OK = (STATUS_BITS.mask(name) for name in ("DRIVER_OK", "FEATURES_OK"))
-# What a driver sets, and takes back only by a reset.
+# What a driver sets, and clears only by a reset.
 _DRIVER_BITS = STATUS_BITS.mask("ACKNOWLEDGE", "DRIVER", "DRIVER_OK", "FEATURES_OK", "FAILED")
 _GPU_SPEC = "QEMU docs/interop/vhost-user-gpu.rst"
 
@@ -39,7 +39,7 @@ def _status(status: int) -> str:
 
 @dataclass(slots=True)
 class _Status:
-    """The status that a message had last, and its frame; 0 for none."""
+    """The last status that a message had, and its frame; 0 for none."""
 
     status: int = 0
     frame: int = 0
@@ -48,7 +48,7 @@ class _Status:
 @RULES.rule(
     "VU-STA-01",
     Severity.ERROR,
-    "the device status only grows, DRIVER_OK comes after FEATURES_OK, and a reset (0) after all rings are stopped",
+    "the device status only gains bits, DRIVER_OK follows FEATURES_OK, and all rings are stopped before a reset (0)",
     f"{SPEC}, SET_STATUS; virtio specification, Device Status Field; QEMU 6f8be29ec1",
     Trigger(
         lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
@@ -59,7 +59,7 @@ def status_order(at: At[_Status]) -> Findings:
     status: int | None = at.fields.get("status")
     if status is None:
         return
-    # Not that of the state, which goes on after answers have lost their requests.
+    # Not the one in the state, which is still updated once answers no longer match their requests.
     before, told_in = at.memory.status, at.memory.frame
     at.memory.status, at.memory.frame = status, at.frame
     if at.message.reply:
@@ -69,21 +69,21 @@ def status_order(at: At[_Status]) -> Findings:
         started = state.rings.first_started
         if started is not None:
             yield at.finding(
-                f"the device is reset (status 0) while ring {started.index} is started: it may forget where the "
-                "ring was before its base is asked for (QEMU did so before 8.1; DPDK does not mind)",
+                f"the device is reset (status 0) while ring {started.index} is started: it may forget the position of "
+                "the ring before its base is read (QEMU before 8.1 does this; DPDK tolerates it)",
                 frames=(started.slots[Purpose.SET_KICK].frame,),
                 severity=Severity.WARNING,
             )
         return
     if before & ~status & _DRIVER_BITS:
         yield at.finding(
-            f"status {_status(status)} takes {_status(before & ~status & _DRIVER_BITS)} back; only a reset (0) may",
+            f"status {_status(status)} clears {_status(before & ~status & _DRIVER_BITS)}; only a reset (0) may do so",
             frames=frames,
         )
     elif status & _DRIVER_OK and not status & _FEATURES_OK and state.features.has(F_VERSION_1):
         yield at.finding(
-            f"status {_status(status)} has DRIVER_OK without FEATURES_OK, though VERSION_1 is acknowledged: "
-            "the features were never settled",
+            f"status {_status(status)} has DRIVER_OK without FEATURES_OK, although VERSION_1 is acknowledged: "
+            "feature negotiation was never completed",
             frames=(state.features.acked_in,),
         )
 
@@ -91,7 +91,7 @@ def status_order(at: At[_Status]) -> Findings:
 @RULES.rule(
     "VU-STA-02",
     Severity.WARNING,
-    "the back-end keeps FEATURES_OK: it accepts the features that were acknowledged",
+    "the back-end keeps FEATURES_OK: it accepts the acknowledged features",
     "virtio specification, Device Initialization",
     Trigger(
         lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
@@ -108,14 +108,14 @@ def features_refused(at: At[_Status]) -> Findings:
         return
     features, device = at.after.features, at.after.guess.device
     unasked = feature_names(device, (features.acked or 0) & ~(features.offered or 0))
-    reason = "the features acknowledged"
+    reason = "the acknowledged features"
     if features.acked is not None:
-        reason += f" in #{features.acked_in} ({' '.join(feature_names(device, features.acked)) or 'none'})"
+        reason += f" of #{features.acked_in} ({' '.join(feature_names(device, features.acked)) or 'none'})"
     blame = Blame.BACK_END
     if features.offered is not None and unasked:
         reason, blame = f"{reason}: {' '.join(unasked)} had not been offered", Blame.FRONT_END
     yield at.finding(
-        f"FEATURES_OK was set in #{told_in} and is gone (status {_status(status)}): the back-end refuses {reason}",
+        f"FEATURES_OK was set in #{told_in} and is now clear (status {_status(status)}): the back-end refuses {reason}",
         blame,
         frames=tuple(sorted({features.acked_in, told_in} - {0})),
     )
@@ -136,7 +136,7 @@ def status_reset(at: At[_Status]) -> Findings:
     at.memory.status, at.memory.frame = status or 0, at.frame
     if status == 0 and before:
         yield at.finding(
-            f"the device is reset (status {_status(before)} to 0): the driver has reset it, or the machine is stopped",
+            f"the device is reset (status {_status(before)} to 0): the driver reset it, or the VM is stopped",
             Blame.UNKNOWN,
             frames=(told_in,),
         )
@@ -148,7 +148,7 @@ def _creates_crypto_session(row: Row | None, reply: bool) -> bool:
 
 @dataclass(slots=True)
 class _Session:
-    """The frame and the size of the last session that was asked for."""
+    """The frame and the size of the last requested session."""
 
     frame: int = 0
     size: int = 0
@@ -157,7 +157,7 @@ class _Session:
 @RULES.rule(
     "VU-CRY-01",
     Severity.ERROR,
-    "both sides use the same layout of the crypto session: of three generations in use, two have the same size",
+    "both sides use the same crypto session layout: of three generations in use, two have the same size",
     "QEMU 0e660a6f90, 5c33f9783a; DPDK b1d02713d3",
     messages(_creates_crypto_session),
     remembers=_Session,
@@ -169,42 +169,42 @@ def crypto_session(at: At[_Session]) -> Findings:
         if request is not None and request.frame == frame and message.size != size:
             yield at.finding(
                 f"a session of {size} bytes is answered with one of {message.size}: "
-                "the back-end lays it out as another generation does",
+                "the back-end uses the layout of another generation",
                 frames=(frame,),
             )
         return
     at.memory.frame, at.memory.size = at.frame, message.size
     if message.size not in (SESSION_C1.size, SESSION_C3.size):
         yield at.finding(
-            f"the session is {message.size} bytes; known are {SESSION_C1.size} (QEMU up to 8.0, DPDK up to 24.11) "
-            f"and {SESSION_C3.size} (QEMU from 8.1, DPDK from 25.03)"
+            f"the session has {message.size} bytes; known sizes are {SESSION_C1.size} (QEMU up to 8.0, DPDK up to "
+            f"24.11) and {SESSION_C3.size} (QEMU from 8.1, DPDK from 25.03)"
         )
     elif message.size == SESSION_C1.size and len(message.data) == HEADER_SIZE + message.size:
         yield from _which_generation(at, *(_head(at, layout) for layout in (SESSION_C1, SESSION_C2)))
 
 
 def _which_generation(at: At, first: dict[str, Any], second: dict[str, Any]) -> Findings:
-    """Whether a session of the size that two generations share is of the second one, which DPDK never knew."""
+    """Whether a session of the size that two generations share is of the second, which DPDK never supported."""
     meant = _makes_sense(SESSION_C1, first), _makes_sense(SESSION_C2, second)
     dpdk = f"op_code {first['op_code']}, cipher_alg {first['cipher_alg']}, key_len {first['key_len']}"
     qemu = f"cipher_alg {second['cipher_alg']}, key_len {second['key_len']}"
     size = f"the session of {at.message.size} bytes"
-    holds = "" if at.event.record.marks & Mark.KEYS_MASKED else " (the capture holds the key: mind who gets it)"
+    holds = "" if at.event.record.marks & Mark.KEYS_MASKED else " (the capture contains the key: handle it with care)"
     if meant == (False, True):
         yield at.finding(
-            f"{size} is laid out as by QEMU 7.1 to 8.0 ({qemu}); DPDK up to 24.11 takes the same bytes without an "
-            f"error for {dpdk}: every field is wrong{holds}"
+            f"{size} has the layout of QEMU 7.1 to 8.0 ({qemu}); DPDK up to 24.11 reads the same bytes without an "
+            f"error as {dpdk}: every field is wrong{holds}"
         )
     elif meant != (True, False):
-        verdict = "could be either" if meant[0] else "makes sense as neither"
+        verdict = "could be either" if meant[0] else "is valid in neither"
         yield at.finding(
-            f"{size} {verdict} of two generations that no size tells apart: {dpdk} (QEMU up to 7.0, DPDK up to 24.11), "
+            f"{size} {verdict} of two generations that have the same size: {dpdk} (QEMU up to 7.0, DPDK up to 24.11), "
             f"or {qemu} (QEMU 7.1 to 8.0)"
         )
 
 
 def _head(at: At, layout: Layout) -> dict[str, Any]:
-    """The fixed fields of the payload as this layout has them, whatever the message is taken for."""
+    """The fixed fields of the payload as this layout has them, whatever the message was decoded as."""
     codec = layout_codec(layout, "big" if at.event.record.marks & Mark.BIG_ENDIAN else "little")
     return dict(zip(layout.names, codec.unpack_fixed(at.message.data, HEADER_SIZE), strict=False))
 
@@ -216,8 +216,8 @@ def _makes_sense(layout: Layout, fields: dict[str, Any]) -> bool:
 @RULES.rule(
     "VU-GPU-01",
     Severity.ERROR,
-    "on the GPU channel flags only mark replies, sizes are exact, what was not negotiated is not used, and a dma-buf "
-    "update waits for its answer",
+    "on the GPU channel flags only mark replies, sizes are exact, only negotiated features are used, and dma-buf "
+    "updates wait for their answers",
     _GPU_SPEC,
     messages(lambda row, reply: row is not None and row.channel is Channel.GPU),
 )
@@ -228,7 +228,7 @@ def gpu_messages(at: At) -> Findings:
     if message.flags != right and at.first((row.id, message.reply)):
         yield at.finding(
             f"{at.name} has flags {message.flags:#x} instead of {right:#x}: the GPU channel has no version, flags only "
-            "mark replies" + ("" if message.reply else "; QEMU reads no flags of requests (uninitialised memory?)"),
+            "mark replies" + ("" if message.reply else "; QEMU ignores the flags of requests (uninitialised memory?)"),
             severity=Severity.ERROR if message.reply else Severity.WARNING,
         )
     if message.reply:
@@ -243,14 +243,14 @@ def gpu_messages(at: At) -> Findings:
         if message.size != wanted:
             yield at.finding(
                 f"{at.name} of {width} x {height} pixels has {message.size} bytes instead of {wanted}; "
-                "QEMU does not check, and reads past the end of what is too short"
+                "QEMU does not check, and reads past the end of a short message"
             )
     elif DMABUF_UPDATE in row.request:
         before = at.waiting[Channel.GPU].oldest(row.id)
         if before is not None and before.frame != at.frame:
             yield at.finding(
-                f"{at.name} is sent though #{before.frame} still waits for its answer, which says that the display "
-                "has taken it",
+                f"{at.name} is sent while #{before.frame} still waits for the answer that confirms that the display "
+                "has shown it",
                 frames=(before.frame,),
             )
     elif row.purpose is Purpose.ACK_GPU_FEATURES:
@@ -261,7 +261,7 @@ def _gpu_features(at: At) -> Findings:
     word = at.after.gpu_features
     if word.offered is not None and word.acked is not None and word.acked & ~word.offered:
         yield at.finding(
-            f"GPU protocol features {word.acked:#x} are acknowledged, but only {word.offered:#x} offered "
+            f"GPU protocol features {word.acked:#x} are acknowledged, but only {word.offered:#x} are offered "
             "(bit 0 is EDID, bit 1 DMABUF2)",
             frames=(word.offered_in,),
         )
@@ -269,7 +269,7 @@ def _gpu_features(at: At) -> Findings:
 
 @dataclass(slots=True)
 class _Edid:
-    """The displays that are enabled (all of them, until an answer says which), and the last scanout asked for."""
+    """The enabled displays (all of them, until an answer lists them), and the last requested scanout."""
 
     displays: Sequence[int] = range(SCANOUTS)
     scanout: int = 0
@@ -279,8 +279,8 @@ class _Edid:
 @RULES.rule(
     "VU-GPU-02",
     Severity.INFO,
-    "a request for an EDID is answered, also for a scanout that does not exist",
-    "QEMU hw/display/vhost-user-gpu.c sends no answer for a scanout out of range",
+    "a request for an EDID is answered, even for a scanout that does not exist",
+    "QEMU hw/display/vhost-user-gpu.c does not answer for a scanout out of range",
     Trigger(
         lambda row, reply: row is not None and (_asks_edid(row, reply) or (reply and DISPLAY_INFO in row.reply)),
         frozenset({RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED}),
@@ -308,16 +308,16 @@ def _no_edid(at: At[_Edid], frame: int) -> Findings:
     scanout, displays = at.memory.scanout, at.memory.displays
     if at.memory.frame == frame and scanout not in displays:
         enabled = ", ".join(map(str, displays)) or "none"
-        reason, blame = f"scanout {scanout} is not there (enabled: {enabled}), QEMU says nothing then", Blame.BOTH
+        reason, blame = f"scanout {scanout} does not exist (enabled: {enabled}), and QEMU does not answer", Blame.BOTH
     else:
-        reason, blame = "the back-end waits for ever", Blame.FRONT_END
-    yield at.finding(f"the EDID asked for in #{frame} was never answered: {reason}", blame, frame=frame)
+        reason, blame = "the back-end waits forever", Blame.FRONT_END
+    yield at.finding(f"the EDID request of #{frame} was never answered: {reason}", blame, frame=frame)
 
 
 @RULES.rule(
     "VU-INB-01",
     Severity.ERROR,
-    "a ring that is notified by message has no descriptor for it, and num is 0",
+    "a ring with in-band notifications has no descriptor for them, and num is 0",
     f"{SPEC}, VRING_KICK, BACKEND_VRING_CALL, BACKEND_VRING_ERR",
     requests(*_SLOTS),
 )
@@ -327,13 +327,13 @@ def in_band_messages(at: At) -> Findings:
         return
     index = fields["index"]
     if fields["num"]:
-        yield at.finding(f"{at.name} of ring {index} has num {fields['num']}; it is 0")
+        yield at.finding(f"{at.name} of ring {index} has num {fields['num']}; it must be 0")
     slot_name, what = _SLOTS[row.purpose]
     ring = at.after.rings.get(index)
     slot = ring.slots[slot_name] if ring is not None else None
     if slot is not None and slot.name and at.first((row.id, index)):
         yield at.finding(
-            f"{at.name} notifies ring {index} by message, though it has {slot.name} as {what} descriptor "
-            f"(#{slot.frame}): one of the two is not looked at",
+            f"{at.name} notifies ring {index} by message, although it has {slot.name} as its {what} descriptor "
+            f"(#{slot.frame}): one of the two is ignored",
             frames=(slot.frame,),
         )

@@ -1,7 +1,6 @@
-"""VU-DRF: drafts and forks, and numbers that were given twice.
+"""VU-DRF: drafts and forks, and numbers that were assigned twice.
 
-Answers that are owed, features that are needed and header versions are held to the general rules, in the dialect of the
-connection.
+The general rules check answers, needed features and header versions in the dialect of the connection.
 """
 
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from vudissect.capture.record import Mark, Record
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
+from vudissect.lint.words import count_text
 from vudissect.protocol.dialects import DIALECTS, dialect_by_name
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.dialects.drafts import MST_2015
@@ -37,7 +37,7 @@ _MOST_MEANINGS = 3
 
 
 def _tells(field: str) -> Trigger:
-    """For answers that may hold this field."""
+    """For answers that may have this field."""
     return messages(
         lambda row, reply: (
             reply and row is not None and any(each.name == field for layout in row.reply for each in layout.fields)
@@ -47,7 +47,7 @@ def _tells(field: str) -> Trigger:
 
 @dataclass(slots=True)
 class _Least:
-    """How many queues the device needs at least, and which frame says so."""
+    """The least number of queues that the device needs, and the frame that announced it."""
 
     queues: int = 0
     frame: int = 0
@@ -68,7 +68,7 @@ def fewest_queues(at: At[_Least]) -> Findings:
     most = at.fields.get("max_vqs", at.after.queues)
     if most is not None and least > most and at.first():
         yield at.finding(
-            f"the device needs at least {least} queues, but the back-end supports {most}",
+            f"the device needs at least {count_text(least, 'queue')}, but the back-end supports {most}",
             Blame.BACK_END,
             frames=(frame,) if frame != at.frame else (),
         )
@@ -77,7 +77,7 @@ def fewest_queues(at: At[_Least]) -> Findings:
 @RULES.rule(
     "VU-DRF-02",
     Severity.ERROR,
-    "a back-end names a device that virtio has, and the size of its configuration space where it has one",
+    "a back-end announces a device id that virtio defines, and the size of its configuration space if it has one",
     _PROBE,
     _tells("device_id") | _tells("config_size"),
 )
@@ -90,7 +90,9 @@ def what_it_is(at: At) -> Findings:
         )
     number = at.fields.get("device_id")
     if number is not None and number not in _DEVICE_IDS:
-        yield at.finding(f"device id {number} is none of virtio's, which are {_DEVICE_IDS[0]} to {_DEVICE_IDS[-1]}")
+        yield at.finding(
+            f"device id {number} is not defined by virtio, whose ids are {_DEVICE_IDS[0]} to {_DEVICE_IDS[-1]}"
+        )
 
 
 @RULES.rule(
@@ -106,10 +108,13 @@ def works_alone(at: At) -> Findings:
     if not names:
         return
     if not at.after.offers("STATUS") and at.first("status"):
-        yield at.finding(f"{names} is offered without STATUS: a front-end that knows no device cannot start it")
+        yield at.finding(
+            f"{names} is offered without STATUS: a front-end that does not know the device cannot start it"
+        )
     if at.fields.get("config_size") and not at.after.offers("CONFIG") and at.first("config"):
         yield at.finding(
-            f"{names} is offered without CONFIG, but the configuration space has {at.fields['config_size']} bytes",
+            f"{names} is offered without CONFIG, but the configuration space has "
+            f"{count_text(at.fields['config_size'], 'byte')}",
             frames=(features.offered_in,),
         )
 
@@ -117,8 +122,7 @@ def works_alone(at: At) -> Findings:
 @RULES.rule(
     "VU-DRF-04",
     Severity.ERROR,
-    "messages of the draft of 2015 have header version 2, the running state is 0 or 1, and a failure "
-    "returns the request",
+    "messages of the 2015 draft have header version 2, the running state is 0 or 1, and a failure returns the request",
     _MST,
     messages(lambda row, _: row in _ROWS_OF_2015),
 )
@@ -127,22 +131,22 @@ def draft_of_2015(at: At) -> Findings:
     if row is not None and row.version > 1:
         version = message.flags & VERSION_MASK
         if version < row.version and not message.reply:
-            yield at.finding(f"{at.name} does not exist under header version {version}, only from {row.version} on")
+            yield at.finding(f"{at.name} does not exist in header version {version}, only from {row.version} on")
         if at.fields.get("num", 0) > 1:
             yield at.finding(
-                f"ring {at.fields['index']} has the running state {at.fields['num']}; there are only 0 and 1"
+                f"ring {at.fields['index']} has the running state {at.fields['num']}; only 0 and 1 are defined"
             )
     if message.error and at.event.request is not None:
         asked = at.event.request.frame
         request = next((event for event in at.recent(at.event.record.channel) if event.record.frame == asked), None)
         if request is not None and not _are_alike(request.record, at.event.record):
             yield at.finding(
-                f"{at.name} failed, but what is sent back is not what was asked in #{asked}", frames=(asked,)
+                f"{at.name} failed, but the answer does not return the request of #{asked}", frames=(asked,)
             )
 
 
 def _are_alike(request: Record, answer: Record) -> bool:
-    """Whether two messages have the same payload, as far as it is remembered."""
+    """Whether two messages have the same payload, up to what is remembered of it."""
     known = slice(HEADER_SIZE, len(request.data))
     return request.length == answer.length and request.data[known] == answer.data[known]
 
@@ -164,14 +168,14 @@ def opened_on_offer(at: At) -> Findings:
     names = at.message.row.gate.protocol
     if features.acked is not None and not all(map(at.after.has, names)):
         yield at.finding(
-            f"{at.name} comes though {' '.join(names)} was not acknowledged: the draft is content with the offer, "
-            "what was merged is not",
+            f"{at.name} is sent although {' '.join(names)} was not acknowledged: the draft needs only the offer, the "
+            "merged specification needs the acknowledgement",
             frames=(features.acked_in,),
         )
 
 
 def _only_speaker(at: At) -> Blame | None:
-    """The side whose program is known to speak the dialect in force, where the other's is not."""
+    """The side whose program is known to use the dialect in effect, if the other's is not."""
     dialect = dialect_by_name(at.after.protocol.key)
     if dialect is None or not dialect.programs:
         return None
@@ -203,20 +207,20 @@ def contested_number(at: At) -> Findings:
 
 def _of_many_meanings(at: At) -> Findings:
     names = _RESET.gate.protocol
-    state = "in force" if all(map(at.after.has, names)) else "offered" if at.after.offers(*names) else "not offered"
+    state = "in effect" if all(map(at.after.has, names)) else "offered" if at.after.offers(*names) else "not offered"
     yield at.finding(
-        f"{at.name} has meant four things: end of the session, reset of the device, stop of one queue pair, all "
-        f"rings disabled; back-ends do one of them or nothing. {_RESET.name}, which is clear, is {state}"
+        f"{at.name} has had four meanings: end of the session, reset of the device, stop of one queue pair, all "
+        f"rings disabled; back-ends do one of them or nothing; {_RESET.name}, which is unambiguous, is {state}"
     )
 
 
 def _of_a_dialect(at: At, row: Row) -> Findings:
-    """A message that another one is published as."""
+    """A message whose number is published for another one."""
     published, speaks = UPSTREAM.request(row.channel, row.id), _only_speaker(at)
     assert published is not None
     yield at.finding(
-        f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but is published "
-        f"as {published.name}" + (f", and only the {speaks.value} is known to speak that" if speaks else ""),
+        f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but {published.name} in the "
+        "specification" + (f", and only the {speaks.value} is known to use that dialect" if speaks else ""),
         speaks or Blame.UNKNOWN,
         frames=_asked_in(at),
         severity=Severity.WARNING if speaks else None,
@@ -224,14 +228,14 @@ def _of_a_dialect(at: At, row: Row) -> Findings:
 
 
 def _fitting_elsewhere(at: At, row: Row) -> Findings:
-    """A message that has none of the forms that its number has here."""
+    """A message that has none of the forms that its number has in this dialect."""
     message, meanings = at.message, _other_meanings(at)
     if meanings and at.first((row.id, message.reply, message.size)):
         what = "answer" if message.reply else "message"
         others = " or ".join(f"{other.name} in {dialect.key}" for dialect, other in meanings)
         yield at.finding(
-            f"no {row.name} looks like this {what} of {message.size} bytes, but number {row.id} is also {others}, "
-            f"of which it is a proper {what}",
+            f"this {what} of {count_text(message.size, 'byte')} is not a valid {row.name}, but number {row.id} is also "
+            f"{others}, where it is a valid {what}",
             frames=_asked_in(at),
             severity=Severity.WARNING,
         )
@@ -253,7 +257,7 @@ def _is_another(row: Row, published: Row) -> bool:
 
 
 def _other_meanings(at: At) -> list[tuple[Dialect, Row]]:
-    """What other dialects make of a message that fits none of its layouts here, one for each name."""
+    """The meanings that other dialects give to a message that fits none of its layouts here, one per name."""
     record, found = at.event.record, dict[str, tuple[Dialect, Row]]()
     order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
     assert at.message.row is not None
@@ -267,7 +271,7 @@ def _other_meanings(at: At) -> list[tuple[Dialect, Row]]:
 
 @cache
 def _namesakes(channel: Channel, number: int) -> tuple[tuple[Dialect, Row], ...]:
-    """The rows that dialects have for a number of which upstream makes something else, or nothing."""
+    """The rows that dialects have for a number that upstream uses differently, or not at all."""
     rows = ((dialect, dialect.protocol.request(channel, number)) for dialect in DIALECTS)
     return tuple((dialect, row) for dialect, row in rows if row is not None and row in dialect.changed)
 
@@ -279,7 +283,7 @@ def _codec(dialect: Dialect, order: ByteOrder) -> Codec:
 
 @cache
 def _elsewhere(name: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """The other numbers that a published protocol feature has in dialects, and in which."""
+    """The other numbers that a published protocol feature has, and the dialects that use them."""
     right, found = UPSTREAM.protocol_features.numbers.get(name), dict[int, list[str]]()
     for dialect in DIALECTS:
         number = dialect.protocol.protocol_features.numbers.get(name)
@@ -291,7 +295,7 @@ def _elsewhere(name: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
 @RULES.rule(
     "VU-DRF-07",
     Severity.COMPAT,
-    "both sides mean the same feature when they agree on a number",
+    "both sides give a negotiated protocol feature bit the same meaning",
     _CONTESTED,
     messages(lambda row, reply: not reply and row is not None and any(map(_elsewhere, row.gate.protocol))),
 )
@@ -307,8 +311,8 @@ def misunderstood_feature(at: At) -> Findings:
                 right = UPSTREAM.protocol_features.numbers[name]
                 where = " and ".join(dialects[:_MOST_MEANINGS])
                 yield at.finding(
-                    f"{at.name} needs {name} (bit {right}), which was not agreed on; but bit {number}, acknowledged as "
-                    f"{published}, is {name} in {where}: the two sides do not mean the same by it",
+                    f"{at.name} needs {name} (bit {right}), which was not negotiated; but bit {number}, acknowledged "
+                    f"as {published}, is {name} in {where}: the two sides give this bit different meanings",
                     frames=(features.acked_in,),
                 )
 
@@ -316,7 +320,7 @@ def misunderstood_feature(at: At) -> Findings:
 @RULES.rule(
     "VU-DRF-08",
     Severity.INFO,
-    "a vendor's message is sent only between programs of that vendor",
+    "a vendor-specific message is sent only between programs of that vendor",
     _CONTESTED,
     messages(lambda row, _: row is None),
 )
@@ -326,9 +330,9 @@ def vendor_message(at: At) -> Findings:
     meanings = dict(_vendor_names(at.event.record.channel, at.message.id))
     if meanings:
         names = " or ".join(f"{name} in {key}" for name, key in list(meanings.items())[:_MOST_MEANINGS])
-        yield at.finding(f"message {at.message.id} is not published; it is {names}")
+        yield at.finding(f"message {at.message.id} is not in the specification; it is {names}")
 
 
 def _vendor_names(channel: Channel, number: int) -> Iterator[tuple[str, str]]:
-    # The first dialect of a name stands for those that are based on it.
+    # The first dialect of a name represents those that are based on it.
     return ((row.name, dialect.key) for dialect, row in reversed(_namesakes(channel, number)))

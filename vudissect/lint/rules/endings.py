@@ -1,4 +1,4 @@
-"""VU-END: connections that end in the middle of things, even where no answer is owed."""
+"""VU-END: connections that end unexpectedly, even if no answer is due."""
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
@@ -18,7 +18,7 @@ RULES = RuleBook()
 
 
 def _delivered(at: At, side: Side) -> Event | None:
-    """The last message of a side on the main channel that reached the other."""
+    """The last message that a side sent on the main channel and the other received."""
     said = [event for event in at.recent(Channel.MAIN) if event.record.sender is side]
     reached = [event for event in said if not event.record.marks & Mark.NOT_FORWARDED]
     return reached[-1] if reached else None
@@ -28,7 +28,7 @@ def _delivered(at: At, side: Side) -> Event | None:
     "VU-END-01",
     Severity.WARNING,
     "a back-end does not close the connection while rings are started",
-    f"{SPEC}, Ring states: rings are stopped first; a back-end that crashes does not wait for that",
+    f"{SPEC}, Ring states: rings are stopped first, unless the back-end crashes",
     events(RecordKind.CONNECTION_CLOSED),
 )
 def left_while_running(at: At) -> Findings:
@@ -40,17 +40,17 @@ def left_while_running(at: At) -> Findings:
     after = ""
     if last is not None:
         waited = time_text(at.time - last.record.received)
-        after = f"; the last message that it received is {event_text(last)}, {waited} before"
+        after = f"; the last message it received is {event_text(last)}, {waited} earlier"
     yield at.finding(
         f"the back-end closed the connection ({how}) while {list_text(rings)} {'were' if len(rings) > 1 else 'was'} "
-        f"{running}{after}: it has crashed, was ended, or refuses what it found in a ring",
+        f"{running}{after}: it crashed, was stopped, or refuses something it found in a ring",
         Blame.BACK_END,
         frames=(last.record.frame,) if last is not None else (),
     )
 
 
 def _is_explained(at: At) -> bool:
-    """Whether another rule has an answer that is owed, or a message that was not received, to explain the end with."""
+    """Whether another rule explains the end, with an answer that is due or a message that was not received."""
     return bool(at.unanswered) or any(
         event.record.marks & Mark.NOT_FORWARDED for event in at.recent(Channel.MAIN) if event.message is not None
     )
@@ -59,7 +59,7 @@ def _is_explained(at: At) -> bool:
 @RULES.rule(
     "VU-END-02",
     Severity.WARNING,
-    "a front-end that has read an answer goes on with the set-up",
+    "a front-end that has read an answer continues the set-up",
     "virtio specification, Feature Bits: unknown bits are ignored; rust-vmm vhost PR 243, crosvm 34605332e",
     events(RecordKind.CONNECTION_CLOSED),
 )
@@ -73,7 +73,7 @@ def left_after_answer(at: At) -> Findings:
     if message is None or not message.reply or message.row is None or request is None or waited >= SLOW:
         return
     if message.problem or any(finding.severity is not Severity.INFO for finding in at.found_in(last.record.frame)):
-        return  # that rule says why
+        return  # that rule explains it
     yield _left(at, last, waited)
 
 
@@ -81,7 +81,7 @@ def _left(at: At, last: Event, waited: int) -> Finding:
     odd = _what_is_odd(at, last)
     return at.finding(
         f"the front-end closed the connection {time_text(waited)} after the answer {event_text(last)}, before the "
-        f"device is set up{odd}",
+        f"device was set up{odd}",
         Blame.FRONT_END,
         frame=last.record.frame,
         frames=(at.frame,),
@@ -89,7 +89,7 @@ def _left(at: At, last: Event, waited: int) -> Finding:
 
 
 def _what_is_odd(at: At, last: Event) -> str:
-    """What may have put it off: bits that are new or unknown."""
+    """What may have made it stop: bits that are new or unknown."""
     assert last.message is not None
     assert last.message.row is not None
     state = at.after
@@ -99,7 +99,7 @@ def _what_is_odd(at: At, last: Event) -> str:
         return "".join(f": {remark}" for remark in remarks(last, state))
     newest = _newest(bits, offered)
     return (
-        f"; {newest} of the offer: a receiver ignores bits that it does not know, and acknowledges the others"
+        f"; {newest} of the offer: a receiver must ignore bits that it does not know and acknowledge the others"
         if newest
         else ""
     )
@@ -108,7 +108,7 @@ def _what_is_odd(at: At, last: Event) -> str:
 def _newest(bits: BitSet, word: int) -> str:
     unknown = [number for number in set_bits(word) if number not in bits.by_number]
     if unknown:
-        return f"bit {unknown[-1]} is a bit that this table does not know"
+        return f"bit {unknown[-1]} is an unknown bit"
     known = [bits.by_number[number] for number in set_bits(word)]
     if not known:
         return ""

@@ -1,4 +1,4 @@
-"""VU-HDR: what the header of a message says, and how the message came over the socket."""
+"""VU-HDR: the header of a message, and how the message arrived on the socket."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ _HEADER = f"{SPEC}, Header"
 _RESERVED = 0xFFFF_FFFF & ~(VERSION_MASK | REPLY | NEED_REPLY)
 _MESSAGE_ERROR = MST_2015.protocol.header.error
 
-# The least that any program has room for.
+# The smallest buffer of any program.
 _ALWAYS_FITS = 272
 # So many numbers after the last one are the next that upstream will give.
 _NEXT = 16
@@ -31,8 +31,8 @@ _NEXT = 16
 @RULES.rule(
     "VU-HDR-01",
     Severity.ERROR,
-    "a message number is defined in the dialect, and known to a back-end that offers the feature it needs",
-    f"{_HEADER}; libvhost-user and VPP give up on unknown messages, DPDK refuses them",
+    "a message number is defined in the dialect, and a back-end handles the messages of the features that it offers",
+    f"{_HEADER}; libvhost-user and VPP close the connection on unknown messages, DPDK refuses them",
     messages(lambda row, reply: row is None and not reply) | ending(),
 )
 def known_number(at: At) -> Findings:
@@ -64,7 +64,7 @@ def known_number(at: At) -> Findings:
     elif at.first((channel, number)):
         yield at.finding(
             f"message {number} of the {channel.label} channel is not defined ({header}, dialect "
-            f"{at.after.protocol.key}): receivers refuse it or give up the connection"
+            f"{at.after.protocol.key}): receivers refuse it or close the connection"
         )
 
 
@@ -80,7 +80,7 @@ def _is_newer(at: At) -> bool:
 
 
 def _offered_but_unknown(at: At) -> Findings:
-    """A back-end that offers PROTOCOL_FEATURES and has nothing to say when asked for them."""
+    """A back-end that offers PROTOCOL_FEATURES but does not answer when asked for them."""
     if not (at.after.features.offered or 0) & F_PROTOCOL_FEATURES:
         return
     for request in at.unanswered[:1]:
@@ -91,7 +91,7 @@ def _offered_but_unknown(at: At) -> Findings:
             reaction = "hung up on" if hung_up else "never answered"
             yield at.finding(
                 f"the back-end offers PROTOCOL_FEATURES but {reaction} {row.name} (message {row.id}), "
-                "which that feature promises to know",
+                "which that feature requires it to handle",
                 Blame.BACK_END,
                 frame=request.frame,
                 frames=(at.frame,),
@@ -109,14 +109,14 @@ def _is_swapped(at: At) -> bool:
 
 
 def _has_error_bit(at: At) -> bool:
-    """Whether the number is a known one with a bit that only one dialect, not in force, gives a meaning."""
+    """Whether it is a known number with the error bit, which only one dialect defines, and which is not in effect."""
     protocol, number = at.after.protocol, at.message.id
     known = protocol.request(at.event.record.channel, number & ~_MESSAGE_ERROR) is not None
     return bool(number & _MESSAGE_ERROR) and known and not protocol.header.error
 
 
 def _has_header(at: At) -> bool:
-    """Whether there is a header to hold to the rules: that of a known message, and not of the GPU channel."""
+    """Whether the header can be checked: it is of a known message, and not of the GPU channel."""
     return at.message.row is not None and at.event.record.channel is not Channel.GPU
 
 
@@ -138,7 +138,7 @@ def version(at: At) -> Findings:
     "VU-HDR-03",
     Severity.ERROR,
     "answers have the REPLY flag, requests do not",
-    f"{_HEADER}; QEMU, SPDK and DPDK virtio-user take only answers with flags 0x5",
+    f"{_HEADER}; QEMU, SPDK and DPDK virtio-user accept only answers with flags 0x5",
     irregular(),
 )
 def reply_flag(at: At) -> Findings:
@@ -149,7 +149,7 @@ def reply_flag(at: At) -> Findings:
         yield at.finding(f"{at.name} is a request but has the REPLY flag (flags {message.flags:#x})")
     elif request is not None:
         yield at.finding(
-            f"the answer to {at.name} lacks the REPLY flag (flags {message.flags:#x}): it is not taken for an answer",
+            f"the answer to {at.name} lacks the REPLY flag (flags {message.flags:#x}): it is not treated as an answer",
             frames=(request.frame,),
         )
 
@@ -158,7 +158,7 @@ def reply_flag(at: At) -> Findings:
     "VU-HDR-04",
     Severity.WARNING,
     "the reserved bits of the header's flags are zero",
-    f"{_HEADER}; rust-vmm refuses others, QEMU takes only answers with flags 0x5",
+    f"{_HEADER}; rust-vmm refuses others, QEMU accepts only answers with flags 0x5",
     irregular(),
 )
 def reserved_flags(at: At) -> Findings:
@@ -171,7 +171,7 @@ def reserved_flags(at: At) -> Findings:
     "VU-HDR-05",
     Severity.ERROR,
     "an answer does not have the NEED_REPLY flag",
-    f"{_HEADER}; QEMU, SPDK, DPDK virtio-user and UML refuse answers with flags 0xd, libvhost-user makes them",
+    f"{_HEADER}; QEMU, SPDK, DPDK virtio-user and UML refuse answers with flags 0xd, libvhost-user sends them",
     irregular(),
 )
 def reply_needs_reply(at: At) -> Findings:
@@ -189,14 +189,14 @@ def reply_needs_reply(at: At) -> Findings:
     Severity.WARNING,
     "NEED_REPLY is set only once REPLY_ACK is negotiated",
     f"{SPEC}, REPLY_ACK; rust-vmm then does not answer, DPDK and libvhost-user do",
-    # What is answered in any case, or never, does not depend on the flag.
+    # Messages that are always or never answered do not depend on the flag.
     messages(lambda row, reply: not reply and row is not None and _waits_for_flag(row)),
 )
 def unnegotiated_need_reply(at: At) -> Findings:
     if asks_in_vain(at) and at.first():
         yield at.finding(
             f"{at.name} asks for an acknowledgement (NEED_REPLY), but {why_no_acknowledgement(at)}: "
-            "DPDK and libvhost-user answer all the same, rust-vmm does not"
+            "DPDK and libvhost-user answer anyway, rust-vmm does not"
         )
 
 
@@ -210,7 +210,7 @@ def asks_in_vain(at: At) -> bool:
 
 
 def why_no_acknowledgement(at: At) -> str:
-    """What stands against an acknowledgement."""
+    """Why the message need not be acknowledged."""
     if at.after.protocol_features.offered is None:
         return "REPLY_ACK was not negotiated"
     if at.after.offers("REPLY_ACK"):
@@ -221,7 +221,7 @@ def why_no_acknowledgement(at: At) -> str:
 @RULES.rule(
     "VU-HDR-07",
     Severity.ERROR,
-    "the payload has the size that is defined for the message, and comes whole",
+    "the payload has the size that is defined for the message, and is complete",
     f"{SPEC}, Message types; rust-vmm and crosvm enforce it, libvhost-user and DPDK in part",
     irregular(),
 )
@@ -229,19 +229,21 @@ def payload_size(at: At) -> Findings:
     message, record = at.message, at.event.record
     if record.length < HEADER_SIZE + message.size:
         name = at.name if len(message.data) >= HEADER_SIZE else "a message"
-        yield at.finding(f"{name} was never completed, {message.problem}: its sender left in the middle")
+        yield at.finding(
+            f"{name} was never completed, {message.problem}: its sender closed the connection before the end"
+        )
     elif (
         not message.reply  # answers: VU-RPL-06
         and message.row is not None
         and message.layout is None
         and not _has_size_rule(message.row, message.size)
-        and record.length == len(message.data)  # else the snap length hides what would tell
+        and record.length == len(message.data)  # else the snap length cut off the evidence
     ):
-        yield at.finding(f"{at.name}: the {message.problem}; its receiver refuses it or reads what is not there")
+        yield at.finding(f"{at.name}: the {message.problem}; its receiver refuses it or reads past its end")
 
 
 def _has_size_rule(row: Row, size: int) -> bool:
-    """Whether a rule that knows more speaks of this size: VU-MEM-10, VU-CRY-01, VU-GPU-01."""
+    """Whether a more specific rule checks this size: VU-MEM-10, VU-CRY-01, VU-GPU-01."""
     return row.purpose is Purpose.REPLACE_MEMORY or any(
         SESSION_C1 is layout
         or (layout.tail is not None and layout.tail.field.meaning is Meaning.PIXELS and size >= layout.fixed_size)
@@ -263,7 +265,7 @@ def too_large_payload(at: At) -> Findings:
     receiver = Side(1 - at.event.record.sender)
     room = room_of(at.after.programs[receiver], receiver)
     if room.payload is not None and message.size > room.payload:
-        yield at.finding(f"{at.name} has {message.size} bytes of payload; {room.title}: room for {room.payload}")
+        yield at.finding(f"{at.name} has {message.size} bytes of payload, but {room.title} has room for {room.payload}")
 
 
 def _may_be_long(row: Row, reply: bool) -> bool:
@@ -281,29 +283,29 @@ def _may_be_long(row: Row, reply: bool) -> bool:
     irregular(),
 )
 def one_write(at: At) -> Findings:
-    # Only of front-ends: libvhost-user writes header and payload apart, and front-ends take that. A message that is
-    # glued to the one before it may have been cut by the proxy's own read.
+    # Only front-ends: libvhost-user writes header and payload separately, and front-ends accept that. A message read
+    # together with the one before it may have been split by the proxy's own read.
     marks = at.event.record.marks
     split = bool(marks & Mark.SPLIT) and not marks & (Mark.GLUED | Mark.CUT_SHORT)
     if split and at.sender is Blame.FRONT_END and at.event.record.channel is not Channel.GPU and at.first():
         yield at.finding(
             f"{at.name} ({HEADER_SIZE + at.message.size} bytes) came in more than one piece: without the proxy, which "
-            "joins them, DPDK, libvhost-user, SPDK and VPP may take the first piece for the whole"
+            "joins them, DPDK, libvhost-user, SPDK and VPP may treat the first piece as the whole message"
         )
 
 
 @RULES.rule(
     "VU-HDR-10",
     Severity.ERROR,
-    "no descriptor is lost on the way",
+    "no descriptor is lost in transit",
     "recvmsg(2), MSG_CTRUNC; VPP, DPDK and OpenVMM close the connection",
     irregular(),
 )
 def descriptors_lost(at: At) -> Findings:
     if at.event.record.marks & Mark.DESCRIPTORS_LOST:
         yield at.finding(
-            f"the kernel dropped descriptors of {at.name}, {len(at.event.descriptors)} are left: vuproxy had reached "
-            "its limit of open files (ulimit -n), or more than 253 were sent; the receiver lacks them",
+            f"the kernel dropped descriptors of {at.name}, {len(at.event.descriptors)} left: vuproxy had reached "
+            "its limit of open files (ulimit -n), or more than 253 were sent; the receiver did not get them",
             Blame.UNKNOWN,
         )
 
@@ -311,17 +313,17 @@ def descriptors_lost(at: At) -> Findings:
 @RULES.rule(
     "VU-HDR-11",
     Severity.INFO,
-    "descriptors belong to their own message, also where several messages come in one read",
-    "unix(7), SCM_RIGHTS: a read does not go on behind the write that carried descriptors",
+    "descriptors belong to their own message, even if several messages arrive in one read",
+    "unix(7), SCM_RIGHTS: a read does not continue past the write that carried descriptors",
     carrying(),
     usual=True,
 )
 def glued_descriptors(at: At) -> Findings:
-    # Every front-end pipelines; it matters where descriptors are, and once is enough.
+    # Every front-end pipelines; it matters only with descriptors, and once is enough.
     if at.event.record.marks & Mark.GLUED and at.first():
         yield at.finding(
-            f"{at.name} and its {at.event.descriptors[0].name} came in one read with messages before it: a receiver "
-            "or relay that gives the descriptor to the first of them is wrong",
+            f"{at.name} and its {at.event.descriptors[0].name} arrived in one read with earlier messages: a receiver "
+            "or relay that assigns the descriptor to the first of them is wrong",
             Blame.UNKNOWN,
         )
 
@@ -339,13 +341,13 @@ def error_bit(at: At) -> Findings:
         assert row is not None
         yield at.finding(
             f"message {at.message.id:#x} is {row.name} with the error bit {_MESSAGE_ERROR:#x}, which only the dialect "
-            f"{MST_2015.key} has: the receiver sees an unknown message"
+            f"{MST_2015.key} defines: to the receiver the message is unknown"
         )
 
 
 @dataclass(slots=True)
 class _Orders:
-    """Whether each side was found to speak big-endian."""
+    """Whether each side was seen to send big-endian."""
 
     are_big: dict[Side, bool] = field(default_factory=dict)
 
@@ -353,7 +355,7 @@ class _Orders:
 @RULES.rule(
     "VU-HDR-13",
     Severity.COMPAT,
-    "both sides use the byte order of one machine",
+    "both sides use the byte order of the same machine",
     f"{_HEADER}: native byte order",
     messages(
         lambda row, reply: row is not None and row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)
@@ -368,11 +370,11 @@ def byte_order(at: At[_Orders]) -> Findings:
         if at.first("mixed"):
             big, little = (sender, other) if orders[sender] else (other, sender)
             yield at.finding(
-                f"the {big.label} speaks big-endian, the {little.label} little-endian: neither understands the other",
+                f"the {big.label} sends big-endian, the {little.label} little-endian: neither understands the other",
                 Blame.BOTH,
             )
     elif orders[sender] and at.first("big"):
         yield at.finding(
-            f"the {sender.label} speaks big-endian: right on a big-endian machine, unreadable for a peer on any other",
+            f"the {sender.label} sends big-endian: correct on a big-endian machine, unreadable for a peer on any other",
             Blame.UNKNOWN,
         )

@@ -1,4 +1,4 @@
-"""VU-VRG-23: whether the parts of rings fit beside each other."""
+"""VU-VRG-23: whether the parts of rings overlap."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ class _Part(NamedTuple):
 
 @dataclass(slots=True)
 class _Parts:
-    """The parts of the rings that were started, in the order of their places, and those of each ring."""
+    """The parts of the started rings in the order of their addresses, and the parts of each ring."""
 
     in_order: list[_Part] = field(default_factory=list)
     of_ring: dict[int, tuple[_Part, ...]] = field(default_factory=dict)
 
     def put(self, index: int, parts: tuple[_Part, ...]) -> None:
-        """Take the parts of a ring for those that it had before."""
+        """Replace the parts of a ring."""
         for part in self.of_ring.get(index, ()):
             del self.in_order[bisect_left(self.in_order, part)]
         self.of_ring[index] = parts
@@ -51,7 +51,7 @@ class _Parts:
 @RULES.rule(
     "VU-VRG-23",
     Severity.ERROR,
-    "the parts of rings do not overlap at the size that was given",
+    "the parts of rings do not overlap at the given size",
     "virtio specification, Virtqueues; cloud-hypervisor f94a5fb4e",
     requests(Purpose.SET_KICK),
     remembers=_Parts,
@@ -74,7 +74,7 @@ def ring_geometry(at: At[_Parts]) -> Findings:
             if not apart and of is not None and of is not ring and of.started is Started.STARTED:
                 yield at.finding(
                     f"{part.name} of ring {ring.index} ({part.start:#x} to {part.end:#x}) overlaps {other.name} of "
-                    f"ring {of.index} ({other.start:#x} to {other.end:#x}): what one of them writes destroys the other",
+                    f"ring {of.index} ({other.start:#x} to {other.end:#x}): a write to one corrupts the other",
                     frames=(of.slots[Purpose.SET_KICK].frame,),
                 )
                 return
@@ -94,7 +94,7 @@ def _overlaps_itself(at: At, ring: Ring, parts: tuple[_Part, ...]) -> Findings:
     if fitting:
         hint = f"; the addresses fit a ring of {fitting[0]}: the driver may use fewer entries than the device offers"
     yield at.finding(
-        f"with {ring.size} entries, {one.name} of ring {ring.index} ({one.start:#x} to {one.end:#x}) reaches over "
+        f"with {ring.size} entries, {one.name} of ring {ring.index} ({one.start:#x} to {one.end:#x}) overlaps "
         f"{other.name} at {other.start:#x}{hint}",
         frames=(ring.addresses.frame,),
     )

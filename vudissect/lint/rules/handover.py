@@ -1,4 +1,4 @@
-"""VU-INF and VU-DST: what is handed over beside the rings: memory for requests in flight, and device state."""
+"""VU-INF and VU-DST: what is handed over besides the rings: in-flight memory and device state."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by, waited_in_vain
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
 from vudissect.lint.values import undefined_choices
+from vudissect.lint.words import count_text
 from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.shared_memory import inflight_size
@@ -17,15 +18,15 @@ from vudissect.session.rings import Started
 
 RULES = RuleBook()
 
-# Answers to a stopped ring come within some 10 ms; from here on a guest that is being migrated feels it.
+# Answers for a stopped ring usually come within 10 ms; a guest that is being migrated notices longer ones.
 _LONG_STOP = 100_000_000
 
-# More rings than a message can name.
+# More rings than any message can refer to.
 _MOST_NAMED = 256
 
 
 class _Inflight(NamedTuple):
-    """In-flight memory as one message told of it."""
+    """In-flight memory as one message describes it."""
 
     frame: int
     size: int
@@ -39,10 +40,10 @@ class _Inflight(NamedTuple):
         return f"{name}, {self.size} bytes at offset {self.offset}"
 
     def too_small_for(self, queues: int, queue_size: int) -> str:
-        """Why it cannot hold these rings, or ""."""
+        """Why it is too small for these rings, or ""."""
         needed = inflight_size(queues, queue_size)
         if self.size < needed:
-            return f"{self.size} bytes for {queues} rings of {queue_size}, which need {needed} at least"
+            return f"{self.size} bytes for {count_text(queues, 'ring')} of {queue_size}, which need at least {needed}"
         length = self.descriptor.descriptor.size if self.descriptor is not None else 0
         if 0 < length < self.offset + self.size:
             return f"{self.size} bytes at offset {self.offset} of a file of {length}"
@@ -65,7 +66,7 @@ def _told(at: At) -> _Inflight | None:
 
 @dataclass(slots=True)
 class _Exchange:
-    """In-flight memory as it was last asked for and made, and the frame in which it was given back; 0 for none."""
+    """In-flight memory as last requested and allocated, and the frame in which it was handed back; 0 for none."""
 
     asked: _Inflight | None = None
     made: _Inflight | None = None
@@ -75,7 +76,7 @@ class _Exchange:
 @RULES.rule(
     "VU-INF-01",
     Severity.ERROR,
-    "the back-end makes the in-flight memory, big enough for the rings, and gets back what it made",
+    "the back-end allocates in-flight memory large enough for the rings, and the front-end hands it back unchanged",
     f"{SPEC}, Inflight I/O tracking",
     Trigger(
         lambda row, reply: (
@@ -95,17 +96,17 @@ def inflight_memory(at: At[_Exchange]) -> Findings:
         yield from _given_back(at, told)
         at.memory.given_in = told.frame
     else:
-        # After a reconnection it is given back without having been asked for; who asks has nothing to give back.
+        # After a reconnection it is handed back without a request; a front-end that requests it has none to hand back.
         given = at.memory.given_in
         if given and at.memory.asked is None and not at.after.rings.were_started:
-            yield at.finding(f"in-flight memory is asked for only after it was given (#{given})", frames=(given,))
+            yield at.finding(f"in-flight memory is requested only after it was handed over (#{given})", frames=(given,))
         at.memory.asked = told
 
 
 def _made(at: At[_Exchange], made: _Inflight) -> Findings:
     asked = at.memory.asked or made
     if made.size == 0:
-        return  # the back-end declines
+        return  # the back-end declined
     problem = made.too_small_for(asked.queues, asked.queue_size)
     if made.descriptor is None:
         yield at.finding(f"the in-flight memory of {made.size} bytes comes without a descriptor")
@@ -118,15 +119,16 @@ def _given_back(at: At[_Exchange], given: _Inflight) -> Findings:
     if made is None:
         problem = given.too_small_for(given.queues, given.queue_size)
         if problem:
-            yield at.finding(f"the in-flight memory given back is too small: {problem}")
+            yield at.finding(f"the in-flight memory handed back is too small: {problem}")
     elif made.size == 0:
         yield at.finding(
-            f"in-flight memory is given ({given.text()}), but the back-end had declined to make any",
+            f"in-flight memory is handed over ({given.text()}), but the back-end had declined to allocate any",
             frames=(made.frame,),
         )
     elif (made.size, made.offset) != (given.size, given.offset) or _are_different(made.descriptor, given.descriptor):
         yield at.finding(
-            f"the in-flight memory given back is not what the back-end made: {given.text()} instead of {made.text()}",
+            f"the in-flight memory handed back is not what the back-end allocated: {given.text()} instead of "
+            f"{made.text()}",
             frames=(made.frame,),
         )
 
@@ -140,7 +142,7 @@ def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -
 
 @dataclass(slots=True)
 class _Given:
-    """In-flight memory as it was last given, and the first of its rings that no message had named by then."""
+    """The in-flight memory last handed over, and the first of its rings that no earlier message had named."""
 
     inflight: _Inflight | None = None
     unknown_ring: int | None = None
@@ -149,8 +151,8 @@ class _Given:
 @RULES.rule(
     "VU-INF-02",
     Severity.WARNING,
-    "in-flight memory is for as many rings as there are, and as the back-end knows by then",
-    f"{SPEC}, Inflight I/O tracking; cloud-hypervisor #2931: DPDK uses rings that it has not made yet",
+    "in-flight memory is for as many rings as there are, and for rings that the back-end knows by then",
+    f"{SPEC}, Inflight I/O tracking; cloud-hypervisor #2931: DPDK uses rings that it has not allocated yet",
     Trigger(
         requests(Purpose.OFFER_INFLIGHT, Purpose.SET_INFLIGHT, Purpose.SET_KICK).matches,
         frozenset({RecordKind.CONNECTION_CLOSED}),
@@ -167,8 +169,8 @@ def inflight_rings(at: At[_Given]) -> Findings:
         index, given = at.fields.get("index", 0), at.memory.inflight
         if given is not None and index >= given.queues and at.first(index):
             yield at.finding(
-                f"ring {index} is started, but the in-flight memory given is for {given.queues} rings: "
-                "what is in flight on this one is not tracked",
+                f"ring {index} is started, but the in-flight memory is for {count_text(given.queues, 'ring')}: "
+                "requests in flight on this one are not tracked",
                 frames=(given.frame,),
             )
         return
@@ -178,7 +180,7 @@ def inflight_rings(at: At[_Given]) -> Findings:
         at.memory.unknown_ring = next((ring for ring in rings if ring not in at.after.rings), None)
     most = at.after.most_rings
     if most is not None and told.queues > most and at.first(told.queues):
-        yield at.finding(f"in-flight memory for {told.queues} rings, but the back-end has {most}")
+        yield at.finding(f"in-flight memory for {count_text(told.queues, 'ring')}, but the back-end has {most}")
 
 
 def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
@@ -188,8 +190,9 @@ def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
     if at.waiting.answered > given.frame:
         return
     yield at.finding(
-        f"the back-end left without another word after #{given.frame} had given in-flight memory for {given.queues} "
-        f"rings, of which no message before names ring {unknown}: DPDK uses a ring that it has not made yet",
+        f"the back-end closed the connection without answering after #{given.frame} handed over in-flight memory for "
+        f"{count_text(given.queues, 'ring')}, and no earlier message names ring {unknown}: DPDK uses a ring that it "
+        "has not allocated yet",
         Blame.BOTH,
         frame=given.frame,
         frames=(at.frame,),
@@ -199,7 +202,7 @@ def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
 @RULES.rule(
     "VU-INF-03",
     Severity.INFO,
-    "a ring that is slow to stop: the back-end finishes its requests in flight first",
+    "a ring that is slow to stop: the back-end completes its requests in flight first",
     f"{SPEC}, GET_VRING_BASE",
     replies(Purpose.STOP_RING),
 )
@@ -214,7 +217,7 @@ def slow_stop(at: At) -> Findings:
     ):
         yield at.finding(
             f"ring {at.fields.get('index')} took {latency / 1e6:.0f} ms to stop: without GET_VRING_BASE_INFLIGHT "
-            "the back-end must finish all requests in flight first",
+            "the back-end must complete all requests in flight first",
             frames=(request.frame,),
         )
 
@@ -222,8 +225,8 @@ def slow_stop(at: At) -> Findings:
 @RULES.rule(
     "VU-DST-01",
     Severity.ERROR,
-    "device state is transferred while all rings are stopped, by an answer with an error or a descriptor, "
-    "and checked with an answer",
+    "device state is transferred while all rings are stopped, the answer has an error or a descriptor, not both, "
+    "and the final check is answered",
     f"{SPEC}, SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE",
     Trigger(
         lambda row, reply: row is not None and row.purpose is Purpose.START_STATE_TRANSFER, ending().kinds, at_end=True
@@ -235,7 +238,7 @@ def state_transfer(at: At) -> Findings:
     elif at.message.reply:
         error, descriptors = at.fields.get("error", 0), at.event.descriptors
         if error and descriptors:
-            yield at.finding(f"the answer reports error {error}, yet carries {descriptors[0].name}")
+            yield at.finding(f"the answer reports error {error}, but carries {descriptors[0].name}")
     else:
         rings = at.after.rings.values() if at.after.rings.started else ()
         started = [ring for ring in rings if ring.started is Started.STARTED]
@@ -244,7 +247,7 @@ def state_transfer(at: At) -> Findings:
             names = ", ".join(str(ring.index) for ring in started[:8]) + (", ..." if len(started) > 8 else "")
             yield at.finding(
                 f"{at.name} is sent while rings are started ({names}): the device must be suspended first, "
-                "else the back-end changes the state while it moves",
+                "or its state changes during the transfer",
                 frames=kicks[:8],
             )
 
@@ -254,7 +257,7 @@ def _unchecked(at: At) -> Findings:
         if request.row is not None and request.row.purpose is Purpose.CHECK_STATE_TRANSFER:
             yield at.finding(
                 f"{request.row.name} of #{request.frame} was never answered: "
-                "its answer tells whether the device state has arrived, and is always due",
+                "its answer reports whether the device state has arrived, and is always due",
                 Blame.BACK_END,
                 frame=request.frame,
             )
@@ -270,4 +273,4 @@ def _unchecked(at: At) -> Findings:
 def state_transfer_parameters(at: At) -> Findings:
     unknown = ", ".join(undefined_choices(at.message))
     if unknown:
-        yield at.finding(f"{at.name} has {unknown}; only direction 0 and 1 and phase 0 are defined")
+        yield at.finding(f"{at.name} has {unknown}; only directions 0 and 1 and phase 0 are defined")

@@ -1,4 +1,4 @@
-"""VU-IOT: the device IOTLB. Most messages of a capture can be these: the rules look at values, not at named fields."""
+"""VU-IOT: the device IOTLB. A capture may consist mostly of these messages, so the rules read values by position."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ _UPDATE = Purpose.UPDATE_IOTLB
 _PERMISSIONS = IOTLB.fields[_PERM].choices
 _TYPES = IOTLB.fields[_TYPE].choices
 
-# What QEMU wants beside the gate of the row before it serves an IOTLB.
+# What QEMU needs besides the gate of the row before it serves an IOTLB.
 _QEMU_NEEDS = Gate(protocol=("BACKEND_REQ", "REPLY_ACK"), virtio=("ACCESS_PLATFORM",))
 
-# A back-end may ask again while the answer is on its way; so often it does not get one.
+# A back-end may repeat a miss while the answer is on its way; after this many there is none.
 _STORM = 10
 _MOST_MISSED = 64
 
@@ -79,7 +79,7 @@ def iotlb_values(at: At) -> Findings:
 @RULES.rule(
     "VU-IOT-03",
     Severity.WARNING,
-    "the IOTLB maps to memory that the back-end was given",
+    "the IOTLB maps to memory that the back-end received",
     f"{SPEC}, IOTLB_MSG; DPDK cannot translate the address",
     _on(Channel.MAIN),
 )
@@ -92,8 +92,9 @@ def iotlb_target(at: At) -> Findings:
     if (place is None or place.offset + size > place.region.size) and state.knows_memory:
         regions = state.memory.regions
         yield at.finding(
-            f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within one of the "
-            f"{len(regions)} memory regions: the back-end cannot reach it",
+            f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within "
+            f"{'the memory region' if len(regions) == 1 else f'any of the {len(regions)} memory regions'}: the "
+            "back-end cannot access it",
             frames=(state.memory.changed_in,) if regions else (),
         )
 
@@ -102,7 +103,7 @@ def iotlb_target(at: At) -> Findings:
     "VU-IOT-04",
     Severity.WARNING,
     "a back-end does not wait for the acknowledgement of a miss",
-    "QEMU hw/virtio/vhost-backend.c: the update goes out, and waits for its answer, before the miss is acknowledged",
+    "QEMU hw/virtio/vhost-backend.c sends the update and waits for its answer before it acknowledges the miss",
     _on(Channel.BACKEND),
 )
 def iotlb_miss_acknowledged(at: At) -> Findings:
@@ -111,13 +112,13 @@ def iotlb_miss_acknowledged(at: At) -> Findings:
         yield at.finding(
             f"the miss of iova {message.values[_IOVA]:#x} asks for an acknowledgement (NEED_REPLY): the front-end "
             "sends the update on the main channel first and waits for its answer; if the back-end waits for the "
-            "acknowledgement meanwhile, both wait for ever"
+            "acknowledgement in the meantime, both wait forever"
         )
 
 
 @dataclass(slots=True)
 class _Missed:
-    """For addresses that are missed and not mapped yet, how often they were, and the frame of the first time."""
+    """How often an unmapped address was missed, and the frame of its first miss, by address."""
 
     addresses: dict[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -146,7 +147,7 @@ def iotlb_storm(at: At[_Missed]) -> Findings:
             missed[iova] = (times + 1, first)
         if times + 1 == _STORM:
             yield at.finding(
-                f"iova {iova:#x} was missed {_STORM} times since #{first} and not mapped: "
+                f"iova {iova:#x} was missed {_STORM} times since #{first} without being mapped: "
                 "the front-end does not answer, or has no mapping for it",
                 Blame.FRONT_END,
                 frames=(first,),
@@ -164,7 +165,7 @@ class _Span(NamedTuple):
 
 @dataclass(slots=True)
 class _Translated:
-    """The parts of the rings of one state, in order, and for each of them how many of its bytes were translated."""
+    """The parts of the rings of one state, in order, and how many bytes of each were translated."""
 
     rings: Rings | None = None
     spans: list[_Span] = field(default_factory=list)
@@ -196,11 +197,11 @@ def ring_translated(at: At[_Translated]) -> Findings:
     if partly and at.first():
         span, known = partly[0]
         others = sorted({other.ring for other, _ in partly} - {span.ring})
-        more = f"; so it is with ring{'s' * (len(others) > 1)} {', '.join(map(str, others[:8]))}" if others else ""
+        more = f"; the same for ring{'s' * (len(others) > 1)} {', '.join(map(str, others[:8]))}" if others else ""
         yield at.finding(
             f"{span.name} of ring {span.ring} is at {span.start:#x} to {span.end:#x}, but only {known} of these "
-            f"{span.end - span.start} bytes were ever translated: the back-end did not ask for the rest, and takes "
-            f"what comes after the first page for it{more}",
+            f"{span.end - span.start} bytes were ever translated: the back-end did not request the rest, and assumes "
+            f"that it follows the first page{more}",
             Blame.BACK_END,
         )
 

@@ -1,6 +1,6 @@
 """VU-MEM: the memory map.
 
-Whether rings lie in it stands in `ring_addresses`, whether a region fits into its file in `descriptors`.
+`ring_addresses` checks whether rings are in it, `descriptors` whether a region fits into its file.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
+from vudissect.lint.words import count_text
 from vudissect.protocol.features import XEN_MMAP_FLAGS
 from vudissect.protocol.model import Layout, Row
 from vudissect.protocol.purpose import Purpose
@@ -27,18 +28,18 @@ _REGIONS = f"{SPEC}, Memory region description"
 _told = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 _changed = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY, Purpose.REMOVE_MEMORY)
 
-# The pages of a file that does not say how large its pages are.
+# For files of unknown page size.
 _SMALL_PAGE = 4096
-# Processes have 47 or 48 bits of address space on x86-64 and Arm, and nothing at the very bottom.
+# Processes have 47 or 48 bits of address space on x86-64 and Arm, and never map the lowest pages.
 _HOST_ADDRESSES = range(1 << 16, 1 << 48)
 
 
 def _regions_told(at: At) -> list[Region]:
-    """The regions that this message brought."""
+    """The regions that this message added."""
     memory = at.after.memory
     if memory.changed_in != at.frame:
         return []
-    # Those of this message are the last ones.
+    # The regions of this message are the last ones.
     told = list(takewhile(lambda region: region.frame == at.frame, reversed(memory.regions)))
     return told[::-1]
 
@@ -48,7 +49,7 @@ def _ends_postcopy_exchange(at: At) -> bool:
 
 
 def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents[Region]) -> Findings:
-    """The first two regions that share bytes, at least one of them brought by this message."""
+    """The first two regions that overlap, at least one of them added by this message."""
     pair = extents.overlap(_regions_told(at))
     if pair is not None:
         lower, upper = pair
@@ -60,7 +61,7 @@ def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Ext
 @RULES.rule(
     "VU-MEM-01",
     Severity.ERROR,
-    "a memory table has at least one region and no more than receivers have room for",
+    "a memory table has at least one region, and no more than receivers have room for",
     f"{SPEC}, Multiple memory regions; QEMU: 'Failed initializing vhost-user memory map' without any",
     requests(Purpose.REPLACE_MEMORY),
 )
@@ -69,9 +70,9 @@ def number_of_regions(at: At) -> Findings:
     if number is None or row is None or _ends_postcopy_exchange(at):
         return
     if number == 0:
-        yield at.finding(f"{at.name} has no region: guest memory must be shareable (memfd, or a file with share=on)")
+        yield at.finding(f"{at.name} has no regions: guest memory must be shareable (memfd, or a file with share=on)")
     elif number > row.fds.most:
-        yield at.finding(f"{at.name} has {number} regions, receivers have room for {row.fds.most} in one table")
+        yield at.finding(f"{at.name} has {number} regions, but receivers have room for {row.fds.most} in one table")
 
 
 @RULES.rule(
@@ -94,14 +95,14 @@ def guest_overlap(at: At) -> Findings:
 )
 def user_overlap(at: At) -> Findings:
     if not at.after.uses_guest_addresses:
-        what = "user addresses: an address of a ring has two meanings"
+        what = "user addresses: a ring address in both is ambiguous"
         yield from _overlapping(at, what, lambda region: region.user_addr, at.after.memory.by_user)
 
 
 @RULES.rule(
     "VU-MEM-04",
     Severity.WARNING,
-    "a region is not empty, and begins and ends with a page of its file",
+    "a region is not empty, and begins and ends on a page boundary of its file",
     "mmap(2); SPDK: 'Guest memory size is not a 2MB multiple'; DPDK maps whole pages",
     _told(),
 )
@@ -117,8 +118,8 @@ def whole_pages(at: At) -> Findings:
         elif odd:
             of_file = f" of {named.name}" if named is not None else ""
             yield at.finding(
-                f"region {region.number}: {', '.join(odd)} is no multiple of the page size{of_file}, {page:#x}; "
-                "back-ends that map whole pages cannot map it"
+                f"region {region.number}: {' and '.join(odd)} {'is' if len(odd) == 1 else 'are'} not a multiple of the "
+                f"page size{of_file}, {page:#x}; back-ends that map whole pages cannot map it"
             )
 
 
@@ -137,13 +138,15 @@ def slots(at: At[LastFrame]) -> Findings:
     number, most = len(at.after.memory.regions), at.after.memory_slots
     if most is not None and number > most and _regions_told(at):
         frames = (at.memory.frame,) if at.memory.frame else ()
-        yield at.finding(f"{at.name} makes {number} regions, the back-end has room for {most}", frames=frames)
+        yield at.finding(
+            f"{at.name} brings the number of regions to {number}, but the back-end has room for {most}", frames=frames
+        )
 
 
 @RULES.rule(
     "VU-MEM-07",
     Severity.ERROR,
-    "a region is removed with the addresses and the size with which it was added",
+    "a region is removed with the addresses and size that it was added with",
     f"{SPEC}, REM_MEM_REG",
     requests(Purpose.REMOVE_MEMORY),
 )
@@ -154,7 +157,7 @@ def removed_region(at: At) -> Findings:
     if memory.changed_in != at.frame:
         asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
         like = next(memory.by_guest.from_start(asked["guest_addr"]), None)
-        known = "there is none at this guest address"
+        known = "there is no region at this guest address"
         if like is not None:
             told = {"size": like.size, "user_addr": like.user_addr}
             differs = (f"{name} {value:#x}" for name, value in told.items() if value != asked[name])
@@ -169,8 +172,8 @@ def removed_region(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-08",
     Severity.INFO,
-    "regions are added and removed one by one, or sent all together",
-    f"{SPEC}, SET_MEM_TABLE replaces what ADD_MEM_REG has told",
+    "regions are added and removed one by one, or sent as a whole table",
+    f"{SPEC}: SET_MEM_TABLE replaces the regions of ADD_MEM_REG",
     _changed(),
     remembers=LastFrame,
 )
@@ -184,7 +187,7 @@ def table_after_regions(at: At[LastFrame]) -> Findings:
         since = at.memory.frame
         at.restart()
         yield at.finding(
-            f"{at.name} replaces the regions that were told one by one since #{since}",
+            f"{at.name} replaces the regions that were sent one by one since #{since}",
             Blame.UNKNOWN,
             frames=(since,),
         )
@@ -192,7 +195,7 @@ def table_after_regions(at: At[LastFrame]) -> Findings:
 
 @dataclass(slots=True)
 class _Slots:
-    """The number of memory slots that was last told, and in which frame; 0 for no frame."""
+    """The number of memory slots last announced, and its frame; 0 for none."""
 
     number: int = 0
     frame: int = 0
@@ -201,7 +204,7 @@ class _Slots:
 @RULES.rule(
     "VU-MEM-09",
     Severity.INFO,
-    "the number of memory slots does not become smaller when a back-end is connected again",
+    "the number of memory slots does not shrink after a reconnection",
     "QEMU hw/virtio/vhost-user.c: 'This limit should never decrease'",
     replies(Purpose.COUNT_MEMORY_SLOTS),
 )
@@ -213,13 +216,15 @@ def fewer_slots(at: At) -> Findings:
     before, frame = slots.number, slots.frame
     slots.number, slots.frame = told, at.frame
     if told < before:
-        yield at.finding(f"the back-end has {told} memory slots, in #{frame} it had {before}", frames=(frame,))
+        yield at.finding(
+            f"the back-end has {count_text(told, 'memory slot')}, but had {before} in #{frame}", frames=(frame,)
+        )
 
 
 @RULES.rule(
     "VU-MEM-10",
     Severity.ERROR,
-    "a memory table has the size that its number of regions needs, in the form that was negotiated",
+    "a memory table has the right size for its number of regions, in the negotiated form",
     f"{SPEC}, Multiple memory regions description",
     requests(Purpose.REPLACE_MEMORY),
 )
@@ -229,13 +234,13 @@ def table_size(at: At) -> Findings:
         carried = len(at.event.descriptors)
         yield at.finding(f"{at.name} with {carried} descriptors: {message.problem}")
     elif message.layout is not None and _is_xen(message.layout) and at.after.lacks("XEN_MMAP"):
-        yield at.finding(f"{at.name} has Xen's regions ({message.size} bytes), but XEN_MMAP is not negotiated")
+        yield at.finding(f"{at.name} has Xen regions ({message.size} bytes), but XEN_MMAP is not negotiated")
 
 
 @RULES.rule(
     "VU-MEM-11",
     Severity.ERROR,
-    "a region is added and removed in the form that is specified",
+    "a region is added and removed in the specified form",
     f"{SPEC}, Single memory region description; QEMU 3009edff81",
     requests(Purpose.ADD_MEMORY, Purpose.REMOVE_MEMORY),
 )
@@ -248,7 +253,7 @@ def region_form(at: At) -> Findings:
         yield at.finding(f"{at.name} has {at.message.size} payload bytes instead of {specified}: {layout.deviation}")
     elif layout.bare and at.after.whole and at.after.postcopy is not Postcopy.LISTENING:
         yield at.finding(
-            f"{at.name} has {at.message.size} payload bytes instead of {specified}: the form that ends the exchange of "
+            f"{at.name} has {at.message.size} payload bytes instead of {specified}: this form ends the exchange of "
             f"addresses in postcopy, but postcopy is {at.after.postcopy.value}"
         )
 
@@ -256,8 +261,8 @@ def region_form(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-12",
     Severity.INFO,
-    "user addresses are addresses of a process",
-    "OpenVMM tells guest addresses plus 2^52; a back-end must not take them for pointers",
+    "user addresses are valid addresses of a process",
+    "OpenVMM sends guest addresses plus 2^52; a back-end must not use them as pointers",
     _told(),
 )
 def host_pointers(at: At) -> Findings:
@@ -266,8 +271,8 @@ def host_pointers(at: At) -> Findings:
     for region in _regions_told(at):
         if region.user_addr not in _HOST_ADDRESSES and at.first():
             yield at.finding(
-                f"region {region.number} has the user address {region.user_addr:#x}, which no process has: it can only "
-                "serve to look regions up",
+                f"region {region.number} has the user address {region.user_addr:#x}, which no process can have: it can "
+                "only serve to look up regions",
                 Blame.UNKNOWN,
             )
 
@@ -275,13 +280,13 @@ def host_pointers(at: At) -> Findings:
 @RULES.rule(
     "VU-MEM-13",
     Severity.WARNING,
-    "no byte of a file is guest memory twice",
-    f"{_REGIONS}; the guest sees what it writes at two addresses",
+    "no byte of a file is mapped as guest memory twice",
+    f"{_REGIONS}; the guest sees its writes at two addresses",
     _told(),
 )
 def aliases(at: At) -> Findings:
     if at.after.has("XEN_MMAP"):
-        return  # there the file is a device, and the offset none into it
+        return  # there the file is a device, and the offset is not a position in it
     for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
         of_file = at.after.memory.in_file(name)
         yield from _overlapping(at, f"the file {name}", lambda region: region.mmap_offset, of_file)
@@ -299,8 +304,8 @@ def _holds_regions(row: Row | None, reply: bool) -> bool:
 @RULES.rule(
     "VU-MEM-14",
     Severity.ERROR,
-    "with XEN_MMAP every region has Xen's mapping flags and domain",
-    f"{_REGIONS}; QEMU acknowledges XEN_MMAP without speaking it",
+    "with XEN_MMAP every region has the mapping flags and domain of Xen",
+    f"{_REGIONS}; QEMU acknowledges XEN_MMAP without implementing it",
     messages(_holds_regions),
 )
 def xen_fields(at: At) -> Findings:
@@ -311,6 +316,6 @@ def xen_fields(at: At) -> Findings:
         return
     if at.first():
         yield at.finding(
-            f"{at.name} has regions without Xen's mapping flags and domain ({at.message.size} bytes), though XEN_MMAP "
-            "is acknowledged: a back-end that reads the longer form misreads them"
+            f"{at.name} has regions without the mapping flags and domain of Xen ({at.message.size} bytes), although "
+            "XEN_MMAP is acknowledged: a back-end that expects the longer form misreads them"
         )

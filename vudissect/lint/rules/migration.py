@@ -1,4 +1,4 @@
-"""VU-LOG and VU-PCP: migration by dirty log and by postcopy. What else is handed over stands in `handover`."""
+"""VU-LOG and VU-PCP: migration with a dirty log and with postcopy. For device state see `handover`."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +10,7 @@ from vudissect.lint.hang import left_by, waited_in_vain
 from vudissect.lint.memory import LastFrame
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.runs import purpose_of, ring_of
+from vudissect.lint.words import count_text
 from vudissect.protocol.features import F_LOG_ALL
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
@@ -30,7 +31,7 @@ def _logging(state: State) -> bool:
 
 
 def _with_end(*purposes: Purpose) -> Trigger:
-    """For requests that have one of these purposes, and for the end of the connection."""
+    """For requests with one of these purposes, and for the end of the connection."""
     return Trigger(requests(*purposes).matches, ending().kinds, at_end=True)
 
 
@@ -50,12 +51,12 @@ def log_form(at: At) -> Findings:
             yield at.finding(f"the log comes with {descriptors[0].name}, but LOG_SHMFD is not negotiated")
     elif layout.bare:
         yield at.finding(
-            f"the log comes as {at.message.size} bytes, an address only: with LOG_SHMFD negotiated "
+            f"the log comes as {at.message.size} bytes, only an address: with LOG_SHMFD negotiated "
             "the back-end expects 16 bytes (size and offset) and a descriptor"
         )
     elif not descriptors and not at.event.record.marks & Mark.DESCRIPTORS_LOST:
         yield at.finding(
-            f"the log of {at.fields['mmap_size']} bytes comes without a descriptor though LOG_SHMFD is negotiated: "
+            f"the log of {at.fields['mmap_size']} bytes comes without a descriptor although LOG_SHMFD is negotiated: "
             "the back-end has nothing to map"
         )
 
@@ -76,8 +77,8 @@ def log_covers_memory(at: At) -> Findings:
     last = state.memory.by_guest.end - 1
     if log.size < log_size(last):
         yield at.finding(
-            f"the log is {log.size} bytes, but guest memory ends at {last:#x} and needs {log_size(last)} bytes of log: "
-            "writes beyond it are lost or end the back-end",
+            f"the log has {count_text(log.size, 'byte')}; guest memory ends at {last:#x} and needs {log_size(last)}: "
+            "writes beyond it are lost or crash the back-end",
             Blame.FRONT_END,
             frames=(state.memory.changed_in,) if told_now else (log.frame,),
         )
@@ -101,7 +102,7 @@ def log_of_rings(at: At) -> Findings:
         if not at.over or ring.started is Started.STARTED:
             yield at.finding(
                 f"ring {ring.index} ran while LOG_ALL was on, but its addresses (#{addresses.frame}) lack the LOG "
-                "flag: what the back-end wrote to its used ring is missing in the log",
+                "flag: the log lacks the back-end's writes to its used ring",
                 Blame.FRONT_END,
                 frames=tuple(sorted((addresses.frame, log.frame))),
             )
@@ -116,7 +117,7 @@ def _stopped_now(at: At) -> list[Ring]:
     "VU-LOG-04",
     Severity.WARNING,
     "while LOG_ALL is on, rings are not changed before the new log is in effect",
-    f"{SPEC}, SET_LOG_BASE: the reply tells that the old log is no longer used",
+    f"{SPEC}, SET_LOG_BASE: the reply means that the old log is no longer used",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK, Purpose.ENABLE_RING),
 )
 def log_in_force(at: At) -> Findings:
@@ -125,8 +126,8 @@ def log_in_force(at: At) -> Findings:
     request = at.waiting[Channel.MAIN].oldest(_log_number(at.after.protocol))
     if request is not None:
         yield at.finding(
-            f"{at.name} of ring {at.fields.get('index')} is sent while the log given in #{request.frame} still "
-            "waits for its answer: what the ring does until then may go into the old log, or into none",
+            f"{at.name} of ring {at.fields.get('index')} is sent while the log of #{request.frame} is not yet "
+            "acknowledged: writes to the ring until then may go to the old log, or to none",
             frames=(request.frame,),
         )
 
@@ -147,7 +148,7 @@ class _Steps:
 @RULES.rule(
     "VU-LOG-05",
     Severity.INFO,
-    "a migration by dirty log that moves no device state",
+    "a migration with a dirty log but without device state",
     f"{SPEC}, Migration",
     _with_end(Purpose.STOP_RING, Purpose.START_STATE_TRANSFER),
     remembers=_Steps,
@@ -166,7 +167,7 @@ def log_only(at: At[_Steps]) -> Findings:
         return
     yield at.finding(
         f"the rings were stopped with the dirty log on ({log.size} bytes since #{log.frame}): a live migration; "
-        "no device state was transferred, so what the back-end knew beside the rings stays behind"
+        "no device state was transferred, so any state of the back-end besides the rings is lost"
         + ("" if state.has("DEVICE_STATE") else " (DEVICE_STATE is not negotiated)"),
         Blame.UNKNOWN,
         frame=steps.stopped_in,
@@ -177,7 +178,7 @@ def log_only(at: At[_Steps]) -> Findings:
 @RULES.rule(
     "VU-PCP-01",
     Severity.ERROR,
-    "postcopy is advised before it listens, and memory is then answered with the back-end's addresses",
+    "postcopy is advised before it listens, and then memory messages are answered with the back-end's addresses",
     f"{SPEC}, POSTCOPY_LISTEN, SET_MEM_TABLE",
     Trigger(
         lambda row, reply: (
@@ -197,14 +198,16 @@ def postcopy_order(at: At[LastFrame]) -> Findings:
     if at.message.reply:
         if request is not None and request.owed and at.event.kind is Kind.ACK and _listens(at.after):
             yield at.finding(
-                f"{at.name} is answered by an acknowledgement, but postcopy listens: the answer is due in the form "
-                "of the request, with the addresses at which the back-end has mapped the memory",
+                f"{at.name} is answered with an acknowledgement, but postcopy listens: the answer must have the form "
+                "of the request, with the addresses at which the back-end mapped the memory",
                 frames=(request.frame,),
             )
     elif row.purpose is Purpose.ADVISE_POSTCOPY:
         at.memory.frame = at.frame
     elif not at.memory.frame and at.after.whole:
-        yield at.finding(f"{at.name} comes without advice before it: the back-end has no userfaultfd to listen on")
+        yield at.finding(
+            f"{at.name} is sent without an earlier advise message: the back-end has no userfaultfd to listen on"
+        )
 
 
 def _listens(state: State) -> bool:
@@ -217,7 +220,7 @@ def _memory_unanswered(at: At) -> Findings:
             if request.row is not None and request.row.purpose in _MEMORY:
                 yield at.finding(
                     f"{request.row.name} of #{request.frame} was never answered: while postcopy listens the back-end "
-                    "owes the addresses at which it has mapped the memory, whatever NEED_REPLY says",
+                    "must send the addresses at which it mapped the memory, with or without NEED_REPLY",
                     Blame.BACK_END,
                     frame=request.frame,
                 )
@@ -226,7 +229,7 @@ def _memory_unanswered(at: At) -> Findings:
 @RULES.rule(
     "VU-PCP-02",
     Severity.ERROR,
-    "memory that is answered for postcopy does not ask for an acknowledgement too",
+    "a memory message that is answered for postcopy does not ask for an acknowledgement as well",
     "QEMU 5ce43896e1; DPDK and libvhost-user answer such a request twice",
     requests(Purpose.START_POSTCOPY, *_MEMORY),
     remembers=LastFrame,
@@ -239,13 +242,13 @@ def postcopy_need_reply(at: At[LastFrame]) -> Findings:
     elif at.message.flags & NEED_REPLY and _listens(at.after) and _tells_memory(at):
         yield at.finding(
             f"{at.name} asks for an acknowledgement (NEED_REPLY) while postcopy listens: its answer is the table "
-            "of addresses; back-ends that send both leave one too many, which is taken for the next answer",
+            "of addresses; back-ends that send both send one too many, which is mistaken for the next answer",
             frames=(at.memory.frame,) if at.memory.frame else (),
         )
 
 
 def _tells_memory(at: At) -> bool:
-    """Whether there are regions in it; without, it only ends the exchange of addresses."""
+    """Whether it has regions; without, it only ends the exchange of addresses."""
     return bool(at.fields.get("regions")) or "guest_addr" in at.fields
 
 
@@ -253,7 +256,7 @@ def _tells_memory(at: At) -> bool:
     "VU-PCP-03",
     Severity.WARNING,
     "the back-end accepts the message that ends the exchange of addresses, which has no region and no descriptor",
-    "QEMU hw/virtio/vhost-user.c; libvhost-user asks for a descriptor and gives up",
+    "QEMU hw/virtio/vhost-user.c; libvhost-user expects a descriptor and aborts",
     Trigger(requests(Purpose.ADD_MEMORY).matches, frozenset({RecordKind.CONNECTION_CLOSED})),
     remembers=LastFrame,
 )
@@ -266,8 +269,8 @@ def postcopy_end_of_exchange(at: At[LastFrame]) -> Findings:
     consumed = at.memory.frame
     if consumed and at.waiting.answered < consumed and left_by(at) == Side.BACK_END.label:
         yield at.finding(
-            f"the back-end left without another word after #{consumed} had told it, with 8 bytes and no descriptor, "
-            "that all addresses have arrived: it seems to take that for a region without its descriptor",
+            f"the back-end closed the connection without answering after #{consumed}, which has 8 bytes and no "
+            "descriptor, confirmed that all addresses have arrived: it seems to expect a region with a descriptor",
             Blame.BACK_END,
             frames=(consumed,),
         )
@@ -286,7 +289,7 @@ def postcopy_end(at: At) -> Findings:
             asked = "with" if request.flags & NEED_REPLY else "without"
             yield at.finding(
                 f"{request.row.name} of #{request.frame} ({asked} NEED_REPLY) was never answered; "
-                "its answer is due whatever NEED_REPLY says",
+                "its answer is always due",
                 Blame.BACK_END,
                 frame=request.frame,
             )

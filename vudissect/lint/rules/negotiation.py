@@ -1,4 +1,4 @@
-"""VU-NEG: features that are offered, acknowledged, and needed by what is said later."""
+"""VU-NEG: features that are offered and acknowledged, and used by later messages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ RULES = RuleBook()
 
 _NET_MQ = NET.features.mask("MQ")
 
-# Features of a draft that change what both sides do: VU-NEG-14 tells what comes of acknowledging them alone.
+# Features of a draft that change what both sides do: VU-NEG-14 is about acknowledging them without an offer.
 _BOTH_OR_NONE = ("REPLY_ALL", "MUST_RUN")
 # All that QEMU 2.7 to 2.9 can acknowledge.
 _QEMU_2_9 = ("MQ", "LOG_SHMFD", "RARP", "REPLY_ACK", "MTU")
-# Numbers that were given twice before are settled: none of those peers is about.
+# Older conflicts between numbers no longer matter: none of those peers are in use.
 _CONTESTED_SINCE = "2022"
 
 
@@ -53,7 +53,7 @@ def unoffered_features(at: At) -> Findings:
     "VU-NEG-02",
     Severity.ERROR,
     "the front-end acknowledges only protocol features that the back-end offers",
-    f"{SPEC}, SET_PROTOCOL_FEATURES; DPDK refuses others, rust-vmm has panicked at them",
+    f"{SPEC}, SET_PROTOCOL_FEATURES; DPDK refuses others, rust-vmm has panicked on them",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unoffered_protocol_features(at: At) -> Findings:
@@ -67,7 +67,7 @@ def unoffered_protocol_features(at: At) -> Findings:
 
 
 def _unoffered(at: At) -> int:
-    """Protocol features that are acknowledged here and were not offered."""
+    """Protocol features that are acknowledged here but were not offered."""
     offered = at.after.protocol_features.offered
     return at.fields.get("features", 0) & ~offered if offered is not None else 0
 
@@ -84,15 +84,15 @@ def unoffered_negotiation(at: At) -> Findings:
     lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(
-            f"{at.name} is sent although {lack.text}: the back-end need not know the message", frames=lack.frames
+            f"{at.name} is sent although {lack.text}: the back-end need not know this message", frames=lack.frames
         )
 
 
 @RULES.rule(
     "VU-NEG-04",
     Severity.WARNING,
-    "the front-end asks which protocol features are offered before it acknowledges any",
-    "rust-vmm 14db3cd: before it, REPLY_ACK stays off in a back-end that was not asked",
+    "the front-end reads the offered protocol features before it acknowledges any",
+    "rust-vmm 14db3cd: before it, REPLY_ACK stays off in a back-end whose offer was not read",
     requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
     remembers=LastFrame,
 )
@@ -103,8 +103,8 @@ def unasked_protocol_features(at: At[LastFrame]) -> Findings:
     elif not at.memory.frame and at.after.from_start and at.first():
         names = at.after.protocol.protocol_features.names(at.fields.get("features", 0))
         yield at.finding(
-            f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which it was never asked what "
-            "is offered: rust-vmm before 14db3cd then does not acknowledge messages that ask for it"
+            f"{at.name} acknowledges {' '.join(names) or 'nothing'} on a connection on which the offer was never "
+            "read: rust-vmm before 14db3cd then does not acknowledge messages that ask for it"
         )
 
 
@@ -112,26 +112,26 @@ def unasked_protocol_features(at: At[LastFrame]) -> Findings:
     "VU-NEG-05",
     Severity.WARNING,
     "PROTOCOL_FEATURES is acknowledged wherever protocol features are in use",
-    f"{SPEC}, SET_FEATURES: without it all rings are enabled; rust-vmm and OpenVMM take it for more than that",
+    f"{SPEC}, SET_FEATURES: without it all rings are enabled; rust-vmm and OpenVMM read more into it",
     requests(Purpose.ACK_FEATURES),
 )
 def features_without_protocol_features(at: At) -> Findings:
     protocol_features, word, before = at.after.protocol_features, at.fields.get("features"), at.before.features
     if word is None or word & F_PROTOCOL_FEATURES:
         return
-    consequence = "all rings are enabled from here on, no enabling message is due"
+    consequence = "all rings are enabled from here on, without a message to enable them"
     if before.has(F_PROTOCOL_FEATURES):
         yield at.finding(
-            f"{at.name} leaves out PROTOCOL_FEATURES, which was acknowledged in #{before.acked_in}: {consequence}, and "
-            "some back-ends take it for the end of the protocol features",
+            f"{at.name} omits PROTOCOL_FEATURES, which was acknowledged in #{before.acked_in}: {consequence}, and "
+            "some back-ends also switch off all protocol features",
             frames=(before.acked_in,),
         )
     elif protocol_features.acked and at.first():
-        # The front-end may do so, and QEMU before 7.2 did: whether it goes wrong is up to the back-end.
+        # The front-end may do so, and QEMU before 7.2 did: whether it fails depends on the back-end.
         yield at.finding(
-            f"{at.name} leaves out PROTOCOL_FEATURES although protocol features were acknowledged in "
-            f"#{protocol_features.acked_in}: they stay in force and {consequence}; vhost-user-backend 0.12 and 0.13 "
-            "disable a ring again when its kick descriptor comes",
+            f"{at.name} omits PROTOCOL_FEATURES although protocol features were acknowledged in "
+            f"#{protocol_features.acked_in}: they stay in effect and {consequence}; vhost-user-backend 0.12 and 0.13 "
+            "disable a ring again when its kick descriptor arrives",
             Blame.UNKNOWN,
             frames=(protocol_features.acked_in,),
         )
@@ -140,7 +140,7 @@ def features_without_protocol_features(at: At) -> Findings:
 @RULES.rule(
     "VU-NEG-07",
     Severity.INFO,
-    "protocol features that are offered and not acknowledged stay unused",
+    "protocol features that are offered but not acknowledged stay unused",
     f"{SPEC}, SET_PROTOCOL_FEATURES",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
     usual=True,
@@ -150,7 +150,7 @@ def unused_offers(at: At) -> Findings:
     left = (features.offered or 0) & ~at.fields.get("features", 0)
     if left and at.first(left):
         yield at.finding(
-            f"the front-end leaves {' '.join(bits.names(left))} unused, which the back-end offers",
+            f"the front-end does not use {' '.join(bits.names(left))}, which the back-end offers",
             Blame.UNKNOWN,
             frames=(features.offered_in,),
         )
@@ -194,13 +194,13 @@ class _Acknowledged:
 @RULES.rule(
     "VU-NEG-13",
     Severity.COMPAT,
-    "REPLY_ACK and several queue pairs do not go together with QEMU 2.7 to 2.9",
+    "QEMU 2.7 to 2.9 cannot use REPLY_ACK together with several queue pairs",
     "QEMU 60cd11024f; DPDK 04d8122796 and d1c074bd76",
     replies(Purpose.REPLACE_MEMORY) | ending(),
     remembers=_Acknowledged,
 )
 def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
-    """QEMU leaves the memory table out for the second pair, but waits for the acknowledgement of it."""
+    """QEMU does not send the memory table for the second pair, but waits for its acknowledgement."""
     if not at.over:
         if at.event.request is not None and at.event.request.flags & NEED_REPLY:
             at.memory.request, at.memory.answer = at.event.request.frame, at.frame
@@ -219,7 +219,7 @@ def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
     bare = sorted(ring.index for ring in state.rings.values() if ring.addresses is None)
     if started and bare and min(bare) > max(started):
         yield at.finding(
-            f"the front-end falls silent before it sets up ring {bare[0]}, and no answer is owed: with MQ and "
+            f"the front-end falls silent before it sets up ring {bare[0]}, and no answer is due: with MQ and "
             "REPLY_ACK QEMU 2.7 to 2.9 now waits for the acknowledgement of a memory table that it did not send again "
             f"for the next queue pair (sent once in #{acknowledged.request}, acknowledged in #{acknowledged.answer})",
             Blame.FRONT_END,
@@ -229,7 +229,7 @@ def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
 
 
 def _left_at_once(at: At, since: int) -> bool:
-    """Whether the connection was closed before anybody could have noticed that it hangs."""
+    """Whether the connection was closed too early for a hang to be noticed."""
     return at.event.message is None and at.event.record.received - since < SLOW
 
 
@@ -241,12 +241,12 @@ def _left_at_once(at: At, since: int) -> bool:
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def one_sided(at: At) -> Findings:
-    # An offer that is not acknowledged is no harm: then neither side acts on it.
+    # An offer that is not acknowledged is harmless: then neither side acts on it.
     bits, features = at.after.protocol.protocol_features, at.after.protocol_features
     if alone := _unoffered(at) & bits.known(*_BOTH_OR_NONE):
         yield at.finding(
-            f"{at.name} puts {' '.join(bits.names(alone))} in force, which the back-end did not offer in "
-            f"#{features.offered_in}: the front-end waits for answers, or the back-end runs rings, against expectation",
+            f"{at.name} enables {' '.join(bits.names(alone))}, which the back-end did not offer in "
+            f"#{features.offered_in}: the front-end waits for answers, or the back-end runs rings, unexpectedly",
             frames=(features.offered_in,),
         )
 
@@ -254,7 +254,7 @@ def one_sided(at: At) -> Findings:
 @RULES.rule(
     "VU-NEG-15",
     Severity.INFO,
-    "both sides mean the same by a protocol feature whose number was given twice",
+    "both sides give a protocol feature bit that was assigned twice the same meaning",
     f"{SPEC} against drafts and forks since {_CONTESTED_SINCE} (docs/dialects.md)",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
@@ -265,13 +265,13 @@ def contested_feature(at: At) -> Findings:
         others = [meaning for name, meaning in _meanings(number) if name != here]
         if others and at.first(number):
             yield at.finding(
-                f"bit {number} is acknowledged as {here}; the same number is {', '.join(others)}", Blame.UNKNOWN
+                f"bit {number} is acknowledged as {here}, but the same bit is {', '.join(others)}", Blame.UNKNOWN
             )
 
 
 @cache
 def _meanings(number: int) -> tuple[tuple[str, str], ...]:
-    """What dialects of today call the protocol feature of this number, and in words where that was."""
+    """The names that current dialects give the protocol feature of this number, and in which dialects, as text."""
     return tuple(_all_meanings(number))
 
 
@@ -280,7 +280,7 @@ def _all_meanings(number: int) -> Iterator[tuple[str, str]]:
     names = dict.fromkeys(bit.name for dialect, bit in bits if bit is not None and _is_of_today(dialect.when))
     for name in names:
         keys = [dialect.key for dialect, bit in bits if bit is not None and bit.name == name]
-        # A dialect that others are based on stands for them.
+        # A dialect that others are based on represents them.
         yield name, f"{name} in {' and '.join(keys[:2])}"
 
 

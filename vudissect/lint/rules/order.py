@@ -13,7 +13,7 @@ from vudissect.session.rings import Addresses, Started
 
 RULES = RuleBook()
 
-# Of a packed position, in either half: the index, without its wrap counter.
+# The index in either half of a packed position, without its wrap counter.
 _INDEX = 0x7FFF
 _HALF = 0xFFFF
 
@@ -36,22 +36,22 @@ def set_up_while_started(at: At) -> Findings:
         return
     if purpose_of(at) is Purpose.SET_RING_BASE:
         what = f"base ({ring.base})"
-        harm = "what the back-end has taken since is taken again or lost"
+        harm = "requests that the back-end has processed since are processed again or lost"
     elif purpose_of(at) is Purpose.SET_RING_SIZE:
         if ring.size == before.size:
             return
-        what, harm = f"size ({before.size} to {ring.size})", "the parts of the ring are no longer where they were"
+        what, harm = f"size ({before.size} to {ring.size})", "the parts of the ring move"
     else:
         # Addresses are sent again to turn logging on or off, and after a new memory table.
         moved = _places(ring.addresses) != _places(before.addresses)
         if not moved or before.addresses is None or at.after.memory.changed_in > before.addresses.frame:
             return
-        what, harm = "addresses", "requests in the old place are lost"
+        what, harm = "addresses", "requests at the old addresses are lost"
     since = before.slots[Purpose.SET_KICK].frame
     if at.first((ring.index, what)):
         yield at.finding(
-            f"{at.name} changes the {what} of ring {ring.index}, which is started since #{since}: {harm}; stop it "
-            "first",
+            f"{at.name} changes the {what} of ring {ring.index}, which has been started since #{since}: {harm}; stop "
+            "it first",
             frames=(since,),
         )
 
@@ -70,8 +70,8 @@ def features_last(at: At) -> Findings:
     started = [ring for ring in state.rings.values() if ring.slots[Purpose.SET_KICK].epoch]
     kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in started[:4])
     yield at.finding(
-        f"the first {at.name} comes only after ring {started[0].index} was started in #{kicks[0]}: a back-end for "
-        "which it begins the life of the device (VPP) forgets the memory and the rings that it was given",
+        f"the first {at.name} comes only after ring {started[0].index} was started in #{kicks[0]}: a back-end that "
+        "resets the device on this message (VPP) loses its memory table and rings",
         frames=kicks,
     )
 
@@ -97,20 +97,20 @@ def packed_beginning(at: At) -> Findings:
     ring, base = ring_of(at), at.fields.get("num", 0)
     if ring is None or not at.after.features.has(F_RING_PACKED) or ring.stopped_at is not None:
         return
-    # A ring that has gone round may have any counter, but then its positions are seldom both 0. DPDK and VPP leave the
+    # A ring that has wrapped may have any counter, but then its positions are rarely both 0. DPDK and VPP leave the
     # used half 0.
     if not at.after.whole or at.lasting(_Earlier).has_run or base & _HALF or (base >> 16) & _INDEX:
         return
     if at.first():
         yield at.finding(
             f"ring {ring.index} is packed and begins at {base:#x}, with an avail wrap counter of 0: both counters of a "
-            "new packed ring are 1 (0x80008000); the back-end takes its descriptors for used ones"
+            "new packed ring are 1 (0x80008000); the back-end treats its descriptors as used"
         )
 
 
 @dataclass(slots=True)
 class _Asked:
-    """The frame in which in-flight memory was asked for before any features were acknowledged; 0 for none."""
+    """The frame in which in-flight memory was requested before any features were acknowledged; 0 for none."""
 
     frame: int = 0
 
@@ -118,7 +118,7 @@ class _Asked:
 @RULES.rule(
     "VU-INF-04",
     Severity.ERROR,
-    "in-flight memory is asked for after the features: its layout depends on RING_PACKED",
+    "in-flight memory is requested after the features are acknowledged: its layout depends on RING_PACKED",
     f"{SPEC}, Inflight I/O tracking; QEMU 1b0063b304",
     requests(Purpose.OFFER_INFLIGHT, Purpose.ACK_FEATURES),
     remembers=_Asked,
@@ -129,8 +129,8 @@ def inflight_before_features(at: At[_Asked]) -> Findings:
             at.memory.frame = at.frame
     elif at.memory.frame and at.after.features.has(F_RING_PACKED) and at.first():
         yield at.finding(
-            f"in-flight memory is asked for before {at.name} (#{at.frame}) acknowledges RING_PACKED: the back-end lays "
-            "it out for split rings, and reads nonsense when it resumes",
+            f"in-flight memory is requested before {at.name} (#{at.frame}) acknowledges RING_PACKED: the back-end uses "
+            "the layout of split rings, and reads garbage when it resumes",
             Blame.FRONT_END,
             frame=at.memory.frame,
             frames=(at.frame,),
@@ -139,7 +139,7 @@ def inflight_before_features(at: At[_Asked]) -> Findings:
 
 @dataclass(slots=True)
 class _Channels:
-    """The frames in which channels were given to the back-end."""
+    """The frames in which channels were passed to the back-end."""
 
     given_in: dict[Channel, int] = field(default_factory=dict)
 
@@ -162,6 +162,6 @@ def second_channel(at: At[_Channels]) -> Findings:
         given[channel] = at.frame
         yield at.finding(
             f"{at.name} opens the {channel.label} channel again ({at.event.descriptors[0].name}, first in #{before}): "
-            "the back-end leaks or closes the one before, and what it sends arrives where nobody expects it",
+            "the back-end leaks or closes the earlier one, and its messages arrive where they are not expected",
             frames=(before,),
         )

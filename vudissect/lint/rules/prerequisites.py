@@ -1,4 +1,4 @@
-"""VU-NEG-06, 08 to 10, 12 and 16: what messages and features need of other features."""
+"""VU-NEG-06, 08 to 10, 12 and 16: the features that messages and other features depend on."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from vudissect.protocol.purpose import Purpose
 
 RULES = RuleBook()
 
-# Features of drafts for back-ends that run without knowledge of the device in the front-end.
+# Features of drafts for back-ends whose front-end does not know the device.
 _STANDALONE = ("PROBE", "STANDALONE")
 
-# Messages without their features on which rules of their own say more.
+# Messages whose missing features have more specific rules.
 _TOLD_ELSEWHERE = frozenset(
     {
         Purpose.OFFER_PROTOCOL_FEATURES,  # VU-NEG-03
@@ -33,7 +33,7 @@ _CHANNEL_FDS = "BACKEND_SEND_FD"
 
 
 def is_gated(row: Row | None, reply: bool) -> bool:
-    """Whether VU-NEG-06 is about a message: a request with a gate of which no other rule tells."""
+    """Whether VU-NEG-06 is about a message: a request with a gate that no other rule checks."""
     if reply or row is None or row.channel is Channel.GPU or row.purpose in _TOLD_ELSEWHERE:
         return False
     return bool(row.gate.protocol or row.gate.virtio) and _IN_BAND not in row.gate.protocol
@@ -57,12 +57,12 @@ def gated(at: At) -> Findings:
 
 
 def _own_gate(at: At, row: Row) -> Gate:
-    """The gate of a message without that of its channel, and as far as it can be closed already."""
+    """The gate of a message without the gate of its channel, and only with what can be required already."""
     gate = row.gate
     if row.channel is Channel.BACKEND:
         gate = replace(gate, protocol=tuple(name for name in gate.protocol if name not in (_CHANNEL, _CHANNEL_FDS)))
     if gate.virtio and at.after.features.acked is None:
-        # QEMU enables the rings of a network device before it acknowledges features, and everybody takes it.
+        # QEMU enables the rings of a network device before it acknowledges features, and every back-end accepts it.
         gate = replace(gate, phase=PhaseNeeded.OFFERED)
     return gate
 
@@ -79,16 +79,16 @@ def acknowledged_in_vain(at: At) -> Findings:
     assert at.message.row is not None
     if at.message.row.purpose is Purpose.SET_KICK:
         feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
-        instead = f"gives ring {at.fields.get('index')} an eventfd"
+        instead = f"passes an eventfd for ring {at.fields.get('index')}"
     else:
         feature = "XEN_MMAP"
         regions = at.fields.get("regions", [at.fields])
         wrong = any("guest_addr" in region and "domid" not in region for region in regions)
-        instead = "describes memory without Xen's fields"
+        instead = "describes memory without the fields of Xen"
     if wrong and at.after.has(feature) and at.first(feature):
         yield at.finding(
             f"the front-end acknowledged {feature} in #{acked_in}, but {at.name} {instead}: "
-            "a back-end that goes by the acknowledgement misunderstands it",
+            "a back-end that relies on the acknowledgement misreads it",
             frames=(acked_in,),
         )
 
@@ -97,7 +97,7 @@ def acknowledged_in_vain(at: At) -> Findings:
     "VU-NEG-09",
     Severity.WARNING,
     "INBAND_NOTIFICATIONS comes with BACKEND_REQ and REPLY_ACK",
-    f"{SPEC}, In-band notifications; libvhost-user gives up without them",
+    f"{SPEC}, In-band notifications; libvhost-user aborts without them",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
 def in_band_alone(at: At) -> Findings:
@@ -116,7 +116,7 @@ def inflight_alone(at: At) -> Findings:
 
 
 def _needs(at: At, feature: str, *others: str) -> Findings:
-    """A finding where a protocol feature is acknowledged without others that it needs."""
+    """A finding if a protocol feature is acknowledged without others that it needs."""
     bits, word = at.after.protocol.protocol_features, at.fields.get("features", 0)
     missing = [name for name in others if not word & bits.known(name)]
     if word & bits.known(feature) and missing:
@@ -126,7 +126,7 @@ def _needs(at: At, feature: str, *others: str) -> Findings:
 @RULES.rule(
     "VU-NEG-12",
     Severity.WARNING,
-    "a back-end without a front-end's knowledge of its device offers STATUS; the features for it are drafts",
+    "a back-end whose front-end does not know its device offers STATUS; the features for such back-ends are drafts",
     "qemu-devel mailing list, 2023: STANDALONE and PROBE, never merged",
     requests(Purpose.ACK_PROTOCOL_FEATURES),
 )
@@ -134,14 +134,14 @@ def standalone(at: At) -> Findings:
     bits, word = at.after.protocol.protocol_features, at.fields.get("features", 0)
     for name in _STANDALONE:
         if word & bits.known(name):
-            status = "" if word & bits.known("STATUS") else ", and without STATUS, which that draft demands"
-            yield at.finding(f"{at.name} acknowledges {name}, which only a draft has{status}")
+            status = "" if word & bits.known("STATUS") else ", and without STATUS, which that draft requires"
+            yield at.finding(f"{at.name} acknowledges {name}, which exists only in a draft{status}")
 
 
 @RULES.rule(
     "VU-NEG-16",
     Severity.ERROR,
-    "the back-end channel is used only with BACKEND_REQ, and descriptors go there only with BACKEND_SEND_FD",
+    "the back-end channel is used only with BACKEND_REQ, and carries descriptors only with BACKEND_SEND_FD",
     f"{SPEC}, Back-end communication",
     messages(lambda row, reply: not reply and row is not None and _uses_channel(row)),
 )
@@ -151,7 +151,8 @@ def channel_features(at: At) -> Findings:
         missing.append(_CHANNEL_FDS)
     if missing and at.first((at.message.row, *missing)):
         what = f"{at.name} with {at.event.descriptors[0].name}" if at.event.descriptors else at.name
-        yield at.finding(f"{what} comes on the back-end channel, but {' and '.join(missing)} was not negotiated")
+        verb = "was" if len(missing) == 1 else "were"
+        yield at.finding(f"{what} is sent on the back-end channel, but {' and '.join(missing)} {verb} not negotiated")
 
 
 def _uses_channel(row: Row) -> bool:

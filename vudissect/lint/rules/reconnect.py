@@ -1,4 +1,4 @@
-"""VU-RCN: what stays as it was after a reconnect: the driver was not reset, and goes on where it is."""
+"""VU-RCN: what stays the same after a reconnect: the driver was not reset, and continues where it is."""
 
 from dataclasses import dataclass
 
@@ -20,16 +20,16 @@ _MOST_LISTED = 4
 
 @dataclass(slots=True)
 class LastConnection:
-    """How the last connection ended with rings started: its state, and the frame of its end; nothing if otherwise."""
+    """The state of the last connection and the frame of its end, if it ended with rings started."""
 
     state: State | None = None
     frame: int = 0
 
 
 def _goes_on(at: At) -> tuple[State, int] | None:
-    """The state of the last connection and the frame of its end, if the driver goes on from there.
+    """The state of the last connection and the frame of its end, if the driver continues from there.
 
-    At the end of a connection it takes the place of the last one.
+    At the end of a connection it becomes the last one.
     """
     last = at.lasting(LastConnection)
     if at.over:
@@ -44,7 +44,7 @@ def _goes_on(at: At) -> tuple[State, int] | None:
 @RULES.rule(
     "VU-RCN-01",
     Severity.ERROR,
-    "after a reconnect the rings are started with the features that the driver has negotiated before",
+    "after a reconnect the rings are started with the features that the driver negotiated before",
     f"{SPEC}, Communication: reconnection; QEMU c9bdc449f9, a463215b08",
     requests(Purpose.SET_KICK) | ending(),
 )
@@ -65,7 +65,7 @@ def features_kept(at: At) -> Findings:
     text = f"; the back-end no longer offers {' '.join(feature_names(device, withdrawn))}" if withdrawn else ""
     yield at.finding(
         f"the features are not those of the last connection (#{state.features.acked_in}): {', '.join(changes)}{text}; "
-        f"its rings were not stopped before it ended in #{frame}, so the driver was not reset and goes on as before",
+        f"its rings were not stopped before it ended in #{frame}, so the driver was not reset and continues as before",
         Blame.BACK_END if withdrawn else Blame.FRONT_END,
         frame=now.acked_in,
         frames=(state.features.acked_in, frame),
@@ -75,8 +75,8 @@ def features_kept(at: At) -> Findings:
 @RULES.rule(
     "VU-RCN-02",
     Severity.ERROR,
-    "after a reconnect a ring has the size that it had, and goes on where it is",
-    f"{SPEC}, Communication: reconnection; QEMU hw/virtio/vhost.c takes the position from the used ring",
+    "after a reconnect a ring keeps its size and continues where it was",
+    f"{SPEC}, Communication: reconnection; QEMU hw/virtio/vhost.c reads the position from the used ring",
     requests(Purpose.SET_KICK) | ending(),
 )
 def rings_kept(at: At) -> Findings:
@@ -90,14 +90,14 @@ def rings_kept(at: At) -> Findings:
         return
     if old.size and ring.size and old.size != ring.size:
         yield at.finding(
-            f"ring {ring.index} has {ring.size} entries and had {old.size} on the last connection, whose rings were "
+            f"ring {ring.index} has {ring.size} entries but had {old.size} on the last connection, whose rings were "
             f"not stopped before it ended in #{frame}: the driver still uses {old.size}",
             frames=(old.runs_since, frame),
         )
     elif ring.base == 0 and old.base and at.after.inflight is None and not at.after.features.has(F_RING_PACKED):
         yield at.finding(
-            f"ring {ring.index} begins at 0 again, though it was at {old.base} when the last connection began to use "
-            f"it (#{old.runs_since}) and was not stopped since: the driver goes on where it is, and waits for ever",
+            f"ring {ring.index} starts at 0 again, although it was at {old.base} when the last connection started "
+            f"it (#{old.runs_since}) and was not stopped since: the driver continues where it is, and waits forever",
             frames=(old.runs_since, frame),
         )
 
@@ -105,7 +105,7 @@ def rings_kept(at: At) -> Findings:
 @RULES.rule(
     "VU-RCN-03",
     Severity.WARNING,
-    "after a reconnect the back-end gets the guest memory that it had",
+    "after a reconnect the back-end gets the same guest memory",
     f"{SPEC}, Communication: reconnection",
     requests(Purpose.SET_KICK) | ending(),
 )

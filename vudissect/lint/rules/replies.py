@@ -1,4 +1,4 @@
-"""VU-RPL: answers: those that come, and what they say. Those that never come stand in `unanswered`."""
+"""VU-RPL: the answers that arrive, and their contents. For missing answers see `unanswered`."""
 
 from enum import Enum
 
@@ -18,7 +18,7 @@ _QEMU_EXPECTED = "QEMU: 'Received unexpected msg type. Expected {} received {}'"
 
 
 class _Stray(Enum):
-    """What an answer is to which no request belongs."""
+    """Why an answer belongs to no request."""
 
     ACKNOWLEDGED_ON_TOP = "the message has an answer of its own, and got it"
     AGAIN = "the request was answered before"
@@ -28,7 +28,7 @@ class _Stray(Enum):
 
 
 def _stray(at: At) -> _Stray | None:
-    """How an answer came to belong to no request; None if it belongs to one, or may belong to one not captured."""
+    """Why an answer belongs to no request; None if it belongs to one, or may belong to one that was not captured."""
     message, waiting = at.message, at.waiting[at.event.record.channel]
     nothing_missed = at.after.from_start or waiting.answered
     if not message.reply or at.event.request is not None or not nothing_missed or len(message.data) < HEADER_SIZE:
@@ -66,12 +66,12 @@ def wrong_number(at: At) -> Findings:
     "VU-RPL-02",
     Severity.ERROR,
     "a request is answered once, and only if an answer is due",
-    f"{SPEC}, Communication; libvhost-user did otherwise from 2020 to 2022 (QEMU 69a5daec06, 5ebfdeb212, 7f27d20ded)",
+    f"{SPEC}, Communication; libvhost-user broke this from 2020 to 2022 (QEMU 69a5daec06, 5ebfdeb212, 7f27d20ded)",
     irregular(),
 )
 def extra_answer(at: At) -> Findings:
     stray, waiting = _stray(at), at.waiting[at.event.record.channel]
-    off_by_one = f"the {at.receiver.value} takes this for the answer to its next request, and so on"
+    off_by_one = f"the {at.receiver.value} mistakes this for the answer to its next request, and so on"
     if stray is _Stray.UNASKED:
         at.lose_sync()
         asked_in = waiting.unasked[at.message.id]
@@ -82,9 +82,9 @@ def extra_answer(at: At) -> Findings:
         at.lose_sync()
         request, answered_in = waiting.answered[at.message.id]
         assert request.row is not None
-        # The front-end has asked for both: the answer that postcopy brings, and an acknowledgement.
+        # The front-end has asked for both: the answer for postcopy, and an acknowledgement.
         asked_for = bool(request.flags & NEED_REPLY) and at.after.owes_reply(request.row, 0)
-        cause = " (its NEED_REPLY asks for an acknowledgement beside the answer)" if asked_for else ""
+        cause = " (its NEED_REPLY asks for an acknowledgement besides the answer)" if asked_for else ""
         yield at.finding(
             f"{request_text(request)} was answered in #{answered_in} and is answered again{cause}: {off_by_one}",
             at.receiver if asked_for else at.sender,
@@ -95,8 +95,8 @@ def extra_answer(at: At) -> Findings:
 @RULES.rule(
     "VU-RPL-05",
     Severity.WARNING,
-    "what is asked for succeeds",
-    f"{SPEC}, REPLY_ACK: 0 is success; QEMU before eea5aeef84 told the reverse about shared objects",
+    "requests succeed",
+    f"{SPEC}, REPLY_ACK: 0 is success; QEMU before eea5aeef84 inverted the result for shared objects",
     irregular(),
 )
 def failure(at: At) -> Findings:
@@ -108,14 +108,14 @@ def failure(at: At) -> Findings:
         return
     blame, remark = Blame.UNKNOWN, ""
     if request.row is not None and request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
-        blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 answers so where it has succeeded (eea5aeef84)"
+        blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 sends this on success (fixed by eea5aeef84)"
     sent = next((event for event in at.recent(request.channel) if event.record.frame == request.frame), None)
     unusual = "; ".join(remarks(sent, sent.before)) if sent is not None else ""
     what, why = (
         (event_text(sent), f"; {unusual}" if unusual else "") if sent is not None else (request_text(request), "")
     )
     yield at.finding(
-        f"{what} failed: the {at.sender.value} answers {code}, 0 is success{remark}{why}",
+        f"{what} failed: the {at.sender.value} answers {code}, where 0 is success{remark}{why}",
         blame,
         frames=(request.frame,),
     )
@@ -124,7 +124,7 @@ def failure(at: At) -> Findings:
 @RULES.rule(
     "VU-RPL-06",
     Severity.ERROR,
-    "an answer has the size that its receiver reads",
+    "an answer has the size that its receiver expects",
     f"{SPEC}, message types; QEMU: 'Received bad msg size'; rust-vmm vhost #217",
     irregular() | replies(Purpose.SET_LOG),
 )
@@ -134,13 +134,13 @@ def answer_size(at: At) -> Findings:
         return
     frames = (request.frame,)
     if message.layout is None:
-        if at.event.record.length == HEADER_SIZE + message.size == len(message.data):  # else not all of it is here
+        if at.event.record.length == HEADER_SIZE + message.size == len(message.data):  # else it is cut off
             yield at.finding(f"the answer to {request_text(request)} does not fit: {message.problem}", frames=frames)
     elif (
         message.row.purpose is Purpose.SET_LOG
         and message.layout is not LOG
         and at.after.owes_reply(message.row, 0)
-        # QEMU takes any size and never asks so; rust-vmm's front-end does, and reads the whole of it.
+        # QEMU accepts any size and never asks for this; rust-vmm's front-end does, and reads a full payload.
         and request.flags & NEED_REPLY
     ):
         yield at.finding(
@@ -162,8 +162,8 @@ def acknowledged_on_top(at: At) -> Findings:
         at.lose_sync()
         request, answered_in = at.waiting[at.event.record.channel].answered[at.message.id]
         yield at.finding(
-            f"{request_text(request)} has its answer in #{answered_in} and is acknowledged on top: NEED_REPLY asks "
-            f"for nothing more here, and the {at.receiver.value} takes this for its next answer",
+            f"{request_text(request)} has its answer in #{answered_in} and is acknowledged on top: NEED_REPLY does not "
+            f"ask for more here, and the {at.receiver.value} mistakes this for its next answer",
             frames=(request.frame, answered_in),
         )
 
@@ -171,7 +171,7 @@ def acknowledged_on_top(at: At) -> Findings:
 @RULES.rule(
     "VU-RPL-09",
     Severity.WARNING,
-    "NEED_REPLY is left off where there is an answer anyway: back-ends that repeat it make a flag that QEMU refuses",
+    "NEED_REPLY is not set on a message that has an answer anyway: some back-ends repeat it, and QEMU refuses that",
     "libvhost-user and VPP repeat it; rust-vmm's front-end sets it on every message",
     irregular(),
 )
@@ -181,7 +181,7 @@ def needless_need_reply(at: At) -> Findings:
         return
     if message.flags & NEED_REPLY and request.flags & NEED_REPLY and request.row.answer is Answer.ALWAYS and at.first():
         yield at.finding(
-            f"{request_text(request)} is answered in any case, yet asks for it with NEED_REPLY, and the "
+            f"{request_text(request)} is always answered, but asks for an answer with NEED_REPLY, and the "
             f"{at.sender.value} repeats the flag in its answer (flags {message.flags:#x})",
             at.receiver,
             frames=(request.frame,),
@@ -192,15 +192,15 @@ def needless_need_reply(at: At) -> Findings:
     "VU-RPL-11",
     Severity.INFO,
     "answers come in the order of their requests",
-    f"{SPEC}, Communication: nothing but the order ties an answer to its request",
+    f"{SPEC}, Communication: only the order ties an answer to its request",
     irregular(),
 )
 def overtaken_answer(at: At) -> Findings:
     request = at.event.request
     if request is not None and request.overtaken:
         yield at.finding(
-            f"{request_text(request)} is answered after a later request was, in #{request.overtaken}: "
-            f"a {at.receiver.value} that reads answers in order takes that one for this",
+            f"{request_text(request)} is answered after a later request, which was answered in #{request.overtaken}: "
+            f"a {at.receiver.value} that reads answers in order mistakes that answer for this one",
             frames=(request.frame, request.overtaken),
         )
 
@@ -208,7 +208,7 @@ def overtaken_answer(at: At) -> Findings:
 @RULES.rule(
     "VU-RPL-12",
     Severity.ERROR,
-    "only what was sent is answered",
+    "only requests that were sent are answered",
     f"{SPEC}, Communication; {_QEMU_EXPECTED.format('N', 'M')}",
     irregular(),
 )
@@ -217,5 +217,5 @@ def answer_to_nothing(at: At) -> Findings:
         at.lose_sync()
         yield at.finding(
             f"{at.name} is answered, but was never sent, and no answer is due: from here on the {at.receiver.value} "
-            "takes each answer for the one before it"
+            "matches each answer to the wrong request"
         )

@@ -1,4 +1,4 @@
-"""VU-MEM-05 and VU-VRG-05, -16, -17: where rings lie."""
+"""VU-MEM-05 and VU-VRG-05, -16, -17: where rings are in memory."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def _ring(at: At) -> Ring | None:
 )
 def ring_in_memory(at: At) -> Findings:
     state, ring = at.after, _ring(at)
-    # Without any region VU-VRG-05 speaks; behind an IOMMU, addresses are translated later.
+    # Without regions, VU-VRG-05 reports it; with an IOMMU, addresses are translated later.
     if ring is None or ring.addresses is None or not state.memory.regions or not state.knows_memory:
         return
     if state.features.acked is None or state.features.has(F_ACCESS_PLATFORM):
@@ -48,7 +48,7 @@ def ring_in_memory(at: At) -> Findings:
         place, last_place = state.ring_address(start), state.ring_address(last)
         if place is None:
             yield at.finding(
-                f"{part} of ring {ring.index}, {start:#x}, lies in no memory region (known: {_regions_text(at)})"
+                f"{part} of ring {ring.index}, {start:#x}, is not in any memory region (known: {_regions_text(at)})"
                 f"{_in_other_addresses(at, start)}",
                 frames=(state.memory.changed_in,),
             )
@@ -62,7 +62,7 @@ def ring_in_memory(at: At) -> Findings:
 
 
 def _regions_text(at: At) -> str:
-    """The regions, by the addresses in which rings are told."""
+    """The regions, in the address space of ring addresses."""
     state = at.after
     by_guest, regions = state.uses_guest_addresses, state.memory.regions
     starts = [(region.guest_addr if by_guest else region.user_addr, region.size) for region in regions[:_MOST_LISTED]]
@@ -71,7 +71,7 @@ def _regions_text(at: At) -> str:
 
 
 def _in_other_addresses(at: At, address: int) -> str:
-    """A hint where an address makes sense in the address space that was not agreed upon."""
+    """A hint if an address would be valid in the address space that was not negotiated."""
     state = at.after
     features = state.protocol.protocol_features
     name = "GPA_ADDRESSES"
@@ -80,7 +80,9 @@ def _in_other_addresses(at: At, address: int) -> str:
     bit = f"{name} (bit {features.numbers[name]})"
     if state.uses_guest_addresses:
         place = state.memory.by_user_address(address)
-        return f"; it is a user address in region {place.region.number}, though {bit} is acknowledged" if place else ""
+        return (
+            f"; it is a user address in region {place.region.number}, although {bit} is acknowledged" if place else ""
+        )
     place = state.memory.by_guest_address(address)
     return f"; it is a guest address in region {place.region.number}, without {bit}" if place else ""
 
@@ -88,7 +90,7 @@ def _in_other_addresses(at: At, address: int) -> str:
 @RULES.rule(
     "VU-VRG-05",
     Severity.ERROR,
-    "the addresses of a ring are sent after the memory that they are in, and again when both have changed",
+    "the addresses of a ring are sent after the memory that they are in, and again after a stop and a memory change",
     f"{SPEC}, Memory access; rust-vmm refuses; DPDK 1846fe767f, SPDK 37e6827a85",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.SET_KICK),
 )
@@ -100,20 +102,20 @@ def addresses_after_memory(at: At) -> Findings:
     if row.purpose is Purpose.SET_RING_ADDRESSES:
         if not state.memory.regions and state.knows_memory:
             yield at.finding(
-                f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) while no memory region is known, so "
-                "that the back-end cannot translate them"
+                f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) before any memory region, so the "
+                "back-end cannot translate them"
             )
     elif told < ring.stopped_in < changed:
         yield at.finding(
             f"ring {ring.index} is started with the addresses of #{told} (desc {ring.addresses.desc:#x}), but it was "
-            f"stopped in #{ring.stopped_in} and the memory has changed in #{changed}: they are stale",
+            f"stopped in #{ring.stopped_in} and the memory changed in #{changed}: they are stale",
             frames=(told, ring.stopped_in, changed),
         )
 
 
 @dataclass(slots=True)
 class _Log:
-    """Why memory for the log is wanted, "" where it is not; since when (ns) and which frame; whether any was given."""
+    """Why the log needs memory ("" if it does not), since when (ns) and which frame, and whether any was sent."""
 
     why: str = ""
     since: int = 0
@@ -124,13 +126,13 @@ class _Log:
 @RULES.rule(
     "VU-VRG-16",
     Severity.ERROR,
-    "where writes are to be logged, there is memory to log them in",
+    "if writes must be logged, the back-end has memory for the log",
     f"{SPEC}, Migration",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.ACK_FEATURES, Purpose.SET_LOG, Purpose.STOP_RING) | ending(),
     remembers=_Log,
 )
 def log_memory(at: At[_Log]) -> Findings:
-    # The log may come last: QEMU begins to log with the features, then the addresses, then the log.
+    # The log may come last: QEMU sends the features first, then the addresses, then the log.
     log, purpose, why = at.memory, purpose_of(at), ""
     if purpose is Purpose.SET_LOG:
         log.given = True
@@ -139,15 +141,15 @@ def log_memory(at: At[_Log]) -> Findings:
     elif purpose is Purpose.SET_RING_ADDRESSES:
         ring = _ring(at)
         if ring is not None and ring.addresses is not None and ring.addresses.logged and not log.why:
-            why = log.why = f"the addresses of ring {ring.index} say that it is logged"
+            why = log.why = f"the addresses of ring {ring.index} have the LOG flag"
     elif log.why and not log.given and at.after.whole and _is_due(at, log):
-        yield at.finding(f"{log.why}, but no memory for the log is ever given", Blame.FRONT_END, frame=log.frame)
+        yield at.finding(f"{log.why}, but no memory for the log is ever sent", Blame.FRONT_END, frame=log.frame)
     if why:
         log.frame, log.since = at.frame, at.time
 
 
 def _is_due(at: At[_Log], log: _Log) -> bool:
-    """Whether the log should have come by now; true once."""
+    """Whether the log should have been sent by now; true once."""
     return (purpose_of(at) is Purpose.STOP_RING or at.time - log.since >= SECOND) and at.first()
 
 
@@ -164,7 +166,7 @@ def alignment(at: At) -> Findings:
         return
     wanted = _PACKED_ALIGNMENT if at.after.features.has(F_RING_PACKED) else _SPLIT_ALIGNMENT
     odd = [
-        f"{part} {start:#x} is no multiple of {wanted[part]}"
+        f"{part} {start:#x} is not a multiple of {wanted[part]}"
         for part, (start, _) in parts_of(at.after, ring.addresses, 0).items()
         if start % wanted[part]
     ]

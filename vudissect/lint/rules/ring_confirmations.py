@@ -1,4 +1,4 @@
-"""VU-VRG-12, -20, -21: whether a front-end waits until what it tells of a ring is in place."""
+"""VU-VRG-12, -20, -21: whether a front-end waits until its changes to a ring are in effect."""
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
@@ -24,7 +24,7 @@ RULES = RuleBook()
 def _is_replaced_in_use(at: At, ring: Ring) -> bool:
     """Whether the message replaces a descriptor of a ring that has been running for a while.
 
-    Right after the start front-ends replace what they gave for the time before it, and lose nothing by it.
+    Right after the start front-ends replace the descriptors that were for the time before it, and lose nothing by it.
     """
     settled = not is_unconfirmed(at, ring) or at.time - ring.began >= SECOND
     return bool(at.event.replaced) and ring.running and ring.runs_since < at.frame and settled
@@ -35,7 +35,7 @@ def _is_acknowledged(at: At) -> bool:
 
 
 def _could_be_asked_for(at: At) -> bool:
-    """Whether it is the front-end that does without acknowledgements, not the back-end that does not offer them."""
+    """Whether the front-end chose not to use acknowledgements that the back-end offers."""
     return at.after.has("REPLY_ACK") or at.after.offers("REPLY_ACK")
 
 
@@ -50,7 +50,7 @@ def _replacement(at: At, ring: Ring) -> str:
 @RULES.rule(
     "VU-VRG-12",
     Severity.WARNING,
-    "the call descriptor of a running ring stays: signals on a replaced one are lost, unless the back-end repeats them",
+    "the call descriptor of a running ring stays: signals on a replaced one are lost unless the back-end repeats them",
     "QEMU 1ba9a52203; SPDK dbe47004e5; libvhost-user signals the new descriptor once",
     requests(Purpose.SET_CALL),
 )
@@ -64,9 +64,9 @@ def call_replaced(at: At) -> Findings:
     yield at.finding(
         f"call descriptor {_replacement(at, ring)}: "
         + (
-            "a back-end that goes on signalling the old one loses interrupts"
+            "a back-end that keeps signalling the old one loses interrupts"
             if acknowledged
-            else "nothing tells when the back-end takes the new one, and signals on the old one are lost"
+            else "nothing shows when the back-end uses the new one, and signals on the old one are lost"
         ),
         Blame.FRONT_END if _could_be_asked_for(at) and not acknowledged else Blame.BACK_END,
         frames=(ring.runs_since,),
@@ -75,11 +75,11 @@ def call_replaced(at: At) -> Findings:
 
 
 def _unconfirmed_starts(at: At[Run]) -> Findings:
-    """Starts of rings after which nothing was asked whose answer would show that the back-end had got so far.
+    """Starts of rings without a later request whose answer would show that the back-end got that far.
 
-    That is how many front-ends start rings, and it mostly goes well. It is a warning where it did not: nothing was
-    taken from any ring. Where the rings run to the end, it is not known how it went. Rings that are enabled by rule are
-    VU-VRG-09's.
+    Many front-ends start rings like this, and usually it works. It is a warning where it did not: nothing was taken
+    from any ring. If the rings run to the end, the outcome is unknown. Rings that are enabled without a message are
+    for VU-VRG-09.
     """
     run = at.memory
     run.follow(at)
@@ -96,7 +96,7 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
         rings = run.unconfirmed(at) if run.is_idle(at) else []
         severity = Severity.WARNING
         outcome = (
-            f"in {time_text(at.time - run.began(at))} the back-end took nothing from any ring: the first "
+            f"the back-end took nothing from any ring in {time_text(at.time - run.began(at))}: the first "
             "request may have been dropped"
         )
     else:
@@ -116,7 +116,7 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
 @RULES.rule(
     "VU-VRG-20",
     Severity.WARNING,
-    "where REPLY_ACK is negotiated, a front-end waits until a ring is enabled before it lets the driver go on",
+    "with REPLY_ACK negotiated, a front-end waits until a ring is enabled before it lets the driver continue",
     "QEMU d7dc0682f5 (8.2)",
     STARTS_AND_STOPS | ending(),
     remembers=Run,
@@ -130,7 +130,7 @@ def enable_confirmed(at: At[Run]) -> Findings:
 @RULES.rule(
     "VU-VRG-21",
     Severity.WARNING,
-    "a front-end waits until a descriptor of a running ring is in place, and a back-end offers REPLY_ACK for it",
+    "a front-end waits until a new descriptor of a running ring is in use, and a back-end offers REPLY_ACK for that",
     "QEMU 1ba9a52203 (10.2); vhost-device PR 153",
     STARTS_AND_STOPS | requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
     remembers=Run,

@@ -1,4 +1,4 @@
-"""VU-VRG-09, -10, -18, -19: how rings are started, used and stopped over several messages."""
+"""VU-VRG-09, -10, -18, -19: how rings are started, used and stopped across messages."""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ _LONG = 10 * SECOND
 
 @dataclass(slots=True)
 class _Starts:
-    """The current run; when rings got their kick descriptors (ns), and which were enabled or disabled by message."""
+    """The current run, when rings got their kick descriptors (ns), and which were enabled or disabled by message."""
 
     run: Run = field(default_factory=Run)
     kicked: dict[int, int] = field(default_factory=dict)
@@ -62,18 +62,18 @@ def started_means_used(at: At[_Starts]) -> Findings:
 
 
 def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
-    # A ring that was disabled by message is left alone on purpose: a guest need not use all of them.
+    # A ring that was disabled by message is unused on purpose: a guest need not use all of them.
     state, starts = at.after, at.memory
     waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in starts.ordered]
     duration = at.time - max((starts.kicked.get(ring.index, at.time) for ring in waiting), default=0)
     if not state.whole or not state.features.has(F_PROTOCOL_FEATURES) or duration < SECOND:
         return
     if state.guess.device is _NET and any(ring.enabled is Enabled.ENABLED for ring in state.rings.values()):
-        return  # the driver has not asked for these queue pairs (VU-VRG-18)
+        return  # the driver does not use these queue pairs (VU-VRG-18)
     if waiting and at.first():
         kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in waiting[:MOST_LISTED])
         yield at.finding(
-            f"{list_text(waiting)} started, but in {time_text(duration)} never enabled: with PROTOCOL_FEATURES "
+            f"{list_text(waiting)} started, but not enabled within {time_text(duration)}: with PROTOCOL_FEATURES "
             "acknowledged the back-end must not process a ring before that",
             Blame.FRONT_END,
             frame=kicks[0],
@@ -87,11 +87,11 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
     if run.is_over(at):
         at.memory.run = Run()
         if by_rule and run.is_idle(at):
-            # Circumstantial: the guest may have asked for nothing.
+            # Circumstantial: the guest may not have sent any request.
             yield at.finding(
-                f"in {time_text(at.time - run.began(at))} the back-end took nothing from "
-                f"{list_text(run.rings(at))}: without PROTOCOL_FEATURES a started ring is enabled by rule, and no "
-                "message to enable it is due",
+                f"the back-end took nothing from {list_text(run.rings(at))} in "
+                f"{time_text(at.time - run.began(at))}: without PROTOCOL_FEATURES a started ring is enabled, without a "
+                "message to enable it",
                 Blame.BACK_END,
                 frame=min(each.runs_since for each in run.rings(at)),
                 frames=(at.frame,),
@@ -102,9 +102,9 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
         unsignalled = [each for each in run.rings(at) if _is_without_call(each, waited)]
         if run.is_idle(at) and len(unsignalled) == len(run.rings(at)):
             yield at.finding(
-                f"in {time_text(waited)} the back-end took nothing from {list_text(unsignalled)}, started and enabled "
-                "but without a call descriptor: a driver that polls needs none, and a back-end must serve its rings "
-                "all the same (rust-vmm did not before a94e14e)",
+                f"the back-end took nothing from {list_text(unsignalled)} in {time_text(waited)}, started and enabled "
+                "but without a call descriptor: a driver that polls needs none, and a back-end must still serve its "
+                "rings (rust-vmm did not before a94e14e)",
                 Blame.BACK_END,
                 frame=min(each.runs_since for each in unsignalled),
                 frames=(at.frame,),
@@ -114,8 +114,8 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
     long = ring in run and at.time - ring.began >= SECOND
     if ring.base and long and has_not_moved(ring):
         yield at.finding(
-            f"ring {ring.index} went on at {ring.base & POSITION} and stopped there after "
-            f"{time_text(at.time - ring.began)}: if buffers were waiting in it, the back-end did not look",
+            f"ring {ring.index} started at {ring.base & POSITION} and stopped there after "
+            f"{time_text(at.time - ring.began)}: if buffers were waiting in it, the back-end did not process them",
             Blame.BACK_END,
             frame=ring.runs_since,
             frames=(at.frame,),
@@ -124,14 +124,14 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
 
 
 def _is_without_call(ring: Ring, waited: int) -> bool:
-    """Whether the ring has no call descriptor: it was given none, or got no word of one in a time (ns) that is long."""
+    """Whether the ring has no call descriptor: it was set to none, or not set in a time (ns) that is long."""
     call = ring.slots[Purpose.SET_CALL]
     return not call.name and (call.nofd or waited >= _LONG)
 
 
 @dataclass(slots=True)
 class _UsedAgain:
-    """A stopped ring that is set up or enabled again, since a frame and a time (ns)."""
+    """A stopped ring that is set up or enabled again, since which frame and when (ns)."""
 
     ring: Ring
     frame: int
@@ -141,7 +141,7 @@ class _UsedAgain:
 
 @dataclass(slots=True)
 class _Again:
-    """The stopped rings that are used again and not started again yet, by index."""
+    """The stopped rings that are used again but not started again yet, by index."""
 
     rings: dict[int, _UsedAgain] = field(default_factory=dict)
 
@@ -149,7 +149,7 @@ class _Again:
 @RULES.rule(
     "VU-VRG-10",
     Severity.WARNING,
-    "a ring that is used again after it was stopped is started again",
+    "a stopped ring is started again before it is used again",
     f"{SPEC}, Ring states; libvhost-user and DPDK close the kick descriptor of a stopped ring",
     requests(Purpose.SET_RING_ADDRESSES, Purpose.ENABLE_RING, Purpose.SET_KICK, Purpose.STOP_RING) | ending(),
     remembers=_Again,
@@ -176,7 +176,7 @@ def started_again(at: At[_Again]) -> Findings:
 
 
 def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
-    # Addresses alone may be a start that the capture has not seen to its end.
+    # Addresses alone may be part of a start that the capture does not cover to its end.
     forgotten = [again for again in used if again.enabled or at.time - again.since >= SECOND]
     if not forgotten:
         return
@@ -189,10 +189,10 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
         if ring.started is Started.STARTED and ring.slots[Purpose.SET_KICK].frame > max(stops)
     ]
     if others:
-        # That is how a guest uses fewer queues after a reboot; but back-ends have taken it for a start.
+        # A guest uses fewer queues after a reboot like this, but back-ends have mistaken it for a start.
         yield at.finding(
             f"{rings}: {what} again after the stop in #{stops[0]}, but only {list_text(others)} started again; a "
-            "back-end must leave the others alone, their addresses may be those of before",
+            "back-end must not use the others, their addresses may be old",
             Blame.BACK_END,
             frame=forgotten[0].frame,
             frames=stops,
@@ -220,7 +220,7 @@ def partly_used(at: At) -> Findings:
         used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
         yield at.finding(
             f"of {len(rings)} rings only {list_text(used)} ran, not {list_text(unused)}: SeaBIOS, iPXE and guests "
-            "without multi-queue use the first ones only, and a back-end that waits for all does nothing",
+            "without multi-queue use only the first ones, and a back-end that waits for all of them does nothing",
             Blame.BACK_END,
             frame=used[0].runs_since,
         )
@@ -251,7 +251,7 @@ def enabled_early(at: At) -> Findings:
     ):
         running = [other for other in state.rings.values() if other.running]
         yield at.finding(
-            f"ring {ring.index} is configured only now that {list_text(running)} can run already: a back-end that "
-            "counts its rings when the first is enabled misses it",
+            f"ring {ring.index} is configured only after {list_text(running)} can run: a back-end that "
+            "counts its rings when the first one is enabled misses it",
             frames=(running[0].runs_since,),
         )

@@ -1,6 +1,6 @@
-"""VU-VRG: what single messages say of a ring.
+"""VU-VRG: rules about single messages for a ring.
 
-How rings run stands in `ring_runs`, where they lie in `ring_addresses`.
+For how rings run see `ring_runs`, for where they are in memory `ring_addresses`.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by
 from vudissect.lint.memory import FrameOfRing
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
+from vudissect.lint.words import count_text
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Device, Side
@@ -21,7 +22,7 @@ RULES = RuleBook()
 _NET = device_by_name("net")
 _MOST_ENTRIES = 32768
 
-# Ring positions: an index of 16 bits, or for each half of a packed position an index of 15 bits and its wrap bit.
+# Ring positions: a 16-bit index, or for each half of a packed position a 15-bit index and its wrap bit.
 _SPLIT_INDEX = 0xFFFF
 _HALF = 0xFFFF
 _WRAP = 0x8000
@@ -55,13 +56,13 @@ def _is_split(at: At) -> bool:
 
 
 def _queues_of(device: Device) -> int:
-    """The queues that every device of this type has; 0 where their number differs."""
+    """The number of queues that every device of this type has; 0 if it varies."""
     return 0 if any(name.endswith("*") for name in device.queues) else len(device.queues)
 
 
 @dataclass(slots=True)
 class _Beyond:
-    """The first ring that is beyond the number of queues unless they are pairs, and its frame; 0 for none."""
+    """The first ring past the number of queues, unless queues are pairs, and its frame; 0 for none."""
 
     index: int = 0
     frame: int = 0
@@ -80,7 +81,7 @@ def index_in_range(at: At[_Beyond]) -> Findings:
     if told is None:
         return
     if at.over:
-        # Of an unknown device it is not known whether it counts pairs; but an odd number of rings makes no pairs.
+        # An unknown device may count pairs, but an odd number of rings cannot be pairs.
         if device is None and at.memory.frame and len(at.after.rings) % 2:
             yield at.finding(_beyond(at.memory.index, told), Blame.FRONT_END, frame=at.memory.frame)
         return
@@ -90,29 +91,31 @@ def index_in_range(at: At[_Beyond]) -> Findings:
             at.memory.index, at.memory.frame = index, at.frame
     elif at.first(index):
         if device is not None and told <= index < (queues := _queues_of(device)):
-            has = f"a {device.name} device has {queues} queues ({', '.join(device.queues)})"
-            yield at.finding(f"{has}, but the back-end says {told}; ring {index} is used", Blame.BACK_END)
+            has = f"a {device.name} device has {count_text(queues, 'queue')} ({', '.join(device.queues)})"
+            yield at.finding(f"{has}, but the back-end announced {told}; ring {index} is used", Blame.BACK_END)
         else:
             yield at.finding(_beyond(index, told))
 
 
 def _beyond(index: int, told: int) -> str:
-    return f"ring {index} is used, but the back-end has told of {told} queues"
+    return f"ring {index} is used, but the back-end announced {count_text(told, 'queue')}"
 
 
 @RULES.rule(
     "VU-VRG-02",
     Severity.ERROR,
-    f"a ring has 1 to {_MOST_ENTRIES} entries, and a power of two of them unless it is packed",
+    f"a ring has 1 to {_MOST_ENTRIES} entries, and a power of two unless it is packed",
     "virtio specification, Virtqueues; VPP closes the socket",
     requests(Purpose.SET_RING_SIZE),
 )
 def ring_size(at: At) -> Findings:
     size = at.fields.get("num", 1)
     if not 0 < size <= _MOST_ENTRIES:
-        yield at.finding(f"ring {at.fields['index']} has {size} entries, 1 to {_MOST_ENTRIES} are possible")
+        yield at.finding(f"ring {at.fields['index']} has {size} entries, but only 1 to {_MOST_ENTRIES} are valid")
     elif size & (size - 1) and _is_split(at):
-        yield at.finding(f"ring {at.fields['index']} has {size} entries; the size of a split ring is a power of two")
+        yield at.finding(
+            f"ring {at.fields['index']} has {size} entries; the size of a split ring must be a power of two"
+        )
 
 
 @RULES.rule(
@@ -147,7 +150,7 @@ def configured_before_start(at: At) -> Findings:
 @RULES.rule(
     "VU-VRG-06",
     Severity.WARNING,
-    "the base of a split ring is an index of 16 bits",
+    "the base of a split ring is a 16-bit index",
     f"{SPEC}, Vring descriptor indices for split virtqueues",
     requests(Purpose.SET_RING_BASE),
 )
@@ -156,7 +159,7 @@ def split_base(at: At) -> Findings:
     if base > _SPLIT_INDEX and _is_split(at):
         given = ring is not None and ring.stopped_at == base
         yield at.finding(
-            f"ring {at.fields['index']} is split, but its base is {base:#x}, more than 16 bits"
+            f"ring {at.fields['index']} is split, but its base {base:#x} has more than 16 bits"
             + (", as the back-end answered when it stopped" if given else ""),
             Blame.BACK_END if given else Blame.FRONT_END,
         )
@@ -174,15 +177,15 @@ def _halves(base: int) -> tuple[int, int]:
 
 
 def _is_beginning(at: At, base: int) -> bool:
-    """Whether this is where the ring of a driver that has just come up begins."""
+    """Whether this is where the ring of a newly started driver begins."""
     return base == 0 or (_is_packed(at) and not any(half & ~_WRAP for half in _halves(base)))
 
 
 @RULES.rule(
     "VU-VRG-07",
     Severity.WARNING,
-    "a ring goes on where the back-end reported that it stopped, or begins again",
-    f"{SPEC}, SET_VRING_BASE; DPDK tells only the avail half of a packed ring",
+    "a ring continues where the back-end reported that it stopped, or starts from the beginning",
+    f"{SPEC}, SET_VRING_BASE; DPDK reports only the avail half of a packed ring",
     replies(Purpose.STOP_RING) | requests(Purpose.SET_RING_BASE),
     remembers=FrameOfRing,
 )
@@ -198,8 +201,8 @@ def base_goes_on(at: At[FrameOfRing]) -> Findings:
         return
     halved = _is_packed(at) and stopped_at == _halves(base)[0]
     yield at.finding(
-        f"ring {ring.index} stopped at {_position(at, stopped_at)}, but goes on at {_position(at, base)}"
-        + ("; the back-end left out where its used index was" if halved else ""),
+        f"ring {ring.index} stopped at {_position(at, stopped_at)}, but continues at {_position(at, base)}"
+        + ("; the back-end did not report its used index" if halved else ""),
         Blame.BACK_END if halved else Blame.FRONT_END,
         frames=(at.memory.frames[ring.index],) if ring.index in at.memory.frames else (),
     )
@@ -216,19 +219,19 @@ def asked_base(at: At) -> Findings:
     number = at.fields.get("num", 0)
     if number == 1 and at.after.has("GET_VRING_BASE_INFLIGHT") and at.first():
         yield at.finding(
-            f"{at.name} of ring {at.fields['index']} asks with 1, which means 'without draining' to yc-libvhost-server "
+            f"{at.name} of ring {at.fields['index']} has num 1, which means 'without draining' to yc-libvhost-server "
             "in 2026 (dialect yandex-skip-drain); for all others it must be 0",
             severity=Severity.COMPAT,
         )
     elif number and at.first():
-        yield at.finding(f"{at.name} of ring {at.fields['index']} asks with {at.fields['num']}; it must be 0")
+        yield at.finding(f"{at.name} of ring {at.fields['index']} has num {at.fields['num']}; it must be 0")
 
 
 @RULES.rule(
     "VU-VRG-11",
     Severity.INFO,
-    "a ring that goes on somewhere does not stop at 0",
-    "rust-vmm vhost PR 154: the base was reset before it was told, so that the device is dead after a suspend",
+    "a ring that starts at a position other than 0 does not stop at 0",
+    "rust-vmm vhost PR 154: the base was reset before it was reported, so the device is dead after a suspend",
     requests(Purpose.SET_RING_BASE) | replies(Purpose.STOP_RING),
     remembers=FrameOfRing,
 )
@@ -243,8 +246,8 @@ def lost_base(at: At[FrameOfRing]) -> Findings:
     if ring.stopped_at == 0 and ring.base and started and not _is_beginning(at, ring.base):
         set_in = at.memory.frames.get(ring.index)
         yield at.finding(
-            f"ring {ring.index} began at {_position(at, ring.base)} and is said to have stopped at 0: the back-end has "
-            "lost its position, and what is in the ring will be taken for new",
+            f"ring {ring.index} started at {_position(at, ring.base)} and is reported to have stopped at 0: the "
+            "back-end lost its position, and old entries in the ring will be treated as new",
             frames=(set_in,) if set_in is not None else (),
         )
 
@@ -280,17 +283,17 @@ def shared_kick(at: At) -> Findings:
     messages(lambda row, reply: row is not None and not reply and _IN_BAND in row.gate.protocol),
 )
 def in_band_descriptors(at: At) -> Findings:
-    # That descriptors are passed although it is negotiated is VU-NEG-08, that both are used VU-INB-01.
+    # VU-NEG-08 is about descriptors that are passed although it is negotiated, VU-INB-01 about using both.
     if at.after.lacks(_IN_BAND) and at.first(at.name):
         yield at.finding(
-            f"{at.name} for ring {at.fields.get('index', '?')}, but {_IN_BAND} is not negotiated: the receiver need "
-            "not know it"
+            f"{at.name} is sent for ring {at.fields.get('index', '?')}, but {_IN_BAND} is not negotiated: the receiver "
+            "need not know this message"
         )
 
 
 @dataclass(slots=True)
 class _Early:
-    """The last message that came before the features, in words, and its frame; 0 for none."""
+    """The last message before the features, as text, and its frame; 0 for none."""
 
     what: str = ""
     frame: int = 0
@@ -300,19 +303,19 @@ class _Early:
     "VU-VRG-15",
     Severity.INFO,
     "a back-end accepts call and err descriptors before the features",
-    "QEMU has always sent call descriptors that early, since 7.1 (ae50ae0b91) also err descriptors",
+    "QEMU has always sent call descriptors this early, and since 7.1 (ae50ae0b91) err descriptors too",
     requests(Purpose.SET_CALL, Purpose.SET_ERR) | ending(),
     remembers=_Early,
 )
 def before_features(at: At[_Early]) -> Findings:
-    # Every session with QEMU has it. It is worth a word where the back-end may have left because of it.
+    # Every session with QEMU has it. It matters only if the back-end may have closed the connection because of it.
     if not at.over:
         if at.after.whole and at.after.features.acked is None:
             at.memory.what, at.memory.frame = f"{at.name} of ring {at.fields.get('index', '?')}", at.frame
     elif at.memory.frame and at.after.features.acked is None and left_by(at) == Side.BACK_END.label:
         yield at.finding(
             f"the back-end closed the connection after {at.memory.what} and before any features were acknowledged: it "
-            "must accept that so early",
+            "must accept this message that early",
             Blame.BACK_END,
             frame=at.memory.frame,
             severity=Severity.ERROR,

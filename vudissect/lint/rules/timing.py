@@ -1,4 +1,4 @@
-"""VU-TIM: what takes long, and what happens over and over."""
+"""VU-TIM: what takes long, and what happens repeatedly."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from vudissect.session.rings import Enabled
 
 RULES = RuleBook()
 
-# So many connections in a row that end alike, each begun no later than so long (ns) after the one before, are a loop.
+# This many connections in a row that end alike, each opened at most this long (ns) after the one before, are a loop.
 _LOOP = 3
 _SOON = 15_000_000_000
 
@@ -27,7 +27,7 @@ _BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BAC
     "VU-TIM-01",
     Severity.INFO,
     f"an answer comes within {SLOW // 1_000_000_000} s",
-    "measured: of common back-ends only DPDK comes near it, with memory that it populates",
+    "measured: of common back-ends only DPDK comes close, when it populates memory",
     irregular(),
 )
 def slow_answer(at: At) -> Findings:
@@ -44,7 +44,7 @@ def slow_answer(at: At) -> Findings:
 
 @dataclass(slots=True)
 class _Loop:
-    """Connections in a row that end alike: since when (ns), the frames of their ends, the back-ends' processes."""
+    """Consecutive connections that end alike: since when (ns), the frames of their ends, the back-ends' processes."""
 
     end: tuple[object, ...]
     since: int
@@ -55,7 +55,7 @@ class _Loop:
 
 @dataclass(slots=True)
 class _Opened:
-    """When the connection was opened (ns, 0 if that was not seen), and the process of its back-end ("" if unknown)."""
+    """When the connection was opened (ns, 0 if not captured), and the process of its back-end ("" if unknown)."""
 
     time: int = 0
     process: str = ""
@@ -63,7 +63,7 @@ class _Opened:
 
 @dataclass(slots=True)
 class _Loops:
-    """The connections in a row that end alike, if the last one did not come to something."""
+    """The consecutive connections that end alike; None once one of them got further."""
 
     loop: _Loop | None = None
 
@@ -71,7 +71,7 @@ class _Loops:
 @RULES.rule(
     "VU-TIM-02",
     Severity.WARNING,
-    "a connection that ends in the middle of things does not do so again and again",
+    "connections do not end unexpectedly again and again",
     "QEMU with reconnect: 'Failed to set msg fds', 'ring restore failed: -22', once for each attempt",
     events(RecordKind.CONNECTION_OPENED, RecordKind.CONNECTION_CLOSED),
     remembers=_Opened,
@@ -84,7 +84,7 @@ def reconnect_loop(at: At[_Opened]) -> Findings:
     loops = at.lasting(_Loops)
     asked = [event for event in at.recent(Channel.MAIN) if event.record.sender is Side.FRONT_END]
     if not asked or (by != Side.BACK_END.label and at.after.rings.were_started):
-        loops.loop = None  # there was nothing to say, or it came to something
+        loops.loop = None  # nothing was sent, or it got further
         return
     opened, process = at.memory.time or record.received, at.memory.process
     end = (at.after.programs, by, event_name(asked[-1]))
@@ -99,32 +99,32 @@ def reconnect_loop(at: At[_Opened]) -> Findings:
     if len(loop.frames) == _LOOP:
         yield at.finding(
             f"{_LOOP} connections within {time_text(record.received - loop.since)} ended alike: the {by} closed "
-            f"({record.details.get('how', '')}) {_where(asked)}{_which(loop.processes)}",
+            f"the connection ({record.details.get('how', '')}) {_where(asked)}{_which(loop.processes)}",
             _BLAMES.get(by, Blame.UNKNOWN),
             frames=loop.frames[:-1],
         )
 
 
 def _where(asked: list[Event]) -> str:
-    """After which message a back-end left, and at which it was missed."""
+    """The message after which a back-end closed the connection, and the first one that it missed."""
     taken = [event for event in asked if not event.record.marks & Mark.NOT_FORWARDED]
     missed = [event for event in asked if event.record.marks & Mark.NOT_FORWARDED]
     texts = [f"after {event_text(event)}" for event in taken[-1:]]
-    return " ".join(texts + [f"and did not take {event_text(event)}" for event in missed[:1]])
+    return " ".join(texts + [f"and did not read {event_text(event)}" for event in missed[:1]])
 
 
 def _which(processes: frozenset[str]) -> str:
-    """Whether a back-end dies, or hangs up on a front-end that comes back."""
+    """Whether a back-end dies, or closes each connection of a front-end that reconnects."""
     if "" in processes:
         return ""
     if len(processes) == 1:
-        return f"; the back-end lives on (pid {min(processes)})"
-    return f"; the back-end is started anew each time (pids {', '.join(sorted(processes))})"
+        return f"; the back-end keeps running (pid {min(processes)})"
+    return f"; the back-end is restarted each time (pids {', '.join(sorted(processes))})"
 
 
 @dataclass(slots=True)
 class _First:
-    """The first ring that was started while disabled, in which frame (0: none) and when (ns); whether one has run."""
+    """The first ring started while disabled, its frame (0: none) and time (ns), and whether any ring has run."""
 
     index: int = 0
     frame: int = 0
@@ -135,13 +135,13 @@ class _First:
 @RULES.rule(
     "VU-TIM-03",
     Severity.WARNING,
-    f"rings are enabled within {SLOW // 1_000_000_000} s after the first of them was started",
+    f"rings are enabled within {SLOW // 1_000_000_000} s of the first start",
     f"{SPEC}, Ring states: a ring that is not enabled is not processed",
     requests(Purpose.SET_KICK, Purpose.ENABLE_RING),
     remembers=_First,
 )
 def late_enable(at: At[_First]) -> Findings:
-    # Only while no ring runs at all: further queue pairs of a network device are enabled when the driver wants them.
+    # Only while no ring runs: further queue pairs of a network device are enabled when the driver needs them.
     ring, first = at.after.rings.get(at.fields.get("index", -1)), at.memory
     if ring is None or not at.after.whole:
         return
@@ -156,7 +156,7 @@ def late_enable(at: At[_First]) -> Findings:
     if first.frame and running == 1 and ring.running and (waited := at.time - first.time) > SLOW:
         yield at.finding(
             f"ring {ring.index} is the first to be enabled, {time_text(waited)} after ring {first.index} was started "
-            f"in #{first.frame}: till then the back-end processed none",
+            f"in #{first.frame}: until then the back-end processed none",
             frames=(first.frame,),
         )
 
@@ -164,8 +164,8 @@ def late_enable(at: At[_First]) -> Findings:
 @RULES.rule(
     "VU-TIM-04",
     Severity.INFO,
-    "both sides do not fall silent while an answer is due",
-    "measured: a request without an answer, then silence on every channel, is a deadlock in one of the programs",
+    "the connection does not fall silent while an answer is due",
+    "measured: an unanswered request followed by silence on every channel is a deadlock in one of the programs",
     ENDINGS,
     remembers=Closings,
 )
@@ -187,7 +187,7 @@ def silence(at: At[Closings]) -> Findings:
     ]
     yield at.finding(
         f"silence for {time_text(hang.at - last)} on every channel while {request_text(oldest)} waits for its answer; "
-        f"the last that was said: {'; '.join(texts)}",
+        f"last messages: {'; '.join(texts)}",
         Blame.UNKNOWN,
         frame=oldest.frame,
     )

@@ -1,4 +1,4 @@
-"""VU-RPL-03, 04, 08 and 10: answers that never come: who waits, since when, and for whom."""
+"""VU-RPL-03, 04, 08 and 10: missing answers: who waits, since when, and for whom."""
 
 from dataclasses import dataclass
 
@@ -48,13 +48,13 @@ def missing_acknowledgement(at: At[Closings]) -> Findings:
     for hang, request in _kept_waiting(at):
         assert request.row is not None
         if not at.after.owes_reply(request.row, 0):
-            kind = f"acknowledgement (NEED_REPLY; REPLY_ACK is negotiated in #{acked_in})"
+            kind = f"acknowledgement (NEED_REPLY; REPLY_ACK was negotiated in #{acked_in})"
             yield _missing(at, hang, request, kind, (acked_in,))
     yield from _acknowledged_with_its_own_feature(at)
 
 
 def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
-    """A finding where the message that brings REPLY_ACK into effect asks for the first acknowledgement, in vain."""
+    """A finding if the message that enables REPLY_ACK asks for the first acknowledgement, and does not get it."""
     said = at.recent(Channel.MAIN) if at.over else []
     last = said[-1] if said else None
     if last is None or last.message is None or last.message.row is None or not at.after.has("REPLY_ACK"):
@@ -68,8 +68,8 @@ def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     ):
         return
     yield at.finding(
-        f"{event_text(last)} asks for an acknowledgement (NEED_REPLY) of the very message that brings REPLY_ACK into "
-        f"effect, and gets none: the front-end seems to wait ({time_text(waited)}); libvhost-user, qemu-storage-daemon "
+        f"{event_text(last)} asks for an acknowledgement (NEED_REPLY) of the very message that enables REPLY_ACK, "
+        f"and gets none: the front-end seems to wait ({time_text(waited)}); libvhost-user, qemu-storage-daemon "
         "and DPDK answer it, yc-libvhost-server does not",
         Blame.BACK_END,
         frame=last.record.frame,
@@ -77,7 +77,7 @@ def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
 
 
 def _kept_waiting(at: At[Closings]) -> list[tuple[Hang, Request]]:
-    """The oldest request of each channel that waits in vain, where no other rule says more."""
+    """The oldest request of each channel that was never answered, unless a more specific rule reports it."""
     hang = hang_of(at)
     if hang is None or hang.cycle is not None:  # VU-RPL-10
         return []
@@ -96,7 +96,7 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
     until = "until the capture ends"
     if hang.by:
         until = f"for {time_text(hang.waited(request))}, until the {hang.by} closed the connection"
-    text = f"{request_text(request)} never got its {what}: nothing came {until}"
+    text = f"{request_text(request)} never got its {what}: nothing arrived {until}"
     if request.overtaken:
         text += f"; a later request was answered in #{request.overtaken}"
     if behind:
@@ -106,7 +106,7 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
 
 
 def _unconfirmed_before(at: At, request: Request) -> str:
-    """What is unusual about the message before the request, if nothing has shown that the receiver got past it."""
+    """What is unusual about the message before the request, if nothing shows that the receiver got past it."""
     before = [
         event
         for event in at.recent(request.channel)
@@ -115,19 +115,19 @@ def _unconfirmed_before(at: At, request: Request) -> str:
     if not before or at.waiting.answered >= before[-1].record.frame:
         return ""
     unusual = "; ".join(remarks(before[-1], before[-1].before))
-    return f"; nor is {event_text(before[-1])} confirmed, where it may hang: {unusual}" if unusual else ""
+    return f"; {event_text(before[-1])} is not confirmed either, and may be the cause: {unusual}" if unusual else ""
 
 
 @dataclass(slots=True)
 class _Gone(Closings):
-    """Where channels were closed, and whether a message was found that nobody was there for."""
+    """Where channels were closed, and whether a message was sent after the back-end was gone."""
 
     is_gone: bool = False
 
 
 @dataclass(slots=True)
 class _End:
-    """How the last connection ended, if the back-end ended it: the programs, and the number of the message."""
+    """How the last connection ended, if the back-end closed it: the programs, and the number of the message."""
 
     end: tuple[tuple[str, str], int] | None = None
 
@@ -135,14 +135,14 @@ class _End:
 @RULES.rule(
     "VU-RPL-08",
     Severity.ERROR,
-    "the back-end answers, and reads what is sent to it, before it closes the connection",
+    "the back-end answers requests and reads all messages before it closes the connection",
     f"{SPEC}, Communication; QEMU: 'Read 0 instead of 12. Original request N', 'Failed to set msg fds'",
     events(RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED) | irregular(),
     remembers=_Gone,
 )
 def closed_instead(at: At[_Gone]) -> Findings:
     if at.event.message is not None:
-        yield from _found_nobody(at)
+        yield from _already_gone(at)
         return
     hang = hang_of(at)
     if hang is None:
@@ -155,7 +155,7 @@ def closed_instead(at: At[_Gone]) -> Findings:
 
 
 def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
-    never = ", having answered nothing on this connection" if not at.waiting.answered else ""
+    never = ", without any answer on this connection" if not at.waiting.answered else ""
     sent = _recent(at, request.frame)
     what = event_text(sent) if sent is not None else request_text(request)
     against = is_against_sender(at.found_in(request.frame))
@@ -169,8 +169,8 @@ def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
     )
 
 
-def _found_nobody(at: At[_Gone]) -> Findings:
-    """A finding on the first message that a back-end is no longer there for."""
+def _already_gone(at: At[_Gone]) -> Findings:
+    """A finding on the first message sent after the back-end was gone."""
     if (
         not at.event.record.marks & Mark.NOT_FORWARDED
         or at.event.record.sender is not Side.FRONT_END
@@ -180,30 +180,30 @@ def _found_nobody(at: At[_Gone]) -> Findings:
         return
     at.memory.is_gone = True
     delivered = [event for event in at.recent(Channel.MAIN)[:-1] if event.record.sender is Side.FRONT_END]
-    last = "it received nothing at all"
+    last = "it received nothing"
     if delivered:
-        last = f"the last message that it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
+        last = f"the last message it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
     if _is_news(at, at.message.id):
         yield at.finding(
-            f"{event_text(at.event)} finds the back-end gone (QEMU: 'Failed to write msg', 'Failed to set msg fds'): "
-            f"{last}",
+            f"{event_text(at.event)} was sent after the back-end was gone (QEMU: 'Failed to write msg', "
+            f"'Failed to set msg fds'): {last}",
             Blame.BACK_END,
             frames=tuple(event.record.frame for event in delivered[-1:]),
         )
 
 
 def _recent(at: At, frame: int) -> Event | None:
-    """A message on the main channel, if it is one of the last."""
+    """A message on the main channel, if it is one of the most recent."""
     return next((event for event in at.recent(Channel.MAIN) if event.record.frame == frame), None)
 
 
 def _lawfulness(at: At, event: Event | None) -> str:
-    """Whether the message that the back-end received last was right, as the end of a sentence."""
+    """Whether the last message that the back-end received was correct, as the end of a sentence."""
     return lawfulness(event, at.found_in(event.record.frame)) if event is not None else ""
 
 
 def _is_news(at: At, number: int) -> bool:
-    """Whether the connection before did not end just like this one; that it does is for VU-TIM-02 to say."""
+    """Whether the previous connection ended differently; the same end again is for VU-TIM-02."""
     last, end = at.lasting(_End), (at.after.programs, number)
     is_news = last.end != end
     last.end = end
@@ -213,7 +213,7 @@ def _is_news(at: At, number: int) -> bool:
 @RULES.rule(
     "VU-RPL-10",
     Severity.INFO,
-    "nobody waits for an answer that will not come: neither two sides for each other, nor one that no rule promises",
+    "the two sides do not wait for each other, and neither waits for an answer that no rule promises",
     f"{SPEC}, Back-end communication; QEMU db8a3772e3 and f340a59d5a, DPDK 1aadb2f6b1",
     ENDINGS,
     remembers=Closings,
@@ -229,7 +229,7 @@ def wait_edges(at: At[Closings]) -> Findings:
         if not hang.in_vain(request) and hang.by != Side.BACK_END.label:
             yield at.finding(
                 f"the {hang.by} closed the connection {time_text(hang.waited(request))} after {request_text(request)}, "
-                "before the answer came",
+                "before the answer arrived",
                 Blame.UNKNOWN,
                 frame=request.frame,
                 frames=(at.frame,),
@@ -242,19 +242,19 @@ def _deadlock(at: At, hang: Hang, main: Request, other: Request) -> Finding:
     start = at.event.record.received - at.event.elapsed
     behind = [request.frame for requests in hang.waits.values() for request in requests[1:]]
     text = (
-        f"deadlock: since {time_text(main.forwarded - start)} the front-end waits for the answer to "
-        f"{request_text(main)} on the {main.channel.label} channel, since {time_text(other.forwarded - start)} the "
+        f"deadlock: from {time_text(main.forwarded - start)} on the front-end waits for the answer to "
+        f"{request_text(main)} on the {main.channel.label} channel, from {time_text(other.forwarded - start)} on the "
         f"back-end for the answer to {request_text(other)} on the {other.channel.label} channel"
     )
     if behind:
-        text += f"; {frames_text(behind)} wait behind them"
-    # Worse than the rule usually is: nothing goes on from here.
+        text += f"; also waiting: {frames_text(behind)}"
+    # Worse than the rule usually is: nothing continues from here.
     first, second = sorted((main.frame, other.frame))
     return at.finding(text, Blame.BOTH, frame=second, frames=(first, *behind[:8]), severity=Severity.ERROR)
 
 
 def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
-    """A finding where the front-end fell silent after a request that need not be answered, but that seems to wait."""
+    """A finding if the front-end fell silent after a request that need not be answered, as if it waited for one."""
     said = at.recent(Channel.MAIN)
     if not said or at.lost_sync(Channel.MAIN) is not None:
         return
@@ -271,8 +271,8 @@ def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     else:
         return
     yield at.finding(
-        f"nothing is said on the main channel after {event_text(last)}: {reason}; if the front-end waits for an "
-        "answer, it waits for ever",
+        f"the main channel is silent after {event_text(last)}: {reason}; if the front-end waits for an "
+        "answer, it waits forever",
         blame,
         frame=last.record.frame,
     )

@@ -20,7 +20,7 @@ LINES = (
             "Connection to socket failed",
             "VhostUserConnect",
         ),
-        "Nobody accepted a connection on the back-end's socket, although Cloud Hypervisor tried for a minute.",
+        "Nothing accepted a connection on the back-end's socket, although Cloud Hypervisor tried for a minute.",
         Suspect.SETTINGS,
         "whether the back-end runs and listens on this path, its user and mode; after a reconnect: whether the "
         "back-end was started again",
@@ -51,7 +51,7 @@ LINES = (
             "VhostUserProtocolNotSupport",
             "Invalid features provided from vhost-user backend",
         ),
-        "The back-end does not offer PROTOCOL_FEATURES, or features that make no sense.",
+        "The back-end does not offer PROTOCOL_FEATURES, or a combination of features that is not valid.",
         Suspect.BACK_END,
         "what the back-end offers",
         ("VU-NEG-03",),
@@ -59,7 +59,7 @@ LINES = (
     ),
     _ch(
         ("VhostUserMemoryRegion", "MissingRegionFd", "Missing file descriptor for the region"),
-        "A memory region could not be sent to the back-end, mostly as it has no file that can be shared.",
+        "A memory region could not be sent to the back-end, usually because it has no file that can be shared.",
         Suspect.SETTINGS,
         _SHARE,
         ("VU-MEM-01", "VU-FD-02"),
@@ -78,7 +78,7 @@ LINES = (
             "Reset owner failed",
             "Add memory region failed",
         ),
-        "The request that is named here failed: the back-end refused it or closed the connection.",
+        "The request named here failed: the back-end refused it or closed the connection.",
         Suspect.BACK_END,
         "the error inside the brackets, and the log of the back-end",
         ("VU-RPL-05", "VU-RPL-08", "VU-NEG-06"),
@@ -97,8 +97,8 @@ LINES = (
             "VhostUserSetLogBase",
         ),
         "Memory for requests in flight or for the dirty log could not be exchanged with the back-end. With some "
-        "back-ends the "
-        "answer to the log has another size than the vhost crate reads, and the migration waits for ever.",
+        "back-ends the answer to the log does not have the size that the vhost crate reads, and the migration waits "
+        "forever.",
         Suspect.BACK_END,
         "size and descriptor of request and answer",
         ("VU-INF-01", "VU-LOG-01", "VU-RPL-06"),
@@ -232,7 +232,7 @@ LINES = (
             "Restoring vhost-user-",
             "Restoring generic vhost-user",
         ),
-        "Cloud Hypervisor listens or restores a device: nothing is wrong by itself.",
+        "Cloud Hypervisor listens or restores a device: this alone is not a problem.",
         Suspect.NOBODY,
         "whether the back-end connects",
         fate=Fate.UNREACHABLE,
@@ -279,7 +279,7 @@ LINES = (
             "VhostUserBlock(",
             "Unable to start vhost-user-block",
         ),
-        "Firecracker could not set up its vhost-user disk: the request that is named failed.",
+        "Firecracker could not set up its vhost-user disk: the named request failed.",
         Suspect.BACK_END,
         "the error inside; whether the back-end offers CONFIG and PROTOCOL_FEATURES; its log",
         ("VU-RPL-08", "VU-RPL-05", "VU-CFG-01"),
@@ -288,7 +288,7 @@ LINES = (
     ),
     _fc(
         ("Failed to connect to UDS Unix stream", "VhostUserConnect", "Failed to connect: "),
-        "Nobody accepts a connection on the back-end's socket.",
+        "Nothing accepts connections on the back-end's socket.",
         Suspect.SETTINGS,
         "whether the back-end runs, the path inside the jail, user and mode",
         fate=Fate.UNREACHABLE,
@@ -302,7 +302,8 @@ LINES = (
             "vhost-user drive does not support",
             "Vhost-user block",
         ),
-        "Something is asked of the vhost-user disk that it does not do (snapshots, rate limits), or an event came too "
+        "The vhost-user disk was asked for something that it does not support (snapshots, rate limits), or an event "
+        "came too "
         "early.",
         Suspect.SETTINGS,
         "the request to Firecracker's API",
@@ -320,7 +321,7 @@ LINES = (
             "Failed to signal config change",
             "Failed removing socket path",
         ),
-        "Cloud Hypervisor could not make what the device needs.",
+        "Cloud Hypervisor could not allocate what the device needs.",
         Suspect.SETTINGS,
         "ulimit -n, seccomp and free memory of the host",
         named=True,
@@ -335,14 +336,14 @@ LINES = (
     ),
     _ch(
         ("CreateVirtioFs(", "CreateVhostUserNet(", "CreateVhostUserBlock(", "CreateGenericVhostUser("),
-        "The device could not be made with its back-end, so that the VM does not start.",
+        "The device could not be created with its back-end, so the VM does not start.",
         Suspect.BACK_END,
         "the error inside the brackets",
         ("VU-RPL-08",),
     ),
     _fc(
         ("Unable to create the block device: VhostUser", "Unable to create the vhost-user backend drive"),
-        "Firecracker could not make the vhost-user disk; the rest of the line says why.",
+        "Firecracker could not create the vhost-user disk; the rest of the line gives the reason.",
         Suspect.BACK_END,
         "whether the back-end runs, its socket inside the jail, and what it offers",
         ("VU-RPL-08", "VU-CFG-01"),

@@ -13,7 +13,7 @@ _MEMORY = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 LINES = (
     _line(
         ("received invalid negotiated features", "received invalid protocol features", "invalid features received"),
-        "Features are acknowledged that DPDK has not offered.",
+        "Features are acknowledged that DPDK did not offer.",
         Suspect.FRONT_END,
         "the difference of both words; after a migration the other host's DPDK offered more",
         ("VU-NEG-01", "VU-NEG-02"),
@@ -21,7 +21,7 @@ LINES = (
     ),
     _line(
         ("features changed while device is running",),
-        "Other features than LOG_ALL change although rings are started.",
+        "Features other than LOG_ALL change while rings are started.",
         Suspect.FRONT_END,
         "which bit changed; stop the rings first",
         ("VU-NEG-11",),
@@ -29,7 +29,7 @@ LINES = (
     ),
     _line(
         ("expect {n} FDs for request {message}, received {n}", "expected {n} FDs for request {message}, received {n}"),
-        "The message carries another number of descriptors than it has.",
+        "The message carries the wrong number of descriptors.",
         Suspect.FRONT_END,
         "the descriptors of the message; the kernel may have dropped some",
         ("VU-FD-01", "VU-FD-02", "VU-FD-07", "VU-HDR-10"),
@@ -43,7 +43,7 @@ LINES = (
     ),
     _line(
         ("vhost message handling failed",),
-        "DPDK closes the connection on account of a message; the line before says which one.",
+        "DPDK closes the connection because of a message; the line before names it.",
         Suspect.FRONT_END,
         "the line before it",
         ("VU-HDR-01", "VU-RPL-08"),
@@ -72,8 +72,8 @@ LINES = (
     ),
     _line(
         ("read control message failed", "Unexpected header size read", "vhost read incorrect message"),
-        "DPDK reads header and contents in one go each, and got less: the sender split the message, or closed the "
-        "connection amid it.",
+        "DPDK reads header and contents with one read each, and got less: the sender split the message, or closed the "
+        "connection in the middle of it.",
         Suspect.FRONT_END,
         "whether the message was sent with one write",
         ("VU-HDR-08", "VU-HDR-09"),
@@ -81,7 +81,7 @@ LINES = (
     ),
     _line(
         ("vhost read message ", "vhost read backend message reply failed", "vhost read slave message reply failed"),
-        "A message could not be read: the connection broke, or its header makes no sense.",
+        "A message could not be read: the connection broke, or its header is not valid.",
         Suspect.FRONT_END,
         "the message before it, and how the connection ended",
         ("VU-HDR-08", "VU-RPL-08"),
@@ -89,7 +89,8 @@ LINES = (
     ),
     _line(
         ("truncated msg", "truncated control data", "truncted msg", "truncted control data"),
-        "The kernel dropped descriptors, as there was no room for them or the process may not open more; DPDK closes "
+        "The kernel dropped descriptors, because there was no room for them or the process may not open more; DPDK "
+        "closes "
         "the connection.",
         Suspect.EITHER,
         "the number of descriptors of the message; ulimit -n of the DPDK process",
@@ -97,7 +98,7 @@ LINES = (
     ),
     _line(
         ("recvmsg failed on fd", "recvmsg failed"),
-        "The front-end has closed the connection or died; nothing to worry about where the session ends anyway.",
+        "The front-end has closed the connection or died; nothing to worry about if the session ends anyway.",
         Suspect.FRONT_END,
         "whether the VM was stopped",
         ("VU-RPL-08",),
@@ -150,7 +151,7 @@ LINES = (
             "mmap size ({n}) or alignment ({n}) is invalid",
             "couldn't get hugepage size through fstat",
         ),
-        "Offset, size or page size of a memory region make no sense.",
+        "Offset, size or page size of a memory region is not valid.",
         Suspect.FRONT_END,
         "the region",
         ("VU-FD-10", "VU-MEM-04"),
@@ -163,7 +164,7 @@ LINES = (
             "Requested region address",
             "Requested region size",
         ),
-        "A region is added over one that is there already.",
+        "A region is added that overlaps an existing one.",
         Suspect.FRONT_END,
         "whether the other region should have been removed first",
         ("VU-MEM-02", "VU-MEM-03"),
@@ -211,7 +212,7 @@ LINES = (
             "failed to read qemu ack on postcopy",
             "bad qemu ack on postcopy set-mem-table ({n})",
         ),
-        "The exchange of addresses for postcopy went wrong.",
+        "The exchange of addresses for postcopy failed.",
         Suspect.FRONT_END,
         "the order: advise, listen, memory, and the message that ends the exchange",
         ("VU-PCP-01", "VU-PCP-03"),
@@ -250,7 +251,7 @@ LINES = (
     ),
     _line(
         ("received unexpected msg type ({received}), expected {expected}",),
-        "On the back-end channel the front-end answered another request than the one that DPDK waits for.",
+        "On the back-end channel the front-end did not answer the request that DPDK waits for.",
         Suspect.FRONT_END,
         "the answers on the back-end channel",
         ("VU-BEC-01", "VU-RPL-01"),
@@ -258,7 +259,7 @@ LINES = (
     ),
     _line(
         ("failed to send IOTLB miss message", "IOTLB miss req failed for IOVA"),
-        "DPDK needs a translation and could not ask for it: the back-end channel is not there or broken.",
+        "DPDK needs a translation and could not ask for it: the back-end channel does not exist or is broken.",
         Suspect.FRONT_END,
         "whether the back-end channel was opened and is still open",
         ("VU-BEC-02", "VU-IOT-01"),
@@ -323,7 +324,7 @@ LINES = (
             "failed to allocate memory for resubmit",
             "failed to mmap share memory",
         ),
-        "The memory for requests in flight could not be made, did not come, or cannot be mapped.",
+        "The memory for requests in flight could not be created, did not come, or cannot be mapped.",
         Suspect.EITHER,
         "size and descriptor of the exchange; free memory",
         ("VU-INF-01", "VU-INF-02"),

@@ -43,7 +43,7 @@ LINES = (
     ),
     _line(
         ("remapping queue {ring} during setmemtable", "remapping queue {ring} for new memory region"),
-        "After a new memory table or region the ring is no longer in any region, so that its addresses cannot be "
+        "After a new memory table or region the ring is no longer in any region, so its addresses cannot be "
         "mapped again. A ring "
         "of a device that was just reset still has its old addresses.",
         Suspect.FRONT_END,
@@ -69,7 +69,7 @@ LINES = (
     ),
     _line(
         ("VHOST_USER_{word} received {n} fds - ", "VHOST_USER_{message} received multiple regions"),
-        "The message carries another number of descriptors than the library accepts.",
+        "The message carries a number of descriptors that the library does not accept.",
         Suspect.FRONT_END,
         "the descriptors of the message",
         ("VU-FD-01", "VU-FD-02", "VU-FD-07"),
@@ -93,7 +93,7 @@ LINES = (
     ),
     _line(
         ("Specified region not found",),
-        "A region is removed that is not there, or not with these addresses and this size.",
+        "A region is removed that does not exist, or not with these addresses and this size.",
         Suspect.FRONT_END,
         "how the region was added",
         ("VU-MEM-07",),
@@ -165,7 +165,8 @@ LINES = (
     ),
     _line(
         ("Invalid get_inflight_fd message:{n}", "Invalid vhost_user_get_inflight_fd message:{n}"),
-        "The message has another size than the library knows: 24 bytes with padding from Cloud Hypervisor and others, "
+        "The message does not have the size that the library expects: 24 bytes with padding from Cloud Hypervisor "
+        "and others, "
         "20 without.",
         Suspect.FRONT_END,
         "the size that was sent; libvhost-user compares it exactly",
@@ -180,7 +181,7 @@ LINES = (
             "Failed to alloc vhost inflight area",
             "Not implemented: memfd support is missing",
         ),
-        "The memory for requests in flight has another size, no descriptor, or cannot be mapped.",
+        "The memory for requests in flight has the wrong size, no descriptor, or cannot be mapped.",
         Suspect.FRONT_END,
         "size and descriptor of the message, and the answer that it came from",
         ("VU-HDR-07", "VU-INF-01", "VU-FD-02"),
@@ -248,8 +249,7 @@ LINES = (
             "read descriptor error",
             "Virtqueue size exceeded",
         ),
-        "A descriptor in a ring makes no sense: the driver is wrong, or the ring is read at a wrong address or "
-        "position.",
+        "A descriptor in a ring is not valid: the driver is wrong, or the ring is read at a wrong address or position.",
         Suspect.GUEST,
         "addresses and size of the ring, and whether the buffers are in a region that the back-end was sent",
         ("VU-MEM-05", "VU-VRG-05"),
@@ -263,7 +263,7 @@ LINES = (
             "assertion failed: (fd_num <= ",
             "vmsg->fd_num <= ",
         ),
-        "More descriptors came with one message than the library takes; the program aborts.",
+        "A message carries more descriptors than the library accepts; the program aborts.",
         Suspect.FRONT_END,
         "the message with too many descriptors",
         ("VU-FD-05",),
@@ -278,7 +278,7 @@ LINES = (
     ),
     _line(
         ("Request: VHOST_USER_{word} ({request})", "Request: {word} ({request})"),
-        "The library's trace: this message came.",
+        "The library's trace: this message was received.",
         Suspect.NOBODY,
         "what follows it",
     ),

@@ -59,8 +59,7 @@ LINES = (
             "virtio-net receive queue contains no in buffers",
             "virtio-net transmit queue contains no out buffers",
         ),
-        "A descriptor in a ring makes no sense: the driver is wrong, or the ring is read at a wrong address or "
-        "position.",
+        "A descriptor in a ring is not valid: the driver is wrong, or the ring is read at a wrong address or position.",
         Suspect.GUEST,
         "addresses and size of the ring",
         ("VU-MEM-05", "VU-VRG-05"),
@@ -129,7 +128,7 @@ LINES = (
             "requested unsupported features",
             "no valid memory map set, did you forget to add a QEMU memdev with share=on",
         ),
-        "Features that were not offered are acknowledged, or there is no memory.",
+        "Features were acknowledged that were not offered, or there is no memory.",
         Suspect.FRONT_END,
         "both words; memory with share=on",
         ("VU-NEG-01", "VU-NEG-02", "VU-MEM-01"),

@@ -21,7 +21,8 @@ LINES = (
     ),
     _line(
         ("Failed to read msg header. Read {n} instead of {n}. Original request {request}",),
-        "The answer to this request could not be read: an I/O error, or the connection broke amid a header.",
+        "The answer to this request could not be read: an I/O error, or the connection broke in the middle of a "
+        "header.",
         Suspect.BACK_END,
         _LAST,
         ("VU-RPL-08",),
@@ -60,7 +61,7 @@ LINES = (
             "Unexpected msg type. Expected {expected} received {received}",
             "Received unexpected message type, expected {expected}, received {received}",
         ),
-        "The answer belongs to another request than the one that QEMU waits for: something was answered twice, or "
+        "The answer is not for the request that QEMU waits for: something was answered twice, or "
         "with the wrong "
         "number, and all answers since are off by one.",
         Suspect.BACK_END,
@@ -85,8 +86,7 @@ LINES = (
     ),
     _line(
         ("Failed to set msg fds",),
-        "The connection was closed already when QEMU wanted to pass descriptors: a consequence, the cause is before "
-        "it.",
+        "The connection was already closed when QEMU tried to pass descriptors: a consequence, the cause is before it.",
         Suspect.BACK_END,
         _LAST,
         ("VU-RPL-08", "VU-TIM-02"),
@@ -94,7 +94,7 @@ LINES = (
     ),
     _line(
         ("Failed to write msg. Wrote {n} instead of {n}",),
-        "The connection was closed already when QEMU wanted to write: a consequence, the cause is before it.",
+        "The connection was already closed when QEMU tried to write: a consequence, the cause is before it.",
         Suspect.BACK_END,
         _LAST,
         ("VU-RPL-08", "VU-TIM-02"),
@@ -267,7 +267,8 @@ LINES = (
             "Failed to get back-end-provided transfer pipe FD",
             "Failed to initiate state transfer",
         ),
-        "The transfer of the back-end's internal state could not begin: it refused, passed no pipe, or is gone.",
+        "The transfer of the back-end's internal state could not start: the back-end refused, passed no pipe, or is "
+        "gone.",
         Suspect.BACK_END,
         "the log of the back-end, and whether all rings were stopped before",
         ("VU-DST-01", "VU-DST-02"),
@@ -313,7 +314,7 @@ LINES = (
     ),
     _line(
         ("Back-end of {any} device {any} does not support migration through qemu",),
-        "The back-end does not offer DEVICE_STATE, so that QEMU refuses to migrate the device.",
+        "The back-end does not offer DEVICE_STATE, so QEMU refuses to migrate the device.",
         Suspect.BACK_END,
         "a newer back-end, or migration=external where its state is moved in another way",
         ("VU-DST-01",),
@@ -327,7 +328,7 @@ LINES = (
     ),
     _line(
         ("vhost_user_read req:{request} ",),
-        "QEMU's trace: this answer came from the back-end.",
+        "QEMU's trace: the back-end sent this answer.",
         Suspect.NOBODY,
         "whether it has the number of the request before it",
     ),

@@ -1,4 +1,4 @@
-"""Lines of QEMU's sockets and of migration, as far as vhost-user devices are concerned."""
+"""Lines of QEMU's sockets and of migration that concern vhost-user devices."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ LINES = (
             "Failed to connect socket: ",
             "Unable to connect character device {word}: ",
         ),
-        "Nobody accepts a connection on the back-end's socket.",
+        "Nothing accepts connections on the back-end's socket.",
         Suspect.SETTINGS,
         "whether the back-end runs and listens there, its user and mode, and SELinux or AppArmor; reconnect= waits "
         "for it",
@@ -40,7 +40,7 @@ LINES = (
     ),
     _socket(
         ("Failed to bind socket", "Failed to unlink socket", "Failed to listen on socket"),
-        "QEMU cannot listen on the socket where the back-end is to connect (server=on).",
+        "QEMU cannot listen on the socket that the back-end connects to (server=on).",
         Suspect.SETTINGS,
         "whether the directory exists and QEMU may write there",
         fate=Fate.UNREACHABLE,
@@ -66,7 +66,7 @@ LINES = (
             "load of migration failed: {any}",
             "error while loading state section",
         ),
-        "The destination could not load the state of a device, so that the migration failed.",
+        "The destination could not load the state of a device, so the migration failed.",
         Suspect.EITHER,
         "the first error before it; different back-ends, queues or options on the two hosts",
         ("VU-DST-01", "VU-NEG-01"),
@@ -100,7 +100,8 @@ LINES = (
     ),
     _socket(
         ('chardev "{word}" went down', 'chardev "{word}" went up'),
-        "The connection with the back-end was lost, or made again. Going down and up over and over: one of them gives "
+        "The connection with the back-end was lost or re-established. Going down and up over and over: one of them "
+        "gives "
         "up while setting up.",
         Suspect.BACK_END,
         "the log of the back-end at that time",
@@ -109,7 +110,7 @@ LINES = (
     ),
     _socket(
         ("Reconnecting after error: ",),
-        "Setting up the connection failed; QEMU tries once more. The rest of the line says why.",
+        "Setting up the connection failed; QEMU tries once more. The rest of the line gives the reason.",
         Suspect.BACK_END,
         "the rest of the line, and the log of the back-end",
         ("VU-TIM-02", "VU-RPL-08"),

@@ -59,7 +59,8 @@ LINES = (
             "vhost_get_config not implemented",
             "vhost_dev_get_config failed",
         ),
-        "The configuration of the device could not be read from the back-end: it answers with another size, does not "
+        "The configuration of the device could not be read from the back-end: its answer has the wrong size, it does "
+        "not "
         "offer CONFIG, "
         "or closed the connection.",
         Suspect.BACK_END,
@@ -79,7 +80,7 @@ LINES = (
     ),
     _device(
         ("unhandled backend config change",),
-        "The back-end says that the configuration has changed; this device ignores that.",
+        "The back-end announced a configuration change; this device ignores that.",
         Suspect.BACK_END,
         "why the back-end sends it",
         ("VU-CFG-06", "VU-CFG-10"),
@@ -132,7 +133,7 @@ LINES = (
     ),
     _device(
         ("vhost-scsi does not support changing the sense data and CDB sizes",),
-        "The driver wants other sizes of sense data and commands than the back-end can have.",
+        "The driver asks for sizes of sense data and commands that the back-end does not support.",
         Suspect.GUEST,
         "the guest's driver",
         ("VU-CFG-04",),
@@ -199,14 +200,14 @@ LINES = (
     ),
     _export(
         ("vu_panic: ",),
-        "libvhost-user gave up: what follows says why. The daemon closes the connection.",
+        "libvhost-user gave up: the rest of the line gives the reason. The daemon closes the connection.",
         Suspect.FRONT_END,
         "the rest of the line",
         ("VU-RPL-08",),
     ),
     _export(
         ("A maximum of {n} fds are allowed, however got {n} fds now",),
-        "More descriptors came with one message than the daemon takes.",
+        "A message carries more descriptors than the daemon accepts.",
         Suspect.FRONT_END,
         "the message with too many descriptors",
         ("VU-FD-05",),

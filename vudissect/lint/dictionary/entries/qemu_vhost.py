@@ -12,7 +12,7 @@ _device = partial(LogLine, Program.QEMU, "QEMU hw/virtio/virtio.c")
 LINES = (
     _line(
         ("vhost VQ {ring} ring restore failed: {errno}",),
-        "The back-end did not report where it stopped this ring, so QEMU takes the position from the ring itself. "
+        "The back-end did not report where it stopped this ring, so QEMU reads the position from the ring itself. "
         "Mostly a "
         "consequence: the back-end is gone, or refused. Requests in flight may be lost.",
         Suspect.BACK_END,
@@ -62,7 +62,8 @@ LINES = (
     ),
     _line(
         ("vhost backend memory slots limit",),
-        "The guest has more memory regions than the back-end has slots for. QEMU also says so, misleadingly, of a "
+        "The guest has more memory regions than the back-end has slots for. QEMU also reports this, misleadingly, "
+        "for a "
         "back-end that "
         "does not offer PROTOCOL_FEATURES.",
         Suspect.SETTINGS,
@@ -127,7 +128,7 @@ LINES = (
         ),
         "QEMU could not connect the ring's eventfds to KVM. The back-end has no part in it.",
         Suspect.SETTINGS,
-        "KVM in use at all, vectors= and the number of queues, ulimit -n",
+        "whether KVM is in use, vectors= and the number of queues, ulimit -n",
         (),
         (Purpose.SET_CALL, Purpose.SET_KICK),
     ),
@@ -149,7 +150,7 @@ LINES = (
     ),
     _line(
         ("vhost lacks feature mask",),
-        "QEMU or the guest wants virtio features that the back-end does not offer; the device is not started.",
+        "QEMU or the guest needs virtio features that the back-end does not offer; the device is not started.",
         Suspect.BACK_END,
         "the mask on this line: which bits, and whether the back-end can switch them on; after a migration the other "
         "host's back-end offered more",
@@ -185,7 +186,7 @@ LINES = (
     ),
     _line(
         ("Vhost user backend fails to broadcast fake RARP",),
-        "After a migration nobody announces the guest's new place in the network: the back-end does not offer RARP, "
+        "After a migration the guest's new place in the network is not announced: the back-end does not offer RARP, "
         "and the guest "
         "not GUEST_ANNOUNCE.",
         Suspect.BACK_END,
@@ -228,8 +229,7 @@ LINES = (
             "virtio: invalid address for buffers",
             "Incorrect order for descriptors",
         ),
-        "A descriptor in a ring makes no sense: the driver is wrong, or the ring is read at a wrong address or "
-        "position.",
+        "A descriptor in a ring is not valid: the driver is wrong, or the ring is read at a wrong address or position.",
         Suspect.GUEST,
         "addresses and size of the ring, and whether memory regions were replaced while it ran",
         ("VU-MEM-05", "VU-VRG-05"),
@@ -258,7 +258,7 @@ LINES = (
     ),
     _line(
         ("hw/virtio/vhost{any}Assertion `", "vhost_dev_{word} Assertion `", "vhost_user_{word} Assertion `"),
-        "QEMU aborts: mostly the back-end closed the connection at a moment when QEMU did not expect it, such as "
+        "QEMU aborts: usually the back-end closed the connection at a moment when QEMU did not expect it, such as "
         "while the device was set up or "
         "stopped.",
         Suspect.FRONT_END,

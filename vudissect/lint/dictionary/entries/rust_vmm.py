@@ -61,7 +61,7 @@ LINES = (
     ),
     _line(
         ("HandleRequest(", "failed to handle request: "),
-        "The daemon stops at a request of the front-end; the rest of the line says why.",
+        "The daemon stops at a request of the front-end; the rest of the line gives the reason.",
         Suspect.FRONT_END,
         "the last request",
         ("VU-HDR-01", "VU-HDR-07", "VU-RPL-08"),
@@ -109,7 +109,7 @@ LINES = (
     ),
     _line(
         ("SocketConnect", "can't connect to peer: "),
-        "Nobody accepts a connection on the socket.",
+        "Nothing accepts connections on the socket.",
         Suspect.SETTINGS,
         "whether the back-end runs and listens there, its user and mode",
         fate=Fate.UNREACHABLE,
@@ -123,14 +123,14 @@ LINES = (
     ),
     _line(
         ("IncorrectFds", "wrong number of attached fds"),
-        "A message carries another number of descriptors than it has.",
+        "A message carries the wrong number of descriptors.",
         Suspect.EITHER,
         "the descriptors of the last message",
         ("VU-FD-01", "VU-FD-02", "VU-HDR-10"),
     ),
     _line(
         ("BackendInternalError", "SlaveInternalError", "backend internal error", "slave internal error"),
-        "The back-end answered a request with a failure (not 0). Its own log says why.",
+        "The back-end answered a request with a failure (not 0). Its own log has the reason.",
         Suspect.BACK_END,
         "the log of the back-end",
         ("VU-RPL-05",),
@@ -155,7 +155,7 @@ LINES = (
     ),
     _line(
         ("ReqHandlerError", "handler failed to handle request"),
-        "The program's own handler of a request failed; the rest of the line says why.",
+        "The program's own handler of a request failed; the rest of the line gives the reason.",
         Suspect.EITHER,
         "the last request, and the error on the line",
         ("VU-RPL-05",),
@@ -163,7 +163,7 @@ LINES = (
     ),
     _line(
         ("MemFdCreateError", "FileTruncateError", "MemFdSealError", "during get_inflight_fd"),
-        "The memory for requests in flight could not be made.",
+        "The memory for requests in flight could not be allocated.",
         Suspect.BACK_END,
         "memfd_create in the seccomp filter of the daemon; free memory",
         ("VU-INF-01",),
@@ -177,7 +177,7 @@ LINES = (
             "InvalidGuestMemory",
             "invalid guest memory object",
         ),
-        "A memory region cannot be passed on: it has no file that can be shared, is empty, or is not there.",
+        "A memory region cannot be passed on: it has no file that can be shared, is empty, or does not exist.",
         Suspect.SETTINGS,
         "shared=on (--memory shared=on) or huge pages: vhost-user needs memory that has a file",
         ("VU-MEM-01", "VU-FD-02"),
@@ -185,7 +185,7 @@ LINES = (
     ),
     _vhost(
         ("VhostUserProtocol(",),
-        "An exchange over vhost-user failed; the rest of the line says how.",
+        "An exchange over vhost-user failed; the rest of the line gives details.",
         Suspect.EITHER,
         "the rest of the line",
         ("VU-RPL-08",),
@@ -245,7 +245,7 @@ LINES = (
             "EpollCreateFd",
             "RegisterExitEvent",
         ),
-        "The daemon could not set itself up: a queue size that is not a power of two, no descriptors or threads left.",
+        "The daemon could not start: a queue size that is not a power of two, no descriptors or threads left.",
         Suspect.BACK_END,
         "the queue size and number of queues of the daemon; ulimit -n",
         named=True,
@@ -283,8 +283,8 @@ LINES = (
             "failed to handle epoll event",
             "failed to wait for epoll event",
         ),
-        "The thread that serves the rings stopped with an error: nothing in the rings is taken any more, while "
-        "messages are still answered.",
+        "The thread that serves the rings stopped with an error: the rings are no longer processed, while messages "
+        "are still answered.",
         Suspect.BACK_END,
         "the error on the line; the kick descriptor of the ring",
         ("VU-VRG-09", "VU-FD-06"),
@@ -292,7 +292,7 @@ LINES = (
     ),
     _line(
         ("vhost-user: request Ok({message})", "vhost-user: request "),
-        "The crate's trace: this request came. Nothing is wrong by itself.",
+        "The crate's trace: this request was received. This alone is not a problem.",
         Suspect.NOBODY,
         "whether the next request follows, or an error",
     ),
@@ -306,7 +306,8 @@ LINES = (
     ),
     _backend(
         ("thread '{any}' panicked at", "panicked at"),
-        "A thread of a program in Rust panicked; the rest of the line, or the next one, says why. The other side sees "
+        "A thread of a program in Rust panicked; the rest of the line, or the next one, gives the reason. The other "
+        "side sees "
         "the connection "
         "closed, or no more answers.",
         Suspect.BACK_END,

@@ -20,7 +20,7 @@ LINES = (
     ),
     _line(
         ("gpa_to_vva({any}) == NULL",),
-        "A guest address in a descriptor is in no memory region: the ring is read at a wrong place, or regions are "
+        "A guest address in a descriptor is in no memory region: the ring is read at a wrong address, or regions are "
         "missing. "
         "An address of nil or 0 means an empty descriptor: a ring that was reset, or read at a wrong position.",
         Suspect.GUEST,
@@ -105,7 +105,7 @@ LINES = (
             "no response descriptor",
             "Can't log used ring descriptors",
         ),
-        "A request in a ring makes no sense: the driver is wrong, the ring is read at a wrong address or position, or "
+        "A request in a ring is not valid: the driver is wrong, the ring is read at a wrong address or position, or "
         "two "
         "back-ends use it.",
         Suspect.GUEST,
@@ -164,7 +164,7 @@ LINES = (
             "is outside of core mask",
             "Char dev dir path length",
         ),
-        "The controller cannot be made as it is asked for.",
+        "The controller cannot be created as requested.",
         Suspect.SETTINGS,
         "the name and directory of the socket, the bdev and the cpumask in the RPC",
         fate=Fate.UNREACHABLE,
@@ -179,8 +179,7 @@ LINES = (
     ),
     _line(
         ("failed to send virtio event (no avail ring entries?)", "driver does not support hotplug"),
-        "The guest's driver gives no buffer for events, or does not support hot-plug: it does not learn of a new "
-        "target.",
+        "The guest's driver provides no buffer for events, or does not support hot-plug: it does not see a new target.",
         Suspect.GUEST,
         "rescan in the guest",
     ),
@@ -213,7 +212,7 @@ LINES = (
             "Received msg failed",
             "Received oversized msg",
         ),
-        "As a front-end SPDK got no answer, or another one than it waits for.",
+        "As a front-end SPDK got no answer, or not the one that it waits for.",
         Suspect.BACK_END,
         "the last request and its answer",
         ("VU-RPL-01", "VU-RPL-06", "VU-RPL-08"),
@@ -247,7 +246,7 @@ LINES = (
             "Can't register controller with no name",
             "spdk_json_decode_object failed",
         ),
-        "The controller or a target of it cannot be made as it is asked for.",
+        "The controller or a target of it cannot be created as requested.",
         Suspect.SETTINGS,
         "the RPC and its parameters",
         named=True,

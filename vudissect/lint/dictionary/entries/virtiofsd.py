@@ -13,7 +13,7 @@ _device = partial(LogLine, Program.RUST_DAEMON, "rust-vmm vhost-device")
 LINES = (
     _c(
         ("vu_dispatch failed", "virtio_loop: Unexpected poll revents", "virtio_loop ppoll"),
-        "The connection with the front-end ended, by an error or as the VM stopped.",
+        "The connection with the front-end ended, with an error or because the VM stopped.",
         Suspect.OTHER,
         "the line of libvhost-user before it; the log of QEMU",
         ("VU-RPL-08",),
@@ -21,7 +21,7 @@ LINES = (
     ),
     _c(
         ("fv_panic: ",),
-        "libvhost-user gave up: what follows says why. virtiofsd exits.",
+        "libvhost-user gave up: the rest of the line gives the reason. virtiofsd exits.",
         Suspect.FRONT_END,
         "the rest of the line",
         ("VU-RPL-08",),
@@ -115,7 +115,7 @@ LINES = (
     ),
     _c(
         ("Bad system call", "seccomp_load() failed", "seccomp_rule_add"),
-        "The seccomp filter killed the daemon at a system call, so that the front-end sees the connection closed.",
+        "The seccomp filter killed the daemon at a system call, so the front-end sees the connection closed.",
         Suspect.BACK_END,
         "dmesg or the audit log: which call; --seccomp=none or kill/log to try",
         ("VU-RPL-08",),
@@ -139,7 +139,7 @@ LINES = (
             "Error increasing number of open files",
             'missing "--shared-dir"',
         ),
-        "virtiofsd could not set itself up, so that nobody listens on its socket.",
+        "virtiofsd could not start up, so nothing listens on its socket.",
         Suspect.SETTINGS,
         "--sandbox, --shared-dir, --rlimit-nofile, and the privileges of its container",
         fate=Fate.UNREACHABLE,
@@ -155,7 +155,8 @@ LINES = (
     ),
     _rust(
         ("Waiting for daemon failed: ",),
-        "The connection ended with an error: virtiofsd did not accept a message, or the front-end closed amid one.",
+        "The connection ended with an error: virtiofsd did not accept a message, or the front-end closed in the "
+        "middle of one.",
         Suspect.FRONT_END,
         "the rest of the line",
         ("VU-RPL-08",),
