@@ -295,7 +295,7 @@ class TestLint:
     def test_what_healthy_sessions_have_too_is_only_counted(self) -> None:
         lines = run("lint", str(HEALTHY)).stdout.decode().splitlines()
 
-        assert "that healthy sessions have, too (VU-" in lines[-2]
+        assert "that healthy sessions also have (VU-" in lines[-2]
         assert not any(line.startswith("info VU-") for line in lines)
 
     def test_everything_can_be_listed(self) -> None:

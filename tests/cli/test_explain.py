@@ -58,7 +58,7 @@ class TestALine:
         text = run("explain", "vhost_user_write req:999 (SOMETHING_NEW) flags:0x1").stdout.decode()
 
         assert (
-            "request: 999 is not in this table: newer than it, or a vendor's; the line calls it SOMETHING_NEW" in text
+            "request: 999 is not in this table: it is newer, or from a vendor; the line calls it SOMETHING_NEW" in text
         )
 
     def test_control_characters_do_not_reach_the_terminal(self) -> None:

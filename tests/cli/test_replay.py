@@ -72,7 +72,7 @@ def test_a_difference_is_told_with_the_transcript_around_it(capture: Path, tmp_p
 
     assert done.returncode == 1
     assert done.stdout.decode().splitlines()[:-1] == [
-        "different #3 GET_FEATURES features: lacks INDIRECT_DESC, has RING_RESET besides",
+        "different #3 GET_FEATURES features: lacks INDIRECT_DESC, also has RING_RESET",
         "--- recorded",
         "+++ replayed",
         "@@",
@@ -153,7 +153,7 @@ def test_junit_has_the_difference_as_a_failure(capture: Path, tmp_path: Path) ->
     failure = suite.find("testcase/failure")
     assert suite.get("failures") == "1"
     assert failure is not None
-    assert failure.get("message") == "#3 GET_FEATURES features: lacks INDIRECT_DESC, has RING_RESET besides"
+    assert failure.get("message") == "#3 GET_FEATURES features: lacks INDIRECT_DESC, also has RING_RESET"
     assert "+     3  B>F GET_FEATURES -> VERSION_1 RING_RESET [#2]" in (failure.text or "")
 
 

@@ -31,14 +31,14 @@ class TestDetail:
     def test_what_is_not_there_is_said_in_short(self) -> None:
         text = detail("mst-2015")
 
-        assert "no messages:       main 19-44, backend 1-10, gpu 1-12" in text
-        assert "no features:       2-22" in text
+        assert "missing messages:  main 19-44, backend 1-10, gpu 1-12" in text
+        assert "missing features:  2-22" in text
 
     def test_what_the_header_may_say(self) -> None:
         text = detail("mst-2015")
 
         assert "header versions:   1 and 2" in text
-        assert "failed requests:   come back with 0x80000000 in their number" in text
+        assert "failed requests:   are sent back with 0x80000000 in their number" in text
 
     def test_its_own_messages_and_features(self) -> None:
         text = detail("probe-v2")
@@ -51,7 +51,7 @@ class TestDetail:
         ]
 
     def test_what_it_is_built_on(self) -> None:
-        assert "built on:          crosvm-2022" in detail("crosvm-2023")
+        assert "based on:          crosvm-2022" in detail("crosvm-2023")
 
 
 class TestElsewhere:
@@ -81,8 +81,8 @@ class TestVerdict:
         lines = list(verdict_lines(detect_dialects(probed().records)[1]))
 
         assert lines[0].startswith("dialect: probe-v2 (score ")
-        assert lines[1].startswith("  then: ")
-        assert any("#2 main GET_DEVICE_ID reply speaks against" in line and "upstream" in line for line in lines)
+        assert lines[1].startswith("  runners-up: ")
+        assert any("#2 main GET_DEVICE_ID reply is evidence against" in line and "upstream" in line for line in lines)
 
     def test_what_was_told_is_said_to_be_told(self) -> None:
         detector = Detector(UPSTREAM_DIALECT)
@@ -91,8 +91,8 @@ class TestVerdict:
 
         lines = list(verdict_lines(detector.verdict))
 
-        assert lines[0] == "dialect: upstream (as told)"
-        assert any("speaks against upstream" in line for line in lines)
+        assert lines[0] == "dialect: upstream (forced)"
+        assert any("is evidence against upstream" in line for line in lines)
 
     def test_two_that_fit_alike_are_named_with_what_would_tell(self) -> None:
         talk = Conversation(protocol=named("crosvm-2022").protocol)
@@ -100,4 +100,6 @@ class TestVerdict:
 
         lines = list(verdict_lines(detect_dialects(talk.records)[1]))
 
-        assert any(line.startswith("  crosvm-2023 fits as well; it would differ in main message 42") for line in lines)
+        assert any(
+            line.startswith("  crosvm-2023 fits equally well; it would differ in main message 42") for line in lines
+        )

@@ -33,7 +33,7 @@ def test_a_mapping_shows_a_region_whose_size_nobody_asked_for() -> None:
     talk = Conversation()
     talk.back_end("SHMEM_MAP", Channel.BACKEND, shmid=3, len=PAGE)
 
-    assert lines(talk)[-2:] == ["  shared memory region 3: not said", "    0+4K: no descriptor+0x0 (#1)"]
+    assert lines(talk)[-2:] == ["  shared memory region 3: unknown", "    0+4K: no descriptor+0x0 (#1)"]
 
 
 def test_shared_objects_have_their_frames_and_what_speaks_against_them() -> None:

@@ -19,7 +19,7 @@ class TestABackEnd:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
             [
-                "different #3 GET_FEATURES features: has INDIRECT_DESC besides",
+                "different #3 GET_FEATURES features: also has INDIRECT_DESC",
                 "--- recorded",
                 "+++ replayed",
                 "-     3  B>F GET_FEATURES -> VERSION_1 ?#2?",
@@ -120,7 +120,7 @@ def test_either_may_listen(project: Project) -> None:
 def test_the_junit_report_has_the_difference(project: Project) -> None:
     project.replay(programs.OTHER_FEATURES, "--junitxml=report.xml")
 
-    assert "has INDIRECT_DESC besides" in (project.path / "report.xml").read_text()
+    assert "also has INDIRECT_DESC" in (project.path / "report.xml").read_text()
 
 
 class TestMisuse:

@@ -1,6 +1,6 @@
 """Messages that the back-end sends on the channel that SET_BACKEND_REQ_FD gave it.
 
-Source, where nothing else is said: QEMU docs/interop/vhost-user.rst, "Back-end message types".
+Source, unless a row names another: QEMU docs/interop/vhost-user.rst, "Back-end message types".
 """
 
 from functools import partial
@@ -21,7 +21,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=1,
         name="IOTLB_MSG",
-        summary="Tells of a miss or a forbidden access in the device IOTLB.",
+        summary="Reports a miss or a forbidden access in the device IOTLB.",
         request=(payloads.IOTLB,),
         gate=Gate(protocol=("BACKEND_REQ",), virtio=("ACCESS_PLATFORM",)),
         purpose=Purpose.UPDATE_IOTLB,
@@ -30,7 +30,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=2,
         name="CONFIG_CHANGE_MSG",
-        summary="Tells that the configuration space has changed.",
+        summary="Reports that the configuration space has changed.",
         gate=Gate(protocol=("BACKEND_REQ", "CONFIG")),
         purpose=Purpose.CHANGE_CONFIG,
         since=qemu("2.12", "4c3e257b5e"),
@@ -38,10 +38,10 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=3,
         name="VRING_HOST_NOTIFIER_MSG",
-        summary="Gives device memory that the guest may write to instead of kicking.",
+        summary="Passes device memory that the guest may write to instead of kicking.",
         request=(payloads.VRING_AREA,),
         fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
-        gate=Gate(protocol=("BACKEND_REQ", "HOST_NOTIFIER"), note="a descriptor needs BACKEND_SEND_FD too"),
+        gate=Gate(protocol=("BACKEND_REQ", "HOST_NOTIFIER"), note="a descriptor also needs BACKEND_SEND_FD"),
         since=qemu("3.0", "44866521bd"),
     ),
     _message(

@@ -1,4 +1,4 @@
-"""Named bits of a word: feature bits and flags. Which there are is told in `features`, the devices and the dialects."""
+"""Named bits of a word: feature bits and flags. The sets themselves are in `features`, the devices and the dialects."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from vudissect.protocol.since import UNKNOWN, Since
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """One bit of a feature set: its number, its name, and the names it had before."""
+    """One bit of a feature set: its number, its name, and its former names."""
 
     number: int
     name: str
@@ -37,7 +37,7 @@ class BitSet:
         return {name: bit.number for bit in self.bits for name in (bit.name, *bit.aliases)}
 
     def as_of(self, release: Since) -> "BitSet":
-        """The bits that had their names by then; the same set if all had."""
+        """The bits that had their names by then; the same set if all of them had."""
         bits = tuple(bit for bit in self.bits if release.includes(bit.since))
         return self if bits == self.bits else replace(self, bits=bits)
 
@@ -46,7 +46,7 @@ class BitSet:
         return sum(1 << self.numbers[name] for name in set(names))
 
     def known(self, *names: str) -> int:
-        """The word with the named bits set, as far as the set has them: an older dialect may not."""
+        """The word with those of the named bits that the set has: an older dialect may lack some."""
         return sum(1 << self.numbers[name] for name in set(names) if name in self.numbers)
 
     def names(self, word: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The three generations of the crypto session payload, a C struct that goes over the wire as the compiler laid it out.
+"""The three generations of the crypto session payload, a C struct sent as the compiler laid it out.
 
 C1 is QEMU 2.12 to 7.0 and DPDK 18.05 to 24.11, C2 is QEMU 7.1 to 8.0 (0e660a6f90 dropped a member), C3 is QEMU 8.1
 (5c33f9783a) and DPDK 25.03 (b1d02713d3). C1 and C2 have the same size: a C2 front-end and a C1 back-end misread each
@@ -53,7 +53,7 @@ SESSION_C1 = Layout(
 SESSION_C2 = Layout(
     "crypto_session.second",
     (i64("session_id"), *_SYMMETRIC, pad(4), *_KEYS),
-    note="QEMU 7.1 to 8.0; as long as the first",
+    note="QEMU 7.1 to 8.0; same size as the first",
 )
 SESSION_C3 = Layout(
     "crypto_session.third",

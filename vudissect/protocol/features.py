@@ -1,6 +1,6 @@
 """Feature bits that do not depend on the device type, and the small flag sets that payload fields use.
 
-What drafts and forks gave these numbers instead stands in the dialects; a device type's own bits stand with the device.
+What drafts and forks use these numbers for is in the dialects; a device type's own bits are with the device.
 """
 
 from vudissect.protocol.bits import Bit, BitSet
@@ -30,10 +30,10 @@ PROTOCOL_FEATURES = BitSet(
             14,
             "INBAND_NOTIFICATIONS",
             since=qemu("5.0"),
-            note="QEMU acknowledges it but goes on kicking through eventfds",
+            note="QEMU acknowledges it but keeps kicking through eventfds",
         ),
         Bit(15, "CONFIGURE_MEM_SLOTS", since=qemu("5.1")),
-        Bit(16, "STATUS", since=qemu("5.1"), note="specified in 5.1, spoken by QEMU from 7.2 on"),
+        Bit(16, "STATUS", since=qemu("5.1"), note="specified in 5.1, used by QEMU since 7.2"),
         Bit(17, "XEN_MMAP", since=qemu("8.1"), note="QEMU acknowledges it but sends memory regions without Xen fields"),
         Bit(18, "SHARED_OBJECT", since=qemu("8.2")),
         Bit(19, "DEVICE_STATE", since=qemu("8.2")),
@@ -73,7 +73,7 @@ VIRTIO_FEATURES = BitSet(
             "PROTOCOL_FEATURES",
             ("F_PROTOCOL_FEATURES",),
             since=qemu("2.5"),
-            note="vhost-user only, the driver never sees it; legacy virtio had BAD_FEATURE here",
+            note="vhost-user only; the driver never sees it; legacy virtio had BAD_FEATURE here",
         ),
         Bit(32, "VERSION_1"),
         Bit(33, "ACCESS_PLATFORM", ("IOMMU_PLATFORM",)),
@@ -90,7 +90,7 @@ VIRTIO_FEATURES = BitSet(
     source=_VIRTIO,
 )
 
-# Those that change what other messages mean, as masks.
+# Masks of those that change what other messages mean.
 F_LOG_ALL = VIRTIO_FEATURES.mask("LOG_ALL")
 F_PROTOCOL_FEATURES = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 F_VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")

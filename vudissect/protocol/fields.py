@@ -1,4 +1,4 @@
-"""Short ways to write a field, so that a layout reads like the table in a specification."""
+"""Short ways to write a field, so that a layout reads like a table in the specification."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -59,5 +59,5 @@ def raw(name: str, size: int, meaning: Meaning = Meaning.BYTES, note: str = "", 
 
 
 def pad(size: int, name: str = "padding") -> Field:
-    """Bytes without meaning; real programs leave whatever was in memory."""
+    """Bytes without meaning; real programs send whatever was in memory."""
     return Field(name, f"{size}s", Meaning.PADDING)

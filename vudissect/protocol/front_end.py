@@ -1,8 +1,8 @@
 """Messages that the front-end sends on the main channel, in order of their numbers.
 
-The fourteen of the first protocol stand here, those behind protocol features in `front_end_extensions`. Source, where
-nothing else is said: QEMU docs/interop/vhost-user.rst, "Front-end message types"; `since` names the release and the
-commit of QEMU that brought the message.
+The fourteen of the first protocol are here, those that need protocol features in `front_end_extensions`. Source, unless
+a row names another: QEMU docs/interop/vhost-user.rst, "Front-end message types"; `since` has the QEMU release and
+commit that added the message.
 """
 
 from functools import partial
@@ -48,7 +48,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=4,
         name="RESET_OWNER",
-        summary="Deprecated and understood in several ways; back-ends disable all rings or do nothing.",
+        summary="Deprecated, with several interpretations; back-ends disable all rings or do nothing.",
         purpose=Purpose.DISABLE_RINGS,
         since=qemu("2.1", "5f6f6664bf"),
     ),
@@ -71,7 +71,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=6,
         name="SET_LOG_BASE",
-        summary="Gives the memory in which writes of the back-end are logged for migration.",
+        summary="Passes the memory in which the back-end logs its writes during migration.",
         request=(payloads.LOG, payloads.LOG_ADDRESS),
         answer=Answer.IF_LOG_SHMFD,
         reply=(payloads.LOG_REPLY_VALUE, payloads.LOG, payloads.EMPTY),
@@ -83,7 +83,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=7,
         name="SET_LOG_FD",
-        summary="Gives the descriptor to signal when the log was written; QEMU never sends it.",
+        summary="Sets the eventfd to signal when the log was written; QEMU never sends it.",
         fds=Descriptors(FdKind.EVENT, 1, 1),
         gate=Gate(virtio=("LOG_ALL",), phase=PhaseNeeded.OFFERED),
         since=qemu("2.1", "5f6f6664bf"),
@@ -91,7 +91,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=8,
         name="SET_VRING_NUM",
-        summary="Sets the number of entries of a ring.",
+        summary="Sets the number of entries in a ring.",
         request=(payloads.VRING_STATE,),
         purpose=Purpose.SET_RING_SIZE,
         since=qemu("2.1", "5f6f6664bf"),
@@ -107,7 +107,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=10,
         name="SET_VRING_BASE",
-        summary="Sets where in the ring the back-end goes on.",
+        summary="Sets the position at which the back-end continues in the ring.",
         request=(payloads.VRING_BASE,),
         purpose=Purpose.SET_RING_BASE,
         since=qemu("2.1", "5f6f6664bf"),
@@ -115,7 +115,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=11,
         name="GET_VRING_BASE",
-        summary="Stops the ring and asks how far the back-end came.",
+        summary="Stops the ring and asks for the back-end's position in it.",
         request=(payloads.VRING_BASE,),
         answer=Answer.ALWAYS,
         reply=(payloads.VRING_BASE,),
@@ -125,7 +125,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=12,
         name="SET_VRING_KICK",
-        summary="Gives the eventfd by which the driver announces buffers; starts the ring.",
+        summary="Sets the eventfd with which the driver announces buffers; starts the ring.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_KICK,
@@ -134,7 +134,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=13,
         name="SET_VRING_CALL",
-        summary="Gives the eventfd by which the back-end announces used buffers.",
+        summary="Sets the eventfd with which the back-end announces used buffers.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_CALL,
@@ -143,7 +143,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=14,
         name="SET_VRING_ERR",
-        summary="Gives the eventfd by which the back-end announces an error.",
+        summary="Sets the eventfd with which the back-end reports an error.",
         request=(payloads.VRING_FD,),
         fds=_RING_EVENT,
         purpose=Purpose.SET_ERR,

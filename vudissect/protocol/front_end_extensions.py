@@ -1,6 +1,6 @@
 """Messages that the front-end sends on the main channel once protocol features exist, in order of their numbers.
 
-Source and `since` as in `front_end`, where the fourteen messages of the first protocol stand.
+Source and `since` as in `front_end`, which has the fourteen messages of the first protocol.
 """
 
 from functools import partial
@@ -55,7 +55,7 @@ EXTENSIONS: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=(payloads.QUEUE_NUM,),
         gate=Gate(
-            protocol=("MQ",), phase=PhaseNeeded.OFFERED, note="offered is enough; rust-vmm wants it acknowledged"
+            protocol=("MQ",), phase=PhaseNeeded.OFFERED, note="offered is enough; rust-vmm requires an acknowledgement"
         ),
         purpose=Purpose.COUNT_QUEUES,
         since=qemu("2.5", "e2051e9e00"),
@@ -81,7 +81,7 @@ EXTENSIONS: tuple[Row, ...] = (
         id=20,
         name="NET_SET_MTU",
         aliases=("NET_SEND_MTU",),
-        summary="Tells a network back-end the MTU that the guest sees.",
+        summary="Sends a network back-end the MTU that the guest sees.",
         request=(payloads.MTU,),
         gate=_needs("MTU", note="and the network device's MTU feature"),
         since=qemu("2.9", "c5f048d8fb"),
@@ -90,7 +90,7 @@ EXTENSIONS: tuple[Row, ...] = (
         id=21,
         name="SET_BACKEND_REQ_FD",
         aliases=("SET_SLAVE_REQ_FD",),
-        summary="Gives the socket of the back-end channel, on which the back-end sends requests.",
+        summary="Passes the socket of the back-end channel, on which the back-end sends requests.",
         fds=Descriptors(FdKind.SOCKET, 1, 1, note="User-mode Linux passes a pipe"),
         gate=_needs("BACKEND_REQ"),
         opens=Channel.BACKEND,
@@ -140,7 +140,7 @@ EXTENSIONS: tuple[Row, ...] = (
         id=26,
         name="CREATE_CRYPTO_SESSION",
         aliases=("CRYPTO_CREATE_SESS",),
-        summary="Creates a crypto session; the payload is a C struct of which three generations exist.",
+        summary="Creates a crypto session; the payload is one of three generations of a C struct.",
         request=_CRYPTO_SESSION,
         answer=Answer.ALWAYS,
         reply=_CRYPTO_SESSION,
@@ -159,10 +159,10 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=28,
         name="POSTCOPY_ADVISE",
-        summary="Announces postcopy migration; the reply carries the userfaultfd of the back-end.",
+        summary="Announces postcopy migration; the reply has the back-end's userfaultfd.",
         answer=Answer.ALWAYS,
         reply=NOTHING,
-        reply_fds=Descriptors(FdKind.USERFAULTFD, 0, 1, note="none when the back-end failed"),
+        reply_fds=Descriptors(FdKind.USERFAULTFD, 0, 1, note="none if the back-end failed"),
         gate=_needs("PAGEFAULT"),
         purpose=Purpose.ADVISE_POSTCOPY,
         since=qemu("2.12", "d3dff7a5a1"),
@@ -170,7 +170,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=29,
         name="POSTCOPY_LISTEN",
-        summary="Tells that postcopy begins: from now on memory tables are answered with the back-end's addresses.",
+        summary="Begins postcopy: from now on memory tables are answered with the back-end's addresses.",
         gate=_needs("PAGEFAULT"),
         purpose=Purpose.START_POSTCOPY,
         since=qemu("2.12", "6864a7b5ac"),
@@ -178,7 +178,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=30,
         name="POSTCOPY_END",
-        summary="Tells that postcopy has ended.",
+        summary="Ends postcopy.",
         answer=Answer.ALWAYS,
         reply=(payloads.RESULT,),
         gate=_needs("PAGEFAULT"),
@@ -192,7 +192,7 @@ EXTENSIONS: tuple[Row, ...] = (
         request=(payloads.INFLIGHT,),
         answer=Answer.ALWAYS,
         reply=(payloads.INFLIGHT,),
-        reply_fds=Descriptors(FdKind.MEMORY, 0, 1, note="none when mmap_size is 0: the back-end declines"),
+        reply_fds=Descriptors(FdKind.MEMORY, 0, 1, note="none if mmap_size is 0: the back-end declines"),
         gate=_needs("INFLIGHT_SHMFD"),
         purpose=Purpose.OFFER_INFLIGHT,
         since=qemu("4.0", "5ad204bf2a"),
@@ -200,7 +200,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=32,
         name="SET_INFLIGHT_FD",
-        summary="Gives the in-flight memory (back) to the back-end before the rings start.",
+        summary="Passes the in-flight memory (back) to the back-end before the rings start.",
         request=(payloads.INFLIGHT,),
         fds=Descriptors(FdKind.MEMORY, 1, 1),
         gate=_needs("INFLIGHT_SHMFD"),
@@ -210,7 +210,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=33,
         name="GPU_SET_SOCKET",
-        summary="Gives the socket of the GPU channel.",
+        summary="Passes the socket of the GPU channel.",
         fds=Descriptors(FdKind.SOCKET, 1, 1),
         opens=Channel.GPU,
         purpose=Purpose.OPEN_CHANNEL,
@@ -219,7 +219,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=34,
         name="RESET_DEVICE",
-        summary="Disables all rings and resets the device; memory table and descriptors stay.",
+        summary="Disables all rings and resets the device; the memory table and descriptors are kept.",
         gate=_needs("RESET_DEVICE"),
         purpose=Purpose.RESET,
         since=qemu("5.0", "d91d57e604"),
@@ -267,7 +267,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=39,
         name="SET_STATUS",
-        summary="Tells the back-end the virtio device status.",
+        summary="Sends the back-end the virtio device status.",
         request=(payloads.STATUS,),
         gate=_needs("STATUS"),
         purpose=Purpose.SET_STATUS,
@@ -297,7 +297,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=42,
         name="SET_DEVICE_STATE_FD",
-        summary="Gives the pipe through which the back-end's state is saved or loaded in migration.",
+        summary="Passes the pipe through which the back-end's state is saved or loaded during migration.",
         request=(payloads.DEVICE_STATE,),
         answer=Answer.ALWAYS,
         reply=(payloads.DEVICE_STATE_REPLY,),
@@ -330,7 +330,7 @@ EXTENSIONS: tuple[Row, ...] = (
     _message(
         id=45,
         name="GET_VRING_BASE_SKIP_DRAIN",
-        summary="Stops the ring at once; what is in flight stays recorded in the in-flight memory.",
+        summary="Stops the ring at once; requests in flight stay recorded in the in-flight memory.",
         request=(payloads.VRING_BASE,),
         answer=Answer.ALWAYS,
         reply=(payloads.VRING_BASE,),

@@ -1,4 +1,4 @@
-"""Messages of the vhost-user-gpu channel, and their payloads: the back-end asks, the front-end draws and answers.
+"""Messages of the vhost-user-gpu channel and their payloads: the back-end sends requests, the front-end replies.
 
 Source: QEMU docs/interop/vhost-user-gpu.rst; the display structures are those of the virtio GPU device.
 """
@@ -141,7 +141,7 @@ MESSAGES: tuple[Row, ...] = (
     _message(
         id=10,
         name="DMABUF_UPDATE",
-        summary="Tells that part of the dma-buf changed; the empty answer comes when the display took it.",
+        summary="Updates part of the dma-buf; the empty reply comes once the display has used it.",
         request=(DMABUF_UPDATE,),
         answer=Answer.ALWAYS,
         reply=(EMPTY,),

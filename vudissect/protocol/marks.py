@@ -1,16 +1,16 @@
-"""What may have happened to a message on its way: the framer finds it, captures keep it, rules and views show it."""
+"""What may have happened to a message in transit: the framer detects it, captures keep it, rules and views show it."""
 
 from enum import IntFlag
 
 
 class Mark(IntFlag):
-    """What happened to a message on its way; the numbers are in captures and never change."""
+    """What happened to a message in transit; the numbers are in captures and never change."""
 
     DESCRIPTORS_LOST = 0x01  # the kernel dropped descriptors (MSG_CTRUNC)
     CUT_SHORT = 0x02  # the peer closed before the message was complete
     NOT_FORWARDED = 0x04  # the receiver was gone
-    SPLIT = 0x08  # not all of it was there at once
-    GLUED = 0x10  # was there together with the message before it
+    SPLIT = 0x08  # it arrived in pieces
+    GLUED = 0x10  # it arrived together with the previous message
     BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
-    LATE_DESCRIPTORS = 0x40  # descriptors came, but not with the first byte of the header
-    KEYS_MASKED = 0x80  # key material was in the message; zeros are in its place
+    LATE_DESCRIPTORS = 0x40  # descriptors arrived after the first byte of the header
+    KEYS_MASKED = 0x80  # key material was replaced by zeros

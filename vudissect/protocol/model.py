@@ -1,7 +1,7 @@
-"""The vocabulary of the message table: what a row, a payload layout, a field and a feature bit can say.
+"""The vocabulary of the message table: what a row, a payload layout, a field and a feature bit can express.
 
-Nothing here knows a single message. The rows live beside this file (`front_end`, `back_end`, `gpu`, `features`,
-`devices`); `table` looks them up. Everything is immutable, so that a dialect is a changed copy and nothing else;
+No message is named here. The rows are in the other modules of this package (`front_end`, `back_end`, `gpu`, `features`,
+`devices`); `table` looks them up. Everything is immutable, so that a dialect is simply a modified copy;
 rows and layouts are compared by identity.
 """
 
@@ -18,7 +18,7 @@ from vudissect.protocol.since import UNKNOWN, Since
 
 
 class Side(IntEnum):
-    """Who sent a message (or, for the proxy, who noted an event)."""
+    """Who sent a message (or noted an event, for the proxy)."""
 
     FRONT_END = 0
     BACK_END = 1
@@ -55,7 +55,7 @@ _CHANNEL_LABELS = ("main", "backend", "gpu")
 
 
 class Meaning(Enum):
-    """What a number or a run of bytes stands for, so that every view renders it alike."""
+    """What a number or a run of bytes represents, so that every view renders it in the same way."""
 
     NUMBER = "number"
     SIZE = "size in bytes"
@@ -69,7 +69,7 @@ class Meaning(Enum):
     RING_ADDRESS = "user address, or IOVA with ACCESS_PLATFORM, or guest address with GPA_ADDRESSES"
     IOVA = "I/O virtual address"
     CHOICE = "one of named values"
-    KIND = "one of named values, which says what the whole payload is about"
+    KIND = "one of named values, which decides what the whole payload means"
     BITS = "sub-fields in bits"
     FLAGS = "set of named bits"
     VIRTIO_FEATURES = "virtio feature bits, device-dependent"
@@ -78,7 +78,7 @@ class Meaning(Enum):
     UUID = "UUID, RFC 4122 byte order"
     TEXT = "NUL-padded text"
     BYTES = "bytes"
-    CONFIG = "device configuration space, laid out by the device type"
+    CONFIG = "device configuration space, its layout depends on the device type"
     PIXELS = "pixels, 4 bytes each"
     SECRET = "key material, never shown and by default not stored"
     POINTER = "pointer of the sender, meaningless to the receiver"
@@ -88,7 +88,7 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BitField:
-    """Part of an integer field: `width` bits from bit `low` up."""
+    """Part of an integer field: `width` bits starting at bit `low`."""
 
     name: str
     low: int
@@ -97,7 +97,7 @@ class BitField:
 
     @property
     def mask(self) -> int:
-        """The bits that it covers, in place."""
+        """The bits that it covers."""
         return ((1 << self.width) - 1) << self.low
 
 
@@ -106,8 +106,8 @@ class Field:
     """One field of a fixed layout. `code` is a `struct` code without byte order: `I`, `Q`, `16s`, ….
 
     With `parts`, the value is read as these bit fields (they cover every bit); with `bits`, as a set of named
-    bits; with `choices`, as one of named values. In a configuration space: `writable`, the driver may write it;
-    `feature` is the feature without which it is not there.
+    bits; with `choices`, as one of named values. In a configuration space, the driver may write a `writable` field,
+    and a field with a `feature` exists only with that feature.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Array:
-    """Entries behind the fixed fields: as many as `count` says (a number, a field's name, or what fits)."""
+    """Entries after the fixed fields: `count` is a number, the name of a field, or as many as fit."""
 
     name: str
     entry: "Layout"
@@ -137,9 +137,9 @@ class Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tail:
-    """Bytes behind the fixed fields; their number is the product of `length` (numbers and field names).
+    """Bytes after the fixed fields; their number is the product of `length` (numbers and field names).
 
-    An empty `length` takes what is left.
+    An empty `length` covers the rest of the payload.
     """
 
     field: Field
@@ -150,13 +150,13 @@ class Tail:
 class Layout:
     """A payload, packed, in the byte order of the machine: fixed fields, then at most one array or tail.
 
-    `key` is unique and never changes, since filters, layers and conversations go by it: `memory_table.two_slots` is the
-    form `two_slots` of a `memory_table`. What follows a colon tells apart what has one form (`vring_state:base`).
-    `title` is for people only; without one it is the key in words.
+    `key` is unique and never changes, because filters, layers and conversations use it: `memory_table.two_slots` is the
+    form `two_slots` of a `memory_table`. Text after a colon distinguishes layouts that have one form
+    (`vring_state:base`). `title` is for people only; without one it is the key in words.
 
-    `when` tells layouts of one size apart: this one is meant if the named field has one of these values.
-    No descriptor rides on a `bare` form, whatever the message's row says.
-    `deviation` is set on layouts that real programs send but no specification allows; it says who and why.
+    `when` distinguishes layouts of the same size: this one applies if the named field has one of these values.
+    A `bare` form carries no descriptors, whatever the message's row says.
+    `deviation` is set on layouts that real programs send but no specification allows; it says who sends it and why.
     """
 
     key: str
@@ -178,7 +178,7 @@ class Layout:
 
     @property
     def form(self) -> tuple[str, str]:
-        """The parts of the key that name the payload and its form; the form is empty where there is only one."""
+        """The parts of the key that name the payload and its form; the form is empty if there is only one."""
         name, _, form = self.key.partition(":")[0].partition(".")
         return name, form
 
@@ -189,7 +189,7 @@ class Layout:
         return f"{name} ({form})" if form else name
 
     def is_called(self, text: str) -> bool:
-        """Whether text is the key in words, in any case of its letters and with or without punctuation."""
+        """Whether text is the key in words, ignoring case and punctuation."""
         return _plain(text) == _plain(self.words)
 
     @cached_property
@@ -216,13 +216,13 @@ class Layout:
 
     @cached_property
     def is_region(self) -> bool:
-        """Whether it tells a memory region: a piece of guest memory, where it is in the front-end and in a file."""
+        """Whether it describes a memory region: a piece of guest memory, its place in the front-end and in a file."""
         meanings = {field.meaning for field in self.fields}
         return {Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET} <= meanings
 
     @cached_property
     def failure(self) -> int:
-        """The bits of the first value of which any says that the request failed; 0 where no result is told."""
+        """The bits of the first value that report a failed request if any is set; 0 if there is no result."""
         if not self.fields:
             return 0
         first = self.fields[0]
@@ -272,9 +272,9 @@ class FdKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """How many descriptors ride on a message, of which kind, and what decides their number.
+    """How many descriptors a message carries, of which kind, and what decides their number.
 
-    `per` names the payload field that counts them; `unless` names the payload bit that says that there is none.
+    `per` names the payload field that counts them; `unless` names the payload bit that means there is none.
     """
 
     kind: FdKind = FdKind.NONE
@@ -286,7 +286,7 @@ class Descriptors:
 
 
 class Answer(Enum):
-    """By which rule a request is answered."""
+    """When a request is answered."""
 
     ALWAYS = "always"
     IF_LOG_SHMFD = "if LOG_SHMFD is negotiated"
@@ -297,7 +297,7 @@ class Answer(Enum):
 
 
 class PhaseNeeded(Enum):
-    """How far a feature must have come before a message may be sent."""
+    """How far a feature must be negotiated before a message may be sent."""
 
     OFFERED = "offered"
     NEGOTIATED = "negotiated"
@@ -320,10 +320,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """What a header may say on the main and the back-end channel.
+    """What a header may contain on the main and the back-end channel.
 
-    `versions` are those that either side may write. `error` is the bit of the request number that marks an answer as
-    a request that failed, sent back as it came; 0 where there is none.
+    `versions` are those that either side may use. `error` is the bit of the request number that marks an answer as
+    a failed request, sent back unchanged; 0 if there is none.
     """
 
     versions: tuple[int, ...] = (1,)
@@ -332,10 +332,10 @@ class HeaderRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """One row of the table: all there is to say about a message.
+    """One row of the table: everything about a message.
 
-    `request` and `reply` list the layouts that are known, the specified one first; the payload's size, and the
-    count in it, tell them apart. `reply` holds the explicit reply; the acknowledgement is the same for all, and a
+    `request` and `reply` list the known layouts, the specified one first; the size of the payload, and the
+    count in it, distinguish them. `reply` has the explicit reply; the acknowledgement is the same for all, and a
     request sent back has the layouts of the request. `version` is the first header version that has the message.
     """
 
@@ -367,9 +367,9 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Device:
-    """A virtio device type: configuration space, feature bits, and what its queues are called.
+    """A virtio device type: configuration space, feature bits, and the names of its queues.
 
-    `config` may be cut short on the wire by older peers; it is decoded as far as it goes. `queues` names the
+    Older peers may send a shorter `config`; it is decoded up to where it ends. `queues` names the
     queues in order; a name ending in `*` repeats.
     """
 
@@ -381,7 +381,7 @@ class Device:
     note: str = ""
 
     def config_size(self, offered: int) -> int:
-        """Bytes of the configuration space up to the last field that is there with these features."""
+        """Bytes of the configuration space up to the last field that exists with these features."""
         size = end = 0
         for each in self.config.fields:
             end += each.size

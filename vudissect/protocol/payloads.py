@@ -1,6 +1,6 @@
-"""Payload layouts of the main and the back-end channel (the GPU channel's stand in `gpu`, crypto's in `crypto`).
+"""Payload layouts of the main and the back-end channel (those of the GPU channel are in `gpu`, of crypto in `crypto`).
 
-Source, where nothing else is said: QEMU docs/interop/vhost-user.rst, "Communication" and the message descriptions.
+Source, unless a layout names another: QEMU docs/interop/vhost-user.rst, "Communication" and the message descriptions.
 """
 
 from vudissect.protocol.features import (
@@ -22,7 +22,7 @@ VIRTIO_FEATURES_WORD = Layout("virtio_features", (u64("features", Meaning.VIRTIO
 PROTOCOL_FEATURES_WORD = Layout("protocol_features", (u64("features", bits=PROTOCOL_FEATURES),))
 STATUS = Layout("device_status", (u64("status", bits=STATUS_BITS),))
 
-# Bits 0-7 index a ring, bit 8 says that no descriptor comes along.
+# Bits 0-7 are the index of a ring, bit 8 means that no descriptor comes with it.
 _RING_PARTS = (
     BitField("index", 0, 8, Meaning.RING),
     BitField("nofd", 8, 1),
@@ -108,7 +108,7 @@ MEM_REG_CONSUMED = Layout(
 LOG_ADDRESS = Layout("log_address", (u64("log_addr", Meaning.GUEST_ADDRESS),), bare=True, note="without LOG_SHMFD")
 LOG = Layout("log_area", (u64("mmap_size", Meaning.SIZE), u64("mmap_offset", Meaning.OFFSET)))
 LOG_REPLY_VALUE = Layout(
-    "u64:log", (u64("value", Meaning.LEFTOVER),), note="libvhost-user and VPP; the value means nothing"
+    "u64:log", (u64("value", Meaning.LEFTOVER),), note="libvhost-user and VPP; the value has no meaning"
 )
 
 IOTLB_MISS = 1
@@ -137,7 +137,7 @@ IOTLB = Layout(
     title="IOTLB",
 )
 
-# What QEMU, libvhost-user and DPDK have room for.
+# The room that QEMU, libvhost-user and DPDK have.
 CONFIG_MOST = 256
 WRITABLE = "writable"
 LIVE_MIGRATION = "live migration"

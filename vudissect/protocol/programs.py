@@ -1,7 +1,7 @@
-"""What well-known programs can receive: where a well-formed message is more than its receiver has room for.
+"""What well-known programs can receive: where a well-formed message is too large for its receiver.
 
-Programs are told by the command name that the kernel gives (at most 15 characters), so that several versions, and
-sometimes several implementations, share a row: it has the roomiest of them.
+Programs are recognised by the command name that the kernel reports (at most 15 characters), so several versions, and
+sometimes several implementations, share a row: it has the limits of the most generous.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ _RUST = "rust-vmm vhost, MAX_MSG_SIZE and MAX_ATTACHED_FD_ENTRIES"
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a program has room for in one message: bytes of payload (None: no limit), and descriptors.
+    """What a program can receive in one message: bytes of payload (None: no limit), and descriptors.
 
-    `commands` are patterns of command names, `side` is the side on which the program is meant (None: either).
+    `commands` are patterns of command names; `side` is the side that the program must be on (None: either).
     """
 
     title: str
@@ -30,7 +30,7 @@ class Room:
     side: Side | None = None
 
 
-# Where the receiver is not known: what nobody takes, and what some of the most common do not take.
+# For an unknown receiver: what no program accepts, and what some of the most common do not accept.
 ANY = Room("QEMU, libvhost-user, DPDK, VPP and rust-vmm", 4096, 8, f"{_QEMU}; {_RUST}")
 
 QEMU = Room(
@@ -64,7 +64,7 @@ ROOMS = (
 
 
 def room_of(command: str, side: Side) -> Room:
-    """What the program of this command name takes on this side; `ANY` for an unknown one."""
+    """What the program with this command name can receive on this side; `ANY` for an unknown one."""
     for room in ROOMS:
         if room.side in (None, side) and any(fnmatchcase(command, pattern) for pattern in room.commands):
             return room

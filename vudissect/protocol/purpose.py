@@ -1,4 +1,4 @@
-"""What messages are for: the names by which the session, the rules and the views find the rows of the table."""
+"""What messages are for: the names with which the session, the rules and the views find the rows of the table."""
 
 from enum import Enum
 from typing import Final
@@ -7,10 +7,10 @@ KEPT: Final = True
 
 
 class Purpose(Enum):
-    """What a message is for, whatever it is called and numbered in a dialect; code finds rows by it.
+    """What a message does, whatever its name and number in a dialect; code finds rows by it.
 
-    A message that nothing has to find, or that only its row has to describe, has none. What a message of a purpose that
-    is `kept` says is part of the state: `session.effects` has a function for it.
+    A message that no code has to find, or that its row describes completely, has none. A message whose purpose
+    is `kept` changes the state: `session.effects` has a function for it.
     """
 
     def __init__(self, summary: str, kept: bool = False) -> None:
@@ -18,11 +18,11 @@ class Purpose(Enum):
         self.kept = kept
 
     NONE = "none"
-    OFFER_FEATURES = "the reply tells which virtio features are offered", KEPT
+    OFFER_FEATURES = "the reply has the offered virtio features", KEPT
     ACK_FEATURES = "acknowledges virtio features; without PROTOCOL_FEATURES it enables all rings", KEPT
-    OFFER_PROTOCOL_FEATURES = "the reply tells which protocol features are offered", KEPT
+    OFFER_PROTOCOL_FEATURES = "the reply has the offered protocol features", KEPT
     ACK_PROTOCOL_FEATURES = "acknowledges protocol features", KEPT
-    OFFER_GPU_FEATURES = "the reply tells which GPU protocol features are offered", KEPT
+    OFFER_GPU_FEATURES = "the reply has the offered GPU protocol features", KEPT
     ACK_GPU_FEATURES = "acknowledges GPU protocol features", KEPT
     TAKE_OWNERSHIP = "makes the front-end the owner", KEPT
     DISABLE_RINGS = "disables all rings", KEPT
@@ -30,12 +30,12 @@ class Purpose(Enum):
     REPLACE_MEMORY = "replaces the memory map", KEPT
     ADD_MEMORY = "adds a memory region", KEPT
     REMOVE_MEMORY = "removes a memory region", KEPT
-    COUNT_QUEUES = "the reply tells how many queues there are", KEPT
-    COUNT_MEMORY_SLOTS = "the reply tells how many memory regions the back-end can hold", KEPT
+    COUNT_QUEUES = "the reply has the number of queues", KEPT
+    COUNT_MEMORY_SLOTS = "the reply has the number of memory regions the back-end can hold", KEPT
     SET_RING_SIZE = "sets the size of a ring", KEPT
     SET_RING_ADDRESSES = "sets the addresses of a ring", KEPT
-    SET_RING_BASE = "sets where a ring goes on", KEPT
-    STOP_RING = "stops a ring; the reply tells where it came to", KEPT
+    SET_RING_BASE = "sets the position of a ring", KEPT
+    STOP_RING = "stops a ring; the reply has its position", KEPT
     SET_KICK = "replaces the kick descriptor of a ring, and starts it", KEPT
     SET_CALL = "replaces the call descriptor of a ring", KEPT
     SET_ERR = "replaces the err descriptor of a ring", KEPT
@@ -46,22 +46,22 @@ class Purpose(Enum):
     RUN_RING = "starts or stops a ring", KEPT
     HALT_RINGS = "stops all rings", KEPT
     SET_LOG = "replaces the log memory", KEPT
-    OPEN_CHANNEL = "gives the socket of another channel"
+    OPEN_CHANNEL = "passes the socket of another channel"
     START_POSTCOPY = "memory tables are answered from now on", KEPT
     END_POSTCOPY = "memory tables are no longer answered", KEPT
     ADVISE_POSTCOPY = "announces postcopy", KEPT
-    OFFER_INFLIGHT = "the reply gives the in-flight memory", KEPT
-    SET_INFLIGHT = "gives the in-flight memory back", KEPT
+    OFFER_INFLIGHT = "the reply passes the in-flight memory", KEPT
+    SET_INFLIGHT = "passes the in-flight memory back", KEPT
     SET_STATUS = "sets the device status", KEPT
-    GET_STATUS = "the reply tells the device status", KEPT
-    READ_CONFIG = "the reply tells the configuration space", KEPT
+    GET_STATUS = "the reply has the device status", KEPT
+    READ_CONFIG = "the reply has the configuration space", KEPT
     START_STATE_TRANSFER = "begins to save or load the device state", KEPT
     CHECK_STATE_TRANSFER = "ends saving or loading the device state", KEPT
-    COUNT_SHARED_MEMORY = "the reply tells the shared memory regions of the device", KEPT
+    COUNT_SHARED_MEMORY = "the reply has the shared memory regions of the device", KEPT
     MAP_SHARED_MEMORY = "maps a file into a shared memory region", KEPT
     UNMAP_SHARED_MEMORY = "unmaps a range of a shared memory region", KEPT
-    UPDATE_IOTLB = "tells of a translation: miss, update, invalidation, failure"
+    UPDATE_IOTLB = "reports a translation: miss, update, invalidation, failure"
     ADD_OBJECT = "offers a shared object", KEPT
     REMOVE_OBJECT = "withdraws a shared object", KEPT
-    CHANGE_CONFIG = "tells that the configuration space has changed"
+    CHANGE_CONFIG = "reports that the configuration space has changed"
     WRITE_CONFIG = "writes the configuration space"

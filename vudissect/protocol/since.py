@@ -1,4 +1,4 @@
-"""When something came into the protocol, as data: a dialect of the past has what was there in its day, and no more."""
+"""When something was added to the protocol, as data: an old dialect has what existed at its time, and nothing else."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What something came with: a release or date of a program, specification or draft, and the commit.
+    """What introduced something: a release or date of a program, specification or draft, and the commit.
 
-    `version` is written as people write it (`2.12`, `18.04`, `2023-09`); `note` says what came to it later.
+    `version` is written as people write it (`2.12`, `18.04`, `2023-09`); `note` says what was added to it later.
     """
 
     origin: str
@@ -24,17 +24,17 @@ class Since:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The version as numbers, which can be compared."""
+        """The version as comparable numbers."""
         return _numbers(self.version)
 
     def includes(self, other: "Since") -> bool:
-        """Whether `other` was there by then. What came with something else, or it is unknown when, was not."""
+        """Whether `other` existed by then; not if it has another or an unknown origin."""
         return self.origin == other.origin and () < other.numbers <= self.numbers
 
 
 @cache
 def _numbers(version: str) -> tuple[int, ...]:
-    """Asked for all rows and bits by every dialect."""
+    """Every dialect asks this for all rows and bits."""
     return tuple(map(int, re.findall(r"\d+", version)))
 
 
@@ -42,5 +42,5 @@ UNKNOWN = Since("")
 
 
 def qemu(version: str, commit: str = "", note: str = "") -> Since:
-    """A release of QEMU, whose documents are the specification: what upstream has, it has since one of them."""
+    """A release of QEMU, whose documents are the specification: whatever upstream has came with one of them."""
     return Since("QEMU", version, commit, note)

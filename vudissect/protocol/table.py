@@ -1,4 +1,4 @@
-"""The message table as a whole, and how to look a row up.
+"""The message table as a whole, and look-up of rows.
 
 A dialect is the same kind of object with some rows and bits changed; `UPSTREAM` is the newest published revision.
 """
@@ -13,18 +13,18 @@ from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.model import Channel, HeaderRules, Row
 from vudissect.protocol.since import Since
 
-# How the C sources spell the names; what people paste into a search box carries them. Longest first.
+# How the C sources spell the names, and therefore what people paste into a search box. Longest first.
 _PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
 
 _HEADER = HeaderRules()
 
-# Of a message number: 32 bits, and room for zeros.
+# In a message number: 32 bits, and room for leading zeros.
 _MOST_DIGITS = 20
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rows and feature bits in force between two peers."""
+    """The rows and feature bits in effect between two peers."""
 
     key: str
     messages: tuple[Row, ...]
@@ -36,7 +36,7 @@ class Protocol:
         return {(message.channel, message.id): message for message in self.messages}
 
     def request(self, channel: Channel, number: int) -> Row | None:
-        """The row of a message number on a channel, or None where nothing is defined."""
+        """The row of a message number on a channel, or None if there is none."""
         return self._by_id.get((channel, number))
 
     def channel(self, channel: Channel) -> tuple[Row, ...]:
@@ -44,11 +44,11 @@ class Protocol:
         return tuple(message for message in self.messages if message.channel is channel)
 
     def newer_features(self, word: int) -> int:
-        """Those of the protocol features in a word that are above the last one here: they came after this table."""
+        """The protocol features in a word that are above the last one here: they were added after this table."""
         return word >> (1 + max(self.protocol_features.by_number)) << (1 + max(self.protocol_features.by_number))
 
     def follows(self, channel: Channel, number: int) -> int:
-        """How far a message number is above the last one of a channel; 0 or less where it is not."""
+        """How far a message number is above the last one of a channel; 0 or less if it is not."""
         return number - max(row.id for row in self.channel(channel))
 
     def as_of(self, release: Since) -> "Protocol":
@@ -57,7 +57,7 @@ class Protocol:
         return replace(self, messages=messages, protocol_features=self.protocol_features.as_of(release))
 
     def find(self, text: str) -> tuple[Row, ...]:
-        """Rows with this number, or whose name or old name matches; case, prefix and `*` as people type them."""
+        """Rows with this number, or whose name or old name matches; ignores case and prefix, accepts `*`."""
         if text.isdecimal():
             if len(text) > _MOST_DIGITS:
                 return ()
@@ -71,7 +71,7 @@ class Protocol:
 
 
 def plain_name(text: str) -> str:
-    """A message name as the table spells it: upper case, without the prefix of the C sources."""
+    """A message name as spelled in the table: upper case, without the prefix of the C sources."""
     name = text.upper()
     for prefix in _PREFIXES:
         if name.startswith(prefix):

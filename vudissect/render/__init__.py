@@ -1,1 +1,1 @@
-"""What people look at: transcript, JSON, tables. No state of the protocol."""
+"""Output for people and programs: transcript, JSON, tables. No protocol state."""

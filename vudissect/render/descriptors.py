@@ -1,4 +1,4 @@
-"""Descriptors in a few words: `mem#1`, with what it is where it appears for the first time."""
+"""Descriptors in a few words: `mem#1`, with a description at its first appearance."""
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.render.units import printable, size_text
@@ -9,7 +9,7 @@ _FILE_KINDS = (DescriptorKind.MEMFD, DescriptorKind.FILE)
 
 
 def descriptor_text(named: NamedDescriptor, frame: int) -> str:
-    """The name; a `+` and what it is in the frame in which the open object first appears."""
+    """The name; in the frame in which the open object first appears, also a `+` and what it is."""
     if named.first != frame:
         return named.name
     what = kind_text(named.descriptor)
@@ -17,7 +17,7 @@ def descriptor_text(named: NamedDescriptor, frame: int) -> str:
 
 
 def kind_text(descriptor: Descriptor) -> str:
-    """What a descriptor is, beyond what its name says: `memfd pc.ram 256M`; nothing for an eventfd."""
+    """What a descriptor is, beyond its name: `memfd pc.ram 256M`; empty for an eventfd."""
     if descriptor.kind is DescriptorKind.EVENTFD:
         return ""
     words = [descriptor.kind.label]
@@ -32,10 +32,10 @@ def kind_text(descriptor: Descriptor) -> str:
 
 
 def short_name(name: str) -> str:
-    """The kernel's name of a file without what is the same for all: `pc.ram` for `/memfd:pc.ram (deleted)`."""
+    """The kernel's name of a file without the parts that all names have: `pc.ram` for `/memfd:pc.ram (deleted)`."""
     return printable(name.removesuffix(" (deleted)").removeprefix("/memfd:"))
 
 
 def seals_text(seals: int) -> str:
-    """F_SEAL_* bits by name; empty for what cannot be sealed."""
+    """F_SEAL_* bits by name; empty for files that cannot be sealed."""
     return "|".join(name for bit, name in _SEALS if seals & bit) if seals > 0 else ""

@@ -1,4 +1,4 @@
-"""Every field of a message, one a line: what `show -v` puts below the line of the transcript."""
+"""Every field of a message, one per line: what `show -v` prints below the line of the transcript."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ _DECIMAL = frozenset({Meaning.NUMBER, Meaning.COUNT, Meaning.RING, Meaning.STATU
 
 
 def detail_lines(event: Event) -> Iterator[str]:
-    """The header, every field of the payload, the descriptors, and what the message changed."""
+    """The header, every field of the payload, the descriptors, and the changes that the message made."""
     message = event.message
     if message is None:
         return

@@ -15,7 +15,7 @@ _MACHINES: tuple[tuple[str, str, Mapping[tuple[Any, Any], Enum]], ...] = (
 
 
 def states_markdown() -> Iterator[str]:
-    """The page, line by line."""
+    """The lines of the page."""
     yield "# States"
     yield ""
     yield "Generated from the transition tables in `vudissect/session/` by `make docs`. Anything that is not in a table"

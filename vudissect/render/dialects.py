@@ -1,4 +1,4 @@
-"""Dialects for people: as a list, one at a time, as a page of the documentation, and what one number means in each."""
+"""Dialects for people: a list, a single dialect, a page of the documentation, and the meanings of a number."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -16,13 +16,13 @@ _WIDTH = 96
 
 
 def dialect_list() -> Iterator[str]:
-    """One line a dialect."""
+    """One line per dialect."""
     for dialect in DIALECTS:
         yield f"{dialect.key:<15} {dialect.when:<25} {dialect.title} ({dialect.who})"
 
 
 def dialect_detail(dialect: Dialect) -> Iterator[str]:
-    """All that makes a dialect different from upstream."""
+    """All differences between a dialect and upstream."""
     yield f"{dialect.key}: {dialect.title}"
     for title, text in _facts(dialect):
         first, *rest = wrap(text, _WIDTH)
@@ -37,7 +37,7 @@ Meanings = dict[Row, list[Dialect]]
 
 
 def elsewhere(text: str) -> Meanings:
-    """What a name or number means in the dialects where upstream means something else by it, or nothing."""
+    """What a name or number means in dialects that differ from upstream there."""
     found: Meanings = {}
     for dialect in DIALECTS:
         for row in dialect.protocol.find(text):
@@ -47,13 +47,13 @@ def elsewhere(text: str) -> Meanings:
 
 
 def meaning_detail(row: Row, dialects: Iterable[Dialect]) -> Iterator[str]:
-    """A row of other dialects than upstream."""
+    """A row of dialects other than upstream."""
     yield f"in {', '.join(f'{dialect.key} ({dialect.when})' for dialect in dialects)}:"
     yield from ("  " + line for line in message_detail(row))
 
 
 def _is_own(dialect: Dialect, row: Row) -> bool:
-    """Whether a row means something that upstream does not mean; not being answered at all is no other meaning."""
+    """Whether a row means something else than upstream's; having no answer does not count as another meaning."""
     if row not in dialect.changed:
         return False
     upstream = UPSTREAM.request(row.channel, row.id)
@@ -77,20 +77,20 @@ def _facts(dialect: Dialect) -> Iterator[tuple[str, str]]:
     if dialect.note:
         yield "note", dialect.note
     if dialect.base is not None:
-        yield "built on", dialect.base.key
+        yield "based on", dialect.base.key
     if dialect.as_of is not None:
-        yield "built on", f"upstream as of {dialect.as_of}"
+        yield "based on", f"upstream as of {dialect.as_of}"
     header = dialect.protocol.header
     if header != UPSTREAM.header:
         yield "header versions", " and ".join(map(str, header.versions))
-        yield "failed requests", f"come back with {header.error:#x} in their number"
+        yield "failed requests", f"are sent back with {header.error:#x} in their number"
     if dialect.changed_bits:
         yield "protocol features", ", ".join(_bit(bit) for bit in dialect.changed_bits)
     if dialect.missing_bits:
-        yield "no features", _numbers(bit.number for bit in dialect.missing_bits)
+        yield "missing features", _numbers(bit.number for bit in dialect.missing_bits)
     if dialect.missing:
         yield (
-            "no messages",
+            "missing messages",
             ", ".join(
                 f"{channel.label} {_numbers(row.id for row in rows)}"
                 for channel, rows in groupby(dialect.missing, lambda row: row.channel)
@@ -103,7 +103,7 @@ def _bit(bit: Bit) -> str:
 
 
 def _numbers(numbers: Iterable[int]) -> str:
-    """Numbers in rising order, runs of them in short: `1-3, 7`."""
+    """Numbers in ascending order, with ranges: `1-3, 7`."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -114,10 +114,10 @@ def _numbers(numbers: Iterable[int]) -> str:
 
 
 def markdown() -> Iterator[str]:
-    """The page `docs/dialects.md`, line by line."""
+    """The lines of the page `docs/dialects.md`."""
     yield "# Dialects"
     yield ""
-    yield "Generated from the dialects by `vudissect dialects --markdown`. A dialect is what differs from"
+    yield "Generated from the dialects by `vudissect dialects --markdown`. A dialect is a set of differences from"
     yield "[upstream](messages.md): messages, protocol features, header."
     yield ""
     yield "| dialect | when | what | who |"
@@ -127,7 +127,7 @@ def markdown() -> Iterator[str]:
     yield ""
     yield "## Contested numbers"
     yield ""
-    yield "Numbers that mean, or meant, several things. `vudissect messages NUMBER` shows all of them in full."
+    yield "Numbers with several meanings, now or in the past. `vudissect messages NUMBER` shows them in full."
     yield ""
     yield "| channel | number | upstream | elsewhere |"
     yield "|---|---:|---|---|"
@@ -174,18 +174,18 @@ def _others(names: dict[str, list[str]]) -> str:
 
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
-    """Which dialect is in force and why; one line where nothing speaks against upstream."""
-    how = "as told" if verdict.told else f"score {verdict.score}"
+    """Which dialect is in effect and why; one line if there is no evidence against upstream."""
+    how = "forced" if verdict.told else f"score {verdict.score}"
     yield f"dialect: {verdict.dialect.key} ({how})"
     if verdict.dialect is UPSTREAM_DIALECT and not verdict.told and not _speaks_against(verdict, verdict.dialect):
         return
-    yield "  then: " + ", ".join(f"{dialect.key} ({score})" for dialect, score in verdict.runners_up)
+    yield "  runners-up: " + ", ".join(f"{dialect.key} ({score})" for dialect, score in verdict.runners_up)
     for evidence in verdict.evidence:
         yield f"  {_evidence(evidence)}"
     for question in verdict.open_questions:
         what = [f"{channel.label} message {number}" for channel, number in question.messages]
         what += [f"protocol feature {number}" for number in question.bits]
-        yield f"  {question.dialect.key} fits as well; it would differ in {', '.join(what)}"
+        yield f"  {question.dialect.key} fits equally well; it would differ in {', '.join(what)}"
 
 
 def _speaks_against(verdict: Verdict, dialect: Dialect) -> bool:
@@ -196,4 +196,4 @@ def _evidence(evidence: Evidence) -> str:
     name = evidence.row.name if evidence.row is not None else f"message {evidence.number}"
     way = " reply" if evidence.reply else ""
     keys = ", ".join(dialect.key for dialect in evidence.against)
-    return f"#{evidence.frame} {evidence.channel.label} {name}{way} speaks against {keys}: {evidence.reason.value}"
+    return f"#{evidence.frame} {evidence.channel.label} {name}{way} is evidence against {keys}: {evidence.reason.value}"

@@ -1,4 +1,4 @@
-"""Lines of logs, explained: who wrote them, what they mean, who is to blame, and what a capture shows of them."""
+"""Explained log lines: who wrote them, what they mean, who is to blame, and what a capture shows about them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,18 +11,18 @@ from vudissect.render.findings import finding_text
 from vudissect.render.style import Style
 from vudissect.render.units import printable
 
-# Of a line that holds the options of a program.
+# For a line that contains the options of a program.
 _MOST_CHARACTERS = 1000
 
 
 def head(found: Recognised, style: Style, *, numbered: bool) -> str:
-    """The line itself, with its number where it is one of many."""
+    """The line itself, with its number if it is one of several."""
     text = found.text if len(found.text) <= _MOST_CHARACTERS else f"{found.text[:_MOST_CHARACTERS]}…"
     return f"{f'{found.number}: ' if numbered else ''}{style.name(printable(text))}"
 
 
 def explanation(found: Recognised, rules: Mapping[str, Rule]) -> Iterator[str]:
-    """What a line means; of one that is not known, what can be recognised in it."""
+    """What a line means; for an unknown one, what can be recognised in it."""
     if not found.entries:
         program = f"{found.program.title}: " if found.program is not None else ""
         yield f"    {program}this line is not known{'; it names' if any(found.facts) else ''}"
@@ -38,12 +38,12 @@ def explanation(found: Recognised, rules: Mapping[str, Rule]) -> Iterator[str]:
 
 
 def again(first: int) -> str:
-    """Said of a line that means what another has meant before."""
+    """For a line with the same meaning as an earlier one."""
     return f"    as line {first}"
 
 
 def tied(tie: Tie, file: str, style: Style) -> Iterator[str]:
-    """What a capture shows of a line."""
+    """What a capture shows about a line."""
     yield f"    in {printable(file)}:"
     yield from (f"        {printable(sentence)}" for sentence in tie.sentences)
     yield from (f"        {finding_text(finding, style)}" for finding in tie.findings)
@@ -67,7 +67,7 @@ def _message(named: Named) -> str:
     if row is None:
         called = f"; the line calls it {named.called}" if named.called else ""
         role = named.role or "message"
-        return f"{role}: {named.number} is not in this table: newer than it, or a vendor's{called}"
+        return f"{role}: {named.number} is not in this table: it is newer, or from a vendor{called}"
     if not named.role:
         return f"message: {row.name} is number {named.number}: {row.summary}"
     return f"{named.role}: {named.number} is {row.name}: {row.summary}"

@@ -1,4 +1,4 @@
-"""Feature words as names, and as a difference to what was offered."""
+"""Feature words as names, and as the difference from what was offered."""
 
 from vudissect.protocol.bits import BitSet
 from vudissect.protocol.devices import feature_names
@@ -33,7 +33,7 @@ def protocol_features_text(bits: BitSet, word: int, state: State, purpose: Purpo
 
 
 def _difference(acked: tuple[str, ...], refused: tuple[str, ...], unasked: tuple[str, ...]) -> str:
-    # Whichever of the two lists is shorter says the same in less room.
+    # Show whichever of the two lists is shorter.
     if not acked:
         text = "none"
     elif not refused:

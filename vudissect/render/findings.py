@@ -11,7 +11,7 @@ from vudissect.render.units import printable, unicode
 
 _MOST_PLACES = 6
 
-# What makes the exit status 1; `--strict` adds warnings.
+# Severities that make the exit status 1; `--strict` adds warnings.
 _FAILURES = frozenset({Severity.ERROR})
 _STRICT_FAILURES = frozenset({Severity.ERROR, Severity.WARNING})
 
@@ -22,7 +22,7 @@ def fails(finding: Finding, *, strict: bool) -> bool:
 
 
 def finding_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
-    """One line; the frame is left out where the finding stands below its message."""
+    """One line, without the frame if the finding is shown below its message."""
     place = "" if finding.frame in (0, frame) else f" #{finding.frame}"
     severity = f"{finding.severity.value} {finding.rule}"
     colour = style.bad if finding.severity is Severity.ERROR else style.dim
@@ -35,9 +35,9 @@ def finding_text(finding: Finding, style: Style, *, frame: int | None = None) ->
 def report(
     findings: Sequence[Finding], withheld: dict[str, int], messages: int, style: Style, *, usual: bool = False
 ) -> Iterator[str]:
-    """The findings of one capture, line by line, with what each rule refers to.
+    """The findings of one capture, line by line, with the sources of the rules.
 
-    Infos that healthy sessions have, too, are only counted, unless the `usual` ones are wanted.
+    Infos that healthy sessions also have are only counted, unless `usual` is set.
     """
     counted = [] if usual else [finding for finding in findings if _is_usual(finding)]
     listed = grouped(finding for finding in findings if usual or not _is_usual(finding))
@@ -47,7 +47,7 @@ def report(
     if counted:
         rules = ", ".join(sorted({finding.rule for finding in counted}))
         number = f"{len(counted)} finding{'s' * (len(counted) > 1)}"
-        yield style.dim(f"info: {number} that healthy sessions have, too ({rules}); --severity info lists them")
+        yield style.dim(f"info: {number} that healthy sessions also have ({rules}); --severity info lists them")
     for rule, times in sorted(withheld.items()):
         yield f"{rule}: {times} more times"
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
@@ -60,7 +60,7 @@ def _is_usual(finding: Finding) -> bool:
 
 
 def _again(group: Group) -> str:
-    """Where else the same was found."""
+    """Where else the same finding occurred."""
     if not group.again:
         return ""
     frames = dict.fromkeys(finding.frame for finding in group.again)

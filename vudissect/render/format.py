@@ -1,6 +1,6 @@
-"""What an output format is, and what the commands print: events, findings, states, or the outcome of a replay.
+"""What an output format is, and what commands print: events, findings, states, or the outcome of a replay.
 
-The formats are in `vudissect/render/formats/`, and each of them is listed there once.
+The formats are in `vudissect/render/formats/`, which lists each of them once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 class Syntax(Enum):
-    """What the output as a whole has to be."""
+    """What the whole output must be."""
 
     TEXT = "text without control characters"
-    JSON_LINES = "one JSON object a line"
+    JSON_LINES = "one JSON object per line"
     XML = "one XML document"
 
 
 class Option(StrEnum):
-    """An option that not every format can honour, as it is written on the command line."""
+    """An option that not every format supports, as written on the command line."""
 
     VERBOSE = "-v"
     NO_TIMES = "--no-times"
 
 
 class Ending(NamedTuple):
-    """What is known where a capture ends: what is wrong there, and what was never answered."""
+    """What is known at the end of a capture: what is wrong there, and what was never answered."""
 
     findings: "Sequence[Finding]"
     unanswered: "tuple[Request, ...]"
 
 
 class Shown(NamedTuple):
-    """The events of a capture. `ending` is there once they are all read; nothing is held back of a `live` capture."""
+    """The events of a capture. `ending` is available after the last one; a `live` capture is never buffered."""
 
     judged: "Iterable[tuple[Event, Sequence[Finding]]]"
     ending: Callable[[], Ending]
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
 
 
 class CaptureReport(NamedTuple):
-    """What was found in the capture `file`, and what is wrong with the capture itself."""
+    """The findings in the capture `file`, and what is wrong with the capture itself."""
 
     file: str
     findings: "Sequence[Finding]"
@@ -62,9 +62,9 @@ class CaptureReport(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """The findings of one capture or `several`; `strict`: warnings fail as errors do.
+    """The findings of one capture or `several`; with `strict`, warnings count as failures.
 
-    `usual`: infos that healthy sessions have, too, are wanted one by one.
+    With `usual`, infos that healthy sessions also have are listed one by one.
     """
 
     captures: Iterable[CaptureReport]
@@ -75,7 +75,7 @@ class Reported(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """What became of the replay of the capture `file`, and what is wrong with the capture itself."""
+    """The outcome of a replay of the capture `file`, and what is wrong with the capture itself."""
 
     outcome: "Outcome"
     file: str
@@ -84,7 +84,7 @@ class Replayed(NamedTuple):
 
 
 class ConnectionState(NamedTuple):
-    """What is known of a connection: its state, what waits for an answer, and the verdict on its dialect."""
+    """What is known of a connection: its state, the pending requests, and the verdict on its dialect."""
 
     state: "State"
     pairing: "Pairing"
@@ -100,16 +100,16 @@ class Stated(NamedTuple):
 
 
 COMMANDS = {Shown: "show", Reported: "lint", Stated: "state", Replayed: "replay"}
-"""The command that prints each of them."""
+"""The command that prints each type."""
 
 T = TypeVar("T", Shown, Reported, Replayed, Stated)
 
 
 class Format(NamedTuple, Generic[T]):
-    """One way to print what a command has to print.
+    """One way to print the result of a command.
 
-    `renders` is what it is given, and `render` makes the output of it: whole lines, each with its newline, as early as
-    they are known. `section` is the place of its description in docs/. What is not in `honours` is refused.
+    `render` turns a value of the type `renders` into output: whole lines, each with its newline, as early as
+    possible. `section` is its section in docs/. Options that are not in `honours` are refused.
     """
 
     name: str

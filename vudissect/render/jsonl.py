@@ -1,7 +1,7 @@
-"""The transcript for programs: one JSON object a line, with the same keys in every line.
+"""The transcript for programs: one JSON object per line, with the same keys in every line.
 
-Times are nanoseconds. A request's `reply_frame` needs a look ahead: lines are held back until it is known, but never
-more than a bounded number of them, after which it stays null.
+Times are in nanoseconds. A request's `reply_frame` needs look-ahead: lines are held back until it is known, up to
+a limit; after that it stays null.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ _dumps = JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class _Line:
-    """A line whose `reply_frame` may still become known."""
+    """A line whose `reply_frame` is not known yet."""
 
     __slots__ = ("frame", "head", "open", "reply_frame", "tail")
 
@@ -46,7 +46,7 @@ class _Line:
 
 
 def json_lines(judged: Iterable[tuple[Event, Sequence[Finding]]], *, look_ahead: bool = True) -> Iterator[str]:
-    """The line of each event with what was found about it. Without `look_ahead` nothing is held back (live)."""
+    """The line of each event with its findings. Without `look_ahead` nothing is held back (live)."""
     held: deque[_Line | str] = deque()
     asked: dict[int, _Line] = {}
     halves = _Halves()
@@ -86,9 +86,9 @@ _Template = tuple[str, Callable[[Values], str]]
 
 
 class _Halves:
-    """Makes the two parts of a line: what comes before the value of `reply_frame`, and what comes after it.
+    """Makes the two parts of a line: before and after the value of `reply_frame`.
 
-    The first is a template, which is made once for all messages of a form.
+    The first is a template, made once for all messages of the same form.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class _Halves:
 
 
 def _template(event: Event) -> str:
-    """The line of an event up to the value of `reply_frame`, with places for what the next one has otherwise."""
+    """The line of an event up to the value of `reply_frame`, with placeholders for what differs between events."""
     record, message = event.record, event.message
     number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
     if message is not None:
@@ -140,7 +140,7 @@ def _template(event: Event) -> str:
 
 
 def _payload_writer(layout: Layout) -> Callable[[Values], str]:
-    """A function from the values of this layout to what `to_fields` makes of them as JSON."""
+    """A function from the values of this layout to the JSON of `to_fields`."""
     usual = usual_numbers(layout)
     template = f"{{{','.join(f'{_dumps(name)}:%d' for name in usual.names)}}}" if usual is not None else ""
 

@@ -1,4 +1,4 @@
-"""The one writer of JUnit reports, as CI servers read them: well-formed whatever is in the names."""
+"""The only writer of JUnit reports, as CI servers read them: well-formed whatever the names contain."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from vudissect.render.units import printable
 
-# What printable text may have and XML may not.
+# Characters that are allowed in printable text but not in XML.
 _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
@@ -19,9 +19,9 @@ class Failure(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A test case. `text` may have several lines: it belongs to the failure, or else is what the case printed.
+    """A test case. `text` may have several lines: the details of the failure, or else the output of the case.
 
-    `skipped` says why it was left out, "" if it was not.
+    `skipped` is the reason for leaving it out, "" if it was not.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Suite(NamedTuple):
 
 
 def junit_lines(title: str, suites: Sequence[Suite]) -> Iterator[str]:
-    """The report, which has only ASCII in it, so that it can be written anywhere."""
+    """The report, in ASCII, so that it can be written anywhere."""
     root = ElementTree.Element("testsuites", name=title)
     for suite in suites:
         failures = sum(case.failure is not None for case in suite.cases)

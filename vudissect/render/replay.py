@@ -1,4 +1,4 @@
-"""What became of a replay, for people and for programs."""
+"""The outcome of a replay, for people and for programs."""
 
 import json
 from collections import defaultdict
@@ -19,17 +19,17 @@ from vudissect.session.session import Session
 
 _MOST_BYTES = 32
 _DECIMAL_BELOW = 4096
-# Of a transcript: what is shown around a difference, and how far before and behind all of them is looked.
+# For transcripts: the lines shown around a difference, and the frames before the first that are compared.
 _CONTEXT = 3
 _BEFORE = 60
 _MOST_SHOWN = 20
 _FRAME_WIDTH = 7
-# Frames that are compared line by line, which takes time with the square of their number.
+# Frames that are compared line by line, in quadratic time.
 _MOST_FRAMES = 1000
 
 
 def report(outcome: Outcome, file: str, style: Style) -> Iterator[str]:
-    """The report, line by line: what was different, with the transcript around it, what was allowed, the counts."""
+    """The report, line by line: differences, with the transcript around them, allowed values, counts."""
     for difference in outcome.differences[:_MOST_SHOWN]:
         yield f"{style.bad('different')} {difference_text(difference)}"
     if len(outcome.differences) > _MOST_SHOWN:
@@ -82,7 +82,7 @@ def difference_text(difference: Difference) -> str:
 
 
 def _named_difference(difference: Difference) -> str:
-    """The names of the bits or of the configuration's fields that are different; "" where there are no names."""
+    """The names of the bits or configuration fields that differ; "" if there are no names."""
     field, expected, got = difference.kind, difference.expected, difference.got
     if field is None:
         return ""
@@ -94,7 +94,7 @@ def _named_difference(difference: Difference) -> str:
         else:
             return ""
         words = [f"lacks {offered_text(missing)}"] if missing else []
-        return ", ".join(words + ([f"has {offered_text(added)} besides"] if added else []))
+        return ", ".join(words + ([f"also has {offered_text(added)}"] if added else []))
     if (
         field.meaning is Meaning.CONFIG
         and difference.device is not None
@@ -121,7 +121,7 @@ def _value_text(difference: Difference, value: Value) -> str:
 
 
 def _together(allowed: Iterable[Allowed]) -> Iterator[str]:
-    """One line for all that was allowed of one field."""
+    """One line for all allowed values of a field."""
     groups: defaultdict[tuple[str, str, str], list[Allowed]] = defaultdict(list)
     for item in allowed:
         groups[item.message, item.field, item.rule].append(item)
@@ -158,7 +158,7 @@ def transcript_diff(outcome: Outcome, style: Style) -> Iterator[str]:
     last = min(last, first + _MOST_FRAMES)
     before = _lines(outcome.recorded, outcome, first, last)
     after = _lines(outcome.live, outcome, first, last)
-    # What may be different does not count, and would only stand in the way.
+    # Allowed differences would only be noise here.
     different = {difference.frame for difference in outcome.differences}
     as_recorded = {line.frame: line for line in before if line.frame not in different}
     after = [as_recorded.get(line.frame, line) for line in after]

@@ -1,4 +1,4 @@
-"""The rules to read: a list, an index, and a page for each."""
+"""The rules as text: a list, an index, and a page for each."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +16,9 @@ from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 
 _WIDTH = 80
-# In the documentation a transcript can be scrolled, but need not be.
+# A transcript in the documentation can be scrolled, but should not have to be.
 _PAGE_WIDTH = 110
-# Where a line of a transcript goes on, and findings begin.
+# The indent of continued transcript lines and of findings.
 _HANGING = " " * 24
 _PAGES = "vudissect/lint/pages"
 
@@ -31,13 +31,13 @@ _SEVERITIES = {
 
 
 def rule_list(rules: Iterable[Rule]) -> Iterator[str]:
-    """One line a rule."""
+    """One line per rule."""
     for rule in rules:
         yield f"{rule.id:<10} {rule.severity.value:<8} {rule.name}: {rule.statement}"
 
 
 def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
-    """The page `docs/rules.md`, line by line."""
+    """The lines of the page `docs/rules.md`."""
     meanings = ", ".join(f"{severity.value} ({meaning})" for severity, meaning in _SEVERITIES.items())
     yield "# Rules"
     yield ""
@@ -53,7 +53,7 @@ def rules_markdown(rules: Iterable[Rule]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class JudgedExample:
-    """A conversation of a page as events with their findings; what is found, and was not answered, where it ends."""
+    """A conversation of a page as events with their findings; the findings and unanswered requests at its end."""
 
     events: Sequence[tuple[Event, Sequence[Finding]]]
     rest: Sequence[Finding]
@@ -66,7 +66,7 @@ class JudgedExample:
 
 
 class Block(NamedTuple):
-    """A part of a page: its heading, its paragraph, what it lists, and a transcript; what it does not have is empty."""
+    """A part of a page: its heading, its paragraph, a list, and a transcript; missing parts are empty."""
 
     heading: str
     paragraph: str = ""
@@ -76,7 +76,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RulePage:
-    """All about a rule: the rule, what is written by hand, its conversations, and the rules that are related."""
+    """Everything about a rule: the rule, the hand-written text, its conversations, and related rules."""
 
     rule: Rule
     page: Page
@@ -131,11 +131,11 @@ class RulePage:
         )
 
     def _blame(self) -> str:
-        """Who is to blame in the example; mostly it is the same side in every case."""
+        """Who is to blame in the example; usually the same side in every case."""
         return ", ".join(sorted({each.blame.value for each in self.broken.findings if each.rule == self.rule.id}))
 
     def _transcript(self, judged: JudgedExample, width: int) -> Iterator[str]:
-        """As `show` prints it, but with all findings of this rule, and no others that are merely worth knowing."""
+        """As `show` prints it, but with all findings of this rule and without other infos."""
         transcript = Transcript(Style(False))
         text = ""
         for event, found in judged.events:
@@ -164,12 +164,12 @@ def _remark(example: Example) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without the addresses of links."""
+    """Without link targets."""
     return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", text)
 
 
 def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    """The lines of a text; what has no blanks stays whole."""
+    """The lines of a text; words are never split."""
     return TextWrapper(
         width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     ).wrap(text)

@@ -1,4 +1,4 @@
-"""The state of a connection at one point, in lines."""
+"""The state of a connection at one point, as lines."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,12 +13,12 @@ from vudissect.session.rings import Addresses, Ring, Slot
 from vudissect.session.shared import SharedObjects
 from vudissect.session.state import Negotiation, SharedFile, State
 
-_UNKNOWN = "not said"
+_UNKNOWN = "unknown"
 _SLOTS = ((Purpose.SET_KICK, "kick"), (Purpose.SET_CALL, "call"), (Purpose.SET_ERR, "err"))
 
 
 def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
-    """All that is known of a connection, and what waits for an answer; what no message has told is named as unknown."""
+    """Everything known about a connection, and its pending requests; what no message has set is shown as unknown."""
     device = state.guess.device
     yield f"connection {state.number}: {state.phase.value}, device {device.name if device else 'unknown'}"
     yield from _words(state)
@@ -26,7 +26,8 @@ def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
     yield f"  queues: {_number(state.queues)}, memory slots: {_number(state.memory_slots)}"
     status = state.status
     yield f"  status: {_UNKNOWN if status is None else offered_text(STATUS_BITS.names(status))}"
-    yield f"  memory: {len(state.memory.regions)} regions"
+    regions = len(state.memory.regions)
+    yield f"  memory: {regions} {'region' if regions == 1 else 'regions'}"
     for region in state.memory.regions:
         place = f"{address_text(region.guest_addr)}+{size_text(region.size)} at {address_text(region.user_addr)}"
         yield f"    region{region.number}: {place}, {region.descriptor or 'no descriptor'}+{region.mmap_offset:#x}"
@@ -73,7 +74,8 @@ def _addresses(state: State, addresses: Addresses) -> str:
 def _slot(slot: Slot) -> str:
     if not slot.epoch:
         return _UNKNOWN
-    return f"{slot.name or 'none'} (#{slot.frame}, given {slot.epoch} times)"
+    times = "once" if slot.epoch == 1 else f"{slot.epoch} times"
+    return f"{slot.name or 'none'} (#{slot.frame}, given {times})"
 
 
 def _shared_lines(state: State) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The state of a connection for programs: one JSON object, with names beside the raw numbers."""
+"""The state of a connection for programs: one JSON object, with names next to the raw numbers."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _SLOTS = ((Purpose.SET_KICK, "kick"), (Purpose.SET_CALL, "call"), (Purpose.SET_E
 
 
 def state_json(state: State, pairing: Pairing, frame: int, file: str) -> str:
-    """One JSON object; keys are stable. What no message has said is null."""
+    """One JSON object; keys are stable. What no message has set is null."""
     device = state.guess.device
     return json.dumps(
         {

@@ -1,11 +1,11 @@
-"""Colour, where somebody looks at a terminal."""
+"""Colour, if the output is a terminal."""
 
 import os
 from typing import TextIO
 
 
 class Style:
-    """Wraps text in colour, or leaves it alone."""
+    """Wraps text in colour, or leaves it unchanged."""
 
     def __init__(self, colour: bool) -> None:
         self._colour = colour
@@ -14,7 +14,7 @@ class Style:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
     def dim(self, text: str) -> str:
-        """What can be read past."""
+        """Secondary text."""
         return self._paint("2", text)
 
     def name(self, text: str) -> str:
@@ -31,5 +31,5 @@ class Style:
 
 
 def style_for(stream: TextIO) -> Style:
-    """Colour on a terminal only, and not where NO_COLOR is set."""
+    """Colour only on a terminal, and not if NO_COLOR is set."""
     return Style(stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")

@@ -1,4 +1,4 @@
-"""The message table for people: as a list, a message at a time, and as a page of the documentation."""
+"""The message table for people: a list, a single message, and a page of the documentation."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,7 +20,7 @@ _TYPES = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "i": "i32", "q": "i64"}
 
 
 def message_list(messages: Iterable[Row]) -> Iterator[str]:
-    """One line a message, under a heading for each channel."""
+    """One line per message, under a heading for each channel."""
     channel = None
     for row in messages:
         if row.channel is not channel:
@@ -34,7 +34,7 @@ def message_list(messages: Iterable[Row]) -> Iterator[str]:
 
 
 def message_detail(row: Row) -> Iterator[str]:
-    """All that the table says about one message."""
+    """Everything in the table about one message."""
     yield f"{row.name} ({row.channel.label} channel, {row.id}, sent by the {row.initiator.label})"
     yield f"  {row.summary}"
     for title, text in _facts(row):
@@ -47,7 +47,7 @@ def message_detail(row: Row) -> Iterator[str]:
 
 
 def markdown(protocol: Protocol) -> Iterator[str]:
-    """The page `docs/messages.md`, line by line."""
+    """The lines of the page `docs/messages.md`."""
     yield "# Messages"
     yield ""
     yield f"Generated from the message table (dialect `{protocol.key}`) by `vudissect messages --markdown`."
@@ -143,7 +143,7 @@ def _layout_title(layout: Layout) -> str:
 
 
 def _field_rows(layout: Layout) -> Iterator[tuple[int, str]]:
-    """Offset and description of each field, and of the array or tail behind them."""
+    """Offset and description of each field, and of the array or tail after them."""
     offset = 0
     for field in layout.fields:
         yield offset, _field(field)

@@ -1,9 +1,9 @@
-"""The transcript: one line a message, stable enough to compare and narrow enough to paste.
+"""The transcript: one line per message, stable enough to compare and narrow enough to paste.
 
 frame  seconds  who  name and contents  descriptors  [request and latency]
 
-What all messages of a form have in common is worked out with the first of them (`_Head`). Most messages are regular:
-of a form, without descriptors or marks, and change nothing; their line has no other parts than these.
+What all messages of a form have in common is computed once, for the first of them (`_Head`). Most messages are regular:
+they have a form, no descriptors or marks, and change nothing; their line has no other parts than these.
 """
 
 import re
@@ -32,7 +32,7 @@ from vudissect.wire.layout import Values
 _MALFORMED_BYTES = 32
 _INDENT = " " * 24
 
-# By `Side` and by `Channel`.
+# Indexed by `Side` and by `Channel`.
 _ARROWS = ("F>B", "B>F", "---")
 _CHANNELS = ("", " backend:", " gpu:")
 _MARKS = {
@@ -44,19 +44,19 @@ _MARKS = {
 _WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.LATE_DESCRIPTORS)
 
 
-# Process ids, and where regions lie in the front-end's process: different in every run.
+# Process ids and the addresses of regions in the front-end's process differ in every run.
 _OF_THE_RUN = re.compile(r" \(pid \d+\)| at 0x[0-9a-f]+")
 
 
-# Row, layout and direction stand for what has no form: that may be of any size, and is described alike.
+# Messages without a form are described by row, layout and direction alone, whatever their size.
 _MessageKind = Form | tuple[Row | None, Layout | None, bool]
 
 
 class _Head(NamedTuple):
-    """What all messages of one row, layout and direction have in common."""
+    """What all messages with the same row, layout and direction have in common."""
 
     start: str
-    """A template from the frame to the name."""
+    """A template for the frame up to the name."""
     describe: Callable[[Values, State], str] | None
     deviation: str
     end: str
@@ -66,8 +66,8 @@ class _Head(NamedTuple):
 class Transcript:
     """Makes the line (or lines) of each event.
 
-    `verbose` adds every field below the line, and findings that are merely worth knowing; without `times` nothing in
-    the text differs from run to run. `verdict` says of a connection why it is taken to be in its dialect.
+    `verbose` adds every field below the line, and findings that are only informative; without `times` the text does
+    not differ from run to run. `verdict` returns why a connection is read in its dialect.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Transcript:
         self._verdict = verdict
         self._protocol = UPSTREAM
         self._dim, self._undim = style.dim("|").split("|")
-        # A template: an f-string takes twice as long for numbers of fixed width. What comes last is the connection.
+        # A template: an f-string takes twice as long for numbers of fixed width. The last part is the connection.
         self._start = f"{self._dim}{'%6d %11.6f ' if times else '%6d '}{self._undim}%s"
 
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
-        """The lines of one event, each with its newline; what was found about it stands below."""
+        """The lines of one event, each with its newline, then those of its findings."""
         if event.message is None:
             line = self._event_line(event)
         else:
@@ -103,7 +103,7 @@ class Transcript:
         return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
 
     def findings(self, findings: Sequence[Finding], frame: int | None = None) -> str:
-        """Lines for what was found about the message of a frame, or about the end of the capture."""
+        """Lines for the findings about the message of a frame, or about the end of the capture."""
         return "".join(
             f"{_INDENT}! {finding_text(finding, self._style, frame=frame)}\n"
             for finding in findings
@@ -111,7 +111,7 @@ class Transcript:
         )
 
     def _dialect_lines(self, connection: State) -> Iterator[str]:
-        """What is spoken from here on, and how that is known."""
+        """The dialect from here on, and the evidence for it."""
         self._protocol = connection.protocol
         verdict = self._verdict(connection.number)
         if verdict is not None and verdict.dialect.protocol is connection.protocol:
@@ -120,7 +120,7 @@ class Transcript:
             yield f"dialect: {connection.protocol.key}"
 
     def unanswered(self, requests: tuple[Request, ...], findings: Sequence[Finding] = ()) -> str:
-        """Lines for the requests that were still waiting where it ended, but for those that a finding tells of."""
+        """Lines for the requests that were still pending at the end, except those that have a finding."""
         shown = (finding for finding in findings if self._shows(finding))
         told = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
         return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in told)
@@ -129,7 +129,7 @@ class Transcript:
         return self._verbose or finding.severity is not Severity.INFO
 
     def _place(self, event: Event) -> tuple[int | float | str, ...]:
-        """What goes into the template for the start of a line."""
+        """The values for the template at the start of a line."""
         record = event.record
         number = record.connection
         connection = f" c{number}" if number > 1 else ""
@@ -163,7 +163,7 @@ class Transcript:
         return head
 
     def _irregular(self, event: Event, message: WireMessage) -> Iterator[str]:
-        """What may come after the contents, but for the request that a reply answers."""
+        """What may come after the contents, except for the request that a reply answers."""
         record = event.record
         if event.kind is Kind.MALFORMED:
             yield self._style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}"

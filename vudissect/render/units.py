@@ -1,4 +1,4 @@
-"""Numbers and foreign text as people read them."""
+"""Numbers and external text in readable form."""
 
 import re
 from functools import lru_cache
@@ -9,7 +9,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 
 @lru_cache(maxsize=1024)
 def size_text(size: int) -> str:
-    """A number of bytes, in the largest unit that leaves nothing out: `256M`, `4K`, `1056`."""
+    """A number of bytes, in the largest unit that is exact: `256M`, `4K`, `1056`."""
     for unit, letter in _UNITS:
         if size and size % unit == 0:
             return f"{size // unit}{letter}"
@@ -17,12 +17,12 @@ def size_text(size: int) -> str:
 
 
 def address_text(address: int) -> str:
-    """An address or offset: hexadecimal, but a plain 0."""
+    """An address or offset: hexadecimal, except for a plain 0."""
     return f"{address:#x}" if address else "0"
 
 
 def duration_text(nanoseconds: int) -> str:
-    """A duration with three digits that matter: `87us`, `1.24ms`, `2.03s`."""
+    """A duration with three significant digits: `87us`, `1.24ms`, `2.03s`."""
     if nanoseconds < 0:
         return f"-{duration_text(-nanoseconds)}"
     if nanoseconds < 999_500:
@@ -33,13 +33,13 @@ def duration_text(nanoseconds: int) -> str:
 
 
 def hex_text(data: bytes, most: int) -> str:
-    """Bytes in hexadecimal, at most `most` of them, and how many there are beyond."""
+    """Bytes in hexadecimal, at most `most` of them, and the total if there are more."""
     text = data[:most].hex(" ")
     return text if len(data) <= most else f"{text} ... ({len(data)} bytes)"
 
 
 def printable(text: str) -> str:
-    """Text from outside, with everything that could drive a terminal shown as an escape."""
+    """External text, with everything that could control a terminal escaped."""
     return _CONTROL.sub(_escape, text)
 
 
@@ -50,5 +50,5 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def unicode(text: str) -> str:
-    """Text from outside, such as the name of a file, with what is no Unicode shown as an escape: all else as it is."""
+    """External text, such as a file name, with only what is not valid Unicode escaped."""
     return text.encode(errors="backslashreplace").decode()

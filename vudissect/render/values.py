@@ -1,4 +1,4 @@
-"""Payloads in a few words, compiled once for each row and layout: the part of a transcript line behind the name."""
+"""Payloads in a few words, compiled once for each row and layout: the part of a transcript line after the name."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -22,16 +22,16 @@ _HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, M
 
 
 def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callable[[Values, State], str]:
-    """A function from the values of this layout (and the state of the connection) to a few words; "" for none."""
+    """A function from the values of this layout (and the state) to a few words; "" if there is nothing."""
     if not reply and layout.is_region:
         return _region_text(layout)
-    # A transcript spends most of its time here. So what all messages of a layout have in common is worked out once,
-    # into one expression: a loop over the fields, and a call for each, would take several times as long.
+    # A transcript spends most of its time here, so everything that messages of a layout have in common is compiled
+    # into one expression: a loop over the fields with a call for each would be several times slower.
     words: list[str] = []
     names: dict[str, Any] = {"size": size_text}
     fields = list(enumerate(layout.fields))
     if layout.tail is not None and (reply or purpose is not Purpose.READ_CONFIG):
-        # A request to read carries room for the contents; what is in it means nothing.
+        # A request to read has space for the contents, but they have no meaning.
         fields.append((len(layout.fields), layout.tail.field))
     for position, field in sorted(fields, key=lambda item: item[1].meaning is not Meaning.KIND):
         if field.meaning not in _UNSAID:
@@ -44,7 +44,7 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
 
 
 def _expression(field: Field, position: int, purpose: Purpose, names: dict[str, Any]) -> str:
-    """The part of an f-string that describes value `position` of `v`; what it uses is entered in `names`."""
+    """The part of an f-string that describes value `position` of `v`; the objects it uses are added to `names`."""
     value, meaning = f"v[{position}]", field.meaning
     if not (field.parts or field.bits or field.code.endswith("s")):
         if field.choices:
@@ -140,7 +140,7 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, State], str]] = {
 
 
 def _region_text(layout: Layout) -> Callable[[Values, State], str]:
-    """A memory region in short: guest address, size, user address. They define the map, so they are no places in it."""
+    """A memory region in short: guest address, size, user address. They define the map, so they are not looked up."""
     meanings = [field.meaning for field in layout.fields]
     guest, size, user, offset = map(
         meanings.index, (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
@@ -173,7 +173,7 @@ def _array_text(array: Array) -> Text:
 
 
 def config_fields(device: Device, contents: bytes) -> dict[str, Any]:
-    """The configuration space of a device by field, as far as the bytes go; it is little-endian on every machine."""
+    """The fields of a device's configuration space, up to where the bytes end; little-endian on every machine."""
     layout = device.config
     padded = contents.ljust(layout.fixed_size, b"\0")[: layout.fixed_size]
     values = _fixed_part(layout).decode(padded, layout.fixed_size) or ()
@@ -194,7 +194,7 @@ def _fixed_part(layout: Layout) -> LayoutCodec:
 
 
 def config_text(device: Device, contents: bytes) -> str:
-    """The fields of a configuration space that are not zero, and in any case the first."""
+    """The fields of a configuration space that are not zero, and always the first."""
     fields = config_fields(device, contents)
     words = [
         f"{name} {printable(str(value))}" for number, (name, value) in enumerate(fields.items()) if value or not number

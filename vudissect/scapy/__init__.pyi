@@ -60,7 +60,7 @@ class SetOwner(Payload):
     """Makes the sender the owner of the session; sent once."""
 
 class ResetOwner(Payload):
-    """Deprecated and understood in several ways; back-ends disable all rings or do nothing."""
+    """Deprecated, with several interpretations; back-ends disable all rings or do nothing."""
 
 class SetMemTable(Payload):
     """Replaces the memory map: one region and one descriptor for each piece of guest memory."""
@@ -81,34 +81,34 @@ class SetMemTableEightSlots(Payload):
     """Replaces the memory map: one region and one descriptor for each piece of guest memory. the whole C struct was sent, whatever nregions says"""
 
 class SetLogBase(Payload):
-    """Gives the memory in which writes of the back-end are logged for migration."""
+    """Passes the memory in which the back-end logs its writes during migration."""
 
 class SetLogBaseLogAddress(Payload):
-    """Gives the memory in which writes of the back-end are logged for migration. without LOG_SHMFD"""
+    """Passes the memory in which the back-end logs its writes during migration. without LOG_SHMFD"""
 
 class SetLogFd(Payload):
-    """Gives the descriptor to signal when the log was written; QEMU never sends it."""
+    """Sets the eventfd to signal when the log was written; QEMU never sends it."""
 
 class SetVringNum(Payload):
-    """Sets the number of entries of a ring."""
+    """Sets the number of entries in a ring."""
 
 class SetVringAddr(Payload):
     """Sets the addresses of a ring's parts."""
 
 class SetVringBase(Payload):
-    """Sets where in the ring the back-end goes on."""
+    """Sets the position at which the back-end continues in the ring."""
 
 class GetVringBase(Payload):
-    """Stops the ring and asks how far the back-end came."""
+    """Stops the ring and asks for the back-end's position in it."""
 
 class SetVringKick(Payload):
-    """Gives the eventfd by which the driver announces buffers; starts the ring."""
+    """Sets the eventfd with which the driver announces buffers; starts the ring."""
 
 class SetVringCall(Payload):
-    """Gives the eventfd by which the back-end announces used buffers."""
+    """Sets the eventfd with which the back-end announces used buffers."""
 
 class SetVringErr(Payload):
-    """Gives the eventfd by which the back-end announces an error."""
+    """Sets the eventfd with which the back-end reports an error."""
 
 class GetProtocolFeatures(Payload):
     """Asks for the protocol features that the back-end offers."""
@@ -126,10 +126,10 @@ class SendRarp(Payload):
     """Asks a network back-end to announce the guest's MAC address after migration."""
 
 class NetSetMtu(Payload):
-    """Tells a network back-end the MTU that the guest sees."""
+    """Sends a network back-end the MTU that the guest sees."""
 
 class SetBackendReqFd(Payload):
-    """Gives the socket of the back-end channel, on which the back-end sends requests."""
+    """Passes the socket of the back-end channel, on which the back-end sends requests."""
 
 class IotlbMsg(Payload):
     """Updates or invalidates an entry of the device IOTLB."""
@@ -144,40 +144,40 @@ class SetConfig(Payload):
     """Writes the device's configuration space, for the driver or for live migration."""
 
 class CreateCryptoSessionThirdAsymmetric(Payload):
-    """Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 8.1 and later, DPDK 25.03 and later"""
+    """Creates a crypto session; the payload is one of three generations of a C struct. QEMU 8.1 and later, DPDK 25.03 and later"""
 
 class CreateCryptoSessionFirst(Payload):
-    """Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 2.12 to 7.0, DPDK 18.05 to 24.11"""
+    """Creates a crypto session; the payload is one of three generations of a C struct. QEMU 2.12 to 7.0, DPDK 18.05 to 24.11"""
 
 class CreateCryptoSession(Payload):
-    """Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 8.1 and later, DPDK 25.03 and later"""
+    """Creates a crypto session; the payload is one of three generations of a C struct. QEMU 8.1 and later, DPDK 25.03 and later"""
 
 class CreateCryptoSessionSecond(Payload):
-    """Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 7.1 to 8.0; as long as the first"""
+    """Creates a crypto session; the payload is one of three generations of a C struct. QEMU 7.1 to 8.0; same size as the first"""
 
 class CloseCryptoSession(Payload):
     """Closes a crypto session."""
 
 class PostcopyAdvise(Payload):
-    """Announces postcopy migration; the reply carries the userfaultfd of the back-end."""
+    """Announces postcopy migration; the reply has the back-end's userfaultfd."""
 
 class PostcopyListen(Payload):
-    """Tells that postcopy begins: from now on memory tables are answered with the back-end's addresses."""
+    """Begins postcopy: from now on memory tables are answered with the back-end's addresses."""
 
 class PostcopyEnd(Payload):
-    """Tells that postcopy has ended."""
+    """Ends postcopy."""
 
 class GetInflightFd(Payload):
     """Asks for shared memory in which the back-end tracks requests in flight."""
 
 class SetInflightFd(Payload):
-    """Gives the in-flight memory (back) to the back-end before the rings start."""
+    """Passes the in-flight memory (back) to the back-end before the rings start."""
 
 class GpuSetSocket(Payload):
-    """Gives the socket of the GPU channel."""
+    """Passes the socket of the GPU channel."""
 
 class ResetDevice(Payload):
-    """Disables all rings and resets the device; memory table and descriptors stay."""
+    """Disables all rings and resets the device; the memory table and descriptors are kept."""
 
 class VringKick(Payload):
     """Announces buffers in-band instead of through the kick eventfd."""
@@ -207,7 +207,7 @@ class RemMemRegShort(Payload):
     """Removes the memory region with this guest address, user address and size. QEMU 5.1 sent 4 bytes less than the layout (fixed by QEMU 3009edff81)"""
 
 class SetStatus(Payload):
-    """Tells the back-end the virtio device status."""
+    """Sends the back-end the virtio device status."""
 
 class GetStatus(Payload):
     """Asks for the virtio device status."""
@@ -219,7 +219,7 @@ class GetSharedObjectNone(Payload):
     """Asks for the dma-buf that the back-end shares under a UUID. QEMU announces 0 bytes and so does not transmit the UUID"""
 
 class SetDeviceStateFd(Payload):
-    """Gives the pipe through which the back-end's state is saved or loaded in migration."""
+    """Passes the pipe through which the back-end's state is saved or loaded during migration."""
 
 class CheckDeviceState(Payload):
     """Asks whether the state was transferred without error."""
@@ -228,7 +228,7 @@ class GetShmemConfig(Payload):
     """Asks for the sizes of the device's shared memory regions."""
 
 class GetVringBaseSkipDrain(Payload):
-    """Stops the ring at once; what is in flight stays recorded in the in-flight memory."""
+    """Stops the ring at once; requests in flight stay recorded in the in-flight memory."""
 
 class GetFeaturesReply(Payload):
     """The answer to: Asks for the feature bits that the back-end offers."""
@@ -240,16 +240,16 @@ class SetMemTableReply(Payload):
     """The answer to: Replaces the memory map: one region and one descriptor for each piece of guest memory."""
 
 class SetLogBaseReply(Payload):
-    """The answer to: Gives the memory in which writes of the back-end are logged for migration. libvhost-user and VPP; the value means nothing"""
+    """The answer to: Passes the memory in which the back-end logs its writes during migration. libvhost-user and VPP; the value has no meaning"""
 
 class SetLogBaseReplyLogArea(Payload):
-    """The answer to: Gives the memory in which writes of the back-end are logged for migration."""
+    """The answer to: Passes the memory in which the back-end logs its writes during migration."""
 
 class SetLogBaseReplyNone(Payload):
-    """The answer to: Gives the memory in which writes of the back-end are logged for migration."""
+    """The answer to: Passes the memory in which the back-end logs its writes during migration."""
 
 class GetVringBaseReply(Payload):
-    """The answer to: Stops the ring and asks how far the back-end came."""
+    """The answer to: Stops the ring and asks for the back-end's position in it."""
 
 class GetProtocolFeaturesReply(Payload):
     """The answer to: Asks for the protocol features that the back-end offers."""
@@ -267,22 +267,22 @@ class GetConfigReplyNone(Payload):
     """The answer to: Reads the device's configuration space. the back-end could not answer"""
 
 class CreateCryptoSessionReplyThirdAsymmetric(Payload):
-    """The answer to: Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 8.1 and later, DPDK 25.03 and later"""
+    """The answer to: Creates a crypto session; the payload is one of three generations of a C struct. QEMU 8.1 and later, DPDK 25.03 and later"""
 
 class CreateCryptoSessionReplyFirst(Payload):
-    """The answer to: Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 2.12 to 7.0, DPDK 18.05 to 24.11"""
+    """The answer to: Creates a crypto session; the payload is one of three generations of a C struct. QEMU 2.12 to 7.0, DPDK 18.05 to 24.11"""
 
 class CreateCryptoSessionReply(Payload):
-    """The answer to: Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 8.1 and later, DPDK 25.03 and later"""
+    """The answer to: Creates a crypto session; the payload is one of three generations of a C struct. QEMU 8.1 and later, DPDK 25.03 and later"""
 
 class CreateCryptoSessionReplySecond(Payload):
-    """The answer to: Creates a crypto session; the payload is a C struct of which three generations exist. QEMU 7.1 to 8.0; as long as the first"""
+    """The answer to: Creates a crypto session; the payload is one of three generations of a C struct. QEMU 7.1 to 8.0; same size as the first"""
 
 class PostcopyAdviseReply(Payload):
-    """The answer to: Announces postcopy migration; the reply carries the userfaultfd of the back-end."""
+    """The answer to: Announces postcopy migration; the reply has the back-end's userfaultfd."""
 
 class PostcopyEndReply(Payload):
-    """The answer to: Tells that postcopy has ended."""
+    """The answer to: Ends postcopy."""
 
 class GetInflightFdReply(Payload):
     """The answer to: Asks for shared memory in which the back-end tracks requests in flight."""
@@ -300,7 +300,7 @@ class GetSharedObjectReply(Payload):
     """The answer to: Asks for the dma-buf that the back-end shares under a UUID."""
 
 class SetDeviceStateFdReply(Payload):
-    """The answer to: Gives the pipe through which the back-end's state is saved or loaded in migration."""
+    """The answer to: Passes the pipe through which the back-end's state is saved or loaded during migration."""
 
 class CheckDeviceStateReply(Payload):
     """The answer to: Asks whether the state was transferred without error."""
@@ -312,16 +312,16 @@ class RegionSize(Part):
     """An entry of an array: region size."""
 
 class GetVringBaseSkipDrainReply(Payload):
-    """The answer to: Stops the ring at once; what is in flight stays recorded in the in-flight memory."""
+    """The answer to: Stops the ring at once; requests in flight stay recorded in the in-flight memory."""
 
 class BackendIotlbMsg(Payload):
-    """Tells of a miss or a forbidden access in the device IOTLB."""
+    """Reports a miss or a forbidden access in the device IOTLB."""
 
 class BackendConfigChangeMsg(Payload):
-    """Tells that the configuration space has changed."""
+    """Reports that the configuration space has changed."""
 
 class BackendVringHostNotifierMsg(Payload):
-    """Gives device memory that the guest may write to instead of kicking."""
+    """Passes device memory that the guest may write to instead of kicking."""
 
 class BackendVringCall(Payload):
     """Announces used buffers in-band instead of through the call eventfd."""
@@ -375,7 +375,7 @@ class GpuDmabufScanout(Payload):
     """Shows a dma-buf as a scanout; without a descriptor it turns the scanout off."""
 
 class GpuDmabufUpdate(Payload):
-    """Tells that part of the dma-buf changed; the empty answer comes when the display took it."""
+    """Updates part of the dma-buf; the empty reply comes once the display has used it."""
 
 class GpuGetEdid(Payload):
     """Asks for the EDID of a scanout."""
@@ -393,7 +393,7 @@ class Display(Part):
     """An entry of an array: display."""
 
 class GpuDmabufUpdateReply(Payload):
-    """The answer to: Tells that part of the dma-buf changed; the empty answer comes when the display took it."""
+    """The answer to: Updates part of the dma-buf; the empty reply comes once the display has used it."""
 
 class GpuGetEdidReply(Payload):
     """The answer to: Asks for the EDID of a scanout."""

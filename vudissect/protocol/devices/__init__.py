@@ -1,7 +1,7 @@
 """The virtio device types and the look-up by name, number and size of the configuration space.
 
-The rows stand in the modules beside this file. The fields of a configuration space are little-endian on every machine,
-except for legacy devices; neighbouring queue names ending in `*` repeat together (rx0, tx0, rx1, tx1, …).
+The rows are in the other modules of this package. The fields of a configuration space are little-endian on every
+machine, except for legacy devices; adjacent queue names ending in `*` repeat together (rx0, tx0, rx1, tx1, …).
 """
 
 from vudissect.protocol.bits import set_bits
@@ -32,7 +32,7 @@ _ALIASES = {
 _BY_NAME = {device.name: device for device in DEVICES}
 _BY_NAME |= {alias: _BY_NAME[name] for alias, name in _ALIASES.items()}
 
-# Where a configuration space ended before it grew, or ends in programs that stop at the last field of a feature.
+# Sizes of a configuration space before it grew, or in programs that stop at the last field of a feature.
 _EARLIER_SIZES = {
     "net": (6, 8, 10, 12, 17, 24),
     "blk": (36, 48, 57, 60, 72),
@@ -46,7 +46,7 @@ _EARLIER_SIZES = {
 
 
 def device_by_name(name: str) -> Device | None:
-    """The device of that name, in any case, also behind `virtio-` or `vhost-user-`: `blk`, `block`, `virtio-BLK`."""
+    """The device with that name, in any case, with or without `virtio-` or `vhost-user-`: `blk`, `virtio-BLK`."""
     plain = name.lower().replace("_", "-").removeprefix("virtio-").removeprefix("vhost-user-")
     return _BY_NAME.get(plain)
 
@@ -57,7 +57,7 @@ def device_by_id(number: int) -> Device | None:
 
 
 def config_candidates(size: int) -> tuple[Device, ...]:
-    """Devices whose configuration space has, or has had, `size` bytes; those of variable size are no candidates."""
+    """Devices whose configuration space has, or once had, `size` bytes; those of variable size are never candidates."""
     return tuple(
         device for device in DEVICES if device.config.size == size or size in _EARLIER_SIZES.get(device.name, ())
     )

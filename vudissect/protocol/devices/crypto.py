@@ -63,7 +63,7 @@ _MACS_LOW = BitSet(
         Bit(28, "SNOW3G_UIA2"),
     ),
 )
-# The algorithm numbers go on in the second word: bit 9 is number 41.
+# The algorithm numbers continue in the second word: bit 9 is number 41.
 _MACS_HIGH = BitSet(
     "MACs 32 to 63",
     (

@@ -37,7 +37,7 @@ BALLOON = Device(
         source="virtio specification, Traditional Memory Balloon Device",
     ),
     ("inflate", "deflate", "stats", "free page", "reporting"),
-    note="each queue behind the second needs its feature",
+    note="each queue after the second needs its feature",
 )
 
 RTC = Device(
@@ -156,9 +156,9 @@ SPI = Device(
             u8("cs_change_supported", choices={0: "no", 1: "yes"}),
             u8("tx_nbits_supported", bits=_SPI_WIDTHS),
             u8("rx_nbits_supported", bits=_SPI_WIDTHS),
-            u32("bits_per_word_mask", Meaning.HEX, note="bit n: words of n + 1 bits; 0 is no limit"),
+            u32("bits_per_word_mask", Meaning.HEX, note="bit n: words of n + 1 bits; 0 means no limit"),
             u32("mode_func_supported", parts=_SPI_MODES, note="cpha, cpol: bit 0 is phase or polarity 0, bit 1 is 1"),
-            u32("max_freq_hz", note="0 is no limit"),
+            u32("max_freq_hz", note="0 means no limit"),
             u32("max_word_delay_ns"),
             u32("max_cs_setup_ns"),
             u32("max_cs_hold_ns"),

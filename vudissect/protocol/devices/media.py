@@ -33,7 +33,7 @@ CONSOLE = Device(
         source="virtio specification, Console Device",
     ),
     ("rx port 0", "tx port 0", "control rx", "control tx", "rx port*", "tx port*"),
-    note="queues behind the first two need MULTIPORT",
+    note="queues after the first two need MULTIPORT",
 )
 
 GPU = Device(
@@ -79,7 +79,7 @@ INPUT = Device(
     ),
     BitSet("input features", (), source="virtio specification, Input Device"),
     ("event", "status"),
-    note="one window for many values: the driver writes select and subsel, then reads",
+    note="one window onto many values: the driver writes select and subsel, then reads",
 )
 
 SOUND = Device(

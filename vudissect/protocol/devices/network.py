@@ -45,7 +45,7 @@ NET = Device(
             u16("status", bits=_NET_STATUS),
             u16("max_virtqueue_pairs"),
             u16("mtu", note="bytes"),
-            u32("speed", note="Mbit/s, 0xffffffff is unknown"),
+            u32("speed", note="Mbit/s, 0xffffffff means unknown"),
             u8("duplex", choices={0: "half", 1: "full", 255: "unknown"}),
             u8("rss_max_key_size", Meaning.SIZE),
             u16("rss_max_indirection_table_length"),
@@ -115,7 +115,7 @@ VSOCK = Device(
         source="virtio specification, Socket Device",
     ),
     ("rx", "tx", "event"),
-    note="many back-ends leave the event queue to the front-end; crosvm's drive all three",
+    note="many back-ends leave the event queue to the front-end; crosvm's handle all three",
 )
 
 CAN = Device(

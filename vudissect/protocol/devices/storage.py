@@ -137,8 +137,8 @@ RPMB = Device(
         "rpmb_configuration",
         (
             u8("capacity", note="units of 128 KiB"),
-            u8("max_wr_cnt", note="blocks of 256 bytes in a request, 0 is no limit"),
-            u8("max_rd_cnt", note="blocks of 256 bytes in a request, 0 is no limit"),
+            u8("max_wr_cnt", note="blocks of 256 bytes in a request, 0 means no limit"),
+            u8("max_rd_cnt", note="blocks of 256 bytes in a request, 0 means no limit"),
         ),
     ),
     BitSet("rpmb features", (), source="virtio specification, RPMB Device"),

@@ -1,4 +1,4 @@
-"""Device types of which only the number and the name are told here; their configuration space stays bytes."""
+"""Device types that have only a number and a name here; their configuration space is shown as bytes."""
 
 from vudissect.protocol.bits import BitSet
 from vudissect.protocol.fields import raw

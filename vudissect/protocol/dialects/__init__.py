@@ -1,7 +1,7 @@
 """The dialects: revisions, drafts and forks of the protocol, each as changes to the rows and bits of upstream.
 
-They stand in the modules beside this file, by family. Here they are in order of their time, but upstream first and each
-behind what it is built on.
+They are in the other modules of this package, by family. Here they are in chronological order, except that upstream
+comes first and each dialect comes after its base.
 """
 
 from vudissect.protocol.dialects.crosvm import (
@@ -97,5 +97,5 @@ _BY_KEY = {dialect.key: dialect for dialect in DIALECTS}
 
 
 def dialect_by_name(key: str) -> Dialect | None:
-    """The dialect of this key, in any case of its letters."""
+    """The dialect with this key, in upper or lower case."""
     return _BY_KEY.get(key.lower())

@@ -1,4 +1,4 @@
-"""What crosvm numbers and lays out differently, in the stages of its way to the shared memory of the specification."""
+"""What crosvm numbers and lays out differently, in the stages of its way to the specified shared memory."""
 
 from dataclasses import replace
 
@@ -76,8 +76,8 @@ def _snapshots(first: int, since: Since) -> tuple[Row, ...]:
     rows = (
         ("SLEEP", "Stops all queues and keeps their state.", EMPTY, _DONE),
         ("WAKE", "Starts all queues again.", EMPTY, _DONE),
-        ("SNAPSHOT", "Asks for the state of the device.", EMPTY, _DONE_WITH_STATE),
-        ("RESTORE", "Gives the state of the device back.", _STATE, _DONE),
+        ("SNAPSHOT", "Saves the state of the device.", EMPTY, _DONE_WITH_STATE),
+        ("RESTORE", "Restores the state of the device.", _STATE, _DONE),
     )
     return tuple(
         replace(
@@ -91,7 +91,7 @@ def _snapshots(first: int, since: Since) -> tuple[Row, ...]:
 
 
 def _shared_memory(first: int, since: Since) -> tuple[Row, ...]:
-    """The shared memory of crosvm and the messages of virtio-fs behind it, numbered from `first`."""
+    """The shared memory of crosvm, then its messages for virtio-fs, numbered from `first`."""
     return (
         replace(
             _message(Channel.BACKEND, first, "SHMEM_MAP", "Maps a file into shared memory.", _SHMEM_MAP, since),
@@ -120,7 +120,7 @@ def _external_map(number: int, since: Since) -> Row:
             Channel.BACKEND,
             number,
             "EXTERNAL_MAP",
-            "Maps memory of the front-end's own into shared memory.",
+            "Maps the front-end's own memory into shared memory.",
             _EXTERNAL_MAP,
             since,
         ),
@@ -130,7 +130,7 @@ def _external_map(number: int, since: Since) -> Row:
 
 CROSVM_2022 = Dialect(
     key="crosvm-2022",
-    title="shared memory of crosvm",
+    title="crosvm's shared memory",
     when="2022-07 to 2023-06",
     who=_WHO,
     programs=("crosvm",),
@@ -151,7 +151,7 @@ CROSVM_2023 = Dialect(
     who=_WHO,
     programs=("crosvm",),
     source=f"{_SOURCE}, feature bit 31 since 6795b3edf",
-    note="Until 2023-08 the feature bit was still 17.",
+    note="Until 2023-08 the feature bit was 17.",
     base=CROSVM_2022,
     bits=(PROTOCOL_FEATURES.by_number[17], Bit(31, _REGIONS)),
     rows=(*_snapshots(42, Since("crosvm", "2023-05")), _external_map(13, Since("crosvm", "2024-01"))),
@@ -161,12 +161,12 @@ _KEPT = (_gpu_map(1006, Since("crosvm", "2024-03")), _external_map(1007, Since("
 
 CROSVM_2024 = Dialect(
     key="crosvm-2024",
-    title="crosvm with numbers from 1000",
+    title="crosvm with numbers from 1000 up",
     when="2024-03 to 2025-12",
     who=_WHO,
     programs=("crosvm",),
     source=f"{_SOURCE}, e428c4ba8",
-    note="The numbers of the specification are those of upstream; GPU_MAP and EXTERNAL_MAP have stayed.",
+    note="Numbers in the specified range have their upstream meaning; GPU_MAP and EXTERNAL_MAP remain.",
     as_of=qemu("9.2"),
     bits=(Bit(31, _REGIONS),),
     rows=(
@@ -184,7 +184,7 @@ CROSVM_SHMEM20 = Dialect(
     who=_WHO,
     programs=("crosvm",),
     source=_SOURCE,
-    note="The configuration of the shared memory has a fixed size since 2026-01-23.",
+    note="The shared memory configuration has had a fixed size since 2026-01-23.",
     as_of=qemu("10.2"),
     bits=(Bit(20, "SHMEM"),),
     rows=(

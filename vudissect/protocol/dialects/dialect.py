@@ -1,6 +1,6 @@
-"""What a dialect is: a named set of changes to upstream as of some day, or to another dialect.
+"""What a dialect is: a named set of changes to upstream as of a certain release, or to another dialect.
 
-The dialects themselves are in the modules beside this one, by family; `vudissect.protocol.dialects` lists them all.
+The dialects are in the other modules of this package, by family; `vudissect.protocol.dialects` lists them all.
 """
 
 from dataclasses import dataclass, replace
@@ -19,12 +19,13 @@ Place = tuple[Channel, int]
 class Dialect:
     """Changes to upstream `as_of` a release, or to another dialect, its `base`.
 
-    What came to upstream after that release does not exist here. A `living` dialect follows upstream as it is today.
+    What was added to upstream after that release does not exist here. A `living` dialect follows current upstream.
 
-    The messages `removed` do not exist here, `rows` replace those of their numbers or add to them; `removed_bits` and
-    `bits` do the same for the protocol features. `header` is None where the header is as in the base. `programs` are
-    the beginnings of the command names of those who speak it, where that tells them from others. `told_only`: in force
-    only if the user says so, since it takes for right what elsewhere is a mistake.
+    The messages `removed` do not exist here; `rows` replace the rows with their numbers or add to them. `removed_bits`
+    and `bits` do the same for the protocol features. `header` is None if the header is the same as in the base.
+    `programs` are prefixes of the command names of programs that use the dialect, if they distinguish them from
+    others. A `told_only` dialect is never detected: the user must select it, because it accepts as valid what
+    elsewhere is a mistake.
     """
 
     key: str
@@ -69,14 +70,14 @@ class Dialect:
 
     @cached_property
     def changed(self) -> tuple[Row, ...]:
-        """The rows that are not upstream's; a row in which only the names of bits differ is."""
+        """The rows that differ from upstream's; a row in which only the names of bits differ does not count."""
         own = {(row.channel, row.id) for row in self.rows if UPSTREAM.request(row.channel, row.id) is not row}
         inherited = {(row.channel, row.id) for row in self.base.changed} if self.base is not None else set()
         return tuple(row for row in self.protocol.messages if (row.channel, row.id) in own | inherited)
 
     @cached_property
     def missing(self) -> tuple[Row, ...]:
-        """The rows of upstream whose numbers mean nothing here."""
+        """The upstream rows whose numbers have no meaning here."""
         return tuple(row for row in UPSTREAM.messages if self.protocol.request(row.channel, row.id) is None)
 
     @cached_property
@@ -87,12 +88,12 @@ class Dialect:
 
     @cached_property
     def missing_bits(self) -> tuple[Bit, ...]:
-        """The protocol features of upstream whose numbers mean nothing here."""
+        """The upstream protocol features whose numbers have no meaning here."""
         known = self.protocol.protocol_features.by_number
         return tuple(bit for bit in UPSTREAM.protocol_features.bits if bit.number not in known)
 
     def differences(self, other: "Dialect") -> tuple[tuple[Place, ...], tuple[int, ...]]:
-        """The messages and protocol features, by number, of which the two make something else."""
+        """The numbers of the messages and protocol features that mean something else in the other dialect."""
         rows, others = self._rows, other._rows
         places = [place for place in sorted({*rows, *others}) if rows.get(place) is not others.get(place)]
         bits, other_bits = self.protocol.protocol_features.by_number, other.protocol.protocol_features.by_number
@@ -101,7 +102,7 @@ class Dialect:
 
     @cached_property
     def _rows(self) -> dict[Place, Row]:
-        """All rows, those that only show other names of bits as upstream has them."""
+        """All rows, including those that differ from upstream's only in the names of bits."""
         changed = {(row.channel, row.id): row for row in self.changed}
         kept = {(row.channel, row.id) for row in self.protocol.messages}
         upstream = {(row.channel, row.id): row for row in UPSTREAM.messages if (row.channel, row.id) in kept}
@@ -116,7 +117,7 @@ class Dialect:
 
 
 def _showing(row: Row, bits: BitSet, dialect: str) -> Row:
-    """A row whose words of protocol features have the names that a dialect gives these bits."""
+    """A row whose protocol feature words have the names that a dialect gives these bits."""
     words = [field for layout in (*row.request, *row.reply) for field in layout.fields if _is_word(field.bits)]
     if all(field.bits is bits for field in words):
         return row
@@ -137,7 +138,7 @@ def _is_word(bits: BitSet | None) -> bool:
 
 
 def upstream_row(channel: Channel, number: int) -> Row:
-    """The row that upstream has for a number, to be changed with `dataclasses.replace`."""
+    """The upstream row for a number, to be changed with `dataclasses.replace`."""
     row = UPSTREAM.request(channel, number)
     assert row is not None
     return row

@@ -1,7 +1,7 @@
-"""Drafts from the mailing lists that shaped the protocol, and those that were to shape it and did not.
+"""Drafts from the mailing lists: those that shaped the protocol, and those that were meant to and did not.
 
-Drafts of a subsystem (shared memory, virtio-fs) stand with it. A draft has the messages that existed when it was
-written and its own.
+Drafts of a subsystem (shared memory, virtio-fs) are in the module of that subsystem. A draft has the messages that
+existed when it was written, and its own.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ _RUNNING = Layout(
 
 
 def _mirrored(row: Row) -> Row:
-    """A row of the first protocol, which is now sent back where it was not answered before."""
+    """A row of the first protocol, sent back as it is if it was not answered before."""
     if row.answer is Answer.ALWAYS:
         return row
     purpose = Purpose.HALT_RINGS if row.purpose is Purpose.DISABLE_RINGS else row.purpose
@@ -51,14 +51,14 @@ MST_2015 = Dialect(
     when="2015",
     who="M. Tsirkin, draft",
     source=_MST_SOURCE,
-    note="Never merged. A request may have header version 1 or 2; the receiver answers in the same or in 1, and "
-    "must ignore it otherwise. Messages 15 to 18 are not valid under version 1. A back-end that cannot "
-    "answer sends the request back with bit 31 of the request number set. A ring starts with SET_RUNNING, or by a "
+    note="Never merged. A request may have header version 1 or 2; the receiver answers with the same version or 1, "
+    "and must ignore any other. Messages 15 to 18 are not valid in version 1. A back-end that cannot "
+    "answer sends the request back with bit 31 of the request number set. A ring starts with SET_RUNNING, or with a "
     "kick unless MUST_RUN is negotiated, and stops with SET_RUNNING 0 or RESET_OWNER. The draft describes "
-    "SET_PROTOCOL_FEATURES with the words of GET_PROTOCOL_FEATURES.",
+    "SET_PROTOCOL_FEATURES in the words of GET_PROTOCOL_FEATURES.",
     base=V1_BASE,
     bits=(
-        Bit(0, "REPLY_ALL", note="every request is answered, if only by being sent back"),
+        Bit(0, "REPLY_ALL", note="every request is answered, at least by being sent back"),
         Bit(1, "MUST_RUN", note="no ring is processed before SET_RUNNING"),
     ),
     rows=(
@@ -116,8 +116,8 @@ REPLY_ACK_V1 = Dialect(
     when="2016-07",
     who="P. Saxena, draft; QEMU 2.7 to 2.9, DPDK 16.11",
     source=f"{_LIST}, 2016-07: vhost-user: Introduce a new protocol feature REPLY_ACK",
-    note="Header bit 3 is called need_response. Only four messages are said to be answered anyhow: GET_FEATURES, "
-    "GET_PROTOCOL_FEATURES, GET_VRING_BASE, and SET_LOG_BASE with LOG_SHMFD; for those the bit changes nothing.",
+    note="Header bit 3 is called need_response. The draft lists only four that are answered anyway: GET_FEATURES, "
+    "GET_PROTOCOL_FEATURES, GET_VRING_BASE, and SET_LOG_BASE with LOG_SHMFD; the bit has no effect on these.",
     as_of=qemu("2.7"),
 )
 
@@ -162,8 +162,8 @@ SLAVE_RFC = Dialect(
     when="2017-04",
     who="M. Coquelin, draft",
     source=_SLAVE_SOURCE,
-    note="Adds an initiator to every message: the front-end, for the channel has no message of its own yet. That "
-    "SLAVE_REQ is offered is enough to send the descriptor.",
+    note="Adds an initiator to every message: the front-end, because the channel has no message of its own yet. The "
+    "descriptor may be sent as soon as SLAVE_REQ is offered.",
     as_of=qemu("2.9"),
     bits=(Bit(5, "SLAVE_REQ", ("BACKEND_REQ",)),),
     rows=(
@@ -193,7 +193,7 @@ VFIO_RFC = Dialect(
             Channel.BACKEND,
             2,
             "VFIO_SET_VRING_GROUP_FD",
-            "Gives the VFIO group of the device that serves a ring.",
+            "Passes the VFIO group of the device that serves a ring.",
             (payloads.VRING_FD,),
             fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
             gate=Gate(protocol=("BACKEND_REQ", "VFIO")),
@@ -204,7 +204,7 @@ VFIO_RFC = Dialect(
             Channel.BACKEND,
             3,
             "VFIO_SET_VRING_NOTIFY_AREA",
-            "Gives the device memory by which a ring is notified.",
+            "Passes the device memory through which a ring is notified.",
             (payloads.VRING_AREA,),
             fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
             gate=Gate(protocol=("BACKEND_REQ", "VFIO")),
@@ -219,11 +219,11 @@ _QUEUE_PAIRS = Layout("u64:queue_pairs", (u64("queues", note="queue pairs"),))
 
 CONFIG_RFC = Dialect(
     key="config-rfc",
-    title="configuration space without a feature bit",
+    title="the configuration space without a feature bit",
     when="2017-12 to 2018-04",
     who="C. Liu; QEMU in git before 2.12, the first SPDK vhost-blk",
     source=_CONFIG_SOURCE,
-    note="The CONFIG feature came with QEMU 1c3e5a2617 on 2018-04-09. The text of the time gives the number of queues "
+    note="The CONFIG feature came with QEMU 1c3e5a2617 on 2018-04-09. At the time the specification counted queues "
     "in pairs.",
     as_of=qemu("2.12"),
     removed_bits=(9,),
@@ -250,7 +250,7 @@ CRYPTO_RFC = Dialect(
     when="2016-11 to 2018-02",
     who="Gonglei, draft",
     source=f"{_LIST}, 2016-11 to 2018-01: vhost-user: add vhost-user-crypto",
-    note="The numbers are those of today, the session is the first of the three generations.",
+    note="The numbers are the current ones; the session is the first of the three generations.",
     base=CONFIG_RFC,
     removed=tuple((Channel.MAIN, number) for number in (28, 29, 30)),
     removed_bits=(8,),
@@ -265,7 +265,7 @@ INBAND_RFC = Dialect(
     when="2019-08 to 2019-09",
     who="J. Berg, draft",
     source=f"{_LIST}, 2019-09-11: docs: vhost-user: add in-band kick/call messages",
-    note="Merged as feature 14 and message 35, because RESET_DEVICE took 13 and 34.",
+    note="Merged as feature 14 and message 35, because RESET_DEVICE had taken 13 and 34.",
     as_of=qemu("4.1"),
     bits=(_INBAND,),
     rows=(
@@ -292,7 +292,7 @@ STATUS_RFC = Dialect(
     when="2020-05-14",
     who="M. Coquelin, draft",
     source=f"{_LIST}, 2020-05-14: docs: vhost-user: add Virtio status protocol feature",
-    note="There is no GET_STATUS. Merged as feature 16 and messages 39 and 40: the memory slots took 15 and 36.",
+    note="There is no GET_STATUS. Merged as feature 16 and messages 39 and 40: the memory slots had taken 15 and 36.",
     as_of=qemu("5.0"),
     bits=(Bit(15, "STATUS"),),
     rows=(replace(upstream_row(Channel.MAIN, 39), id=36, since=Since("draft of", "2020-05")),),
@@ -307,7 +307,7 @@ XEN_RFC = Dialect(
     who="draft for QEMU",
     source=_XEN_SOURCE,
     note="Uses XEN_MMAP as specified, with a privcmd descriptor for each region and guest addresses for the rings; "
-    "knows neither postcopy nor memory slots.",
+    "supports neither postcopy nor memory slots.",
     as_of=qemu("11.1"),
     removed=tuple((Channel.MAIN, number) for number in (28, 29, 30, 36, 37, 38)),
     removed_bits=(8, 15),

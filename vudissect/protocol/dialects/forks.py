@@ -1,4 +1,4 @@
-"""What programs made of the protocol for themselves: SPDK's NVMe, NVIDIA, User-mode Linux, rust-vmm and others."""
+"""The protocol as programs changed it for themselves: SPDK's NVMe, NVIDIA, User-mode Linux, rust-vmm and others."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,12 +63,12 @@ def _nvme(first: int, since: Since) -> tuple[Row, ...]:
 
     return (
         replace(
-            message(0, "NVME_ADMIN", "Passes a command of the admin queue on.", (_NVME_COMMAND,)),
+            message(0, "NVME_ADMIN", "Passes on a command of the admin queue.", (_NVME_COMMAND,)),
             answer=Answer.ALWAYS,
             reply=(_NVME_COMPLETION, _NVME_COMPLETION_WITH_DATA),
         ),
         replace(
-            message(1, "NVME_SET_CQ_CALL", "Gives the eventfd of a completion queue.", (payloads.VRING_FD,)),
+            message(1, "NVME_SET_CQ_CALL", "Sets the eventfd of a completion queue.", (payloads.VRING_FD,)),
             fds=Descriptors(FdKind.EVENT, 0, 1, unless="nofd"),
         ),
         replace(
@@ -99,13 +99,13 @@ SPDK_NVME_V1 = Dialect(
 
 
 def _migration() -> Iterator[Row]:
-    """Messages of a fork of SPDK that moves a disk to another host."""
-    bytes_of_fork = Layout("forks_own", tail=Tail(raw("contents", 0)), note="not written anywhere", title="fork's own")
+    """Messages of a fork of SPDK that migrates a disk to another host."""
+    bytes_of_fork = Layout("forks_own", tail=Tail(raw("contents", 0)), note="not documented", title="fork's own")
     rows = (
-        (60, "GET_PENDING_NUM", "Asks for the requests in flight.", Answer.ALWAYS),
-        (61, "SET_IO_DOWN", "Tells to take no more requests.", Answer.ALWAYS),
-        (62, "SET_IO_CLEANUP", "Tells to clean up.", Answer.ALWAYS),
-        (63, "SET_IO_FINAL", "Tells that it is over.", Answer.NEVER),
+        (60, "GET_PENDING_NUM", "Asks for the number of requests in flight.", Answer.ALWAYS),
+        (61, "SET_IO_DOWN", "Stops accepting requests.", Answer.ALWAYS),
+        (62, "SET_IO_CLEANUP", "Cleans up.", Answer.ALWAYS),
+        (63, "SET_IO_FINAL", "Ends the migration.", Answer.NEVER),
     )
     for number, name, summary, answer in rows:
         reply = (bytes_of_fork,) if answer is Answer.ALWAYS else ()
@@ -124,11 +124,11 @@ def _migration() -> Iterator[Row]:
 
 SPDK_NVME_V2 = Dialect(
     key="spdk-nvme-v2",
-    title="vhost-nvme out of the way",
+    title="vhost-nvme renumbered",
     when="2018-04 to 2020",
     who="SPDK, and a fork that migrates disks",
     source=f"{_SPDK}, c2b66a83bc",
-    note="GET_INFLIGHT_NUM (33) and 60 to 63 are the fork's alone. SPDK gave vhost-nvme up in 2020.",
+    note="Only the fork has GET_INFLIGHT_NUM (33) and 60 to 63. SPDK dropped vhost-nvme in 2020.",
     as_of=qemu("5.2"),
     rows=(
         *_nvme(80, Since("SPDK", "18.07")),
@@ -136,7 +136,7 @@ SPDK_NVME_V2 = Dialect(
             Channel.MAIN,
             33,
             "GET_INFLIGHT_NUM",
-            "Asks for the requests in flight of a ring.",
+            "Asks for the number of requests in flight in a ring.",
             (payloads.VRING_STATE, payloads.EMPTY),
             Answer.ALWAYS,
             (payloads.VRING_STATE,),
@@ -151,7 +151,7 @@ _PRESETUP_SOURCE = "qemu-devel mailing list, 2023-09-18, Y. Wu: vhost-user: Add 
 
 PRESETUP_RFC = Dialect(
     key="presetup-rfc",
-    title="PRESETUP of a migration",
+    title="PRESETUP for migration",
     when="2023-09-18",
     who="Y. Wu (NVIDIA), draft",
     source=_PRESETUP_SOURCE,
@@ -162,7 +162,7 @@ PRESETUP_RFC = Dialect(
             Channel.MAIN,
             41,
             "PRESETUP",
-            "Tells that the early phase of setting up begins or ends.",
+            "Announces the beginning or end of the early phase of setting up.",
             (Layout("u64:phase", (u64("phase", choices={1: "start", 2: "end"}),)),),
             gate=Gate(protocol=("PRESETUP",)),
             since=Since("draft of", "2023-09"),
@@ -177,8 +177,8 @@ VFE = Dialect(
     when="since 2022",
     who="Mellanox/dpdk-vhost-vfe",
     source="github.com/Mellanox/dpdk-vhost-vfe, #123",
-    note="Also has a feature EXTEND_STATUS and with it one more bit in SET_STATUS (notify ring 0): their numbers are "
-    "not known, so they show as bits without a name.",
+    note="Also has a feature EXTEND_STATUS, which adds one bit to SET_STATUS (notify ring 0): their numbers are "
+    "not known, so they are shown as bits without a name.",
     base=PRESETUP_RFC,
 )
 
@@ -207,7 +207,7 @@ _RUST_CONFIG = replace(
 
 RUST_CFGFLAGS = Dialect(
     key="rust-cfgflags",
-    title="flags of SET_CONFIG from 1",
+    title="SET_CONFIG flags from 1 up",
     when="since 2019",
     who="rust-vmm, Cloud Hypervisor, crosvm",
     source="rust-vmm vhost crate, VhostUserConfigFlags",
@@ -225,7 +225,7 @@ UML_PIPE = Dialect(
     when="since 2019",
     who="Linux arch/um/drivers/virtio_uml.c",
     source="Linux arch/um/drivers/virtio_uml.c",
-    note="A memory table always has two slots. What its source calls pipes are stream sockets.",
+    note="A memory table always has two slots. What the source calls pipes are stream sockets.",
     living=True,
     rows=(
         replace(
@@ -238,13 +238,13 @@ UML_PIPE = Dialect(
 
 YANDEX_SKIP_DRAIN = Dialect(
     key="yandex-skip-drain",
-    title="stop without draining, by a value",
+    title="stop without draining, selected by a value",
     when="2026-04 to 2026-09",
     who="yc-libvhost-server and QEMU with its patches",
     source="yc-libvhost-server; qemu-devel mailing list, 2026: the draft used message 44",
     as_of=qemu("11.0"),
     told_only=True,
-    note="Upstream, but GET_VRING_BASE with 1 stops a ring without draining it, as GET_VRING_BASE_SKIP_DRAIN does now.",
+    note="Upstream, but GET_VRING_BASE with 1 stops a ring without draining it, as GET_VRING_BASE_SKIP_DRAIN now does.",
     rows=(
         replace(
             upstream_row(Channel.MAIN, 11),
@@ -261,7 +261,7 @@ YANDEX_SKIP_DRAIN = Dialect(
 
 
 def _tolerant(row: Row) -> Row:
-    """A row in which the forms that only deviate are as good as the specified ones."""
+    """A row in which deviating forms are as good as the specified ones."""
     return replace(row, request=tuple(map(_accepted, row.request)), reply=tuple(map(_accepted, row.reply)))
 
 
@@ -282,7 +282,7 @@ SIZE_VARIANTS = Dialect(
     source="QEMU, libvhost-user, DPDK, rust-vmm, SPDK, User-mode Linux",
     told_only=True,
     living=True,
-    note="Upstream, in which a form that real programs send is as good as the specified one.",
+    note="Upstream, but forms that real programs send are as good as the specified ones.",
     rows=(
         *(
             _tolerant(row)

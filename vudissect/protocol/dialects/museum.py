@@ -1,4 +1,4 @@
-"""The protocol in its first two years, before it had features of its own."""
+"""The protocol in its first two years, before it had protocol features."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ MEM_TABLE_2014 = replace(
 
 
 def _first(number: int) -> Row:
-    """A message of the first protocol: asked for and answered, or not answered at all."""
+    """A message of the first protocol: it has a reply, or is not answered at all."""
     row = upstream_row(Channel.MAIN, number)
     if row.answer is Answer.ALWAYS:
         return row
@@ -57,8 +57,8 @@ VOS_RFC = Dialect(
     when="2013-12 to 2014-05",
     who=f"{_VOS}: patches, vapp; early Snabb",
     source=f"qemu-devel mailing list, 2013-12 to 2014-05, {_VOS}: vhost-user",
-    note="The earliest of these patches had no size in the header (request, flags, union): such traffic cannot be cut "
-    "into messages and is not decoded. What ECHO carries is not written anywhere.",
+    note="The earliest of these patches had no size in the header (request, flags, union): such traffic cannot be "
+    "split into messages and is not decoded. The payload of ECHO is not documented.",
     base=V1_BASE,
     rows=(
         replace(V1_BASE.protocol.messages[4], request=(MEM_TABLE_2014,)),
@@ -77,7 +77,7 @@ VOS_RFC = Dialect(
             Channel.MAIN,
             16,
             "ECHO",
-            "Asks for a sign of life.",
+            "Checks whether the peer is alive.",
             NOTHING,
             Answer.ALWAYS,
             NOTHING,
@@ -89,11 +89,11 @@ VOS_RFC = Dialect(
 
 DOC_OFF_BY_ONE = Dialect(
     key="doc-offbyone",
-    title="the document of the first week",
+    title="the document in its first week",
     when="2014-06-19 to 2014-06-29",
     who="QEMU docs/specs/vhost-user.txt as first merged",
     source="QEMU 5f6f6664bf; corrected by 46e797c4d3 (numbers) and 3fd74b8407 (regions)",
-    note="Only the document counted from 2; no program is known that did.",
+    note="Only the document counted from 2; no known program did.",
     base=V1_BASE,
     removed=((Channel.MAIN, 1),),
     rows=tuple(
@@ -112,7 +112,7 @@ MQ_V1 = Dialect(
     when="2015-06-01 to 2015-07-20",
     who="QEMU in git before 2.4",
     source="QEMU 830d70db69, reverted by d345ed2da3",
-    note="RESET_OWNER names a queue pair.",
+    note="RESET_OWNER has the number of a queue pair.",
     base=V1_BASE,
     rows=(
         replace(
@@ -131,14 +131,14 @@ RESET_DEVICE_4 = Dialect(
     when="2015-09 to 2015-11",
     who="QEMU in git before 2.5",
     source=_SPEC_2015,
-    note="The name went back to RESET_OWNER before the release; RESET_DEVICE became a message of its own in 2020.",
+    note="The name was changed back to RESET_OWNER before the release; RESET_DEVICE became a separate message in 2020.",
     as_of=qemu("2.5"),
     rows=(
         replace(
             upstream_row(Channel.MAIN, 4),
             name="RESET_DEVICE",
             aliases=("RESET_OWNER",),
-            summary="Disables all rings, under a name that was given back.",
+            summary="Disables all rings, under a name that was later changed back.",
             source=_SPEC_2015,
         ),
     ),

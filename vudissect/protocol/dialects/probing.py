@@ -1,4 +1,4 @@
-"""Drafts of 2023 by which a back-end tells what device it is, so that a front-end need not know."""
+"""Drafts of 2023 in which a back-end reports which device it is, so that a front-end need not know."""
 
 from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects.dialect import Dialect
@@ -11,7 +11,7 @@ _BENNEE = "A. Bennée, draft"
 _STANDALONE_SOURCE = (
     "qemu-devel mailing list, 2023-07-04: docs/interop: define STANDALONE protocol feature for vhost-user"
 )
-_PROBE_NOTE = "A back-end that works without a front-end's knowledge also needs STATUS, and CONFIG if it has a "
+_PROBE_NOTE = "A back-end for a front-end that does not know the device also needs STATUS, and CONFIG if it has a "
 
 STANDALONE_V1 = Dialect(
     key="standalone-v1",
@@ -27,7 +27,7 @@ STANDALONE_V1 = Dialect(
             Channel.MAIN,
             41,
             "GET_BACKEND_SPECS",
-            "Asks what device the back-end is.",
+            "Asks which device the back-end is.",
             NOTHING,
             Answer.ALWAYS,
             (Layout("back-end_specs", (u32("device_id"), u32("config_size"), u32("min_vqs"), u32("max_vqs"))),),
@@ -62,13 +62,13 @@ PROBE_V2 = Dialect(
     when="2023-09-01",
     who=_BENNEE,
     source=_PROBE_SOURCE,
-    note=f"{_PROBE_NOTE}configuration space. The text still lists GET_BACKEND_SPECS, and the code its 16 bytes, which "
-    "are left over from the draft before and have no number here.",
+    note=f"{_PROBE_NOTE}configuration space. The text still lists GET_BACKEND_SPECS, and the code its 16 bytes; they "
+    "are left over from the previous draft and have no number here.",
     as_of=qemu("8.1"),
     bits=(Bit(18, "PROBE"),),
     rows=(
         _probe(41, "GET_DEVICE_ID", "Asks which virtio device the back-end is.", "device_id"),
         _probe(42, "GET_CONFIG_SIZE", "Asks how large the configuration space is.", "config_size"),
-        _probe(43, "GET_MIN_VQ", "Asks how many virtqueues the device needs at least.", "min_vqs"),
+        _probe(43, "GET_MIN_VQ", "Asks for the minimum number of virtqueues.", "min_vqs"),
     ),
 )

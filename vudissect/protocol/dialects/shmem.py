@@ -1,4 +1,4 @@
-"""Features that had another number for a while: SHARED_OBJECT, and the shared memory of the device."""
+"""Features that had another number for a while: SHARED_OBJECT and the shared memory of the device."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ SHOBJ_BIT17 = Dialect(
 )
 
 SHMEM_MESSAGES = tuple(upstream_row(Channel.BACKEND, number) for number in (9, 10))
-"""SHMEM_MAP and SHMEM_UNMAP, which drafts had long before upstream, and as upstream has them."""
+"""SHMEM_MAP and SHMEM_UNMAP, which drafts had long before upstream, in the upstream form."""
 
 SHMEM_CONFIG_COUNTED = Layout(
     "shared_memory_configuration.draft",

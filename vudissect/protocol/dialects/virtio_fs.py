@@ -1,4 +1,4 @@
-"""Messages by which a virtio-fs back-end maps files into the DAX window: never merged, and replaced by SHMEM_MAP."""
+"""Messages for mapping files into the DAX window of virtio-fs: never merged, and replaced by SHMEM_MAP."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -31,7 +31,7 @@ MAP_FLAGS = BitSet("mapping flags", (Bit(0, "MAP_R"), Bit(1, "MAP_W")), source=_
 
 
 def _slot(name: str, number: int, meaning: Meaning) -> Field:
-    # A bit field over the whole word: an unused slot is zero and goes unsaid.
+    # A bit field over the whole word: an unused slot is zero and not shown.
     part = BitField(f"{name}{number}", 0, 64, meaning)
     return Field(part.name, "Q", Meaning.BITS, parts=(part,))
 
@@ -89,7 +89,7 @@ _MESSAGES = {
     "FS_UNMAP": ("Unmaps pieces of the window.", _NO_FILE, Answer.ON_REQUEST),
     "FS_SYNC": ("Writes pieces of the window back.", _NO_FILE, Answer.ON_REQUEST),
     "FS_IO": (
-        "Moves data between a file and guest memory; answered with the bytes done.",
+        "Moves data between a file and guest memory; the answer is the number of bytes moved.",
         _ONE_FILE,
         Answer.ALWAYS,
     ),
@@ -118,7 +118,7 @@ FS_DAX_2021 = Dialect(
     when="2021-04 to 2021-05",
     who="D. Gilbert, draft",
     source=_LIST_2021,
-    note="MEM_ACCESS and MEM_DATA were tried later and did not get a feature bit. The data of an access follow the "
+    note="MEM_ACCESS and MEM_DATA were tried later and never got a feature bit. The data of an access follow the "
     "message on the socket and are not counted in its size.",
     as_of=qemu("6.0"),
     rows=(
@@ -129,7 +129,7 @@ FS_DAX_2021 = Dialect(
             Channel.BACKEND,
             9,
             "MEM_ACCESS",
-            "Asks the front-end to read or write memory; MEM_DATA answers.",
+            "Asks the front-end to read or write memory; the answer is MEM_DATA.",
             (
                 Layout(
                     "memory_access",
@@ -149,7 +149,7 @@ FS_DAX_2021 = Dialect(
             Channel.MAIN,
             41,
             "MEM_DATA",
-            "Tells how an access to memory ended.",
+            "Reports the result of a memory access.",
             (
                 Layout(
                     "memory_access_result",
@@ -176,7 +176,7 @@ RUST_FS = Dialect(
     when="2019 to 2024-06",
     who="rust-vmm vhost crate, virtiofsd in Rust",
     source=_CRATE,
-    note="The messages of fs-dax under numbers of their own.",
+    note="The messages of fs-dax with other numbers.",
     as_of=qemu("9.0"),
     rows=tuple(
         fs_messages(

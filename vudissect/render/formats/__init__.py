@@ -1,6 +1,6 @@
-"""All output formats, in the order in which they are offered; the first one of a command is its default.
+"""All output formats, in the order in which they are offered; the first one for a command is its default.
 
-They import what they need when they are used, so that a command starts as quickly as its own format allows.
+They import what they need only when used, so that a command does not wait for the imports of other formats.
 """
 
 from typing import TypeVar

@@ -18,7 +18,7 @@ def _findings(linted: Reported) -> Iterator[str]:
 
 
 def _cases(capture: CaptureReport, strict: bool) -> "list[Case]":
-    """A case for each finding, or one that passed."""
+    """A case for each finding, or one passed case if there are none."""
     from vudissect.lint.groups import in_order
     from vudissect.render.findings import fails
     from vudissect.render.junit import Case, Failure
@@ -34,14 +34,14 @@ def _cases(capture: CaptureReport, strict: bool) -> "list[Case]":
 
 
 def _outcome(replayed: Replayed) -> Iterator[str]:
-    """One case, which failed where something was different or the capture was not whole."""
+    """One case, which fails on any difference or if the capture is incomplete."""
     from vudissect.render.junit import Case, Failure, Suite, junit_lines
     from vudissect.render.replay import difference_text, report
 
     outcome = replayed.outcome
     failure = None
     if not outcome.ok or replayed.complaints:
-        reasons = (*map(difference_text, outcome.differences[:1]), *replayed.complaints, "not all of it was played")
+        reasons = (*map(difference_text, outcome.differences[:1]), *replayed.complaints, "not everything was played")
         failure = Failure(reasons[0])
     text = "\n".join(report(outcome, replayed.file, Style(False)))
     case = Case(f"as {outcome.side.label}", failure, text, outcome.seconds)
