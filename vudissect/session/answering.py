@@ -1,4 +1,4 @@
-"""Which requests are owed an answer, by what the peers have agreed."""
+"""Which requests are owed an answer, given what the peers have negotiated."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from vudissect.wire.header import NEED_REPLY
 
 
 class Answering(NamedTuple):
-    """What decides, besides a request itself, whether an answer to it is owed.
+    """What decides, apart from the request itself, whether it is owed an answer.
 
     `reply_ack`, `log_shmfd` and `reply_all` are protocol features in effect; `listening`: postcopy has begun.
     """
@@ -19,7 +19,7 @@ class Answering(NamedTuple):
     listening: bool = False
 
     def owes(self, row: Row, flags: int) -> bool:
-        """Whether the rules demand an answer to this request."""
+        """Whether the rules require an answer to this request."""
         if row.answer is Answer.ALWAYS:
             return True
         if row.answer is Answer.NEVER:
@@ -33,7 +33,7 @@ class Answering(NamedTuple):
 
 
 class Bits(NamedTuple):
-    """Masks of the protocol features that are asked for all the time; 0 for one that the dialect lacks."""
+    """Masks of protocol features that are checked for every message; 0 for one that the dialect lacks."""
 
     reply_ack: int
     reply_all: int
@@ -46,7 +46,7 @@ _BITS: dict[str, Bits] = {}
 
 
 def bits_of(protocol: Protocol) -> Bits:
-    """By key: a protocol is hashed by all its rows, too slow for every message."""
+    """Cached by key: a protocol is hashed by all its rows, too slow for every message."""
     bits = _BITS.get(protocol.key)
     if bits is None:
         known = protocol.protocol_features.known

@@ -1,10 +1,10 @@
-"""Which dialect each connection is read in, as its messages show it.
+"""The dialect in which each connection is read, according to its messages.
 
 Theory of operation. A connection begins in the dialect that a look ahead has found, or in upstream. Each record is
-shown to the connection's detector. When the detector changes its mind, what was understood so far may be wrong: so the
-records of a young connection are kept, and `judge` gives them back to be folded again from the beginning. A connection
-that is old (`Watches` has the bounds) keeps no records; only messages that make no sense are shown to its detector
-then, and a change of mind counts from that message on.
+shown to the connection's detector. When the detector changes its mind, earlier messages may have been misread, so
+the records of a young connection are kept, and `judge` returns them to be folded again from the beginning. An old
+connection (`Watches` has the limits) keeps no records; its detector sees only messages that cannot be decoded,
+and a change of mind takes effect from that message on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ NOTHING_KNOWN: Mapping[int, Known] = MappingProxyType({})
 class Judgement(NamedTuple):
     """Another dialect, and the records of the connection so far, which must be read again in it.
 
-    `again` is None where they are no longer kept: then the dialect counts from here on.
+    `again` is None if they are no longer kept: then the dialect takes effect from here on.
     """
 
     protocol: Protocol
@@ -46,13 +46,13 @@ class Arbiter:
         self._watches = Watches()
 
     def begin(self, number: int, default: Protocol) -> Protocol:
-        """A connection begins; the dialect to read it in."""
+        """Start watching a connection; return the dialect to read it in."""
         known = self._known.get(number)
         self._watches.begin(number, known.detector if known is not None else Detector())
         return known.detector.dialect.protocol if known is not None else default
 
     def judge(self, record: Record, protocol: Protocol) -> Judgement | None:
-        """Show a record of a connection that is read in `protocol`; another dialect if it is evidence of one."""
+        """Show the detector a record that was read in `protocol`; return another dialect if it is evidence of one."""
         watch = self._watches.get(record.connection)
         if watch is None:
             return None
@@ -64,15 +64,15 @@ class Arbiter:
         return judgement
 
     def is_watched(self, number: int) -> bool:
-        """Whether every record of a connection has to be shown, not only what makes no sense."""
+        """Whether every record of a connection must be shown, not only those that cannot be decoded."""
         watch = self._watches.get(number)
         return watch is not None and watch.keeps
 
     def end(self, number: int) -> None:
-        """A connection is closed."""
+        """Stop watching a connection, which was closed."""
         self._watches.end(number)
 
     def verdict(self, number: int) -> Verdict | None:
-        """What the messages of a connection say of its dialect, and why; None where that is not looked into."""
+        """The verdict on the dialect of a connection; None if it is not watched."""
         watch = self._watches.get(number)
         return watch.detector.verdict if watch is not None else None

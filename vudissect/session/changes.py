@@ -1,4 +1,4 @@
-"""What is different in one state from another, in words."""
+"""The differences between two states, in words."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from vudissect.session.state import State
 
 
 class Change(NamedTuple):
-    """Something that a message changed, in the words of the state."""
+    """A change made by a message, in the words of the state."""
 
     subject: str
     before: str
@@ -17,7 +17,7 @@ class Change(NamedTuple):
 
 
 def changes(before: State, after: State) -> Iterator[Change]:
-    """The changes of what has a state in words: dialect, phase, memory, rings, status, postcopy."""
+    """The changes in dialect, phase, memory, rings, status and postcopy."""
     if before is after:
         return
     for subject, was, is_now in (
@@ -39,7 +39,7 @@ def changes(before: State, after: State) -> Iterator[Change]:
 
 
 def replaced_descriptor(before: State, after: State) -> str:
-    """The name of the descriptor that a message puts out of use, "" if there is none."""
+    """The name of the descriptor that a message replaces, "" if there is none."""
     if before is after:
         return ""
     if before.memory is not after.memory and before.memory.table_in == after.memory.table_in:

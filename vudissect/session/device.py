@@ -1,4 +1,4 @@
-"""Which virtio device the two are talking about, as far as their messages tell."""
+"""The virtio device type of a connection, guessed from its messages."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from vudissect.protocol.model import Device
 
 # Bits that belong to the device type; the others mean the same for all devices.
 _DEVICE_BITS = sum(1 << number for number in (*range(24), *range(50, 64)))
-# Fewer bits than this fit several device types.
+# Fewer bits than this are ambiguous.
 _FEWEST_BITS = 3
 
-# Programs that serve one device type only, as the kernel names them (15 characters).
+# Programs that serve a single device type, by their names in the kernel (15 characters).
 PROGRAMS = {
     "virtiofsd": "fs",
     "passt": "net",
@@ -31,29 +31,29 @@ PROGRAMS = {
 
 
 class DeviceGuess(NamedTuple):
-    """The device, and whether that is settled: the user said so, or strong evidence decided.
+    """The device, and whether it is settled: named by the user, or by strong evidence.
 
-    The strongest evidence decides: the program, the size of the configuration space, the feature bits.
+    The strongest evidence wins: the program, the size of the configuration space, the feature bits.
     """
 
     device: Device | None = None
     settled: bool = False
 
     def after_program(self, command: str) -> "DeviceGuess":
-        """With the command name of a peer, as in /proc/PID/comm."""
+        """After the command name of a peer, as in /proc/PID/comm, is known."""
         if not self.settled and command in PROGRAMS:
             return DeviceGuess(device_by_name(PROGRAMS[command]), True)
         return self
 
     def after_config(self, size: int) -> "DeviceGuess":
-        """With the size in bytes of a configuration space that was read as a whole."""
+        """After a whole configuration space of this size in bytes was read."""
         candidates = config_candidates(size)
         if not self.settled and len(candidates) == 1:
             return DeviceGuess(candidates[0], True)
         return self
 
     def after_features(self, offered: int) -> "DeviceGuess":
-        """With the features that the back-end offers: the device type with the fewest bits that has them all."""
+        """After the back-end has offered features: the device type with the fewest bits that has them all."""
         bits = set(set_bits(offered & _DEVICE_BITS))
         if self.settled or len(bits) < _FEWEST_BITS:
             return self

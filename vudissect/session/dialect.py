@@ -1,7 +1,7 @@
-"""Which dialect a connection speaks: candidates, what speaks for and against them, and what would settle it.
+"""The dialect of a connection: candidates, the evidence for and against them, and what would settle the question.
 
-Every message that looks new is put to all dialects; the one that the least speaks against wins, upstream where it is
-among several. The evidence is kept, so that a choice can always be explained.
+Every new kind of message is compared with all dialects. The dialect with the least evidence against it wins; upstream
+wins a tie. The evidence is kept, so that a choice can always be explained.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ from vudissect.protocol.table import UPSTREAM
 from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
-# The same header with other contents is looked at a few times; more tells nothing new.
+# Messages with the same header but other contents are looked at this often; more would add nothing.
 _MOST_LOOKS = 4
 _MOST_SIGHTINGS = 256
-# Covers the fixed part of every payload, but for pictures.
+# Covers the fixed part of every payload except pictures.
 _MOST_PAYLOAD = 2048
-# Looked up once: each look-up takes as long as to see a message that was seen before.
+# Looked up once: a look-up takes as long as checking a message that was seen before.
 _MESSAGE = RecordKind.MESSAGE
 _GPU = Channel.GPU
 
@@ -38,7 +38,7 @@ _Signature = tuple[Channel, Side, bytes, tuple[DescriptorKind, ...]]
 
 
 class Evidence(NamedTuple):
-    """A message that does not fit some of the dialects in question, and why. `row` is how the winner reads it."""
+    """A message that does not fit some of the dialects in question, and why. `row` is the winner's row for it."""
 
     frame: int
     channel: Channel
@@ -51,7 +51,7 @@ class Evidence(NamedTuple):
 
 
 class OpenQuestion(NamedTuple):
-    """A dialect that fits as well as the winner: messages and feature bits (at most four each) that would tell."""
+    """A dialect that fits as well as the winner: messages and feature bits (up to four each) that would decide."""
 
     dialect: Dialect
     messages: tuple[tuple[Channel, int], ...]
@@ -59,9 +59,9 @@ class OpenQuestion(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The dialect in force. `told`: the user said so, whatever the evidence.
+    """The dialect in effect. `told`: selected by the user, whatever the evidence.
 
-    The score is by how much less speaks against a dialect than against the worst one, summed over all messages.
+    The score is how much less evidence there is against a dialect than against the worst one, over all messages.
     """
 
     dialect: Dialect
@@ -73,7 +73,7 @@ class Verdict(NamedTuple):
 
 
 class Detector:
-    """Looks at the records of one connection; cheap for what it has seen before."""
+    """Examines the records of one connection; cheap for messages it has seen before."""
 
     def __init__(self, told: Dialect | None = None) -> None:
         self._told = told
@@ -89,7 +89,7 @@ class Detector:
         self._verdict: Verdict | None = None
 
     def see(self, record: Record) -> bool:
-        """Take note of a record; whether it was evidence of a new kind."""
+        """Examine a record; return whether it was evidence of a new kind."""
         if record.kind is not _MESSAGE:
             if record.kind is RecordKind.CONNECTION_OPENED:
                 self._from_start = True
@@ -109,14 +109,14 @@ class Detector:
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect in force, without the trouble of a verdict where nothing speaks against upstream."""
+        """The dialect in effect; computes no verdict if there is no evidence against upstream."""
         if self._told is not None:
             return self._told
         return self._ranking(self._scores())[0] if self._against_upstream else UPSTREAM_DIALECT
 
     @property
     def verdict(self) -> Verdict:
-        """What all that was seen amounts to."""
+        """The verdict on everything seen so far."""
         if self._verdict is None:
             self._verdict = self._judge()
         return self._verdict
@@ -186,9 +186,9 @@ class Detector:
 
 
 class _Tally:
-    """What speaks against each dialect. Each kind of message counts once, by the worst of its sightings.
+    """The evidence against each dialect. Each kind of message counts once, with its worst sighting.
 
-    `weighed` are the sightings so far; a dialect that nothing speaks against is left out.
+    `weighed` are the sightings so far; a dialect without evidence against it is left out.
     """
 
     __slots__ = ("_scores", "_worst", "weighed")
@@ -199,7 +199,7 @@ class _Tally:
         self._scores: dict[Dialect, int] = {}
 
     def scores(self, sightings: Sequence[tuple[_Signature, Sighting]]) -> dict[Dialect, int]:
-        """By how much less speaks against each dialect than against the worst one; looks at new sightings only."""
+        """How much less evidence there is against each dialect than against the worst; only examines new sightings."""
         for signature, sighting in sightings[len(self.weighed) :]:
             against = {dialect: reasons for dialect in DIALECTS if (reasons := _against(dialect, sighting))}
             self.weighed.append((signature, sighting, against))
@@ -218,14 +218,14 @@ class _Tally:
 
 
 _JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
-# What one of the two programs is known to speak outweighs the names of feature bits, not the shape of messages.
+# The known dialect of one of the two programs outweighs the names of feature bits, but not the shape of messages.
 _SPOKEN = 8
 _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 _NOTHING: dict[Reason, int] = {}
 
 
 def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
-    """What in a sighting speaks against a dialect, with weights."""
+    """The weighted evidence against a dialect in a sighting."""
     protocol = dialect.protocol
     reading = read(protocol, sighting)
     weights = ((reason, weight * ask(protocol, sighting, reading)) for reason, weight, ask in QUESTIONS)
@@ -233,7 +233,7 @@ def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
 
 
 def _evidence(weighed: _Weighed, rivals: tuple[Dialect, ...], winner: Dialect) -> tuple[Evidence, ...]:
-    """What tells the dialects in question apart, the weightiest first, each kind of message and reason once."""
+    """What distinguishes the dialects in question, the weightiest first, each kind of message and reason once."""
     found: dict[tuple[_Signature, Reason], Evidence] = {}
     for signature, sighting, against in weighed:
         for reason in Reason:
@@ -266,7 +266,7 @@ def _all_word_places() -> frozenset[tuple[bool, int]]:
 
 
 def detect_dialects(records: Iterable[Record]) -> dict[int, Verdict]:
-    """The verdict for each connection, as far as these records tell."""
+    """The verdict for each connection after these records."""
     detectors: dict[int, Detector] = {}
     for record in records:
         detectors.setdefault(record.connection, Detector()).see(record)

@@ -1,4 +1,4 @@
-"""What messages do to the state of a connection: a function from state to state for each `Purpose` of the table."""
+"""The effects of messages on the state of a connection: a function from state to state for each `Purpose`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from vudissect.session.shared import UNKNOWN_MAPPINGS, SharedMapping, SharedObje
 from vudissect.session.state import Postcopy, SharedFile, State
 from vudissect.wire.fields import Fields
 
-# More than the configuration of any device has; a hostile back-end could answer with megabytes.
+# More than the configuration of any device; a hostile back-end could send megabytes.
 _MOST_CONFIG = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A message that takes effect: its payload by field name, its descriptors, its frame, and when it came (ns).
+    """A message that takes effect: its payload by field name, its descriptors, its frame, and its time (ns).
 
-    `awaits`: it may get an answer. `asked_in` is the frame of the request that it answers, 0 where there is none.
+    `awaits`: it may get an answer. `asked_in` is the frame of the request that it answers, 0 if there is none.
     """
 
     purpose: Purpose

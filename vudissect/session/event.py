@@ -1,4 +1,4 @@
-"""What comes out of a session: one event for each record of the capture, with what it means."""
+"""The output of a session: one event for each record of the capture, with its meaning."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -14,7 +14,7 @@ from vudissect.wire.fields import Fields, to_fields
 
 
 class Kind(StrEnum):
-    """What an event is."""
+    """The kind of an event."""
 
     REQUEST = "request"
     REPLY = "reply"
@@ -24,18 +24,18 @@ class Kind(StrEnum):
 
 
 class Event(NamedTuple):
-    """One record and its meaning: a value, which stays as it is."""
+    """One record and its meaning, as an immutable value."""
 
     record: Record
     before: State
     """The state of the connection before this record, read in the dialect of `after`."""
     after: State
-    """The state of the connection after this record; the same object where nothing changes."""
+    """The state of the connection after this record; the same object if nothing changes."""
     kind: Kind
     elapsed: int
     """Time (ns) since the first record."""
     message: WireMessage | None = None
-    """None for events of the connection."""
+    """None for events that are not messages."""
     awaits: bool = False
     """Whether an answer to this request is due or possible."""
     request: Request | None = None
@@ -44,16 +44,16 @@ class Event(NamedTuple):
     """How long (ns) a reply took."""
     descriptors: tuple[NamedDescriptor, ...] = ()
     unanswered: tuple[Request, ...] = ()
-    """Requests that were owed an answer and can no longer get one."""
+    """Requests that were owed an answer and can no longer receive one."""
 
     @property
     def name(self) -> str:
-        """The name of the message, `message 1000` for one that the table does not know; "" for events."""
+        """The name of the message, `message 1000` for one that is not in the table; "" for events."""
         return self.message.name if self.message is not None else ""
 
     @property
     def fields(self) -> Fields:
-        """The payload of the message by field name; empty where it fits no layout."""
+        """The payload of the message by field name; empty if it fits no layout."""
         message = self.message
         if message is None or message.layout is None:
             return {}
@@ -66,5 +66,5 @@ class Event(NamedTuple):
 
     @property
     def replaced(self) -> str:
-        """The name of the descriptor that this message puts out of use; "" if there is none."""
+        """The name of the descriptor that this message replaces; "" if there is none."""
         return replaced_descriptor(self.before, self.after)

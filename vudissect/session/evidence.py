@@ -1,7 +1,7 @@
-"""What in a message speaks against a dialect, as a table of small questions with weights.
+"""The evidence against a dialect in a message, as a table of small questions with weights.
 
-A sighting is put to a dialect by its rows: unknown number, header, payload, descriptors, features, values. What no row
-can say (addresses, habits of a program) is asked at the end. Nothing here knows a message or a dialect by name.
+A sighting is checked against the rows of a dialect: unknown number, header, payload, descriptors, features, values.
+What no row can describe (addresses, habits of a program) comes last. No message or dialect is named here.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION_MASK, ByteOrder
 from vudissect.wire.layout import Values
 
-# Whoever maps a process' memory does so above this on a 64-bit machine; guests have less memory.
+# On a 64-bit machine, mappings of a process are above this address; guests have less memory.
 _HOST_POINTERS = 1 << 46
 
 _KINDS: Mapping[FdKind, frozenset[DescriptorKind]] = {
@@ -44,11 +44,11 @@ class Reason(Enum):
 
 
 class Sighting(NamedTuple):
-    """A message as it was seen, with what had been said before.
+    """A message as it was seen, with what had been negotiated before.
 
-    `number` and `flags` as in the header. `kinds` are those of the descriptors, None where some were lost. `words` are
+    `number` and `flags` as in the header. `kinds` are those of the descriptors, None if some were lost. `words` are
     the 64-bit payloads seen so far on the main channel, by reply and number. `from_start`: nothing was missed before.
-    `eager`: the front-end wants acknowledgements of questions, as only rust-vmm does.
+    `eager`: the front-end requests acknowledgements of requests that have a reply, as only rust-vmm does.
     """
 
     frame: int
@@ -66,19 +66,19 @@ class Sighting(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a protocol reads a sighting: row and layout are None where it has none."""
+    """How a protocol reads a sighting: row and layout are None if there is none."""
 
     row: Row | None
     layout: Layout | None
     values: Values
 
 
-# Takes the protocol, the sighting and its reading; says how often the reason applies.
+# From the protocol, the sighting and its reading to how often the reason applies.
 Question = Callable[[Protocol, Sighting, Reading], int]
 
 
 def read(protocol: Protocol, sighting: Sighting) -> Reading:
-    """The row and payload that a protocol sees in a sighting."""
+    """The row and layout of a sighting in a protocol."""
     failed = sighting.number & protocol.header.error
     row = protocol.request(sighting.channel, sighting.number & ~protocol.header.error)
     if row is None:
@@ -95,7 +95,7 @@ def _number(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 
 def _is_newer(protocol: Protocol, sighting: Sighting) -> bool:
-    """Whether a number may be one that came to upstream since, because a feature bit has come since, too."""
+    """Whether a number may have been added to upstream after this table, as an unknown feature bit was seen too."""
     said = _said(protocol, sighting)
     word = (said.protocol_offered or 0) | (said.protocol_acked or 0)
     follows = protocol is UPSTREAM and protocol.follows(sighting.channel, sighting.number) > 0
@@ -172,7 +172,7 @@ def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 
 def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    """A front-end of rust-vmm writes what a driver writes, and nothing is being migrated."""
+    """A rust-vmm front-end writes fields that a driver writes, and there is no migration."""
     if not sighting.eager or reading.row is None or reading.layout is None:
         return 0
     if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & F_LOG_ALL:
@@ -195,7 +195,7 @@ QUESTIONS: tuple[tuple[Reason, int, Question], ...] = (
 
 
 class _Said(NamedTuple):
-    """The words of a connection so far, as a protocol reads them; None where a word may have been missed."""
+    """The feature words of a connection so far, as a protocol reads them; None if a word may have been missed."""
 
     offered: int | None
     acked: int | None
@@ -213,14 +213,14 @@ _WORDS = (
 
 @cache
 def word_places(protocol: Protocol) -> tuple[tuple[bool, int], ...]:
-    """Where on the main channel the words of features are said: reply and number, -1 where there is no such message."""
+    """The messages on the main channel with feature words: reply and number, -1 if there is no such message."""
     numbers = {row.purpose: row.id for row in protocol.channel(Channel.MAIN)}
     return tuple((reply, numbers.get(purpose, -1)) for reply, purpose in _WORDS)
 
 
 def _said(protocol: Protocol, sighting: Sighting) -> _Said:
     words = [sighting.words.get(place) for place in word_places(protocol)]
-    # A connection that was seen to offer features has been seen from the start.
+    # If the offer of features was seen, nothing before it was missed.
     if sighting.from_start or words[0] is not None:
         return _Said(*(word or 0 for word in words))
     return _Said(*words)

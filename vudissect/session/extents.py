@@ -1,4 +1,4 @@
-"""Ranges of an address space, in order: which one an address lies in, and which share bytes."""
+"""Ranges of an address space, in order: which one contains an address, and which overlap."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Extent(Protocol):
-    """Something of a size that was told in a frame. Where it begins depends on the address space."""
+    """Something with a size that a frame has set. Its start depends on the address space."""
 
     @property
     def size(self) -> int:
@@ -14,14 +14,14 @@ class Extent(Protocol):
 
     @property
     def frame(self) -> int:
-        """The frame that told of it."""
+        """The frame that set it."""
 
 
 T = TypeVar("T", bound=Extent)
 
 
 class Extents(Generic[T]):
-    """Extents in the order in which they begin; of those that begin together, the one that was added first."""
+    """Extents in the order of their starts; those with the same start in the order in which they were added."""
 
     __slots__ = ("_ends", "_extents", "_start", "_starts")
 
@@ -39,11 +39,11 @@ class Extents(Generic[T]):
 
     @property
     def end(self) -> int:
-        """Where the last of them ends; 0 without any."""
+        """The end of the last one; 0 if there are none."""
         return max(self._ends, default=0)
 
     def add(self, extent: T) -> None:
-        """One more."""
+        """Add an extent."""
         start = self._start(extent)
         position = bisect_right(self._starts, start)
         self._extents.insert(position, extent)
@@ -51,18 +51,18 @@ class Extents(Generic[T]):
         self._ends.insert(position, start + extent.size)
 
     def remove(self, extent: T) -> None:
-        """One less."""
+        """Remove an extent."""
         position = self._position(extent)
         del self._extents[position], self._starts[position], self._ends[position]
 
     def plus(self, extent: T) -> "Extents[T]":
-        """These and one more, as others."""
+        """A copy with one more."""
         extents = self._copy()
         extents.add(extent)
         return extents
 
     def minus(self, extent: T) -> "Extents[T]":
-        """These without one, as others."""
+        """A copy without one of them."""
         extents = self._copy()
         extents.remove(extent)
         return extents
@@ -73,26 +73,26 @@ class Extents(Generic[T]):
         return extents
 
     def at(self, address: int) -> T | None:
-        """The extent that an address is in."""
+        """The extent that contains an address."""
         position = bisect_right(self._starts, address) - 1
         return self._extents[position] if position >= 0 and address < self._ends[position] else None
 
     def from_start(self, start: int) -> Iterator[T]:
-        """Those that begin there."""
+        """Those with this start."""
         for position in range(bisect_left(self._starts, start), bisect_right(self._starts, start)):
             yield self._extents[position]
 
     def within(self, start: int, end: int) -> Sequence[T]:
-        """Those that share bytes with a range."""
+        """Those that overlap a range."""
         last = bisect_left(self._starts, end)
         if max(self._ends[:last], default=0) <= start:
             return ()
         return [self._extents[position] for position in range(last) if self._ends[position] > start]
 
     def overlap(self, new: Sequence[T]) -> tuple[T, T] | None:
-        """The first two that share bytes, at least one of them new, which are of one frame; None where there are none.
+        """The first two that overlap, at least one of them new; None if there are none. New ones are from one frame.
 
-        A single new one is compared with those around it, several with all.
+        A single new one is compared with its neighbours, several with all.
         """
         if len(new) == 1:
             return self._overlapping(new[0])

@@ -1,17 +1,17 @@
-"""The memory map that the front-end gave: regions, and which of them an address lies in."""
+"""The memory map that the front-end has set: regions, and which of them contains an address."""
 
 from typing import NamedTuple
 
 from vudissect.session.extents import Extents
 
-# More than any front-end has; a hostile one could add regions for ever.
+# More than any front-end has; a hostile one could add regions without end.
 _MOST_REGIONS = 1024
 
 
 class Region(NamedTuple):
-    """A memory region, as told in `frame`.
+    """A memory region, as sent in `frame`.
 
-    `number` counts from 0 and stays while the region lives; `descriptor` is its name.
+    `number` counts from 0 and does not change while the region exists; `descriptor` is its name.
     """
 
     number: int
@@ -47,10 +47,10 @@ def _mmap_offset(region: Region) -> int:
 
 
 class MemoryMap:
-    """The regions in effect, in the order in which they came, by user address and by guest address; never changed.
+    """The regions in effect, in the order of arrival, by user address and by guest address; immutable.
 
-    `changed_in` is the frame in which they changed last, `table_in` that of the last table. `whole`: a table had them
-    all, whenever the capture began.
+    `changed_in` is the frame of the last change, `table_in` that of the last table. `whole`: a table has set them
+    all, so it does not matter when the capture began.
     """
 
     __slots__ = ("_free", "by_guest", "by_user", "changed_in", "regions", "table_in", "whole")
@@ -58,7 +58,7 @@ class MemoryMap:
     def __init__(self, regions: tuple[Region, ...] = (), changed_in: int = 0, *, whole: bool = False) -> None:
         self.regions = regions[:_MOST_REGIONS]
         self.changed_in = self.table_in = changed_in
-        # Numbers of regions that were removed, lowest first.
+        # Numbers of removed regions, lowest first.
         self._free: tuple[int, ...] = ()
         self.whole = whole
         self.by_user = Extents(_user_addr, self.regions)
@@ -70,7 +70,7 @@ class MemoryMap:
     __hash__ = None  # type: ignore[assignment]
 
     def with_region(self, region: Region) -> "MemoryMap":
-        """This map and one more region, under the lowest number that is free; the map itself where it is full."""
+        """This map with one more region, under the lowest free number; the same map if it is full."""
         if len(self.regions) >= _MOST_REGIONS:
             return self
         region = region._replace(number=self._free[0] if self._free else len(self.regions))
@@ -81,7 +81,7 @@ class MemoryMap:
         return memory
 
     def without(self, region: Region, frame: int) -> "MemoryMap":
-        """This map without one of its regions, which a frame removes."""
+        """This map without one of its regions, which was removed in a frame."""
         position = self.regions.index(region)
         regions = self.regions[:position] + self.regions[position + 1 :]
         memory = self._derived(regions, frame, self.by_user.minus(region), self.by_guest.minus(region))
@@ -97,23 +97,23 @@ class MemoryMap:
         return memory
 
     def find(self, guest_addr: int, size: int, user_addr: int) -> Region | None:
-        """The region with these addresses and size; None where there is none."""
+        """The region with these addresses and size; None if there is none."""
         for region in self.by_guest.from_start(guest_addr):
             if (region.size, region.user_addr) == (size, user_addr):
                 return region
         return None
 
     def in_file(self, descriptor: str) -> Extents[Region]:
-        """The regions of one file, by their place in it."""
+        """The regions of one file, by their offsets in it."""
         return Extents(_mmap_offset, (region for region in self.regions if region.descriptor == descriptor))
 
     def by_user_address(self, address: int) -> Place | None:
-        """Where an address of the front-end's process is."""
+        """The place of an address in the front-end's process."""
         region = self.by_user.at(address)
         return _new(Place, (region, address - region.user_addr)) if region is not None else None
 
     def by_guest_address(self, address: int) -> Place | None:
-        """Where a guest physical address is."""
+        """The place of a guest physical address."""
         region = self.by_guest.at(address)
         return _new(Place, (region, address - region.guest_addr)) if region is not None else None
 

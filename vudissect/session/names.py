@@ -22,7 +22,7 @@ _MOST_KNOWN = 65536
 
 
 class NamedDescriptor(NamedTuple):
-    """A descriptor under the name that it has throughout the capture, such as `evt#3`.
+    """A descriptor with its name in the capture, such as `evt#3`.
 
     `first` is the frame in which the same open object was first seen.
     """
@@ -33,16 +33,16 @@ class NamedDescriptor(NamedTuple):
 
 
 class DescriptorNames:
-    """Hands out `mem#1`, `evt#1`, `evt#2`, … in the order in which objects appear."""
+    """Assigns `mem#1`, `evt#1`, `evt#2`, … in the order in which objects appear."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, int]] = {}
-        # In the order in which they were seen: the first key of a dictionary is slow to find once many were deleted.
+        # In the order in which they were seen: finding the first key of a dictionary is slow once many were deleted.
         self._identities: deque[str] = deque()
         self._counts: dict[str, int] = {}
 
     def name(self, descriptor: Descriptor, frame: int) -> NamedDescriptor:
-        """The name of this open object, a new one if it was not seen before or cannot be told apart."""
+        """The name of this open object; a new one if it was not seen before or cannot be identified."""
         known = self._known.get(descriptor.identity) if descriptor.identity else None
         if known is None:
             known = (self._next(_PREFIXES.get(descriptor.kind, "fd")), frame)

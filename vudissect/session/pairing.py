@@ -1,4 +1,4 @@
-"""Which request a reply answers: one queue for each channel, by the answer rule of the message's row."""
+"""Which request a reply answers: one queue for each channel, following the answer rule of each row."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 from vudissect.protocol.model import Channel, Row
 
-# Looked up once: each look-up takes as long as to pair an answer with its request.
+# Looked up once: a look-up takes as long as pairing an answer with its request.
 _MAIN = Channel.MAIN
 
-# Nobody pipelines more than a few dozen requests; a hostile peer could ask for ever.
+# Nobody pipelines more than a few dozen requests; a hostile peer could send requests without end.
 _MOST_WAITING = 4096
 
-# A queue that is longer than this is not searched, but has an index.
+# Queues longer than this are indexed instead of searched.
 _SHORT = 32
 
 
 class Request(NamedTuple):
-    """A request as its answer needs it. `owed`: the answer is due by rule, not merely possible. Time in ns.
+    """A request with what its answer needs. `owed`: the answer is required, not merely possible. Time in ns.
 
-    `flags` are those of its header. `overtaken`: the frame of the first answer that came before its own though it was
-    asked for later; 0 if there was none.
+    `flags` are those of its header. `overtaken`: the frame of the first answer that came before its own although that
+    request was sent later; 0 if there was none.
     """
 
     frame: int
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in the table, `message 1000` for one that it does not know."""
+        """The name in the table, `message 1000` for one that is not in it."""
         return self.row.name if self.row is not None else f"message {self.id}"
 
 
@@ -60,7 +60,7 @@ class _Numbers:
         self.owed += request.owed
 
     def take(self, number: int) -> Request:
-        """The oldest request of a number, which leaves."""
+        """Remove and return the oldest request with a number."""
         waiting = self.by_number[number]
         request = waiting.popleft()
         if not waiting:
@@ -73,23 +73,23 @@ class _Numbers:
 class Waiting:
     """The requests of one channel that may still be answered, in the order in which they were sent.
 
-    Of each number that the table knows, `answered` has the last request that was answered with the frame of the
-    answer, and `unasked` the frame of the last request that asked for none.
+    For each number in the table, `answered` has the last request that was answered with the frame of the
+    answer, and `unasked` the frame of the last request that did not ask for an answer.
 
-    However many wait, each of them is looked at a fixed number of times: those that were overtaken are kept apart, and
+    However many are pending, each of them is examined a fixed number of times: overtaken requests are kept apart, and
     a long queue has an index by number.
     """
 
     __slots__ = ("_index", "_overtaken", "_queue", "answered", "unasked")
 
     def __init__(self) -> None:
-        # Most channels of most connections are never used: what is empty is shared, or small, unlike a deque.
+        # Most channels of most connections are never used: empty containers are shared, or small, unlike a deque.
         self.answered = _NONE_ANSWERED
         self.unasked: dict[int, int] = {}
         self._queue: list[Request] = []
-        # They were all sent before those in the queue.
+        # These were all sent before those in the queue.
         self._overtaken: _Numbers | None = None
-        # What is in the queue; there from the first search in a long one until one in a short one.
+        # Index of the queue; exists from the first search in a long queue until the first in a short one.
         self._index: _Numbers | None = None
 
     def ask(self, request: Request) -> None:
@@ -101,9 +101,9 @@ class Waiting:
             self._index.add(request)
 
     def answer(self, number: int, frame: int) -> Request | None:
-        """The request that a reply of this number answers: the oldest of its number; None where there is none.
+        """The request that a reply with this number answers: the oldest with its number; None if there is none.
 
-        Answers come in order, so requests before it that merely could have been answered will not be.
+        Answers come in order, so earlier requests whose answer was only possible will not be answered any more.
         """
         queue = self._queue
         if queue and queue[0].id == number and self._overtaken is None and self._index is None:
@@ -133,7 +133,7 @@ class Waiting:
         return index.owed > 0 if index is not None else any(request.owed for request in self._queue)
 
     def oldest(self, number: int) -> Request | None:
-        """The oldest request of this number that is owed an answer."""
+        """The oldest request with this number that is owed an answer."""
         if self._overtaken is not None and number in self._overtaken.by_number:
             return self._overtaken.by_number[number][0]
         return next((request for request in self._of(number) if request.owed), None)
@@ -151,14 +151,14 @@ class Waiting:
         return found
 
     def _of(self, number: int) -> Iterable[Request]:
-        """The requests of a number in the queue."""
+        """The requests with a number in the queue."""
         index = self._long()
         if index is not None:
             return index.by_number.get(number, ())
         return (request for request in self._queue if request.id == number)
 
     def _long(self) -> _Numbers | None:
-        """The index of a queue that is too long to be searched."""
+        """The index, if the queue is too long to be searched."""
         if len(self._queue) <= _SHORT:
             self._index = None
         elif self._index is None:
@@ -166,7 +166,7 @@ class Waiting:
         return self._index
 
     def _take(self, count: int) -> list[Request]:
-        """The first requests of the queue, which leave it."""
+        """Remove and return the first requests of the queue."""
         taken = self._queue[:count]
         del self._queue[:count]
         if self._index is not None:
@@ -175,7 +175,7 @@ class Waiting:
         return taken
 
     def _overtake(self, passed: Iterable[Request], frame: int) -> None:
-        """An answer has come before those of these requests."""
+        """Note that an answer came before those to these requests."""
         for request in passed:
             if request.owed:
                 if self._overtaken is None:
@@ -185,7 +185,7 @@ class Waiting:
 
 
 class Pairing:
-    """What waits for an answer on the channels of one connection.
+    """The pending requests on the channels of one connection.
 
     `answered` is the frame of the latest request on the main channel that has its answer.
     """
@@ -200,7 +200,7 @@ class Pairing:
         return self._channels[channel]
 
     def answer(self, channel: Channel, number: int, frame: int) -> Request | None:
-        """The request that a reply answers; None where there is none."""
+        """The request that a reply answers; None if there is none."""
         request = self._channels[channel].answer(number, frame)
         if request is not None and channel is _MAIN:
             self.answered = request.frame
@@ -211,11 +211,11 @@ class Pairing:
         return tuple(request for waiting in self._channels for request in waiting.owed())
 
     def close(self, channel: Channel) -> tuple[Request, ...]:
-        """Forget what waits on a channel; the requests that will now never get the answer that they are owed."""
+        """Forget the pending requests of a channel; return those that will never get the answer that they are owed."""
         owed = self._channels[channel].owed()
         self._channels[channel] = Waiting()
         return owed
 
     def interrupt(self) -> None:
-        """Messages were missed: what waits may have its answer."""
+        """Messages were missed: pending requests may have been answered."""
         self._channels = [Waiting() for _ in Channel]

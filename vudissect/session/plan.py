@@ -1,7 +1,7 @@
-"""What a session does with a message, worked out once for all messages of a form.
+"""What a session does with a message, computed once for all messages of a form.
 
-Nearly all messages have one of a few forms. What is done with one depends on its form and on how the peers have agreed
-to answer, which seldom changes: a plan is made for each pair of the two, and then only carried out.
+Nearly all messages have one of a few forms. What to do with a message depends on its form and on the negotiated answer
+rules, which seldom change: a plan is made for each combination of the two, and then only carried out.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from vudissect.wire.header import NEED_REPLY
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What to do with a message: `apply` makes the state after it, None where nothing changes.
+    """What to do with a message: `apply` makes the state after it; None if nothing changes.
 
-    Of a request, `owed`: an answer is due; `awaits`: it is due or possible.
+    For a request, `owed`: an answer is due; `awaits`: an answer is due or possible.
     """
 
     row: Row | None
@@ -34,25 +34,25 @@ class Plan:
 
 
 Plans = dict[Form | None, Plan]
-"""The plans that were made so far, by form. There is none for None: what has no form gets a plan of its own."""
+"""The plans made so far, by form. There is none for None: each message without a form gets its own plan."""
 
 
 class Table:
-    """A protocol made ready for use: `codecs` by byte order (little, big), and plans."""
+    """A protocol prepared for use: `codecs` by byte order (little, big), and plans."""
 
     def __init__(self, protocol: Protocol) -> None:
         self.codecs = (codec_of(protocol, "little"), codec_of(protocol, "big"))
-        # By row, as those are hashed by identity; an enumeration is hashed in Python.
+        # Keyed by row, which is hashed by identity; an enumeration is hashed in Python.
         self._on_request = {row: ON_REQUEST[row.purpose] for row in protocol.messages if row.purpose in ON_REQUEST}
         self._on_reply = {row: ON_REPLY[row.purpose] for row in protocol.messages if row.purpose in ON_REPLY}
         self._plans: dict[Answering, Plans] = {}
 
     def plans(self, answering: Answering) -> Plans:
-        """The plans for connections on which this is agreed."""
+        """The plans for connections with these answer rules."""
         return self._plans.setdefault(answering, {})
 
     def plan(self, message: WireMessage, answering: Answering) -> Plan:
-        """A plan for this message, and for all of its form."""
+        """A plan for this message and all others of its form."""
         plan = self._new_plan(message, answering)
         if message.form is not None:
             self.plans(answering)[message.form] = plan
@@ -77,7 +77,7 @@ class Table:
 
 
 def _ends_exchange(message: WireMessage, answering: Answering) -> bool:
-    """Whether the front-end only takes note of the addresses that it got in postcopy; nobody answers that."""
+    """Whether the front-end merely acknowledges the addresses that it received for postcopy; nobody answers that."""
     layout = message.layout
     if layout is None or not answering.listening:
         return False

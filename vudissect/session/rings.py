@@ -1,7 +1,7 @@
 """The state of a ring: two small state machines, and what the front-end has set.
 
 Source: QEMU docs/interop/vhost-user.rst, "Ring states". A back-end processes a ring that is started and enabled; the
-two are independent of each other.
+two are independent.
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
@@ -74,7 +74,7 @@ _STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started i
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A descriptor of a ring: its name ("" for none), the frame that set it, and how often it has been set."""
+    """A descriptor of a ring: its name ("" for none), the frame that set it, and how often it was set."""
 
     name: str = ""
     nofd: bool = False
@@ -104,7 +104,7 @@ _NO_SLOTS: Mapping[Purpose, Slot] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What is known about a ring. Numbers are None until a message has them.
+    """What is known about a ring. Numbers are None until a message sets them.
 
     `runs_since` and `stopped_in` are the frames in which it last began to run and last stopped, 0 for never; `began`
     is the time (ns) when it last began to run.
@@ -128,7 +128,7 @@ class Ring:
         return self.started is Started.STARTED and self.enabled is Enabled.ENABLED
 
     def after(self, order: Order, frame: int = 0, time: int = 0) -> "Ring":
-        """The ring after an order that came in this frame, at `time` (ns)."""
+        """The ring after an order in this frame, at `time` (ns)."""
         started = STARTED.get((self.started, order), self.started)
         enabled = ENABLED.get((self.enabled, order), self.enabled)
         if started is self.started and enabled is self.enabled:
@@ -157,7 +157,7 @@ class Ring:
         return self.slots[Purpose.SET_KICK].name
 
 
-# What orders to all rings have changed, by the state that a ring was in before them.
+# The effect of orders to all rings, by the state of a ring before them.
 _Models = Mapping[tuple[Started, Enabled], Ring]
 
 _NO_ORDERS: _Models = {(started, enabled): Ring(-1, started, enabled) for started in Started for enabled in Enabled}
@@ -166,13 +166,13 @@ _NO_ORDERS: _Models = {(started, enabled): Ring(-1, started, enabled) for starte
 class Rings(Mapping[int, Ring]):
     """The rings that messages have used, by index, in the order of their first use; immutable.
 
-    These counts save a look at every ring: `started`, `enabled`, `running` and `used` are the number of rings that are
-    started, that are enabled, that run, and that have ever run; `kicks` has the number of started rings for each kick
+    These counts save a look at every ring: `started`, `enabled`, `running` and `used` are the numbers of rings that are
+    started, are enabled, run, and have ever run; `kicks` has the number of started rings for each kick
     descriptor; `latest_run` is the frame in which one last began to run; `were_started` is whether one ever had a kick
-    descriptor. `touched` is the index of the ring that was last changed, None after an order to all.
+    descriptor. `touched` is the index of the last changed ring, None after an order to all.
 
-    An order to all of them costs the same for any number of rings: it changes four models, one for each state that a
-    ring can be in, and a ring follows its model when it is read.
+    An order to all costs the same for any number of rings: it changes four models, one for each state of a
+    ring, and a ring catches up with its model when it is read.
     """
 
     __slots__ = (
@@ -192,7 +192,7 @@ class Rings(Mapping[int, Ring]):
     def __init__(self) -> None:
         self._rings: dict[int, Ring] = {}
         self._models = _NO_ORDERS
-        # Those that are started and have never run.
+        # Rings that are started and have never run.
         self._fresh = 0
         self.started = 0
         self.enabled = 0
@@ -212,7 +212,7 @@ class Rings(Mapping[int, Ring]):
     def __len__(self) -> int:
         return len(self._rings)
 
-    # These are three times as fast as those of `Mapping`.
+    # Three times as fast as those of `Mapping`.
 
     def values(self) -> ValuesView[Ring]:
         """The rings."""
@@ -240,7 +240,7 @@ class Rings(Mapping[int, Ring]):
         if before is ring or (before is None and len(self) >= _MOST_RINGS):
             return self
         if self._models is not _NO_ORDERS and before == ring:
-            return self  # a ring that follows its model is another object each time it is read
+            return self  # a ring that follows its model is a new object each time it is read
         rings = self._copy()
         rings._rings = self._all().copy()
         rings._put(ring, before or Ring(ring.index))
@@ -266,7 +266,7 @@ class Rings(Mapping[int, Ring]):
         return rings
 
     def _all(self) -> dict[int, Ring]:
-        """The rings as they are now, worked out at the first call."""
+        """The rings as they are now, computed by the first call."""
         models = self._models
         if models is not _NO_ORDERS:
             self._rings = {index: _like_its_model(ring, models) for index, ring in self._rings.items()}
@@ -274,7 +274,7 @@ class Rings(Mapping[int, Ring]):
         return self._rings
 
     def _copy(self) -> "Rings":
-        """A copy to be changed, but for the dictionary, which both have."""
+        """A copy to be changed, except for the dictionary, which is shared."""
         rings = Rings.__new__(Rings)
         rings._rings, rings._models, rings._fresh = self._rings, self._models, self._fresh
         rings.started, rings.enabled, rings.running = self.started, self.enabled, self.running
@@ -284,7 +284,7 @@ class Rings(Mapping[int, Ring]):
         return rings
 
     def _put(self, ring: Ring, before: Ring) -> None:
-        """Enter a ring into a copy with a dictionary of its own."""
+        """Enter a ring into a copy that has its own dictionary."""
         self._rings[ring.index] = ring
         self._models = _NO_ORDERS
         is_started, was_started = ring.started is Started.STARTED, before.started is Started.STARTED

@@ -1,10 +1,10 @@
-"""Records in, events out: one `Session` understands all connections of a capture or of a running proxy.
+"""Records in, events out: one `Session` handles all connections of a capture or of a running proxy.
 
-Theory of operation. A session is a fold: for each record it has the state of the connection before it, asks the message
-table what the message does, and makes the state after it. States are values; all that changes in here is which one is
-the latest of a connection, and which requests wait for an answer (`session.pairing`). The order is always the same:
-the arbiter sees the record first and may have the connection read again in another dialect, then the message is
-decoded, paired with its request or noted as one, and takes effect. Nothing of that goes back to an earlier step.
+Theory of operation. A session is a fold: for each record it takes the state of the connection before it, looks up in
+the message table what the message does, and makes the state after it. States are values; the only mutable things
+here are which state is the latest of a connection, and which requests are pending (`session.pairing`). The order is
+always the same: the arbiter sees the record first and may have the connection read again in another dialect, then the
+message is decoded, paired with its request or noted as one, and takes effect. No step goes back to an earlier one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,21 +28,21 @@ from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
-# To look a member up in its enumeration takes as long as to make an event; here it is done for every message.
+# Looking up a member of an enumeration takes as long as making an event, so it is not done for every message.
 _MESSAGE = RecordKind.MESSAGE
 
-# Makes a named tuple of a tuple at half the cost, which counts for what is made for every message.
+# Makes a named tuple from a tuple at half the cost, which matters for every message.
 _new = tuple.__new__
 
-# What tells the device type and the dialect is said while a connection is set up: enough to `foresee` them.
+# The messages that reveal device type and dialect come at the start of a connection: enough to `foresee` them.
 RECORDS_TO_GUESS_FROM = 512
 
 
 class Session:
     """Turns records into events, keeping the state of every open connection.
 
-    `device` and `protocol` are the device type and the dialect if the user named them, `known` what is known of a
-    connection beforehand. The device type is guessed otherwise; with `detect`, an arbiter decides the dialect.
+    `device` and `protocol` are the device type and the dialect if the user selected them, `known` is what is known of
+    connections beforehand. Otherwise the device type is guessed; with `detect`, an arbiter decides the dialect.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Session:
         self._latest: _Connection | None = None
         self._tables: dict[str, Table] = {}
         self._names = DescriptorNames()
-        # The connections with records since the last gap: the next one has nothing new for the others.
+        # The connections with records since the last gap: the next gap does not change the others.
         self._since_gap: dict[int, _Connection] = {}
         self._start = 0
 
@@ -71,7 +71,7 @@ class Session:
         return {number: connection.state for number, connection in self._open.items()}
 
     def pairing(self, number: int) -> Pairing:
-        """What waits for an answer on an open connection, or on that of the latest record; `KeyError` for others."""
+        """The pending requests of an open connection, or of that of the latest record; `KeyError` for others."""
         latest = self._latest
         if latest is not None and latest.state.number == number:
             return latest.pairing
@@ -82,9 +82,9 @@ class Session:
         return tuple(request for connection in self._open.values() for request in connection.pairing.owed())
 
     def dialect(self, number: int) -> Verdict | None:
-        """What the messages of an open connection say of its dialect, and why; None where that is not looked into.
+        """The verdict on the dialect of an open connection; None if it is not watched.
 
-        With very many connections those that began first are no longer looked into.
+        With very many connections, the oldest are no longer watched.
         """
         return self._arbiter.verdict(number) if self._arbiter is not None else None
 
@@ -93,7 +93,7 @@ class Session:
         return map(self.feed, records)
 
     def feed(self, record: Record) -> Event:
-        """What this record means, after all that came before it."""
+        """The event of this record, in the context of all records before it."""
         connection = self._latest = self._open.get(record.connection) or self._begin(record)
         if not connection.since_gap:
             connection.since_gap = True
@@ -129,7 +129,7 @@ class Session:
         return table
 
     def _judge(self, record: Record, connection: "_Connection") -> State:
-        """Let the arbiter see a record; the state before it, as an event has it."""
+        """Show the arbiter a record; return the state before it, rebuilt if the dialect changed."""
         assert self._arbiter is not None
         judgement = self._arbiter.judge(record, connection.state.protocol)
         connection.watched = self._arbiter.is_watched(record.connection)
@@ -148,7 +148,7 @@ class Session:
         return replace(connection.state, protocol=spoken)
 
     def _fold(self, record: Record, connection: "_Connection") -> None:
-        """Take in a record again."""
+        """Process a record again."""
         if record.kind is _MESSAGE:
             self._message_event(record, connection, connection.state, connection.decode(record))
         else:
@@ -201,7 +201,7 @@ class Session:
         return Event(record, before, connection.state, Kind.EVENT, elapsed, unanswered=unanswered)
 
     def _interrupt(self, connection: "_Connection | None") -> None:
-        """Messages are missing from one connection, or from any of them."""
+        """Messages are missing from one connection, or possibly from all."""
         if connection is not None:
             connection.interrupt()
             return
@@ -218,9 +218,9 @@ class Session:
 
 
 class _Connection:
-    """An open connection: its state now, what waits for an answer, and how it is read.
+    """An open connection: its current state, its pending requests, and how it is read.
 
-    `plans` are those of `table` for how the peers have agreed to answer.
+    `plans` are those of `table` for the negotiated answer rules.
     """
 
     __slots__ = ("pairing", "plans", "since_gap", "state", "table", "watched")
@@ -232,13 +232,13 @@ class _Connection:
         self.speak(state, table)
 
     def speak(self, state: State, table: Table) -> None:
-        """Go on from a state, in a dialect."""
+        """Continue from a state, in a dialect."""
         self.state = state
         self.table = table
         self.plans = table.plans(state.answering)
 
     def change(self, state: State) -> None:
-        """Go on from another state in the same dialect."""
+        """Continue from another state in the same dialect."""
         before, self.state = self.state, state
         if state.protocol_features is not before.protocol_features or state.postcopy is not before.postcopy:
             self.plans = self.table.plans(state.answering)
@@ -253,7 +253,7 @@ class _Connection:
         return message
 
     def plan(self, message: WireMessage) -> Plan:
-        """What to do with a message for which there is no plan yet."""
+        """What to do with a message that has no plan yet."""
         return self.table.plan(message, self.state.answering)
 
     def interrupt(self) -> None:
@@ -263,7 +263,7 @@ class _Connection:
 
 
 def foresee(records: Iterable[Record]) -> dict[int, Known]:
-    """The device type and the dialect of each connection, as far as these records show them."""
+    """The device type and the dialect of each connection, according to these records."""
     known: dict[int, Known] = {}
     detectors: dict[int, Detector] = {}
     session = Session()

@@ -1,4 +1,4 @@
-"""What a back-end shares over its channel: objects, named by UUID, and mappings into shared memory regions."""
+"""What a back-end shares over its channel: objects, identified by UUID, and mappings into shared memory regions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,15 +7,15 @@ from typing import NamedTuple, TypeVar
 
 from vudissect.session.extents import Extents
 
-# A hostile peer could share without end.
+# A hostile peer could share objects without end.
 _MOST_SHARED = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class SharedObjects:
-    """The shared objects of a connection; never changed.
+    """The shared objects of a connection; immutable.
 
-    Some front-ends answer a success as others do a failure: what was answered with a failure may be there or not.
+    Some front-ends answer success with what is a failure for others: objects with a failure as answer may exist or not.
     """
 
     added: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -23,31 +23,31 @@ class SharedObjects:
     doubtful: frozenset[str] = frozenset()
     """The UUIDs of requests that were answered with a failure."""
     asked: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-    """The UUIDs of requests that wait for their answer, by frame."""
+    """The UUIDs of pending requests, by frame."""
 
     @property
     def complete(self) -> bool:
-        """Whether all that was shared is here: there is room for so many only."""
+        """Whether everything that was shared is here; there is a limit."""
         return max(len(self.added), len(self.doubtful)) < _MOST_SHARED
 
     def plus(self, uuid: str, frame: int) -> "SharedObjects":
-        """With one more."""
+        """A copy with one more."""
         if uuid in self.added or len(self.added) >= _MOST_SHARED:
             return self
         return replace(self, added=MappingProxyType({**self.added, uuid: frame}))
 
     def minus(self, uuid: str) -> "SharedObjects":
-        """Without one of them."""
+        """A copy without one of them."""
         return replace(self, added=_without(self.added, uuid)) if uuid in self.added else self
 
     def awaiting(self, frame: int, uuid: str) -> "SharedObjects":
-        """With a request that will be answered."""
+        """A copy with a request that will be answered."""
         if len(self.asked) >= _MOST_SHARED:
             return self
         return replace(self, asked=MappingProxyType({**self.asked, frame: uuid}))
 
     def answered(self, frame: int, *, failed: bool) -> "SharedObjects":
-        """After the answer to the request of a frame."""
+        """A copy after the answer to the request in a frame."""
         if frame not in self.asked:
             return self
         uuid, objects = self.asked[frame], replace(self, asked=_without(self.asked, frame))
@@ -57,7 +57,7 @@ class SharedObjects:
 
 
 class SharedMapping(NamedTuple):
-    """A mapping into a shared memory region: its range, what is mapped there, and the frame that asked for it."""
+    """A mapping into a shared memory region: its range, what is mapped there, and the frame of the request."""
 
     region: int
     start: int
@@ -68,7 +68,7 @@ class SharedMapping(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """The offset at which it ends."""
         return self.start + self.size
 
 
@@ -78,19 +78,19 @@ def _start(mapping: SharedMapping) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SharedMappings:
-    """The mappings of a connection; never changed."""
+    """The mappings of a connection; immutable."""
 
     by_frame: Mapping[int, SharedMapping] = field(default_factory=lambda: MappingProxyType({}))
-    """In the order in which they came, by the frames that asked for them."""
+    """In the order of arrival, by the frames of the requests."""
     by_region: Mapping[int, Extents[SharedMapping]] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )
-    """Those of a region, in order of their places."""
+    """The mappings of a region, in order of their offsets."""
     complete: bool = True
-    """Whether there are no others: none were left out, and none can have outlived a reset."""
+    """Whether there are no others: none was left out, and none can have survived a reset."""
 
     def plus(self, mapping: SharedMapping) -> "SharedMappings":
-        """With one more."""
+        """A copy with one more."""
         if len(self.by_frame) >= _MOST_SHARED:
             return replace(self, complete=False)
         extents = self.by_region.get(mapping.region, Extents(_start)).plus(mapping)
@@ -101,7 +101,7 @@ class SharedMappings:
         )
 
     def minus(self, mapping: SharedMapping) -> "SharedMappings":
-        """Without one of them."""
+        """A copy without one of them."""
         extents = self.by_region[mapping.region].minus(mapping)
         others = _without(self.by_region, mapping.region)
         return replace(
@@ -111,14 +111,14 @@ class SharedMappings:
         )
 
     def with_range(self, region: int, start: int, size: int) -> list[SharedMapping]:
-        """Those that have exactly this range."""
+        """Those with exactly this range."""
         extents = self.by_region.get(region)
         if extents is None:
             return []
         return [mapping for mapping in extents.from_start(start) if mapping.size == size]
 
     def overlapping(self, region: int, start: int, size: int) -> SharedMapping | None:
-        """The oldest that shares bytes with a range."""
+        """The oldest one that overlaps a range."""
         extents = self.by_region.get(region)
         shared = extents.within(start, start + size) if extents is not None else ()
         return min(shared, key=lambda mapping: mapping.frame, default=None)
@@ -134,5 +134,5 @@ def _without(mapping: Mapping[Key, Value], gone: Key) -> Mapping[Key, Value]:
 
 NO_OBJECTS = SharedObjects()
 NO_MAPPINGS = SharedMappings()
-# After a reset: nothing says whether mappings outlive it.
+# After a reset: it is not specified whether mappings survive it.
 UNKNOWN_MAPPINGS = SharedMappings(complete=False)

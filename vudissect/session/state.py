@@ -1,7 +1,7 @@
-"""What is known of one connection at one point, as a value: features, memory, rings, migration.
+"""What is known about one connection at one point, as a value: features, memory, rings, migration.
 
-A state is never changed; what a message does is another state (`session.effects`). So states can be kept and
-compared, and a capture can be looked at from any frame.
+A state is never changed; the effect of a message is another state (`session.effects`). So states can be kept and
+compared, and a capture can be examined at any frame.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from vudissect.session.shared import NO_MAPPINGS, NO_OBJECTS, SharedMappings, Sh
 
 
 class Negotiation(NamedTuple):
-    """Features of one word, and the frames that had them last: None and 0 until such a message was seen."""
+    """The feature words, and the frames that last set them: None and 0 until such a message was seen."""
 
     offered: int | None = None
     acked: int | None = None
@@ -30,11 +30,11 @@ class Negotiation(NamedTuple):
     acked_in: int = 0
 
     def offer(self, word: int, frame: int) -> "Negotiation":
-        """With another offer."""
+        """After another offer."""
         return self._replace(offered=word, offered_in=frame)
 
     def acknowledge(self, word: int, frame: int) -> "Negotiation":
-        """With another acknowledgement."""
+        """After another acknowledgement."""
         return self._replace(acked=word, acked_in=frame)
 
     def has(self, mask: int) -> bool:
@@ -43,7 +43,7 @@ class Negotiation(NamedTuple):
 
 
 class Postcopy(Enum):
-    """How far postcopy migration has come."""
+    """The progress of postcopy migration."""
 
     NONE = "none"
     ADVISED = "advised"
@@ -52,7 +52,7 @@ class Postcopy(Enum):
 
 
 class SharedFile(NamedTuple):
-    """Memory that was given for a purpose (log, in-flight requests): its size, descriptor and frame."""
+    """Memory that was passed for a purpose (log, in-flight requests): its size, descriptor and frame."""
 
     size: int
     offset: int
@@ -62,17 +62,17 @@ class SharedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of one connection between a front-end and a back-end, its channels included.
+    """The state of one connection between a front-end and a back-end, including its channels.
 
-    Numbers and words are None until a message has them: a capture may begin in mid-session.
+    Numbers and words are None until a message sets them: a capture may begin in mid-session.
     """
 
     number: int
-    """Of the connection, from 1."""
+    """The number of the connection, from 1."""
     protocol: Protocol
     """The dialect."""
     guess: DeviceGuess = DeviceGuess()  # noqa: RUF009 - a tuple
-    """The device type, as far as messages show it."""
+    """The device type, guessed from the messages so far."""
     phase: Phase = Phase.CONNECTED
     opened: int | None = None
     """The frame in which it began."""
@@ -103,7 +103,7 @@ class State:
 
     @property
     def from_start(self) -> bool:
-        """Whether the negotiation cannot have been missed: its first message was seen, and none is missing since."""
+        """Whether no part of the negotiation was missed: its first message was seen, and none is missing since."""
         return self.opened is not None and not self.gap
 
     @property
@@ -118,9 +118,9 @@ class State:
 
     @property
     def most_rings(self) -> int | None:
-        """How many rings the back-end can have, if it said so.
+        """How many rings the back-end can have, if it reported that.
 
-        Network devices count pairs, and have a control queue besides; so might a device whose type is not known.
+        Network devices count pairs, and also have a control queue; so might a device of unknown type.
         """
         if self.queues is None or self.guess.device not in (None, NET):
             return self.queues
@@ -133,7 +133,7 @@ class State:
 
     @property
     def runs_on_order(self) -> bool:
-        """Whether rings are started by message only, not by a kick."""
+        """Whether rings are started only by a message, not by a kick."""
         return self.protocol_features.has(bits_of(self.protocol).must_run)
 
     @property
@@ -148,11 +148,11 @@ class State:
         )
 
     def owes_reply(self, row: Row, flags: int) -> bool:
-        """Whether the rules demand an answer to this request, as things are."""
+        """Whether the rules require an answer to this request in this state."""
         return self.answering.owes(row, flags)
 
     def lacks(self, feature: str) -> bool:
-        """Whether a protocol feature is known not to be in effect; never where its negotiation may be missing."""
+        """Whether a protocol feature is known not to be in effect; never if its negotiation may have been missed."""
         if not self.from_start and self.protocol_features.acked is None:
             return False
         return not self.has(feature)
@@ -167,26 +167,26 @@ class State:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The virtio features that are acknowledged, by name."""
+        """The names of the acknowledged virtio features."""
         return feature_names(self.guess.device, self.features.acked or 0)
 
     @property
     def protocol_feature_names(self) -> tuple[str, ...]:
-        """The protocol features that are acknowledged, by name."""
+        """The names of the acknowledged protocol features."""
         return self.protocol.protocol_features.names(self.protocol_features.acked or 0)
 
     def ring_address(self, address: int) -> Place | None:
-        """Where an address of a ring is; None for an IOVA and outside of all regions."""
+        """The place of a ring address; None for an IOVA and outside all regions."""
         return None if self.features.has(F_ACCESS_PLATFORM) else self.place(address)
 
     def place(self, address: int) -> Place | None:
-        """Where a user address is, or a guest address where those are used instead."""
+        """The place of a user address, or of a guest address if those are used instead."""
         if self.uses_guest_addresses:
             return self.memory.by_guest_address(address)
         return self.memory.by_user_address(address)
 
     def ring(self, index: int) -> Ring:
-        """The ring of this index, as it is or as it would begin."""
+        """The ring with this index, or a new one."""
         ring = self.rings.get(index)
         if ring is not None:
             return ring
@@ -195,11 +195,11 @@ class State:
         return Ring(index)
 
     def with_ring(self, ring: Ring) -> "State":
-        """With one ring as it is now."""
+        """A copy with one ring added or replaced."""
         return replace(self, rings=self.rings.with_ring(ring))
 
     def after_order(self, ring: Ring, order: Order, frame: int, time: int) -> "State":
-        """With a ring after an order to it, and the phase that follows from that."""
+        """A copy with a ring after an order to it, and the resulting phase."""
         ring = ring.after(order, frame, time)
         state = self.with_ring(ring)
         if ring.started is Started.STARTED:
@@ -207,17 +207,17 @@ class State:
         return state if state.rings.started else state.after_step(Step.RINGS_STOPPED)
 
     def after_order_to_all(self, order: Order, frame: int, time: int) -> "State":
-        """With all rings after an order to them, and the phase that follows from that."""
+        """A copy with all rings after an order to them, and the resulting phase."""
         if not self.rings:
             return self
         state = replace(self, rings=self.rings.after(order, frame, time))
         return state.after_step(Step.RING_STARTED if state.rings.started else Step.RINGS_STOPPED)
 
     def after_step(self, step: Step) -> "State":
-        """With the next phase."""
+        """A copy in the next phase."""
         phase = PHASES.get((self.phase, step), self.phase)
         return self if phase is self.phase else replace(self, phase=phase)
 
     def interrupted(self) -> "State":
-        """With messages missing from here on."""
+        """A copy with messages missing from here on."""
         return replace(self, gap=True, memory=self.memory.interrupted())

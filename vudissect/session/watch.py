@@ -1,22 +1,22 @@
-"""Which connections are looked into for their dialect, and what is kept of them for as long as that takes."""
+"""The connections whose dialect is still being examined, and what is kept of them meanwhile."""
 
 from collections import OrderedDict
 
 from vudissect.capture.record import Record
 from vudissect.session.dialect import Detector
 
-# What is decisive of the dialect is said early; beyond this only messages that make no sense are looked at.
+# Decisive evidence of the dialect comes early; after this, only messages that cannot be decoded are examined.
 _MOST_RECORDS = 512
 
-# Bytes that may be kept of one connection and of all of them: a GPU sends megabytes, and a capture may have any number
-# of connections that never close. What a record and a sighting take beside their bytes is about as much as this.
+# Bytes that may be kept for one connection and for all of them: a GPU sends megabytes, and a capture may have any
+# number of connections that never close. The overhead of a record and a sighting is about as much as this.
 _MOST_OF_ONE = 8 << 20
 _MOST_OF_ALL = 64 << 20
 _OVERHEAD = 1024
 
 
 class Watch:
-    """A connection whose dialect is still an open question: the evidence, and its records while it `keeps` them."""
+    """A connection whose dialect is still open: the evidence, and its records while it `keeps` them."""
 
     __slots__ = ("detector", "keeps", "records", "weight")
 
@@ -30,7 +30,7 @@ class Watch:
 class Watches:
     """The watched connections, by number, in the order in which they began.
 
-    When there is no more room the first of them is let go: it stays in the dialect that it is in.
+    When there is no more room, the oldest is dropped: it stays in its current dialect.
     """
 
     def __init__(self) -> None:
@@ -41,29 +41,29 @@ class Watches:
         return len(self._watches)
 
     def get(self, number: int) -> Watch | None:
-        """The watch of a connection; None if it is not watched, or no longer."""
+        """The watch of a connection; None if it is not or no longer watched."""
         return self._watches.get(number)
 
     def begin(self, number: int, detector: Detector) -> None:
-        """Watch a connection, if that is not done already."""
+        """Watch a connection, unless it is watched already."""
         if number not in self._watches:
             self._watches[number] = Watch(detector)
 
     def end(self, number: int) -> None:
-        """A connection is closed, or let go."""
+        """A connection was closed or dropped."""
         watch = self._watches.pop(number, None)
         if watch is not None:
             self._forget(watch)
 
     def see(self, watch: Watch, record: Record) -> bool:
-        """Take note of a record as evidence; whether it was of a new kind."""
+        """Examine a record as evidence; return whether it was of a new kind."""
         news = watch.detector.see(record)
         if news:
             self._weigh(watch, record)
         return news
 
     def keep(self, watch: Watch, record: Record) -> None:
-        """Keep a record, unless there is no more room: then none is kept any longer."""
+        """Keep a record, unless there is no more room: then drop all records."""
         watch.records.append(record)
         self._weigh(watch, record)
         if len(watch.records) == _MOST_RECORDS or watch.weight > _MOST_OF_ONE:
