@@ -50,7 +50,7 @@ def test_the_path_of_a_socket_opens_no_channel(tmp_path: Path) -> None:
         data, fds = back.receive()
         assert (data, len(fds)) == (OPEN, 1)
         the_traffic_goes_on(front, back)
-    assert "passed on untouched" in str(relay.of_kind(RecordKind.NOTE)[0].details["text"])
+    assert "passed on unchanged" in str(relay.of_kind(RecordKind.NOTE)[0].details["text"])
 
 
 def test_a_file_whose_server_does_not_answer_is_passed_described_and_closed(tmp_path: Path) -> None:

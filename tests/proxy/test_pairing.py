@@ -197,7 +197,7 @@ def test_a_front_end_that_leaves_before_the_back_end_comes(tmp_path: Path) -> No
     closed, _ = relay.of_kind(RecordKind.CONNECTION_CLOSED)
     assert closed.details == {
         "by": "front-end",
-        "how": "left before its counterpart came",
+        "how": "before its counterpart came",
         "undelivered": len(FEATURES),
     }
     opened, _ = relay.of_kind(RecordKind.CONNECTION_OPENED)

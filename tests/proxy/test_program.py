@@ -296,7 +296,7 @@ def test_a_reader_of_the_capture_that_leaves_is_a_loss(tmp_path: Path) -> None:
             converse(front, back)
         status, _, errors = program.end()
     assert status == 1
-    assert "standard output: Broken pipe: the traffic goes on" in errors
+    assert "standard output: Broken pipe: the traffic continues" in errors
     assert "LOST" in errors
 
 
@@ -316,7 +316,7 @@ def test_a_full_disk_does_not_stop_the_traffic(tmp_path: Path) -> None:
         eventually(lambda: len(program.messages()) > whole)
         status, _, errors = program.end()
     assert status == 1
-    assert errors.count("capture.pcapng: File too large: the traffic goes on") == 1
+    assert errors.count("capture.pcapng: File too large: the traffic continues") == 1
     gaps = [record for record in program.records() if record.kind is RecordKind.GAP]
     missing = sum(int(record.details["messages"]) for record in gaps)
     assert f"LOST: {missing} records of the capture" in errors
@@ -422,7 +422,7 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
         converse(waiting, program.accept())
         status, _, errors = program.end()
     assert status == 0
-    assert errors.count("no connection can be made: Too many open files") == 1
+    assert errors.count("cannot make a connection: Too many open files") == 1
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_nothing_is_said_in_the_capture_on_standard_output(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("redirections", "options", "complaint"),
     [
-        (">&-", ["-w", "capture"], "standard output is closed, and the live transcript goes there"),
+        (">&-", ["-w", "capture"], "standard output is closed, so there is nowhere to write the live transcript"),
         (">&-", ["-w", "-"], "standard output: cannot be written: Bad file descriptor"),
         ("2>&1", ["-w", "-"], "standard output: cannot be written: messages are written there, too"),
         ("2>>capture", ["-w", "capture"], "capture: cannot be written: messages are written there, too"),
@@ -180,7 +180,7 @@ def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: l
     assert process.returncode == 2
     assert (front.recv(100), output or "") == (b"", "")
     # Where standard error is the connection there is nowhere to say it.
-    said = "vuproxy: fd:1 is standard output, which is written to: use another number, as in fd:3\n"
+    said = "vuproxy: fd:1 is standard output, which the proxy writes to: use another number, such as fd:3\n"
     assert errors == (said if stream == 1 else None)
     assert not list(tmp_path.glob("*.pcapng"))
 

@@ -1,1 +1,1 @@
-"""The relay: sockets, clocks, and the recording of what passes."""
+"""The relay: sockets, clocks, and recording."""

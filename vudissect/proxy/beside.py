@@ -1,4 +1,4 @@
-"""A vuproxy as a process beside this one, for as long as a block runs."""
+"""Runs a vuproxy in another process for the duration of a block."""
 
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _LOOK_EVERY_SECONDS = 0.01
 
 
 class NotRecordedError(Exception):
-    """The proxy could not begin, or something was lost; the text is what it said."""
+    """The proxy could not start, or something was lost; the text is what it reported."""
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def recording(
 ) -> Iterator[None]:
     """Relay from the front-end, which connects to `listen`, to the back-end at `connect`, and record to `capture`.
 
-    Within the block the proxy listens; after it the capture is whole. `NotRecordedError` where that cannot be.
+    Within the block the proxy listens; after it the capture is complete. Raises `NotRecordedError` otherwise.
     """
     paths = [fspath(path) for path in (listen, connect, capture)]
     options = [word for pair in zip(("--listen", "--connect", "-w"), paths, strict=True) for word in pair]

@@ -1,7 +1,7 @@
 """A connection: a front-end and a back-end, the main channel between them, and the channels opened over it.
 
-A message that hands over the socket of another channel is interposed: one end of a socket pair of the proxy's goes
-on in its place, so that the new channel runs through the proxy as well.
+A message that hands over the socket of another channel is interposed: the proxy replaces the socket by one end of a
+socket pair, so that the new channel also runs through the proxy.
 """
 
 import errno
@@ -29,13 +29,13 @@ _OPENERS = {row.id: (row, row.opens) for row in UPSTREAM.channel(Channel.MAIN) i
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The sockets of the two sides, indexed by `Side`; that of a side that was never there only takes its place."""
+    """The sockets of the two sides, indexed by `Side`; a side that was never there has a placeholder."""
 
     sockets: tuple[socket.socket, socket.socket]
     missing: Side | None = None
 
     def details(self) -> dict[str, str | int]:
-        """Who they are, for the record."""
+        """The identity of the peers, for the record."""
         details: dict[str, str | int] = {}
         for side in (Side.FRONT_END, Side.BACK_END):
             if side is not self.missing:
@@ -44,7 +44,7 @@ class Peers:
 
 
 class Connection:
-    """Relays between two sockets from the moment it is made until it calls `closed`."""
+    """Relays between two sockets from its creation until it calls `closed`."""
 
     def __init__(self, number: int, peers: Peers, shared: Shared, closed: Callable[["Connection"], None]) -> None:
         self.is_pair = peers.missing is None
@@ -73,18 +73,18 @@ class Connection:
     def abort(self, why: str) -> None:
         """Close everything; what the peers have sent so far is recorded as not forwarded."""
         for link in (*self._handed_over, self._main):
-            # The error that led here may come again.
+            # The error that led here may occur again.
             with suppress(Exception):
                 link.abort(why)
 
     def _interpose(self, offer: Interpose) -> Handover | None:
-        """Put the proxy into a channel that a message opens; None where there is nothing to get into."""
+        """Insert the proxy into a channel that a message opens; None if that is not possible."""
         row, channel = _OPENERS[offer.number]
         try:
             theirs, link = self._new_channel(channel, offer.rights)
         except Exception as error:
             why = error.strerror if isinstance(error, OSError) else repr(error)
-            text = f"{row.name}: what it hands over is passed on untouched and not recorded: {why}"
+            text = f"{row.name}: its descriptors are passed on unchanged, and the channel is not recorded: {why}"
             self._event(RecordKind.NOTE, Channel.MAIN, {"text": text})
             return None
 
@@ -97,10 +97,10 @@ class Connection:
         return Handover(rights_of([theirs.fileno()]), forwarded)
 
     def _new_channel(self, channel: Channel, rights: Rights) -> tuple[socket.socket, Link]:
-        """The end to be handed over in place of the original, and the link between the original and the other end."""
+        """The end to hand over instead of the original, and the link between the original and the other end."""
         fds = descriptors(rights)
         if len(fds) != 1:
-            raise OSError(0, f"{len(fds)} descriptors where one is expected")
+            raise OSError(0, f"{len(fds)} descriptors instead of one")
         original = _connected_stream(fds[0])
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -124,7 +124,7 @@ class Connection:
         self._close_if_over()
 
     def _close_if_over(self) -> None:
-        """The connection ends with the last of its channels: those that were handed over still deliver."""
+        """The connection ends with its last channel: channels that were handed over still deliver."""
         if self._ending and not self._handed_over:
             ending, self._ending = self._ending, None
             self._event(RecordKind.CONNECTION_CLOSED, Channel.MAIN, _details(ending))
@@ -136,13 +136,13 @@ class Connection:
 
 
 def _connected_stream(fd: int) -> socket.socket:
-    """A duplicate of a descriptor that is a connected Unix stream socket; `OSError` on any other."""
+    """A duplicate of a descriptor if it is a connected Unix stream socket; `OSError` otherwise."""
     borrowed = socket.socket(fileno=fd)
     try:
         if borrowed.family != socket.AF_UNIX or borrowed.type != socket.SOCK_STREAM:
             raise OSError(errno.EPROTOTYPE, "not a Unix stream socket")
         borrowed.getpeername()
-        # Not socket.dup(), which would change the blocking mode that the former owner shares.
+        # Not socket.dup(), which would change the blocking mode shared with the former owner.
         return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=os.dup(fd))
     finally:
         borrowed.detach()

@@ -1,4 +1,4 @@
-"""What the proxy reports on standard error. A reader that is slow cannot stop the relay, and is not flooded."""
+"""What the proxy reports on standard error. A slow reader cannot stop the relay, and is not flooded."""
 
 import os
 import select
@@ -20,7 +20,7 @@ _LAST_CHANCE_SECONDS = 2.0
 
 
 class Diagnostics:
-    """Lines on standard error, written in a thread of its own: a full pipe or a stopped terminal may block it."""
+    """Lines on standard error, written in a separate thread because a full pipe or a stopped terminal may block it."""
 
     def __init__(self, program: str, fd: int = _STDERR) -> None:
         self._program = program
@@ -28,9 +28,9 @@ class Diagnostics:
         self._encoding = sys.stderr.encoding
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
         self._left_out = 0
-        # As a daemon, it does not keep the program from ending.
+        # A daemon, so that it does not keep the program from ending.
         self._thread = Thread(target=self._write_all, daemon=True)
-        # Signals are for the thread that relays: they interrupt its wait.
+        # Signals are for the relaying thread: they interrupt its wait.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self._thread.start()
@@ -43,8 +43,8 @@ class Diagnostics:
         return self._waiting.empty()
 
     def __call__(self, text: str) -> None:
-        """Write this as soon as it will be read; if too much waits already, only count it and write the number."""
-        left_out = f"{self._program}: {self._left_out} lines are left out here\n" if self._left_out else ""
+        """Write this as soon as possible; if too much is queued already, only count it and report the number."""
+        left_out = f"{self._program}: {self._left_out} lines left out here\n" if self._left_out else ""
         try:
             shown = "\n".join(map(escaped, text.split("\n")))
             line = f"{left_out}{self._program}: {shown}\n"
@@ -54,7 +54,7 @@ class Diagnostics:
             self._left_out += 1
 
     def close(self) -> None:
-        """Give the reader a last chance to read what waits."""
+        """Give the reader a last chance to read the queued lines."""
         deadline = monotonic() + _LAST_CHANCE_SECONDS
         with suppress(Full):
             self._waiting.put(None, timeout=_LAST_CHANCE_SECONDS)
@@ -62,7 +62,7 @@ class Diagnostics:
 
     def _write_all(self) -> None:
         while (data := self._waiting.get()) is not None:
-            # Whoever closes standard error does not want to read it; the traffic goes on.
+            # Whoever closes standard error does not want the text; the traffic continues.
             with suppress(OSError):
                 self._write(data)
 
@@ -71,12 +71,12 @@ class Diagnostics:
             try:
                 data = data[os.write(self._fd, data) :]
             except BlockingIOError:
-                # Somebody else who has it open wants it so.
+                # Another owner of the open file has made it non-blocking.
                 select.select([], [self._fd], [])
 
 
 class Throttled:
-    """Reports of one kind: the first at once, and then only the tenth, the hundredth, ..., with their number."""
+    """Reports of one kind: the first at once, then only the tenth, the hundredth, ..., with their number."""
 
     def __init__(self, warn: Warn) -> None:
         self._warn = warn

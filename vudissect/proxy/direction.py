@@ -1,17 +1,17 @@
-"""What happens in one direction of one channel, without its sockets: events go in, commands come out.
+"""The logic of one direction of one channel, without sockets: events in, commands out.
 
-`handle` takes an event and returns the commands that follow from it. The last of them may be one that waits for an
+`handle` accepts an event and returns the resulting commands. The last of them may be one that needs an
 answer, which is the next event:
 
     Send       ->  Sent, Refused or Gone
     Interpose  ->  Interposed
 
-Order: what has been read is forwarded message by message, each piece of a message after the piece before it, and each
-set of descriptors with the byte that it came with. What the target does not take waits here, and nothing is sent until
-`Retry`. Everything that was read is recorded, once it has been forwarded or never will be.
+Order: what was read is forwarded message by message, each piece of a message after the previous piece, and each
+set of descriptors with the byte it came with. What the target does not accept is queued here, and nothing is sent until
+`Retry`. Everything that was read is recorded, once it was forwarded or never will be.
 
-Plain messages that are there in large numbers are sent several at a time: a receiver cannot tell, as a stream has no
-message boundaries, and a burst costs half as much. A few are sent one by one, as their sender has written them.
+Plain messages in large numbers are sent several at a time: the receiver cannot tell, because a stream has no
+message boundaries, and a burst costs half as much. A few are sent one by one, as their sender wrote them.
 """
 
 from dataclasses import dataclass
@@ -39,16 +39,16 @@ from vudissect.proxy.passed import Flow, Passed
 from vudissect.wire.framing import Carried, Framer, Piece, Rights
 from vudissect.wire.header import HEADER_SIZE
 
-# Plain messages in a row are sent and stamped together, if there are at least `_BURST`: up to `_RUN` of them, and up to
-# so many bytes as the kernel puts into one buffer, so that all of them leave or none.
+# Plain messages in a row are sent and timestamped together if there are at least `_BURST`: up to `_RUN` of them, and up
+# to as many bytes as the kernel puts into one buffer, so that all of them are sent or none.
 _BURST = 16
 _RUN = 32
 _RUN_BYTES = 1 << 14
 
-# Bytes that are read on, while descriptors in flight keep the target from taking more.
+# Bytes that are still read while descriptors in flight keep the target from accepting more.
 _MOST_WAITING = 1 << 20
 
-# Plain numbers, as arithmetic on enumerations is slow.
+# Plain numbers, because arithmetic on enumerations is slow.
 _GLUED = int(Mark.GLUED)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
 _DESCRIPTORS_LOST = int(Mark.DESCRIPTORS_LOST)
@@ -56,28 +56,28 @@ _DESCRIPTORS_LOST = int(Mark.DESCRIPTORS_LOST)
 
 @dataclass(slots=True)
 class _OutgoingRun:
-    """Plain messages on their way, all of which leave with one call."""
+    """Plain messages being sent, all with one call."""
 
     messages: list[bytes]
 
 
 @dataclass(slots=True)
 class _OutgoingPiece:
-    """A piece on its way: how many bytes of it have left, and the descriptors that have not."""
+    """A piece being sent: how many of its bytes were sent, and the descriptors that were not."""
 
     piece: Piece
     sent: int
     carried: list[Carried]
-    offered: bool = False  # its descriptors have been offered for interposing, or need not be
+    offered: bool = False  # its descriptors were offered for interposing, or need not be
     replaced: bool = False
 
 
 class Direction:
     """The decisions about one direction.
 
-    `ended` is how the source has ended, and `broken` why the target takes nothing any more; "" while they have not.
-    `idle`: a whole message could be sent at once, without asking here. What carries descriptors and has a number in
-    `interposed` is offered first.
+    `ended` is how the source ended and `broken` why the target no longer accepts anything ("" while
+    neither has happened). `idle`: a whole message can be sent at once, without asking here. Messages with descriptors
+    whose number is in `interposed` are offered first.
     """
 
     def __init__(
@@ -92,20 +92,20 @@ class Direction:
         self.interposed = interposed
         self._snaplen = snaplen
         self._commands: list[Command] = []
-        # What has been read and is not forwarded yet:
+        # Read, but not forwarded yet:
         self._received = self._forwarded = 0
-        self._head: _OutgoingRun | _OutgoingPiece | None = None  # comes before all that waits
+        self._head: _OutgoingRun | _OutgoingPiece | None = None  # comes before the queue
         self._waiting: list[bytes | Piece] = []
-        self._next = 0  # the first of those that is still there
+        self._next = 0  # the first that is still queued
         self._waiting_bytes = 0  # read since the target refused
         self._refused: Refusal | None = None
-        self._marks = 0  # of the next message, if there is nothing else to say about it
-        # The message that passes bit by bit:
+        self._marks = 0  # of the next plain message
+        # The message that is passing in pieces:
         self._message: Passed | None = None
 
     @property
     def blocked(self) -> bool:
-        """Whether something waits for the target."""
+        """Whether anything is queued for the target."""
         return self._head is not None
 
     @property
@@ -117,8 +117,8 @@ class Direction:
     def hungry(self) -> bool:
         """Whether the source should be read.
 
-        While too many descriptors are in flight, those that wait in the source's socket count, too: reading on is what
-        ends it.
+        While too many descriptors are in flight, those in the source's socket count too: reading on is what
+        resolves it.
         """
         if self.ended:
             return False
@@ -158,12 +158,12 @@ class Direction:
             return
         self._waiting_bytes += len(read.data)
         if messages and isinstance(messages[0], bytes):
-            # It is not glued to what waits before it.
+            # It did not arrive together with what is queued.
             messages[0] = Piece(messages[0])
         self._waiting += messages
 
     def _advance(self) -> None:
-        """Up to where an answer is needed."""
+        """Continue until an answer is needed."""
         while True:
             if self._head is None:
                 self._head = self._begin()
@@ -192,7 +192,7 @@ class Direction:
             self._head = None
 
     def _begin(self) -> _OutgoingRun | _OutgoingPiece | None:
-        """What comes next of that which waits."""
+        """The next part of the queue to send."""
         waiting, first = self._waiting, self._next
         if first == len(waiting):
             return None
@@ -212,7 +212,7 @@ class Direction:
         return _OutgoingRun([message for message in waiting[first:end] if isinstance(message, bytes)])
 
     def _is_offered(self, piece: Piece) -> bool:
-        """Whether the descriptors of a piece may be replaced: those of a whole message."""
+        """Whether the descriptors of a piece may be replaced: only those of a whole message."""
         if not (self.interposed and piece.carried and piece.start and piece.end and len(piece.data) >= HEADER_SIZE):
             return False
         return self.framer.number(piece.data) in self.interposed
@@ -241,7 +241,7 @@ class Direction:
             self._on_sent_run(head.messages, sent.count)
 
     def _on_sent_run(self, messages: list[bytes], count: int) -> None:
-        """Record what has left; the rest waits again, from the message on that has left in part."""
+        """Record what was sent; queue the rest again, beginning with a message that was sent in part."""
         self._head = None
         whole = 0
         while whole < len(messages) and count >= len(messages[whole]):
@@ -271,7 +271,7 @@ class Direction:
             head.replaced = True
 
     def _record_run(self, messages: list[bytes]) -> None:
-        """Record plain messages; the first of a read has other marks than those after it."""
+        """Record plain messages; the first of a read has other marks than the rest."""
         if not self._marks:
             self._record(messages[:1])
             messages = messages[1:]
@@ -285,7 +285,7 @@ class Direction:
         self._marks = _GLUED
 
     def _passed(self, out: _OutgoingPiece) -> None:
-        """Record a piece that has left, or never will."""
+        """Record a piece that was sent, or never will be."""
         piece = out.piece
         if piece.start:
             self._message = Passed(self.flow, self._received)
@@ -312,5 +312,5 @@ class Direction:
 
 
 def all_rights(piece: Piece) -> Rights:
-    """The descriptors of a piece, wherever in it they are."""
+    """All descriptors of a piece."""
     return [item for carried in piece.carried for item in carried.rights]

@@ -1,4 +1,4 @@
-"""What happens to a direction, and what it has done about it: see `direction`."""
+"""The events of a direction, and the commands that it returns: see `direction`."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -8,10 +8,10 @@ from vudissect.wire.framing import Rights
 
 
 class Refusal(Enum):
-    """Why the target did not take what was sent."""
+    """Why the target did not accept what was sent."""
 
-    FULL = auto()  # an event reports when there is room
-    LATER = auto()  # too many descriptors are in flight, or memory is short: no event reports when that is over
+    FULL = auto()  # an event will report when there is room
+    LATER = auto()  # too many descriptors are in flight, or memory is short: no event will report the end of that
     DESCRIPTORS = auto()  # the kernel does not pass on descriptors of this kind
 
 
@@ -28,7 +28,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The target has taken so many bytes, and the descriptors."""
+    """The target has accepted this many bytes, and the descriptors."""
 
     count: int
     now: int = 0
@@ -36,38 +36,38 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The target has taken nothing."""
+    """The target has accepted nothing."""
 
     why: Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The target will never take anything again."""
+    """The target will never accept anything again."""
 
     how: str
 
 
 @dataclass(frozen=True, slots=True)
 class Interposed:
-    """The descriptors to forward in place of those that were offered; None: those that were offered."""
+    """The descriptors to forward instead of the offered ones; None: the offered ones."""
 
     rights: Rights | None
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The target may take more."""
+    """The target may accept more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The source gives nothing more."""
+    """The source has ended."""
 
     how: str
 
 
-# What happens to a direction.
+# The events.
 Event = Read | Sent | Refused | Gone | Interposed | Retry | Ended
 
 
@@ -81,7 +81,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Interpose:
-    """Say what to forward in place of the descriptors of a message."""
+    """Decide what to forward instead of the descriptors of a message."""
 
     number: int
     rights: Rights
@@ -89,21 +89,21 @@ class Interpose:
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """The message whose descriptors were replaced has left, with this sequence number."""
+    """The message whose descriptors were replaced was sent, with this sequence number."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Record what has passed."""
+    """Record what was forwarded."""
 
     entry: Run | Passed
 
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Inspect and close the descriptors that a message has brought up to now: its end may be far."""
+    """Inspect and close the descriptors of a message received so far: its end may be far off."""
 
     message: Passed
 
@@ -113,5 +113,5 @@ class LostDescriptors:
     """Descriptors did not reach the target."""
 
 
-# What follows from it.
+# The commands.
 Command = Send | Interpose | HandedOver | Record | Inspect | LostDescriptors

@@ -1,6 +1,6 @@
-"""One channel of a connection: its two sockets, a pump in each direction, and how it comes to its end.
+"""One channel of a connection: its two sockets, a pump for each direction, and how it ends.
 
-A half-close is passed on as a half-close, after everything before it. When a side is gone altogether, what it had
+A half-close is passed on as a half-close, after everything before it. When a side is gone completely, what it
 sent is still delivered, then the other side is closed.
 """
 
@@ -28,7 +28,7 @@ _FINISH_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A channel between the sockets of the two sides, indexed by `Side`; the byte order, if it is known already."""
+    """A channel between the sockets of the two sides, indexed by `Side`; the byte order, if already known."""
 
     channel: Channel
     sockets: tuple[socket.socket, socket.socket]
@@ -46,7 +46,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class LinkClosed:
-    """A link has come to its end."""
+    """A link has ended."""
 
     link: "Link"
     ending: Ending
@@ -88,7 +88,7 @@ class Link:
             self._poller.watch(self._sockets[side].fileno(), READABLE, self._pumps[side].readable, on_event)
 
     def finish(self, by: Side, how: str) -> None:
-        """Relay what the peers have sent so far, then close. A peer that does not read has a few seconds for it."""
+        """Relay what the peers have sent so far, then close. A peer that does not read has a few seconds for this."""
         self._leave(by, how)
         self._finishing = how
         self._poller.later(_FINISH_SECONDS, self._close)
@@ -141,7 +141,7 @@ class Link:
             self._settle()
 
     def _settle(self) -> None:
-        """Draw the conclusions from what the pumps have come to."""
+        """Act on the state that the pumps have reached."""
         if not self._open:
             return
         for side in _PEERS:
@@ -150,7 +150,7 @@ class Link:
                 self._silenced[side] = True
                 how = self._directions[other].ended or _how_it_left(self._sockets[other], direction.broken)
                 self._leave(other, how)
-                # The source must learn that nobody reads on, as it would without a proxy.
+                # The source must notice that nobody reads any more, as it would without a proxy.
                 with suppress(OSError):
                     self._sockets[side].shutdown(socket.SHUT_RD)
             if direction.ended and not direction.blocked and not self._passed_on[side]:
@@ -171,7 +171,7 @@ class Link:
         writing = self._directions[1 - side]
         if writing.blocked and not writing.stalled:
             events |= WRITABLE
-        # A hang-up is reported again and again; once it is known and nothing can be done about it yet, look away.
+        # A hang-up is reported repeatedly; once it is known and nothing can be done about it yet, stop watching.
         return events if events or not self._gone[side] else None
 
     def _leave(self, side: Side, how: str) -> None:
@@ -202,7 +202,7 @@ class Link:
 
 
 def _how_it_left(sock: socket.socket, refusal: str) -> str:
-    """Whether a peer that takes nothing more has hung up (with our bytes unread, or not), or only stopped reading."""
+    """Whether a peer that accepts nothing more has hung up (with unread bytes or not), or only stopped reading."""
     if refusal != STOPPED_READING:
         return refusal
     if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

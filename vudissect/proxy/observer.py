@@ -1,4 +1,4 @@
-"""The live transcript: a process of its own that is fed the capture as it grows, so that the relay pays nothing."""
+"""The live transcript: another process that reads the capture as it grows, so that the relay does not pay for it."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ from vudissect.host.python import python_module
 from vudissect.proxy.diagnostics import Warn
 from vudissect.proxy.sink import MakeGap, PipeSink
 
-# Linux's fcntl.h; room for some thousand messages, so that a burst is not missing from the transcript.
+# Linux's fcntl.h; room for some thousand messages, so that the transcript does not miss a burst.
 _F_SETPIPE_SZ = 1031
 _PIPE_SIZE = 1 << 20
 _NICENESS = 5
@@ -24,9 +24,9 @@ _LOOK_EVERY_SECONDS = 0.002
 
 
 class Observer:
-    """A running observer, the process `pid`, started with `options`: what its `sink` takes is shown.
+    """A running observer, the process `pid`, started with `options`: it shows what its `sink` receives.
 
-    If it is too slow it misses messages, and reports how many.
+    If it falls behind it misses messages, and reports that.
     """
 
     def __init__(self, options: Sequence[str], preamble: bytes, gap: MakeGap, warn: Warn) -> None:
@@ -43,7 +43,7 @@ class Observer:
                 (os.POSIX_SPAWN_DUP2, feed_end, 0),
                 (os.POSIX_SPAWN_DUP2, report_end, _REPORT_FD),
             ],
-            # What interrupts the proxy must not take the transcript of its last messages along.
+            # What interrupts the proxy must not keep the last messages out of the transcript.
             setpgroup=0,
         )
         os.close(feed_end)
@@ -54,7 +54,7 @@ class Observer:
         self.sink.write([preamble])
 
     def finish(self) -> dict[str, int]:
-        """What it has found, once the sink is closed; empty if it does not say so in a few seconds, which ends it."""
+        """Its findings, once the sink is closed; if they do not come within a few seconds, it is ended and has none."""
         report = b""
         deadline = monotonic() + (0 if self.sink.unwritten else _PATIENCE_SECONDS)
         while (left := deadline - monotonic()) > 0 and select.select([self._report], [], [], left)[0]:
@@ -67,13 +67,13 @@ class Observer:
         return findings
 
     def abandon(self) -> None:
-        """There is nothing to show."""
+        """End it, because there is nothing to show."""
         os.kill(self.pid, signal.SIGKILL)
         self.sink.close()
         self._end(monotonic())
 
     def _end(self, deadline: float) -> None:
-        """Wait until it has ended, kill it when it is time, and leave it alone if even that does not end it."""
+        """Wait until it has ended, kill it at the deadline, and abandon it if even that does not end it."""
         os.close(self._report)
         killed = False
         while not os.waitpid(self.pid, os.WNOHANG)[0]:

@@ -1,7 +1,7 @@
-"""Finding the two sides of a connection: accepting, dialling, and waiting for the side that is not there yet.
+"""Finding the two sides of a connection: accepting, dialling, and waiting for a side that is not there yet.
 
-Where one side listens and the other is dialled, each peer that connects gets a connection of its own. Where both
-listen, peers are paired in the order in which they come. Where both are dialled, there is one connection at a time.
+If one side listens and the other is dialled, each peer that connects gets a connection of its own. If both
+listen, peers are paired in the order in which they arrive. If both are dialled, there is one connection at a time.
 """
 
 import select
@@ -45,7 +45,7 @@ class Unpaired:
 
 @dataclass(eq=False, slots=True)
 class _Unmatched:
-    """A peer whose counterpart is not there yet, since some time and since some round of looking for it."""
+    """A peer whose counterpart has not come yet, the time of its arrival and the current round of looking for it."""
 
     socket: socket.socket
     since: float
@@ -55,19 +55,19 @@ class _Unmatched:
 class Pairing:
     """Reports the two sides of each connection, and peers whose counterpart never came.
 
-    `gave_up` counts how often nobody was there for the time that the settings give; `finished` means that nothing more
-    can come.
+    `gave_up` counts how often a side was missing for the configured time; `finished` means that there will be no more
+    connections.
     """
 
     def __init__(
         self, settings: Settings, poller: Poller, warn: Warn, notify: Callable[[Paired | Unpaired], None]
     ) -> None:
-        """Begin to listen; `AddressError` where that cannot be."""
+        """Begin to listen; raises `AddressError` if that is not possible."""
         self.gave_up = 0
         self.finished = False
         addresses = self._addresses = (settings.front_end, settings.back_end)
         self._patience = settings.wait
-        # A descriptor that was given to us connected cannot be connected again.
+        # A descriptor that was already connected when we inherited it cannot be connected again.
         self._once = settings.once or any(
             address.fd is not None and address.role is Role.CONNECT for address in addresses
         )
@@ -107,12 +107,12 @@ class Pairing:
             self._call()
 
     def connection_ended(self) -> None:
-        """A pair has been served. Where both sides are dialled: do so again, after a moment."""
+        """A pair has been served. If both sides are dialled, dial them again after a moment."""
         if self._calls_both and not self.finished:
             self._poller.later(_BACK_OFF_SECONDS, self._call)
 
     def close(self) -> None:
-        """Accept and dial no longer; peers that still wait are reported as unpaired."""
+        """Stop accepting and dialling; peers that still wait are reported as unpaired."""
         self.finished = True
         self._calling = False
         self._stop_listening()
@@ -121,7 +121,7 @@ class Pairing:
                 self._report_unpaired(side, self._unmatched[side][0], Side.PROXY, "stopped")
 
     def _refuse_call(self, address: Address) -> None:
-        """Make sure that we would not call ourselves; `AddressError`."""
+        """Make sure that the proxy would not connect to itself; raises `AddressError`."""
         for listener in self._listeners.values():
             listener.refuse_call(address)
 
@@ -147,7 +147,7 @@ class Pairing:
                 self._arrived(side, accepted)
             self._reported_shortage = False
         except OSError as error:
-            # The event would come again and again: look away from it for a while.
+            # The event would occur again and again: stop watching for a while.
             self._report_shortage(error)
             self._poller.change(listener.socket.fileno(), None)
             self._poller.later(_ACCEPT_AGAIN_SECONDS, self._watch_listeners)
@@ -156,21 +156,21 @@ class Pairing:
     def _arrived(self, side: Side, sock: socket.socket) -> None:
         peer = _Unmatched(sock, monotonic(), self._round)
         self._unmatched[side].append(peer)
-        # Nothing is read before there is somebody to forward it to; only a hang-up is of interest.
+        # Nothing is read until there is somebody to forward it to; only a hang-up matters.
         hung_up = partial(self._hung_up, side, peer)
         self._poller.watch(sock.fileno(), 0, hung_up, lambda _: hung_up())
 
     def _hung_up(self, side: Side, peer: _Unmatched) -> None:
-        self._report_unpaired(side, peer, side, "left before its counterpart came")
+        self._report_unpaired(side, peer, side, "before its counterpart came")
         if side in self._dialled and self._addresses[side].fd is not None:
             self.finished = True
         elif self._calling:
-            # Whoever comes next has all the time that there is.
+            # The next peer gets the full waiting time.
             self._calling = False
             self._poller.later(_BACK_OFF_SECONDS, self._call)
 
     def _advance(self) -> None:
-        """Do what can be done now, and come back soon if that was not all."""
+        """Do what can be done now, and come back soon if that was not everything."""
         self._pair_up()
         for side in self._dialled:
             while self._is_wanted(side) and self._dial(side):
@@ -197,14 +197,14 @@ class Pairing:
             self._reported_waiting.clear()
             if self._once:
                 self.finished = True
-                # Not at once: this may be the call of a listener.
+                # Not at once: this may be the callback of a listener.
                 self._poller.later(0, self.close)
             self._notify(Paired((front_end, back_end)))
 
     def _first_has_left(self, side: Side) -> bool:
-        """Whether the first that waits is over and done with: nobody is given to a peer that is not there any more.
+        """Whether the first waiting peer is gone for good: it is not paired then.
 
-        One that has just come is not asked: what it has sent before it left is to be delivered.
+        A peer that has just arrived is not checked: what it sent before it hung up must be delivered.
         """
         first = self._unmatched[side][0]
         if first.round == self._round:
@@ -224,7 +224,7 @@ class Pairing:
         return bool(self._unmatched[1 - side])
 
     def _dial(self, side: Side) -> bool:
-        """Call; False if nothing more can be done about this side now."""
+        """Connect; False if nothing more can be done about this side now."""
         try:
             self._refuse_call(self._addresses[side])
             sock = dial(self._addresses[side])
@@ -243,10 +243,10 @@ class Pairing:
         """Too many open files, usually."""
         if not self._reported_shortage:
             self._reported_shortage = True
-            self._warn_of_shortage(f"no connection can be made: {error.strerror}: trying again until it works")
+            self._warn_of_shortage(f"cannot make a connection: {error.strerror}: trying until it works")
 
     def _give_up_on_missing(self) -> None:
-        """Report a side that is not there at once, and give up after a while on one that is dialled."""
+        """Report a missing side at once, and give up after a while on one that is dialled."""
         for side in _SIDES:
             address = self._addresses[side]
             while side in self._dialled and self._waited_for(side) >= self._patience:
@@ -256,7 +256,7 @@ class Pairing:
                 self._warn_of_waiting[side](f"waiting for the {side.label} at {address}")
 
     def _waited_for(self, side: Side) -> float:
-        """For how many seconds a side has been missing, -1 if it is not."""
+        """How many seconds a side has been missing, -1 if it is not."""
         if self._calls_both:
             return monotonic() - self._calling_since if self._calling and not self._unmatched[side] else -1
         counterparts = self._unmatched[1 - side]

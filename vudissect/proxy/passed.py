@@ -1,4 +1,4 @@
-"""What has passed, as the pump hands it to the recorder."""
+"""What was forwarded, as the pump passes it to the recorder."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from vudissect.wire.framing import Rights
 
 @dataclass(slots=True)
 class Totals:
-    """What has passed in one direction of one kind of channel, over all connections."""
+    """The traffic in one direction of one kind of channel, over all connections."""
 
     messages: int = 0
     bytes: int = 0
@@ -25,7 +25,7 @@ class Numbering:
     last: int = 0
 
     def take(self, count: int = 1) -> int:
-        """The first of as many new numbers."""
+        """The first of `count` new numbers."""
         first = self.last + 1
         self.last += count
         return first
@@ -33,7 +33,7 @@ class Numbering:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One direction of one channel of one connection: what its messages are recorded under."""
+    """One direction of one channel of one connection: the context in which its messages are recorded."""
 
     numbering: Numbering
     channel: Channel
@@ -49,16 +49,16 @@ class Flow:
         return f"connection {self.connection}, {self.channel.label} channel, from the {self.sender.label}"
 
 
-# Messages without descriptors that passed in a row: where, sequence of the first, received, forwarded, messages, marks.
-# Times in ns, monotonic. A plain tuple, as one is made for nearly every message.
+# Forwarded messages in a row without descriptors: flow, sequence of the first, received, forwarded, messages, marks.
+# Times in ns, monotonic. A plain tuple, because one is made for nearly every message.
 Run = tuple[Flow, int, int, int, list[bytes], int]
 
 
 @dataclass(slots=True)
 class Passed:
-    """A message with more to record than a run says: it is long, or has descriptors. Times in ns, monotonic.
+    """A message with more to record than a run: it is long, or has descriptors. Times in ns, monotonic.
 
-    `data` is in parts, up to the snap length. The descriptors in `rights` are still to be inspected and closed; those
+    `data` is in parts, up to the snap length. The descriptors in `rights` must still be inspected and closed; those
     in `descriptors` have been.
     """
 
@@ -73,6 +73,6 @@ class Passed:
     descriptors: tuple[Descriptor, ...] = ()
 
     def inspect(self) -> None:
-        """Find out what the descriptors are, and close them."""
+        """Inspect the descriptors and close them."""
         self.descriptors += inspect_and_close(self.rights)
         self.rights = []

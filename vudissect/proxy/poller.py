@@ -1,4 +1,4 @@
-"""What the loop waits for: readable sockets, other events on them, and moments in time."""
+"""The event loop: readable sockets, other events on them, and timers."""
 
 import heapq
 import select
@@ -9,16 +9,16 @@ from time import monotonic
 
 READABLE = select.EPOLLIN
 WRITABLE = select.EPOLLOUT
-# Turns in a row, between which nobody looks at the time.
+# Turns in a row without a look at the clock.
 _MOST_TURNS = 256
 
 HUNG_UP = select.EPOLLHUP | select.EPOLLERR
 
 
 class Poller:
-    """An epoll with the calls that its events lead to, and timers.
+    """An epoll with the callbacks for its events, and timers.
 
-    An exception from a call does not end the turn: `failed` gets it with the descriptor of the event, or None.
+    An exception in a callback does not end the turn: `failed` receives it with the descriptor of the event, or None.
     """
 
     def __init__(self, failed: Callable[[int | None, Exception], None]) -> None:
@@ -35,14 +35,14 @@ class Poller:
     def watch(self, fd: int, events: int, on_readable: Callable[[], object], on_event: Callable[[int], None]) -> None:
         """Begin to watch a descriptor; a hang-up is always reported, even when `events` is 0.
 
-        `on_readable` is called when it is readable and nothing else, `on_event` with all events otherwise.
+        `on_readable` is called if the descriptor is readable and nothing else, `on_event` with all events otherwise.
         """
         self._on_readable[fd] = on_readable
         self._on_event[fd] = on_event
         self.change(fd, events)
 
     def change(self, fd: int, events: int | None) -> None:
-        """Watch for other events; None leaves the descriptor alone until the next change."""
+        """Watch for other events; None ignores the descriptor until the next change."""
         before = self._watched.get(fd)
         if events == before:
             return
@@ -57,15 +57,15 @@ class Poller:
             self._watched[fd] = events
 
     def forget(self, fd: int) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self.change(fd, None)
         self._on_readable.pop(fd, None)
         self._on_event.pop(fd, None)
 
     def retire(self, sock: socket.socket) -> None:
-        """Watch a socket no longer, and close it at the end of this turn.
+        """Stop watching a socket, and close it at the end of this turn.
 
-        Not at once: an event of this turn may still name its descriptor, which must not have a new owner by then.
+        Not at once: an event of this turn may still refer to its descriptor, which must not be reused until then.
         """
         self.forget(sock.fileno())
         self._retired.append(sock)
@@ -75,7 +75,7 @@ class Poller:
         heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), action))
 
     def run(self, idle_seconds: float | None) -> bool:
-        """One turn: wait, for `idle_seconds` at most, and call what is to be called. False if there was no event."""
+        """One turn: wait for `idle_seconds` at most, and make the due callbacks. False if there was no event."""
         timeout = idle_seconds
         if self._timers:
             until_next = max(0.0, self._timers[0][0] - monotonic())
@@ -89,10 +89,10 @@ class Poller:
         return bool(events)
 
     def run_on(self, may_go_on: Callable[[], bool]) -> bool:
-        """Turns without waiting, as many as there are events for and `may_go_on` allows. False if there was no event.
+        """Turns without waiting, as long as there are events and `may_go_on` allows it. False if there was no event.
 
-        Nothing else is done between them: under load, or where all share one processor, this is most of what a relay
-        costs besides its system calls.
+        Nothing else is done between them: under load, or if all share one processor, this is most of the cost of a
+        relay apart from its system calls.
         """
         poll, handle = self._poll, self._handle
         for _ in range(_MOST_TURNS):
@@ -135,6 +135,6 @@ class Poller:
                 self._failed(None, error)
 
     def close(self) -> None:
-        """Release the epoll, and what was retired."""
+        """Release the epoll and the retired sockets."""
         self.close_retired()
         self._epoll.close()

@@ -1,4 +1,4 @@
-"""The vuproxy program: opens the capture, starts the live transcript, relays until told to stop, sums up."""
+"""The vuproxy program: opens the capture, starts the live transcript, relays until stopped, prints a summary."""
 
 import os
 import shlex
@@ -28,17 +28,17 @@ from vudissect.proxy.summary import Summary
 _STDOUT, _STDERR = 1, 2
 _STREAMS = {_STDOUT: "standard output", _STDERR: "standard error"}
 
-# Of ours about ten, two for a connection, three for another channel of it, and those of a memory table on their way.
+# About ten of our own, two for a connection, three for each further channel, and those of a memory table in transit.
 _DESCRIPTORS_NEEDED = 24
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Where the capture goes: a file, `-` for standard output, or None for a new file with a name of its own.
+    """Where the capture goes: a file, `-` for standard output, or None for a new file with a generated name.
 
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
-    any more, else the traffic goes on. `program` is what the capture names as the program that was called.
+    any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     """
 
     capture: str | None = None
@@ -52,13 +52,13 @@ class Recording:
 
 
 class RecordingError(Exception):
-    """What is recorded has nowhere to go; the message names it and the remedy."""
+    """Something to be recorded has nowhere to go; the message names it and the remedy."""
 
 
 def run(settings: Settings, recording: Recording, tell: Warn | None = None) -> int:
-    """Be vuproxy, and return the exit status. `AddressError`, `RecordingError` or `LimitError` if it cannot even begin.
+    """Run vuproxy and return its exit status; `AddressError`, `RecordingError` or `LimitError` if it cannot start.
 
-    `tell` gets what there is to say, the summary last; without it that goes to standard error.
+    `tell` receives all reports, the summary last; by default they go to standard error.
     """
     if tell is not None:
         return _run(settings, recording, tell)
@@ -73,10 +73,10 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     raise_descriptor_limit()
     require_descriptors(_DESCRIPTORS_NEEDED)
     _check_streams(settings, recording)
-    # A terminal that stops whoever writes from the background must not stop the relay, nor the live transcript.
+    # A terminal that stops background writers must not stop the relay or the live transcript.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     epoch_offset = time.time_ns() - time.monotonic_ns()
-    # Without the folder of the program: it is the user's, and a capture is shown to others.
+    # Without the folder of the program, which is private: captures are shared.
     command = shlex.join([recording.program, *sys.argv[1:]])
     encoder = CaptureEncoder(
         f"vuproxy {__version__}", command, recording.snaplen, epoch_offset, keep_keys=recording.keep_keys
@@ -85,16 +85,16 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     try:
         relay = Relay(settings, recorder, tell)
     except OSError as error:
-        raise LimitError(f"the relay cannot begin: {error.strerror}") from None
+        raise LimitError(f"the relay cannot start: {error.strerror}") from None
     _stop_on_signals(relay)
     if recording.while_read:
-        # A pipe whose reader is gone is reported whatever is asked for.
+        # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
     observer = None
     try:
         if _has_transcript(recording):
             observer = _start_observer(recording, encoder, tell)
-        # Last, so that an older capture is not lost when something else is wrong.
+        # Last, so that an older capture is not lost if something else is wrong.
         capture = _open_capture(recording, encoder, tell)
         recorder.add_sink(capture)
         if observer is not None:
@@ -119,18 +119,20 @@ def _has_transcript(recording: Recording) -> bool:
 def _check_streams(settings: Settings, recording: Recording) -> None:
     """Make sure that there is somewhere to write to, and that it is not a socket of the two sides."""
     if _has_transcript(recording) and fcntl(_STDOUT, F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-        raise RecordingError("standard output is closed, and the live transcript goes there: leave it out (-q)")
+        raise RecordingError("standard output is closed, so there is nowhere to write the live transcript: use -q")
     for address in (settings.front_end, settings.back_end):
         for stream, name in _STREAMS.items():
             if address.fd is not None and stream in _written_to(recording) and _is_same(address.fd, stream):
                 if stream == _STDERR:
-                    # Not even this may be written into somebody's connection.
+                    # Not even this error may be written into a connection.
                     hide(stream)
-                raise RecordingError(f"{address} is {name}, which is written to: use another number, as in fd:3")
+                raise RecordingError(
+                    f"{address} is {name}, which the proxy writes to: use another number, such as fd:3"
+                )
 
 
 def _written_to(recording: Recording) -> tuple[int, ...]:
-    """The standard streams that something is written to."""
+    """The standard streams that the proxy writes to."""
     return (_STDERR,) if recording.quiet else (_STDOUT, _STDERR)
 
 
@@ -138,7 +140,7 @@ def _is_same(fd: int, stream: int) -> bool:
     try:
         return same_file(fd, stream)
     except OSError:
-        # It is not open, which is found out when it is needed.
+        # Not open: this is reported when it is needed.
         return False
 
 
@@ -149,13 +151,13 @@ def _start_observer(recording: Recording, encoder: CaptureEncoder, tell: Warn) -
     try:
         return Observer(options, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
-        raise RecordingError(f"the live transcript cannot be started: {error.strerror}: leave it out (-q)") from None
+        raise RecordingError(f"cannot start the live transcript: {error.strerror}: leave it out with -q") from None
 
 
 def _open_capture(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> Sink:
     if recording.capture == "-" and os.isatty(_STDOUT):
         raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
-    # A file without a name given is a new one. A named pipe without a reader is an error rather than a long wait.
+    # A generated name is a new file. A named pipe without a reader is an error instead of a long wait.
     path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
     label = "standard output" if path == "-" else path
     text_on = (_STDERR,) if path == "-" else _written_to(recording)
@@ -178,7 +180,7 @@ def _gap_maker(encoder: CaptureEncoder) -> MakeGap:
 
 
 def _stop_on_signals(relay: Relay) -> None:
-    """Have the first signal end the relay in good order, and the second at once."""
+    """Let the first signal end the relay cleanly, and the second at once."""
 
     def stop(number: int, _: FrameType | None) -> None:
         for each in _ENDING_SIGNALS:

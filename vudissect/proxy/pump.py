@@ -1,9 +1,9 @@
-"""Moves one direction of one channel: carries out what `Direction` decides, between two sockets.
+"""Moves the messages of one direction of one channel: carries out the decisions of `Direction` between two sockets.
 
-Back-pressure: what the target does not take waits, never more than one read brought, and the source is not read
-meanwhile. The other direction is another pump and goes on.
+Back-pressure: what the target does not accept is queued, at most one read of it, and the source is not read
+meanwhile. The other direction is another pump and continues.
 
-Nearly every read is one whole message, and nothing waits before it. That is forwarded here, at once; everything else
+Nearly every read is one whole message with nothing queued before it. It is forwarded here, at once; everything else
 goes through `Direction.handle`.
 """
 
@@ -40,28 +40,28 @@ from vudissect.proxy.recorder import HEAVY, Recorder
 from vudissect.proxy.source import Source
 from vudissect.wire.framing import Rights
 
-# How a peer has left; other errors are named as the system does.
+# How a peer has closed the connection; other errors have the system's names.
 EOF = "eof"
 RESET = "reset"
 STOPPED_READING = "stopped reading"
 _REASONS = {errno.ECONNRESET: RESET, errno.EPIPE: STOPPED_READING}
 
-# What a peer has sent when its counterpart is gone is still read, up to more than a socket buffer can hold.
+# When its counterpart is gone, a peer is still read, up to more than a socket buffer can hold.
 _LAST_READS = 512
 
-# Too many descriptors in flight, or no memory: no event reports when it is over.
+# Too many descriptors in flight, or no memory: no event will report the end of that.
 _LATER = {errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM}
 
-# Plain numbers, as arithmetic on enumerations is slow.
+# Plain numbers, because arithmetic on enumerations is slow.
 _DONT_WAIT = int(MSG_DONTWAIT)
 _GLUED = int(Mark.GLUED)
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What is forwarded instead of a message's descriptors, and what is done once that has happened.
+    """The descriptors to forward instead of a message's own, and a callback for when that has happened.
 
-    `done` gets the sequence number of the message.
+    `done` receives the sequence number of the message.
     """
 
     rights: Rights
@@ -70,17 +70,17 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Interposing:
-    """The numbers of the messages whose descriptors may be replaced, and what decides about that."""
+    """The numbers of the messages whose descriptors may be replaced, and the function that decides."""
 
     numbers: frozenset[int]
     decide: Callable[[Interpose], Handover | None]
 
 
 class Notice(Enum):
-    """What whoever has a pump must know."""
+    """What the owner of a pump must know."""
 
-    CHANGED = auto()  # it is blocked, or an end has been reached: other events are wanted
-    STALLED = auto()  # no event will report when the target can be tried again: `flush` it after a while
+    CHANGED = auto()  # it is blocked, or an end was reached: the wanted events have changed
+    STALLED = auto()  # no event will report when the target can be tried again: call `flush` after a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Ends:
 
 
 class Pump:
-    """Moves messages from the source to the target. See `Direction` for what `ended`, `broken` and the others mean."""
+    """Moves messages from the source to the target. See `Direction` for `ended`, `broken` and the others."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Pump:
         self._interposing = interposing
         self._source = Source(ends.source, direction.framer)
         self._handover: Handover | None = None
-        # What the short way takes, at hand.
+        # Bound here for the fast path.
         self._read_plain = self._source.plain
         self._is_one = direction.framer.is_one
         self._send = ends.target.send
@@ -123,7 +123,7 @@ class Pump:
         return direction.hungry and not (direction.blocked and self._recorder.crowded)
 
     def readable(self) -> bool:
-        """Read what is there and forward what is complete; False if there was nothing to read."""
+        """Read everything available and forward what is complete; False if there was nothing to read."""
         try:
             data = self._read_plain()
         except BlockingIOError:
@@ -141,7 +141,7 @@ class Pump:
         if size >= HEAVY or not (self.direction.idle and self._is_one(data)):
             self._take(Read(data, now=received))
             return True
-        # As in `_forward`, but without a call: nearly every message passes here.
+        # As in `_forward`, but without a call: nearly every message takes this path.
         try:
             sent = self._send(data, _DONT_WAIT)
         except OSError as error:
@@ -155,30 +155,30 @@ class Pump:
         return True
 
     def flush(self) -> None:
-        """Forward what waits, up to where the target takes no more."""
+        """Forward what is queued, as much as the target accepts."""
         if self.direction.blocked:
             self._handle(Retry())
 
     def end(self, how: str) -> None:
-        """The source gives nothing more; what is left of an incomplete message is forwarded as it is."""
+        """The source has ended; the rest of an incomplete message is forwarded as it is."""
         self._handle(Ended(how))
         self._notify(Notice.CHANGED)
 
     def read_on(self) -> None:
-        """Read all that is there, as long as the target takes it."""
+        """Read everything available, as long as the target accepts it."""
         for _ in range(_LAST_READS):
             if not (self.hungry and self.readable()):
                 break
 
     def abandon(self) -> None:
-        """Give up on the target; what the source has sent up to now is recorded as not forwarded."""
+        """Give up on the target; what the source has sent so far is recorded as not forwarded."""
         self._handle(Gone("closed"))
         self.read_on()
         if not self.direction.ended:
             self.end("closed")
 
     def _read_apart(self) -> bool:
-        """Read message by message, on up to the descriptors that are there."""
+        """Read message by message, beyond the available descriptors."""
         source, recorder, direction = self._source, self._recorder, self.direction
         framer, is_one = direction.framer, self._is_one
         any_read = False
@@ -211,7 +211,7 @@ class Pump:
         return any_read
 
     def _forward(self, data: bytes, rights: Rights, together: bool) -> None:
-        """The short way: a whole message, before which nothing waits."""
+        """The fast path: a whole message with nothing queued before it."""
         received = monotonic_ns()
         try:
             sent = self._send_message((data,), rights, _DONT_WAIT) if rights else self._send(data, _DONT_WAIT)
@@ -232,7 +232,7 @@ class Pump:
             self._record((self._flow, sequence, received, now, [data], marks))
 
     def _go_on(self, read: Read, outcome: Event) -> None:
-        """Leave a message to the direction; its first command would be to send it, which has had this outcome."""
+        """Leave a message to the direction; its first command would be to send it, which had this outcome."""
         self._recorder.weigh(len(read.data) // HEAVY)
         self.direction.handle(read)
         self._handle(outcome)
@@ -242,7 +242,7 @@ class Pump:
         self._handle(read)
 
     def _handle(self, event: Event) -> None:
-        """Have the direction decide what follows, and do it."""
+        """Let the direction decide what to do, and do it."""
         direction = self.direction
         answer: Event | None = event
         while answer is not None:
@@ -253,7 +253,7 @@ class Pump:
             self._notify(Notice.CHANGED)
 
     def _carry_out(self, command: Command) -> Event | None:
-        """Do what the direction has decided; the answer, if it waits for one."""
+        """Carry out a command of the direction; return the answer, if it needs one."""
         match command:
             case Send():
                 return self._sent(command)
@@ -285,7 +285,7 @@ class Pump:
         return Sent(count, monotonic_ns())
 
     def _refused(self, error: OSError, rights: Rights | None = None) -> Event:
-        """What it means that the target has not taken something."""
+        """The event for an error of the target."""
         if error.errno in _LATER:
             self._notify(Notice.STALLED)
             return Refused(Refusal.LATER)

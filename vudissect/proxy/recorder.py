@@ -1,4 +1,4 @@
-"""Recording off the path: what has passed waits in a list until there is time to inspect, encode and write it."""
+"""Recording off the fast path: forwarded messages are queued until there is time to inspect, encode and write them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,26 +14,26 @@ from vudissect.proxy.rights import count_and_highest
 from vudissect.proxy.sink import Sink
 from vudissect.wire.framing import Rights
 
-# How much may wait: this many messages, or fewer when they are large or have descriptors.
+# How much may be queued: this many messages, or fewer if they are large or have descriptors.
 _FULL = 512
 HEAVY = 2048  # bytes that count as a message
 _DESCRIPTOR_AS_MESSAGES = 2
 
-# Free descriptor numbers below which those that wait are closed at once: those of two messages, and some to spare.
+# Fewer free descriptor numbers than this: queued descriptors are closed at once. Enough for two messages and more.
 _ROOM_FOR_DESCRIPTORS = 512
 
 # Seconds without traffic after which records are written, and after which a slow reader is tried again.
 _WRITE_AFTER = 0.001
 _TRY_AGAIN_AFTER = 0.01
 
-# What waits to be recorded: messages, and events that are encoded already.
+# What is queued for recording: messages, and events that are already encoded.
 Entry = Run | Passed | bytes
 
 
 class Recorder:
-    """Keeps what has passed until there is a pause, or too much of it.
+    """Queues what was forwarded until there is a pause, or the queue is full.
 
-    `backlog` takes entries without a call. `crowded`: so many descriptors are open that those that wait should be
+    `backlog` accepts entries without a call. `crowded`: so many descriptors are open that the queued ones should be
     inspected now.
     """
 
@@ -54,12 +54,12 @@ class Recorder:
         self._load = 0
 
     def has_room(self) -> bool:
-        """Whether there is no need to drain yet while there is traffic."""
+        """Whether it need not be drained yet while there is traffic."""
         return len(self.backlog) + len(self._records) + self._load < _FULL
 
     @property
     def patience(self) -> float | None:
-        """For how many seconds nothing must happen before it is time to `use_pause`; None: no need to."""
+        """How many seconds of silence are a pause, in which to call `use_pause`; None if there is nothing to do."""
         if self.backlog:
             return 0.0
         if self._records:
@@ -67,28 +67,28 @@ class Recorder:
         return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None
 
     def add_sink(self, sink: Sink) -> None:
-        """Have everything from now on written there, too."""
+        """Also write everything there from now on."""
         self._sinks.append(sink)
 
     def flow(self, numbering: Numbering, channel: Channel, sender: Side) -> Flow:
-        """What the messages of one direction of a channel are recorded under."""
+        """The context in which the messages of one direction of a channel are recorded."""
         return Flow(numbering, channel, sender, self.totals[channel, sender])
 
     def weigh(self, messages: int) -> None:
-        """Take note that entries hold more than a message each, so as to `drain` in time."""
+        """Note that entries hold more than one message each, so that `drain` is called in time."""
         self._load += messages
 
     def hold(self, rights: Rights) -> None:
-        """Take note of descriptors that are open until they are inspected."""
+        """Note descriptors that are open until they are inspected."""
         count, highest = count_and_highest(rights)
         self._load += _DESCRIPTOR_AS_MESSAGES * count
-        # The kernel gives out the lowest numbers that are free.
+        # The kernel assigns the lowest free numbers.
         if highest >= self._crowded_from:
             self.crowded = True
             self._load += _FULL
 
     def lost_descriptors(self, flow: Flow) -> None:
-        """The kernel has dropped or refused descriptors of a message: that must not go unseen."""
+        """The kernel has dropped or refused descriptors of a message: this must not go unnoticed."""
         self.descriptors_lost += 1
         self._warn_of_lost_descriptors(
             f"{flow}: descriptors of a message are LOST: probably too many open files (see ulimit -n)"
@@ -102,13 +102,13 @@ class Recorder:
         sequence: int,
         details: Mapping[str, str | int] = NO_DETAILS,
     ) -> None:
-        """Record an event of now."""
+        """Record an event that happens now."""
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
 
     def use_pause(self) -> None:
-        """Do one step: prepare what has waited longest, or write when all is prepared.
+        """Do one step: prepare the oldest entry, or write if all are prepared.
 
-        A peer takes longer to wake up than a step, so that this costs a conversation nothing, and descriptors are
+        A peer takes longer to wake up than a step takes, so this costs a conversation nothing, and descriptors are
         closed at once.
         """
         if self.backlog:
@@ -127,13 +127,13 @@ class Recorder:
         self._write()
 
     def close(self) -> None:
-        """Drain, and end the sinks."""
+        """Drain, and close the sinks."""
         self.drain()
         for sink in self._sinks:
             sink.close()
 
     def _prepare(self, entry: Entry) -> None:
-        """Encode; inspect and close the descriptors. What goes wrong here is recorded, and never ends the relay."""
+        """Encode; inspect and close the descriptors. Errors are recorded, and never end the relay."""
         try:
             self._encode(entry)
         except Exception as error:
@@ -154,11 +154,11 @@ class Recorder:
             self._records.append(self._encode_message(entry))
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        """Count what could not be encoded, and put a note in its place."""
+        """Count an entry that could not be encoded, and put a note in its place."""
         count = len(entry[4]) if isinstance(entry, tuple) else 1
         self.not_recorded += count
         if self.not_recorded == count:
-            self._warn(f"a message could not be recorded, the traffic goes on: {error!r}")
+            self._warn(f"a message could not be recorded, the traffic continues: {error!r}")
         details = {"text": f"{count} messages could not be recorded: {error!r}"}
         self._records.append(self._encoder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, monotonic_ns(), details))
 

@@ -13,19 +13,19 @@ from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.shared import Settings, Shared
 
-# Recording has its turn when nothing happens for a moment, and after this time even under load.
+# Recording gets its turn when nothing happens for a moment, and after this time even under load.
 _LONGEST_DELAY_SECONDS = 0.1
 
 
 class Relay:
-    """Relays and records until it is stopped, or nothing more can come. Listens as soon as it is made.
+    """Relays and records until it is stopped, or there will be no more connections. Listens from its creation.
 
-    `connections` counts the pairs that were made, `gave_up` how often a side was not there in time, `failures` the
+    `connections` counts the pairs, `gave_up` how often a side did not come in time, `failures` the
     errors of the relay itself.
     """
 
     def __init__(self, settings: Settings, recorder: Recorder, warn: Warn) -> None:
-        """`AddressError` if an address cannot be used."""
+        """Raises `AddressError` if an address cannot be used."""
         self.connections = 0
         self.failures = 0
         self._warn_of_failure = Throttled(warn)
@@ -41,11 +41,11 @@ class Relay:
 
     @property
     def gave_up(self) -> int:
-        """How often the other side was not there in time."""
+        """How often the other side did not come in time."""
         return self._pairing.gave_up
 
     def run(self) -> None:
-        """Relay until `stop` is called or nothing more can come; what was received by then has been forwarded."""
+        """Relay until `stop` is called or no more connections can come; everything received by then is forwarded."""
         poller, recorder, pairing = self.poller, self._recorder, self._pairing
         poller.watch(self._wake, READABLE, self._woken, lambda _: self._woken())
         pairing.start()
@@ -67,20 +67,20 @@ class Relay:
         poller.close_retired()
 
     def close(self) -> None:
-        """Listen no longer, and release what `run` has used."""
+        """Stop listening, and release the resources of `run`."""
         self._pairing.close()
         self.poller.close()
         os.close(self._wake)
 
     def stop(self) -> None:
-        """Have `run` return soon; may be called from anywhere, even a signal handler or another thread."""
+        """Make `run` return soon; may be called from anywhere, even a signal handler or another thread."""
         os.eventfd_write(self._wake, 1)
 
     def _woken(self) -> None:
         self._stopping = True
 
     def _failed(self, fd: int | None, error: Exception) -> None:
-        """A fault of this program's costs the connection that it was met on, and no other."""
+        """A fault of this program costs the connection on which it occurred, and no other."""
         self.failures += 1
         text = f"internal error: {error!r}"
         self._warn_of_failure(f"{text}: please report it")
@@ -97,11 +97,11 @@ class Relay:
             self._record_unpaired(event)
 
     def _record_unpaired(self, event: Unpaired) -> None:
-        """Record what a peer has sent to nobody, as a connection whose other side has never been there."""
+        """Record what a peer has sent to nobody, as a connection whose other side was never there."""
         try:
             dead_end, other_end = socket.socketpair()
         except OSError as error:
-            self._warn_of_unrecorded(f"what the {event.side.label} has sent is not recorded: {error.strerror}")
+            self._warn_of_unrecorded(f"data from the {event.side.label} is not recorded: {error.strerror}")
             event.socket.close()
             return
         other_end.close()

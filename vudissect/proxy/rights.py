@@ -1,4 +1,4 @@
-"""The descriptors that ride on a message: counted, replaced, inspected and closed."""
+"""The descriptors that come with a message: counted, replaced, inspected and closed."""
 
 import socket
 from array import array
@@ -15,7 +15,7 @@ from vudissect.wire.framing import Rights
 _SCM_PIDFD = 4
 _SO_PASSPIDFD = 76
 
-# What a socket can be set to add to each read about its sender.
+# Options that make a socket add data about the sender to each read.
 _ADDITIONS = (SO_PASSCRED, SO_PASSSEC, _SO_PASSPIDFD)
 
 _INT = Struct("=i")
@@ -24,7 +24,7 @@ _SLOW_CLOSER = SlowCloser()
 
 
 def only_rights(ancillary: Rights) -> Rights:
-    """Without what a socket may be set to add, which is not the sender's to pass on (credentials, a pidfd)."""
+    """Without what a socket may be set to add, which is not for the sender to pass on (credentials, a pidfd)."""
     rights: Rights = []
     for item in ancillary:
         level, kind, _ = item
@@ -37,7 +37,7 @@ def only_rights(ancillary: Rights) -> Rights:
 
 
 def move_additions(sock: socket.socket, heir: socket.socket | None = None) -> None:
-    """Have a socket add nothing to what is read from it, and `heir`, which takes its place, what it added before."""
+    """Make a socket add nothing to reads from it, and make `heir`, which replaces it, add what it added before."""
     for option in _ADDITIONS:
         # Older kernels do not know all of them.
         with suppress(OSError):
@@ -48,12 +48,12 @@ def move_additions(sock: socket.socket, heir: socket.socket | None = None) -> No
 
 
 def rights_of(fds: list[int]) -> Rights:
-    """The ancillary data that passes these descriptors on."""
+    """The ancillary data that passes these descriptors."""
     return [(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())]
 
 
 def count_and_highest(rights: Rights) -> tuple[int, int]:
-    """How many descriptors there are, and the highest: in each set the last, as the kernel numbers them upwards."""
+    """How many descriptors there are, and the highest: the last one in each set, as the kernel numbers them upwards."""
     if len(rights) == 1 and len(rights[0][2]) == _INT.size:
         return 1, _INT.unpack(rights[0][2])[0]
     count, highest = 0, -1
@@ -71,7 +71,7 @@ def descriptors(rights: Rights) -> list[int]:
 
 
 def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:
-    """Find out what the descriptors are, and close them; neither waits for anybody."""
+    """Inspect the descriptors and close them; neither waits for anything."""
     described: list[Descriptor] = []
     for fd in descriptors(rights):
         descriptor, slow_to_close = examine(fd)

@@ -10,7 +10,7 @@ from vudissect.wire.header import ByteOrder
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a relay does: where the front-end and the back-end are, and how to treat them."""
+    """The configuration of a relay: where the front-end and the back-end are, and how to treat them."""
 
     front_end: Address
     back_end: Address
@@ -22,7 +22,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The settings, and what there is one of: the loop and the record."""
+    """The settings, and the objects that exist once: the loop and the recorder."""
 
     settings: Settings
     poller: Poller

@@ -1,7 +1,7 @@
 """Where the bytes of a capture go: a file, or a pipe whose reader may be slow. Neither ever stops the traffic.
 
-A sink takes whole records and keeps or drops whole records. What it drops it counts, says once, and tells the reader
-of the capture in a gap record as soon as it can write again.
+A sink receives whole records and keeps or drops whole records. It counts what it drops, reports it once, and tells the
+reader of the capture with a gap record as soon as it can write again.
 """
 
 import os
@@ -28,25 +28,25 @@ _LAST_CHANCE_SECONDS = 2.0
 
 
 class Sink(Protocol):
-    """Takes records. `lost` counts those that it could not keep, `unwritten`: some still wait."""
+    """Receives records. `lost` counts those that it could not keep; `unwritten` is whether some are still queued."""
 
     lost: int
 
     @property
     def unwritten(self) -> bool:
-        """Whether writing nothing, later, may get something out."""
+        """Whether a later write of nothing may get something out."""
 
     def write(self, records: list[bytes]) -> None:
         """Keep these records, or count them as lost."""
 
     def close(self) -> None:
-        """Write what can still be written, and end."""
+        """Write what can still be written, and close."""
 
 
 def sink_for(fd: int, name: str, preamble: bytes, gap: MakeGap, warn: Warn) -> Sink:
-    """The sink that suits an open file, with the preamble of the capture in it.
+    """The sink for an open file, with the preamble of the capture already written.
 
-    `OSError` if that cannot be written, and then the file is closed and nothing of it is there.
+    Raises `OSError` if that is not possible; then the file is closed and empty.
     """
     mode = os.fstat(fd).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
@@ -66,7 +66,7 @@ def sink_for(fd: int, name: str, preamble: bytes, gap: MakeGap, warn: Warn) -> S
 
 
 class FileSink:
-    """A file, consisting of whole records at any time: what could be written in part only is cut off again."""
+    """A file that always consists of whole records: a record that was written in part is cut off again."""
 
     unwritten = False
 
@@ -80,7 +80,7 @@ class FileSink:
         self._reason = ""
 
     def write(self, records: list[bytes]) -> None:
-        """Write them, with one system call if the file takes them."""
+        """Write them, with one system call if the file accepts them."""
         gap = [self._gap(self._missing, self._reason)] if self._missing else []
         data = b"".join(gap + records)
         written, reason = 0, ""
@@ -95,7 +95,7 @@ class FileSink:
             self._cut_back(gap, records, written, reason)
 
     def _cut_back(self, gap: list[bytes], records: list[bytes], written: int, reason: str) -> None:
-        """Undo what is there of a record that was not written to its end, and count the missing ones."""
+        """Remove a partially written record, and count the missing ones."""
         ends = list(accumulate(map(len, gap + records), initial=0))
         kept = bisect_right(ends, written) - 1
         if ends[kept] < written:
@@ -105,20 +105,20 @@ class FileSink:
             self._missing = 0
         lost = len(records) - max(0, kept - len(gap))
         if not self.lost:
-            self._warn(f"{self._name}: {reason}: the traffic goes on, but messages will be missing there")
+            self._warn(f"{self._name}: {reason}: the traffic continues, but messages will be missing there")
         self._reason = reason
         self._missing += lost
         self.lost += lost
 
     def close(self) -> None:
-        """Say what is missing at the end, if anything, and close the file."""
+        """Report what is missing at the end, if anything, and close the file."""
         if self._missing:
             self.write([])
         os.close(self._fd)
 
 
 class PipeSink:
-    """A pipe. Its reader may be slow: up to 4 MiB wait for it, then records are dropped until it has caught up."""
+    """A pipe. Its reader may be slow: up to 4 MiB are queued, then records are dropped until it has caught up."""
 
     def __init__(self, fd: int, name: str, gap: MakeGap, warn: Warn) -> None:
         self.lost = 0
@@ -139,7 +139,7 @@ class PipeSink:
         return bool(self._queue)
 
     def write(self, records: list[bytes]) -> None:
-        """Queue them if there is room, and write what the pipe takes."""
+        """Queue them if there is room, and write what the pipe accepts."""
         if self._missing and self._queued < _PIPE_BUFFER // 2 and not self._broken:
             self._enqueue(self._gap(self._missing, _TOO_SLOW))
             self._missing = 0
@@ -188,6 +188,6 @@ class PipeSink:
 
     def _lose(self, records: int, reason: str) -> None:
         if not self.lost:
-            self._warn(f"{self._name}: {reason}: the traffic goes on, but messages will be missing there")
+            self._warn(f"{self._name}: {reason}: the traffic continues, but messages will be missing there")
         self._missing += records
         self.lost += records

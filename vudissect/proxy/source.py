@@ -1,10 +1,10 @@
-"""Reading a socket so that each descriptor is found with the byte that it came with.
+"""Reading a socket in a way that finds each descriptor with the byte it came with.
 
 The kernel ends a read after the write that carried descriptors, but lets it begin with bytes of earlier writes: a
-large read with descriptors does not show where they were. So a look ahead (MSG_PEEK, with no room for descriptors)
-comes first. It shows, without taking anything, whether descriptors are among the bytes. If not, all is read with one
-call. If so, header and payload are read one after the other up to there, as receivers read them: what such a read
-brings came with its first byte, as far as any receiver can tell.
+large read with descriptors does not show where they were. So it is preceded by a look ahead (MSG_PEEK, without room
+for descriptors), which shows whether there are descriptors without removing anything. If not, everything is read with
+one call. If so, headers and payloads are read one after the other up to there, as receivers read them: the
+descriptors of such a read came with its first byte, as far as any receiver can tell.
 """
 
 import socket
@@ -16,26 +16,26 @@ from vudissect.wire.header import HEADER_SIZE
 
 READ_SIZE = 1 << 16
 
-# The kernel passes at most 253 descriptors with one sendmsg; what a socket may be set to add to that is dropped.
+# The kernel passes at most 253 descriptors with one sendmsg; what a socket may be set to add is dropped.
 _MOST_DESCRIPTORS = 253
 _OTHER_CONTROL = 512
 _CONTROL_SIZE = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS) + _OTHER_CONTROL
 
-# Sockets that were handed over share their blocking mode with their former owner, so that it is never changed;
-# each call says for itself that it will not wait.
+# Sockets that were handed over share their blocking mode with their former owner, so it is never changed;
+# each call asks not to wait.
 _MSG_CMSG_CLOEXEC = 0x4000_0000
-# Plain numbers, as arithmetic on enumerations is slow.
+# Plain numbers, because arithmetic on enumerations is slow.
 _DONT_WAIT = int(MSG_DONTWAIT)
 _RECEIVE = _MSG_CMSG_CLOEXEC | _DONT_WAIT
 _LOOK = int(MSG_PEEK) | _DONT_WAIT
 _TRUNCATED = int(MSG_CTRUNC)
 
-# Where a look ahead puts the bytes, which nobody reads there: one for all sockets.
+# The buffer for the look ahead, which nobody reads: one for all sockets.
 _UNREAD = [bytearray(READ_SIZE)]
 
 
-# What one read has brought: bytes, the descriptors that came with the first of them, whether some were lost, and
-# whether it was there at the same time as what was read before it. A plain tuple, as one is made for every read.
+# The result of one read: bytes, the descriptors that came with the first of them, whether some were lost, and
+# whether it was available at the same time as the previous read. A plain tuple, because one is made for every read.
 Read = tuple[bytes, Rights, bool, bool]
 
 
@@ -50,13 +50,13 @@ class Source:
         self._apart = False
         self._ahead = 0  # bytes up to the end of those that were seen with descriptors
         self._more = False  # whether some of those are left after the last read
-        self._carried = False  # whether the message that is read apart has brought descriptors
-        self._next: Read | OSError | None = None  # has been read already
+        self._carried = False  # whether the message that is read apart had descriptors
+        self._next: Read | OSError | None = None  # already read
 
     def plain(self) -> bytes | None:
-        """All that is there, if no descriptors are; b"" at the end of the stream; None: use `apart`.
+        """Everything available, if it has no descriptors; b"" at the end of the stream; None: use `apart`.
 
-        `OSError` as from recv; `BlockingIOError` if nothing is there.
+        `OSError` as from recv; `BlockingIOError` if nothing is available.
         """
         if self._apart:
             return None
@@ -70,7 +70,7 @@ class Source:
     def apart(self, together: bool) -> Read:
         """What a receiver reads next: a header, its payload, or both if the payload has no descriptors of its own.
 
-        `OSError` as from recvmsg. `together`: it follows another read at once.
+        `OSError` as from recvmsg. `together`: it follows directly after another read.
         """
         if self._next:
             read, self._next = self._next, None
@@ -93,15 +93,15 @@ class Source:
             self._next = error
             return header
         if payload[1] or payload[2]:
-            # It has descriptors of its own, or lost some.
+            # It has its own descriptors, or lost some.
             self._next = payload
             return header
         return data + payload[0], rights, lost, together
 
     def leave(self) -> bool:
-        """A message has ended: whether all that was seen ahead is read.
+        """A message has ended; whether everything that was seen ahead has been read.
 
-        The next one is read apart, too, if this one brought descriptors: then a look ahead would only cost.
+        The next one is also read apart if this one had descriptors: then a look ahead would only cost time.
         """
         if self._more or self._next:
             return False

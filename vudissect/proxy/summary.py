@@ -1,4 +1,4 @@
-"""What a run has come to, as text for people and as an exit status."""
+"""The result of a run, as text for people and as an exit status."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class Summary:
             who = f"{sender.label} to {receiver.label}"
             lines.append(f"  {channel.label:7} {who}  {_traffic(totals)}")
         if self.relay.gave_up:
-            lines.append(f"  nobody to talk to: {_count(self.relay.gave_up, 'time')}")
+            lines.append(f"  no counterpart: {_count(self.relay.gave_up, 'time')}")
         for name, number in self.findings.items():
             lines.append(f"  {name}: {number}")
         if self.recorder.descriptors_lost:
