@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from vudissect.capture.record import RecordKind
+from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.history import History
 from vudissect.protocol.model import Channel
@@ -140,6 +140,10 @@ class At(Generic[Memory_co]):
         A long message is kept only in part, without its values.
         """
         return [event for event in self._history.recent[channel] if event.message is not None]
+
+    def delivered(self, channel: Channel) -> list[Event]:
+        """Those of the recent messages on a channel that reached the other side."""
+        return [event for event in self.recent(channel) if not event.record.marks & Mark.NOT_FORWARDED]
 
     def found_in(self, frame: int) -> list[Finding]:
         """The findings in a recent frame of this connection."""

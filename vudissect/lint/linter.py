@@ -64,6 +64,8 @@ class Linter:
         self._for_form: dict[Form, _Selection] = {}
         self._bits: dict[tuple[Row | None, bool], int] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
+        # Nobody has seen what was not forwarded: only how it is made can be judged, not what it means.
+        self._not_forwarded = _Selection(self._irregular, (), 0)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
@@ -153,6 +155,8 @@ class Linter:
     def _selection(self, event: Event, message: WireMessage) -> _Selection:
         """The rules to be asked about any message."""
         record = event.record
+        if record.marks & Mark.NOT_FORWARDED:
+            return self._not_forwarded
         kind = _CARRYING if event.descriptors else 0
         if (
             message.problem

@@ -45,7 +45,7 @@ class Trigger:
     """When a rule is called: for the messages that `matches` selects by row and direction, or for events of `kinds`.
 
     `irregular`: only for unusual messages: malformed, with unusual flags, with marks; answers without a request, late
-    ones, and those that report a failure.
+    ones, and those that report a failure. A message that was not forwarded is seen by these rules only.
     `carrying`: only for messages that carry descriptors.
     `once`: only for the first message of each row and direction on a connection.
     `at_end`: once at the end of the capture, for each connection that is still open.

@@ -5,6 +5,9 @@ the message table what the message does, and makes the state after it. States ar
 here are which state is the latest of a connection, and which requests are pending (`session.pairing`). The order is
 always the same: the arbiter sees the record first and may have the connection read again in another dialect, then the
 message is decoded, paired with its request or noted as one, and takes effect. No step goes back to an earlier one.
+
+A message that was not forwarded was seen by nobody: it has no effect, and no answer to it is due. Such a reply still
+shows that its request was answered.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +31,8 @@ from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
+_NOT_FORWARDED = int(Mark.NOT_FORWARDED)
+_UNMARKED = Mark(0)
 # Looking up a member of an enumeration takes as long as making an event, so it is not done for every message.
 _MESSAGE = RecordKind.MESSAGE
 
@@ -155,7 +160,8 @@ class Session:
             self._connection_event(record, connection, connection.state)
 
     def _message_event(self, record: Record, connection: "_Connection", before: State, message: WireMessage) -> Event:
-        _, _, channel, _, _, received, forwarded, _, _, _, _, carried, _, frame = record
+        _, _, channel, _, _, received, forwarded, _, _, _, marks, carried, _, frame = record
+        seen = marks is _UNMARKED or not int(marks) & _NOT_FORWARDED
         plan = connection.plans.get(message.form) or connection.plan(message)
         descriptors: tuple[NamedDescriptor, ...] = ()
         if carried:
@@ -165,12 +171,14 @@ class Session:
             request = connection.pairing.answer(channel, plan.id, frame)
             if request is not None:
                 latency = received - request.forwarded
+        elif not seen:
+            pass
         elif plan.awaits:
             waits = (frame, forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0)
             connection.pairing[channel].ask(_new(Request, waits))
         else:
             connection.pairing[channel].unasked[plan.id] = frame
-        if plan.apply is not None and message.layout is not None and plan.row is not None:
+        if plan.apply is not None and seen and message.layout is not None and plan.row is not None:
             fields = to_fields(message.layout, message.values)
             asked_in = request.frame if request is not None else 0
             act = Act(plan.row.purpose, fields, descriptors, frame, received, plan.awaits, asked_in)
@@ -178,8 +186,8 @@ class Session:
         return _new(
             Event,
             (
-                record, before, connection.state, plan.kind, received - self._start, message, plan.awaits, request,
-                latency, descriptors, (),
+                record, before, connection.state, plan.kind, received - self._start, message, plan.awaits and seen,
+                request, latency, descriptors, (),
             ),
         )  # fmt: skip
 

@@ -19,8 +19,7 @@ RULES = RuleBook()
 
 def _delivered(at: At, side: Side) -> Event | None:
     """The last message that a side sent on the main channel and the other received."""
-    said = [event for event in at.recent(Channel.MAIN) if event.record.sender is side]
-    reached = [event for event in said if not event.record.marks & Mark.NOT_FORWARDED]
+    reached = [event for event in at.delivered(Channel.MAIN) if event.record.sender is side]
     return reached[-1] if reached else None
 
 
@@ -64,7 +63,7 @@ def _is_explained(at: At) -> bool:
     events(RecordKind.CONNECTION_CLOSED),
 )
 def left_after_answer(at: At) -> Findings:
-    state, said = at.after, at.recent(Channel.MAIN)
+    state, said = at.after, at.delivered(Channel.MAIN)
     if left_by(at) != Side.FRONT_END.label or not state.whole or state.features.acked is not None or not said:
         return
     last = said[-1]

@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.lawful import remarks
@@ -33,6 +34,8 @@ def _stray(at: At) -> _Stray | None:
     nothing_missed = at.after.from_start or waiting.answered
     if not message.reply or at.event.request is not None or not nothing_missed or len(message.data) < HEADER_SIZE:
         return None
+    if at.event.record.marks & Mark.NOT_FORWARDED:
+        return None  # nobody takes it for another answer
     request, _ = waiting.answered.get(message.id, (None, 0))
     unasked = waiting.unasked.get(message.id, 0)
     if request is not None and request.frame > unasked:

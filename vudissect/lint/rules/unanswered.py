@@ -55,7 +55,7 @@ def missing_acknowledgement(at: At[Closings]) -> Findings:
 
 def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     """A finding if the message that enables REPLY_ACK asks for the first acknowledgement, and does not get it."""
-    said = at.recent(Channel.MAIN) if at.over else []
+    said = at.delivered(Channel.MAIN) if at.over else []
     last = said[-1] if said else None
     if last is None or last.message is None or last.message.row is None or not at.after.has("REPLY_ACK"):
         return
@@ -179,7 +179,7 @@ def _already_gone(at: At[_Gone]) -> Findings:
     ):
         return
     at.memory.is_gone = True
-    delivered = [event for event in at.recent(Channel.MAIN)[:-1] if event.record.sender is Side.FRONT_END]
+    delivered = [event for event in at.delivered(Channel.MAIN) if event.record.sender is Side.FRONT_END]
     last = "it received nothing"
     if delivered:
         last = f"the last message it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
@@ -255,7 +255,7 @@ def _deadlock(at: At, hang: Hang, main: Request, other: Request) -> Finding:
 
 def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     """A finding if the front-end fell silent after a request that need not be answered, as if it waited for one."""
-    said = at.recent(Channel.MAIN)
+    said = at.delivered(Channel.MAIN)
     if not said or at.lost_sync(Channel.MAIN) is not None:
         return
     last, message = said[-1], said[-1].message

@@ -82,7 +82,7 @@ local function number_known(connection, frame, message)
   end
 end
 
-local function header(connection, frame, message)
+local function header(connection, frame, message, this)
   local name, sender = message.name, format("%d", message.sender)
   if not is_listed(session.dialect.versions, message.version) and first(connection, "VU-HDR-02", sender) then
     tell(connection, frame, "VU-HDR-02", format("%s has header version %d", name, message.version))
@@ -101,7 +101,7 @@ local function header(connection, frame, message)
     tell(connection, frame, "VU-HDR-05", format("the answer to %s repeats the request's NEED_REPLY", name))
   end
   local row = message.row
-  if not message.is_reply and message.channel == 0 and row.answer ~= "ALWAYS" and row.answer ~= "NEVER"
+  if not this.is_not_forwarded and not message.is_reply and message.channel == 0 and row.answer ~= "ALWAYS" and row.answer ~= "NEVER"
     and message.need_reply and session.lacks(connection, "REPLY_ACK") and first(connection, "VU-HDR-06", "") then
     tell(connection, frame, "VU-HDR-06", name .. " asks for an acknowledgement, but REPLY_ACK was not negotiated")
   end
@@ -229,10 +229,10 @@ local function stray(connection, frame, message)
   tell(connection, frame, id, told)
 end
 
-local function answer(connection, frame, message, s)
+local function answer(connection, frame, message, this, s)
   local request, layout = connection.request, message.layout
   if not request then
-    stray(connection, frame, message)
+    if not this.is_not_forwarded then stray(connection, frame, message) end
     return
   end
   if layout and layout.failure then
@@ -289,9 +289,9 @@ function rules.message(connection, frame, message, this, s)
   end
   local is_header = message.row and message.channel ~= 2
   if message.is_reply and connection.lost_sync[message.channel] then return end
-  if message.is_reply then answer(connection, frame, message, s) end
-  if not message.row and not message.is_reply then number_known(connection, frame, message) end
-  if is_header then header(connection, frame, message) end
+  if message.is_reply then answer(connection, frame, message, this, s) end
+  if not message.row and not message.is_reply and not this.is_not_forwarded then number_known(connection, frame, message) end
+  if is_header then header(connection, frame, message, this) end
   size(connection, frame, message, s)
   if this.is_lost then
     tell(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
@@ -299,7 +299,7 @@ function rules.message(connection, frame, message, this, s)
   if has_error_bit(message) then
     tell(connection, frame, "VU-HDR-12", "the number has the error bit, which only one draft knows")
   end
-  if message.row then
+  if message.row and not this.is_not_forwarded then -- else nobody has seen it
     descriptors(connection, frame, message, this)
     if not message.is_reply then gate(connection, frame, message) end
   end

@@ -137,10 +137,11 @@ function session.message(connection, frame, message, this, s)
     local request = answer(waiting, message.id, frame)
     connection.request = request
     if request then session.pair(request, frame, s) end
-    local apply = row and message.layout and on_reply[row.purpose]
+    local apply = row and message.layout and not this.is_not_forwarded and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
+  if this.is_not_forwarded then return end -- nobody has seen it
   local owed = false
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
