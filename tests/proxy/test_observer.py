@@ -7,7 +7,7 @@ import pytest
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.proxy import observer
-from vudissect.proxy.observer import Observer
+from vudissect.proxy.observer import Observer, Report
 
 PREAMBLE = CaptureEncoder("test", "test", 65536, 0).preamble()
 
@@ -33,7 +33,7 @@ def test_it_reports_what_it_has_found(monkeypatch: pytest.MonkeyPatch) -> None:
     observing = start()
     observing.sink.close()
 
-    assert observing.finish() == {"malformed": 0, "unanswered": 0, "findings": 0}
+    assert observing.finish() == Report({"malformed": 0, "unanswered": 0, "findings": 0})
     assert is_gone(observing.pid)
 
 
@@ -43,7 +43,7 @@ def test_one_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
     os.kill(observing.pid, signal.SIGSTOP)
     observing.sink.close()
 
-    assert observing.finish() == {}
+    assert observing.finish() == Report()
     assert is_gone(observing.pid)
 
 
@@ -56,7 +56,7 @@ def test_one_that_cannot_be_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     # As where it hangs in the kernel.
     with monkeypatch.context() as kernel:
         kernel.setattr(os, "kill", lambda *_: None)
-        assert observing.finish() == {}
+        assert observing.finish() == Report()
     os.kill(observing.pid, signal.SIGKILL)
     os.waitpid(observing.pid, 0)
 

@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from time import monotonic, sleep
 
 from vudissect.host.python import python_module
@@ -21,6 +22,14 @@ _REPORT_FD = 3
 _PATIENCE_SECONDS = 5.0
 _LAST_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an observer has found: counts by name, and the requests that waited long and in vain."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    waits: tuple[str, ...] = ()
 
 
 class Observer:
@@ -53,8 +62,8 @@ class Observer:
         self.sink = PipeSink(feed, "live transcript", gap, warn)
         self.sink.write([preamble])
 
-    def finish(self) -> dict[str, int]:
-        """Its findings, once the sink is closed; if they do not come within a few seconds, it is ended and has none."""
+    def finish(self) -> Report:
+        """Its report, once the sink is closed; if it does not come within a few seconds, it is ended and has none."""
         report = b""
         deadline = monotonic() + (0 if self.sink.unwritten else _PATIENCE_SECONDS)
         while (left := deadline - monotonic()) > 0 and select.select([self._report], [], [], left)[0]:
@@ -63,8 +72,10 @@ class Observer:
                 break
             report += part
         self._end(deadline)
-        findings: dict[str, int] = json.loads(report or b"{}")
-        return findings
+        if not report:
+            return Report()
+        found = json.loads(report)
+        return Report(found["counts"], tuple(found["waits"]))
 
     def abandon(self) -> None:
         """End it, because there is nothing to show."""

@@ -18,7 +18,7 @@ from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
 from vudissect.proxy.diagnostics import Diagnostics, Warn
-from vudissect.proxy.observer import Observer
+from vudissect.proxy.observer import Observer, Report
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
 from vudissect.proxy.shared import Settings
@@ -107,7 +107,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     finally:
         relay.close()
     recorder.close()
-    summary = Summary(relay, recorder, capture.lost, observer.finish() if observer else {})
+    summary = Summary(relay, recorder, capture.lost, observer.finish() if observer else Report())
     tell(str(summary))
     return summary.status
 

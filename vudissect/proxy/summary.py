@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vudissect.protocol.model import Side
+from vudissect.proxy.observer import Report
 from vudissect.proxy.passed import Totals
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
@@ -12,17 +13,17 @@ FINE, LOSSES, CANNOT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of a run; `findings` are the observer's, `lost` counts records that could not be written."""
+    """The figures of a run; `report` is the observer's, `lost` counts records that could not be written."""
 
     relay: Relay
     recorder: Recorder
     lost: int
-    findings: dict[str, int]
+    report: Report
 
     @property
     def status(self) -> int:
         """The exit status."""
-        if self._missing or self.recorder.descriptors_lost or self.findings.get("malformed"):
+        if self._missing or self.recorder.descriptors_lost or self.report.counts.get("malformed"):
             return LOSSES
         return CANNOT if self.relay.gave_up and not self.relay.connections else FINE
 
@@ -34,8 +35,9 @@ class Summary:
             lines.append(f"  {channel.label:7} {who}  {_traffic(totals)}")
         if self.relay.gave_up:
             lines.append(f"  no counterpart: {_count(self.relay.gave_up, 'time')}")
-        for name, number in self.findings.items():
+        for name, number in self.report.counts.items():
             lines.append(f"  {name}: {number}")
+        lines += [f"  waited in vain: {wait}" for wait in self.report.waits]
         if self.recorder.descriptors_lost:
             lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
         if self._missing:

@@ -7,7 +7,7 @@ they have a form, no descriptors or marks, and change nothing; their line has no
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
@@ -25,6 +25,7 @@ from vudissect.session.dialect import Verdict
 from vudissect.session.event import Event, Kind
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
+from vudissect.session.waits import Wait
 from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.header import NEED_REPLY
 from vudissect.wire.layout import Values
@@ -125,6 +126,10 @@ class Transcript:
         told = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
         return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in told)
 
+    def waiting(self, waits: Iterable[Wait]) -> str:
+        """Lines for requests that wait for their answer, and may go on to do so."""
+        return "".join(_INDENT + self._style.bad(_waiting_text(wait)) + "\n" for wait in waits)
+
     def _shows(self, finding: Finding) -> bool:
         return self._verbose or finding.severity is not Severity.INFO
 
@@ -192,6 +197,15 @@ class Transcript:
         text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
         start = self._start % self._place(event)
         return f"{start} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
+
+
+def _is_late(event: Event, request: Request) -> bool:
+    return is_late(request.row, event.after.programs[event.record.sender], event.latency or 0)
+
+
+def _waiting_text(wait: Wait) -> str:
+    connection = f" c{wait.connection}" if wait.connection > 1 else ""
+    return f"!{connection}{_CHANNELS[wait.request.channel]} still waiting {wait.text}"
 
 
 def _wants_reply(record: Record, message: WireMessage) -> bool:
