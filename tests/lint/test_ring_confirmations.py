@@ -52,14 +52,31 @@ class TestCallReplaced:
         assert (finding.frame, finding.frames) == (12, (11,))
         assert "evt#1 of ring 0 becomes evt#3 (its no. 2) while it runs" in finding.message
 
-    def test_where_it_is_acknowledged(self) -> None:
+    def test_where_the_front_end_waits_for_the_acknowledgement(self) -> None:
         talk = running("REPLY_ACK")
         call(talk, "second", need_reply=True)
+        talk.silence(60 * SECOND)
+        stop(talk)
+        talk.close("front-end")
+
+        assert found(talk, "VU-VRG-12") == []
+
+    def test_where_it_waits_and_then_gives_up(self) -> None:
+        talk = running("REPLY_ACK")
+        call(talk, "second", need_reply=True)
+        talk.silence(60 * SECOND)
+        talk.close("front-end")
 
         finding = only(talk, "VU-VRG-12")
 
         assert (finding.severity, finding.blame, finding.frame) == (Severity.INFO, Blame.BACK_END, 12)
-        assert "a back-end that keeps signalling the old one loses interrupts" in finding.message
+        assert "the back-end may go on signalling the old one" in finding.message
+
+    def test_where_the_capture_ends_nobody_has_given_up(self) -> None:
+        talk = running("REPLY_ACK")
+        call(talk, "second", need_reply=True)
+
+        assert found(talk, "VU-VRG-12") == []
 
     def test_where_it_could_be_acknowledged_another_rule_speaks(self) -> None:
         talk = running("REPLY_ACK")
@@ -84,6 +101,7 @@ class TestCallReplaced:
     def test_soon_after_a_confirmed_start(self) -> None:
         talk = start(opened("REPLY_ACK"), need_reply=True)
         call(talk, "second", need_reply=True)
+        talk.close("front-end")
 
         assert only(talk, "VU-VRG-12").frame == 13
 

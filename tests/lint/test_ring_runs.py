@@ -143,12 +143,22 @@ class TestStartedAgain:
         talk = self.rebooted(5)
         enable(talk, num=0)
         enable(talk)
+        talk.silence(SECOND)
+        talk.close("front-end")
 
         finding = only(talk, "VU-VRG-10")
 
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (16, (13,))
         assert "ring 0: enabled again after the stop in #13" in finding.message
+
+    def test_qemu_enables_rings_in_the_reset_of_its_exit(self) -> None:
+        talk = self.rebooted(5)
+        enable(talk, num=0)
+        enable(talk)
+        talk.close("front-end")
+
+        assert found(talk, "VU-VRG-10") == []
 
     def test_set_up_without_a_kick_descriptor(self) -> None:
         talk = self.rebooted(5)
@@ -167,6 +177,7 @@ class TestStartedAgain:
     def test_given_up_with_another_stop(self) -> None:
         talk = self.rebooted(5)
         enable(talk)
+        talk.silence(SECOND)
         stop(talk)
         kick(talk)
 
@@ -187,6 +198,8 @@ class TestStartedAgain:
         kick(talk)
         for index in (0, 1):
             enable(talk, index)
+        talk.silence(SECOND)
+        talk.close("front-end")
 
         finding = only(talk, "VU-VRG-10")
 
@@ -202,12 +215,16 @@ class TestStartedAgain:
             enable(talk, index)
         stop(talk, 1)
         enable(talk, 1)
+        talk.silence(SECOND)
+        talk.close("front-end")
 
         assert only(talk, "VU-VRG-10").blame is Blame.FRONT_END
 
     def test_a_network_device_is_enabled_whenever_its_driver_is_reset(self) -> None:
         talk = self.rebooted(5)
         enable(talk)
+        talk.silence(SECOND)
+        talk.close("front-end")
 
         assert found(talk, "VU-VRG-10", device=device_by_name("net")) == []
 
@@ -243,10 +260,23 @@ class TestPartlyUsed:
 
         assert "not rings 1, 2, 3, 4, 5, 6, 7, 8 and 2 more" in only(talk, "VU-VRG-18").message
 
-    def test_it_is_told_when_the_ring_is_stopped(self) -> None:
-        talk = run(self.named(2), 5)
+    def test_firmware_uses_the_first_and_the_system_all(self) -> None:
+        talk = run(run(self.named(2), 5), 6, 7)
 
-        assert "of 2 rings only ring 0 ran" in only(talk, "VU-VRG-18").message
+        assert found(talk, "VU-VRG-18") == []
+
+    def scsi(self, *rings: int) -> Conversation:
+        talk = self.named(4)
+        for index in rings:
+            kick(talk, index)
+            enable(talk, index)
+        return talk
+
+    def test_rings_for_control_and_events_need_not_run(self) -> None:
+        assert found(self.scsi(2, 3), "VU-VRG-18", device=device_by_name("scsi")) == []
+
+    def test_those_for_requests_are_worth_knowing(self) -> None:
+        assert "not rings 0, 1, 3" in only(self.scsi(2), "VU-VRG-18", device=device_by_name("scsi")).message
 
     def test_all_of_them(self) -> None:
         talk = run(self.named(2), 5, 6)

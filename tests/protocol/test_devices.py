@@ -3,7 +3,14 @@
 import pytest
 
 from vudissect.protocol.bits import BitSet
-from vudissect.protocol.devices import DEVICES, config_candidates, device_by_id, device_by_name, feature_names
+from vudissect.protocol.devices import (
+    DEVICES,
+    config_candidates,
+    device_by_id,
+    device_by_name,
+    feature_names,
+    is_auxiliary,
+)
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device, Field, Meaning
 
@@ -376,3 +383,24 @@ def test_bits_without_a_name_keep_their_number() -> None:
 
 def test_an_empty_word_has_no_names() -> None:
     assert feature_names(known("net"), 0) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "expected"),
+    [
+        ("net", 4, []),
+        ("net", 5, [4]),
+        ("scsi", 4, [0, 1]),
+        ("fs", 3, [0]),
+        ("crypto", 3, [2]),
+        ("blk", 4, []),
+        ("console", 6, [2, 3]),
+        ("sound", 4, [0, 1]),
+        ("rng", 2, []),
+    ],
+)
+def test_queues_beside_the_work_of_a_device(name: str, count: int, expected: list[int]) -> None:
+    device = device_by_name(name)
+    assert device is not None
+
+    assert [index for index in range(count) if is_auxiliary(device, index, count)] == expected

@@ -57,8 +57,8 @@ def command(
 
     For a directory, all captures in it are checked. Findings that say the same are put together.
 
-    The exit status is 1 if there are errors (with --strict: or warnings) or a file is cut off, and 2 if a file cannot be
-    read or has no messages.
+    The exit status is 1 if there are errors (with --strict: or warnings) or a file is cut off, and 2 if a file
+    cannot be read or has no messages.
     """
     output = chosen(Reported, form, as_json=as_json)
     named = captures_in(files)

@@ -69,8 +69,8 @@ def command(
     """Show the capture FILE (- for standard input), one line per message.
 
     The columns are: frame, seconds, direction (F is the front-end, B the back-end), the message with its contents and
-    descriptors, and for a reply its request and how long the reply took. A descriptor keeps its name (evt#3) throughout;
-    + marks its first appearance.
+    descriptors, and for a reply its request and how long the reply took. A descriptor keeps its name (evt#3)
+    throughout; + marks its first appearance.
     """
     options = [option for option, given in ((Option.VERBOSE, verbose), (Option.NO_TIMES, no_times)) if given]
     output = chosen(Shown, form, as_json=as_json, options=options)

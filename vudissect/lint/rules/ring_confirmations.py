@@ -1,8 +1,12 @@
 """VU-VRG-12, -20, -21: whether a front-end waits until its changes to a ring are in effect."""
 
+from dataclasses import dataclass, field
+
+from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.rule import Findings, RuleBook, ending, requests
+from vudissect.lint.hang import left_by
+from vudissect.lint.rule import Findings, RuleBook, ending, events, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
     STARTS_AND_STOPS,
@@ -14,6 +18,7 @@ from vudissect.lint.runs import (
 )
 from vudissect.lint.words import SECOND, time_text
 from vudissect.protocol.features import F_PROTOCOL_FEATURES
+from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring
 from vudissect.wire.header import NEED_REPLY
@@ -47,31 +52,59 @@ def _replacement(at: At, ring: Ring) -> str:
     )
 
 
+@dataclass(slots=True)
+class _Replaced:
+    """For each ring whose call descriptor was replaced with an acknowledgement, the frame, and what was replaced."""
+
+    rings: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+
 @RULES.rule(
     "VU-VRG-12",
     Severity.WARNING,
     "the call descriptor of a running ring stays: signals on a replaced one are lost unless the back-end repeats them",
     "QEMU 1ba9a52203; SPDK dbe47004e5; libvhost-user signals the new descriptor once",
-    requests(Purpose.SET_CALL),
+    requests(Purpose.SET_CALL) | events(RecordKind.CONNECTION_CLOSED),
+    remembers=_Replaced,
 )
-def call_replaced(at: At) -> Findings:
+def call_replaced(at: At[_Replaced]) -> Findings:
+    if at.over:
+        yield from _given_up(at)
+        return
     ring = ring_of(at)
     if ring is None or not _is_replaced_in_use(at, ring):
         return
-    acknowledged = _is_acknowledged(at)
-    if not acknowledged and not at.after.lacks("REPLY_ACK"):
-        return  # it could have been acknowledged (VU-VRG-21), or that is not known
-    yield at.finding(
-        f"call descriptor {_replacement(at, ring)}: "
-        + (
-            "a back-end that keeps signalling the old one loses interrupts"
-            if acknowledged
-            else "nothing shows when the back-end uses the new one, and signals on the old one are lost"
-        ),
-        Blame.FRONT_END if _could_be_asked_for(at) and not acknowledged else Blame.BACK_END,
-        frames=(ring.runs_since,),
-        severity=Severity.INFO if acknowledged else Severity.WARNING,
-    )
+    if _is_acknowledged(at):
+        at.memory.rings[ring.index] = (at.frame, _replacement(at, ring))
+    elif at.after.lacks("REPLY_ACK"):  # else it could have been acknowledged (VU-VRG-21), or that is not known
+        yield at.finding(
+            f"call descriptor {_replacement(at, ring)}: nothing shows when the back-end uses the new one, and signals "
+            "on the old one are lost",
+            Blame.FRONT_END if _could_be_asked_for(at) else Blame.BACK_END,
+            frames=(ring.runs_since,),
+        )
+
+
+def _given_up(at: At[_Replaced]) -> Findings:
+    """A finding where the front-end gave up while a ring ran, whose call descriptor the back-end has acknowledged.
+
+    That is as it should be, unless the back-end goes on with the old one; where the ring is stopped in order it is not
+    likely.
+    """
+    if left_by(at) != Side.FRONT_END.label:
+        return
+    for index, (frame, replacement) in at.memory.rings.items():
+        ring = at.after.rings.get(index)
+        if ring is not None and ring.running and ring.slots[Purpose.SET_CALL].frame == frame:
+            yield at.finding(
+                f"call descriptor {replacement}, and the front-end gives up while it does: if the guest hung, the "
+                "back-end may go on signalling the old one",
+                Blame.BACK_END,
+                frame=frame,
+                frames=(ring.runs_since,),
+                severity=Severity.INFO,
+            )
+            return
 
 
 def _unconfirmed_starts(at: At[Run]) -> Findings:

@@ -16,7 +16,7 @@ from vudissect.lint.runs import (
     ring_of,
 )
 from vudissect.lint.words import SECOND, time_text
-from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.devices import device_by_name, is_auxiliary
 from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
@@ -176,8 +176,8 @@ def started_again(at: At[_Again]) -> Findings:
 
 
 def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
-    # Addresses alone may be part of a start that the capture does not cover to its end.
-    forgotten = [again for again in used if again.enabled or at.time - again.since >= SECOND]
+    # Addresses may be a start that goes on after the capture, and QEMU enables rings in the reset of its exit.
+    forgotten = [again for again in used if at.time - again.since >= SECOND]
     if not forgotten:
         return
     stops = tuple(again.ring.stopped_in for again in forgotten[:MOST_LISTED])
@@ -212,12 +212,16 @@ def _not_started_again(at: At, used: list[_UsedAgain]) -> Findings:
     Severity.INFO,
     "a guest need not use all rings: a back-end must not wait for the others",
     "DPDK e291093235, c20c5e9f88; SPDK 1ecbb6a8da",
-    requests(Purpose.STOP_RING) | ending(),
+    ending(),
 )
 def partly_used(at: At) -> Findings:
+    # At the end: firmware uses the first rings only, the system that it starts may use all.
     rings = at.after.rings.values()
-    if 0 < at.after.rings.used < len(rings) and at.after.whole and at.first():
-        used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
+    if not 0 < at.after.rings.used < len(rings) or not at.after.whole:
+        return
+    used, unused = ([ring for ring in rings if bool(ring.runs_since) is ran] for ran in (True, False))
+    device = at.after.guess.device
+    if any(device is None or not is_auxiliary(device, ring.index, len(rings)) for ring in unused):
         yield at.finding(
             f"of {len(rings)} rings only {list_text(used)} ran, not {list_text(unused)}: SeaBIOS, iPXE and guests "
             "without multi-queue use only the first ones, and a back-end that waits for all of them does nothing",

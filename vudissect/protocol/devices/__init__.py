@@ -56,6 +56,31 @@ def device_by_id(number: int) -> Device | None:
     return _BY_ID.get(number)
 
 
+# Queues for what goes on beside the work of a device: drivers need not use them, and firmware does not.
+_AUXILIARY = frozenset({"control", "ctrl", "control rx", "control tx", "cursor", "event", "hiprio", "status"})
+
+
+def is_auxiliary(device: Device, index: int, count: int) -> bool:
+    """Whether a queue of a device that has so many is for control or events, not for its work."""
+    return _queue_name(device, index, count) in _AUXILIARY
+
+
+def _queue_name(device: Device, index: int, count: int) -> str:
+    names = device.queues
+    repeated = [place for place, name in enumerate(names) if name.endswith("*")]
+    if not repeated:
+        return names[index] if index < len(names) else ""
+    first, number = repeated[0], len(repeated)
+    if index < first:
+        return names[index]
+    # What comes after those that repeat is there where it fits: a network device without CTRL_VQ has pairs only.
+    after = names[first + number :]
+    is_there = number == 1 or (count - first) % number == len(after)
+    if is_there and index >= count - len(after):
+        return after[index - count]
+    return names[first + (index - first) % number]
+
+
 def config_candidates(size: int) -> tuple[Device, ...]:
     """Devices whose configuration space has, or once had, `size` bytes; those of variable size are never candidates."""
     return tuple(
