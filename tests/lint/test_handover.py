@@ -178,6 +178,29 @@ class TestSlowStop:
     def test_a_ring_that_stops_as_usual(self) -> None:
         assert found(self.stopped(50 * MILLISECOND), "VU-INF-03") == []
 
+    def of_dpdk(self, after: int) -> Conversation:
+        talk = Conversation()
+        talk.open("qemu-kvm", "dpdk-testpmd")
+        talk.ask("GET_PROTOCOL_FEATURES", features=0)
+        talk.front_end("SET_PROTOCOL_FEATURES", features=0)
+        talk.front_end("GET_VRING_BASE", index=1)
+        talk.back_end("GET_VRING_BASE", index=1, after=after)
+        return talk
+
+    def test_a_back_end_that_polls_leaves_the_ring_first(self) -> None:
+        assert found(self.of_dpdk(800 * MILLISECOND), "VU-INF-03") == []
+
+    def test_but_not_for_seconds(self) -> None:
+        assert only(self.of_dpdk(1500 * MILLISECOND), "VU-INF-03").frame == 6
+
+    def test_a_ring_that_has_not_moved_had_nothing_in_flight(self) -> None:
+        talk = opened("MQ")
+        talk.front_end("SET_VRING_BASE", index=1, num=7)
+        talk.front_end("GET_VRING_BASE", index=1)
+        talk.back_end("GET_VRING_BASE", index=1, num=7, after=250 * MILLISECOND)
+
+        assert found(talk, "VU-INF-03") == []
+
     def test_with_the_feature_it_waits_for_something_else(self) -> None:
         talk = self.stopped(250 * MILLISECOND, "INFLIGHT_SHMFD", "GET_VRING_BASE_INFLIGHT")
 

@@ -7,7 +7,10 @@ from tests.lint import found, only
 from tests.lint.opening import opened
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Blame, Severity
+from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.model import Channel
+
+REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")
 
 
 class TestSlowAnswer:
@@ -29,6 +32,47 @@ class TestSlowAnswer:
 
     def test_what_populating_memory_takes_is_usual(self) -> None:
         assert found(self.answered_after(900 * MILLISECOND), "VU-TIM-01") == []
+
+    def asked(self, name: str, duration: int, back_end: str = "", **answer: int) -> Conversation:
+        talk = Conversation()
+        talk.open("qemu-kvm", back_end)
+        talk.front_end(name, **({"index": 0} if "index" in answer else {}))
+        talk.silence(duration)
+        talk.back_end(name, **answer)
+        return talk
+
+    def test_a_start_that_takes_a_quarter_of_a_minute(self) -> None:
+        finding = only(self.asked("GET_FEATURES", 16 * SECOND, features=0), "VU-TIM-01")
+
+        assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "GET_FEATURES (#2) took the back-end 16.0 s; usual are up to 1.0 s" in finding.message
+
+    def test_one_that_takes_a_while_is_worth_knowing(self) -> None:
+        assert only(self.asked("GET_FEATURES", 4 * SECOND, features=0), "VU-TIM-01").severity is Severity.INFO
+
+    def populated(self, back_end: str) -> Conversation:
+        talk = Conversation()
+        talk.open("qemu-kvm", back_end)
+        talk.ask("GET_PROTOCOL_FEATURES", features=REPLY_ACK)
+        talk.front_end("SET_PROTOCOL_FEATURES", features=REPLY_ACK)
+        talk.front_end("SET_MEM_TABLE", regions=[{}], descriptors=(memfd(),), need_reply=True)
+        talk.silence(4 * SECOND)
+        talk.back_end("SET_MEM_TABLE", ack=0)
+        return talk
+
+    def test_what_hugepages_take_is_usual_of_dpdk(self) -> None:
+        assert found(self.populated("dpdk-testpmd"), "VU-TIM-01") == []
+
+    def test_and_late_of_others(self) -> None:
+        assert only(self.populated("virtiofsd"), "VU-TIM-01").severity is Severity.INFO
+
+    def test_a_ring_that_stops_slowly_is_for_another_rule(self) -> None:
+        assert found(self.asked("GET_VRING_BASE", 20 * SECOND, index=0, num=3), "VU-TIM-01") == []
+
+    def test_one_that_takes_longer_than_any_request(self) -> None:
+        talk = self.asked("GET_VRING_BASE", 40 * SECOND, index=0, num=3)
+
+        assert only(talk, "VU-TIM-01").severity is Severity.WARNING
 
     def test_a_frame_waits_for_its_display(self) -> None:
         talk = opened()

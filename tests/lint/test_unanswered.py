@@ -34,7 +34,14 @@ class TestMissingAnswer:
         assert "for 60.0 s, until the front-end closed" in finding.message
 
     def test_nothing_comes_until_the_capture_ends(self) -> None:
-        assert "until the capture ends" in only(asking(), *HANGS).message
+        assert "until the capture ends, right after it" in only(asking(), *HANGS).message
+
+    def test_where_the_capture_goes_on_with_another_connection_that_is_how_long_it_waited(self) -> None:
+        talk = asking()
+        talk.silence(40 * SECOND)
+        talk.open(connection=2)
+
+        assert "nothing came for 40.0 s, until the capture ends" in only(talk, *HANGS).message
 
     def test_those_behind_it_are_named_with_it(self) -> None:
         talk = asking()

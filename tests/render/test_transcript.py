@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conversation import Conversation, eventfd, memfd
+from tests.conversation import MILLISECOND, Conversation, eventfd, memfd
 from tests.wire.strategies import FORMS, Form, form_name, pack, values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
@@ -54,6 +54,26 @@ def test_a_reply_names_its_request_and_how_long_it_took() -> None:
     talk.ask("GET_QUEUE_NUM", queues=4)
 
     assert lines(talk, times=True)[1].endswith("GET_QUEUE_NUM -> queues 4 [#1 +999us]")
+
+
+def test_an_answer_that_came_late_is_marked() -> None:
+    talk = Conversation()
+    talk.front_end("GET_QUEUE_NUM")
+    talk.back_end("GET_QUEUE_NUM", queues=4, after=7300 * MILLISECOND)
+
+    assert lines(talk, times=True)[1].endswith("queues 4 [#1 +7.300s, late]")
+    assert last(talk).endswith("queues 4 [#1]")
+
+
+def test_one_for_which_long_is_usual_is_not() -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "dpdk-testpmd")
+    talk.front_end("GET_VRING_BASE", index=0)
+    talk.back_end("GET_VRING_BASE", index=0, after=900 * MILLISECOND)
+    talk.back_end("DMABUF_UPDATE", Channel.GPU)
+    talk.front_end("DMABUF_UPDATE", Channel.GPU, after=7300 * MILLISECOND)
+
+    assert not any("late" in line for line in lines(talk, times=True))
 
 
 def test_features_are_named() -> None:

@@ -68,8 +68,8 @@ def main(
     """Sit between a vhost-user front-end and its back-end, and show and record their messages.
 
     An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. A listening path has mode
-    0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w the capture is
-    vuproxy-DATE-TIME.pcapng; vudissect show displays it. With -w - there is no live transcript.
+    0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w the
+    capture is vuproxy-DATE-TIME.pcapng; vudissect show displays it. With -w - there is no live transcript.
     """
     needs_linux()
     # Imported here so that --help is quick.

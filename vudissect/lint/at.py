@@ -39,7 +39,7 @@ class At(Generic[Memory_co]):
     `At[Loop]` is for a rule that remembers a `Loop`.
     """
 
-    __slots__ = ("_fields", "_finished", "_history", "_lasting", "_session", "event", "rule")
+    __slots__ = ("_end", "_fields", "_finished", "_history", "_lasting", "_session", "event", "rule")
 
     def __init__(self, session: Session) -> None:
         self.event: Event
@@ -48,13 +48,15 @@ class At(Generic[Memory_co]):
         self._history: History
         self._lasting: dict[type, Any] = {}
         self._finished = False
+        self._end = 0
         self._fields: Fields | None = None
 
-    def move(self, event: Event, history: History, *, finished: bool = False) -> None:
-        """Move to another event; `finished`: to the end of its connection, whose last event it is."""
+    def move(self, event: Event, history: History, *, end: int | None = None) -> None:
+        """Go to another event; `end` (ns): to where the capture ends, and with it the connection of this last event."""
         self.event = event
         self._history = history
-        self._finished = finished
+        self._finished = end is not None
+        self._end = end or 0
         self._fields = None
 
     @property
@@ -74,8 +76,8 @@ class At(Generic[Memory_co]):
 
     @property
     def time(self) -> int:
-        """The time of the event (ns, on the clock of the recording machine)."""
-        return self.event.record.received
+        """When the event was (ns, on the clock of the recording machine); at the end of the capture, when that was."""
+        return self._end if self._finished else self.event.record.received
 
     @property
     def over(self) -> bool:

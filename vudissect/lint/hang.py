@@ -67,21 +67,13 @@ def hang_of(at: At[Closings]) -> Hang | None:
                 owed = ()  # it was closed for a reason of its own
         if owed and at.lost_sync(channel) is None:
             waits[channel] = owed
-    return Hang(waits, str(record.details.get("by", "")) if is_closed else "", record.received)
-
-
-def may_take_long(request: Request) -> bool:
-    """Whether the answer means that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
-    row = request.row
-    if row is None or row.channel is not Channel.GPU:
-        return False
-    return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)
+    return Hang(waits, str(record.details.get("by", "")) if is_closed else "", at.time)
 
 
 def waited_in_vain(at: At) -> Iterator[Request]:
     """At the end of a connection or channel, the unanswered requests whose sender did not give up at once."""
     for request in at.unanswered:
-        waited = at.event.record.received - request.forwarded
+        waited = at.time - request.forwarded
         if left_by(at) != request.channel.initiator.label or waited >= SLOW:
             yield request
 

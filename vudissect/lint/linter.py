@@ -116,14 +116,14 @@ class Linter:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
         for history in self._connections.values():
-            findings += self._ask(self._at_end, history.last, history, finished=True)
+            findings += self._ask(self._at_end, history.last, history, end=self._session.time)
         return findings
 
     def _ask(
-        self, rules: tuple[Rule, ...], event: Event, history: History, *, finished: bool = False
+        self, rules: tuple[Rule, ...], event: Event, history: History, *, end: int | None = None
     ) -> Sequence[Finding]:
         at = self._at
-        at.move(event, history, finished=finished)
+        at.move(event, history, end=end)
         findings: list[Finding] = []
         for rule in rules:
             at.rule = rule

@@ -14,6 +14,7 @@ from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.protocol.model import Channel, Layout, Row
 from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.usual import is_late
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
 from vudissect.render.dialects import verdict_lines
@@ -186,6 +187,8 @@ class Transcript:
         if request is None:
             return self._style.dim("[answers nothing that was asked]")
         took = f" +{duration_text(latency)}" if self._times and latency is not None else ""
+        if took and _is_late(event, request):
+            return self._style.bad(f"[#{request.frame}{took}, late]")
         return f"{self._dim}[#{request.frame}{took}]{self._undim}"
 
     def _unanswered(self, request: Request) -> str:

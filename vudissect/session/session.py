@@ -69,6 +69,8 @@ class Session:
         # The connections with records since the last gap: the next gap does not change the others.
         self._since_gap: dict[int, _Connection] = {}
         self._start = 0
+        self.time = 0
+        """When the latest record was received (ns)."""
 
     @property
     def states(self) -> dict[int, State]:
@@ -99,6 +101,7 @@ class Session:
 
     def feed(self, record: Record) -> Event:
         """The event of this record, in the context of all records before it."""
+        self.time = record.received
         connection = self._latest = self._open.get(record.connection) or self._begin(record)
         if not connection.since_gap:
             connection.since_gap = True

@@ -22,6 +22,7 @@ from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.since import Since
 from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.protocol.usual import may_take_long
 from vudissect.session.device import PROGRAMS
 from vudissect.wire.codec import forms
 from vudissect.wireshark.fields import Catalogue, ProtoField
@@ -126,7 +127,7 @@ class Tables:
             "reply_fds": _descriptors(row.reply_fds),
             "gate": _gate(row.gate) if is_gated(row, reply=False) else None,
             "size_rule": _own_size_rule(row),
-            "may_take_long": _may_take_long(row),
+            "may_take_long": may_take_long(row),
         }
 
     def _layout(self, layout: Layout) -> str:
@@ -283,10 +284,6 @@ def _own_size_rule(row: Row) -> int | None:
         if layout.tail is not None and layout.tail.field.meaning is Meaning.PIXELS
     )
     return min(pictures, default=None)
-
-
-def _may_take_long(row: Row) -> bool:
-    return row.channel is Channel.GPU and (bool(row.gate.gpu) or not any(layout.size for layout in row.reply))
 
 
 def _place(layout: Layout, name: str) -> int:

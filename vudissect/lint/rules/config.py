@@ -280,7 +280,11 @@ def config_of_disk(at: At) -> Findings:
             enough = state.queues is not None and index < state.queues
             yield at.finding(
                 f"ring {index} is started, but the configuration says num_queues {queues}"
-                + (f", although the back-end announced {count_text(state.queues, 'queue')} before" if enough else ""),
+                + (
+                    f", although the back-end announced {count_text(state.queues or 0, 'queue')} before"
+                    if enough
+                    else ""
+                ),
                 Blame.BACK_END if enough else Blame.FRONT_END,
             )
     elif at.fields.get("offset") == 0:

@@ -86,7 +86,7 @@ def _offered_but_unknown(at: At) -> Findings:
     for request in at.unanswered[:1]:
         row = request.row
         hung_up = at.event.record.details.get("by") == Side.BACK_END.label
-        waited = at.event.record.received - request.forwarded
+        waited = at.time - request.forwarded
         if row is not None and row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= SECOND):
             reaction = "hung up on" if hung_up else "never answered"
             yield at.finding(

@@ -8,12 +8,15 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by, waited_in_vain
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
+from vudissect.lint.runs import has_not_moved, ring_of
 from vudissect.lint.values import undefined_choices
 from vudissect.lint.words import count_text
 from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.shared_memory import inflight_size
+from vudissect.protocol.usual import polls, usual_time
 from vudissect.session.names import NamedDescriptor
+from vudissect.session.pairing import Request
 from vudissect.session.rings import Started
 
 RULES = RuleBook()
@@ -209,17 +212,26 @@ def _crash_on_unknown_rings(at: At[_Given]) -> Findings:
 def slow_stop(at: At) -> Findings:
     state, latency, request = at.after, at.event.latency, at.event.request
     if (
-        latency is not None
-        and request is not None
-        and latency >= _LONG_STOP
-        and state.protocol_features.acked is not None
-        and not state.has("GET_VRING_BASE_INFLIGHT")
+        latency is None
+        or request is None
+        or latency < _long_stop(at, request)
+        or state.protocol_features.acked is None
+        or state.has("GET_VRING_BASE_INFLIGHT")
     ):
+        return
+    ring = ring_of(at)
+    if ring is None or not has_not_moved(ring):  # else nothing was in flight
         yield at.finding(
             f"ring {at.fields.get('index')} took {latency / 1e6:.0f} ms to stop: without GET_VRING_BASE_INFLIGHT "
             "the back-end must complete all requests in flight first",
             frames=(request.frame,),
         )
+
+
+def _long_stop(at: At, request: Request) -> int:
+    """After how long (ns) a stop shows that requests were in flight."""
+    command = at.after.programs[at.event.record.sender]
+    return usual_time(request.row, command).time if polls(command) else _LONG_STOP
 
 
 @RULES.rule(

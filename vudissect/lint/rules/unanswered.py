@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of, may_take_long
+from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of
 from vudissect.lint.lawful import is_against_sender, lawfulness, remarks
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.protocol.model import Answer, Channel, Side
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.usual import may_take_long
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 from vudissect.wire.header import NEED_REPLY
@@ -59,7 +60,7 @@ def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     last = said[-1] if said else None
     if last is None or last.message is None or last.message.row is None or not at.after.has("REPLY_ACK"):
         return
-    waited = at.event.record.received - last.record.received
+    waited = at.time - last.record.received
     asks = last.message.flags & NEED_REPLY and not last.before.has("REPLY_ACK")
     if (
         not asks
@@ -86,16 +87,15 @@ def _kept_waiting(at: At[Closings]) -> list[tuple[Hang, Request]]:
         for channel, requests in hang.waits.items()
         if hang.in_vain(requests[0])
         and not (channel is Channel.MAIN and hang.by == Side.BACK_END.label)  # VU-RPL-08
-        and not may_take_long(requests[0])
+        and not may_take_long(requests[0].row)
     ]
 
 
 def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int, ...]) -> Finding:
     behind = [other.frame for other in hang.waits[request.channel][1:]]
     answerer = Side.BACK_END if request.channel is Channel.MAIN else Side.FRONT_END
-    until = "until the capture ends"
-    if hang.by:
-        until = f"for {time_text(hang.waited(request))}, until the {hang.by} closed the connection"
+    end, waited = f"the {hang.by} closed the connection" if hang.by else "the capture ends", hang.waited(request)
+    until = f"for {time_text(waited)}, until {end}" if waited > 0 else f"until {end}, right after it"
     text = f"{request_text(request)} never got its {what}: nothing arrived {until}"
     if request.overtaken:
         text += f"; a later request was answered in #{request.overtaken}"

@@ -1,0 +1,92 @@
+"""How long answers usually take, by what the message asks for and who answers: what is longer is late.
+
+A time is the upper end of what was measured with healthy peers. Programs are known by the command name that the kernel
+gives (at most 15 characters).
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.purpose import Purpose
+
+_MILLISECOND: Final = 1_000_000
+_SECOND: Final = 1_000_000_000
+
+# Nobody notices less: it is late only after so long, and far too late after so much longer than usual.
+_LATE_AFTER: Final = _SECOND
+_FAR_TOO_LATE: Final = 10
+_FAR_TOO_LATE_AFTER: Final = 5 * _SECOND
+
+# Their threads poll the rings, and they prepare memory for the hardware before they answer.
+_POLLING: Final = ("dpdk-*", "testpmd", "ovs-vswitchd", "vpp*", "spdk*", "reactor_*", "snabb*")
+
+_MEMORY: Final = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
+
+
+@dataclass(frozen=True, slots=True)
+class UsualTime:
+    """How long (ns) answers to messages with one of these purposes take at most, where all is well.
+
+    `commands` are patterns of the command names of the programs that answer; none for any program.
+    """
+
+    time: int
+    purposes: tuple[Purpose, ...]
+    source: str
+    commands: tuple[str, ...] = ()
+
+
+# The first row that applies counts.
+USUAL_TIMES: Final = (
+    UsualTime(5 * _SECOND, _MEMORY, "DPDK populates memory, SPDK registers it: seconds for hugepages", _POLLING),
+    UsualTime(_SECOND, _MEMORY, "measured: DPDK without hugepages takes 0.4 to 0.9 s, others some ms"),
+    UsualTime(_SECOND, (Purpose.STOP_RING,), "all threads that poll the ring have to leave it first", _POLLING),
+    UsualTime(3 * _SECOND, (Purpose.STOP_RING,), "requests in flight are finished first, on slow storage, too"),
+    UsualTime(3 * _SECOND, (Purpose.RESET, Purpose.SET_STATUS), "requests in flight are finished or dropped first"),
+    UsualTime(5 * _SECOND, (Purpose.CHECK_STATE_TRANSFER,), "the device state is loaded before the answer"),
+    UsualTime(_SECOND, (Purpose.OFFER_FEATURES,), "measured: DPDK takes 1 s to start"),
+)
+ANY_OTHER: Final = UsualTime(15 * _MILLISECOND, (), "measured: every other answer")
+
+
+def may_take_long(row: Row | None) -> bool:
+    """Whether an answer says that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
+    if row is None or row.channel is not Channel.GPU:
+        return False
+    return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)
+
+
+def usual_time(row: Row | None, command: str) -> UsualTime:
+    """How long an answer of the program of this command name usually takes."""
+    if row is not None:
+        for usual in USUAL_TIMES:
+            if row.purpose in usual.purposes and (not usual.commands or _is_one_of(usual.commands, command)):
+                return usual
+    return ANY_OTHER
+
+
+def is_late(row: Row | None, command: str, latency: int) -> bool:
+    """Whether an answer took longer (ns) than is usual, and so long that somebody may notice."""
+    return latency > _LATE_AFTER and latency > late_after(row, command) and not may_take_long(row)
+
+
+def late_after(row: Row | None, command: str) -> int:
+    """After how long (ns) an answer is late."""
+    return max(usual_time(row, command).time, _LATE_AFTER)
+
+
+def is_far_too_late(row: Row | None, command: str, latency: int) -> bool:
+    """Whether an answer took far longer (ns) than is usual."""
+    usual = usual_time(row, command).time
+    return latency > max(usual * _FAR_TOO_LATE, _FAR_TOO_LATE_AFTER) and not may_take_long(row)
+
+
+def polls(command: str) -> bool:
+    """Whether the program of this command name is known to poll its rings."""
+    return _is_one_of(_POLLING, command)
+
+
+def _is_one_of(patterns: tuple[str, ...], command: str) -> bool:
+    return any(fnmatchcase(command, pattern) for pattern in patterns)
