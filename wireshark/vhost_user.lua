@@ -1943,19 +1943,21 @@ local SHAPE, MOST_SHAPES = 16, 1024
 local shapes, shape_count = {}, 0
 
 -- The messages of such records that were decoded, by their bytes: one table for all shapes that differ in nothing but
--- the connection, so that equal messages are decoded once.
-local messages, message_count = {}, 0
-local MOST_MESSAGES = 4096
+-- the connection, so that equal messages are decoded once. A table has tables for the first bytes, as many as Lua keeps
+-- only once of equal strings: longer ones are made for each look-up.
+local messages, way_count, message_count = {}, 0, 0
+local MOST_WAYS, MOST_MESSAGES = 64, 4096
 local CONNECTION, AFTER_CONNECTION = 9, 13
+local REST = LENGTH + 40
 
 local function remember(shape, this)
-  if shape_count >= MOST_SHAPES then
-    shapes, shape_count = {}, 0
-    messages, message_count = {}, 0
-  end
+  if shape_count >= MOST_SHAPES then shapes, shape_count = {}, 0 end
   shapes[shape], shape_count = this, shape_count + 1
   local way = shape:sub(1, CONNECTION - 1) .. shape:sub(AFTER_CONNECTION)
-  messages[way] = messages[way] or {}
+  if not messages[way] then
+    if way_count >= MOST_WAYS then messages, way_count, message_count = {}, 0, 0 end
+    messages[way], way_count = {}, way_count + 1
+  end
   this.messages = messages[way]
 end
 
@@ -1967,22 +1969,29 @@ function record.forget()
   message_count = 0
 end
 
--- The record of `s` and its message, if both are known.
+-- The record of `s` and its message, as far as they are known.
 function record.known(s)
   local this = shapes[sub(s, 1, SHAPE)]
   if not this then return nil end
-  return this, this.messages[sub(s, LENGTH)]
+  local beginning_alike = this.messages[sub(s, LENGTH, REST - 1)]
+  return this, beginning_alike and beginning_alike[sub(s, REST)]
 end
 
 -- Keep the message of a record.
 function record.keep(s, this, message)
   if not this.messages then return end
   if message_count >= MOST_MESSAGES then record.forget() end
-  this.messages[sub(s, LENGTH)], message_count = message, message_count + 1
+  local beginning = sub(s, LENGTH, REST - 1)
+  local beginning_alike = this.messages[beginning] or {}
+  this.messages[beginning] = beginning_alike
+  beginning_alike[sub(s, REST)], message_count = message, message_count + 1
 end
 
+-- Connections and channels may be others from here on: the records that know theirs are forgotten.
+function record.renew() shapes, shape_count = {}, 0 end
+
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
--- Nothing of it is changed by others.
+-- Nothing of it is changed by others, but that a record without descriptors may know its `connection_state`.
 function record.parse(s)
   local shape = sub(s, 1, SHAPE)
   local known = shapes[shape]
@@ -2701,6 +2710,7 @@ local connections, peer, latency
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  record.renew()
   objects.reset()
   views.reset()
   peer, latency = {}, {}
@@ -2796,13 +2806,6 @@ function session.is_inert(message)
   return not on_request[row.purpose] and row.answer ~= "IF_POSTCOPY"
 end
 
--- The requests of a channel that wait, and the view of its connection; nil if the connection is not known.
-function session.waiting(of, channel)
-  local connection = connections[of]
-  if not connection then return nil end
-  return connection.waiting[channel], connection.view
-end
-
 -- A frame answers a request.
 function session.pair(request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
@@ -2847,6 +2850,7 @@ end
 -- Take in what the proxy noted; `details` by key. Gives the requests that will now never get their answer.
 function session.event(connection, frame, this, details)
   local owed = {}
+  record.renew()
   if this.kind == 2 then
     connection.opened = true
     local command = details.back_end_command
@@ -3376,13 +3380,14 @@ local quick = (function()
 -- for, and have nothing wrong with them as long as nothing is negotiated. It comes to what the long way comes to.
 
 local ask, answer = pairing.ask, pairing.answer
-local waiting_of, pair = session.waiting, session.pair
+local pair = session.pair
 local plain, answer_text = text.plain, text.answer
 
 -- Takes in a message for the first time: its text, and the view of its connection; nil if it has to go the long way.
 local function quick(this, message, frame, s)
-  local waiting, view = waiting_of(this.connection, this.channel)
-  if not waiting then return nil end
+  local connection = this.connection_state
+  if not connection or not message.is_quick or not this.is_plain then return nil end
+  local waiting, view = connection.waiting[message.channel], connection.view
   if message.is_reply then
     local first, id = waiting[waiting.first], message.id
     if not first or first.message.id ~= id then return nil end
@@ -4118,15 +4123,23 @@ local protocol = fields.protocol
 local LONGEST_KEPT = 512
 local MESSAGE = 1
 
--- Most of what is made for a packet is garbage after it: collecting it less often takes a fifth of the time away.
-collectgarbage("setpause", 400)
+-- Most of what is made for a packet is garbage after it, and what stays is little at first: then it is quicker to let ten
+-- times as much gather before it is collected. Later that would be too much.
+local OFTEN, SELDOM, MUCH = 200, 1000, 64 * 1024
+local NOW_AND_THEN = 8192
 
-local latest, dissector
+local latest, next_look, dissector
+
+local function tune_collector(frame)
+  collectgarbage("setpause", collectgarbage("count") > MUCH and OFTEN or SELDOM)
+  next_look = frame + NOW_AND_THEN
+end
 
 local known = record.known
 
 local function forget()
   latest = 0
+  tune_collector(0)
   record.forget()
   local device = protocol.prefs.device
   session.reset(T.dialects[protocol.prefs.dialect], device > 0 and T.devices[device] or nil)
@@ -4152,32 +4165,28 @@ local function details_of(s, this)
 end
 
 local function start(tvb, root)
-  dissector = dissector or Dissector.get("vhost_user")
   if not root:referenced(dissector) then return nil end
   return root:add(protocol, tvb())
 end
 
-local function message_frame(tvb, cols, root, s, this, frame, message)
-  local told, view
+local function add_message(tvb, root, s, this, message, frame, view)
+  local item = root:add(protocol, tvb())
+  item:append_text(", " .. words.printable(message.name))
+  tree.message(item, tvb, s, this, message, frame, view)
+end
+
+local function message_frame(tvb, cols, root, s, this, message, frame)
+  local view
   if frame > latest then
-    latest = frame
-    if message.is_quick and this.is_plain then told, view = quick(this, message, frame, s) end
-    if not told then
-      local connection = session.connection(this.connection, frame)
-      session.message(connection, frame, message, this, s)
-      rules.message(connection, frame, message, this, s)
-      view = connection.view
-    end
+    local connection = session.connection(this.connection, frame)
+    session.message(connection, frame, message, this, s)
+    rules.message(connection, frame, message, this, s)
+    view, latest, this.connection_state = connection.view, frame, connection
   else
     view = views.at(this.connection, frame)
   end
-  cols.info = told or text.message(message, frame, this, view)
-  dissector = dissector or Dissector.get("vhost_user")
-  if root:referenced(dissector) then
-    local item = root:add(protocol, tvb())
-    item:append_text(", " .. words.printable(message.name))
-    tree.message(item, tvb, s, this, message, frame, view)
-  end
+  cols.info = text.message(message, frame, this, view)
+  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
 end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)
@@ -4199,12 +4208,22 @@ local function damaged(tvb, cols, root, problem)
 end
 
 function protocol.dissector(tvb, pinfo, root)
+  dissector = dissector or Dissector.get("vhost_user")
   local s = tvb:raw()
   local frame, cols = pinfo.number, pinfo.cols
   cols.protocol = "vhost-user"
+  if frame > next_look then tune_collector(frame) end
   local this, message = known(s)
   if message then
-    message_frame(tvb, cols, root, s, this, frame, message)
+    if frame > latest then
+      local told, view = quick(this, message, frame, s)
+      if told then
+        cols.info, latest = told, frame
+        if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
+        return
+      end
+    end
+    message_frame(tvb, cols, root, s, this, message, frame)
     return
   end
   local problem
@@ -4216,7 +4235,7 @@ function protocol.dissector(tvb, pinfo, root)
   if this.kind == MESSAGE then
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
-    message_frame(tvb, cols, root, s, this, frame, decoded(s, this))
+    message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
   elseif this.kind < 1 or this.kind > 7 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else

@@ -2,13 +2,14 @@
 -- for, and have nothing wrong with them as long as nothing is negotiated. It comes to what the long way comes to.
 
 local ask, answer = pairing.ask, pairing.answer
-local waiting_of, pair = session.waiting, session.pair
+local pair = session.pair
 local plain, answer_text = text.plain, text.answer
 
 -- Takes in a message for the first time: its text, and the view of its connection; nil if it has to go the long way.
 local function quick(this, message, frame, s)
-  local waiting, view = waiting_of(this.connection, this.channel)
-  if not waiting then return nil end
+  local connection = this.connection_state
+  if not connection or not message.is_quick or not this.is_plain then return nil end
+  local waiting, view = connection.waiting[message.channel], connection.view
   if message.is_reply then
     local first, id = waiting[waiting.first], message.id
     if not first or first.message.id ~= id then return nil end

@@ -22,19 +22,21 @@ local SHAPE, MOST_SHAPES = 16, 1024
 local shapes, shape_count = {}, 0
 
 -- The messages of such records that were decoded, by their bytes: one table for all shapes that differ in nothing but
--- the connection, so that equal messages are decoded once.
-local messages, message_count = {}, 0
-local MOST_MESSAGES = 4096
+-- the connection, so that equal messages are decoded once. A table has tables for the first bytes, as many as Lua keeps
+-- only once of equal strings: longer ones are made for each look-up.
+local messages, way_count, message_count = {}, 0, 0
+local MOST_WAYS, MOST_MESSAGES = 64, 4096
 local CONNECTION, AFTER_CONNECTION = 9, 13
+local REST = LENGTH + 40
 
 local function remember(shape, this)
-  if shape_count >= MOST_SHAPES then
-    shapes, shape_count = {}, 0
-    messages, message_count = {}, 0
-  end
+  if shape_count >= MOST_SHAPES then shapes, shape_count = {}, 0 end
   shapes[shape], shape_count = this, shape_count + 1
   local way = shape:sub(1, CONNECTION - 1) .. shape:sub(AFTER_CONNECTION)
-  messages[way] = messages[way] or {}
+  if not messages[way] then
+    if way_count >= MOST_WAYS then messages, way_count, message_count = {}, 0, 0 end
+    messages[way], way_count = {}, way_count + 1
+  end
   this.messages = messages[way]
 end
 
@@ -46,22 +48,29 @@ function record.forget()
   message_count = 0
 end
 
--- The record of `s` and its message, if both are known.
+-- The record of `s` and its message, as far as they are known.
 function record.known(s)
   local this = shapes[sub(s, 1, SHAPE)]
   if not this then return nil end
-  return this, this.messages[sub(s, LENGTH)]
+  local beginning_alike = this.messages[sub(s, LENGTH, REST - 1)]
+  return this, beginning_alike and beginning_alike[sub(s, REST)]
 end
 
 -- Keep the message of a record.
 function record.keep(s, this, message)
   if not this.messages then return end
   if message_count >= MOST_MESSAGES then record.forget() end
-  this.messages[sub(s, LENGTH)], message_count = message, message_count + 1
+  local beginning = sub(s, LENGTH, REST - 1)
+  local beginning_alike = this.messages[beginning] or {}
+  this.messages[beginning] = beginning_alike
+  beginning_alike[sub(s, REST)], message_count = message, message_count + 1
 end
 
+-- Connections and channels may be others from here on: the records that know theirs are forgotten.
+function record.renew() shapes, shape_count = {}, 0 end
+
 -- The record that `s` begins with; nil and what is wrong where it is damaged. `at` is where message or details begin.
--- Nothing of it is changed by others.
+-- Nothing of it is changed by others, but that a record without descriptors may know its `connection_state`.
 function record.parse(s)
   local shape = sub(s, 1, SHAPE)
   local known = shapes[shape]

@@ -14,6 +14,7 @@ local connections, peer, latency
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  record.renew()
   objects.reset()
   views.reset()
   peer, latency = {}, {}
@@ -109,13 +110,6 @@ function session.is_inert(message)
   return not on_request[row.purpose] and row.answer ~= "IF_POSTCOPY"
 end
 
--- The requests of a channel that wait, and the view of its connection; nil if the connection is not known.
-function session.waiting(of, channel)
-  local connection = connections[of]
-  if not connection then return nil end
-  return connection.waiting[channel], connection.view
-end
-
 -- A frame answers a request.
 function session.pair(request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
@@ -160,6 +154,7 @@ end
 -- Take in what the proxy noted; `details` by key. Gives the requests that will now never get their answer.
 function session.event(connection, frame, this, details)
   local owed = {}
+  record.renew()
   if this.kind == 2 then
     connection.opened = true
     local command = details.back_end_command
