@@ -472,3 +472,11 @@ class TestXenFields:
         table(talk, region(0))
 
         assert found(talk, "VU-MEM-14") == []
+
+
+def test_a_table_of_which_the_capture_has_the_first_bytes_is_not_judged_by_its_size() -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", regions=[{}] * 4, descriptors=(memfd(),) * 4)
+    talk.records[-1] = talk.records[-1]._replace(data=talk.records[-1].data[:12])
+
+    assert found(talk, "VU-MEM-10") == []

@@ -76,6 +76,28 @@ def test_one_for_which_long_is_usual_is_not() -> None:
     assert not any("late" in line for line in lines(talk, times=True))
 
 
+def test_a_message_that_was_recorded_in_part_is_cut_not_malformed() -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", regions=[{}] * 4, descriptors=(memfd(),) * 4)
+    (whole,) = talk.records
+    talk.records = [whole._replace(data=whole.data[:60]), whole._replace(data=whole.data[:12])]
+
+    some, none = lines(talk)
+
+    assert "SET_MEM_TABLE region0 0+0" in some
+    assert "CUT, 60 of 148 bytes were recorded" in some
+    assert "SET_MEM_TABLE CUT, 12 of 148 bytes were recorded" in none
+
+
+def test_a_message_that_its_sender_cut_short_is_malformed() -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", regions=[{}] * 4, descriptors=(memfd(),) * 4)
+    (whole,) = talk.records
+    talk.records = [whole._replace(data=whole.data[:60], length=60, marks=Mark.CUT_SHORT)]
+
+    assert "MALFORMED, cut short: 48 of 136 payload bytes" in lines(talk)[0]
+
+
 def test_features_are_named() -> None:
     talk = Conversation()
     talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1", "EVENT_IDX"))

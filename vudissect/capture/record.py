@@ -53,6 +53,11 @@ class Record(NamedTuple):
     frame: int = 0
 
     @property
+    def is_cut(self) -> bool:
+        """Whether only the first bytes of a message were recorded (snap length)."""
+        return self.length > len(self.data)
+
+    @property
     def programs(self) -> tuple[str, str]:
         """Of an opened connection, the command names of the peers ("" if unknown), by `Side`."""
         front_end, back_end = (self.details.get(f"{side}_command", "") for side in ("front_end", "back_end"))

@@ -171,7 +171,10 @@ class Transcript:
     def _irregular(self, event: Event, message: WireMessage) -> Iterator[str]:
         """What may come after the contents, except for the request that a reply answers."""
         record = event.record
-        if event.kind is Kind.MALFORMED:
+        if record.is_cut:
+            style = self._style.bad if event.kind is Kind.MALFORMED else self._style.dim
+            yield style(f"CUT, {len(record.data)} of {record.length} bytes were recorded")
+        elif event.kind is Kind.MALFORMED:
             yield self._style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}"
         for named in event.descriptors:
             yield descriptor_text(named, record.frame)

@@ -230,7 +230,8 @@ def fewer_slots(at: At) -> Findings:
 )
 def table_size(at: At) -> Findings:
     message = at.message
-    if message.layout is None and not at.event.record.marks & Mark.CUT_SHORT:
+    record = at.event.record
+    if message.layout is None and not record.marks & Mark.CUT_SHORT and not record.is_cut:
         carried = len(at.event.descriptors)
         yield at.finding(f"{at.name} with {carried} descriptors: {message.problem}")
     elif message.layout is not None and _is_xen(message.layout) and at.after.lacks("XEN_MMAP"):
