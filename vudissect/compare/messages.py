@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from vudissect.compare import policy as names
 from vudissect.compare.outcome import Allowed, Difference, Trouble
 from vudissect.compare.policy import EXACT, How, Policy, Rule
+from vudissect.compare.positions import is_idle, possible_positions
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.protocol.model import Field, Layout, Meaning, Row
+from vudissect.protocol.model import Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event
-from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wire.layout import Values
@@ -89,6 +89,11 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
                 assert item.layout is not None
                 rule = policy.of_field(row, item.layout, item.field, item.name, reply=ours.reply)
                 _judge(item, rule, recorded, live, result)
+        elif ours.reply and row is not None and row.purpose is Purpose.STOP_RING:
+            for item in _impossible_position(ours.layout, live):
+                assert item.field is not None
+                if policy.of_field(row, ours.layout, item.field, item.name, reply=True).how is How.RELATED:
+                    _differs(item, recorded, result)
     for item in _descriptors(recorded, live, identities):
         compared += 1
         if item.recorded != item.live:
@@ -152,21 +157,34 @@ def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -
         yield _Item(names.FD_IDENTITY, None, None, "the same as before", "the same as before" if same else "another")
 
 
-def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Comparison) -> None:
-    message = recorded.message
+def _impossible_position(layout: Layout, live: Event) -> Iterator[_Item]:
+    """The position in this reply, if no ring could have it, although it is as recorded."""
+    message = live.message
     assert message is not None
-    name = message.name
-    frame = recorded.record.frame
-    if _passes(item, rule, message, recorded.after, live.after):
+    ring = live.after.rings.get(message.values[0])
+    for field, position in zip(layout.fields, message.values, strict=False):
+        if field.meaning is Meaning.RING_BASE and ring is not None:
+            expected = possible_positions(position, ring, live.after)
+            if expected:
+                yield _Item(field.name, field, layout, expected, position)
+
+
+def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Comparison) -> None:
+    if _passes(item, rule, recorded, live):
+        frame, name = recorded.record.frame, recorded.name
         result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))
-        return
+    else:
+        _differs(item, recorded, result)
+
+
+def _differs(item: _Item, recorded: Event, result: Comparison) -> None:
     result.differences.append(
         Difference(
             Trouble.VALUE,
             recorded.record.connection,
             recorded.record.channel,
-            frame,
-            name,
+            recorded.record.frame,
+            recorded.name,
             item.name,
             item.recorded,
             item.live,
@@ -176,41 +194,59 @@ def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Compar
     )
 
 
-def _passes(item: _Item, rule: Rule, message: WireMessage, recorded: State, live: State) -> bool:
+def _passes(item: _Item, rule: Rule, recorded: Event, live: Event) -> bool:
     before, after = item.recorded, item.live
     if rule.how is How.IGNORED:
         return True
     if rule.how is How.RELATED:
-        return _related(item, message, recorded, live)
+        return _related(item, recorded, live)
     if isinstance(before, int) and isinstance(after, int):
         if rule.how is How.MASKED:
             return (before ^ after) & rule.mask == 0
         if rule.how is How.ADDED:
             return before & ~after == 0
+        if rule.how is How.AT_LEAST:
+            return after >= before
     return False
 
 
-def _related(item: _Item, message: WireMessage, recorded: State, live: State) -> bool:
+def _related(item: _Item, recorded: Event, live: Event) -> bool:
     """Whether two values that differ have the same meaning, each in its own session."""
     if item.field is None or item.layout is None:
         return False
     before, after, meaning = item.recorded, item.live, item.field.meaning
     if meaning is Meaning.RING_BASE:
-        # The rings of a replay are empty, so a ring stops at the base that it was given.
-        return message.reply and after == _base(message.row, message.values, live)
-    if item.layout.is_region:
+        return _is_where_it_began(item, live)
+    if item.layout.is_region and meaning is Meaning.USER_ADDRESS:
         return True  # every process maps regions at addresses of its own
+    if item.layout.is_region and meaning is Meaning.GUEST_ADDRESS:
+        return _is_own_address(before, recorded) and _is_own_address(after, live)
     look_up = _LOOK_UPS.get(meaning)
-    if look_up is not None and look_up(recorded, before) is not None:
-        return look_up(live, after) is not None
+    if look_up is not None and look_up(recorded.after, before) is not None:
+        return look_up(live.after, after) is not None
     return bool(before) == bool(after)
 
 
-def _base(row: Row | None, values: Values, live: State) -> int | None:
-    if row is None or row.purpose is not Purpose.STOP_RING:
-        return None
-    ring = live.rings.get(values[0])
-    return ring.base if ring is not None else None
+def _is_where_it_began(item: _Item, live: Event) -> bool:
+    """Whether a ring stops at the base that it was given: the rings of a replay are empty."""
+    message = live.message
+    if message is None or not message.reply or message.row is None or message.row.purpose is not Purpose.STOP_RING:
+        return False
+    ring = live.after.rings.get(message.values[0])
+    if ring is None or possible_positions(item.live, ring, live.after):
+        return False
+    return is_idle(item.live, item.recorded, ring, live.after)
+
+
+def _is_own_address(address: int, event: Event) -> bool:
+    """Whether the guest address of a region is the front-end's own address, as that of every region is.
+
+    So in libblkio, SPDK, DPDK's virtio-user and User-Mode Linux: there is no guest, or it is the process itself.
+    """
+    regions = (*event.before.memory.regions, *event.after.memory.regions)
+    return all(region.guest_addr == region.user_addr for region in regions) and any(
+        region.guest_addr == address for region in regions
+    )
 
 
 _LOOK_UPS = {

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -43,7 +43,9 @@ class How(StrEnum):
     IGNORED = "ignored"
     MASKED = "mask"  # equal in the bits of the mask
     ADDED = "may add"  # at least the recorded bits
+    AT_LEAST = "at least"  # the recorded number or a larger one
     RELATED = "related"  # the same meaning in this session as the recorded value in its own
+    OPTIONAL = "optional"  # of a whole message: it may be missing, and it may be there without being recorded
 
 
 class Rule(NamedTuple):
@@ -59,6 +61,8 @@ class Rule(NamedTuple):
 EXACT = Rule(How.EXACT)
 IGNORED = Rule(How.IGNORED)
 RELATED = Rule(How.RELATED)
+OPTIONAL = Rule(How.OPTIONAL)
+_AT_LEAST = Rule(How.AT_LEAST)
 
 _BY_MEANING = {
     Meaning.PADDING: IGNORED,
@@ -78,7 +82,10 @@ class PolicyError(ValueError):
 
 
 class Override(NamedTuple):
-    """A rule for the fields whose names match; `message` and `field` are patterns with `*`."""
+    """A rule for the fields whose names match; `message` and `field` are patterns with `*`.
+
+    The field is "" if the rule is `OPTIONAL`, which is about whole messages.
+    """
 
     message: str
     field: str
@@ -86,7 +93,8 @@ class Override(NamedTuple):
 
     def covers(self, message: str, field: str) -> bool:
         """Whether it applies to this field (`regions.user_addr`) of this message."""
-        return fnmatchcase(message, self.message) and fnmatchcase(field, self.field)
+        whole_message = self.rule.how is How.OPTIONAL
+        return whole_message == (not field) and fnmatchcase(message, self.message) and fnmatchcase(field, self.field)
 
 
 class Policy:
@@ -122,19 +130,23 @@ class Policy:
                 return override.rule
         return None
 
+    def is_optional(self, message: str) -> bool:
+        """Whether a message of this name may be missing, and may be there without being recorded."""
+        return self.named(message, "") is not None
+
 
 def _default(row: Row, layout: Layout, field: Field, reply: bool) -> Rule:
     if row.purpose is Purpose.READ_CONFIG and field.meaning is Meaning.CONFIG and not reply:
         return IGNORED  # the request only reserves room for the contents
-    if layout.is_region and field.meaning is Meaning.GUEST_ADDRESS:
-        return EXACT
+    if row.purpose is Purpose.COUNT_MEMORY_SLOTS and layout in row.reply:
+        return _AT_LEAST  # the front-end needs no more than it used then
     return _BY_MEANING.get(field.meaning, EXACT)
 
 
 def overrides_of_file(text: str, name: str) -> tuple[Override, ...]:
     """The overrides in a policy file; errors (`PolicyError`) call it `name`.
 
-    It is TOML: a table `policy` with lines `"MESSAGE.FIELD" = "RULE"`.
+    It is TOML: a table `policy` with lines `"MESSAGE.FIELD" = "RULE"` and `"MESSAGE" = "optional"`.
     """
     try:
         content = tomllib.loads(text)
@@ -155,22 +167,37 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, 
             yield prefix + name, value
 
 
+def allow(text: str) -> Override:
+    """What `--allow` means: any value of `MESSAGE.FIELD`, or that `MESSAGE` is optional; errors as in `override`."""
+    return override(text, IGNORED if "." in text else OPTIONAL)
+
+
 def override(text: str, rule: Rule) -> Override:
-    """A rule for `MESSAGE.FIELD`; `PolicyError` if no message of any dialect has such a field."""
+    """A rule for `MESSAGE.FIELD`, or `OPTIONAL` for `MESSAGE`; `PolicyError` if no message of any dialect is meant."""
     message, dot, field = text.partition(".")
+    if rule.how is How.OPTIONAL:
+        if dot:
+            raise PolicyError(f"{text!r}: only whole messages are optional; write {message} without a field")
+        _rows(text, message)
+        return Override(plain_name(message), "", rule)
     if not dot or not message or not field:
-        raise PolicyError(f"{text!r}: write MESSAGE.FIELD, a message and a field")
+        raise PolicyError(f'{text!r}: write MESSAGE.FIELD, a message and a field, or MESSAGE = "optional"')
     if (message.lower(), field) == (CONNECTION, CLOSE):
         return Override(CONNECTION, CLOSE, rule)
+    known = {known for row in _rows(text, message) for known in _field_names(row)}
+    if not any(fnmatchcase(known_name, field) for known_name in known):
+        fields = ", ".join(sorted(known - _OF_ANY_MESSAGE)) or "none of its own"
+        raise PolicyError(f"{text!r}: {message} has no field {field}; its fields: {fields}")
+    return Override(plain_name(message), field, rule)
+
+
+def _rows(text: str, message: str) -> Sequence[Row]:
+    """The messages that a name or pattern means, in all dialects; `PolicyError` quotes `text` if there are none."""
     name = plain_name(message)
     rows = [row for dialect in DIALECTS for row in dialect.protocol.messages if fnmatchcase(row.name, name)]
     if not rows:
         raise PolicyError(f"{text!r}: unknown message {message} (vudissect messages lists them)")
-    known = {known for row in rows for known in _field_names(row)}
-    if not any(fnmatchcase(known_name, field) for known_name in known):
-        fields = ", ".join(sorted(known - _OF_ANY_MESSAGE)) or "none of its own"
-        raise PolicyError(f"{text!r}: {message} has no field {field}; its fields: {fields}")
-    return Override(name, field, rule)
+    return rows
 
 
 def _field_names(row: Row) -> Iterable[str]:
@@ -203,7 +230,8 @@ def _rule(name: str, value: object) -> Rule:
             if value == how.value and how is not How.MASKED:
                 return Rule(how)
     raise PolicyError(
-        f'{name!r}: {_short(value)} is not a rule; use exact, ignored, related, "may add" or "mask 0xff" (64 bits)'
+        f'{name!r}: {_short(value)} is not a rule; use exact, ignored, related, "may add", "at least" or "mask 0xff" '
+        "(64 bits), or optional for a whole message"
     )
 
 
