@@ -19,7 +19,7 @@ from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.replay import Listen, Options, Side, replay, script_of
+from vudissect.replay import Dial, Listen, Options, Side, replay, script_of
 
 TALK = (
     "F>B GET_FEATURES",
@@ -207,6 +207,31 @@ def test_a_peer_that_says_nothing_ends_it_at_the_deadline(capture: Path, tmp_pat
     assert b"unplayed #3, #4, #5, #6, #7\n" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("recorded", "live", "shown"),
+    [
+        (("F>B SET_OWNER",), (), b"allowed SET_OWNER (optional): missing at #2\n"),
+        ((), ("F>B SET_OWNER",), b"allowed SET_OWNER (optional): not in the recording at #2\n"),
+    ],
+    ids=["missing", "additional"],
+)
+def test_allow_lets_a_message_be_missing_or_there_and_says_so(
+    tmp_path: Path, recorded: tuple[str, ...], live: tuple[str, ...], shown: bytes
+) -> None:
+    capture = save(tmp_path / "talk.pcapng", records_of(*recorded, *TALK))
+    front_end = script_of(records_of(*live, *TALK), Side.FRONT_END)
+    player = threading.Thread(target=replay, args=(front_end, Dial.at(str(tmp_path / "f.sock"))))
+    player.start()
+
+    done = run(
+        *("replay", str(capture), "--as", "back-end", "--listen", str(tmp_path / "f.sock"), "--allow", "SET_OWNER")
+    )
+    player.join()
+
+    assert done.returncode == 0
+    assert shown in done.stdout
+
+
 @pytest.mark.parametrize("option", ["--deadline", "--timeout", "--speed"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "soon"])
 def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) -> None:
@@ -222,8 +247,8 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
         (("--connect", "a", "--listen", "b"), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
         (("--connect", "fd:x"), "'fd:x': after fd: comes the number of an open descriptor, as in fd:3"),
         (
-            ("--connect", "a", "--allow", "GET_FEATURES"),
-            "'GET_FEATURES': write MESSAGE.FIELD, a message and a field",
+            ("--connect", "a", "--allow", "GET_FEATURE"),
+            "'GET_FEATURE': unknown message GET_FEATURE (vudissect messages lists them)",
         ),
         (("--connect", "a", "--policy", "/nowhere"), "/nowhere: No such file or directory"),
         (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),

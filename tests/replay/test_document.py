@@ -22,7 +22,7 @@ def blocks(kind: str) -> list[str]:
 def test_the_policy_can_be_read() -> None:
     (policy,) = blocks("toml")
 
-    assert len(overrides_of_file(policy, "docs/replay.md")) == 4
+    assert len(overrides_of_file(policy, "docs/replay.md")) == 6
 
 
 def test_the_difference_looks_like_that() -> None:

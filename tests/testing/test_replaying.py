@@ -136,6 +136,7 @@ class TestMisuse:
             ('role="front-end", deadline=float("inf")', "vudissect marker: deadline=inf: use seconds"),
             ('role="front-end", allow="x"', "vudissect marker: allow='x': use a tuple of *"),
             ('role="front-end", allow=("GET_X.y",)', "vudissect marker: allow: *unknown message GET_X*"),
+            ('role="front-end", allow=("GET_X",)', "vudissect marker: allow: *unknown message GET_X*"),
             ('role="front-end", policy="no.toml"', "vudissect marker: no.toml: No such file or directory"),
             ('role="front-end", first=9', "boot.pcapng: there are no messages to play"),
         ],

@@ -17,7 +17,7 @@ from vudissect.cli.numbers import LONGEST, Finite
 from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.reading import complaints, conclude, verdict
 from vudissect.compare.outcome import Outcome, Trouble
-from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
+from vudissect.compare.policy import Override, Policy, PolicyError, allow, overrides_of_file
 from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.host.output import beginning
@@ -69,7 +69,13 @@ _SLOWEST = 0.001
 @click.option("--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame.")
 @click.option("--keep-going", is_flag=True, help="Continue after a difference.")
 @click.option("--policy", "policy_file", metavar="FILE", help="How fields are compared (docs/replay.md).")
-@click.option("--allow", multiple=True, metavar="MESSAGE.FIELD", help="Do not compare this field (repeatable).")
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="MESSAGE[.FIELD]",
+    help="Do not compare this field, or accept that this message is missing or not in the recording (repeatable).",
+)
 @click.option("--incomplete", is_flag=True, help="Play a capture with missing parts as far as possible.")
 @click.option("-w", "--write", "capture", metavar="FILE", help="Record the replayed session.")
 @format_options(Replayed, json="The report as a JSON object.", junit="Also write a JUnit report.")
@@ -85,7 +91,7 @@ def command(
     last: int | None,
     keep_going: bool,
     policy_file: str | None,
-    allow: tuple[str, ...],
+    allowed: tuple[str, ...],
     incomplete: bool,
     capture: str | None,
     form: str | None,
@@ -106,7 +112,7 @@ def command(
     raise_descriptor_limit()
     # So that the listening socket is removed, as at any other exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    policy = _policy(policy_file, allow)
+    policy = _policy(policy_file, allowed)
     script, records = _script(file, played, first, last, incomplete=incomplete)
     with clear_errors(capture or file), ExitStack() as owned:
         try:
@@ -132,12 +138,12 @@ def command(
         raise SystemExit(FINDINGS)
 
 
-def _policy(file: str | None, allow: tuple[str, ...]) -> Policy:
+def _policy(file: str | None, allowed: tuple[str, ...]) -> Policy:
     overrides: list[Override] = []
     try:
         if file is not None:
             overrides += overrides_of_file(text_of(file), file)
-        overrides += [override(name, IGNORED) for name in allow]
+        overrides += [allow(name) for name in allowed]
     except PolicyError as error:
         fail(str(error))
     return Policy(overrides)

@@ -121,14 +121,17 @@ def _value_text(difference: Difference, value: Value) -> str:
 
 
 def _together(allowed: Iterable[Allowed]) -> Iterator[str]:
-    """One line for all allowed values of a field."""
-    groups: defaultdict[tuple[str, str, str], list[Allowed]] = defaultdict(list)
+    """One line for all allowed values of a field, or for all messages of a name that are missing or additional."""
+    groups: defaultdict[tuple[str, str, str, bool], list[Allowed]] = defaultdict(list)
     for item in allowed:
-        groups[item.message, item.field, item.rule].append(item)
-    for (message, field, rule), items in groups.items():
-        first = items[0]
-        values = f"{_short(first.expected)} was {_short(first.got)}"
-        yield f"{message} {field} ({rule}): {values} in {_frames([item.frame for item in items])}"
+        groups[item.message, item.field, item.rule, item.got is None].append(item)
+    for (message, field, rule, is_missing), items in groups.items():
+        frames = _frames([item.frame for item in items])
+        if field:
+            first = items[0]
+            yield f"{message} {field} ({rule}): {_short(first.expected)} was {_short(first.got)} in {frames}"
+        else:
+            yield f"{message} ({rule}): {'missing' if is_missing else 'not in the recording'} at {frames}"
 
 
 def _short(value: Value) -> str:
@@ -138,7 +141,7 @@ def _short(value: Value) -> str:
 
 
 def _frames(frames: Sequence[int]) -> str:
-    shown = ", ".join(f"#{frame}" for frame in frames[:8])
+    shown = ", ".join(f"#{frame}" if frame else "the end" for frame in frames[:8])
     return shown if len(frames) <= 8 else f"{shown} and {len(frames) - 8} more"
 
 

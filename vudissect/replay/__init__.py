@@ -14,7 +14,18 @@ The peer is reached by `Dial` or `Listen` at an address, `Connected` over an ope
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.compare.outcome import Difference, Outcome, Trouble
-from vudissect.compare.policy import EXACT, IGNORED, RELATED, Override, Policy, PolicyError, override, overrides_of_file
+from vudissect.compare.policy import (
+    EXACT,
+    IGNORED,
+    OPTIONAL,
+    RELATED,
+    Override,
+    Policy,
+    PolicyError,
+    allow,
+    override,
+    overrides_of_file,
+)
 from vudissect.protocol.model import Side
 from vudissect.replay.connector import Connected, Connector, Dial, InMemory, Listen
 from vudissect.replay.player import Options, Player
@@ -25,6 +36,7 @@ from vudissect.replay.stream import RawMessage, StreamError
 __all__ = [
     "EXACT",
     "IGNORED",
+    "OPTIONAL",
     "RELATED",
     "Connected",
     "Connector",
@@ -44,6 +56,7 @@ __all__ = [
     "Side",
     "StreamError",
     "Trouble",
+    "allow",
     "load",
     "override",
     "overrides_of_file",

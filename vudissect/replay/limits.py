@@ -1,10 +1,18 @@
 """What a replay may cost, whatever the other side does: time in all, and what comes that the recording has not."""
 
 import time
+from collections import Counter
+
+from vudissect.protocol.model import Channel
 
 # For a replay as a whole unless it is given (s): so long, as long as one answer may take, and this for each message.
 _AT_LEAST = 60.0
 _A_MESSAGE = 0.01
+
+# The longest wait (s) for another message after one that did not come; each further one halves it, down to this.
+_SECOND_WAIT = 1.0
+_SHORTEST_WAIT = 0.01
+_MOST_HALVINGS = 10
 
 # Of messages that are not in the recording.
 MOST_UNMATCHED = 1000
@@ -37,3 +45,36 @@ class Limits:
         """Count one more unmatched message; whether that is one too many."""
         self._unmatched += 1
         return self._unmatched > MOST_UNMATCHED
+
+
+Place = tuple[int, Channel]
+
+
+class Patience:
+    """How long to wait for each message (s), so that a peer that has stopped sending some costs one time-out.
+
+    After a message that did not come, the wait is short until something comes on that channel, and for messages with
+    the same number until one of them comes.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._missed: Counter[Place | tuple[Place, bytes]] = Counter()
+
+    def wait(self, place: Place, number: bytes = b"") -> float:
+        """How long to wait for a message with this number (as on the wire), or for the end of the connection."""
+        missed = max(self._missed[place], self._missed[place, number])
+        if not missed:
+            return self._timeout
+        wait = min(_SECOND_WAIT, self._timeout / 10) / (1 << min(missed - 1, _MOST_HALVINGS))
+        return max(wait, min(_SHORTEST_WAIT, self._timeout))
+
+    def missed(self, place: Place, number: bytes) -> None:
+        """A message did not come in that time."""
+        self._missed[place] += 1
+        self._missed[place, number] += 1
+
+    def came(self, place: Place, number: bytes) -> None:
+        """A message came."""
+        self._missed.pop(place, None)
+        self._missed.pop((place, number), None)

@@ -17,27 +17,24 @@ from vudissect.host.descriptor import Descriptor
 from vudissect.host.inspect import inspect
 from vudissect.host.peer import this_process
 from vudissect.protocol.model import Channel, Side
-from vudissect.protocol.purpose import Purpose
 from vudissect.replay.channels import Channels
 from vudissect.replay.connector import Connector
 from vudissect.replay.descriptors import DescriptorPool
 from vudissect.replay.keys import Keys
-from vudissect.replay.limits import MOST_UNMATCHED, Limits, default_deadline
+from vudissect.replay.limits import MOST_UNMATCHED, Limits, Patience, default_deadline
 from vudissect.replay.log import ReplayLog
 from vudissect.replay.resync import Resync
-from vudissect.replay.rings import write_base
+from vudissect.replay.rings import prepare_ring
 from vudissect.replay.script import Script
 from vudissect.replay.stream import MOST_PIXELS, RawMessage, Stream, StreamError
 from vudissect.session.event import Event
 from vudissect.session.session import Session
-from vudissect.wire.fields import to_fields
 from vudissect.wire.header import ByteOrder
 
 # How long one who has left waits for the other side to leave, too, and to send what it still had to send (s).
 _FAREWELL: Final = 1.0
 
 _NO_MARKS: Final = Mark(0)
-_RING_PURPOSES: Final = frozenset({Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK})
 
 
 class Options(NamedTuple):
@@ -77,7 +74,8 @@ class Player:
         self._channels = Channels(self._pool)
         self._memory: dict[str, int] = {}
         self._played: set[int] = set()
-        self._resync = Resync(script)
+        self._resync = Resync(script, policy)
+        self._patience = Patience(options.timeout)
         self._start = 0.0
         self._limits = Limits(0.0, options.timeout)
         self._first = next((record.received for record in script.records if record.frame >= script.first), 0)
@@ -99,7 +97,9 @@ class Player:
                 self._pool.close()
         outcome = self._outcome
         outcome.live = self._log.records
-        outcome.unplayed = [record.frame for record in self._script.messages if record.frame not in self._played]
+        done = self._played | self._resync.excused
+        outcome.unplayed = [record.frame for record in self._script.messages if record.frame not in done]
+        outcome.allowed += self._resync.allowed
         outcome.remarks += self._pool.remarks
         outcome.remarks += self._keys.remarks
         outcome.seconds = time.monotonic() - self._start
@@ -178,9 +178,11 @@ class Player:
         self._pace(event)
         rule = self._policy.named(CONNECTION, CLOSE)
         if record.details.get("by") == self._script.other.label and (rule is None or rule.how is not How.IGNORED):
+            place = (record.connection, Channel.MAIN)
+            end = self._limits.within(self._patience.wait(place))
             try:
-                raw = stream.receive(self._limits.within(), _byte_order(record))
-                self._unmatched_message(record.connection, Channel.MAIN, record.frame, raw)
+                while live := self._unmatched_message(*place, record.frame, stream.receive(end, _byte_order(record))):
+                    self._answer(live, stream, self._resync.answer(live))
             except StreamError as error:
                 if error.trouble is Trouble.SILENCE:
                     self._differs(event, Trouble.OPEN, f"closed by the {self._script.other.label}", "still open")
@@ -224,7 +226,8 @@ class Player:
         live = self._take(record, record.sender, raw)
         for named, fd in zip(live.descriptors, fds, strict=True):
             self._memory[named.name] = fd
-        self._prepare_ring(live)
+        if self._script.side is Side.FRONT_END and (remark := prepare_ring(live, self._memory.get)):
+            self._pool.remarks[remark] = None
         self._pass(event, stream, raw)
         self._played.add(record.frame)
         self._channels.handed_over(live, fds, ours=True)
@@ -232,29 +235,46 @@ class Player:
     def _receive(self, event: Event) -> None:
         record = event.record
         stream = self._stream(event)
+        place, number = (record.connection, record.channel), record.data[:4]
         while True:
             try:
-                raw = stream.receive(self._limits.within(), _byte_order(record))
+                raw = stream.receive(self._limits.within(self._patience.wait(place, number)), _byte_order(record))
             except StreamError as error:
-                if error.data:
-                    self._take(record, self._script.other, RawMessage(error.data), Mark.CUT_SHORT)
-                self._fails(event, error)
-                if error.trouble is Trouble.SILENCE and not error.data and self._options.keep_going:
+                if self._misses(event, error):
                     return
                 raise _EndError from None
-            if raw.data[:4] == record.data[:4]:
+            self._patience.came(place, raw.data[:4])
+            if raw.data[:4] == number:
                 self._compare(event, raw)
                 return
-            if self._options.keep_going and self._resync.skip_to(record, raw.data[:4]):
-                self._differs(event, Trouble.OTHER, _name(event), "what came later")
-                self._channels.push_back(record.connection, record.channel, raw)
+            if self._resync.skip_optional_to(event, raw.data[:4]):
+                self._channels.push_back(*place, raw)
                 return
-            live = self._unmatched(record, raw)
-            self._differs(event, Trouble.OTHER, _name(event), _name(live))
-            if not self._options.keep_going:
-                raise _EndError
-            if (answer := self._resync.answer(live)) is not None:
-                self._answer(live, stream, answer)
+            is_optional = self._resync.optional(event, raw.data)
+            if not is_optional and self._options.keep_going and self._resync.skip_to(record, raw.data[:4]):
+                self._differs(event, Trouble.OTHER, _name(event), "what came later")
+                self._channels.push_back(*place, raw)
+                return
+            live, allowed = self._unmatched(record, raw)
+            if not allowed:
+                self._differs(event, Trouble.OTHER, _name(event), _name(live))
+                if not self._options.keep_going:
+                    raise _EndError
+            self._answer(live, stream, self._resync.answer(live))
+
+    def _misses(self, event: Event, error: StreamError) -> bool:
+        """A message did not come; whether to go on without it."""
+        record = event.record
+        if error.data:
+            self._take(record, self._script.other, RawMessage(error.data), Mark.CUT_SHORT)
+        elif error.trouble is Trouble.SILENCE and not self._limits.over:
+            self._patience.missed((record.connection, record.channel), record.data[:4])
+            if self._resync.miss(event):
+                return True
+        elif error.trouble is Trouble.CLOSED and self._resync.miss(event):
+            return True
+        self._fails(event, error)
+        return error.trouble is Trouble.SILENCE and not error.data and self._options.keep_going
 
     def _compare(self, event: Event, raw: RawMessage) -> None:
         self._outcome.received += 1
@@ -272,32 +292,38 @@ class Player:
         if differences:
             if not self._options.keep_going:
                 raise _EndError
-            if (answer := self._resync.answer_missing(event, live)) is not None:
-                self._answer(live, self._stream(event), answer)
+            self._answer(live, self._stream(event), self._resync.answer_missing(event, live))
 
-    def _unmatched(self, record: Record, raw: RawMessage) -> Event:
-        """A message has come that is not in the recording."""
+    def _unmatched(self, record: Record, raw: RawMessage) -> tuple[Event, bool]:
+        """A message has come that is not in the recording; whether the policy allows it."""
         self._outcome.received += 1
-        self._outcome.unmatched += 1
         live = self._take(record, self._script.other, raw)
         _close(raw.descriptors)
+        allowed = self._resync.accept(live, raw.data)
+        self._outcome.unmatched += not allowed
         if self._limits.too_many():
             most = f"at most {MOST_UNMATCHED} messages that are not in the recording"
             self._differs(live, Trouble.UNMATCHED, most, "still more")
             raise _EndError
-        return live
+        return live, allowed
 
-    def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> None:
-        live = self._unmatched(_nowhere(connection, channel, frame), raw)
+    def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> Event | None:
+        """A message has come where the recording has no more; None if the policy does not allow it."""
+        live, allowed = self._unmatched(_nowhere(connection, channel, frame), raw)
+        if allowed:
+            return live
+        name = _name(live)
         self._outcome.differences.append(
-            Difference(Trouble.UNMATCHED, connection, channel, frame, _name(live), "", "nothing more", _name(live))
+            Difference(Trouble.UNMATCHED, connection, channel, frame, name, "", "nothing more", name)
         )
+        return None
 
-    def _answer(self, live: Event, stream: Stream, answer: RawMessage) -> None:
+    def _answer(self, live: Event, stream: Stream, answer: RawMessage | None) -> None:
         """Answer what the recording has no answer to, so that the other side goes on."""
-        self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, which it was not then")
-        self._take(live.record, self._script.side, answer)
-        self._pass(live, stream, answer)
+        if answer is not None:
+            self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, which it was not then")
+            self._take(live.record, self._script.side, answer)
+            self._pass(live, stream, answer)
 
     def _pass(self, event: Event, stream: Stream, raw: RawMessage) -> None:
         try:
@@ -314,21 +340,6 @@ class Player:
         return self._live.feed(
             self._log.message(at.connection, at.channel, sender, raw.data, descriptors, marks, at.frame)
         )
-
-    def _prepare_ring(self, live: Event) -> None:
-        message = live.message
-        if self._script.side is not Side.FRONT_END or message is None or message.row is None:
-            return
-        if message.layout is None or message.row.purpose not in _RING_PURPOSES:
-            return
-        index = to_fields(message.layout, message.values)["index"]
-        ring = live.after.rings.get(index)
-        if ring is None:
-            return
-        try:
-            write_base(ring, live.after, self._memory.get)
-        except OSError as error:
-            self._pool.remarks[f"ring {index} is not laid in the memory: {error.strerror}"] = None
 
     # Time, and reports of differences
 

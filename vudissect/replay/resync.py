@@ -1,23 +1,35 @@
 """How a replay goes on after a difference: what is passed over, and what is answered that nobody asked for then."""
 
+from collections.abc import Sequence
+
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.protocol.model import Channel
+from vudissect.compare.outcome import Allowed
+from vudissect.compare.policy import OPTIONAL, Policy
+from vudissect.protocol.model import Channel, Layout
 from vudissect.protocol.payloads import ACK
+from vudissect.protocol.purpose import Purpose
 from vudissect.replay.script import Script
 from vudissect.replay.stream import RawMessage
 from vudissect.session.event import Event
 from vudissect.wire.codec import Codec
-from vudissect.wire.header import NEED_REPLY, ByteOrder
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
 # How far ahead a message may be that has come too early: those before it were not sent this time.
 _AHEAD = 64
 
 
 class Resync:
-    """What has been passed over of a script so far."""
+    """What has been passed over of a script so far.
 
-    def __init__(self, script: Script) -> None:
+    `allowed` has the messages that the policy allows to be missing or to be there, `excused` the frames of those that
+    are missing, and of our replies to them.
+    """
+
+    def __init__(self, script: Script, policy: Policy) -> None:
+        self.allowed: list[Allowed] = []
+        self.excused: set[int] = set()
         self._script = script
+        self._policy = policy
         self._position = {record.frame: position for position, record in enumerate(script.records)}
         self._skipped: set[int] = set()
         self._unasked: set[int] = set()
@@ -33,29 +45,72 @@ class Resync:
             return True
         if event.request is None or event.record.sender is not self._script.side:
             return False
+        if event.request.frame in self.excused:
+            self.excused.add(event.record.frame)
+            return True
         return event.request.frame in self._skipped or event.request.frame in self._unasked
+
+    def optional(self, event: Event, data: bytes) -> str:
+        """The name of a message from the other side at the place of an event, if it is optional; else ""."""
+        channel = event.record.channel
+        if channel.initiator is self._script.side or len(data) < HEADER_SIZE:
+            return ""  # replies are owed
+        (number,) = struct_of("I", _byte_order(event)).unpack_from(data)
+        row = event.after.protocol.request(channel, number)
+        return row.name if row is not None and self._policy.is_optional(row.name) else ""
+
+    def miss(self, expected: Event) -> bool:
+        """Do without a message that has not come, if it is optional."""
+        record = expected.record
+        name = self.optional(expected, record.data)
+        if name:
+            self.excused.add(record.frame)
+            self.allowed.append(Allowed(record.frame, name, "", name, None, str(OPTIONAL)))
+        return bool(name)
+
+    def accept(self, live: Event, data: bytes) -> bool:
+        """Accept a message that the recording does not have, if it is optional."""
+        name = self.optional(live, data)
+        if name:
+            self.allowed.append(Allowed(live.record.frame, name, "", None, name, str(OPTIONAL)))
+        return bool(name)
+
+    def skip_optional_to(self, expected: Event, number: bytes) -> bool:
+        """Pass over what was expected, as `skip_to` does, but only optional messages."""
+        passed = self._before(expected.record, number)
+        if not passed or not all(self.optional(expected, record.data) for record in passed):
+            return False
+        for record in passed:
+            self._skipped.add(record.frame)
+            self.miss(expected._replace(record=record))
+        return True
 
     def skip_to(self, expected: Record, number: bytes) -> bool:
         """Pass over what was expected, if a message of this number (as on the wire) comes soon after it.
 
         It is not looked for after a request of our own, which the other side has not got yet.
         """
-        passed = [expected.frame]
+        passed = self._before(expected, number)
+        self._skipped.update(record.frame for record in passed)
+        return bool(passed)
+
+    def _before(self, expected: Record, number: bytes) -> Sequence[Record]:
+        """The messages that were expected before the next one with this number; empty if that does not come soon."""
+        passed = [expected]
         start = self._position[expected.frame] + 1
         for record in self._script.records[start : start + _AHEAD]:
             if (record.connection, record.channel) != (expected.connection, expected.channel):
                 continue
             if record.kind is not RecordKind.MESSAGE:
-                return False
+                return ()
             if record.sender is self._script.side:
                 if record.sender is record.channel.initiator:
-                    return False
+                    return ()
             elif record.data[:4] == number:
-                self._skipped.update(passed)
-                return True
+                return passed
             else:
-                passed.append(record.frame)
-        return False
+                passed.append(record)
+        return ()
 
     def answer_missing(self, recorded: Event, live: Event) -> RawMessage | None:
         """The answer that a request is owed this time and was not then; the other way round none is given."""
@@ -69,8 +124,10 @@ class Resync:
     def answer(self, live: Event) -> RawMessage | None:
         """An answer to a request that the recording has not: as it was answered elsewhere, else that all is well."""
         message = live.message
-        if message is None or message.reply or not _owed(live):
+        if message is None or message.row is None or message.reply or not _owed(live):
             return None
+        if message.row.purpose is Purpose.GET_STATUS and live.after.status is not None:
+            return _reply(live, message.row.reply[0], live.after.status)
         recorded = self._answers.get((live.record.channel, message.data[:4]))
         if recorded is not None:
             return RawMessage(recorded.data)
@@ -85,8 +142,16 @@ def _owed(event: Event) -> bool:
 
 
 def _acknowledgement(live: Event) -> RawMessage:
+    return _reply(live, ACK, 0)
+
+
+def _reply(live: Event, layout: Layout, value: int) -> RawMessage:
     message = live.message
     assert message is not None
     assert message.row is not None
-    order: ByteOrder = "big" if live.record.marks & Mark.BIG_ENDIAN else "little"
-    return RawMessage(Codec(live.after.protocol, order).encode(message.row, ACK, (0,), reply=True))
+    codec = Codec(live.after.protocol, _byte_order(live))
+    return RawMessage(codec.encode(message.row, layout, (value,), reply=True))
+
+
+def _byte_order(event: Event) -> ByteOrder:
+    return "big" if event.record.marks & Mark.BIG_ENDIAN else "little"

@@ -10,15 +10,33 @@ from collections.abc import Callable
 from struct import Struct
 
 from vudissect.protocol.features import F_RING_PACKED
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.event import Event
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
 
+_ABOUT_A_RING = frozenset({Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK})
 _FLAGS_AND_INDEX = Struct("<HH")
 # In a file.
 _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 
 
-def write_base(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
+def prepare_ring(live: Event, file_of: Callable[[str], int | None]) -> str:
+    """Write the base of the ring that a message sets up, if it does that; why it cannot be written, "" if it can."""
+    message = live.message
+    if message is None or message.row is None or message.row.purpose not in _ABOUT_A_RING:
+        return ""
+    ring = live.after.rings.get(live.fields.get("index", -1))
+    if ring is None:
+        return ""
+    try:
+        _write_base(ring, live.after, file_of)
+    except OSError as error:
+        return f"ring {ring.index} is not laid in the memory: {error.strerror}"
+    return ""
+
+
+def _write_base(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
     """Write the base of a ring, as far as both are known, into its indices; `file_of` finds the memory of a region.
 
     Addresses that only an IOMMU could resolve are left alone; `OSError` if the memory cannot be written.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vudissect.compare.policy import IGNORED, Override, Policy, PolicyError, override, overrides_of_file
+from vudissect.compare.policy import Override, Policy, PolicyError, allow, overrides_of_file
 from vudissect.protocol.model import Side
 
 # Longer timeouts overflow in the kernel.
@@ -66,7 +66,7 @@ def _is_frame(value: object) -> bool:
 OPTIONS: Mapping[str, tuple[Callable[[object], bool], str, Any]] = {
     "role": (lambda value: isinstance(value, str) and value in _SIDES, " or ".join(map(repr, _SIDES)), None),
     "listen": (_is_flag, "True or False", None),
-    "allow": (_is_names, 'a tuple of "MESSAGE.FIELD"', ()),
+    "allow": (_is_names, 'a tuple of "MESSAGE.FIELD" and "MESSAGE"', ()),
     "policy": (_is_text, "the path of a policy file", None),
     "timeout": (_is_seconds, "seconds", 10.0),
     "deadline": (_is_seconds, "seconds", None),
@@ -92,20 +92,20 @@ def settings(arguments: Sequence[Any], options: Mapping[str, Any], folder: Path)
         raise MarkerError(f"name the side to play: role={OPTIONS['role'][1]}")
     values: dict[str, Any] = {name: options.get(name, default) for name, (_, _, default) in OPTIONS.items()}
     side = _SIDES[values.pop("role")]
-    listen, allow, policy = values.pop("listen"), values.pop("allow"), values.pop("policy")
+    listen, allowed, policy = values.pop("listen"), values.pop("allow"), values.pop("policy")
     return Settings(
         name=os.fspath(arguments[0]),
         capture=folder / arguments[0],
         side=side,
         listens=side is Side.BACK_END if listen is None else listen,
-        policy=Policy([*_of_file(policy, folder), *_allowed(allow)]),
+        policy=Policy([*_of_file(policy, folder), *_allowed(allowed)]),
         **values,
     )
 
 
 def _allowed(names: Sequence[str]) -> Sequence[Override]:
     try:
-        return [override(name, IGNORED) for name in names]
+        return [allow(name) for name in names]
     except PolicyError as error:
         raise MarkerError(f"allow: {error}") from None
 
