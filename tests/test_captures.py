@@ -11,6 +11,7 @@ from tests.peers.provenance import overview
 from tests.peers.situations.disk import PLUGGED, SECTORS
 from tests.peers.situations.resize import GROWN
 from tests.peers.situations.situation import MIB
+from tests.peers.uml import SHARED
 from vudissect.protocol.model import Channel
 
 _LARGEST = 200 * 1024  # bytes, for a file under version control
@@ -50,6 +51,7 @@ EXPECTED = {
     "qemu-7.2-blk-qsd-relay-restarted": Expected("blk", _GUEST, 29, 6),
     "qemu-7.2-blk-qsd-migration-source": Expected("blk", _GUEST, 48, 9, capacity=SECTORS),
     "qemu-7.2-blk-qsd-migration-destination": Expected("blk", _GUEST, 31, 6, capacity=SECTORS),
+    "uml-6.1-blk-qsd-7.2": Expected("blk", SHARED, 57, 4, capacity=SECTORS),
     "qemu-7.2-fs-virtiofsd": Expected("fs", _GUEST, 43, 14),
     "qemu-7.2-net-dpdk-22.11": Expected("net", _GUEST, 52, 10),
     "qemu-7.2-net-dpdk-22.11-2-pairs": Expected("net", _GUEST, 94, 18),

@@ -412,56 +412,57 @@ dialects = {
 },{},{}}},
 },
 devices = {
-{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f="config.net.mac",raw=true},{n="status",o=6,z=2,m="FLAGS",f="config.net.status",w="config.net.status"},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f="config.net.max_virtqueue_pairs"},{n="mtu",o=10,z=2,m="NUMBER",f="config.net.mtu"},{n="speed",o=12,z=4,m="NUMBER",f="config.net.speed"},{n="duplex",o=16,z=1,m="CHOICE",f="config.net.duplex"},{n="rss_max_key_size",o=17,z=1,m="SIZE",f="config.net.rss_max_key_size"},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f="config.net.rss_max_indirection_table_length"},{n="supported_hash_types",o=20,z=4,m="FLAGS",f="config.net.supported_hash_types",w="config.net.supported_hash_types"},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f="config.net.supported_tunnel_types",w="config.net.supported_tunnel_types"}},features="features.net",bits=43},
-{id=2,name="blk",fields={{n="capacity",o=0,z=8,m="NUMBER",f="config.blk.capacity"},{n="size_max",o=8,z=4,m="SIZE",f="config.blk.size_max"},{n="seg_max",o=12,z=4,m="NUMBER",f="config.blk.seg_max"},{n="cylinders",o=16,z=2,m="NUMBER",f="config.blk.cylinders"},{n="heads",o=18,z=1,m="NUMBER",f="config.blk.heads"},{n="sectors",o=19,z=1,m="NUMBER",f="config.blk.sectors"},{n="blk_size",o=20,z=4,m="SIZE",f="config.blk.blk_size"},{n="physical_block_exp",o=24,z=1,m="NUMBER",f="config.blk.physical_block_exp"},{n="alignment_offset",o=25,z=1,m="NUMBER",f="config.blk.alignment_offset"},{n="min_io_size",o=26,z=2,m="NUMBER",f="config.blk.min_io_size"},{n="opt_io_size",o=28,z=4,m="NUMBER",f="config.blk.opt_io_size"},{n="writeback",o=32,z=1,m="CHOICE",f="config.blk.writeback"},{n="unused0",o=33,z=1,m="PADDING",f="config.blk.unused0",raw=true},{n="num_queues",o=34,z=2,m="NUMBER",f="config.blk.num_queues"},{n="max_discard_sectors",o=36,z=4,m="NUMBER",f="config.blk.max_discard_sectors"},{n="max_discard_seg",o=40,z=4,m="NUMBER",f="config.blk.max_discard_seg"},{n="discard_sector_alignment",o=44,z=4,m="NUMBER",f="config.blk.discard_sector_alignment"},{n="max_write_zeroes_sectors",o=48,z=4,m="NUMBER",f="config.blk.max_write_zeroes_sectors"},{n="max_write_zeroes_seg",o=52,z=4,m="NUMBER",f="config.blk.max_write_zeroes_seg"},{n="write_zeroes_may_unmap",o=56,z=1,m="CHOICE",f="config.blk.write_zeroes_may_unmap"},{n="unused1",o=57,z=3,m="PADDING",f="config.blk.unused1",raw=true},{n="max_secure_erase_sectors",o=60,z=4,m="NUMBER",f="config.blk.max_secure_erase_sectors"},{n="max_secure_erase_seg",o=64,z=4,m="NUMBER",f="config.blk.max_secure_erase_seg"},{n="secure_erase_sector_alignment",o=68,z=4,m="NUMBER",f="config.blk.secure_erase_sector_alignment"},{n="zone_sectors",o=72,z=4,m="NUMBER",f="config.blk.zone_sectors"},{n="max_open_zones",o=76,z=4,m="NUMBER",f="config.blk.max_open_zones"},{n="max_active_zones",o=80,z=4,m="NUMBER",f="config.blk.max_active_zones"},{n="max_append_sectors",o=84,z=4,m="NUMBER",f="config.blk.max_append_sectors"},{n="write_granularity",o=88,z=4,m="SIZE",f="config.blk.write_granularity"},{n="zoned_model",o=92,z=1,m="CHOICE",f="config.blk.zoned_model"},{n="unused2",o=93,z=3,m="PADDING",f="config.blk.unused2",raw=true}},features="features.blk",bits=16},
-{id=3,name="console",fields={{n="cols",o=0,z=2,m="NUMBER",f="config.console.cols"},{n="rows",o=2,z=2,m="NUMBER",f="config.console.rows"},{n="max_nr_ports",o=4,z=4,m="NUMBER",f="config.console.max_nr_ports"},{n="emerg_wr",o=8,z=4,m="HEX",f="config.console.emerg_wr"}},features="features.console",bits=3},
-{id=4,name="rng",features="features.rng",bits=0},
-{id=5,name="balloon",fields={{n="num_pages",o=0,z=4,m="NUMBER",f="config.balloon.num_pages"},{n="actual",o=4,z=4,m="NUMBER",f="config.balloon.actual"},{n="free_page_hint_cmd_id",o=8,z=4,m="NUMBER",f="config.balloon.free_page_hint_cmd_id"},{n="poison_val",o=12,z=4,m="HEX",f="config.balloon.poison_val"}},features="features.balloon",bits=6},
-{id=6,name="iomem",features="features.iomem",bits=0},
-{id=7,name="rpmsg",features="features.rpmsg",bits=0},
-{id=8,name="scsi",fields={{n="num_queues",o=0,z=4,m="NUMBER",f="config.scsi.num_queues"},{n="seg_max",o=4,z=4,m="NUMBER",f="config.scsi.seg_max"},{n="max_sectors",o=8,z=4,m="NUMBER",f="config.scsi.max_sectors"},{n="cmd_per_lun",o=12,z=4,m="NUMBER",f="config.scsi.cmd_per_lun"},{n="event_info_size",o=16,z=4,m="SIZE",f="config.scsi.event_info_size"},{n="sense_size",o=20,z=4,m="SIZE",f="config.scsi.sense_size"},{n="cdb_size",o=24,z=4,m="SIZE",f="config.scsi.cdb_size"},{n="max_channel",o=28,z=2,m="NUMBER",f="config.scsi.max_channel"},{n="max_target",o=30,z=2,m="NUMBER",f="config.scsi.max_target"},{n="max_lun",o=32,z=4,m="NUMBER",f="config.scsi.max_lun"}},features="features.scsi",bits=4},
-{id=9,name="9p",fields={{n="tag_len",o=0,z=2,m="SIZE",f="config.9p.tag_len"}},features="features.9p",bits=1},
-{id=10,name="mac80211",features="features.mac80211",bits=0},
-{id=11,name="rproc-serial",features="features.rproc-serial",bits=0},
-{id=12,name="caif",features="features.caif",bits=0},
-{id=13,name="memballoon",features="features.memballoon",bits=0},
-{id=16,name="gpu",fields={{n="events_read",o=0,z=4,m="FLAGS",f="config.gpu.events_read",w="config.gpu.events_read"},{n="events_clear",o=4,z=4,m="FLAGS",f="config.gpu.events_clear",w="config.gpu.events_clear"},{n="num_scanouts",o=8,z=4,m="NUMBER",f="config.gpu.num_scanouts"},{n="num_capsets",o=12,z=4,m="NUMBER",f="config.gpu.num_capsets"},{n="blob_alignment",o=16,z=4,m="SIZE",f="config.gpu.blob_alignment"}},features="features.gpu",bits=6},
-{id=17,name="rtc",features="features.rtc",bits=1},
-{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f="config.input.select"},{n="subsel",o=1,z=1,m="NUMBER",f="config.input.subsel"},{n="size",o=2,z=1,m="SIZE",f="config.input.size"},{n="reserved",o=3,z=5,m="PADDING",f="config.input.reserved",raw=true},{n="data",o=8,z=128,m="BYTES",f="config.input.data",raw=true}},features="features.input",bits=0},
-{id=19,name="vsock",fields={{n="guest_cid",o=0,z=8,m="NUMBER",f="config.vsock.guest_cid"}},features="features.vsock",bits=3},
-{id=20,name="crypto",fields={{n="status",o=0,z=4,m="FLAGS",f="config.crypto.status",w="config.crypto.status"},{n="max_dataqueues",o=4,z=4,m="NUMBER",f="config.crypto.max_dataqueues"},{n="crypto_services",o=8,z=4,m="FLAGS",f="config.crypto.crypto_services",w="config.crypto.crypto_services"},{n="cipher_algo_l",o=12,z=4,m="FLAGS",f="config.crypto.cipher_algo_l",w="config.crypto.cipher_algo_l"},{n="cipher_algo_h",o=16,z=4,m="FLAGS",f="config.crypto.cipher_algo_h",w="config.crypto.cipher_algo_h"},{n="hash_algo",o=20,z=4,m="FLAGS",f="config.crypto.hash_algo",w="config.crypto.hash_algo"},{n="mac_algo_l",o=24,z=4,m="FLAGS",f="config.crypto.mac_algo_l",w="config.crypto.mac_algo_l"},{n="mac_algo_h",o=28,z=4,m="FLAGS",f="config.crypto.mac_algo_h",w="config.crypto.mac_algo_h"},{n="aead_algo",o=32,z=4,m="FLAGS",f="config.crypto.aead_algo",w="config.crypto.aead_algo"},{n="max_cipher_key_len",o=36,z=4,m="SIZE",f="config.crypto.max_cipher_key_len"},{n="max_auth_key_len",o=40,z=4,m="SIZE",f="config.crypto.max_auth_key_len"},{n="akcipher_algo",o=44,z=4,m="FLAGS",f="config.crypto.akcipher_algo",w="config.crypto.akcipher_algo"},{n="max_size",o=48,z=8,m="SIZE",f="config.crypto.max_size"}},features="features.crypto",bits=6},
-{id=21,name="signal",features="features.signal",bits=0},
-{id=22,name="pstore",features="features.pstore",bits=0},
-{id=23,name="iommu",fields={{n="page_size_mask",o=0,z=8,m="HEX",f="config.iommu.page_size_mask"},{n="input_range_start",o=8,z=8,m="IOVA",f="config.iommu.input_range_start"},{n="input_range_end",o=16,z=8,m="IOVA",f="config.iommu.input_range_end"},{n="domain_range_start",o=24,z=4,m="NUMBER",f="config.iommu.domain_range_start"},{n="domain_range_end",o=28,z=4,m="NUMBER",f="config.iommu.domain_range_end"},{n="probe_size",o=32,z=4,m="SIZE",f="config.iommu.probe_size"},{n="bypass",o=36,z=1,m="CHOICE",f="config.iommu.bypass"},{n="reserved",o=37,z=3,m="PADDING",f="config.iommu.reserved",raw=true}},features="features.iommu",bits=7},
-{id=24,name="mem",fields={{n="block_size",o=0,z=8,m="SIZE",f="config.mem.block_size"},{n="node_id",o=8,z=2,m="NUMBER",f="config.mem.node_id"},{n="padding",o=10,z=6,m="PADDING",f="config.mem.padding",raw=true},{n="addr",o=16,z=8,m="GUEST_ADDRESS",f="config.mem.addr"},{n="region_size",o=24,z=8,m="SIZE",f="config.mem.region_size"},{n="usable_region_size",o=32,z=8,m="SIZE",f="config.mem.usable_region_size"},{n="plugged_size",o=40,z=8,m="SIZE",f="config.mem.plugged_size"},{n="requested_size",o=48,z=8,m="SIZE",f="config.mem.requested_size"}},features="features.mem",bits=3},
-{id=25,name="sound",fields={{n="jacks",o=0,z=4,m="NUMBER",f="config.sound.jacks"},{n="streams",o=4,z=4,m="NUMBER",f="config.sound.streams"},{n="chmaps",o=8,z=4,m="NUMBER",f="config.sound.chmaps"},{n="controls",o=12,z=4,m="NUMBER",f="config.sound.controls"}},features="features.sound",bits=1},
-{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f="config.fs.tag",raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f="config.fs.num_request_queues"},{n="notify_buf_size",o=40,z=4,m="SIZE",f="config.fs.notify_buf_size"}},features="features.fs",bits=1},
-{id=27,name="pmem",fields={{n="start",o=0,z=8,m="GUEST_ADDRESS",f="config.pmem.start"},{n="size",o=8,z=8,m="SIZE",f="config.pmem.size"}},features="features.pmem",bits=1},
-{id=28,name="rpmb",fields={{n="capacity",o=0,z=1,m="NUMBER",f="config.rpmb.capacity"},{n="max_wr_cnt",o=1,z=1,m="NUMBER",f="config.rpmb.max_wr_cnt"},{n="max_rd_cnt",o=2,z=1,m="NUMBER",f="config.rpmb.max_rd_cnt"}},features="features.rpmb",bits=0},
-{id=29,name="hwsim",features="features.hwsim",bits=0},
-{id=30,name="video-enc",features="features.video-enc",bits=0},
-{id=31,name="video-dec",features="features.video-dec",bits=0},
-{id=32,name="scmi",features="features.scmi",bits=2},
-{id=33,name="nitro-secure",features="features.nitro-secure",bits=0},
-{id=34,name="i2c",features="features.i2c",bits=1},
-{id=35,name="watchdog",features="features.watchdog",bits=0},
-{id=36,name="can",fields={{n="status",o=0,z=2,m="FLAGS",f="config.can.status",w="config.can.status"}},features="features.can",bits=4},
-{id=37,name="dmabuf",features="features.dmabuf",bits=0},
-{id=38,name="param-server",features="features.param-server",bits=0},
-{id=39,name="audio-policy",features="features.audio-policy",bits=0},
-{id=40,name="bt",fields={{n="type",o=0,z=1,m="CHOICE",f="config.bt.type"},{n="alignment",o=1,z=1,m="PADDING",f="config.bt.alignment",raw=true},{n="vendor",o=2,z=2,m="CHOICE",f="config.bt.vendor"},{n="msft_opcode",o=4,z=2,m="HEX",f="config.bt.msft_opcode"}},features="features.bt",bits=4},
-{id=41,name="gpio",fields={{n="ngpio",o=0,z=2,m="NUMBER",f="config.gpio.ngpio"},{n="padding",o=2,z=2,m="PADDING",f="config.gpio.padding",raw=true},{n="gpio_names_size",o=4,z=4,m="SIZE",f="config.gpio.gpio_names_size"}},features="features.gpio",bits=1},
-{id=42,name="rdma",features="features.rdma",bits=0},
-{id=43,name="camera",features="features.camera",bits=0},
-{id=44,name="ism",features="features.ism",bits=0},
-{id=45,name="spi",fields={{n="cs_max_number",o=0,z=1,m="NUMBER",f="config.spi.cs_max_number"},{n="cs_change_supported",o=1,z=1,m="CHOICE",f="config.spi.cs_change_supported"},{n="tx_nbits_supported",o=2,z=1,m="FLAGS",f="config.spi.tx_nbits_supported",w="config.spi.tx_nbits_supported"},{n="rx_nbits_supported",o=3,z=1,m="FLAGS",f="config.spi.rx_nbits_supported",w="config.spi.rx_nbits_supported"},{n="bits_per_word_mask",o=4,z=4,m="HEX",f="config.spi.bits_per_word_mask"},{n="mode_func_supported",o=8,z=4,m="BITS",f="config.spi.mode_func_supported",p={{n="cpha",low=0,width=2,m="HEX",f="config.spi.cpha"},{n="cpol",low=2,width=2,m="HEX",f="config.spi.cpol"},{n="cs_active_high",low=4,width=1,m="NUMBER",f="config.spi.cs_active_high"},{n="lsb_first",low=5,width=1,m="NUMBER",f="config.spi.lsb_first"},{n="loopback",low=6,width=1,m="NUMBER",f="config.spi.loopback"},{n="reserved",low=7,width=25,m="PADDING",f="config.spi.reserved"}}},{n="max_freq_hz",o=12,z=4,m="NUMBER",f="config.spi.max_freq_hz"},{n="max_word_delay_ns",o=16,z=4,m="NUMBER",f="config.spi.max_word_delay_ns"},{n="max_cs_setup_ns",o=20,z=4,m="NUMBER",f="config.spi.max_cs_setup_ns"},{n="max_cs_hold_ns",o=24,z=4,m="NUMBER",f="config.spi.max_cs_hold_ns"},{n="max_cs_inactive_ns",o=28,z=4,m="NUMBER",f="config.spi.max_cs_inactive_ns"}},features="features.spi",bits=0},
-{id=46,name="tee",features="features.tee",bits=0},
-{id=47,name="cpu-balloon",features="features.cpu-balloon",bits=0},
-{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0},
-{id=49,name="usb",features="features.usb",bits=0},
+{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f="config.net.mac",raw=true},{n="status",o=6,z=2,m="FLAGS",f="config.net.status",w="config.net.status"},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f="config.net.max_virtqueue_pairs"},{n="mtu",o=10,z=2,m="NUMBER",f="config.net.mtu"},{n="speed",o=12,z=4,m="NUMBER",f="config.net.speed"},{n="duplex",o=16,z=1,m="CHOICE",f="config.net.duplex"},{n="rss_max_key_size",o=17,z=1,m="SIZE",f="config.net.rss_max_key_size"},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f="config.net.rss_max_indirection_table_length"},{n="supported_hash_types",o=20,z=4,m="FLAGS",f="config.net.supported_hash_types",w="config.net.supported_hash_types"},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f="config.net.supported_tunnel_types",w="config.net.supported_tunnel_types"}},features="features.net",bits=43,ends={[6]=true,[8]=true,[10]=true,[12]=true,[16]=true,[17]=true,[18]=true,[20]=true,[24]=true,[28]=true}},
+{id=2,name="blk",fields={{n="capacity",o=0,z=8,m="NUMBER",f="config.blk.capacity"},{n="size_max",o=8,z=4,m="SIZE",f="config.blk.size_max"},{n="seg_max",o=12,z=4,m="NUMBER",f="config.blk.seg_max"},{n="cylinders",o=16,z=2,m="NUMBER",f="config.blk.cylinders"},{n="heads",o=18,z=1,m="NUMBER",f="config.blk.heads"},{n="sectors",o=19,z=1,m="NUMBER",f="config.blk.sectors"},{n="blk_size",o=20,z=4,m="SIZE",f="config.blk.blk_size"},{n="physical_block_exp",o=24,z=1,m="NUMBER",f="config.blk.physical_block_exp"},{n="alignment_offset",o=25,z=1,m="NUMBER",f="config.blk.alignment_offset"},{n="min_io_size",o=26,z=2,m="NUMBER",f="config.blk.min_io_size"},{n="opt_io_size",o=28,z=4,m="NUMBER",f="config.blk.opt_io_size"},{n="writeback",o=32,z=1,m="CHOICE",f="config.blk.writeback"},{n="unused0",o=33,z=1,m="PADDING",f="config.blk.unused0",raw=true},{n="num_queues",o=34,z=2,m="NUMBER",f="config.blk.num_queues"},{n="max_discard_sectors",o=36,z=4,m="NUMBER",f="config.blk.max_discard_sectors"},{n="max_discard_seg",o=40,z=4,m="NUMBER",f="config.blk.max_discard_seg"},{n="discard_sector_alignment",o=44,z=4,m="NUMBER",f="config.blk.discard_sector_alignment"},{n="max_write_zeroes_sectors",o=48,z=4,m="NUMBER",f="config.blk.max_write_zeroes_sectors"},{n="max_write_zeroes_seg",o=52,z=4,m="NUMBER",f="config.blk.max_write_zeroes_seg"},{n="write_zeroes_may_unmap",o=56,z=1,m="CHOICE",f="config.blk.write_zeroes_may_unmap"},{n="unused1",o=57,z=3,m="PADDING",f="config.blk.unused1",raw=true},{n="max_secure_erase_sectors",o=60,z=4,m="NUMBER",f="config.blk.max_secure_erase_sectors"},{n="max_secure_erase_seg",o=64,z=4,m="NUMBER",f="config.blk.max_secure_erase_seg"},{n="secure_erase_sector_alignment",o=68,z=4,m="NUMBER",f="config.blk.secure_erase_sector_alignment"},{n="zone_sectors",o=72,z=4,m="NUMBER",f="config.blk.zone_sectors"},{n="max_open_zones",o=76,z=4,m="NUMBER",f="config.blk.max_open_zones"},{n="max_active_zones",o=80,z=4,m="NUMBER",f="config.blk.max_active_zones"},{n="max_append_sectors",o=84,z=4,m="NUMBER",f="config.blk.max_append_sectors"},{n="write_granularity",o=88,z=4,m="SIZE",f="config.blk.write_granularity"},{n="zoned_model",o=92,z=1,m="CHOICE",f="config.blk.zoned_model"},{n="unused2",o=93,z=3,m="PADDING",f="config.blk.unused2",raw=true}},features="features.blk",bits=16,ends={[8]=true,[12]=true,[16]=true,[18]=true,[19]=true,[20]=true,[24]=true,[25]=true,[26]=true,[28]=true,[32]=true,[33]=true,[34]=true,[36]=true,[40]=true,[44]=true,[48]=true,[52]=true,[56]=true,[57]=true,[60]=true,[64]=true,[68]=true,[72]=true,[76]=true,[80]=true,[84]=true,[88]=true,[92]=true,[93]=true,[96]=true}},
+{id=3,name="console",fields={{n="cols",o=0,z=2,m="NUMBER",f="config.console.cols"},{n="rows",o=2,z=2,m="NUMBER",f="config.console.rows"},{n="max_nr_ports",o=4,z=4,m="NUMBER",f="config.console.max_nr_ports"},{n="emerg_wr",o=8,z=4,m="HEX",f="config.console.emerg_wr"}},features="features.console",bits=3,ends={[2]=true,[4]=true,[8]=true,[12]=true}},
+{id=4,name="rng",features="features.rng",bits=0,ends={}},
+{id=5,name="balloon",fields={{n="num_pages",o=0,z=4,m="NUMBER",f="config.balloon.num_pages"},{n="actual",o=4,z=4,m="NUMBER",f="config.balloon.actual"},{n="free_page_hint_cmd_id",o=8,z=4,m="NUMBER",f="config.balloon.free_page_hint_cmd_id"},{n="poison_val",o=12,z=4,m="HEX",f="config.balloon.poison_val"}},features="features.balloon",bits=6,ends={[4]=true,[8]=true,[12]=true,[16]=true}},
+{id=6,name="iomem",features="features.iomem",bits=0,ends={}},
+{id=7,name="rpmsg",features="features.rpmsg",bits=0,ends={}},
+{id=8,name="scsi",fields={{n="num_queues",o=0,z=4,m="NUMBER",f="config.scsi.num_queues"},{n="seg_max",o=4,z=4,m="NUMBER",f="config.scsi.seg_max"},{n="max_sectors",o=8,z=4,m="NUMBER",f="config.scsi.max_sectors"},{n="cmd_per_lun",o=12,z=4,m="NUMBER",f="config.scsi.cmd_per_lun"},{n="event_info_size",o=16,z=4,m="SIZE",f="config.scsi.event_info_size"},{n="sense_size",o=20,z=4,m="SIZE",f="config.scsi.sense_size"},{n="cdb_size",o=24,z=4,m="SIZE",f="config.scsi.cdb_size"},{n="max_channel",o=28,z=2,m="NUMBER",f="config.scsi.max_channel"},{n="max_target",o=30,z=2,m="NUMBER",f="config.scsi.max_target"},{n="max_lun",o=32,z=4,m="NUMBER",f="config.scsi.max_lun"}},features="features.scsi",bits=4,ends={[4]=true,[8]=true,[12]=true,[16]=true,[20]=true,[24]=true,[28]=true,[30]=true,[32]=true,[36]=true}},
+{id=9,name="9p",fields={{n="tag_len",o=0,z=2,m="SIZE",f="config.9p.tag_len"}},features="features.9p",bits=1,ends={[2]=true}},
+{id=10,name="mac80211",features="features.mac80211",bits=0,ends={}},
+{id=11,name="rproc-serial",features="features.rproc-serial",bits=0,ends={}},
+{id=12,name="caif",features="features.caif",bits=0,ends={}},
+{id=13,name="memballoon",features="features.memballoon",bits=0,ends={}},
+{id=16,name="gpu",fields={{n="events_read",o=0,z=4,m="FLAGS",f="config.gpu.events_read",w="config.gpu.events_read"},{n="events_clear",o=4,z=4,m="FLAGS",f="config.gpu.events_clear",w="config.gpu.events_clear"},{n="num_scanouts",o=8,z=4,m="NUMBER",f="config.gpu.num_scanouts"},{n="num_capsets",o=12,z=4,m="NUMBER",f="config.gpu.num_capsets"},{n="blob_alignment",o=16,z=4,m="SIZE",f="config.gpu.blob_alignment"}},features="features.gpu",bits=6,ends={[4]=true,[8]=true,[12]=true,[16]=true,[20]=true}},
+{id=17,name="rtc",features="features.rtc",bits=1,ends={}},
+{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f="config.input.select"},{n="subsel",o=1,z=1,m="NUMBER",f="config.input.subsel"},{n="size",o=2,z=1,m="SIZE",f="config.input.size"},{n="reserved",o=3,z=5,m="PADDING",f="config.input.reserved",raw=true},{n="data",o=8,z=128,m="BYTES",f="config.input.data",raw=true}},features="features.input",bits=0,ends={[1]=true,[2]=true,[3]=true,[8]=true,[136]=true}},
+{id=19,name="vsock",fields={{n="guest_cid",o=0,z=8,m="NUMBER",f="config.vsock.guest_cid"}},features="features.vsock",bits=3,ends={[8]=true}},
+{id=20,name="crypto",fields={{n="status",o=0,z=4,m="FLAGS",f="config.crypto.status",w="config.crypto.status"},{n="max_dataqueues",o=4,z=4,m="NUMBER",f="config.crypto.max_dataqueues"},{n="crypto_services",o=8,z=4,m="FLAGS",f="config.crypto.crypto_services",w="config.crypto.crypto_services"},{n="cipher_algo_l",o=12,z=4,m="FLAGS",f="config.crypto.cipher_algo_l",w="config.crypto.cipher_algo_l"},{n="cipher_algo_h",o=16,z=4,m="FLAGS",f="config.crypto.cipher_algo_h",w="config.crypto.cipher_algo_h"},{n="hash_algo",o=20,z=4,m="FLAGS",f="config.crypto.hash_algo",w="config.crypto.hash_algo"},{n="mac_algo_l",o=24,z=4,m="FLAGS",f="config.crypto.mac_algo_l",w="config.crypto.mac_algo_l"},{n="mac_algo_h",o=28,z=4,m="FLAGS",f="config.crypto.mac_algo_h",w="config.crypto.mac_algo_h"},{n="aead_algo",o=32,z=4,m="FLAGS",f="config.crypto.aead_algo",w="config.crypto.aead_algo"},{n="max_cipher_key_len",o=36,z=4,m="SIZE",f="config.crypto.max_cipher_key_len"},{n="max_auth_key_len",o=40,z=4,m="SIZE",f="config.crypto.max_auth_key_len"},{n="akcipher_algo",o=44,z=4,m="FLAGS",f="config.crypto.akcipher_algo",w="config.crypto.akcipher_algo"},{n="max_size",o=48,z=8,m="SIZE",f="config.crypto.max_size"}},features="features.crypto",bits=6,ends={[4]=true,[8]=true,[12]=true,[16]=true,[20]=true,[24]=true,[28]=true,[32]=true,[36]=true,[40]=true,[44]=true,[48]=true,[56]=true}},
+{id=21,name="signal",features="features.signal",bits=0,ends={}},
+{id=22,name="pstore",features="features.pstore",bits=0,ends={}},
+{id=23,name="iommu",fields={{n="page_size_mask",o=0,z=8,m="HEX",f="config.iommu.page_size_mask"},{n="input_range_start",o=8,z=8,m="IOVA",f="config.iommu.input_range_start"},{n="input_range_end",o=16,z=8,m="IOVA",f="config.iommu.input_range_end"},{n="domain_range_start",o=24,z=4,m="NUMBER",f="config.iommu.domain_range_start"},{n="domain_range_end",o=28,z=4,m="NUMBER",f="config.iommu.domain_range_end"},{n="probe_size",o=32,z=4,m="SIZE",f="config.iommu.probe_size"},{n="bypass",o=36,z=1,m="CHOICE",f="config.iommu.bypass"},{n="reserved",o=37,z=3,m="PADDING",f="config.iommu.reserved",raw=true}},features="features.iommu",bits=7,ends={[8]=true,[16]=true,[24]=true,[28]=true,[32]=true,[36]=true,[37]=true,[40]=true}},
+{id=24,name="mem",fields={{n="block_size",o=0,z=8,m="SIZE",f="config.mem.block_size"},{n="node_id",o=8,z=2,m="NUMBER",f="config.mem.node_id"},{n="padding",o=10,z=6,m="PADDING",f="config.mem.padding",raw=true},{n="addr",o=16,z=8,m="GUEST_ADDRESS",f="config.mem.addr"},{n="region_size",o=24,z=8,m="SIZE",f="config.mem.region_size"},{n="usable_region_size",o=32,z=8,m="SIZE",f="config.mem.usable_region_size"},{n="plugged_size",o=40,z=8,m="SIZE",f="config.mem.plugged_size"},{n="requested_size",o=48,z=8,m="SIZE",f="config.mem.requested_size"}},features="features.mem",bits=3,ends={[8]=true,[10]=true,[16]=true,[24]=true,[32]=true,[40]=true,[48]=true,[56]=true}},
+{id=25,name="sound",fields={{n="jacks",o=0,z=4,m="NUMBER",f="config.sound.jacks"},{n="streams",o=4,z=4,m="NUMBER",f="config.sound.streams"},{n="chmaps",o=8,z=4,m="NUMBER",f="config.sound.chmaps"},{n="controls",o=12,z=4,m="NUMBER",f="config.sound.controls"}},features="features.sound",bits=1,ends={[4]=true,[8]=true,[12]=true,[16]=true}},
+{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f="config.fs.tag",raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f="config.fs.num_request_queues"},{n="notify_buf_size",o=40,z=4,m="SIZE",f="config.fs.notify_buf_size"}},features="features.fs",bits=1,ends={[36]=true,[40]=true,[44]=true}},
+{id=27,name="pmem",fields={{n="start",o=0,z=8,m="GUEST_ADDRESS",f="config.pmem.start"},{n="size",o=8,z=8,m="SIZE",f="config.pmem.size"}},features="features.pmem",bits=1,ends={[8]=true,[16]=true}},
+{id=28,name="rpmb",fields={{n="capacity",o=0,z=1,m="NUMBER",f="config.rpmb.capacity"},{n="max_wr_cnt",o=1,z=1,m="NUMBER",f="config.rpmb.max_wr_cnt"},{n="max_rd_cnt",o=2,z=1,m="NUMBER",f="config.rpmb.max_rd_cnt"}},features="features.rpmb",bits=0,ends={[1]=true,[2]=true,[3]=true}},
+{id=29,name="hwsim",features="features.hwsim",bits=0,ends={}},
+{id=30,name="video-enc",features="features.video-enc",bits=0,ends={}},
+{id=31,name="video-dec",features="features.video-dec",bits=0,ends={}},
+{id=32,name="scmi",features="features.scmi",bits=2,ends={}},
+{id=33,name="nitro-secure",features="features.nitro-secure",bits=0,ends={}},
+{id=34,name="i2c",features="features.i2c",bits=1,ends={}},
+{id=35,name="watchdog",features="features.watchdog",bits=0,ends={}},
+{id=36,name="can",fields={{n="status",o=0,z=2,m="FLAGS",f="config.can.status",w="config.can.status"}},features="features.can",bits=4,ends={[2]=true}},
+{id=37,name="dmabuf",features="features.dmabuf",bits=0,ends={}},
+{id=38,name="param-server",features="features.param-server",bits=0,ends={}},
+{id=39,name="audio-policy",features="features.audio-policy",bits=0,ends={}},
+{id=40,name="bt",fields={{n="type",o=0,z=1,m="CHOICE",f="config.bt.type"},{n="alignment",o=1,z=1,m="PADDING",f="config.bt.alignment",raw=true},{n="vendor",o=2,z=2,m="CHOICE",f="config.bt.vendor"},{n="msft_opcode",o=4,z=2,m="HEX",f="config.bt.msft_opcode"}},features="features.bt",bits=4,ends={[1]=true,[2]=true,[4]=true,[6]=true}},
+{id=41,name="gpio",fields={{n="ngpio",o=0,z=2,m="NUMBER",f="config.gpio.ngpio"},{n="padding",o=2,z=2,m="PADDING",f="config.gpio.padding",raw=true},{n="gpio_names_size",o=4,z=4,m="SIZE",f="config.gpio.gpio_names_size"}},features="features.gpio",bits=1,ends={[2]=true,[4]=true,[8]=true}},
+{id=42,name="rdma",features="features.rdma",bits=0,ends={}},
+{id=43,name="camera",features="features.camera",bits=0,ends={}},
+{id=44,name="ism",features="features.ism",bits=0,ends={}},
+{id=45,name="spi",fields={{n="cs_max_number",o=0,z=1,m="NUMBER",f="config.spi.cs_max_number"},{n="cs_change_supported",o=1,z=1,m="CHOICE",f="config.spi.cs_change_supported"},{n="tx_nbits_supported",o=2,z=1,m="FLAGS",f="config.spi.tx_nbits_supported",w="config.spi.tx_nbits_supported"},{n="rx_nbits_supported",o=3,z=1,m="FLAGS",f="config.spi.rx_nbits_supported",w="config.spi.rx_nbits_supported"},{n="bits_per_word_mask",o=4,z=4,m="HEX",f="config.spi.bits_per_word_mask"},{n="mode_func_supported",o=8,z=4,m="BITS",f="config.spi.mode_func_supported",p={{n="cpha",low=0,width=2,m="HEX",f="config.spi.cpha"},{n="cpol",low=2,width=2,m="HEX",f="config.spi.cpol"},{n="cs_active_high",low=4,width=1,m="NUMBER",f="config.spi.cs_active_high"},{n="lsb_first",low=5,width=1,m="NUMBER",f="config.spi.lsb_first"},{n="loopback",low=6,width=1,m="NUMBER",f="config.spi.loopback"},{n="reserved",low=7,width=25,m="PADDING",f="config.spi.reserved"}}},{n="max_freq_hz",o=12,z=4,m="NUMBER",f="config.spi.max_freq_hz"},{n="max_word_delay_ns",o=16,z=4,m="NUMBER",f="config.spi.max_word_delay_ns"},{n="max_cs_setup_ns",o=20,z=4,m="NUMBER",f="config.spi.max_cs_setup_ns"},{n="max_cs_hold_ns",o=24,z=4,m="NUMBER",f="config.spi.max_cs_hold_ns"},{n="max_cs_inactive_ns",o=28,z=4,m="NUMBER",f="config.spi.max_cs_inactive_ns"}},features="features.spi",bits=0,ends={[1]=true,[2]=true,[3]=true,[4]=true,[8]=true,[12]=true,[16]=true,[20]=true,[24]=true,[28]=true,[32]=true}},
+{id=46,name="tee",features="features.tee",bits=0,ends={}},
+{id=47,name="cpu-balloon",features="features.cpu-balloon",bits=0,ends={}},
+{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0,ends={[4]=true,[8]=true,[40]=true}},
+{id=49,name="usb",features="features.usb",bits=0,ends={}},
 },
-config_sizes = {[2]="can",[3]="rpmb",[4]="console",[10]="net",[17]="net",[20]="gpu",[24]="net",[28]="net",[32]="spi",[44]="fs",[48]="blk",[57]="blk",[60]="blk",[72]="blk",[96]="blk",[136]="input"},
-programs = {["ovs-vswitchd"]="net",passt="net",["passt.avx2"]="net",["vhost-device-ca"]="can",["vhost-device-co"]="console",["vhost-device-i2"]="i2c",["vhost-device-in"]="input",["vhost-device-rn"]="rng",["vhost-device-so"]="sound",["vhost-device-sp"]="spi",["vhost-device-vs"]="vsock",["vhost-user-gpu"]="gpu",["vhost-user-inpu"]="input",virtiofsd="fs"},
+config_sizes = {[0]={rng=1,rtc=1,scmi=1,i2c=1},[2]={can=4},[3]={rpmb=4},[4]={console=4},[6]={net=1,bt=1},[8]={net=1,console=1,balloon=1,vsock=1,gpio=1},[10]={net=4},[12]={net=1,console=1,balloon=1,sound=1},[16]={balloon=1,gpu=1,sound=1,pmem=1},[17]={net=4},[20]={gpu=4},[24]={net=4},[28]={net=4},[32]={spi=4},[36]={blk=1,scsi=1,iommu=1},[40]={iommu=1,fs=1,media=1},[44]={fs=4},[48]={blk=4},[56]={crypto=1,mem=1},[57]={blk=4},[60]={blk=4},[72]={blk=4},[96]={blk=4},[136]={input=4}},
+device_weights = {served=8,best_features=2,other_features=-4,no_field=-3,most_sizes=32},
+programs = {["ovs-vswitchd"]="net",passt="net",["passt.avx2"]="net",["qemu-storage-da"]="blk",["vhost-device-ca"]="can",["vhost-device-co"]="console",["vhost-device-i2"]="i2c",["vhost-device-in"]="input",["vhost-device-me"]="media",["vhost-device-rn"]="rng",["vhost-device-so"]="sound",["vhost-device-sp"]="spi",["vhost-device-vs"]="vsock",["vhost-user-blk"]="blk",["vhost-user-gpu"]="gpu",["vhost-user-inpu"]="input",["vhost-user-scsi"]="scsi",virtiofsd="fs"},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -2555,14 +2556,15 @@ end
 
 local function word(message) return { value(message, message.layout.by.features) } end
 
--- The device type with the fewest bits that has all those that are offered, if there are enough to tell.
-local function guess_by_features(connection, offered)
+-- The device type with the fewest bits that has all those that are offered, and the names of all that have them; nil if
+-- there are too few bits to tell.
+local function fitting_features(offered)
   local own = {}
   for bit = 0, 63 do
     if (bit < 24 or bit >= 50) and numbers.has_bit(offered[1], offered[2], bit) then own[#own + 1] = bit end
   end
-  if connection.settled or #own < 3 then return nil end
-  local best
+  if #own < 3 then return nil end
+  local best, all = nil, {}
   for _, device in ipairs(T.devices) do
     local fitting = true
     for _, bit in ipairs(own) do
@@ -2571,7 +2573,31 @@ local function guess_by_features(connection, offered)
         break
       end
     end
-    if fitting and (not best or device.bits < best.bits) then best = device end
+    if fitting then
+      all[device.name] = true
+      if not best or device.bits < best.bits then best = device end
+    end
+  end
+  return best and best.name, all
+end
+
+-- Weigh what is known of the device, as `session/device.py` does; nil where nothing speaks for one.
+function effects.guess(connection)
+  local weights, best, most = T.device_weights, nil, 0
+  for _, device in ipairs(T.devices) do
+    local points = connection.served == device.name and weights.served or 0
+    if connection.fitting then
+      if not connection.fitting[device.name] then
+        points = points + weights.other_features
+      elseif connection.best_fit == device.name then
+        points = points + weights.best_features
+      end
+    end
+    for size in pairs(connection.sizes) do
+      local has = T.config_sizes[size] and T.config_sizes[size][device.name]
+      points = points + (has or (device.ends[size] and 0 or weights.no_field))
+    end
+    if points > most then best, most = device, points end
   end
   return best
 end
@@ -2674,19 +2700,21 @@ effects.on_reply = {
   OFFER_FEATURES = function(connection, message, frame)
     local offered = word(message)
     local changes = { offered = offered }
-    changes.device = guess_by_features(connection, offered)
+    if not connection.settled then
+      connection.best_fit, connection.fitting = fitting_features(offered)
+      changes.device = effects.guess(connection) or false
+    end
     see(connection, frame, changes)
   end,
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })
   end,
   READ_CONFIG = function(connection, message, frame)
-    if number(message, "offset") ~= 0 or connection.settled then return end
-    local device = tables.devices[T.config_sizes[number(message, "size")]]
-    if device then
-      connection.settled = true
-      see(connection, frame, { device = device })
-    end
+    local size = number(message, "size")
+    if number(message, "offset") ~= 0 or size == 0 or connection.settled or connection.sizes[size] then return end
+    if connection.size_count == T.device_weights.most_sizes then return end
+    connection.sizes[size], connection.size_count = true, connection.size_count + 1
+    see(connection, frame, { device = effects.guess(connection) or false })
   end,
 }
 
@@ -2732,6 +2760,8 @@ local function connect(of, frame)
     number = of,
     view = { device = session.device, memory = {}, map = "", bits = session.dialect.bits },
     settled = session.device ~= nil,
+    sizes = {},
+    size_count = 0,
     postcopy = "none",
     rings = {},
     ring_count = 0,
@@ -2853,11 +2883,9 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
-    local command = details.back_end_command
-    local device = command and not connection.settled and tables.devices[T.programs[command]]
-    if device then
-      connection.settled = true
-      views.see(connection, frame, { device = device })
+    connection.served = T.programs[details.back_end_command or ""]
+    if connection.served and not connection.settled then
+      views.see(connection, frame, { device = effects.guess(connection) })
     end
   elseif this.kind == 3 then
     for channel = 0, 2 do close_channel(connection, channel, frame, owed) end

@@ -22,6 +22,7 @@ from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.resize import Resized
 from tests.peers.situations.situation import Situation
 from tests.peers.situations.switch import SwitchConnects, SwitchListens
+from tests.peers.situations.uml_disk import UmlDisk
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserConnects, VirtioUserListens
 
 FOLDER = Path(__file__).resolve().parents[2] / "captures"
@@ -110,6 +111,9 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-relay-restarted": replace(_disk(RelayKilled(second=True)), resumed=True),
     "qemu-7.2-blk-qsd-migration-source": _disk(MigrationSource(), quick=False),
     "qemu-7.2-blk-qsd-migration-destination": replace(_disk(MigrationDestination(), quick=False), resumed=True),
+    "uml-6.1-blk-qsd-7.2": Capture(
+        UmlDisk(), "User-Mode Linux", "qemu-storage-daemon", (Package("user-mode-linux", "6.1"), _TOOLS)
+    ),
     "qemu-7.2-fs-virtiofsd": Capture(
         FileSystem(), "QEMU, vhost-user-fs", "virtiofsd (the one in C)", (*_GUEST, _TOOLS)
     ),

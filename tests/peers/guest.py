@@ -32,16 +32,18 @@ poweroff -f
 """
 
 
-def build_initramfs(script: str, modules: tuple[str, ...], root: Path, release: Release) -> Path:
-    """An initramfs whose init loads `modules` with their dependencies and runs `script`; built in the folder `root`."""
+def build_initramfs(script: str, modules: tuple[str, ...], root: Path, kernel_modules: Path) -> Path:
+    """An initramfs whose init loads `modules` with their dependencies and runs `script`; built in the folder `root`.
+
+    `kernel_modules` is the folder with the modules of the kernel that is going to run it.
+    """
     for name in ("bin", "dev", "proc", "sys", "mnt", "lib"):
         (root / name).mkdir(parents=True)
     shutil.copy(program("busybox", "busybox-static"), root / "bin/busybox")
     (root / "init").write_text(_INIT)
     (root / "init").chmod(0o755)
     (root / "script").write_text(script)
-    folder = release.root / "lib/modules" / release.kernel().name.removeprefix("vmlinuz-")
-    in_order = [_install_module(path, root) for path in _with_dependencies(modules, folder)]
+    in_order = [_install_module(path, root) for path in _with_dependencies(modules, kernel_modules)]
     (root / "modules").write_text("".join(f"{path}\n" for path in in_order))
     image = root.with_suffix(".cpio")
     names = "\n".join(os.fspath(path.relative_to(root)) for path in sorted(root.rglob("*")))
@@ -96,14 +98,23 @@ class Guest:
     def results(self) -> dict[str, str]:
         """Wait until the guest has powered off, and return its results."""
         self.process.finish(_TIMEOUT)
-        found = self.found()
-        if found.pop("finished", None) != "yes":
-            raise PeerError(f"the guest's script failed; its console:\n{self.process.output()}")
-        return found
+        return results_in(self.process)
 
     def found(self) -> dict[str, str]:
         """Its results so far."""
-        return dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", self.process.output(), re.MULTILINE))
+        return _found(self.process)
+
+
+def results_in(console: Process) -> dict[str, str]:
+    """The results of a guest, from its output on the console; `PeerError` unless its script ended well."""
+    found = _found(console)
+    if found.pop("finished", None) != "yes":
+        raise PeerError(f"the guest's script failed; its console:\n{console.output()}")
+    return found
+
+
+def _found(console: Process) -> dict[str, str]:
+    return dict(re.findall(r"^RESULT (\w+)=(.*?)\r?$", console.output(), re.MULTILINE))
 
 
 def memory(regions: int = 1) -> tuple[str, ...]:
@@ -143,7 +154,8 @@ def guest(
     same folder.
     """
     note_script(folder, name, script)
-    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs", release)
+    kernel_modules = release.root / "lib/modules" / release.kernel().name.removeprefix("vmlinuz-")
+    initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs", kernel_modules)
     monitor_socket = f"{name}.qmp"
     command = [
         release.program("qemu-system-x86_64", "qemu-system-x86"),

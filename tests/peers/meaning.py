@@ -10,7 +10,8 @@ from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.linter import Linter
-from vudissect.protocol.model import Channel, Descriptors, FdKind, Layout
+from vudissect.protocol.model import Channel, Descriptors, FdKind, Layout, Side
+from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session
 from vudissect.wire.fields import Fields, to_fields
@@ -108,7 +109,9 @@ def _add(meaning: Meaning, event: Event) -> None:
     kinds = [named.descriptor.kind for named in event.descriptors]
     if len(kinds) not in _counts_allowed(rule, message.layout, fields):
         meaning.miscounted.append(f"{where}: {message.row} with {len(kinds)} descriptors")
-    if not _KINDS.get(rule.kind, set()).issuperset(kinds):
+    # What User-Mode Linux gives to be called by is a socket.
+    is_uml = event.after.programs[Side.FRONT_END] == "linux.uml" and message.row.purpose is Purpose.SET_CALL
+    if not _KINDS.get(rule.kind, set()).issuperset(kinds) and not is_uml:
         meaning.misfits.append(f"{where}: {message.row} with {kinds}")
 
 

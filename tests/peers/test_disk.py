@@ -8,6 +8,7 @@ from tests.peers import guest
 from tests.peers.meaning import HealthyCapture, Meaning
 from tests.peers.situations.disk import GUEST_WRITES, PLUGGED, SECTORS, DiskUse
 from tests.peers.situations.situation import MIB
+from tests.peers.uml import SHARED
 from vudissect.protocol.model import Channel
 
 pytestmark = pytest.mark.peers
@@ -46,6 +47,14 @@ class DiskRecorded(HealthyCapture):
 
 class TestDisk(DiskRecorded):
     capture = "qemu-7.2-blk-qsd"
+
+
+class TestUserModeLinux(DiskRecorded):
+    capture = "uml-6.1-blk-qsd-7.2"
+
+    def test_the_memory_regions_are_the_memory_of_the_guest(self, meaning: Meaning) -> None:
+        # One region, in a table that always has two slots.
+        assert meaning.memory == SHARED
 
 
 class TestFourQueues(DiskRecorded):

@@ -23,7 +23,16 @@ from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.since import Since
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.protocol.usual import may_take_long
-from vudissect.session.device import PROGRAMS
+from vudissect.session.device import (
+    BEST_FEATURES,
+    MOST_SIZES,
+    NO_FIELD,
+    ONLY_SIZE,
+    OTHER_FEATURES,
+    PROGRAMS,
+    SERVED,
+    SHARED_SIZE,
+)
 from vudissect.wire.codec import forms
 from vudissect.wireshark.fields import Catalogue, ProtoField
 from vudissect.wireshark.literal import entry, literal
@@ -40,6 +49,14 @@ _SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO:
 # More than any configuration space has.
 _MOST_CONFIG = 2048
 _WORD = 64
+
+_DEVICE_WEIGHTS = {
+    "served": SERVED,
+    "best_features": BEST_FEATURES,
+    "other_features": OTHER_FEATURES,
+    "no_field": NO_FIELD,
+    "most_sizes": MOST_SIZES,
+}
 
 
 class Named:
@@ -80,6 +97,7 @@ class Tables:
             "dialects": _lines(self._dialect(*each) for each in self._dialects),
             "devices": _lines(literal(self._device(device)) for device in DEVICES),
             "config_sizes": literal(_config_sizes()),
+            "device_weights": literal(_DEVICE_WEIGHTS),
             "programs": literal(dict(sorted(PROGRAMS.items()))),
             "rules": _lines(_rules()),
             "keys": literal([_keys(channel) for channel in Channel]),
@@ -229,6 +247,7 @@ class Tables:
             "fields": self._fields(f"config.{device.name}", device.config),
             "features": self._named_bits(joined("features", device.name), device.features, _WORD),
             "bits": len(device.features.bits),
+            "ends": dict.fromkeys(sorted(device.config_ends), True),
         }
 
 
@@ -307,10 +326,14 @@ def _failure(layout: Layout) -> list[int] | None:
     return [low, layout.failure.bit_length() - low]
 
 
-def _config_sizes() -> dict[int, str]:
-    """The device type whose configuration space has, or has had, a size, where there is just one."""
+def _config_sizes() -> dict[int, dict[str, int]]:
+    """What a size of the configuration space that was read says for the devices that have, or have had, that size."""
     found = ((size, config_candidates(size)) for size in range(_MOST_CONFIG))
-    return {size: devices[0].name for size, devices in found if len(devices) == 1}
+    return {
+        size: dict.fromkeys((device.name for device in devices), ONLY_SIZE if len(devices) == 1 else SHARED_SIZE)
+        for size, devices in found
+        if devices
+    }
 
 
 def _keys(channel: Channel) -> dict[int, Any]:

@@ -22,14 +22,15 @@ end
 
 local function word(message) return { value(message, message.layout.by.features) } end
 
--- The device type with the fewest bits that has all those that are offered, if there are enough to tell.
-local function guess_by_features(connection, offered)
+-- The device type with the fewest bits that has all those that are offered, and the names of all that have them; nil if
+-- there are too few bits to tell.
+local function fitting_features(offered)
   local own = {}
   for bit = 0, 63 do
     if (bit < 24 or bit >= 50) and numbers.has_bit(offered[1], offered[2], bit) then own[#own + 1] = bit end
   end
-  if connection.settled or #own < 3 then return nil end
-  local best
+  if #own < 3 then return nil end
+  local best, all = nil, {}
   for _, device in ipairs(T.devices) do
     local fitting = true
     for _, bit in ipairs(own) do
@@ -38,7 +39,31 @@ local function guess_by_features(connection, offered)
         break
       end
     end
-    if fitting and (not best or device.bits < best.bits) then best = device end
+    if fitting then
+      all[device.name] = true
+      if not best or device.bits < best.bits then best = device end
+    end
+  end
+  return best and best.name, all
+end
+
+-- Weigh what is known of the device, as `session/device.py` does; nil where nothing speaks for one.
+function effects.guess(connection)
+  local weights, best, most = T.device_weights, nil, 0
+  for _, device in ipairs(T.devices) do
+    local points = connection.served == device.name and weights.served or 0
+    if connection.fitting then
+      if not connection.fitting[device.name] then
+        points = points + weights.other_features
+      elseif connection.best_fit == device.name then
+        points = points + weights.best_features
+      end
+    end
+    for size in pairs(connection.sizes) do
+      local has = T.config_sizes[size] and T.config_sizes[size][device.name]
+      points = points + (has or (device.ends[size] and 0 or weights.no_field))
+    end
+    if points > most then best, most = device, points end
   end
   return best
 end
@@ -141,19 +166,21 @@ effects.on_reply = {
   OFFER_FEATURES = function(connection, message, frame)
     local offered = word(message)
     local changes = { offered = offered }
-    changes.device = guess_by_features(connection, offered)
+    if not connection.settled then
+      connection.best_fit, connection.fitting = fitting_features(offered)
+      changes.device = effects.guess(connection) or false
+    end
     see(connection, frame, changes)
   end,
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })
   end,
   READ_CONFIG = function(connection, message, frame)
-    if number(message, "offset") ~= 0 or connection.settled then return end
-    local device = tables.devices[T.config_sizes[number(message, "size")]]
-    if device then
-      connection.settled = true
-      see(connection, frame, { device = device })
-    end
+    local size = number(message, "size")
+    if number(message, "offset") ~= 0 or size == 0 or connection.settled or connection.sizes[size] then return end
+    if connection.size_count == T.device_weights.most_sizes then return end
+    connection.sizes[size], connection.size_count = true, connection.size_count + 1
+    see(connection, frame, { device = effects.guess(connection) or false })
   end,
 }
 

@@ -36,6 +36,8 @@ local function connect(of, frame)
     number = of,
     view = { device = session.device, memory = {}, map = "", bits = session.dialect.bits },
     settled = session.device ~= nil,
+    sizes = {},
+    size_count = 0,
     postcopy = "none",
     rings = {},
     ring_count = 0,
@@ -157,11 +159,9 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
-    local command = details.back_end_command
-    local device = command and not connection.settled and tables.devices[T.programs[command]]
-    if device then
-      connection.settled = true
-      views.see(connection, frame, { device = device })
+    connection.served = T.programs[details.back_end_command or ""]
+    if connection.served and not connection.settled then
+      views.see(connection, frame, { device = effects.guess(connection) })
     end
   elseif this.kind == 3 then
     for channel = 0, 2 do close_channel(connection, channel, frame, owed) end
