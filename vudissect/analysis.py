@@ -104,6 +104,13 @@ class Analysis:
             return zip(self.session.events(self._records), repeat(()), strict=False)
         return self._linter.judge(self._records)
 
+    def ahead(self) -> Iterator[Judged]:
+        """The same as by iterating, in less time: the session is some events further on.
+
+        At a change of dialect it is not, so that it still knows the reasons for it.
+        """
+        return iter(self) if self._linter is None else self._linter.judge_in_runs(self._records)
+
     def finish(self) -> list["Finding"]:
         """What is wrong where the capture ends, on connections that are still open."""
         return self._linter.finish() if self._linter is not None else []
@@ -112,7 +119,7 @@ class Analysis:
         """All findings, from here to the end of the capture."""
         findings: list[Finding] = []
         frames = 0
-        for _, found in self:
+        for _, found in self.ahead():
             findings += found
             frames += 1
         return Linted(findings + self.finish(), self.withheld, frames)

@@ -94,7 +94,7 @@ def command(
         style = style_for(sys.stdout)
         judged: Iterable[Judged] = analysis if shown is None else shown
         if not live:
-            judged = in_runs(judged)
+            judged = in_runs(analysis.ahead() if shown is None else shown)
         lines = output.render(Shown(judged, ending, session.dialect, style, frozenset(options), live))
         _write(lines, 1 if live else _LINES_AT_ONCE)
         if shown is not None and analysis.records.has_messages:

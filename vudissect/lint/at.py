@@ -39,11 +39,13 @@ class At(Generic[Memory_co]):
     `At[Loop]` is for a rule that remembers a `Loop`.
     """
 
-    __slots__ = ("_end", "_fields", "_finished", "_history", "_lasting", "_session", "event", "rule")
+    __slots__ = ("_end", "_fields", "_finished", "_history", "_lasting", "_session", "event", "late", "rule")
 
     def __init__(self, session: Session) -> None:
         self.event: Event
         self.rule: Rule
+        self.late = False
+        """Whether the session is further on than the event."""
         self._session = session
         self._history: History
         self._lasting: dict[type, Any] = {}
@@ -71,7 +73,8 @@ class At(Generic[Memory_co]):
 
     @property
     def waiting(self) -> Pairing:
-        """The requests that wait for an answer on this connection."""
+        """The requests that wait for an answer on this connection; a patient rule must not ask."""
+        assert not self.late
         return self._session.pairing(self.event.record.connection)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from vudissect.capture.errors import CaptureError
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Finding
@@ -12,6 +13,7 @@ from vudissect.lint.history import MOST_BYTES, History, beginning
 from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Row
+from vudissect.protocol.table import Protocol
 from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.wire.codec import Form, WireMessage
@@ -36,17 +38,21 @@ _MOST_OVER_ALL = 2000
 # Of a connection that started before this many others, only the last event is remembered.
 _MOST_FRESH = 1024
 
+# Few enough for all of them to be in the cache of a processor.
+_MOST_IN_A_RUN = 64
+
 
 class _Selection(NamedTuple):
     """The rules for messages of one row and direction, regular or not, with or without descriptors.
 
     `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` stands for
-    row and direction in what is remembered of a connection.
+    row and direction in what is remembered of a connection. `patient`: all of `always` are.
     """
 
     always: tuple[Rule, ...]
     once: tuple[Rule, ...]
     bit: int
+    patient: bool
 
 
 class Linter:
@@ -65,7 +71,7 @@ class Linter:
         self._bits: dict[tuple[Row | None, bool], int] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
         # Nobody has seen what was not forwarded: only how it is made can be judged, not what it means.
-        self._not_forwarded = _Selection(self._irregular, (), 0)
+        self._not_forwarded = _Selection(self._irregular, (), 0, patient=False)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
@@ -77,6 +83,9 @@ class Linter:
 
     def check(self, event: Event) -> Sequence[Finding]:
         """What is wrong with this event."""
+        return self._check(event, self._selection_of(event))
+
+    def _check(self, event: Event, selection: _Selection | None) -> Sequence[Finding]:
         record, message = event.record, event.message
         history = self._connections.get(record.connection)
         if history is None:
@@ -84,15 +93,10 @@ class Linter:
         if history.settled:
             self._wake(record.connection, history)
         history.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
-        if message is None:
+        if message is None or selection is None:
             return self._check_note(event, history)
         if message.reply and record.channel in history.lost_sync:
             return ()  # all that follows a lost synchronisation is its consequence
-        form = message.form
-        if form is None or event.descriptors or record.marks or (message.reply and _is_odd_answer(event, message)):
-            selection = self._selection(event, message)
-        else:
-            selection = self._for_form.get(form) or self._new_form(form, event, message)
         rules = selection.always
         if selection.once and not history.kinds & selection.bit:
             history.kinds |= selection.bit
@@ -111,6 +115,44 @@ class Linter:
         """Each event with its findings."""
         for event in self._session.events(records):
             yield event, self.check(event)
+
+    def judge_in_runs(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
+        """The same, with the session some events further on: it is quicker to ask the patient rules in a row.
+
+        At a change of dialect the session is where the event is.
+        """
+        run: list[tuple[Event, _Selection]] = []
+        protocol: Protocol | None = None
+        try:
+            for event in self._session.events(records):
+                selection = self._selection_of(event)
+                if selection is not None and event.after.protocol is protocol and self._can_wait(event, selection):
+                    run.append((event, selection))
+                    if len(run) < _MOST_IN_A_RUN:
+                        continue
+                    yield from self._judged(run)
+                else:
+                    protocol = event.after.protocol
+                    yield from self._judged(run)
+                    yield event, self._check(event, selection)
+        except CaptureError:
+            yield from self._judged(run)
+            raise
+        yield from self._judged(run)
+
+    def _judged(self, run: list[tuple[Event, _Selection]]) -> Iterator[tuple[Event, Sequence[Finding]]]:
+        self._at.late = True
+        for event, selection in run:
+            yield event, self._check(event, selection)
+        self._at.late = False
+        run.clear()
+
+    def _can_wait(self, event: Event, selection: _Selection) -> bool:
+        """Whether none of the rules that are asked about an event asks what waits for an answer."""
+        if not (selection.patient and selection.once):
+            return selection.patient
+        history = self._connections.get(event.record.connection)
+        return history is not None and bool(history.kinds & selection.bit)
 
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
@@ -152,6 +194,16 @@ class Linter:
         selection = self._for_form[form] = self._selection(event, message)
         return selection
 
+    def _selection_of(self, event: Event) -> _Selection | None:
+        """The rules to be asked about a message; None for what the proxy noted."""
+        message = event.message
+        if message is None:
+            return None
+        form, marks = message.form, event.record.marks
+        if form is None or event.descriptors or marks or (message.reply and _is_odd_answer(event, message)):
+            return self._selection(event, message)
+        return self._for_form.get(form) or self._new_form(form, event, message)
+
     def _selection(self, event: Event, message: WireMessage) -> _Selection:
         """The rules to be asked about any message."""
         record = event.record
@@ -176,7 +228,8 @@ class Linter:
             rules = _joined(self._irregular, rules) if kind & _IRREGULAR else rules
             wanted.append(_joined(self._carrying, rules) if kind & _CARRYING else rules)
         bit = self._bits.setdefault(key, 1 << len(self._bits))
-        selection = _Selection(wanted[0], wanted[1] if of_row != always else (), bit)
+        patient = all(rule.patient for rule in wanted[0])
+        selection = _Selection(wanted[0], wanted[1] if of_row != always else (), bit, patient)
         self._for_message[kind][key] = selection
         return selection
 

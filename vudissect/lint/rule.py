@@ -121,7 +121,8 @@ class Rule:
     """A rule: its id and name, its severity, what must hold, the source of that, and its check.
 
     The check is a function, called when the trigger applies; its name is the name of the rule. `remembers` creates its
-    memory of a connection. `usual`: healthy sessions also have its infos.
+    memory of a connection. `usual`: healthy sessions also have its infos. `patient`: it never asks what waits for an
+    answer, so it can be asked when the session is further on, which is faster where there may be millions of messages.
     """
 
     id: str
@@ -133,6 +134,7 @@ class Rule:
     check: Check[Any]
     remembers: Callable[[], Any]
     usual: bool = False
+    patient: bool = False
 
 
 class RuleBook:
@@ -146,7 +148,15 @@ class RuleBook:
 
     @overload
     def rule(
-        self, number: str, severity: Severity, statement: str, source: str, trigger: Trigger, *, usual: bool = False
+        self,
+        number: str,
+        severity: Severity,
+        statement: str,
+        source: str,
+        trigger: Trigger,
+        *,
+        usual: bool = False,
+        patient: bool = False,
     ) -> Callable[[Check[object]], Check[object]]: ...
 
     @overload
@@ -160,6 +170,7 @@ class RuleBook:
         *,
         remembers: type[Memory],
         usual: bool = False,
+        patient: bool = False,
     ) -> Callable[[Check[Memory]], Check[Memory]]: ...
 
     def rule(
@@ -172,12 +183,14 @@ class RuleBook:
         *,
         remembers: type[Any] = object,
         usual: bool = False,
+        patient: bool = False,
     ) -> Callable[[Check[Any]], Check[Any]]:
         """Register the decorated function as the check of a rule; `statement` is what must hold."""
 
         def enter(check: Check[Any]) -> Check[Any]:
             name = check.__name__.replace("_", "-")
-            self._rules.append(Rule(number, name, severity, statement, source, trigger, check, remembers, usual))
+            rule = Rule(number, name, severity, statement, source, trigger, check, remembers, usual, patient)
+            self._rules.append(rule)
             return check
 
         return enter

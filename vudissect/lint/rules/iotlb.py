@@ -63,6 +63,7 @@ def iotlb_gate(at: At) -> Findings:
     "an IOTLB message has a type of 1 to 6 and a permission of 0 to 3",
     f"{SPEC}, An IOTLB message",
     requests(Purpose.UPDATE_IOTLB),
+    patient=True,
 )
 def iotlb_values(at: At) -> Findings:
     message = at.message
@@ -82,6 +83,7 @@ def iotlb_values(at: At) -> Findings:
     "the IOTLB maps to memory that the back-end received",
     f"{SPEC}, IOTLB_MSG; DPDK cannot translate the address",
     _on(Channel.MAIN),
+    patient=True,
 )
 def iotlb_target(at: At) -> Findings:
     message, state = at.message, at.after
@@ -105,6 +107,7 @@ def iotlb_target(at: At) -> Findings:
     "a back-end does not wait for the acknowledgement of a miss",
     "QEMU hw/virtio/vhost-backend.c sends the update and waits for its answer before it acknowledges the miss",
     _on(Channel.BACKEND),
+    patient=True,
 )
 def iotlb_miss_acknowledged(at: At) -> Findings:
     message = at.message
@@ -130,6 +133,7 @@ class _Missed:
     f"{SPEC}, IOTLB_MSG",
     requests(Purpose.UPDATE_IOTLB),
     remembers=_Missed,
+    patient=True,
 )
 def iotlb_storm(at: At[_Missed]) -> Findings:
     message, missed = at.message, at.memory.addresses
@@ -181,6 +185,7 @@ class _Translated:
     f"{SPEC}, IOTLB_MSG; DPDK 5d9dc18e1b",
     _on(Channel.MAIN) | requests(Purpose.STOP_RING) | ending(),
     remembers=_Translated,
+    patient=True,
 )
 def ring_translated(at: At[_Translated]) -> Findings:
     translated = at.memory
