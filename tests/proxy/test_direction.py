@@ -15,6 +15,7 @@ from vudissect.proxy.events import (
     Interposed,
     LostDescriptors,
     Read,
+    Record,
     Refusal,
     Refused,
     Retry,
@@ -219,6 +220,16 @@ def test_a_target_that_is_gone_gets_nothing_and_all_is_recorded() -> None:
     )
     assert playbook
     assert playbook.direction.undelivered == 3 * SIZE - 5
+
+
+def test_what_waits_keeps_the_time_at_which_it_came() -> None:
+    direction = (Playbook() >> Read(KICK, fd(1), now=10) << Send(KICK, fd(1)) >> LATER).direction
+    direction.handle(Read(NUM, now=20))
+    direction.handle(Read(KICK, fd(2), now=30))
+
+    recorded = [command.entry for command in direction.handle(Gone("reset")) if isinstance(command, Record)]
+
+    assert [entry.received if isinstance(entry, Passed) else entry[2] for entry in recorded] == [10, 20, 30]
 
 
 def test_what_is_left_of_a_message_when_its_sender_goes_is_sent_on() -> None:

@@ -15,6 +15,7 @@ message boundaries, and a burst costs half as much. A few are sent one by one, a
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vudissect.protocol.marks import Mark
 from vudissect.proxy.events import (
@@ -72,6 +73,12 @@ class _OutgoingPiece:
     replaced: bool = False
 
 
+class _Arrival(NamedTuple):
+    """In the queue, before what was read while the target was blocked: when that was (ns)."""
+
+    time: int
+
+
 class Direction:
     """The decisions about one direction.
 
@@ -95,7 +102,7 @@ class Direction:
         # Read, but not forwarded yet:
         self._received = self._forwarded = 0
         self._head: _OutgoingRun | _OutgoingPiece | None = None  # comes before the queue
-        self._waiting: list[bytes | Piece] = []
+        self._waiting: list[bytes | Piece | _Arrival] = []
         self._next = 0  # the first that is still queued
         self._waiting_bytes = 0  # read since the target refused
         self._refused: Refusal | None = None
@@ -151,16 +158,16 @@ class Direction:
 
     def _read(self, read: Read) -> None:
         messages = self.framer.feed(read.data, read.rights, read.lost, read.together)
-        self._received = read.now
         if self._head is None:
+            self._received = read.now
             self._marks = 0
-            self._waiting, self._next = messages, 0
+            self._waiting, self._next = [*messages], 0
             return
         self._waiting_bytes += len(read.data)
         if messages and isinstance(messages[0], bytes):
             # It did not arrive together with what is queued.
             messages[0] = Piece(messages[0])
-        self._waiting += messages
+        self._waiting += (_Arrival(read.now), *messages)
 
     def _advance(self) -> None:
         """Continue until an answer is needed."""
@@ -193,7 +200,11 @@ class Direction:
 
     def _begin(self) -> _OutgoingRun | _OutgoingPiece | None:
         """The next part of the queue to send."""
-        waiting, first = self._waiting, self._next
+        waiting = self._waiting
+        while self._next < len(waiting) and isinstance(arrival := waiting[self._next], _Arrival):
+            self._received = arrival.time
+            self._next += 1
+        first = self._next
         if first == len(waiting):
             return None
         end, size = first, 0
