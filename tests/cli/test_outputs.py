@@ -106,7 +106,7 @@ def test_the_text_for_people_is_not_mixed_into_it(command: str) -> None:
     done = run(command, "/dev/stdout")
 
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr == b"vudissect: /dev/stdout: messages are written there, too\n".replace(b"vudissect", b"-c")
+    assert done.stderr == b"vudissect: /dev/stdout: messages are also written there\n".replace(b"vudissect", b"-c")
 
 
 def test_compose_writes_to_standard_output() -> None:

@@ -201,8 +201,8 @@ def test_a_peer_that_says_nothing_ends_it_at_the_deadline(capture: Path, tmp_pat
 
     assert done.returncode == 1
     assert done.stdout.decode().splitlines()[0] == (
-        "different #3 GET_FEATURES reply: expected GET_FEATURES reply, got the other side said nothing in time: "
-        "the 0.2 s for the whole replay are over"
+        "different #3 GET_FEATURES reply: expected GET_FEATURES reply, got the other side sent nothing in time: "
+        "the deadline of 0.2 s for the whole replay was reached"
     )
     assert b"unplayed #3, #4, #5, #6, #7\n" in done.stdout
 
@@ -245,7 +245,7 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
     [
         ((), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
         (("--connect", "a", "--listen", "b"), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
-        (("--connect", "fd:x"), "'fd:x': after fd: comes the number of an open descriptor, as in fd:3"),
+        (("--connect", "fd:x"), "'fd:x': fd: needs the number of an open descriptor, as in fd:3"),
         (
             ("--connect", "a", "--allow", "GET_FEATURE"),
             "'GET_FEATURE': unknown message GET_FEATURE (vudissect messages lists them)",
@@ -282,7 +282,7 @@ def test_a_capture_with_lost_descriptors_is_refused_with_the_frames(tmp_path: Pa
     said = refused(str(path), "--as", "front-end", "--connect", "a")
 
     assert said.splitlines() == [
-        f"{path}: #5: descriptors of this message, which was to be sent, were lost",
+        f"{path}: #5: descriptors of this message, to be sent, were lost",
         f"-c: {path}: not all of it can be played as it was (1 messages); see --incomplete",
     ]
 

@@ -1,4 +1,4 @@
-"""Addresses as they are written on the command line."""
+"""Addresses as written on the command line."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from vudissect.host.address import Address, AddressError, Role, parse_address, p
         ("listen:" + "x" * 107, Address(Role.LISTEN, "x" * 107)),
     ],
 )
-def test_what_is_understood(text: str, address: Address) -> None:
+def test_valid_addresses(text: str, address: Address) -> None:
     assert parse_side(text) == address
     assert f"{address.role}:{address}" == text
 
@@ -24,10 +24,10 @@ def test_what_is_understood(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("a.sock", "say listen:ADDRESS or connect:ADDRESS"),
-        ("dial:a.sock", "say listen:ADDRESS or connect:ADDRESS"),
-        ("listen:", "names no socket"),
-        ("listen:@", "names no socket"),
+        ("a.sock", "use listen:ADDRESS or connect:ADDRESS"),
+        ("dial:a.sock", "use listen:ADDRESS or connect:ADDRESS"),
+        ("listen:", "is not an address"),
+        ("listen:@", "is not an address"),
         ("listen:fd:", "the number of an open descriptor"),
         ("listen:fd:-1", "the number of an open descriptor"),
         ("listen:fd:²", "the number of an open descriptor"),
@@ -39,7 +39,7 @@ def test_what_is_understood(text: str, address: Address) -> None:
         ("listen:@" + "é" * 54, "109 bytes"),
     ],
 )
-def test_what_is_not(text: str, complaint: str) -> None:
+def test_invalid_addresses(text: str, complaint: str) -> None:
     with pytest.raises(AddressError, match=complaint):
         parse_side(text)
 

@@ -1,4 +1,4 @@
-"""The listening socket's file: private, never in the place of something that lives, gone at the end."""
+"""The listening socket's file: private, never in place of a live socket, removed at the end."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ def test_it_is_private_from_the_first_moment(path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_it_is_gone_at_the_end(path: Path) -> None:
+def test_it_is_removed_at_the_end(path: Path) -> None:
     listen(path).close()
     assert not path.exists()
 
@@ -62,7 +62,7 @@ def test_a_dead_socket_is_replaced(path: Path) -> None:
     listener.close()
 
 
-def test_a_live_socket_is_not_replaced_nor_disturbed(path: Path) -> None:
+def test_a_live_socket_is_neither_replaced_nor_disturbed(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as live:
         live.bind(os.fspath(path))
         live.listen()
@@ -98,7 +98,7 @@ def test_somebody_elses_socket_is_not_removed(path: Path) -> None:
         assert path.exists()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(AddressError, match=r"nowhere/a\.sock: cannot listen there: No such file or directory"):
         listen(tmp_path / "nowhere" / "a.sock")
 
@@ -110,7 +110,7 @@ def test_nobody_is_there_yet(path: Path) -> None:
         assert dial(Address(Role.CONNECT, os.fspath(path))) is None
 
 
-def test_so_many_call_that_the_next_must_wait(path: Path) -> None:
+def test_with_a_full_backlog_the_next_must_wait(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as busy:
         busy.bind(os.fspath(path))
         busy.listen(0)
@@ -129,9 +129,9 @@ def test_a_descriptor_that_is_not_open(role: Role) -> None:
         claim(Address(role, fd=987654))
 
 
-def test_a_descriptor_that_is_no_socket() -> None:
+def test_a_descriptor_that_is_not_a_socket() -> None:
     reading, _ = os.pipe()
-    with pytest.raises(AddressError, match="a Unix stream socket is needed"):
+    with pytest.raises(AddressError, match="expected a Unix stream socket"):
         claim(Address(Role.CONNECT, fd=reading))
 
 
@@ -149,7 +149,7 @@ def test_a_descriptor_that_does_not_listen() -> None:
         Listener(Address(Role.LISTEN, fd=one.detach()))
 
 
-def test_a_descriptor_is_not_passed_to_programs_that_are_started(path: Path) -> None:
+def test_child_processes_do_not_inherit_a_descriptor(path: Path) -> None:
     one, _ = socket.socketpair()
     one.set_inheritable(True)
     claim(Address(Role.CONNECT, fd=one.fileno()))
@@ -200,7 +200,7 @@ def test_sides_that_differ(folder: Path) -> None:
     refuse_same(Address(Role.CONNECT, fd=one.fileno()), Address(Role.CONNECT, fd=other.fileno()))
 
 
-def test_a_listener_knows_calls_to_itself_by_any_name(folder: Path) -> None:
+def test_a_listener_recognises_its_own_address_by_any_name(folder: Path) -> None:
     listener = listen(Path("a.sock"))
     os.link("a.sock", "hard")
     for name in (*SPELLINGS, "hard"):
@@ -209,7 +209,7 @@ def test_a_listener_knows_calls_to_itself_by_any_name(folder: Path) -> None:
     listener.close()
 
 
-def test_a_listener_whose_path_has_another_owner_now_is_not_called(path: Path) -> None:
+def test_a_path_that_has_another_owner_now_is_not_the_listeners(path: Path) -> None:
     listener = listen(path)
     path.unlink()
     with socket.socket(socket.AF_UNIX) as other:
@@ -218,7 +218,7 @@ def test_a_listener_whose_path_has_another_owner_now_is_not_called(path: Path) -
     listener.close()
 
 
-def test_an_inherited_listener_knows_calls_to_itself(path: Path) -> None:
+def test_an_inherited_listener_recognises_its_own_address(path: Path) -> None:
     given = socket.socket(socket.AF_UNIX)
     given.bind(os.fspath(path))
     given.listen()
@@ -229,7 +229,7 @@ def test_an_inherited_listener_knows_calls_to_itself(path: Path) -> None:
     assert path.exists()
 
 
-def test_an_inherited_abstract_listener_knows_calls_to_itself() -> None:
+def test_an_inherited_abstract_listener_recognises_its_own_address() -> None:
     name = f"\0vudissect-test-{os.getpid()}"
     given = socket.socket(socket.AF_UNIX)
     given.bind(name)

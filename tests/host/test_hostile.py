@@ -1,4 +1,4 @@
-"""Descriptors that no kernel ever had, made all the same or refused as the kernel refuses."""
+"""Descriptions of impossible descriptors: replaced, or refused as the kernel refuses them."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from vudissect.host.make import make
         ("/memfd:\udcff", "\\udcff"),
     ],
 )
-def test_memory_has_a_name_that_the_kernel_takes(name: str, made: str) -> None:
+def test_memory_has_a_name_that_the_kernel_accepts(name: str, made: str) -> None:
     thing = make(Descriptor(DescriptorKind.MEMFD, size=4096, seals=0, name=name))
 
     assert inspect(thing.fd).name == f"/memfd:{made} (deleted)"
@@ -26,7 +26,7 @@ def test_memory_has_a_name_that_the_kernel_takes(name: str, made: str) -> None:
 
 @pytest.mark.parametrize("page_size", [1 << 12 | 1, 1 << 40, (1 << 64) - 1])
 @pytest.mark.parametrize("size", [0, 4096])
-def test_pages_of_no_size_that_there_is_are_ordinary_ones(page_size: int, size: int) -> None:
+def test_pages_of_an_impossible_size_are_ordinary_ones(page_size: int, size: int) -> None:
     thing = make(Descriptor(DescriptorKind.MEMFD, size=size, page_size=page_size, seals=0))
 
     assert "ordinary pages" in thing.remark

@@ -1,4 +1,4 @@
-"""Descriptors of every kind that Linux gives without special hardware."""
+"""Descriptors of every kind that Linux has without special hardware."""
 
 import ctypes
 import errno
@@ -38,7 +38,7 @@ def descriptors() -> Iterator[Descriptors]:
 
 
 def userfaultfd() -> int:
-    """A userfaultfd by its system call; skips the test where the kernel does not give one."""
+    """A userfaultfd from its system call; skips the test if the kernel does not provide one."""
     numbers = {"x86_64": 323, "aarch64": 282}
     user_mode_only = 1
     number = numbers.get(os.uname().machine)
@@ -100,13 +100,13 @@ def test_a_file_on_disk_has_neither_seals_nor_pages(descriptors: Descriptors) ->
     assert found.flags & os.O_ACCMODE == os.O_RDONLY
 
 
-def test_a_name_that_is_no_unicode_is_escaped(descriptors: Descriptors) -> None:
+def test_a_name_that_is_not_unicode_is_escaped(descriptors: Descriptors) -> None:
     fd = descriptors.keep(os.memfd_create(os.fsdecode(b"\xff")))
 
     assert inspect(fd).name == "/memfd:\\xff (deleted)"
 
 
-def test_an_eventfd_has_an_identity_of_its_own(descriptors: Descriptors) -> None:
+def test_an_eventfd_has_its_own_identity(descriptors: Descriptors) -> None:
     one, other = (descriptors.keep(os.eventfd(0, os.EFD_NONBLOCK)) for _ in range(2))
 
     found = inspect(one)
@@ -141,7 +141,7 @@ def test_other_anonymous_descriptors_have_a_kind_but_no_identity(
     ("socket_type", "text"),
     [(socket.SOCK_STREAM, "stream"), (socket.SOCK_DGRAM, "dgram"), (socket.SOCK_SEQPACKET, "seqpacket")],
 )
-def test_a_socket_says_of_which_type_it_is(socket_type: socket.SocketKind, text: str) -> None:
+def test_a_socket_has_its_type(socket_type: socket.SocketKind, text: str) -> None:
     one, other = socket.socketpair(type=socket_type)
     with one, other:
         found = inspect(one.fileno())
@@ -159,7 +159,7 @@ def test_a_socket_that_was_inspected_still_works() -> None:
         assert one.recv(100) == b"still open"
 
 
-def test_a_socket_of_another_family_says_its_type_too() -> None:
+def test_a_socket_of_another_family_also_has_its_type() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
         assert inspect(datagram.fileno()).name.endswith("] dgram")
 
@@ -172,7 +172,9 @@ def test_a_socket_of_another_family_says_its_type_too() -> None:
         pytest.param(lambda: os.open("/", os.O_PATH), DescriptorKind.DIRECTORY, id="path"),
     ],
 )
-def test_what_the_file_system_names(descriptors: Descriptors, make: Callable[[], int], kind: DescriptorKind) -> None:
+def test_descriptors_with_a_name_in_the_file_system(
+    descriptors: Descriptors, make: Callable[[], int], kind: DescriptorKind
+) -> None:
     fd = descriptors.keep(make())
 
     found = inspect(fd)
@@ -195,7 +197,7 @@ def test_both_ends_of_a_pipe_are_one_object(descriptors: Descriptors) -> None:
         pytest.param(lambda: os.pipe()[0], id="pipe"),
     ],
 )
-def test_a_duplicate_is_the_same_object_and_another_of_its_kind_is_not(
+def test_a_duplicate_is_the_same_object_and_a_second_one_is_not(
     descriptors: Descriptors, make: Callable[[], int]
 ) -> None:
     one, another = descriptors.keep(make()), descriptors.keep(make())
@@ -206,7 +208,7 @@ def test_a_duplicate_is_the_same_object_and_another_of_its_kind_is_not(
 
 
 @pytest.mark.parametrize("fd", [-1, 1 << 30])
-def test_what_is_not_open_is_unknown(fd: int) -> None:
+def test_a_number_that_is_not_open_is_unknown(fd: int) -> None:
     assert inspect(fd) == Descriptor(DescriptorKind.UNKNOWN)
 
 

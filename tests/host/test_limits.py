@@ -24,7 +24,7 @@ def test_the_soft_limit_is_raised_to_the_hard_one(soft_limit_below_the_hard_one:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
 
 
-def test_a_limit_that_is_raised_already_stays(soft_limit_below_the_hard_one: int) -> None:
+def test_a_limit_that_is_already_raised_is_kept(soft_limit_below_the_hard_one: int) -> None:
     raise_descriptor_limit()
 
     assert raise_descriptor_limit() == soft_limit_below_the_hard_one

@@ -1,4 +1,4 @@
-"""What is made is of the kind that was described, as far as this machine has it."""
+"""Created descriptors are of the described kind, if this machine has it."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def described(
 
 @pytest.fixture
 def made() -> Iterator[list[Made]]:
-    """What a test has made, closed when it is over."""
+    """Descriptors that a test has created, closed when it is over."""
     things: list[Made] = []
     yield things
     for thing in things:
@@ -69,7 +69,7 @@ def test_it_is_as_described(wanted: Descriptor, made: list[Made]) -> None:
         assert got.name.split()[-1] == wanted.name.split()[-1]
 
 
-def test_memory_of_64_gib_takes_no_room(made: list[Made]) -> None:
+def test_memory_of_64_gib_takes_no_space(made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.MEMFD, 64 << 30, seals=0)))
 
     assert os.fstat(made[0].fd).st_size == 64 << 30
@@ -84,13 +84,13 @@ def test_memory_can_be_mapped_and_is_zero(made: list[Made]) -> None:
 
 
 @pytest.mark.parametrize("size", [1 << 63, (1 << 64) - 1])
-def test_memory_that_nothing_can_hold_is_an_error(size: int) -> None:
+def test_an_impossible_size_of_memory_is_an_error(size: int) -> None:
     with pytest.raises(OSError, match="File too large"):
         make(described(DescriptorKind.MEMFD, size, seals=0))
 
 
 @pytest.mark.parametrize("size", [1 << 62, (1 << 63) - 1])
-def test_as_much_memory_as_a_file_can_have_takes_no_room(size: int, made: list[Made]) -> None:
+def test_the_largest_possible_memory_takes_no_space(size: int, made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.MEMFD, size, seals=0)))
 
     assert os.fstat(made[0].fd).st_size == size
@@ -108,13 +108,13 @@ def test_as_much_memory_as_a_file_can_have_takes_no_room(size: int, made: list[M
     ],
     ids=["NUL", "only NUL", "long", "long in bytes", "no text"],
 )
-def test_a_name_that_no_memfd_can_have_is_made_one(recorded: str, made_as: str, made: list[Made]) -> None:
+def test_a_name_that_no_memfd_can_have_is_adapted(recorded: str, made_as: str, made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.MEMFD, _MIB, seals=0, name=recorded)))
 
     assert inspect(made[0].fd).name == made_as
 
 
-def test_seals_that_nobody_knows_are_left_out(made: list[Made]) -> None:
+def test_unknown_seals_are_left_out(made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.MEMFD, _MIB, seals=0x7FFF_FF00 | _SHRINK)))
 
     assert inspect(made[0].fd).seals == _SHRINK
@@ -122,7 +122,7 @@ def test_seals_that_nobody_knows_are_left_out(made: list[Made]) -> None:
 
 @pytest.mark.parametrize("page_size", [12345, 1 << 40, 1 << 63], ids=hex)
 @pytest.mark.parametrize("size", [0, _MIB])
-def test_pages_that_this_machine_has_not_are_replaced_by_ordinary_ones(
+def test_pages_that_this_machine_does_not_have_are_replaced_by_ordinary_ones(
     page_size: int, size: int, made: list[Made]
 ) -> None:
     made.append(make(described(DescriptorKind.MEMFD, size, seals=0)._replace(page_size=page_size)))
@@ -130,7 +130,7 @@ def test_pages_that_this_machine_has_not_are_replaced_by_ordinary_ones(
     assert "made of ordinary pages" in made[0].remark
 
 
-def test_huge_pages_that_are_not_free_are_replaced_by_ordinary_ones_and_that_is_said(made: list[Made]) -> None:
+def test_huge_pages_that_are_not_free_are_replaced_with_a_remark(made: list[Made]) -> None:
     wanted = described(DescriptorKind.MEMFD, 1 << 50, seals=0)._replace(page_size=2 << 20)
     made.append(make(wanted))
 
@@ -138,7 +138,7 @@ def test_huge_pages_that_are_not_free_are_replaced_by_ordinary_ones_and_that_is_
     assert inspect(made[0].fd).size == 1 << 50
 
 
-def test_what_is_written_into_a_pipe_comes_out_of_the_end_that_stays(made: list[Made]) -> None:
+def test_the_local_end_of_a_pipe_gets_what_is_written_to_it(made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.PIPE, flags=os.O_WRONLY)))
     kept = made[0].other
     assert kept is not None
@@ -148,7 +148,7 @@ def test_what_is_written_into_a_pipe_comes_out_of_the_end_that_stays(made: list[
     assert os.read(kept, 10) == b"state"
 
 
-def test_a_userfaultfd_is_one_or_is_said_to_be_none(made: list[Made]) -> None:
+def test_a_userfaultfd_is_real_or_replaced_with_a_remark(made: list[Made]) -> None:
     made.append(make(described(DescriptorKind.USERFAULTFD)))
 
     expected = DescriptorKind.EVENTFD if made[0].remark else DescriptorKind.USERFAULTFD
@@ -163,7 +163,7 @@ def test_a_userfaultfd_is_one_or_is_said_to_be_none(made: list[Made]) -> None:
         (DescriptorKind.UNKNOWN, 0, DescriptorKind.EVENTFD),
     ],
 )
-def test_what_cannot_be_made_is_replaced_and_that_is_said(
+def test_what_cannot_be_made_is_replaced_with_a_remark(
     kind: DescriptorKind, size: int, stand_in: DescriptorKind, made: list[Made]
 ) -> None:
     made.append(make(described(kind, size)))

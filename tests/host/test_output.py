@@ -1,4 +1,4 @@
-"""Where a capture is written to: private, not through a link, and without loss of what was there."""
+"""Where a capture is written: privately, not through a link, and without loss of an older one."""
 
 import os
 import pty
@@ -73,7 +73,7 @@ def test_another_name_of_the_old_file_keeps_it(path: Path) -> None:
     assert other.read_bytes() == OLD
 
 
-def test_a_file_that_cannot_be_begun_leaves_the_old_one(path: Path) -> None:
+def test_a_file_that_cannot_be_begun_does_not_replace_the_old_one(path: Path) -> None:
     path.write_bytes(OLD)
     with file_size_limit(5), pytest.raises(OSError, match="File too large"):
         write_private(str(path), NEW)
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_begun_leaves_the_old_one(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_that_cannot_be_begun_is_not_there(path: Path) -> None:
+def test_a_file_that_cannot_be_begun_is_not_created(path: Path) -> None:
     with file_size_limit(5), pytest.raises(OSError, match="File too large"):
         write_private(str(path), NEW)
 
@@ -101,7 +101,7 @@ def test_the_old_file_is_there_until_the_new_one_has_begun(path: Path) -> None:
     assert path.read_bytes() == NEW + b", and more of it"
 
 
-def test_where_nothing_may_be_replaced(path: Path) -> None:
+def test_an_existing_file_may_be_protected(path: Path) -> None:
     path.write_bytes(OLD)
     with pytest.raises(FileExistsError), beginning(str(path), replace=False):
         pass
@@ -124,7 +124,7 @@ def test_nothing_is_written_through_a_link(path: Path, target: str, replace: boo
     assert not (path.parent / "nowhere").exists()
 
 
-def test_a_link_that_is_planted_meanwhile_is_replaced(path: Path) -> None:
+def test_a_link_that_is_planted_in_the_meantime_is_replaced(path: Path) -> None:
     target = path.with_name("target")
     target.write_bytes(OLD)
     with beginning(str(path)) as fd:
@@ -137,7 +137,7 @@ def test_a_link_that_is_planted_meanwhile_is_replaced(path: Path) -> None:
 
 def test_a_file_that_is_protected_is_not_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(OLD)
-    # As it is for everybody but root, who may write everything.
+    # As for everybody except root, who may write everything.
     monkeypatch.setattr(os, "access", lambda name, how: (name, how) != (str(path), os.W_OK))
     with pytest.raises(PermissionError):
         write_private(str(path), NEW)
@@ -158,7 +158,7 @@ def test_what_is_not_a_file(path: Path, make: Callable[[Path], None], complaint:
         write_private(str(path), NEW)
 
 
-def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+def test_an_error_names_the_requested_file(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "capture"
     with pytest.raises(FileNotFoundError) as caught:
         write_private(str(path), NEW)
@@ -166,7 +166,7 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     assert caught.value.filename == str(path)
 
 
-def test_a_named_pipe_stays(path: Path) -> None:
+def test_a_named_pipe_is_kept(path: Path) -> None:
     os.mkfifo(path, 0o644)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     write_private(str(path), NEW)
@@ -175,7 +175,7 @@ def test_a_named_pipe_stays(path: Path) -> None:
     assert (stat.S_ISFIFO(path.stat().st_mode), mode(path)) == (True, 0o644)
 
 
-def test_a_device_stays() -> None:
+def test_a_device_is_kept() -> None:
     write_private(os.devnull, NEW)
 
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
@@ -208,11 +208,11 @@ def test_a_terminal_is_refused() -> None:
 def test_text_is_never_mixed_in(path: Path) -> None:
     path.write_bytes(b"")
     text = os.open(path, os.O_WRONLY)
-    with pytest.raises(OSError, match="messages are written there, too"):
+    with pytest.raises(OSError, match="messages are also written there"):
         write_private(str(path), NEW, text_on=(text,))
 
 
-def test_text_in_the_same_device_is_nothing() -> None:
+def test_text_in_the_same_device_is_not_a_mixture() -> None:
     text = os.open(os.devnull, os.O_WRONLY)
     write_private(os.devnull, NEW, text_on=(text,))
     os.close(text)

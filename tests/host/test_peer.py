@@ -1,4 +1,4 @@
-"""Who is at the other end of a socket."""
+"""The process at the other end of a socket."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ def test_the_peer_of_a_socket_pair_is_this_process() -> None:
     assert os.path.samefile(peer.executable, sys.executable)
 
 
-def test_a_process_that_has_gone_is_known_by_its_number_alone() -> None:
+def test_an_exited_process_is_only_known_by_its_number() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         name = f"\0vudissect-test-{os.getpid()}"
         listener.bind(name)

@@ -29,7 +29,7 @@ def without(closed: str, script: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ""])
-def test_what_is_opened_later_does_not_take_their_places(closed: str) -> None:
+def test_later_files_do_not_take_their_numbers(closed: str) -> None:
     done = without(closed, "")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -47,7 +47,7 @@ def test_nothing_can_be_written_to_standard_output_that_is_closed() -> None:
     assert "Bad file descriptor" in done.stderr
 
 
-def test_what_is_said_on_standard_error_that_is_closed_does_not_go_elsewhere() -> None:
+def test_text_for_a_closed_standard_error_is_dropped() -> None:
     done = without("2>&-", "print('hello', file=sys.stderr)")
 
     assert (done.returncode, done.stdout) == (0, "")

@@ -14,7 +14,7 @@ from vudissect.protocol.devices import (
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device, Field, Meaning
 
-# Written down from the specification, not from the table.
+# Written from the specification, not from the table.
 CONFIG_SIZES = {
     "net": 28,
     "blk": 96,
@@ -199,7 +199,7 @@ def config_field(device: str, name: str) -> Field:
 
 
 def offsets(device: Device) -> dict[str, int]:
-    """Where each field starts that is not padding."""
+    """Where each field starts, except padding."""
     found = {}
     position = 0
     for field in device.config.fields:
@@ -219,7 +219,7 @@ def test_the_configuration_space_has_the_specified_size(name: str, size: int) ->
 
 
 @pytest.mark.parametrize("name", OFFSETS)
-def test_fields_stand_at_the_specified_offsets(name: str) -> None:
+def test_fields_are_at_the_specified_offsets(name: str) -> None:
     found = offsets(known(name))
     assert {field: found.get(field) for field in OFFSETS[name]} == OFFSETS[name]
 
@@ -229,7 +229,7 @@ def test_device_ids(name: str, number: int) -> None:
     assert known(name).id == number
 
 
-def test_all_assigned_device_ids_are_there_once_and_in_order() -> None:
+def test_all_assigned_device_ids_are_listed_once_and_in_order() -> None:
     assert [device.id for device in DEVICES] == [*range(1, 14), *range(16, 50)]
 
 
@@ -237,7 +237,7 @@ def test_the_9p_tag_is_as_long_as_the_space_says() -> None:
     assert known("9p").config.size_text == "2 + tag_len"
 
 
-def test_the_space_of_an_undescribed_device_stays_bytes() -> None:
+def test_the_space_of_an_undescribed_device_is_bytes() -> None:
     watchdog = known("watchdog").config
     assert watchdog.tail is not None
     assert watchdog.tail.field.meaning is Meaning.BYTES
@@ -258,11 +258,11 @@ def test_the_space_of_an_undescribed_device_stays_bytes() -> None:
         ("spi", "mode_func_supported", Meaning.BITS),
     ],
 )
-def test_fields_say_what_they_mean(device: str, field: str, meaning: Meaning) -> None:
+def test_fields_have_their_meaning(device: str, field: str, meaning: Meaning) -> None:
     assert config_field(device, field).meaning is meaning
 
 
-def test_mac_algorithms_go_on_in_the_second_word() -> None:
+def test_mac_algorithms_continue_in_the_second_word() -> None:
     second = config_field("crypto", "mac_algo_h").bits
     assert second is not None
     assert second.mask("GMAC_AES") == 1 << (41 - 32)
@@ -297,7 +297,7 @@ def test_no_bit_and_no_name_is_listed_twice(bits: BitSet) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
-def test_device_bits_keep_off_the_shared_ones(device: Device) -> None:
+def test_device_bits_do_not_overlap_the_shared_ones(device: Device) -> None:
     assert device.features.by_number.keys() & VIRTIO_FEATURES.by_number.keys() == set()
 
 
@@ -360,7 +360,7 @@ def test_twelve_bytes_fit_net_before_speed_and_duplex() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 60])
-def test_devices_of_variable_size_are_no_candidates(size: int) -> None:
+def test_devices_of_variable_size_are_not_candidates(size: int) -> None:
     assert names(config_candidates(size)).isdisjoint({"9p", "watchdog"})
 
 
@@ -377,7 +377,7 @@ def test_without_a_device_only_the_shared_bits_have_names() -> None:
     assert feature_names(None, 1 << 5 | 1 << 33) == ("bit 5", "ACCESS_PLATFORM")
 
 
-def test_bits_without_a_name_keep_their_number() -> None:
+def test_bits_without_a_name_are_shown_by_number() -> None:
     assert feature_names(known("blk"), 1 << 3 | 1 << 47) == ("bit 3", "bit 47")
 
 

@@ -1,4 +1,4 @@
-"""The dialects against what is known of them, written down here a second time; and against themselves."""
+"""The dialects compared with their sources, written here a second time; and their consistency."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -56,7 +56,7 @@ KEYS = [
     "size-variants",
 ]
 
-# Channel, number, name, sizes of the request, sizes of the reply. An acknowledgement is no reply.
+# Channel, number, name, sizes of the request, sizes of the reply. An acknowledgement is not a reply.
 MESSAGES: dict[str, list[tuple[Channel, int, str, list[str], list[str]]]] = {
     "vos-rfc": [
         (FRONT, 5, "SET_MEM_TABLE", ["8 + 24 x nregions"], []),
@@ -213,8 +213,8 @@ BITS = {
     "crosvm-shmem21": {21: "SHMEM"},
 }
 
-# The last message of the front-end, the last of the back-end and the last protocol feature of a draft's day, itself
-# included; -1 for none.
+# The last message of the front-end, the last of the back-end and the last protocol feature at the time of a draft,
+# including its own; -1 for none.
 LAST = {
     "v1-base": (14, -1, -1),
     "mst-2015": (18, -1, 1),
@@ -231,7 +231,7 @@ LAST = {
 }
 
 
-# What follows upstream as it is today.
+# What follows current upstream.
 LIVING = {"upstream", "rust-cfgflags", "uml-pipe", "crosvm-2026", "size-variants"}
 
 
@@ -246,11 +246,11 @@ def sizes(layouts: tuple[Layout, ...]) -> list[str]:
 
 
 def rows() -> list[tuple[Dialect, Row]]:
-    """The rows that dialects have of their own."""
+    """The dialects' own rows."""
     return [(dialect, row) for dialect in DIALECTS for row in dialect.changed]
 
 
-def test_every_known_dialect_is_there() -> None:
+def test_every_known_dialect_exists() -> None:
     assert set(KEYS) <= {dialect.key for dialect in DIALECTS}
 
 
@@ -266,7 +266,7 @@ def test_every_dialect_is_listed(module: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
-def test_what_it_is_built_on_comes_before_it(dialect: Dialect) -> None:
+def test_its_base_comes_before_it(dialect: Dialect) -> None:
     assert dialect.base is None or DIALECTS.index(dialect.base) < DIALECTS.index(dialect)
 
 
@@ -275,7 +275,7 @@ def test_upstream_comes_first_and_changes_nothing() -> None:
     assert UPSTREAM_DIALECT.protocol is UPSTREAM
 
 
-def test_a_dialect_is_found_in_any_case_of_letters() -> None:
+def test_the_key_of_a_dialect_ignores_case() -> None:
     assert named("Probe-V2").key == "probe-v2"
 
 
@@ -299,7 +299,7 @@ def test_its_own_features_have_these_numbers(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("key", LAST)
-def test_a_draft_has_what_existed_in_its_day(key: str) -> None:
+def test_a_draft_has_what_existed_at_its_time(key: str) -> None:
     protocol = named(key).protocol
     last = [
         max((row.id for row in protocol.channel(FRONT)), default=-1),
@@ -311,7 +311,7 @@ def test_a_draft_has_what_existed_in_its_day(key: str) -> None:
 
 
 def upstream_with(since: Since) -> Protocol:
-    """Upstream with a message and a protocol feature that do not exist today."""
+    """Upstream with a future message and protocol feature."""
     row = Row(FRONT, 2000, "FRY_EGGS", "Fries eggs.", (EMPTY,), since=since)
     features = UPSTREAM.protocol_features
     more = replace(features, bits=(*features.bits, Bit(60, "EGGS", since=since)))
@@ -326,28 +326,28 @@ def have_what_came_with(since: Since) -> set[str]:
     return with_message
 
 
-def test_what_comes_to_upstream_is_in_no_dialect_of_the_past() -> None:
+def test_additions_to_upstream_are_not_in_old_dialects() -> None:
     assert have_what_came_with(qemu("12.0")) == LIVING
 
 
-def test_what_came_to_upstream_is_in_the_dialects_after_it() -> None:
+def test_additions_to_upstream_are_in_later_dialects() -> None:
     later = {"shmem-bit21", "crosvm-shmem21", "xen-rfc", "ftl"}
 
     assert have_what_came_with(qemu("11.0")) == LIVING | later
 
 
-def test_nobody_knows_whether_a_dialect_of_the_past_had_what_says_no_release() -> None:
+def test_an_old_dialect_does_not_have_additions_of_unknown_release() -> None:
     assert have_what_came_with(Since("virtio", "1.0")) == LIVING
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
-def test_it_says_of_which_day_it_is(dialect: Dialect) -> None:
-    """A release of upstream, today, or the dialect that it is built on: one of them."""
+def test_it_has_its_time(dialect: Dialect) -> None:
+    """It has exactly one of: a release of upstream, current upstream, a base."""
     assert sum((dialect.as_of is not None, dialect.living, dialect.base is not None)) == 1
 
 
 @pytest.mark.parametrize("dialect", DIALECTS[1:], ids=lambda dialect: dialect.key)
-def test_it_says_what_it_is(dialect: Dialect) -> None:
+def test_it_is_described(dialect: Dialect) -> None:
     assert all((dialect.title, dialect.when, dialect.who, dialect.source))
 
 
@@ -360,7 +360,7 @@ def test_its_gates_name_features_that_it_has(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
-def test_its_words_of_features_show_its_names(dialect: Dialect) -> None:
+def test_its_feature_words_have_its_names(dialect: Dialect) -> None:
     fields = [
         field
         for row in dialect.protocol.messages
@@ -387,7 +387,7 @@ def test_a_row_of_its_own_agrees_with_itself(dialect: Dialect, row: Row) -> None
         assert len(set(names)) == len(names)
 
 
-def test_the_differences_of_two_dialects_are_what_would_tell_them_apart() -> None:
+def test_the_differences_of_two_dialects_distinguish_them() -> None:
     messages, bits = named("crosvm-2022").differences(named("crosvm-2023"))
 
     assert messages == ((FRONT, 42), (FRONT, 43), (FRONT, 44), (FRONT, 45), (BACK, 13))
@@ -399,7 +399,7 @@ def test_a_dialect_does_not_differ_from_itself() -> None:
 
 
 class TestMeaning:
-    """What sizes do not tell."""
+    """What sizes do not show."""
 
     def test_rust_vmm_counts_the_flags_of_the_configuration_from_one(self) -> None:
         row = named("rust-cfgflags").protocol.request(FRONT, 25)
@@ -408,7 +408,7 @@ class TestMeaning:
         assert row.request[0].fields[2].choices[1] == "writable"
         assert row.request[0].fields[2].choices[2] == "live migration"
 
-    def test_what_user_mode_linux_calls_a_pipe_is_a_channel_that_is_answered_on(self) -> None:
+    def test_the_pipe_of_user_mode_linux_is_a_channel_with_answers(self) -> None:
         protocol = named("uml-pipe").protocol
         row = protocol.request(FRONT, 21)
         assert row is not None
@@ -421,7 +421,7 @@ class TestMeaning:
 
         assert [protocol.request(FRONT, number) for number in (28, 29, 30, 36, 37, 38)] == [None] * 6
 
-    def test_a_form_that_was_only_tolerated_is_as_good_as_another(self) -> None:
+    def test_a_deviating_form_is_as_good_as_the_specified_one(self) -> None:
         rows = named("size-variants").protocol.messages
 
         assert not any(layout.deviation for row in rows for layout in (*row.request, *row.reply))

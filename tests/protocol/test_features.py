@@ -1,4 +1,4 @@
-"""The feature words as real programs send them, read by name."""
+"""The feature words of real programs, by name."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_protocol_features_are_bits_0_to_22_without_a_hole() -> None:
     assert sorted(PROTOCOL_FEATURES.by_number) == list(range(23))
 
 
-def test_every_protocol_feature_says_since_which_release() -> None:
+def test_every_protocol_feature_has_its_release() -> None:
     assert [bit.name for bit in PROTOCOL_FEATURES.bits if bit.since.origin != "QEMU" or not bit.since.numbers] == []
 
 
@@ -115,7 +115,7 @@ def test_the_small_sets_name_their_bits(bits: BitSet, word: int, names: tuple[st
     assert bits.names(word) == names
 
 
-def test_a_bit_that_nobody_defined_keeps_its_number() -> None:
+def test_an_undefined_bit_is_shown_by_number() -> None:
     assert PROTOCOL_FEATURES.names(1 << 31 | 1) == ("MQ", "bit 31")
 
 
@@ -126,7 +126,7 @@ def test_no_bit_is_listed_twice(bits: BitSet) -> None:
 
 
 @pytest.mark.parametrize("bits", ALL, ids=lambda bits: bits.name)
-def test_no_name_means_two_bits(bits: BitSet) -> None:
+def test_no_two_bits_share_a_name(bits: BitSet) -> None:
     names = [name for bit in bits.bits for name in (bit.name, *bit.aliases)]
     assert len(names) == len(set(names))
 

@@ -1,4 +1,4 @@
-"""The keys of layouts: what filters, scapy's layers and conversations go by, whatever titles say."""
+"""The keys of layouts: filters, scapy's layers and conversations use them, whatever the titles are."""
 
 import re
 from collections.abc import Iterator
@@ -39,11 +39,11 @@ def test_no_two_layouts_share_a_key() -> None:
 
 
 @pytest.mark.parametrize("key", [layout.key for layout in LAYOUTS])
-def test_a_key_is_name_form_and_what_tells_it_apart(key: str) -> None:
+def test_a_key_is_a_name_a_form_and_a_distinction(key: str) -> None:
     assert re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_]+)?(:[a-z0-9_-]+)*", key)
 
 
-def test_without_a_title_it_is_called_by_its_key() -> None:
+def test_without_a_title_its_key_is_shown() -> None:
     assert Layout("memory_table.two_slots:uml").title == "memory table (two slots)"
 
 
@@ -68,10 +68,10 @@ def test_another_title_changes_no_conversation(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("text", ["memory table (two slots)", "Memory table, two slots", "memory_table.two_slots"])
-def test_a_layout_is_called_as_people_write_it(text: str) -> None:
+def test_a_layout_is_found_as_people_write_it(text: str) -> None:
     assert MEM_TABLE_TWO.is_called(text)
 
 
 @pytest.mark.parametrize("text", ["memory table", "memory table (two)", "two slots", ""])
-def test_a_layout_is_not_called_by_a_part_of_its_name(text: str) -> None:
+def test_a_layout_is_not_found_by_a_part_of_its_name(text: str) -> None:
     assert not MEM_TABLE_TWO.is_called(text)

@@ -1,4 +1,4 @@
-"""What well-known programs have room for."""
+"""What well-known programs can receive."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_program_is_known_by_its_command(
 
 
 @pytest.mark.parametrize("command", ["", "bash", "qemu-storage-da"])
-def test_of_any_other_front_end_nothing_is_known(command: str) -> None:
+def test_nothing_is_known_about_other_front_ends(command: str) -> None:
     assert room_of(command, Side.FRONT_END) is ANY
 
 

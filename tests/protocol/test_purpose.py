@@ -1,4 +1,4 @@
-"""Purposes that nobody needs, and those whose messages should change the state and do not."""
+"""Purposes that nobody needs, and those whose messages should change the state but do not."""
 
 import ast
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PACKAGE = Path(vudissect.__file__).parent
 
 
 def asked_for() -> Iterator[str]:
-    """The purposes that code outside of the table names: effects, rules, views."""
+    """The purposes that code outside the table names: effects, rules, views."""
     for path in PACKAGE.rglob("*.py"):
         if PACKAGE / "protocol" in path.parents:
             continue
@@ -34,10 +34,10 @@ def test_it_has_a_message(purpose: Purpose) -> None:
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_somebody_asks_for_it(purpose: Purpose) -> None:
+def test_it_is_used(purpose: Purpose) -> None:
     assert purpose.name in ASKED_FOR
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_what_is_kept_has_an_effect_and_nothing_else_has(purpose: Purpose) -> None:
+def test_kept_purposes_have_an_effect_and_no_others_do(purpose: Purpose) -> None:
     assert purpose.kept == (purpose in set(chain(ON_REQUEST, ON_REPLY)))

@@ -14,7 +14,7 @@ def test_the_dirty_log_has_a_bit_for_each_page_in_whole_words(last_address: int,
     assert log_size(last_address) == size
 
 
-def test_in_flight_memory_of_libvhost_user_suffices() -> None:
+def test_in_flight_memory_of_libvhost_user_is_large_enough() -> None:
     aligned = 2112
 
     assert aligned - 64 < inflight_size(1, 128) <= aligned

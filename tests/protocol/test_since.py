@@ -1,4 +1,4 @@
-"""When something came, as data and as people read it."""
+"""When something was added, as data and as text."""
 
 import pytest
 
@@ -47,5 +47,5 @@ def test_a_release_includes_what_came_before(release: Since, other: Since) -> No
         (qemu("11.1"), UNKNOWN),
     ],
 )
-def test_a_release_does_not_include_what_came_later_or_nobody_knows_when(release: Since, other: Since) -> None:
+def test_a_release_does_not_include_later_or_undated_additions(release: Since, other: Since) -> None:
     assert not release.includes(other)

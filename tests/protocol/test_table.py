@@ -1,4 +1,4 @@
-"""The message table against what the specification says in numbers, and against itself."""
+"""The message table compared with the numbers of the specification, and its consistency."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from vudissect.protocol.features import GPU_FEATURES, PROTOCOL_FEATURES, VIRTIO_
 from vudissect.protocol.model import Answer, Channel, Layout, Row
 from vudissect.protocol.table import UPSTREAM
 
-# Sizes of requests and explicit replies as the specification and QEMU's structures give them: (request, reply).
+# Sizes of requests and explicit replies according to the specification and QEMU's structures: (request, reply).
 MAIN = {
     1: ("GET_FEATURES", "0", "8"),
     2: ("SET_FEATURES", "8", ""),
@@ -81,7 +81,7 @@ GPU = {
     11: ("GET_EDID", "4", "1056"),
     12: ("DMABUF_SCANOUT2", "48", ""),
 }
-# Messages that the specification says are answered whatever was negotiated.
+# Messages that, according to the specification, are answered whatever was negotiated.
 ALWAYS_ANSWERED = {1, 11, 15, 17, 22, 24, 26, 28, 30, 31, 36, 40, 41, 42, 43, 44, 45}
 
 
@@ -113,7 +113,7 @@ def test_every_message_has_its_number_name_and_sizes(
     assert found == expected
 
 
-def test_what_is_always_answered_on_the_main_channel() -> None:
+def test_the_messages_that_are_always_answered_on_the_main_channel() -> None:
     always = {row.id for row in UPSTREAM.channel(Channel.MAIN) if row.answer is Answer.ALWAYS}
 
     assert always == ALWAYS_ANSWERED

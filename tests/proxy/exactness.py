@@ -1,4 +1,4 @@
-"""Random traffic, and what of it arrives at a peer that reads a header, then its payload, as all programs do."""
+"""Random traffic, and how it arrives at a peer that reads a header, then its payload, as all programs do."""
 
 import os
 import random
@@ -16,14 +16,14 @@ MOST_DESCRIPTORS = 253
 
 
 class Pool:
-    """Files that can be told apart, so that it is seen which descriptor has arrived."""
+    """Distinguishable files, to see which descriptor has arrived."""
 
     def __init__(self) -> None:
         self.fds = [os.memfd_create(str(number)) for number in range(MOST_DESCRIPTORS + 20)]
         self._numbers = {os.fstat(fd).st_ino: number for number, fd in enumerate(self.fds)}
 
     def number(self, fd: int) -> int:
-        """Which of the files a descriptor is, which is closed."""
+        """Which of the files a descriptor refers to; closes it."""
         number = self._numbers[os.fstat(fd).st_ino]
         os.close(fd)
         return number
@@ -58,7 +58,7 @@ class Arrival:
 
 
 def random_writes(chance: random.Random, messages: int, numbers: Sequence[int], most_files: int) -> list[Write]:
-    """Messages with any number, cut and glued into writes, some of which carry descriptors, wherever that is."""
+    """Messages with any number, cut and glued into writes, some of which carry descriptors at any place."""
     parts = []
     for _ in range(messages):
         payload = chance.randbytes(chance.choice([0, 1, 8, 8, 8, 40, 300, 3000]))
@@ -98,7 +98,7 @@ def expected(writes: Sequence[Write]) -> list[Arrival]:
 
 
 def send(peer: Peer, writes: Sequence[Write], files: Pool) -> None:
-    """All of it, as fast as it is taken."""
+    """Send everything, as fast as it is accepted."""
     for write in writes:
         if write.files:
             sent = socket.send_fds(peer.socket, [write.data], [files.fds[number] for number in write.files])
@@ -108,7 +108,7 @@ def send(peer: Peer, writes: Sequence[Write], files: Pool) -> None:
 
 
 def receive(peer: Peer, count: int, files: Pool) -> list[Arrival]:
-    """So many messages."""
+    """Receive this many messages."""
     return [_message(peer, files) for _ in range(count)]
 
 

@@ -21,7 +21,7 @@ SIZE = 12345
 
 
 class FileServer:
-    """Serves one file, `path`; once `hanging` names requests, those wait until `release`."""
+    """Serves one file, `path`; requests named in `hanging` wait until `release`."""
 
     def __init__(self, folder: Path, flush_error: int) -> None:
         self.path = folder / "file"
@@ -38,14 +38,14 @@ class FileServer:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def release(self) -> None:
-        """Answer all that was held, and hold nothing any more."""
+        """Answer all held requests, and hold none any more."""
         self.hanging = set()
         for request in self._held:
             self._answer(request)
         self._held.clear()
 
     def close(self) -> None:
-        """Unmount; whoever still waits gets an error."""
+        """Unmount; pending requests get an error."""
         self.release()
         self._libc.umount2(self._folder, _DETACH)
 
@@ -80,7 +80,7 @@ class FileServer:
             error = self._flush_error
         elif operation != RELEASE:
             error = errno.ENOSYS
-        # It may be unmounted already, or nobody waits any more.
+        # It may already be unmounted, or nobody waits any more.
         with suppress(OSError):
             os.write(self._device, _OUT_HEADER.pack(16 + len(body), -error, unique) + (b"" if error else body))
 

@@ -1,4 +1,4 @@
-"""A relay in this process with what is needed to talk through it: peers, and the records that it makes."""
+"""A relay in this process with everything needed to use it: peers, and the records that it makes."""
 
 import fcntl
 import os
@@ -27,7 +27,7 @@ from vudissect.proxy.relay import Relay
 from vudissect.proxy.shared import Settings
 from vudissect.wire.header import ByteOrder
 
-# How long anything may take before the test that waits for it fails.
+# How long anything may take before a test that waits for it fails.
 PATIENCE = 20.0
 
 NUMBERS = {(row.channel, row.name): row.id for row in UPSTREAM.messages}
@@ -41,16 +41,16 @@ def message(
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until it holds; fail if it never does."""
+    """Wait until the condition holds; fail if it never does."""
     deadline = monotonic() + PATIENCE
     while not condition():
-        assert monotonic() < deadline, "it never came to pass"
+        assert monotonic() < deadline, "it never happened"
         sleep(0.002)
 
 
 @contextmanager
 def in_background(action: Callable[[], object]) -> Iterator[None]:
-    """Do something while the block is busy with something else; both must come to their end."""
+    """Call something in another thread during the block; both must end."""
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -63,12 +63,12 @@ def in_background(action: Callable[[], object]) -> Iterator[None]:
     thread.start()
     yield
     thread.join(PATIENCE)
-    assert not thread.is_alive(), "it does not come to its end"
+    assert not thread.is_alive(), "it does not end"
     assert not failures, failures
 
 
 class Peer:
-    """One end of a conversation. It waits for what is to come, and fails the test if that does not come."""
+    """One end of a conversation. It waits for expected data, and fails the test if that does not come."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -105,14 +105,14 @@ class Peer:
         return bytes(received)
 
     def receive_to_end(self) -> bytes:
-        """All that comes until the end of the stream."""
+        """Everything up to the end of the stream."""
         received = bytearray()
         while part := self.socket.recv(1 << 20):
             received += part
         return bytes(received)
 
     def at_end(self) -> bool:
-        """Wait for something to read; whether it is the end of the stream."""
+        """Wait for something to read; return whether it is the end of the stream."""
         return not self.socket.recv(1)
 
     def has_nothing(self) -> bool:
@@ -120,7 +120,7 @@ class Peer:
         return not select.select([self.socket], [], [], 0)[0]
 
     def all_was_read(self) -> bool:
-        """Whether the other end has read all that was sent."""
+        """Whether the other end has read everything that was sent."""
         return not struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]
 
     def send_and_see_it_read(self, data: bytes, *fds: int) -> None:
@@ -134,7 +134,7 @@ class Peer:
 
 
 class Memory:
-    """A sink that keeps all."""
+    """A sink that keeps everything."""
 
     lost = 0
     unwritten = False
@@ -150,7 +150,7 @@ class Memory:
 
 
 class Listener:
-    """A back-end or front-end that waits to be called."""
+    """A back-end or front-end that waits for a connection."""
 
     def __init__(self, path: Path | str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -159,11 +159,11 @@ class Listener:
         self._socket.settimeout(PATIENCE)
 
     def accept(self) -> Peer:
-        """The next caller."""
+        """The next connection."""
         return Peer(self._socket.accept()[0])
 
     def close(self) -> None:
-        """Be there no longer; the file stays, as after a crash."""
+        """Stop listening; the file stays, as after a crash."""
         self._socket.close()
 
 
@@ -175,7 +175,7 @@ def call(path: Path | str) -> Peer:
 
 
 class RunningRelay:
-    """A relay in a thread, from `relaying`. `said` is what it tells the user; `records` are there when it has ended."""
+    """A relay in a thread, from `relaying`. `said` are its reports; `records` are complete when it has ended."""
 
     def __init__(self, folder: Path, settings: Settings, said: list[str], recorder: Recorder, memory: Memory) -> None:
         self.front_path, self.back_path = folder / "front.sock", folder / "back.sock"
@@ -193,7 +193,7 @@ class RunningRelay:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Have it do nothing during the block, so that it finds all that happens there at once."""
+        """Keep it busy during the block, so that it finds everything that happens there at once."""
         os.eventfd_write(self._hold, 1)
         assert self._is_held.wait(PATIENCE)
         yield
@@ -206,12 +206,12 @@ class RunningRelay:
 
     @property
     def records(self) -> list[Record]:
-        """All that it has recorded."""
+        """All its records."""
         return list(read_capture(BytesIO(self._memory.capture)))
 
     @property
     def messages(self) -> list[Record]:
-        """The messages that it has recorded."""
+        """The messages among its records."""
         return self.of_kind(RecordKind.MESSAGE)
 
     def of_kind(self, kind: RecordKind) -> list[Record]:
@@ -219,12 +219,12 @@ class RunningRelay:
         return [record for record in self.records if record.kind is kind]
 
     def wait(self) -> None:
-        """Until it ends by itself."""
+        """Wait until it ends by itself."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the relay does not end"
 
     def stop(self) -> None:
-        """Have it end, and see that it has not failed."""
+        """End it, and check that it has not failed."""
         self.relay.stop()
         self.wait()
         self.relay.close()
@@ -275,7 +275,7 @@ def relaying(
 
 @contextmanager
 def conversation(folder: Path, **options: Any) -> Iterator[tuple[RunningRelay, Peer, Peer]]:
-    """A relay with a front-end and a back-end that are connected through it."""
+    """A relay with a front-end and a back-end connected through it."""
     listener = Listener(folder / "back.sock")
     with relaying(folder, **options) as relay:
         front = call(relay.front_path)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from tests.proxy.harness import Peer, conversation, message
 
 LIMIT = 1024
-# The kernel looks at what is in flight before it adds a message: the last one goes beyond the limit.
+# The kernel checks the number in flight before it adds a message: the last one exceeds the limit.
 COUNTS = [100] * (LIMIT // 100) + [253]
 
 KICK = message("SET_VRING_KICK", bytes(8))
@@ -24,7 +24,7 @@ def main() -> None:
         with relay.busy():
             for count in COUNTS:
                 send(front, [event] * count)
-            # Now nobody can send any more, until somebody receives.
+            # Now nobody can send any more until somebody receives.
             try:
                 front.send(KICK, event)
             except OSError as error:
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def send(front: Peer, fds: list[int]) -> None:
-    """Other programs of this user may have descriptors in flight for a moment."""
+    """Retry: other programs of this user may have descriptors in flight for a moment."""
     for _ in range(1000):
         try:
             front.send(KICK, *fds)

@@ -1,8 +1,8 @@
-"""A test language for `Direction`: what it is told and what it answers, as a log.
+"""A test language for `Direction`: its events and commands, as a log.
 
     assert Playbook() >> Read(NUM) << Send(NUM) >> Sent(20) << Recorded(NUM)
 
-Where it answers something else, the test fails with the difference of the two logs.
+If it returns something else, the test fails with the difference of the two logs.
 """
 
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ OPENERS = frozenset({int.from_bytes(OPENER[:4], "little")})
 
 
 def fd(token: int) -> Rights:
-    """What stands in for a descriptor: nobody here looks into it."""
+    """A substitute for a descriptor: nothing here looks into it."""
     return [(1, 1, bytes([token]))]
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Messages that are recorded in one go, the first of them with this number."""
+    """Messages recorded together, the first of them with this number."""
 
     messages: tuple[bytes, ...]
     number: int
@@ -62,7 +62,7 @@ class Recorded:
 
 
 class Playbook:
-    """A direction, with what should happen and what does happen."""
+    """A direction, with its expected and its actual log."""
 
     def __init__(self, *, snaplen: int = 1 << 16) -> None:
         flow = Flow(Numbering(1), Channel.MAIN, Side.FRONT_END)
@@ -71,7 +71,7 @@ class Playbook:
         self._actual: list[str] = []
 
     def __rshift__(self, event: Event) -> "Playbook":
-        """This happens."""
+        """This event happens."""
         line = f">> {_event(event)}"
         self._expected.append(line)
         self._actual.append(line)
@@ -79,12 +79,12 @@ class Playbook:
         return self
 
     def __lshift__(self, command: Command | Recorded) -> "Playbook":
-        """This follows."""
+        """This command follows."""
         self._expected.append(f"<< {_recorded(command) if isinstance(command, Recorded) else _command(command)}")
         return self
 
     def __bool__(self) -> bool:
-        """Whether all of it is so."""
+        """Whether the logs are equal."""
         if self._expected != self._actual:
             raise AssertionError("\n".join(("not as expected:", *ndiff(self._expected, self._actual))))
         return True
@@ -143,7 +143,7 @@ def _rights(rights: Rights) -> str:
 
 
 def _bytes(data: bytes) -> str:
-    """The bytes in terms of the messages that have names."""
+    """The bytes in terms of the named messages."""
     for whole, name in NAMES.items():
         if data == whole:
             return name

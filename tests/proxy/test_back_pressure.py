@@ -1,4 +1,4 @@
-"""Peers that do not read: the other direction goes on, memory stays bounded, the relay does not spin."""
+"""Peers that do not read: the other direction continues, memory stays bounded, the relay does not spin."""
 
 import os
 import select
@@ -16,7 +16,7 @@ REPLY = message("GET_FEATURES", bytes(8), flags=5)
 
 
 def stuff(peer: Peer, data: bytes = NUM) -> int:
-    """Write until nothing more is taken, for some time; returns the number of messages."""
+    """Write until nothing more is accepted for some time; returns the number of messages."""
     peer.socket.setblocking(False)
     sent = 0
     while select.select([], [peer.socket], [], 0.2)[1]:
@@ -42,7 +42,7 @@ def test_a_peer_that_never_reads_does_not_stop_the_other_direction(tmp_path: Pat
             assert front.receive() == (REPLY, [])
 
 
-def test_what_has_waited_arrives_complete_and_in_order(tmp_path: Path) -> None:
+def test_queued_messages_arrive_complete_and_in_order(tmp_path: Path) -> None:
     numbered = [message("SET_VRING_NUM", struct.pack("=II", number, 0)) for number in range(20_000)]
     with (
         conversation(tmp_path) as (relay, front, back),
@@ -61,7 +61,7 @@ def test_a_relay_that_is_blocked_sleeps(tmp_path: Path) -> None:
         assert relay.processor_time() - before < 0.1
 
 
-def test_the_sender_goes_while_the_receiver_does_not_read(tmp_path: Path) -> None:
+def test_the_sender_closes_while_the_receiver_does_not_read(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         sent = stuff(front)
         front.close()
@@ -74,7 +74,7 @@ def test_the_sender_goes_while_the_receiver_does_not_read(tmp_path: Path) -> Non
     assert len(relay.messages) == sent
 
 
-def test_the_receiver_goes_without_having_read(tmp_path: Path) -> None:
+def test_the_receiver_closes_without_having_read(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         sent = stuff(front)
         back.close()
@@ -87,7 +87,7 @@ def test_the_receiver_goes_without_having_read(tmp_path: Path) -> None:
 
 
 def test_both_peers_only_write_for_a_while(tmp_path: Path) -> None:
-    """As QEMU and a back-end do that pipeline; a relay that waits for one of them would hang both."""
+    """As QEMU and a back-end do when they pipeline; a relay that waits for one of them would hang both."""
     with conversation(tmp_path) as (_, front, back):
         stuff(front)
         stuff(back)
@@ -112,7 +112,7 @@ def test_pipelined_traffic_in_both_directions_at_once(tmp_path: Path) -> None:
     assert len(relay.messages) == 2 * count
 
 
-def test_descriptors_wait_with_their_messages(tmp_path: Path) -> None:
+def test_descriptors_are_queued_with_their_messages(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     with conversation(tmp_path) as (_, front, back):
         sent = stuff(front)
@@ -135,7 +135,7 @@ def test_a_message_that_claims_four_gibibytes_does_not_fill_the_memory(tmp_path:
         front.close()
 
     with conversation(tmp_path) as (relay, front, back):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         before = peak_memory()
         with in_background(send):
             received = 0
@@ -148,6 +148,6 @@ def test_a_message_that_claims_four_gibibytes_does_not_fill_the_memory(tmp_path:
 
 
 def peak_memory() -> int:
-    """Most resident memory of this process so far, in bytes."""
+    """Peak resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) << 10

@@ -1,4 +1,4 @@
-"""Channels that a message opens: the relay gets into them, and they end with their connection."""
+"""Channels that a message opens: the relay interposes, and they end with their connection."""
 
 import os
 import socket
@@ -20,9 +20,9 @@ ACK = message("CONFIG_CHANGE_MSG", bytes(8), flags=5, channel=Channel.BACKEND)
 
 
 def hand_over(front: Peer, back: Peer, opening: bytes = OPEN, room: int | None = None) -> tuple[Peer, Peer]:
-    """Have the front-end open a channel; returns the ends that front-end and back-end have of it.
+    """Let the front-end open a channel; returns the front-end's and the back-end's end of it.
 
-    `room`: how many bytes can be under way to the front-end.
+    `room`: how many bytes can be in transit to the front-end.
     """
     kept, given = socket.socketpair()
     if room:
@@ -76,7 +76,7 @@ def test_descriptors_pass_on_a_channel(tmp_path: Path) -> None:
     assert [descriptor.kind for descriptor in relay.messages[1].descriptors] == [DescriptorKind.EVENTFD]
 
 
-def test_the_blocking_mode_is_handed_over_too(tmp_path: Path) -> None:
+def test_the_blocking_mode_is_also_handed_over(tmp_path: Path) -> None:
     with conversation(tmp_path) as (_, front, back):
         kept, given = socket.socketpair()
         given.setblocking(False)
@@ -86,7 +86,7 @@ def test_the_blocking_mode_is_handed_over_too(tmp_path: Path) -> None:
         kept.close()
 
 
-def test_what_the_front_end_gave_away_keeps_its_blocking_mode(tmp_path: Path) -> None:
+def test_the_front_ends_own_socket_keeps_its_blocking_mode(tmp_path: Path) -> None:
     with conversation(tmp_path) as (_, front, back):
         kept, given = socket.socketpair()
         front.send(OPEN, given.fileno())
@@ -106,7 +106,7 @@ def test_a_channel_ends_with_its_connection(tmp_path: Path) -> None:
     assert closed.details == {"by": "proxy", "how": "the main channel was closed", "undelivered": 0}
 
 
-def test_what_was_sent_on_a_channel_is_delivered_after_the_main_one_has_closed(tmp_path: Path) -> None:
+def test_data_on_a_channel_is_delivered_after_the_main_one_has_closed(tmp_path: Path) -> None:
     updates = [message("CONFIG_CHANGE_MSG", bytes([number]) * 3000, channel=Channel.BACKEND) for number in range(8)]
     with conversation(tmp_path) as (relay, front, back):
         front_channel, back_channel = hand_over(front, back, room=8192)
@@ -126,7 +126,7 @@ def test_a_peer_that_does_not_read_its_channel_does_not_keep_the_connection(tmp_
     update = message("CONFIG_CHANGE_MSG", bytes(3000), channel=Channel.BACKEND)
     with conversation(tmp_path) as (relay, front, back):
         _front_channel, back_channel = hand_over(front, back, room=8192)
-        # Until the relay takes no more, because nobody takes anything from it.
+        # Until the relay accepts no more, because nobody reads from it.
         back_channel.socket.settimeout(0.2)
         with suppress(TimeoutError):
             while True:
@@ -149,7 +149,7 @@ def test_a_connection_does_not_end_with_its_channel(tmp_path: Path) -> None:
     assert closed.details == {"by": "back-end", "how": "eof", "undelivered": 0}
 
 
-def test_a_second_channel_takes_over_while_the_first_goes_on(tmp_path: Path) -> None:
+def test_a_second_channel_takes_over_while_the_first_continues(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         pairs = [hand_over(front, back) for _ in range(2)]
         for front_channel, back_channel in pairs:
@@ -159,7 +159,7 @@ def test_a_second_channel_takes_over_while_the_first_goes_on(tmp_path: Path) -> 
     assert len(relay.of_kind(RecordKind.CHANNEL_CLOSED)) == 2
 
 
-def test_left_alone_on_request(tmp_path: Path) -> None:
+def test_channels_are_not_interposed_on_request(tmp_path: Path) -> None:
     kept, given = socket.socketpair()
     with conversation(tmp_path, interpose=False) as (relay, front, back):
         front.send(OPEN, given.fileno())
@@ -186,7 +186,7 @@ def an_internet_socket() -> int:
 
 
 @pytest.mark.parametrize("make", [a_pipe, a_datagram_socket, an_unconnected_socket, an_internet_socket])
-def test_what_is_no_stream_socket_passes_untouched(tmp_path: Path, make: Callable[[], int]) -> None:
+def test_anything_but_a_stream_socket_is_passed_on_unchanged(tmp_path: Path, make: Callable[[], int]) -> None:
     given = make()
     with conversation(tmp_path) as (relay, front, back):
         front.send(OPEN, given)
@@ -198,7 +198,7 @@ def test_what_is_no_stream_socket_passes_untouched(tmp_path: Path, make: Callabl
     assert relay.of_kind(RecordKind.CHANNEL_OPENED) == []
 
 
-def test_several_descriptors_pass_untouched(tmp_path: Path) -> None:
+def test_several_descriptors_are_passed_on_unchanged(tmp_path: Path) -> None:
     one, other = socket.socketpair()
     sockets = [one.fileno(), other.fileno()]
     with conversation(tmp_path) as (relay, front, back):
@@ -218,7 +218,7 @@ def test_only_the_front_end_can_open_a_channel(tmp_path: Path) -> None:
     kept.close()
 
 
-def test_a_channel_takes_the_byte_order_of_its_connection(tmp_path: Path) -> None:
+def test_a_channel_has_the_byte_order_of_its_connection(tmp_path: Path) -> None:
     opening = message("GPU_SET_SOCKET", order=">")
     update = bytes.fromhex("00000008 00000000 00000004") + bytes(4)
     with conversation(tmp_path) as (relay, front, back):
@@ -237,5 +237,5 @@ def test_channels_that_come_and_go_leave_nothing_open(tmp_path: Path) -> None:
             front_channel.close()
             assert back_channel.receive_to_end() == b""
             back_channel.close()
-        # Fewer is fine: something of the start may still have been open before, and twenty leaks would not go unseen.
+        # Fewer is fine: something from the start may still have been open before, and twenty leaks would be noticed.
         eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)

@@ -1,4 +1,4 @@
-"""How a connection ends: everything that was sent is delivered first, and the record says who closed it and how."""
+"""How a connection ends: everything that was sent is delivered first, and the record has who closed it and how."""
 
 import os
 import socket
@@ -65,7 +65,7 @@ def test_after_a_half_close_a_full_one_is_noticed(tmp_path: Path) -> None:
         half_close(front)
         assert back.receive() == (b"", [])
         front.close()
-        # Nothing is read from the back-end any more: it learns so by writing.
+        # Nothing is read from the back-end any more: it notices by writing.
         eventually(lambda: cannot_send(back))
 
 
@@ -91,11 +91,11 @@ def test_a_peer_that_closes_while_it_is_written_to(tmp_path: Path) -> None:
     assert closed.details == {"by": "back-end", "how": "eof", "undelivered": len(NUM)}
 
 
-def test_what_cannot_be_delivered_is_recorded(tmp_path: Path) -> None:
+def test_undeliverable_data_is_recorded(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         front.send(FEATURES)
         assert back.receive() == (FEATURES, [])
-        # Both at once, as far as the relay can see.
+        # Both at once, as the relay sees it.
         with relay.busy():
             back.send(REPLY)
             front.close()
@@ -108,7 +108,7 @@ def test_what_cannot_be_delivered_is_recorded(tmp_path: Path) -> None:
     assert closed.details["undelivered"] == len(REPLY)
 
 
-def test_a_peer_that_only_stops_reading_goes_on_talking(tmp_path: Path) -> None:
+def test_a_peer_that_only_stops_reading_continues_to_send(tmp_path: Path) -> None:
     with conversation(tmp_path) as (relay, front, back):
         back.socket.shutdown(socket.SHUT_RD)
         eventually(lambda: cannot_send(front))
@@ -158,7 +158,7 @@ LENGTH = sum(len(data) for data, _ in SESSION)
 
 
 def say(peer: Peer, length: int) -> None:
-    """The first `length` bytes of the session, then hang up."""
+    """Send the first `length` bytes of the session, then hang up."""
     event = os.eventfd(0)
     for data, descriptors in SESSION:
         part = data[:length]

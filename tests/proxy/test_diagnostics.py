@@ -1,4 +1,4 @@
-"""What the proxy says: at once where it is read, never in the way where it is not."""
+"""Reports of the proxy: immediate if they are read, never blocking if they are not."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from vudissect.proxy.diagnostics import Diagnostics, Throttled
 
 
 class Stuck:
-    """A pipe that is full, as nobody reads it."""
+    """A full pipe that nobody reads."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
@@ -24,7 +24,7 @@ class Stuck:
             os.set_blocking(self.writer, True)
 
     def read(self) -> bytes:
-        """All that was said, once the writer is closed."""
+        """Everything that was written, once the writer is closed."""
         os.close(self.writer)
         with open(self.reader, "rb") as stream:
             return stream.read()[self.filling :]
@@ -35,7 +35,7 @@ def stuck() -> Stuck:
     return Stuck()
 
 
-def test_what_is_said_is_read() -> None:
+def test_a_reader_gets_the_text() -> None:
     reader, writer = os.pipe()
     speaking = Diagnostics("vuproxy", writer)
     speaking("recording to \udcff")
@@ -43,7 +43,7 @@ def test_what_is_said_is_read() -> None:
     speaking.close()
 
 
-def test_what_could_drive_a_terminal_is_escaped() -> None:
+def test_terminal_control_characters_are_escaped() -> None:
     reader, writer = os.pipe()
     speaking = Diagnostics("vuproxy", writer)
     speaking("1 connection\n  \x1b[31m\u202e\r")
@@ -51,7 +51,7 @@ def test_what_could_drive_a_terminal_is_escaped() -> None:
     speaking.close()
 
 
-def test_nobody_waits_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_relay_does_not_wait_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnostics, "_LAST_CHANCE_SECONDS", 0.01)
     speaking = Diagnostics("vuproxy", stuck.writer)
     for number in range(1000):
@@ -59,7 +59,7 @@ def test_nobody_waits_for_a_reader(stuck: Stuck, monkeypatch: pytest.MonkeyPatch
     speaking.close()
 
 
-def test_a_reader_that_is_back_learns_how_much_it_has_missed(stuck: Stuck) -> None:
+def test_a_returning_reader_gets_the_number_of_lines_it_missed(stuck: Stuck) -> None:
     speaking = Diagnostics("vuproxy", stuck.writer)
     for number in range(201):
         speaking(f"line {number}")
@@ -73,7 +73,7 @@ def test_a_reader_that_is_back_learns_how_much_it_has_missed(stuck: Stuck) -> No
     assert lines[-2:] == [f"vuproxy: {201 - len(said)} lines left out here", "vuproxy: the last"]
 
 
-def test_a_reader_in_time_gets_the_last_words(stuck: Stuck) -> None:
+def test_a_late_reader_gets_the_last_line(stuck: Stuck) -> None:
     speaking = Diagnostics("vuproxy", stuck.writer)
     speaking("the last")
     threading.Timer(0.01, lambda: os.read(stuck.reader, stuck.filling)).start()
@@ -82,7 +82,7 @@ def test_a_reader_in_time_gets_the_last_words(stuck: Stuck) -> None:
     assert stuck.read() == b"vuproxy: the last\n"
 
 
-def test_standard_error_that_somebody_made_non_blocking_is_waited_for(stuck: Stuck) -> None:
+def test_a_non_blocking_standard_error_is_waited_for(stuck: Stuck) -> None:
     os.set_blocking(stuck.writer, False)
     speaking = Diagnostics("vuproxy", stuck.writer)
     speaking("the last")
@@ -92,7 +92,7 @@ def test_standard_error_that_somebody_made_non_blocking_is_waited_for(stuck: Stu
     assert stuck.read() == b"vuproxy: the last\n"
 
 
-def test_a_reader_that_has_left_does_not_matter() -> None:
+def test_a_reader_that_is_gone_does_not_matter() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     speaking = Diagnostics("vuproxy", writer)
@@ -102,7 +102,7 @@ def test_a_reader_that_has_left_does_not_matter() -> None:
     assert speaking.is_quiet
 
 
-def test_what_is_throttled_is_counted() -> None:
+def test_throttled_warnings_are_counted() -> None:
     said: list[str] = []
     throttled = Throttled(said.append)
     for number in range(1, 1235):

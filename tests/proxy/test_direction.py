@@ -1,4 +1,4 @@
-"""The decisions about one direction, without sockets: `>>` what happens, `<<` what follows."""
+"""The decisions about one direction, without sockets: `>>` events, `<<` commands."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_long_messages_are_sent_one_by_one() -> None:
     assert Playbook() >> Read(long * 20) << Send(long) >> Sent(len(long)) << Recorded(long) << Send(long)
 
 
-def test_a_burst_of_which_a_part_is_taken_goes_on_in_the_middle_of_a_message() -> None:
+def test_a_partly_accepted_burst_continues_in_the_middle_of_a_message() -> None:
     burst = numbered(16)
     assert (
         Playbook()
@@ -93,7 +93,7 @@ def test_a_burst_of_which_a_part_is_taken_goes_on_in_the_middle_of_a_message() -
     )
 
 
-def test_a_burst_that_is_refused_is_tried_again() -> None:
+def test_a_refused_burst_is_tried_again() -> None:
     burst = numbered(16)
     assert (
         Playbook()
@@ -108,7 +108,7 @@ def test_a_burst_that_is_refused_is_tried_again() -> None:
     )
 
 
-def test_a_split_message_is_sent_when_all_of_it_is_there() -> None:
+def test_a_split_message_is_sent_once_it_is_complete() -> None:
     assert (
         Playbook()
         >> Read(NUM[:5])
@@ -120,11 +120,11 @@ def test_a_split_message_is_sent_when_all_of_it_is_there() -> None:
     )
 
 
-def test_descriptors_leave_with_their_message() -> None:
+def test_descriptors_are_sent_with_their_message() -> None:
     assert Playbook() >> Read(KICK, fd(7)) << Send(KICK, fd(7)) >> Sent(SIZE) << Recorded(KICK, rights=fd(7))
 
 
-def test_each_set_of_descriptors_leaves_with_its_byte() -> None:
+def test_each_set_of_descriptors_is_sent_with_its_byte() -> None:
     marks = Mark.SPLIT | Mark.LATE_DESCRIPTORS
     assert (
         Playbook()
@@ -138,7 +138,7 @@ def test_each_set_of_descriptors_leaves_with_its_byte() -> None:
     )
 
 
-def test_descriptors_leave_once_when_a_part_of_their_bytes_is_taken() -> None:
+def test_descriptors_are_sent_once_if_only_a_part_of_their_bytes_is_accepted() -> None:
     assert (
         Playbook()
         >> Read(KICK, fd(1))
@@ -163,7 +163,7 @@ def test_descriptors_that_cannot_be_passed_on_are_lost_but_not_the_message() -> 
     )
 
 
-def test_what_waits_keeps_its_order() -> None:
+def test_the_queue_keeps_its_order() -> None:
     playbook = Playbook() >> Read(NUM) << Send(NUM) >> FULL >> Read(KICK)
     assert playbook.direction.blocked
     assert not playbook.direction.hungry
@@ -196,7 +196,7 @@ def test_it_reads_on_while_too_many_descriptors_are_in_flight() -> None:
     )
 
 
-def test_what_is_read_meanwhile_has_a_bound() -> None:
+def test_reading_in_the_meantime_is_bounded() -> None:
     playbook = Playbook() >> Read(KICK, fd(1)) << Send(KICK, fd(1)) >> LATER
     reads = 0
     while playbook.direction.hungry:
@@ -205,7 +205,7 @@ def test_what_is_read_meanwhile_has_a_bound() -> None:
     assert 2 < reads < 40
 
 
-def test_a_target_that_is_gone_gets_nothing_and_all_is_recorded() -> None:
+def test_a_target_that_is_gone_gets_nothing_and_everything_is_recorded() -> None:
     playbook = (
         Playbook()
         >> Read(NUM + KICK)
@@ -232,7 +232,7 @@ def test_what_waits_keeps_the_time_at_which_it_came() -> None:
     assert [entry.received if isinstance(entry, Passed) else entry[2] for entry in recorded] == [10, 20, 30]
 
 
-def test_what_is_left_of_a_message_when_its_sender_goes_is_sent_on() -> None:
+def test_an_incomplete_message_is_forwarded_when_its_sender_closes() -> None:
     assert (
         Playbook()
         >> Read(NUM[:5])
@@ -243,7 +243,7 @@ def test_what_is_left_of_a_message_when_its_sender_goes_is_sent_on() -> None:
     )
 
 
-def test_an_end_waits_for_what_was_read_before_it() -> None:
+def test_an_end_is_handled_after_everything_read_before_it() -> None:
     playbook = Playbook() >> Read(NUM) << Send(NUM) >> FULL >> Ended("eof")
     assert (playbook.direction.ended, playbook.direction.blocked) == ("eof", True)
     assert playbook >> Retry() << Send(NUM) >> Sent(SIZE) << Recorded(NUM)
@@ -262,7 +262,7 @@ def test_a_message_that_opens_a_channel_is_offered_first() -> None:
     )
 
 
-def test_what_is_offered_may_stay_as_it_is() -> None:
+def test_offered_descriptors_may_stay_unchanged() -> None:
     assert (
         Playbook()
         >> Read(OPENER, fd(1))
@@ -274,7 +274,7 @@ def test_what_is_offered_may_stay_as_it_is() -> None:
     )
 
 
-def test_a_message_too_long_to_be_held_passes_bit_by_bit() -> None:
+def test_a_message_too_long_to_be_held_passes_in_pieces() -> None:
     header = message("SET_LOG_BASE", bytes(100_000))[:12]
     playbook = (
         Playbook(snaplen=20)

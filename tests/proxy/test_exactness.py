@@ -1,4 +1,4 @@
-"""Every byte and every descriptor arrives where it would without a relay, however a sender cuts what it sends."""
+"""Every byte and every descriptor arrives where it would without a relay, however a sender cuts its writes."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from tests.proxy.test_program import quiet
 from vudissect.protocol.model import Channel
 from vudissect.protocol.table import UPSTREAM
 
-# All that the table has, what it does not know, but nothing that opens a channel: its descriptor would be another.
+# All numbers in the table and some unknown ones, except messages that open a channel: their descriptor is replaced.
 OPENERS = {row.opens: row.name for row in UPSTREAM.messages if row.opens}
 ANY_MESSAGE = [*(row.id for row in UPSTREAM.channel(Channel.MAIN) if not row.opens), 1000]
 
@@ -28,7 +28,7 @@ ANY_MESSAGE = [*(row.id for row in UPSTREAM.channel(Channel.MAIN) if not row.ope
 def talk_both_ways(
     peers: tuple[Peer, Peer], scripts: tuple[list[Write], list[Write]], files: Pool
 ) -> list[list[Arrival]]:
-    """Both peers send and receive at once; what has arrived of each script."""
+    """Both peers send and receive at once; returns what has arrived of each script."""
     arrived: list[list[Arrival]] = [[], []]
 
     def receiving(side: int) -> None:
@@ -40,7 +40,7 @@ def talk_both_ways(
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
-        assert not thread.is_alive(), "it does not come to its end"
+        assert not thread.is_alive(), "it does not end"
     return arrived
 
 
@@ -121,7 +121,7 @@ def test_a_million_messages(tmp_path: Path, files: Pool) -> None:
         status, _, errors = program.end()
     assert status == 0
     assert errors.count("500000 messages") == 2
-    # What waits to be recorded is bounded, and does not add up.
+    # The queue of the recorder is bounded, and does not grow.
     assert max(open_descriptors) < 300
     assert memory[-1] < 1.1 * memory[0]
 

@@ -1,4 +1,4 @@
-"""Whatever a peer passes as a descriptor, the traffic goes on, here and on other connections."""
+"""Whatever a peer passes as a descriptor, the traffic continues, here and on other connections."""
 
 import errno
 import os
@@ -61,7 +61,7 @@ def test_a_file_whose_server_does_not_answer_is_passed_described_and_closed(tmp_
         front.send(KICK, fd)
         _, (arrived,) = back.receive()
         the_traffic_goes_on(front, back)
-        # The relay has come to its close, and does not wait for it.
+        # The relay has closed the file, and does not wait for that.
         eventually(lambda: hanging_files.FLUSH in server.asked)
         the_traffic_goes_on(front, back)
         server.release()
@@ -72,7 +72,7 @@ def test_a_file_whose_server_does_not_answer_is_passed_described_and_closed(tmp_
     assert hanging_files.GETATTR not in server.asked
 
 
-def test_a_close_that_fails_is_nobodys_business(tmp_path: Path) -> None:
+def test_a_failed_close_is_ignored(tmp_path: Path) -> None:
     with file_server(tmp_path / "mount", errno.EIO) as server, conversation(tmp_path) as (_, front, back):
         fd = os.open(server.path, os.O_RDWR)
         front.send(KICK, fd)
@@ -85,7 +85,7 @@ def test_a_close_that_fails_is_nobodys_business(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [socket.SO_PASSCRED, SO_PASSPIDFD])
-def test_what_a_socket_adds_is_neither_lost_descriptors_nor_leaked(tmp_path: Path, option: int) -> None:
+def test_additions_of_a_socket_are_neither_lost_descriptors_nor_leaked(tmp_path: Path, option: int) -> None:
     with conversation(tmp_path) as (relay, front, back):
         kept, given = socket.socketpair()
         given.setsockopt(socket.SOL_SOCKET, option, 1)
@@ -93,7 +93,7 @@ def test_what_a_socket_adds_is_neither_lost_descriptors_nor_leaked(tmp_path: Pat
         given.close()
         _, (fd,) = back.receive()
         front_channel, theirs = Peer(kept), socket.socket(fileno=fd)
-        # Who takes the place of a socket has what it had.
+        # The socket that replaces another has its options.
         assert theirs.getsockopt(socket.SOL_SOCKET, option) == 1
         theirs.setsockopt(socket.SOL_SOCKET, option, 0)
         before = len(os.listdir("/proc/self/fd"))
@@ -155,7 +155,7 @@ def test_a_fault_of_the_relay_costs_one_connection(
 
 
 def test_more_descriptors_in_flight_than_this_process_may_have_open() -> None:
-    """Without the privileges that lift the limit; the script says what it does."""
+    """Runs without the privileges that lift the limit; the script prints its result."""
     without = "-sys_resource,-sys_admin"
     command = [
         "setpriv",

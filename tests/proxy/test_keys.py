@@ -1,4 +1,4 @@
-"""Keys pass through the relay and are not in its capture, however the messages come."""
+"""Keys pass through the relay and are not in its capture, however the messages arrive."""
 
 import random
 import struct
@@ -92,7 +92,7 @@ def test_a_message_too_long_to_be_held(snaplen: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--keep-keys",)])
-def test_the_program_keeps_keys_only_if_it_is_told_to(options: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_program_keeps_keys_only_on_request(options: tuple[str, ...], tmp_path: Path) -> None:
     said = some_message(REQUESTS[0], "<", 1)
 
     with quiet(tmp_path, *options) as program:

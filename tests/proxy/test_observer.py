@@ -1,4 +1,4 @@
-"""The process behind the live transcript: whatever becomes of it, the proxy comes to its end."""
+"""The process of the live transcript: whatever happens to it, the proxy ends."""
 
 import os
 import signal
@@ -47,13 +47,13 @@ def test_one_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
     assert is_gone(observing.pid)
 
 
-def test_one_that_cannot_be_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_ended_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
     monkeypatch.setattr(observer, "_LAST_SECONDS", 0.01)
     observing = start()
     os.kill(observing.pid, signal.SIGSTOP)
     observing.sink.close()
-    # As where it hangs in the kernel.
+    # As if it hung in the kernel.
     with monkeypatch.context() as kernel:
         kernel.setattr(os, "kill", lambda *_: None)
         assert observing.finish() == Report()
@@ -61,7 +61,7 @@ def test_one_that_cannot_be_ended_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     os.waitpid(observing.pid, 0)
 
 
-def test_one_that_is_not_needed_any_more() -> None:
+def test_one_that_is_no_longer_needed() -> None:
     observing = start()
     observing.abandon()
 

@@ -1,4 +1,4 @@
-"""Who finds whom: every combination of roles, sides that are late or never come, one connection after the other."""
+"""Pairing of peers: every combination of roles, sides that are late or never come, one connection after the other."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ CONNECT_FRONT, CONNECT_BACK = "connect:front.sock", "connect:back.sock"
 
 
 def talk(front: Peer, back: Peer) -> None:
-    """They are connected with each other."""
+    """Check that they are connected with each other."""
     token = os.urandom(8)
     asked = message("SET_VRING_NUM", token)
     front.send(asked)
@@ -28,20 +28,20 @@ def talk(front: Peer, back: Peer) -> None:
     assert front.receive() == (REPLY, [])
 
 
-def test_the_relay_listens_for_the_front_end_and_calls_the_back_end(tmp_path: Path) -> None:
+def test_the_relay_listens_for_the_front_end_and_connects_to_the_back_end(tmp_path: Path) -> None:
     listener = Listener(tmp_path / "back.sock")
     with relaying(tmp_path, LISTEN_FRONT, CONNECT_BACK) as relay:
         talk(call(relay.front_path), listener.accept())
 
 
-def test_the_relay_calls_the_front_end_and_listens_for_the_back_end(tmp_path: Path) -> None:
+def test_the_relay_connects_to_the_front_end_and_listens_for_the_back_end(tmp_path: Path) -> None:
     listener = Listener(tmp_path / "front.sock")
     with relaying(tmp_path, CONNECT_FRONT, LISTEN_BACK) as relay:
         back = call(relay.back_path)
         talk(listener.accept(), back)
 
 
-def test_the_relay_calls_both(tmp_path: Path) -> None:
+def test_the_relay_connects_to_both(tmp_path: Path) -> None:
     fronts, backs = Listener(tmp_path / "front.sock"), Listener(tmp_path / "back.sock")
     with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
         talk(fronts.accept(), backs.accept())
@@ -59,7 +59,7 @@ def test_abstract_sockets(tmp_path: Path) -> None:
         talk(call(f"\0{name}-f"), listener.accept())
 
 
-def test_descriptors_that_are_connected_already(tmp_path: Path) -> None:
+def test_descriptors_that_are_already_connected(tmp_path: Path) -> None:
     front, front_given = socket.socketpair()
     back, back_given = socket.socketpair()
     sides = (f"connect:fd:{front_given.detach()}", f"connect:fd:{back_given.detach()}")
@@ -71,7 +71,7 @@ def test_descriptors_that_are_connected_already(tmp_path: Path) -> None:
     assert relay.relay.connections == 1
 
 
-def test_a_descriptor_that_listens_already(tmp_path: Path) -> None:
+def test_a_descriptor_that_already_listens(tmp_path: Path) -> None:
     given = socket.socket(socket.AF_UNIX)
     given.bind(os.fspath(tmp_path / "given.sock"))
     given.listen()
@@ -142,7 +142,7 @@ def test_the_back_end_is_late(tmp_path: Path) -> None:
     assert relay.said == [f"waiting for the back-end at {relay.back_path}"]
 
 
-def test_the_front_end_is_late_where_both_call(tmp_path: Path) -> None:
+def test_the_front_end_is_late_and_the_relay_connects_to_it(tmp_path: Path) -> None:
     with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
         back = call(relay.back_path)
         back.send(REPLY)
@@ -151,7 +151,7 @@ def test_the_front_end_is_late_where_both_call(tmp_path: Path) -> None:
     assert relay.said == [f"waiting for the front-end at {relay.front_path}"]
 
 
-def test_both_are_late_where_both_are_called(tmp_path: Path) -> None:
+def test_both_are_late_and_the_relay_connects_to_both(tmp_path: Path) -> None:
     with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK) as relay:
         eventually(lambda: len(relay.said) == 2)
         front = Listener(tmp_path / "front.sock").accept()
@@ -160,7 +160,7 @@ def test_both_are_late_where_both_are_called(tmp_path: Path) -> None:
         assert back.receive() == (FEATURES, [])
 
 
-def test_peers_that_call_are_paired_in_order(tmp_path: Path) -> None:
+def test_connecting_peers_are_paired_in_order(tmp_path: Path) -> None:
     with relaying(tmp_path, LISTEN_FRONT, LISTEN_BACK) as relay:
         fronts = [call(relay.front_path) for _ in range(3)]
         backs = [call(relay.back_path) for _ in range(3)]
@@ -173,7 +173,7 @@ def test_a_back_end_that_never_comes(tmp_path: Path) -> None:
         front = call(relay.front_path)
         front.send(FEATURES)
         assert front.at_end()
-        # The relay goes on listening.
+        # The relay continues to listen.
         listener = Listener(tmp_path / "back.sock")
         talk(call(relay.front_path), listener.accept())
     assert relay.relay.gave_up == 1
@@ -185,13 +185,13 @@ def test_a_back_end_that_never_comes(tmp_path: Path) -> None:
     assert closed.details == {"by": "proxy", "how": "the back-end is not there", "undelivered": len(FEATURES)}
 
 
-def test_a_front_end_that_leaves_before_the_back_end_comes(tmp_path: Path) -> None:
+def test_a_front_end_that_closes_before_the_back_end_comes(tmp_path: Path) -> None:
     with relaying(tmp_path) as relay:
         gone = call(relay.front_path)
         gone.send(FEATURES)
         eventually(lambda: bool(relay.said))
         gone.close()
-        # A back-end is not bothered with what is over.
+        # A back-end is not bothered with a connection that is over.
         listener = Listener(tmp_path / "back.sock")
         talk(call(relay.front_path), listener.accept())
     closed, _ = relay.of_kind(RecordKind.CONNECTION_CLOSED)
@@ -205,14 +205,14 @@ def test_a_front_end_that_leaves_before_the_back_end_comes(tmp_path: Path) -> No
     assert "back_end_pid" not in opened.details
 
 
-def test_nobody_comes_where_both_are_called(tmp_path: Path) -> None:
+def test_nobody_comes_and_the_relay_connects_to_both(tmp_path: Path) -> None:
     with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK, wait=0.1) as relay:
         relay.wait()
     assert relay.relay.gave_up == 1
     assert relay.relay.connections == 0
 
 
-def test_both_are_called_again_after_a_connection(tmp_path: Path) -> None:
+def test_the_relay_connects_to_both_again_after_a_connection(tmp_path: Path) -> None:
     fronts, backs = Listener(tmp_path / "front.sock"), Listener(tmp_path / "back.sock")
     with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
         for _ in range(2):
@@ -223,7 +223,7 @@ def test_both_are_called_again_after_a_connection(tmp_path: Path) -> None:
             back.close()
 
 
-def test_one_of_the_called_hangs_up_at_once(tmp_path: Path) -> None:
+def test_one_side_hangs_up_at_once(tmp_path: Path) -> None:
     fronts = Listener(tmp_path / "front.sock")
     with relaying(tmp_path, CONNECT_FRONT, CONNECT_BACK):
         fronts.accept().close()
@@ -253,7 +253,7 @@ def test_once(tmp_path: Path) -> None:
     with relaying(tmp_path, once=True) as relay:
         front, back = call(relay.front_path), listener.accept()
         talk(front, back)
-        # Nobody is accepted who would not be served.
+        # Connections that would not be served are not accepted.
         eventually(lambda: not relay.front_path.exists())
         front.close()
         relay.wait()

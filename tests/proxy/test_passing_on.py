@@ -200,7 +200,7 @@ def test_the_byte_order_can_be_given(tmp_path: Path) -> None:
     assert relay.messages[0].length == len(odd)
 
 
-def test_what_is_no_message_at_all_passes_too(tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_message_pass_too(tmp_path: Path) -> None:
     noise = os.urandom(7)
     with conversation(tmp_path) as (relay, front, back):
         front.send(noise)
@@ -219,7 +219,7 @@ def test_descriptors_are_closed_once_recorded(tmp_path: Path) -> None:
         assert os.read(reading, 1) == b""
 
 
-def test_a_socket_that_says_who_its_peer_is(tmp_path: Path) -> None:
+def test_a_socket_that_adds_credentials(tmp_path: Path) -> None:
     """Credentials are added by the kernel; they are not the sender's to be passed on."""
     with conversation(tmp_path) as (_, front, back):
         back.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

@@ -1,4 +1,4 @@
-"""Turns of the loop: what is called, and for how long it goes on by itself."""
+"""Turns of the loop: which callbacks are called, and how long it continues by itself."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from vudissect.proxy.poller import READABLE, Poller
 
 
 class Readable:
-    """A socket with bytes to read, in a poller; `reads` counts the calls, each of which takes a byte if `takes`."""
+    """A socket with bytes to read, in a poller; `reads` counts the calls, each of which reads a byte if `takes`."""
 
     def __init__(self, waiting: int) -> None:
         self.reads = 0
@@ -38,22 +38,22 @@ def readable() -> Iterator[Readable]:
     readable.close()
 
 
-def test_it_goes_on_until_there_is_nothing_left(readable: Readable) -> None:
+def test_it_continues_until_there_is_nothing_left(readable: Readable) -> None:
     assert not readable.poller.run_on(lambda: True)
     assert readable.reads == 10
 
 
-def test_it_goes_on_only_while_it_may(readable: Readable) -> None:
+def test_it_continues_only_while_it_may(readable: Readable) -> None:
     assert readable.poller.run_on(lambda: readable.reads < 3)
     assert readable.reads == 3
 
 
-def test_it_does_not_go_on_for_ever(readable: Readable) -> None:
+def test_it_does_not_continue_for_ever(readable: Readable) -> None:
     readable.takes = False
     assert readable.poller.run_on(lambda: True)
 
 
-def test_a_timer_is_not_held_up(readable: Readable) -> None:
+def test_a_timer_is_not_delayed(readable: Readable) -> None:
     due: list[int] = []
     readable.takes = False
     readable.poller.later(0, lambda: due.append(readable.reads))

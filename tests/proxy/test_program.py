@@ -1,4 +1,4 @@
-"""`vuproxy` as a process: what it says, how it ends, and what is left when it ends badly."""
+"""`vuproxy` as a process: its output, how it ends, and what is left if it ends badly."""
 
 import os
 import pty
@@ -31,7 +31,7 @@ VUPROXY = [sys.executable, "-m", "vudissect.cli.vuproxy"]
 
 
 class Program:
-    """A `vuproxy` that runs between `front.sock` and `back.sock`, and the back-end that it will find."""
+    """A `vuproxy` that runs between `front.sock` and `back.sock`, and the back-end that it connects to."""
 
     def __init__(self, folder: Path, options: tuple[str, ...], stdout: int, stderr: int) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Program:
         return self.process.returncode, (output or b"").decode(errors="replace"), errors.decode()
 
     def records(self) -> list[Record]:
-        """What is in the capture."""
+        """The records in the capture."""
         with open_capture(os.fspath(self.folder / "capture.pcapng")) as stream:
             return list(read_capture(stream))
 
@@ -73,13 +73,13 @@ class Program:
         return [record for record in self.records() if record.kind is RecordKind.MESSAGE]
 
     def processor_time(self) -> float:
-        """Seconds that it has computed."""
+        """Its processor time in seconds."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def call_when_listening(path: Path) -> Peer:
-    """Connect as soon as that is possible."""
+    """Connect as soon as possible."""
     peers: list[Peer] = []
 
     def connected() -> bool:
@@ -118,7 +118,7 @@ def converse(front: Peer, back: Peer) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: int) -> None:
+def test_a_signal_ends_it_cleanly(tmp_path: Path, number: int) -> None:
     event = os.eventfd(0)
     with quiet(tmp_path) as program:
         front, back = program.connect()
@@ -147,7 +147,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     assert status in (0, -signal.SIGINT, -signal.SIGTERM)
 
 
-def test_once_ends_by_itself(tmp_path: Path) -> None:
+def test_once_exits_by_itself(tmp_path: Path) -> None:
     with quiet(tmp_path, "--once") as program:
         front, back = program.connect()
         converse(front, back)
@@ -167,7 +167,7 @@ def test_the_live_transcript(tmp_path: Path) -> None:
     assert "malformed: 0" in errors
 
 
-def test_a_verbose_live_transcript_says_more(tmp_path: Path) -> None:
+def test_a_verbose_live_transcript_shows_more(tmp_path: Path) -> None:
     outputs = []
     for options in ((), ("-v",)):
         with vuproxy(tmp_path, "-w", "capture.pcapng", *options) as program:
@@ -177,7 +177,7 @@ def test_a_verbose_live_transcript_says_more(tmp_path: Path) -> None:
     assert len(outputs[1].splitlines()) > len(outputs[0].splitlines())
 
 
-def test_the_live_transcript_appears_while_the_traffic_goes_on(tmp_path: Path) -> None:
+def test_the_live_transcript_appears_during_the_traffic(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-w", "capture.pcapng") as program:
         front, back = program.connect()
         converse(front, back)
@@ -189,7 +189,7 @@ def test_the_live_transcript_appears_while_the_traffic_goes_on(tmp_path: Path) -
             seen += line
 
 
-def test_malformed_traffic_is_told_by_the_exit_status(tmp_path: Path) -> None:
+def test_malformed_traffic_sets_the_exit_status(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-w", "capture.pcapng") as program:
         front, back = program.connect()
         front.send(NUM[:13])
@@ -201,7 +201,7 @@ def test_malformed_traffic_is_told_by_the_exit_status(tmp_path: Path) -> None:
     assert "malformed: 1" in errors
 
 
-def test_a_reader_of_the_transcript_that_leaves_does_not_matter(tmp_path: Path) -> None:
+def test_a_transcript_reader_that_exits_does_not_matter(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-w", "capture.pcapng") as program:
         assert program.process.stdout
         program.process.stdout.close()
@@ -214,7 +214,7 @@ def test_a_reader_of_the_transcript_that_leaves_does_not_matter(tmp_path: Path) 
     assert len(program.messages()) == 40
 
 
-def test_the_capture_gets_a_name_of_its_own_and_is_private(tmp_path: Path) -> None:
+def test_the_capture_gets_a_generated_name_and_is_private(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-q") as program:
         program.connect()
         _, _, errors = program.end()
@@ -223,7 +223,7 @@ def test_the_capture_gets_a_name_of_its_own_and_is_private(tmp_path: Path) -> No
     assert stat.S_IMODE(capture.stat().st_mode) == 0o600
 
 
-def test_killed_without_warning_the_capture_opens(tmp_path: Path) -> None:
+def test_after_kill_the_capture_can_be_read(tmp_path: Path) -> None:
     with quiet(tmp_path) as program:
         front, back = program.connect()
         for _ in range(10):
@@ -234,7 +234,7 @@ def test_killed_without_warning_the_capture_opens(tmp_path: Path) -> None:
         assert len(program.messages()) == 20
 
 
-def test_killed_under_load_the_capture_opens(tmp_path: Path) -> None:
+def test_after_kill_under_load_the_capture_can_be_read(tmp_path: Path) -> None:
     with quiet(tmp_path) as program:
         front, back = program.connect()
         with in_background(lambda: until_refused(front)):
@@ -286,7 +286,7 @@ def test_the_capture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
     os.close(ours)
 
 
-def test_a_reader_of_the_capture_that_leaves_is_a_loss(tmp_path: Path) -> None:
+def test_a_capture_reader_that_exits_is_a_loss(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-w", "-") as program:
         front, back = program.connect()
         assert program.process.stdout
@@ -310,7 +310,7 @@ def test_a_full_disk_does_not_stop_the_traffic(tmp_path: Path) -> None:
         converse(front, back)
         whole = len(program.messages())
         assert 0 < whole < 100
-        # With room again, what is missing is told where it is missing.
+        # With room again, the number of missing records is where they are missing.
         resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, unlimited)
         converse(front, back)
         eventually(lambda: len(program.messages()) > whole)
@@ -324,7 +324,7 @@ def test_a_full_disk_does_not_stop_the_traffic(tmp_path: Path) -> None:
 
 
 def stuck_pipe() -> tuple[int, int]:
-    """The ends of a pipe that is full."""
+    """The ends of a full pipe."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):
@@ -404,7 +404,7 @@ def test_descriptors_beyond_the_limit_are_a_visible_loss(tmp_path: Path) -> None
     assert len(record.descriptors) == len(fds)
 
 
-# With one descriptor left a connection can be accepted, but the back-end cannot be called.
+# With one descriptor left a connection can be accepted, but not made to the back-end.
 @pytest.mark.parametrize("left", [0, 1])
 def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
     with quiet(tmp_path) as program:
@@ -431,7 +431,7 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
         ([], "say where both sides are"),
         (["--listen", "a"], "say where both sides are"),
         (["--listen", "a", "--front-end", "listen:b", "--connect", "c"], "give one of them"),
-        (["--listen", "a", "--back-end", "dial:b"], "say listen:ADDRESS or connect:ADDRESS"),
+        (["--listen", "a", "--back-end", "dial:b"], "use listen:ADDRESS or connect:ADDRESS"),
         (["--listen", "x" * 200, "--connect", "b"], "at most 107"),
         (["--listen", "nowhere/a", "--connect", "b"], "nowhere/a: cannot listen there: No such file or directory"),
         (["--listen", "file", "--connect", "b"], "file: exists and is not a socket"),
@@ -446,7 +446,7 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
         (["--listen", "a", "--back-end", "listen:a"], "a and a are the same socket"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path, options: list[str], complaint: str) -> None:
+def test_errors_are_one_line(tmp_path: Path, options: list[str], complaint: str) -> None:
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("file")
@@ -463,7 +463,7 @@ def test_an_unknown_option_value_is_an_error(tmp_path: Path) -> None:
     assert "'middle' is not one of 'auto', 'little', 'big'" in done.stderr
 
 
-def test_nobody_to_talk_to(tmp_path: Path) -> None:
+def test_no_counterpart(tmp_path: Path) -> None:
     done = subprocess.run(
         [*VUPROXY, "--front-end", "connect:a", "--back-end", "connect:b", "--wait", "0.1", "-q"],
         cwd=tmp_path,

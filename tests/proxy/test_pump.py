@@ -24,9 +24,9 @@ AGAIN = BlockingIOError(11, "again")
 
 
 class Target(socket.socket):
-    """A socket that notes what it has been given, as bytes and number of descriptor lists.
+    """A socket that records its calls, as bytes and number of descriptor lists.
 
-    `answers` are for the next calls: an error to be raised, or how many bytes to take at most; None: all.
+    `answers` are for the next calls: an error to raise, or how many bytes to accept at most; None: all.
     """
 
     def __init__(self, fileno: int) -> None:
@@ -82,20 +82,20 @@ def running() -> Iterator[Running]:
     running.recorder.drain()
 
 
-def test_glued_messages_leave_one_by_one(running: Running) -> None:
+def test_glued_messages_are_sent_one_by_one(running: Running) -> None:
     running.sender.send(NUM + KICK + NUM)
     running.pump.readable()
     assert running.target.sent == [(NUM, 0), (KICK, 0), (NUM, 0)]
 
 
-def test_a_message_with_descriptors_leaves_with_one_call(running: Running) -> None:
+def test_a_message_with_descriptors_is_sent_with_one_call(running: Running) -> None:
     running.sender.send(NUM)
     socket.send_fds(running.sender, [KICK], [0, 1])
     running.pump.readable()
     assert running.target.sent == [(NUM, 0), (KICK, 1)]
 
 
-def test_a_split_message_leaves_with_one_call(running: Running) -> None:
+def test_a_split_message_is_sent_with_one_call(running: Running) -> None:
     for part in (NUM[:5], NUM[5:12], NUM[12:]):
         running.sender.send(part)
         running.pump.readable()
@@ -121,14 +121,14 @@ def test_descriptors_that_the_kernel_refuses_are_lost_but_not_the_message(runnin
     assert "LOST" in running.said[0]
 
 
-def test_each_set_of_descriptors_leaves_with_its_byte(running: Running) -> None:
+def test_each_set_of_descriptors_is_sent_with_its_byte(running: Running) -> None:
     for part in (KICK[:5], KICK[5:12], KICK[12:]):
         socket.send_fds(running.sender, [part], [0])
         running.pump.readable()
     assert running.target.sent == [(KICK[:5], 1), (KICK[5:12], 1), (KICK[12:], 1)]
 
 
-def test_while_too_many_descriptors_are_in_flight_those_in_the_queue_are_taken_out_of_it(running: Running) -> None:
+def test_with_too_many_descriptors_in_flight_the_source_is_still_read(running: Running) -> None:
     running.target.answers = [OSError(109, "Too many references: cannot splice")]
     for data in (KICK, NUM, KICK):
         socket.send_fds(running.sender, [data], [0])
@@ -139,7 +139,7 @@ def test_while_too_many_descriptors_are_in_flight_those_in_the_queue_are_taken_o
     assert [record.marks for record in running.records] == [Mark(0)] * 3
 
 
-def test_what_is_read_while_the_target_is_stalled_has_a_bound(running: Running) -> None:
+def test_reading_while_the_target_is_stalled_is_bounded(running: Running) -> None:
     running.target.answers = [OSError(109, "Too many references: cannot splice")]
     socket.send_fds(running.sender, [KICK], [0])
     running.pump.readable()
@@ -150,7 +150,7 @@ def test_what_is_read_while_the_target_is_stalled_has_a_bound(running: Running) 
     assert sent < 2 << 20
 
 
-def test_what_waits_keeps_its_order(running: Running) -> None:
+def test_the_queue_keeps_its_order(running: Running) -> None:
     running.target.answers = [AGAIN]
     running.sender.send(NUM)
     running.sender.send(KICK)
@@ -160,7 +160,7 @@ def test_what_waits_keeps_its_order(running: Running) -> None:
     assert running.target.sent == [(NUM, 0), (KICK, 0)]
 
 
-def test_a_row_that_is_interrupted_goes_on_where_it_stopped(running: Running) -> None:
+def test_an_interrupted_run_continues_where_it_stopped(running: Running) -> None:
     numbered = [message("SET_VRING_NUM", number.to_bytes(8, "little")) for number in range(100)]
     running.target.answers = [None, AGAIN]
     running.sender.send(b"".join(numbered))
@@ -175,7 +175,7 @@ def test_a_row_that_is_interrupted_goes_on_where_it_stopped(running: Running) ->
     assert [record.marks for record in records] == [Mark(0), *[Mark.GLUED] * 99]
 
 
-def test_a_message_of_which_a_part_is_taken_is_finished_later(running: Running) -> None:
+def test_a_partly_accepted_message_is_finished_later(running: Running) -> None:
     running.target.answers = [None, 5, AGAIN, 7]
     running.sender.send(NUM + KICK + NUM)
     running.pump.readable()
@@ -185,14 +185,14 @@ def test_a_message_of_which_a_part_is_taken_is_finished_later(running: Running) 
     assert [record.data for record in running.records] == [NUM, KICK, NUM]
 
 
-def test_descriptors_leave_with_the_first_part(running: Running) -> None:
+def test_descriptors_are_sent_with_the_first_part(running: Running) -> None:
     running.target.answers = [5]
     socket.send_fds(running.sender, [KICK], [0])
     running.pump.readable()
     assert running.target.sent == [(KICK[:5], 1), (KICK[5:], 0)]
 
 
-def test_the_target_goes_in_the_middle_of_a_row(running: Running) -> None:
+def test_the_target_closes_in_the_middle_of_a_run(running: Running) -> None:
     running.target.answers = [None, BrokenPipeError(32, "Broken pipe")]
     running.sender.send(NUM + KICK + NUM)
     running.pump.readable()

@@ -39,5 +39,5 @@ def test_two_hundred_thousand_messages_half_of_them_with_descriptors(tmp_path: P
         status, _, errors = program.end()
     assert status == 0
     assert f"{2 * PAIRS} messages, {PAIRS} descriptors" in errors
-    # What waits to be recorded is bounded, and does not add up.
+    # The queue of the recorder is bounded, and does not grow.
     assert max(open_descriptors) < 300

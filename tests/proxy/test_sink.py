@@ -1,4 +1,4 @@
-"""Where a capture goes: what cannot be written is counted and told, what is there is whole."""
+"""Where a capture goes: what cannot be written is counted and reported, and the capture has whole records."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ def gap(messages: int, reason: str) -> bytes:
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """No file may become larger: to the program that is a full disk."""
+    """No file may become larger: for the program, this is a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -30,7 +30,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 class File:
-    """A file sink, what is in it and what it has said."""
+    """A file sink, its contents and its warnings."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Pipe:
         self.sink = PipeSink(writer, "pipe", gap, self.said.append)
 
     def read(self, size: int) -> bytes:
-        """Read from the pipe as much as wanted, letting the sink write more in between."""
+        """Read this much from the pipe, letting the sink write more in between."""
         data = b""
         while len(data) < size:
             data += os.read(self.reader, size - len(data))
@@ -69,7 +69,7 @@ def pipe() -> Pipe:
     return Pipe()
 
 
-def test_a_file_takes_all(file: File) -> None:
+def test_a_file_keeps_everything(file: File) -> None:
     file.sink.write([RECORD] * 10)
     file.sink.write([RECORD])
     assert file.contents == RECORD * 11
@@ -107,14 +107,14 @@ def test_a_gap_record_that_fits_while_the_records_do_not(file: File) -> None:
     assert file.sink.lost == 13
 
 
-def test_a_gap_at_the_end_is_told_at_the_end(file: File) -> None:
+def test_a_gap_at_the_end_is_recorded_at_the_end(file: File) -> None:
     with file_size_limit(250):
         file.sink.write([RECORD] * 4)
     file.sink.close()
     assert file.contents == RECORD * 2 + gap(2, "File too large")
 
 
-def test_a_pipe_that_is_read_gets_all(pipe: Pipe) -> None:
+def test_a_pipe_that_is_read_gets_everything(pipe: Pipe) -> None:
     pipe.sink.write([RECORD] * 10_000)
     assert pipe.sink.unwritten
     assert pipe.read(len(RECORD) * 10_000) == RECORD * 10_000
@@ -122,7 +122,7 @@ def test_a_pipe_that_is_read_gets_all(pipe: Pipe) -> None:
     assert pipe.sink.lost == 0
 
 
-def test_a_slow_reader_misses_records_and_is_told_how_many(pipe: Pipe) -> None:
+def test_a_slow_reader_misses_records_and_gets_their_number(pipe: Pipe) -> None:
     sent = 0
     while not pipe.sink.lost:
         pipe.sink.write([RECORD] * 1000)
@@ -166,7 +166,7 @@ def test_the_blocking_mode_of_a_pipe_is_restored() -> None:
     assert os.get_blocking(shared)
 
 
-def test_a_pipe_is_told_from_a_file(tmp_path: Path) -> None:
+def test_a_pipe_is_distinguished_from_a_file(tmp_path: Path) -> None:
     _, writer = os.pipe()
     opened = os.open(tmp_path / "capture", os.O_WRONLY | os.O_CREAT)
     assert isinstance(sink_for(writer, "", b"preamble", gap, print), PipeSink)

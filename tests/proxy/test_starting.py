@@ -1,4 +1,4 @@
-"""`vuproxy` where it can hardly begin: closed streams, few descriptors, no room. What cannot begin costs no capture."""
+"""`vuproxy` under difficult conditions: closed streams, few descriptors, no room. A failed start keeps old captures."""
 
 import os
 import resource
@@ -17,13 +17,13 @@ from tests.proxy.test_program import converse, quiet
 from vudissect.capture.reader import read_capture
 
 VUPROXY = [sys.executable, "-m", "vudissect.cli.vuproxy"]
-# Ends at once, as nobody is there; by then everything has been opened.
+# Ends at once because nobody is there; by then everything was opened.
 NOBODY = ["--front-end", "connect:a", "--back-end", "connect:b", "--wait", "0"]
 OLD = b"the old capture"
 
 
 def shell(folder: Path, redirections: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run it without anybody to talk to."""
+    """Run it without any peers."""
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", *VUPROXY, *NOBODY, *options],
         cwd=folder,
@@ -52,14 +52,14 @@ def is_whole(capture: bytes) -> bool:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_the_capture_is_whole_whatever_streams_are_closed(tmp_path: Path, closed: str) -> None:
+def test_the_capture_is_complete_whatever_streams_are_closed(tmp_path: Path, closed: str) -> None:
     done = shell(tmp_path, closed, "-q", "-w", "capture")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert is_whole((tmp_path / "capture").read_bytes())
 
 
-def test_nothing_is_said_in_the_capture_on_standard_output(tmp_path: Path) -> None:
+def test_no_text_is_mixed_into_the_capture_on_standard_output(tmp_path: Path) -> None:
     done = shell(tmp_path, "2>&- >capture", "-w", "-")
 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
@@ -71,16 +71,14 @@ def test_nothing_is_said_in_the_capture_on_standard_output(tmp_path: Path) -> No
     [
         (">&-", ["-w", "capture"], "standard output is closed, so there is nowhere to write the live transcript"),
         (">&-", ["-w", "-"], "standard output: cannot be written: Bad file descriptor"),
-        ("2>&1", ["-w", "-"], "standard output: cannot be written: messages are written there, too"),
-        ("2>>capture", ["-w", "capture"], "capture: cannot be written: messages are written there, too"),
-        (">>capture", ["-w", "capture"], "capture: cannot be written: messages are written there, too"),
-        ("", ["-w", "/dev/stdout"], "/dev/stdout: cannot be written: messages are written there, too"),
+        ("2>&1", ["-w", "-"], "standard output: cannot be written: messages are also written there"),
+        ("2>>capture", ["-w", "capture"], "capture: cannot be written: messages are also written there"),
+        (">>capture", ["-w", "capture"], "capture: cannot be written: messages are also written there"),
+        ("", ["-w", "/dev/stdout"], "/dev/stdout: cannot be written: messages are also written there"),
         (">/dev/null", ["-w", "link"], "link: cannot be written: is a symbolic link, which is not followed"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
-    tmp_path: Path, redirections: str, options: list[str], complaint: str
-) -> None:
+def test_errors_are_one_line(tmp_path: Path, redirections: str, options: list[str], complaint: str) -> None:
     (tmp_path / "capture").write_bytes(b"")
     (tmp_path / "link").symlink_to("capture")
     done = shell(tmp_path, redirections, *options)
@@ -90,7 +88,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert complaint in line
 
 
-def test_a_pipe_that_is_called_standard_output(tmp_path: Path) -> None:
+def test_a_pipe_named_standard_output(tmp_path: Path) -> None:
     done = subprocess.run(
         [*VUPROXY, *NOBODY, "-q", "-w", "/dev/stdout"], cwd=tmp_path, capture_output=True, timeout=PATIENCE
     )
@@ -114,7 +112,7 @@ def test_few_descriptors(tmp_path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 100])
 @pytest.mark.parametrize("options", [["-w", "capture"], ["-q", "-w", "capture"], ["-q"]])
-def test_no_room_to_begin(tmp_path: Path, size: int, options: list[str]) -> None:
+def test_no_room_to_start(tmp_path: Path, size: int, options: list[str]) -> None:
     (tmp_path / "capture").write_bytes(OLD)
     done = limited(tmp_path, resource.RLIMIT_FSIZE, size, *options)
 
@@ -125,7 +123,7 @@ def test_no_room_to_begin(tmp_path: Path, size: int, options: list[str]) -> None
     assert list(tmp_path.iterdir()) == [tmp_path / "capture"]
 
 
-def test_no_room_to_begin_on_standard_output(tmp_path: Path) -> None:
+def test_no_room_to_start_on_standard_output(tmp_path: Path) -> None:
     with open(tmp_path / "capture", "wb") as stdout:
         done = subprocess.run(
             [*VUPROXY, *NOBODY, "-w", "-"],
@@ -144,7 +142,7 @@ def test_no_room_to_begin_on_standard_output(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil", [lambda folder: (folder / "a").touch(), lambda folder: (folder / "a").symlink_to("nowhere")]
 )
-def test_an_address_that_cannot_be_used_costs_no_capture(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_an_unusable_address_does_not_cost_an_older_capture(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     spoil(tmp_path)
     (tmp_path / "capture").write_bytes(OLD)
     command = [*VUPROXY, "--listen", "a", "--connect", "b", "-w", "capture"]
@@ -164,7 +162,7 @@ def test_the_capture_that_replaces_another_is_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stream", "options"), [(1, []), (2, ["-q"])])
-def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: list[str]) -> None:
+def test_no_text_is_written_into_a_connection(tmp_path: Path, stream: int, options: list[str]) -> None:
     front, given = socket.socketpair()
     Listener(tmp_path / "back.sock")
     process = subprocess.Popen(
@@ -179,7 +177,7 @@ def test_nothing_is_said_in_a_connection(tmp_path: Path, stream: int, options: l
 
     assert process.returncode == 2
     assert (front.recv(100), output or "") == (b"", "")
-    # Where standard error is the connection there is nowhere to say it.
+    # If standard error is the connection, there is nowhere to report it.
     said = "vuproxy: fd:1 is standard output, which the proxy writes to: use another number, such as fd:3\n"
     assert errors == (said if stream == 1 else None)
     assert not list(tmp_path.glob("*.pcapng"))

@@ -1,4 +1,4 @@
-"""Dialects as text: what differs, what a number means elsewhere, and why a dialect was chosen."""
+"""Dialects as text: differences, meanings of numbers, and why a dialect was chosen."""
 
 from tests.conversation import Conversation
 from vudissect.protocol.dialects import UPSTREAM_DIALECT, dialect_by_name
@@ -28,13 +28,13 @@ def probed() -> Conversation:
 
 
 class TestDetail:
-    def test_what_is_not_there_is_said_in_short(self) -> None:
+    def test_missing_messages_and_features_are_ranges(self) -> None:
         text = detail("mst-2015")
 
         assert "missing messages:  main 19-44, backend 1-10, gpu 1-12" in text
         assert "missing features:  2-22" in text
 
-    def test_what_the_header_may_say(self) -> None:
+    def test_the_header(self) -> None:
         text = detail("mst-2015")
 
         assert "header versions:   1 and 2" in text
@@ -50,7 +50,7 @@ class TestDetail:
             ["43", "GET_MIN_VQ", "0", "4"],
         ]
 
-    def test_what_it_is_built_on(self) -> None:
+    def test_its_base(self) -> None:
         assert "based on:          crosvm-2022" in detail("crosvm-2023")
 
 
@@ -58,18 +58,18 @@ class TestElsewhere:
     def test_a_contested_number_has_every_meaning(self) -> None:
         assert meanings("42") == {"SLEEP": ["crosvm-2023"], "GET_CONFIG_SIZE": ["probe-v2"]}
 
-    def test_a_vendors_number_has_its_own(self) -> None:
+    def test_a_vendors_number_has_a_meaning(self) -> None:
         assert meanings("80") == {"NVME_ADMIN": ["spdk-nvme-v2"]}
 
     def test_dialects_that_share_a_row_share_a_meaning(self) -> None:
         assert meanings("PRESETUP") == {"PRESETUP": ["presetup-rfc", "vfe"]}
 
-    def test_that_nobody_answered_it_once_is_no_other_meaning(self) -> None:
+    def test_having_no_answer_is_not_another_meaning(self) -> None:
         assert "SET_VRING_NUM" not in meanings("8")
 
 
 class TestVerdict:
-    def test_where_nothing_speaks_against_upstream_a_line_is_enough(self) -> None:
+    def test_without_evidence_against_upstream_there_is_one_line(self) -> None:
         talk = Conversation()
         talk.ask("GET_FEATURES", features=0)
 
@@ -84,7 +84,7 @@ class TestVerdict:
         assert lines[1].startswith("  runners-up: ")
         assert any("#2 main GET_DEVICE_ID reply is evidence against" in line and "upstream" in line for line in lines)
 
-    def test_what_was_told_is_said_to_be_told(self) -> None:
+    def test_a_forced_dialect_is_marked(self) -> None:
         detector = Detector(UPSTREAM_DIALECT)
         for record in probed().records:
             detector.see(record)
@@ -94,7 +94,7 @@ class TestVerdict:
         assert lines[0] == "dialect: upstream (forced)"
         assert any("is evidence against upstream" in line for line in lines)
 
-    def test_two_that_fit_alike_are_named_with_what_would_tell(self) -> None:
+    def test_a_dialect_that_fits_equally_is_named_with_the_differences(self) -> None:
         talk = Conversation(protocol=named("crosvm-2022").protocol)
         talk.ask("GET_SHARED_MEMORY_REGIONS", regions=[{"id": 0}, {"id": 1}])
 

@@ -1,4 +1,4 @@
-"""JSON lines: the same keys in every line, and requests that know their replies."""
+"""JSON lines: the same keys in every line, and requests with their replies."""
 
 import json
 import struct
@@ -40,7 +40,7 @@ def test_every_line_has_the_same_keys_in_the_same_order() -> None:
     assert [list(line) for line in objects(talk)] == [KEYS] * 5
 
 
-def test_a_request_knows_its_reply_and_the_reply_its_request() -> None:
+def test_a_request_has_its_reply_and_the_reply_its_request() -> None:
     talk = Conversation()
     talk.front_end("GET_FEATURES")
     talk.front_end("SET_OWNER")
@@ -65,7 +65,7 @@ def test_times_are_nanoseconds() -> None:
     ]
 
 
-def test_an_acknowledgement_is_told_from_a_reply() -> None:
+def test_an_acknowledgement_is_distinguished_from_a_reply() -> None:
     talk = Conversation()
     talk.ask("GET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("REPLY_ACK"))
     talk.front_end("SET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("REPLY_ACK"))
@@ -89,7 +89,7 @@ def test_a_malformed_message_keeps_its_bytes() -> None:
     assert line["marks"] == ["split"]
 
 
-def test_a_descriptor_has_a_name_and_says_what_it_is() -> None:
+def test_a_descriptor_has_a_name_and_a_kind() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_KICK", descriptors=(eventfd(5),))
     talk.front_end("SET_VRING_KICK", descriptors=(eventfd(5),))

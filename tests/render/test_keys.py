@@ -1,4 +1,4 @@
-"""No view shows a key, not even of a capture that has it."""
+"""No view shows a key, even of a capture that has it."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def capture(tmp_path: Path) -> tuple[Path, tuple[bytes, ...]]:
-    """A capture that has keys, and these."""
+    """A capture with keys, and the keys."""
     records, keys = all_kinds()
     path = save(tmp_path / "keys.pcapng", records, keep_keys=True)
     assert leaked(keys[:1], path.read_bytes())
@@ -44,25 +44,27 @@ def printed(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("view", [("show",), ("show", "-v"), ("show", "--json"), ("lint",), ("lint", "--json")])
-def test_no_view_of_the_messages(view: tuple[str, ...], dialect: str, capture: tuple[Path, tuple[bytes, ...]]) -> None:
+def test_views_of_the_messages_show_no_key(
+    view: tuple[str, ...], dialect: str, capture: tuple[Path, tuple[bytes, ...]]
+) -> None:
     path, keys = capture
 
     assert leaked_as_text(keys, printed(*view, "--dialect", dialect, str(path))) == set()
 
 
-def test_not_the_state(capture: tuple[Path, tuple[bytes, ...]]) -> None:
+def test_the_state_shows_no_key(capture: tuple[Path, tuple[bytes, ...]]) -> None:
     path, keys = capture
 
     assert leaked_as_text(keys, printed("state", str(path))) == set()
 
 
-def test_not_an_explanation(capture: tuple[Path, tuple[bytes, ...]]) -> None:
+def test_an_explanation_shows_no_key(capture: tuple[Path, tuple[bytes, ...]]) -> None:
     path, keys = capture
 
     assert leaked_as_text(keys, printed("explain", ERROR_OF_A_BACK_END, "--capture", str(path))) == set()
 
 
-def test_not_scapy(capture: tuple[Path, tuple[bytes, ...]]) -> None:
+def test_scapy_shows_no_key(capture: tuple[Path, tuple[bytes, ...]]) -> None:
     path, keys = capture
 
     for packet in vu.rdpcap(str(path)):
@@ -74,7 +76,7 @@ def test_not_scapy(capture: tuple[Path, tuple[bytes, ...]]) -> None:
 
 @pytest.mark.parametrize(("keep_keys", "word"), [(True, "shown"), (False, "stored")])
 class TestWhatIsSaidInstead:
-    """How long a key is, and whether the capture has it."""
+    """The length of a key, and whether the capture has it."""
 
     @pytest.fixture
     def session(self, keep_keys: bool, tmp_path: Path) -> Path:
@@ -110,7 +112,7 @@ def test_scapy_writes_no_key(capture: tuple[Path, tuple[bytes, ...]], tmp_path: 
     assert read(copy.read_bytes()) == read(masked.read_bytes())
 
 
-def test_scapy_writes_keys_where_that_is_asked_for(capture: tuple[Path, tuple[bytes, ...]], tmp_path: Path) -> None:
+def test_scapy_writes_keys_if_requested(capture: tuple[Path, tuple[bytes, ...]], tmp_path: Path) -> None:
     path, _ = capture
     copy = tmp_path / "copy.pcapng"
 

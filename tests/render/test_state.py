@@ -17,7 +17,7 @@ def lines(talk: Conversation) -> list[str]:
     return list(state_lines(session.states[1], session.pairing(1)))
 
 
-def test_what_is_mapped_is_below_its_region() -> None:
+def test_mappings_are_below_their_region() -> None:
     talk = Conversation()
     talk.ask("GET_SHMEM_CONFIG", nregions=2, sizes=[{"size": 64 << 20}, {"size": 4 * PAGE}])
     talk.back_end("SHMEM_MAP", Channel.BACKEND, shm_offset=PAGE, len=2 * PAGE, descriptors=(memfd(),), fd_offset=PAGE)
@@ -29,14 +29,14 @@ def test_what_is_mapped_is_below_its_region() -> None:
     ]
 
 
-def test_a_mapping_shows_a_region_whose_size_nobody_asked_for() -> None:
+def test_a_mapping_shows_a_region_of_unknown_size() -> None:
     talk = Conversation()
     talk.back_end("SHMEM_MAP", Channel.BACKEND, shmid=3, len=PAGE)
 
     assert lines(talk)[-2:] == ["  shared memory region 3: unknown", "    0+4K: no descriptor+0x0 (#1)"]
 
 
-def test_shared_objects_have_their_frames_and_what_speaks_against_them() -> None:
+def test_shared_objects_have_their_frames_and_failures() -> None:
     talk = Conversation()
     talk.back_end("SHARED_OBJECT_ADD", Channel.BACKEND, uuid=UUID)
     talk.back_end("SHARED_OBJECT_ADD", Channel.BACKEND, uuid=OTHER, need_reply=True)

@@ -1,4 +1,4 @@
-"""The transcript: what one reads of a conversation."""
+"""The transcript: the text of a conversation."""
 
 import struct
 
@@ -27,7 +27,7 @@ def lines(talk: Conversation, *, verbose: bool = False, times: bool = False) -> 
 
 
 def last(talk: Conversation) -> str:
-    """The last line without its columns in front of the message."""
+    """The last line without the columns before the message."""
     return lines(talk)[-1].split(maxsplit=2)[2]
 
 
@@ -145,7 +145,7 @@ def test_ring_addresses_are_places_in_the_memory_map() -> None:
     assert last(talk) == "SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used 0x1234 avail region0+0x2000 log 0"
 
 
-def test_a_region_says_where_in_its_file_it_begins() -> None:
+def test_a_region_shows_its_offset_in_the_file() -> None:
     talk = Conversation()
     talk.front_end("ADD_MEM_REG", guest_addr=1 << 32, size=1 << 30, user_addr=0x7F80_0000_0000, mmap_offset=3 << 30)
 
@@ -153,7 +153,7 @@ def test_a_region_says_where_in_its_file_it_begins() -> None:
     assert lines(talk, times=True)[0].endswith("ADD_MEM_REG 0x100000000+1G at 0x7f8000000000 file+0xc0000000")
 
 
-def test_a_descriptor_is_introduced_once_and_retired_by_the_next() -> None:
+def test_a_descriptor_is_described_once_and_replaced_by_the_next() -> None:
     talk = Conversation()
     for number in (1, 2, 1):
         talk.front_end("SET_VRING_CALL", index=3, descriptors=(eventfd(number),))
@@ -172,7 +172,7 @@ def test_a_ring_may_come_without_a_descriptor() -> None:
     assert last(talk) == "SET_VRING_KICK ring 2 nofd"
 
 
-def test_a_wish_for_an_acknowledgement_and_its_failure_are_seen() -> None:
+def test_need_reply_and_a_failed_acknowledgement_are_shown() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_ENABLE", index=0, num=1, need_reply=True)
     talk.back_end("SET_VRING_ENABLE", ack=1)
@@ -183,7 +183,7 @@ def test_a_wish_for_an_acknowledgement_and_its_failure_are_seen() -> None:
     ]
 
 
-def test_the_iotlb_speaks_of_its_kind_first() -> None:
+def test_the_kind_of_an_iotlb_message_comes_first() -> None:
     talk = Conversation()
     talk.back_end("IOTLB_MSG", Channel.BACKEND, type=1, iova=0xFFFE0000, perm=3)
 
@@ -198,7 +198,7 @@ def test_a_packed_ring_base_has_two_halves() -> None:
     assert last(talk) == "SET_VRING_BASE ring 0 avail 7 wrap 0 used 5 wrap 1"
 
 
-def test_the_configuration_space_is_read_by_device_type() -> None:
+def test_the_configuration_space_is_decoded_by_device_type() -> None:
     talk = Conversation()
     contents = (2048).to_bytes(8, "little") + bytes(52)
     talk.front_end("GET_CONFIG", contents=bytes(60))
@@ -210,7 +210,7 @@ def test_the_configuration_space_is_read_by_device_type() -> None:
     ]
 
 
-def test_a_disk_without_capacity_is_not_passed_over() -> None:
+def test_a_disk_with_zero_capacity_is_shown() -> None:
     talk = Conversation()
     talk.front_end("GET_CONFIG", contents=bytes(60))
     talk.back_end("GET_CONFIG", contents=bytes(12) + b"\x7e" + bytes(47))
@@ -225,14 +225,14 @@ def test_a_malformed_message_shows_reason_and_bytes() -> None:
     assert last(talk) == "message 99 MALFORMED, unknown message: 63 00 00 00 01 00 00 00 02 00 00 00 1b 07"
 
 
-def test_lost_descriptors_cannot_be_overlooked() -> None:
+def test_lost_descriptors_are_in_capitals() -> None:
     talk = Conversation()
     talk.raw(Side.FRONT_END, struct.pack("<IIIQ", 12, 1, 8, 0), marks=Mark.DESCRIPTORS_LOST)
 
     assert last(talk) == "SET_VRING_KICK ring 0 DESCRIPTORS LOST"
 
 
-def test_what_was_never_answered_stands_below_the_close() -> None:
+def test_unanswered_requests_are_below_the_close() -> None:
     talk = Conversation()
     talk.front_end("GET_VRING_BASE", index=1)
     talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
@@ -243,14 +243,14 @@ def test_what_was_never_answered_stands_below_the_close() -> None:
     ]
 
 
-def test_what_waits_at_the_end_of_the_capture_is_told_too() -> None:
+def test_requests_pending_at_the_end_of_the_capture_are_listed_too() -> None:
     talk = Conversation()
     talk.front_end("GET_FEATURES")
 
     assert lines(talk)[-1].strip() == "! GET_FEATURES (#1) was never answered"
 
 
-def test_what_a_finding_tells_of_is_not_told_again() -> None:
+def test_a_request_with_a_finding_is_not_listed_again() -> None:
     talk = Conversation()
     talk.front_end("GET_VRING_BASE", index=1)
     talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
@@ -269,7 +269,7 @@ def test_the_second_connection_is_marked() -> None:
     assert lines(talk) == ["     1  c2 F>B SET_OWNER"]
 
 
-def test_the_peers_are_introduced() -> None:
+def test_the_peers_are_named() -> None:
     talk = Conversation()
     talk.event(
         RecordKind.CONNECTION_OPENED,

@@ -1,4 +1,4 @@
-"""Peers that do everything but what they should, at the other end of a real socket."""
+"""Peers with every kind of bad behaviour, at the other end of a real socket."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ Behaviour = Callable[[socket.socket, Over], None]
 
 @contextmanager
 def hostile(behaviour: Behaviour) -> Iterator[Connected]:
-    """Somebody who behaves so for as long as the block runs."""
+    """A peer that behaves like this for the duration of the block."""
     ours, theirs = socket.socketpair()
     over = threading.Event()
 
@@ -42,18 +42,18 @@ def message(number: int, payload: bytes = b"", flags: int = 5) -> bytes:
 
 
 def silent(_: socket.socket, over: Over) -> None:
-    """Takes the connection, reads nothing and says nothing."""
+    """Accepts the connection, reads nothing and sends nothing."""
     over.wait()
 
 
 def dripping(peer: socket.socket, over: Over) -> None:
-    """Says a byte at a time, now and then."""
+    """Sends a byte now and then."""
     while not over.wait(0.02):
         peer.send(b"\1")
 
 
 def listening(peer: socket.socket, _: Over) -> None:
-    """Reads everything and says nothing."""
+    """Reads everything and sends nothing."""
     while peer.recv(65536):
         pass
 
@@ -65,13 +65,13 @@ def slow(peer: socket.socket, over: Over) -> None:
 
 
 def interrupting(peer: socket.socket, over: Over) -> None:
-    """Says something else each time before the other side has lost patience."""
+    """Sends something else each time just before the timeout."""
     while not over.wait(0.05):
         peer.send(message(99))
 
 
 def talking(*sent: bytes) -> Behaviour:
-    """Says these things over and over, as fast as it can; what it hears it forgets."""
+    """Sends these messages over and over, as fast as it can; discards what it reads."""
 
     def behave(peer: socket.socket, _: Over) -> None:
         for data in repeat(b"".join(sent)):
@@ -83,14 +83,14 @@ def talking(*sent: bytes) -> Behaviour:
 
 
 def endless(peer: socket.socket, _: Over) -> None:
-    """Begins a message of 16 MiB, and goes on for ever."""
+    """Begins a message of 16 MiB, and never stops sending."""
     peer.sendall(HEADER.pack(1, 5, 1 << 24))
     for data in repeat(bytes(65536)):
         peer.sendall(data)
 
 
 def generous(peer: socket.socket, _: Over) -> None:
-    """Passes as many descriptors as go with each message."""
+    """Passes as many descriptors as possible with each message."""
     event = os.eventfd(0)
     try:
         while True:
@@ -100,7 +100,7 @@ def generous(peer: socket.socket, _: Over) -> None:
 
 
 def generous_in_pieces(peer: socket.socket, _: Over) -> None:
-    """Passes as many descriptors as go with each byte of a message."""
+    """Passes as many descriptors as possible with each byte of a message."""
     event = os.eventfd(0)
     try:
         socket.send_fds(peer, [HEADER.pack(1, 5, 4096)], [event] * 253)

@@ -15,13 +15,13 @@ HANG_UP = RawMessage(b"")
 
 
 def records_of(*lines: str) -> list[Record]:
-    """What is said between the opening and the closing of a connection, as records."""
+    """The lines between the opening and the closing of a connection, as records."""
     records = read_conversation("\n".join((OPENED, *lines, CLOSED))).records
     return [record._replace(frame=frame) for frame, record in enumerate(records, 1)]
 
 
 class LivePeer:
-    """Says its part of a conversation, whatever the other side says: each time up to where that is to speak again."""
+    """Sends its part of a conversation, whatever the other side sends: each time up to the other side's next turn."""
 
     def __init__(self, records: Iterable[Record], side: Side) -> None:
         self._script = deque(record for record in records if record.kind is not RecordKind.CONNECTION_OPENED)
@@ -51,7 +51,7 @@ def play(
     overrides: Iterable[Override] = (),
     **options: Any,
 ) -> Outcome:
-    """Play `side` of what was recorded against a peer that speaks as in `live` (as recorded, if that is None)."""
+    """Play `side` of the recording against a peer that behaves as in `live` (as recorded, if that is None)."""
     script = script_of(records_of(*recorded), side)
     peer = LivePeer(records_of(*(recorded if live is None else live)), script.other)
     return replay(script, InMemory(peer.hear, peer.speak()), Policy(overrides), Options(timeout=0.2, **options))

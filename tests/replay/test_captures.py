@@ -1,4 +1,4 @@
-"""Every capture, both sides played by us with `vuproxy` between them: the new capture is the old one."""
+"""Every capture, with both sides replayed and `vuproxy` between them: the new capture equals the old one."""
 
 import signal
 import subprocess
@@ -28,15 +28,15 @@ def read(path: Path) -> list[Record]:
 
 
 def channel_by_channel(records: list[Record]) -> list[Any]:
-    """What was said, in the order of each channel."""
+    """The messages, in the order of each channel."""
     return sorted(said(records), key=itemgetter(0, 1))
 
 
 def said(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
-    """What was said, channel by channel: nothing keeps the messages of two sockets in order.
+    """The messages, channel by channel: the order of messages on two sockets is not fixed.
 
-    It is without times and numbers of descriptors: the same object has the same place in order of coming. Files on a
-    disk have other names; how messages were put together in reads is the affair of the moment.
+    Without times and numbers of descriptors: the same object has the same place in order of appearance. Files on a
+    disk have other names, and the division of messages into reads is accidental.
     """
     places: dict[str, int] = {}
     for record in sorted(records, key=lambda record: (record.connection, record.channel)):
@@ -53,7 +53,7 @@ def said(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
             for descriptor in record.descriptors
         )
         marks = record.marks & (Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.BIG_ENDIAN)
-        # Of a message of which not all was kept, only the beginning is known.
+        # If a message was not kept completely, only its beginning is known.
         data = record.data if len(record.data) == record.length else record.data[:_KEPT]
         yield record.connection, record.channel, record.sender, record.length, data, marks, descriptors
 
@@ -63,7 +63,7 @@ Session = tuple[list[Record], dict[Side, Outcome], list[Record]]
 
 @pytest.fixture(scope="module", params=CAPTURES, ids=lambda path: path.stem)
 def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """The records of a capture, the outcomes of playing both of its sides, and the records of that."""
+    """The records of a capture, the outcomes of playing both of its sides, and the records of that session."""
     folder = tmp_path_factory.mktemp("replay")
     front, back, capture = folder / "front.sock", folder / "back.sock", folder / "again.pcapng"
     records = read(request.param)
@@ -87,7 +87,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return records, outcomes, read(capture)
 
 
-def test_nothing_is_different_for_either_side(session: Session) -> None:
+def test_neither_side_reports_a_difference(session: Session) -> None:
     _, outcomes, _ = session
 
     assert [outcomes[side].differences for side in (Side.FRONT_END, Side.BACK_END)] == [[], []]
@@ -99,8 +99,8 @@ def test_nothing_is_left_over(session: Session) -> None:
     assert [(outcome.unplayed, outcome.unmatched) for outcome in outcomes.values()] == [([], 0)] * 2
 
 
-def test_the_new_capture_says_what_the_old_one_says(session: Session) -> None:
+def test_the_new_capture_has_the_same_messages_as_the_old_one(session: Session) -> None:
     records, _, again = session
 
-    # Nothing decides which of two messages is first that are sent on two channels at once.
+    # The order of two messages that are sent on two channels at once is not fixed.
     assert channel_by_channel(again) == channel_by_channel(records)

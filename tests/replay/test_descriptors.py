@@ -1,4 +1,4 @@
-"""One recorded object is one descriptor, however often it is passed and whoever made it."""
+"""One recorded object is one descriptor, however often it is passed and whoever created it."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ def descriptors_open() -> int:
 
 @pytest.fixture
 def pool() -> Iterator[DescriptorPool]:
-    """A pool; when it is closed, nothing of it is left."""
+    """A pool that must leave nothing open when it is closed."""
     before = descriptors_open()
     pool = DescriptorPool()
     yield pool
@@ -37,20 +37,20 @@ def test_another_object_is_another_descriptor(pool: DescriptorPool) -> None:
     assert pool.get(MEMORY) != pool.get(MEMORY._replace(identity="1:8"))
 
 
-def test_objects_that_cannot_be_told_apart_are_made_each_time(pool: DescriptorPool) -> None:
+def test_objects_without_identity_are_created_each_time(pool: DescriptorPool) -> None:
     event = Descriptor(DescriptorKind.EVENTFD)
 
     assert pool.get(event) != pool.get(event)
 
 
-def test_what_came_is_passed_back(pool: DescriptorPool) -> None:
+def test_received_descriptors_are_passed_back(pool: DescriptorPool) -> None:
     inflight = os.memfd_create("inflight")
     pool.received(MEMORY, inflight)
 
     assert pool.get(MEMORY) == inflight
 
 
-def test_what_comes_anew_takes_the_place_of_what_was(pool: DescriptorPool) -> None:
+def test_a_newly_received_descriptor_replaces_the_old_one(pool: DescriptorPool) -> None:
     pool.get(MEMORY)
     inflight = os.memfd_create("inflight")
     pool.received(MEMORY, inflight)
@@ -67,10 +67,10 @@ def test_the_other_end_of_a_socket_can_be_taken_once(pool: DescriptorPool) -> No
     assert pool.take_other_end(given) is None
 
 
-def test_state_that_is_saved_is_read_to_its_end_so_that_nobody_hangs(pool: DescriptorPool) -> None:
+def test_saved_state_is_read_to_its_end_so_that_the_peer_does_not_hang(pool: DescriptorPool) -> None:
     given = pool.get(STATE_OUT)
 
-    # More than a pipe holds.
+    # More than the capacity of a pipe.
     written = sum(os.write(given, bytes(65536)) for _ in range(8))
 
     assert written == 8 * 65536
@@ -80,7 +80,7 @@ def test_state_that_is_loaded_ends_at_once(pool: DescriptorPool) -> None:
     assert os.read(pool.get(STATE_IN), 1) == b""
 
 
-def test_a_pipe_that_comes_to_be_written_to_has_nothing_to_read(pool: DescriptorPool) -> None:
+def test_a_received_pipe_for_writing_is_not_read(pool: DescriptorPool) -> None:
     reads, writes = os.pipe()
     pool.received(STATE_OUT, writes)
     os.set_blocking(reads, False)
@@ -101,7 +101,7 @@ def test_a_pipe_that_comes_to_be_written_to_has_nothing_to_read(pool: Descriptor
     ],
     ids=["directory", "path", "device", "device that writes", "file", "path of a pipe"],
 )
-def test_what_is_not_a_pipe_is_not_read_where_one_was_recorded(
+def test_anything_but_a_pipe_is_not_read_in_place_of_a_recorded_pipe(
     path: str, flags: int, pool: DescriptorPool, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "fifo")
@@ -112,26 +112,26 @@ def test_what_is_not_a_pipe_is_not_read_where_one_was_recorded(
     assert set(threading.enumerate()) <= before
 
 
-def test_a_pipe_that_is_read_from_here_stays_as_its_owner_has_it(pool: DescriptorPool) -> None:
+def test_reading_a_pipe_does_not_change_the_owners_flags(pool: DescriptorPool) -> None:
     reads, writes = os.pipe()
     pool.received(STATE_IN, reads)
     os.write(writes, bytes(65536))
 
-    # Is taken out, or this would wait for ever.
+    # If it were not read, this would block for ever.
     os.write(writes, bytes(65536))
     os.close(writes)
 
     assert os.get_blocking(reads)
 
 
-def test_memory_that_was_made_here_stays_open_when_something_comes_in_its_place(pool: DescriptorPool) -> None:
+def test_created_memory_stays_open_when_it_is_replaced(pool: DescriptorPool) -> None:
     ours = pool.get(MEMORY)
     pool.received(MEMORY, os.memfd_create("theirs"))
 
     assert os.fstat(ours).st_size == 4096
 
 
-def test_what_is_not_as_described_is_remarked_once(pool: DescriptorPool) -> None:
+def test_a_substitute_is_remarked_once(pool: DescriptorPool) -> None:
     for number in range(3):
         pool.get(Descriptor(DescriptorKind.DEVICE, f"5:{number}"))
 

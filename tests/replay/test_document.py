@@ -1,4 +1,4 @@
-"""docs/replay.md holds: its policy, its example of a difference, its program."""
+"""docs/replay.md is true: its policy, its example of a difference, its program."""
 
 import re
 from pathlib import Path
@@ -19,13 +19,13 @@ def blocks(kind: str) -> list[str]:
     return [block for its_kind, block in fenced if its_kind == kind]
 
 
-def test_the_policy_can_be_read() -> None:
+def test_the_policy_is_valid() -> None:
     (policy,) = blocks("toml")
 
     assert len(overrides_of_file(policy, "docs/replay.md")) == 6
 
 
-def test_the_difference_looks_like_that() -> None:
+def test_the_difference_is_shown_as_documented() -> None:
     shown = next(block for block in blocks("") if block.startswith("different"))
 
     lines = list(report(play(TALK, OTHER), "talk", Style(False)))
@@ -37,7 +37,7 @@ def test_the_program_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     (program,) = blocks("python")
     monkeypatch.chdir(Path(__file__).parents[2])
 
-    # Nobody listens there, which is a difference like any other.
+    # Nobody listens there, which is reported as a difference.
     exec(program.replace("timeout=5", "timeout=0.01"), {})
 
     assert "nobody listens at back.sock" in capsys.readouterr().out

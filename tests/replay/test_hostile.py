@@ -1,4 +1,4 @@
-"""Whatever the live peer does: the replay ends, says what was different, and leaves nothing behind."""
+"""Whatever the live peer does: the replay ends, reports the differences, and leaves nothing open."""
 
 import itertools
 import os
@@ -74,7 +74,7 @@ def answering(script: list[list[bytes]]) -> Callable[[RawMessage], list[RawMessa
 @pytest.mark.parametrize("keep_going", [False, True])
 @settings(max_examples=150)
 @given(first=st.lists(messages, max_size=3), turns=st.lists(st.lists(messages, max_size=3), max_size=8))
-def test_a_peer_that_says_anything(side: Side, keep_going: bool, first: list[bytes], turns: list[list[bytes]]) -> None:
+def test_a_peer_that_sends_anything(side: Side, keep_going: bool, first: list[bytes], turns: list[list[bytes]]) -> None:
     peer = InMemory(answering(turns), [RawMessage(data) if data else HANG_UP for data in first])
     script = script_of(RECORDS, side)
 
@@ -83,7 +83,7 @@ def test_a_peer_that_says_anything(side: Side, keep_going: bool, first: list[byt
     text = "\n".join(report(outcome, "talk", Style(False)))
     assert outcome.ok == ("no difference" in text)
     assert outcome_json(outcome, "talk")
-    # Every message of the recording was played, or is told of.
+    # Every message of the recording was played, or is reported.
     assert len(outcome.unplayed) + outcome.sent + outcome.received - outcome.unmatched >= len(script.messages)
 
 
@@ -99,7 +99,7 @@ def nothing_is_left() -> Iterator[None]:
     assert descriptors_open() == before
 
 
-def test_nothing_is_left_of_a_replay_that_failed() -> None:
+def test_a_failed_replay_leaves_nothing_open() -> None:
     replay(script_of(RECORDS, Side.FRONT_END), InMemory(answering([[b"garbage"]])), None, Options(timeout=0.01))
 
 
@@ -128,7 +128,7 @@ def last(outcome: Outcome) -> tuple[Trouble, str, str]:
 
 
 def long_requests() -> list[Record]:
-    """A front-end that asks for nothing, so that nothing makes it wait but its own writes."""
+    """A front-end that sends requests without reply, so that only its own writes can block it."""
     talk = Conversation()
     for _ in range(60):
         talk.raw(Side.FRONT_END, message(99, bytes(60_000), flags=1))
@@ -137,10 +137,10 @@ def long_requests() -> list[Record]:
 
 class TestTime:
     @BOTH
-    def test_a_silent_peer_is_told_with_what_was_awaited(self, side: Side) -> None:
+    def test_a_silent_peer_is_reported_with_the_expected_message(self, side: Side) -> None:
         trouble, expected, got = last(play(silent, SHORT, side))
 
-        assert (trouble, got) == (Trouble.SILENCE, "the other side said nothing in time")
+        assert (trouble, got) == (Trouble.SILENCE, "the other side sent nothing in time")
         assert expected == ("GET_FEATURES reply" if side is Side.FRONT_END else "GET_FEATURES")
 
     @BOTH
@@ -150,15 +150,15 @@ class TestTime:
         trouble, _, got = last(play(listening, options, side))
 
         assert trouble is Trouble.DEADLINE
-        assert got.endswith("the 0.1 s for the whole replay are over")
+        assert got.endswith("the deadline of 0.1 s for the whole replay was reached")
 
-    def test_a_byte_now_and_then_is_no_message(self) -> None:
+    def test_a_byte_now_and_then_is_not_a_message(self) -> None:
         trouble, _, got = last(play(dripping, SHORT))
 
         assert trouble is Trouble.SILENCE
         assert "of 12 bytes of a message" in got
 
-    def test_a_word_before_each_timeout_does_not_keep_it_up(self) -> None:
+    def test_a_message_before_each_timeout_does_not_extend_the_deadline(self) -> None:
         outcome = play(interrupting, SHORT._replace(keep_going=True))
 
         assert last(outcome)[:2] == (Trouble.DEADLINE, "GET_FEATURES reply")
@@ -166,7 +166,7 @@ class TestTime:
     def test_a_peer_that_never_reads(self) -> None:
         trouble, _, got = last(played(silent, SHORT, Side.FRONT_END, long_requests()))
 
-        assert (trouble, got) == (Trouble.SILENCE, "the other side took nothing more in time")
+        assert (trouble, got) == (Trouble.SILENCE, "the other side accepted nothing more in time")
 
     def test_a_peer_that_reads_a_little_at_a_time(self) -> None:
         options = Options(timeout=10, deadline=0.3)
@@ -176,7 +176,7 @@ class TestTime:
         assert last(outcome)[0] is Trouble.DEADLINE
         assert outcome.unplayed
 
-    def test_real_time_is_not_waited_for_beyond_the_deadline(self) -> None:
+    def test_playing_in_real_time_does_not_exceed_the_deadline(self) -> None:
         talk = Conversation()
         talk.front_end("SET_OWNER")
         talk.silence(3600 * 10**9)
@@ -184,10 +184,14 @@ class TestTime:
 
         outcome = played(listening, SHORT._replace(speed=1), Side.FRONT_END, talk.records)
 
-        assert last(outcome) == (Trouble.DEADLINE, "SET_OWNER", "the 0.3 s for the whole replay are over")
+        assert last(outcome) == (
+            Trouble.DEADLINE,
+            "SET_OWNER",
+            "the deadline of 0.3 s for the whole replay was reached",
+        )
         assert outcome.unplayed == [2]
 
-    def test_by_default_there_is_time_for_the_capture_where_it_is_played_in_time(self) -> None:
+    def test_the_default_deadline_allows_playing_in_real_time(self) -> None:
         assert default_deadline(1000, timeout=10, recorded=3600, speed=0) == 60 + 10 + 10
         assert default_deadline(1000, timeout=10, recorded=3600, speed=2) == 60 + 10 + 10 + 1800
 
@@ -195,7 +199,7 @@ class TestTime:
 class TestMessages:
     @BOTH
     @pytest.mark.parametrize("sent", [message(99), message(1, bytes(8)), bytes(12)], ids=["unknown", "known", "zeros"])
-    def test_a_flood_that_nobody_asked_for_ends_it(self, side: Side, sent: bytes) -> None:
+    def test_a_flood_of_unexpected_messages_ends_it(self, side: Side, sent: bytes) -> None:
         outcome = play(talking(sent), PATIENT._replace(keep_going=True), side)
 
         assert last(outcome)[0] is Trouble.UNMATCHED
@@ -208,15 +212,15 @@ class TestMessages:
         assert last(outcome) == (
             Trouble.UNMATCHED,
             f"at most {MOST_UNMATCHED} messages that are not in the recording",
-            "still more",
+            "more of them",
         )
 
-    def test_a_message_of_gigabytes_is_not_waited_for(self) -> None:
+    def test_a_message_of_gigabytes_is_refused(self) -> None:
         trouble, _, got = last(play(talking(struct.pack("<III", 1, 5, 1 << 30)), PATIENT))
 
         assert (trouble, got) == (Trouble.OTHER, f"the other side announced {1 << 30} bytes of payload")
 
-    def test_a_peer_that_talks_on_after_the_end(self) -> None:
+    def test_a_peer_that_keeps_sending_after_the_end(self) -> None:
         answers = [record.data for record in records_of(*BRING_UP) if record.data and record.sender is Side.BACK_END]
 
         def behave(peer: socket.socket, over: Over) -> None:
@@ -228,7 +232,7 @@ class TestMessages:
         assert outcome.unplayed == []
         assert 0 < outcome.unmatched <= MOST_UNMATCHED + 1
 
-    def test_what_is_kept_of_a_flood_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_flood_takes_bounded_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("vudissect.replay.log._MOST_KEPT", 1 << 20)
 
         outcome = play(talking(message(99, bytes(100_000))), PATIENT._replace(keep_going=True))
@@ -255,12 +259,12 @@ class TestDescriptors:
 
         assert last(outcome)[0] is Trouble.UNMATCHED
 
-    def test_a_message_collects_a_thousand_descriptors_and_no_more(self) -> None:
+    def test_a_message_collects_at_most_a_thousand_descriptors(self) -> None:
         trouble, _, got = last(play(generous_in_pieces, PATIENT))
 
         assert (trouble, got) == (Trouble.OTHER, "the other side sent more than 1024 descriptors with one message")
 
-    def test_descriptors_that_were_not_recorded_are_told_and_closed(self) -> None:
+    def test_unrecorded_descriptors_are_reported_and_closed(self) -> None:
         def behave(peer: socket.socket, over: Over) -> None:
             event = os.eventfd(0)
             socket.send_fds(peer, [message(1, bytes(8))], [event] * 9)
@@ -278,7 +282,7 @@ class TestChannels:
         records = records_of(*lines)
 
         def behave(peer: socket.socket, over: Over) -> None:
-            """Answers up to where the channel is handed over, and from then on only talks there."""
+            """Answers until the channel is handed over, and then only sends there."""
             answers = (record.data for record in records if record.data and record.sender is Side.BACK_END)
             fds: list[int] = []
             while not fds:
@@ -295,13 +299,13 @@ class TestChannels:
 
 
 class TestNobody:
-    def test_a_listener_that_nobody_calls(self, tmp_path: Path) -> None:
+    def test_a_listener_to_which_nobody_connects(self, tmp_path: Path) -> None:
         with Listen.at(str(tmp_path / "s")) as waiting:
             outcome = replay(script_of(RECORDS, Side.BACK_END), waiting, None, Options(timeout=30, deadline=0.05))
 
         assert last(outcome) == (Trouble.UNREACHED, "a connection", f"nobody connected to {tmp_path / 's'}")
 
-    def test_nobody_who_listens(self, tmp_path: Path) -> None:
+    def test_nobody_listens(self, tmp_path: Path) -> None:
         calling = Dial.at(str(tmp_path / "s"))
 
         outcome = replay(script_of(RECORDS, Side.FRONT_END), calling, None, Options(timeout=30, deadline=0.05))
@@ -325,7 +329,7 @@ class TestNobody:
 
         assert last(outcome)[0] is Trouble.UNREACHED
 
-    def test_a_caller_who_says_nothing(self, tmp_path: Path) -> None:
+    def test_a_peer_that_connects_and_sends_nothing(self, tmp_path: Path) -> None:
         with Listen.at(str(tmp_path / "s")) as waiting, socket.socket(socket.AF_UNIX) as caller:
             caller.connect(str(tmp_path / "s"))
             outcome = replay(script_of(RECORDS, Side.BACK_END), waiting, None, SHORT)

@@ -1,4 +1,4 @@
-"""A capture without keys is replayed with made-up ones, one with keys as it was; keys are never compared or stored."""
+"""Keys missing from a capture are invented, others are sent as recorded; keys are never compared or stored."""
 
 from io import BytesIO
 
@@ -22,7 +22,7 @@ TALK = ("F>B SET_OWNER", "F>B CREATE_CRYPTO_SESSION payload=00", "B>F CREATE_CRY
 
 
 def talk(asked: bytes = ASKED.data, answered: bytes = ANSWERED.data, *, with_keys: bool = True) -> list[Record]:
-    """A session in which a crypto session is created."""
+    """A session that creates a crypto session."""
     opened, owner, request, reply, *closed = records_of(*TALK)
     session = [
         request._replace(data=asked, length=len(asked)),
@@ -32,14 +32,14 @@ def talk(asked: bytes = ASKED.data, answered: bytes = ANSWERED.data, *, with_key
 
 
 def play(recorded: list[Record], live: list[Record], policy: Policy | None = None) -> tuple[Outcome, LivePeer, bytes]:
-    """Play the front-end; also what the back-end has heard, and the new capture."""
+    """Play the front-end; returns also what the back-end has received, and the new capture."""
     script = script_of(recorded, Side.FRONT_END)
     peer, output = LivePeer(live, Side.BACK_END), BytesIO()
     outcome = replay(script, InMemory(peer.hear, peer.speak()), policy or Policy(), Options(timeout=0.2, output=output))
     return outcome, peer, output.getvalue()
 
 
-def test_made_up_keys_of_the_same_length_are_sent() -> None:
+def test_invented_keys_of_the_same_length_are_sent() -> None:
     outcome, peer, _ = play(talk(with_keys=False), talk())
 
     sent = peer.heard[1].data
@@ -47,7 +47,7 @@ def test_made_up_keys_of_the_same_length_are_sent() -> None:
     assert (sent[:start], sent[end:]) == (ASKED.data[:start], ASKED.data[end:])
     assert len(set(sent[start:end])) > 100
     assert sent[start : start + 32] != sent[start + 32 : start + 64]
-    assert outcome.remarks == ["the capture holds no key material: made-up keys of the same length were sent in #3"]
+    assert outcome.remarks == ["the capture has no key material: invented keys of the same length were sent in #3"]
 
 
 def test_keys_that_are_in_the_capture_are_sent() -> None:
@@ -58,7 +58,7 @@ def test_keys_that_are_in_the_capture_are_sent() -> None:
 
 
 @pytest.mark.parametrize("with_keys", [True, False])
-def test_keys_are_no_difference(with_keys: bool) -> None:
+def test_keys_are_not_a_difference(with_keys: bool) -> None:
     other = some_message(REPLY, "<", 3).data
 
     outcome, _, _ = play(talk(with_keys=with_keys), talk(answered=other))
@@ -66,7 +66,7 @@ def test_keys_are_no_difference(with_keys: bool) -> None:
     assert (outcome.differences, outcome.allowed) == ([], [])
 
 
-def test_not_even_where_a_policy_asks_for_it() -> None:
+def test_a_policy_cannot_compare_keys() -> None:
     other = some_message(REPLY, "<", 3)
 
     outcome, _, _ = play(
@@ -78,7 +78,7 @@ def test_not_even_where_a_policy_asks_for_it() -> None:
     assert (outcome.differences, outcome.allowed) == ([], [])
 
 
-def test_an_answer_that_is_different_is_told_without_keys() -> None:
+def test_a_different_answer_is_reported_without_keys() -> None:
     other = some_message(REPLY, "<", 3)
     failed = other.data[:-8] + b"\xff" * 8
 
@@ -89,7 +89,7 @@ def test_an_answer_that_is_different_is_told_without_keys() -> None:
     assert leaked((*ASKED.keys, *ANSWERED.keys, *other.keys), said.encode()) == set()
 
 
-def test_what_is_written_has_no_keys() -> None:
+def test_the_written_capture_has_no_keys() -> None:
     _, _, capture = play(talk(), talk())
 
     marks = [record.marks for record in read_capture(BytesIO(capture)) if record.data]

@@ -97,7 +97,7 @@ class Waiting:
         if self._pending:
             return RawMessage(self._pending.pop(0))
         self.waits.append(round(deadline - monotonic(), 1))
-        raise StreamError(Trouble.SILENCE, "the other side said nothing in time")
+        raise StreamError(Trouble.SILENCE, "the other side sent nothing in time")
 
     def shut_down(self) -> None: ...
 
@@ -119,7 +119,7 @@ RINGS = tuple(
 
 
 def play(*lines: str, sends: Callable[[bytes], bool]) -> tuple[Outcome, list[float]]:
-    """Play the front-end to such a peer, with --keep-going; how long it was waited in vain, without the farewell."""
+    """Play the front-end to such a peer, with --keep-going; returns how long the replay waited, without the farewell."""
     records = records_of(*lines)
     peer = Waiting((record.data for record in records if record.data and record.sender is Side.BACK_END), sends)
     outcome = replay(script_of(records, Side.FRONT_END), peer, None, Options(timeout=40, keep_going=True, deadline=1e6))

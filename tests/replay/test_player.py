@@ -1,4 +1,4 @@
-"""One side is played, the other is alive: what is sent, what is expected, what is said when something else comes."""
+"""One side is played, the other is live: what is sent, what is expected, and what is reported on a difference."""
 
 import socket
 import threading
@@ -28,7 +28,7 @@ BRING_UP = (
 
 
 def without(lines: tuple[str, ...], *parts: str) -> tuple[str, ...]:
-    """A conversation without the lines that have these parts."""
+    """A conversation without the lines that contain these parts."""
     kept = tuple(line for line in lines if not any(part in line for part in parts))
     assert len(kept) == len(lines) - len(parts)
     return kept
@@ -42,7 +42,7 @@ def test_either_side_can_be_played(side: Side, sent: int, received: int) -> None
     assert (outcome.sent, outcome.received, outcome.unmatched, outcome.unplayed) == (sent, received, 0, [])
 
 
-def test_what_is_sent_is_what_was_sent_byte_by_byte() -> None:
+def test_messages_are_sent_byte_by_byte_as_recorded() -> None:
     records = records_of(*BRING_UP)
     script = script_of(records, Side.FRONT_END)
     peer = LivePeer(records, Side.BACK_END)
@@ -62,7 +62,7 @@ def test_the_first_difference_ends_it_and_the_rest_is_unplayed() -> None:
     assert not outcome.ok
 
 
-def test_keep_going_goes_on_to_the_end() -> None:
+def test_keep_going_continues_to_the_end() -> None:
     live = tuple(line.replace("SET_OWNER -> ok", "SET_OWNER -> FAILED (1)") for line in BRING_UP)
     outcome = play(BRING_UP, live, keep_going=True)
 
@@ -70,7 +70,7 @@ def test_keep_going_goes_on_to_the_end() -> None:
     assert outcome.unplayed == []
 
 
-def test_a_peer_that_says_nothing_is_told_with_what_was_awaited() -> None:
+def test_a_missing_reply_is_reported_by_name() -> None:
     outcome = play(BRING_UP, without(BRING_UP, "B>F SET_OWNER"))
 
     (difference,) = outcome.differences
@@ -78,7 +78,7 @@ def test_a_peer_that_says_nothing_is_told_with_what_was_awaited() -> None:
     assert difference.expected == "SET_OWNER reply"
 
 
-def test_another_message_is_told_by_name() -> None:
+def test_another_message_is_reported_by_name() -> None:
     live = tuple(line.replace("B>F SET_OWNER -> ok", "B>F GET_QUEUE_NUM -> queues 1") for line in BRING_UP)
     outcome = play(BRING_UP, live)
 
@@ -91,7 +91,7 @@ def test_another_message_is_told_by_name() -> None:
     assert outcome.unmatched == 1
 
 
-def test_a_message_more_at_the_end_is_no_silent_pass() -> None:
+def test_an_additional_message_at_the_end_is_not_ignored() -> None:
     outcome = play(BRING_UP, (*BRING_UP, "B>F GET_QUEUE_NUM -> queues 1"))
 
     (difference,) = outcome.differences
@@ -100,16 +100,16 @@ def test_a_message_more_at_the_end_is_no_silent_pass() -> None:
     assert not outcome.ok
 
 
-def test_what_is_never_played_is_no_silent_pass() -> None:
+def test_unplayed_messages_are_not_ignored() -> None:
     outcome = Outcome(Side.FRONT_END, unplayed=[7])
 
     assert not outcome.ok
 
 
 class TestKeepGoing:
-    """Versions differ by messages that come or do not come; what is behind them is compared all the same."""
+    """Versions differ in messages that come or do not come; the messages after them are still compared."""
 
-    def test_a_request_that_does_not_come_any_more_is_passed_over_with_its_answer(self) -> None:
+    def test_a_request_that_no_longer_comes_is_skipped_with_its_answer(self) -> None:
         outcome = play(BRING_UP, without(BRING_UP, "F>B SET_OWNER", "B>F SET_OWNER"), Side.BACK_END, keep_going=True)
 
         assert told(outcome) == [(7, "SET_OWNER", "")]
@@ -122,16 +122,16 @@ class TestKeepGoing:
 
         assert [difference.trouble for difference in outcome.differences] == [Trouble.OTHER]
         assert outcome.unplayed == []
-        assert outcome.remarks == ["#4: GET_FEATURES is answered, which it was not then"]
+        assert outcome.remarks == ["#4: GET_FEATURES is answered, but was not in the recording"]
 
-    def test_a_new_request_that_wants_an_acknowledgement_has_one(self) -> None:
+    def test_a_new_request_with_need_reply_is_acknowledged(self) -> None:
         more = ("F>B SET_LOG_FD +evt#1 need_reply", "B>F SET_LOG_FD -> ok")
         outcome = play(BRING_UP, (*BRING_UP[:7], *more, *BRING_UP[7:]), Side.BACK_END, keep_going=True)
 
         assert told(outcome) == [(9, "SET_FEATURES", "")]
         assert outcome.unplayed == []
 
-    def test_an_acknowledgement_that_is_wanted_now_is_given(self) -> None:
+    def test_an_acknowledgement_is_added_if_it_is_requested_now(self) -> None:
         live = tuple(
             line.replace("F>B SET_VRING_NUM ring 0 num 256", "F>B SET_VRING_NUM ring 0 num 256 need_reply")
             for line in BRING_UP
@@ -142,14 +142,14 @@ class TestKeepGoing:
         assert told(outcome) == [(10, "SET_VRING_NUM", "flags.need_reply")]
         assert outcome.unplayed == []
 
-    def test_an_acknowledgement_that_is_wanted_no_more_is_kept(self) -> None:
+    def test_an_acknowledgement_is_left_out_if_it_is_not_requested_now(self) -> None:
         live = without(tuple(line.replace("SET_OWNER need_reply", "SET_OWNER") for line in BRING_UP), "B>F SET_OWNER")
         outcome = play(BRING_UP, live, Side.BACK_END, keep_going=True)
 
         assert told(outcome) == [(7, "SET_OWNER", "flags.need_reply")]
         assert outcome.unplayed == [8]
 
-    def test_an_answer_that_never_comes_is_told_and_passed_over(self) -> None:
+    def test_a_missing_answer_is_reported_and_skipped(self) -> None:
         outcome = play(BRING_UP, without(BRING_UP, "B>F SET_OWNER"), keep_going=True)
 
         assert [difference.trouble for difference in outcome.differences] == [Trouble.SILENCE]
@@ -175,7 +175,7 @@ class TestPart:
         assert outcome.ok
         assert (outcome.sent, outcome.received) == (4, 2)
 
-    def test_what_waits_behind_the_end_is_not_looked_at(self) -> None:
+    def test_messages_after_the_last_frame_are_ignored(self) -> None:
         records = records_of(*BRING_UP)
         peer = LivePeer(records, Side.FRONT_END)
         outcome = replay(script_of(records, Side.BACK_END, last=5), InMemory(peer.hear, peer.speak()))
@@ -184,7 +184,7 @@ class TestPart:
 
 
 class TestClosing:
-    def test_a_front_end_that_does_not_leave_is_a_difference(self) -> None:
+    def test_a_front_end_that_does_not_close_is_a_difference(self) -> None:
         records = records_of(*BRING_UP)
         peer = LivePeer(records[:-1], Side.FRONT_END)
         outcome = replay(
@@ -203,7 +203,7 @@ class TestClosing:
 
         assert outcome.ok
 
-    def test_a_peer_that_hangs_up_in_the_middle_is_told_with_what_was_awaited(self) -> None:
+    def test_a_peer_that_hangs_up_is_reported_with_the_expected_message(self) -> None:
         records = records_of(*BRING_UP)
         outcome = replay(script_of(records, Side.FRONT_END), InMemory(lambda _: [HANG_UP]))
 
@@ -211,7 +211,7 @@ class TestClosing:
         assert (difference.trouble, difference.frame) == (Trouble.CLOSED, 3)
         assert difference.got == "the other side closed the connection"
 
-    def test_a_peer_that_is_there_for_one_connection_is_missed_at_the_second(self) -> None:
+    def test_a_peer_that_serves_one_connection_is_missing_for_the_second(self) -> None:
         ours, theirs = socket.socketpair()
         again = (
             "F>B SET_OWNER",
@@ -247,7 +247,7 @@ GPU = (
 
 @pytest.fixture(scope="module", params=[CHANNEL, GPU], ids=["backend", "gpu"])
 def both(request: pytest.FixtureRequest) -> tuple[Outcome, Outcome]:
-    """A session with another channel, both sides played by us over a real socket."""
+    """A session with another channel, both sides replayed over a real socket."""
     records = records_of(*request.param)
     ours, theirs = socket.socketpair()
     outcomes: list[Outcome] = []
@@ -279,14 +279,14 @@ class TestChannel:
 
 
 class TestTime:
-    def test_in_real_time_messages_keep_their_distance(self) -> None:
+    def test_in_real_time_messages_keep_their_intervals(self) -> None:
         spread = ("F>B SET_OWNER", "... 60ms", "F>B SET_OWNER")
         outcome = play(spread, speed=2)
 
         assert outcome.ok
         assert outcome.seconds >= 0.03
 
-    def test_falling_behind_is_told(self) -> None:
+    def test_falling_behind_is_reported(self) -> None:
         def slow(_: RawMessage) -> list[RawMessage]:
             time.sleep(0.05)
             return []

@@ -1,4 +1,4 @@
-"""Whatever a capture claims for a descriptor, message or region: it is made, or the frame is named where it cannot."""
+"""Whatever a capture claims about a descriptor, message or region: it is created, or its frame is reported."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ def with_descriptors(*descriptors: Descriptor) -> list[Record]:
 
 @pytest.mark.parametrize("kind", DescriptorKind, ids=lambda kind: kind.label)
 @pytest.mark.parametrize("size", [0, 1 << 62, (1 << 63) - 1])
-def test_every_kind_of_every_size_is_made_or_named(kind: DescriptorKind, size: int) -> None:
+def test_every_kind_and_size_is_created_or_reported(kind: DescriptorKind, size: int) -> None:
     outcome, heard = played(with_descriptors(Descriptor(kind, "x", size, 4096, 0, 2, "/memfd:a\0b (deleted)")))
 
     if outcome.ok:
@@ -37,14 +37,14 @@ def test_every_kind_of_every_size_is_made_or_named(kind: DescriptorKind, size: i
     else:
         (difference,) = outcome.differences
         assert (difference.trouble, difference.frame) == (Trouble.UNREACHED, 2)
-        assert str(difference.got).startswith("no descriptor can be made: ")
+        assert str(difference.got).startswith("cannot create a descriptor: ")
 
 
-def test_memory_that_no_file_can_hold_is_named_with_its_frame() -> None:
+def test_memory_of_impossible_size_is_reported_with_its_frame() -> None:
     outcome, _ = played(with_descriptors(memfd("ram", 1 << 63)))
 
     assert [(each.frame, each.got) for each in outcome.differences] == [
-        (2, "no descriptor can be made: File too large")
+        (2, "cannot create a descriptor: File too large")
     ]
 
 
@@ -62,12 +62,12 @@ def test_a_message_of_four_gigabytes_is_not_made() -> None:
 
     assert heard == []
     assert [(each.frame, each.got) for each in outcome.differences] == [
-        (2, "no message of 4294967295 bytes can be made")
+        (2, "cannot make a message of 4294967295 bytes")
     ]
 
 
 @pytest.mark.parametrize("file_offset", [(1 << 63) - 0x1000, 1 << 63, (1 << 64) - 0x4000], ids=hex)
-def test_a_ring_beyond_the_end_of_any_file_is_left_alone(file_offset: int) -> None:
+def test_a_ring_beyond_the_end_of_any_file_is_not_written(file_offset: int) -> None:
     outcome, heard = played(
         records_of(
             f"F>B SET_MEM_TABLE region0 0+64M at 0x7f0000000000 file+{file_offset:#x} +mem#1 (memfd ram 64M)",
@@ -80,4 +80,4 @@ def test_a_ring_beyond_the_end_of_any_file_is_left_alone(file_offset: int) -> No
 
     assert outcome.ok
     assert len(heard) == 5
-    assert outcome.remarks == ["ring 0 is not laid in the memory: File too large"]
+    assert outcome.remarks == ["ring 0 cannot be written to the memory: File too large"]

@@ -1,4 +1,4 @@
-"""What of a capture can be played."""
+"""Which parts of a capture can be played."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def changed(frame: int, **what: Any) -> list[Record]:
     return [record._replace(**what) if record.frame == frame else record for record in records_of(*TALK)]
 
 
-def test_a_whole_capture_has_no_obstacles() -> None:
+def test_a_complete_capture_has_no_obstacles() -> None:
     script = script_of(records_of(*TALK), Side.FRONT_END)
 
     assert script.obstacles == ()
@@ -26,22 +26,22 @@ def test_a_whole_capture_has_no_obstacles() -> None:
 @pytest.mark.parametrize(
     ("frame", "what", "says"),
     [
-        (4, {"marks": Mark.DESCRIPTORS_LOST}, "#4: descriptors of this message, which was to be sent, were lost"),
-        (2, {"marks": Mark.CUT_SHORT}, "#2: this message, which was to be sent, was never complete"),
-        (3, {"length": 30}, "#3: only 20 of 30 bytes of this message, which was to be received, are known"),
+        (4, {"marks": Mark.DESCRIPTORS_LOST}, "#4: descriptors of this message, to be sent, were lost"),
+        (2, {"marks": Mark.CUT_SHORT}, "#2: this message, to be sent, was never complete"),
+        (3, {"length": 30}, "#3: only 20 of 30 bytes of this message, to be received, are known"),
     ],
 )
-def test_what_is_missing_is_told(frame: int, what: dict[str, object], says: str) -> None:
+def test_missing_parts_are_reported(frame: int, what: dict[str, object], says: str) -> None:
     assert script_of(changed(frame, **what), Side.FRONT_END).obstacles == (says,)
 
 
-def test_a_gap_is_told() -> None:
+def test_a_gap_is_reported() -> None:
     records = records_of(TALK[0], "--- 5 messages are missing here: full", *TALK[1:])
 
     assert script_of(records, Side.FRONT_END).obstacles == ("#3: 5 messages are missing here",)
 
 
-def test_what_is_missing_outside_of_the_frames_that_are_played_does_not_matter() -> None:
+def test_missing_parts_outside_the_played_frames_do_not_matter() -> None:
     records = changed(2, marks=Mark.CUT_SHORT)
 
     assert script_of(records, Side.FRONT_END, first=3).obstacles == ()

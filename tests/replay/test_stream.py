@@ -1,4 +1,4 @@
-"""Whole messages over a real socket, and what is reported when they do not come whole."""
+"""Whole messages over a real socket, and what is reported if they are not whole."""
 
 import os
 import socket
@@ -29,7 +29,7 @@ def ends() -> Iterator[tuple[SocketStream, socket.socket]]:
     theirs.close()
 
 
-def test_messages_that_came_together_are_received_one_by_one(ends: tuple[SocketStream, socket.socket]) -> None:
+def test_messages_that_arrive_together_are_received_one_by_one(ends: tuple[SocketStream, socket.socket]) -> None:
     stream, peer = ends
     peer.sendall(MESSAGE + HEADER.pack(3, 1, 0))
 
@@ -67,17 +67,17 @@ def trouble(stream: SocketStream, deadline: float) -> StreamError:
 def test_nothing_in_time_is_silence(ends: tuple[SocketStream, socket.socket]) -> None:
     error = trouble(ends[0], soon(0.01))
 
-    assert (error.trouble, str(error)) == (Trouble.SILENCE, "the other side said nothing in time")
+    assert (error.trouble, str(error)) == (Trouble.SILENCE, "the other side sent nothing in time")
 
 
-def test_half_a_message_is_told_with_what_there_is(ends: tuple[SocketStream, socket.socket]) -> None:
+def test_half_a_message_is_reported_with_its_bytes(ends: tuple[SocketStream, socket.socket]) -> None:
     stream, peer = ends
     peer.sendall(MESSAGE[:15])
 
     error = trouble(stream, soon(0.01))
 
     assert error.data == MESSAGE[:15]
-    assert str(error) == "the other side said nothing in time after 15 of 20 bytes of a message"
+    assert str(error) == "the other side sent nothing in time after 15 of 20 bytes of a message"
 
 
 def test_the_end_of_the_stream_is_a_closed_connection(ends: tuple[SocketStream, socket.socket]) -> None:
@@ -87,7 +87,7 @@ def test_the_end_of_the_stream_is_a_closed_connection(ends: tuple[SocketStream, 
     assert trouble(stream, soon()).trouble is Trouble.CLOSED
 
 
-def test_what_was_said_before_the_end_is_received(ends: tuple[SocketStream, socket.socket]) -> None:
+def test_messages_before_the_end_are_received(ends: tuple[SocketStream, socket.socket]) -> None:
     stream, peer = ends
     peer.sendall(MESSAGE)
     peer.close()
@@ -120,7 +120,7 @@ def test_a_long_message_is_passed_to_a_slow_reader(ends: tuple[SocketStream, soc
 
 
 def test_a_peer_that_reads_nothing_is_silent(ends: tuple[SocketStream, socket.socket]) -> None:
-    with pytest.raises(StreamError, match="took nothing more in time"):
+    with pytest.raises(StreamError, match="accepted nothing more in time"):
         ends[0].send(bytes(8 << 20), (), soon(0.05))
 
 
@@ -133,7 +133,7 @@ def test_more_descriptors_than_a_message_can_have_are_not_a_closed_connection(
     assert caught.value.trouble is Trouble.OTHER
 
 
-def test_a_header_that_claims_too_much_takes_its_descriptors_along(ends: tuple[SocketStream, socket.socket]) -> None:
+def test_descriptors_of_a_header_that_claims_too_much_are_closed(ends: tuple[SocketStream, socket.socket]) -> None:
     stream, peer = ends
     event = os.eventfd(0)
     before = len(os.listdir("/proc/self/fd"))

@@ -1,4 +1,4 @@
-"""Captures go through scapy's readers and writers, and vudissect reads what comes out."""
+"""Captures pass through scapy's readers and writers, and vudissect reads the result."""
 
 import subprocess
 from pathlib import Path
@@ -48,7 +48,7 @@ class TestRealCaptures:
             (p.comments, p.sniffed_on, p.wirelen) for p in packets
         ]
 
-    def test_the_writer_of_scapy_loses_nothing_but_digits_of_time(self, capture: Path, tmp_path: Path) -> None:
+    def test_scapys_own_writer_only_loses_digits_of_the_time(self, capture: Path, tmp_path: Path) -> None:
         copy = tmp_path / "copy.pcapng"
 
         with vu.PcapNgWriter(str(copy)) as writer, vu.PcapReader(str(capture)) as reader:
@@ -60,7 +60,7 @@ class TestRealCaptures:
             bytes(packet) for packet in vu.PcapNgReader(str(capture))
         ]
 
-    def test_every_message_is_dissected_and_built_anew_from_its_fields(self, capture: Path) -> None:
+    def test_every_message_is_dissected_and_rebuilt_from_its_fields(self, capture: Path) -> None:
         for packet in vu.rdpcap(str(capture)):
             wire = bytes(packet)
             assert Raw not in packet, packet.summary()
@@ -125,7 +125,7 @@ def test_the_longest_packets_are_not_cut(tmp_path: Path) -> None:
     assert records(copy) == records(Path(path))
 
 
-def test_a_capture_can_be_made_of_records_alone(tmp_path: Path) -> None:
+def test_a_capture_can_be_made_from_records_alone(tmp_path: Path) -> None:
     path = tmp_path / "made.pcapng"
     asked = vu.VhostUserRecord(sequence=1) / vu.VhostUser() / vu.GetFeatures()
     answer = vu.VhostUser() / vu.GetFeaturesReply(features="VERSION_1")

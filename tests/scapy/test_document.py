@@ -1,4 +1,4 @@
-"""The recipes of docs/scapy.md run as they stand there."""
+"""The recipes of docs/scapy.md run as they are."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def hostile_back_end() -> Iterator[None]:
-    """The recipe's back-end, until its front-end has left."""
+    """The recipe's back-end, until its front-end has closed the connection."""
     back_end = Thread(target=exec, args=(RECIPES["Craft a hostile back-end"], {}), daemon=True)
     back_end.start()
     yield
@@ -39,7 +39,7 @@ def hostile_back_end() -> Iterator[None]:
 
 
 def once_it_listens(connect: Callable[[], None]) -> None:
-    """Do what begins with a connection to the back-end, again and again until that can be made."""
+    """Call something that connects to the back-end, until the connection succeeds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -74,17 +74,17 @@ def test_a_hostile_back_end_claims_more_than_it_sends() -> None:
     assert claim == bytes.fromhex("11000000 05000000 ffffffff 0200000000000000")
 
 
-def test_a_back_end_is_fuzzed_and_lives() -> None:
+def test_a_back_end_survives_fuzzing() -> None:
     with hostile_back_end():
         once_it_listens(lambda: exec(RECIPES["Fuzz a back-end"], {}))
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`([A-Z][A-Za-z]+)`", PAGE)) - {"PcapWriter"}))
-def test_what_it_names_is_there(name: str) -> None:
+def test_what_it_names_exists(name: str) -> None:
     assert name in vu.__all__
 
 
-def test_what_it_says_of_dialects_and_devices_is_so() -> None:
+def test_what_it_states_about_dialects_and_devices_is_true() -> None:
     for key in re.findall(r'layers_of\("(.*?)"\)', PAGE):
         assert dialect_by_name(key)
     assert {f"Config{device.name.capitalize()}" for device in DEVICES if device.config.fields} <= set(vu.__all__)

@@ -1,4 +1,4 @@
-"""The layers build and dissect what the project's own codec does, over the whole table."""
+"""The layers build and dissect the same as the project's own codec, over the whole table."""
 
 import struct
 import subprocess
@@ -31,7 +31,7 @@ BYTE_ORDERS: tuple[ByteOrder, ...] = ("little", "big")
 
 
 def arguments(known: Layers, layout: Layout, given_values: Values) -> dict[str, Any]:
-    """Values of the codec as somebody would give them to a layer; counts and lengths are left out."""
+    """Values of the codec as users pass them to a layer; without counts and lengths."""
     said: dict[str, Any] = {}
     for field, value in zip(layout.fields, given_values, strict=False):
         if field.parts:
@@ -114,7 +114,7 @@ def _entries(rows: Any) -> Iterator[Layout]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
-def test_no_field_is_hidden_by_what_packets_have(dialect: Dialect) -> None:
+def test_no_field_is_hidden_by_an_attribute_of_packets(dialect: Dialect) -> None:
     fields = {field.name for layer in own_layers(dialect) for field in layer.fields_desc}
 
     assert [name for name in fields if hasattr(Packet, name)] == []
@@ -137,18 +137,18 @@ def test_a_fuzzed_message_keeps_its_number_and_its_size() -> None:
     assert (number, size, len(built)) == (9, 40, 52)
 
 
-def test_header_and_payload_are_as_the_protocol_has_them() -> None:
+def test_header_and_payload_are_as_specified() -> None:
     message = vu.VhostUser() / vu.SetVringNum(index=0, num=256)
 
     assert bytes(message) == struct.pack("<IIIII", 8, 1, 8, 0, 256)
     assert message.summary() == "SET_VRING_NUM / index=0 num=256"
 
 
-def test_a_reply_says_so_in_its_flags() -> None:
+def test_a_reply_has_the_reply_flag() -> None:
     assert bytes(vu.VhostUser() / vu.GetQueueNumReply(queues=2)) == struct.pack("<IIIQ", 17, 5, 8, 2)
 
 
-def test_an_acknowledgement_wants_to_be_told_of_what() -> None:
+def test_an_acknowledgement_needs_the_number_of_its_request() -> None:
     ack = vu.VhostUser(id="SET_MEM_TABLE") / vu.Ack(result=1)
 
     assert bytes(ack) == struct.pack("<IIIQ", 5, 5, 8, 1)
@@ -160,7 +160,7 @@ def test_the_channels_have_their_own_numbers() -> None:
     assert bytes(vu.VhostUserGpu() / vu.GpuScanout())[:8] == struct.pack("<II", 7, 0)
 
 
-def test_what_is_said_explicitly_is_written_whatever_it_is() -> None:
+def test_explicit_values_are_written_whatever_they_are() -> None:
     message = vu.VhostUser(id=99, size=4096, version=3) / vu.SetMemTable(nregions=8, regions=[vu.MemoryRegion()])
 
     built = bytes(message)
@@ -169,7 +169,7 @@ def test_what_is_said_explicitly_is_written_whatever_it_is() -> None:
     assert len(built) == 12 + 8 + 32
 
 
-def test_a_message_without_payload_is_a_layer_too() -> None:
+def test_a_message_without_payload_is_also_a_layer() -> None:
     dissected = vu.VhostUser(struct.pack("<III", 1, 1, 0))
 
     assert vu.GetFeatures in dissected
@@ -182,14 +182,14 @@ def test_what_fits_no_form_is_raw() -> None:
     assert (dissected[Raw].load, dissected[Padding].load) == (b"abc", b"def")
 
 
-def test_names_are_taken_for_flags_choices_and_features() -> None:
+def test_flags_choices_and_features_accept_names() -> None:
     message = vu.VhostUser(flags="need_reply") / vu.SetProtocolFeatures(features="MQ+REPLY_ACK")
 
     assert bytes(message) == struct.pack("<IIIQ", 16, 9, 8, 0b1001)
     assert "features  = MQ+REPLY_ACK" in str(message.show(dump=True))
 
 
-def test_a_layer_of_the_other_byte_order_is_one_of_this() -> None:
+def test_a_layer_of_the_other_byte_order_is_a_subclass() -> None:
     big = vu.layers_of(byte_order="big")
 
     dissected = big.VhostUser(struct.pack(">IIIII", 8, 1, 8, 3, 256))
@@ -207,7 +207,7 @@ def test_a_dialect_has_layers_of_its_own_for_what_it_changes() -> None:
         vu.layers_of("klingon")
 
 
-def test_a_request_that_failed_comes_back_with_the_error_bit_of_the_draft() -> None:
+def test_a_failed_request_has_the_error_bit_of_the_draft() -> None:
     draft = vu.layers_of("mst-2015")
 
     dissected = draft.VhostUser(struct.pack("<IIIII", 0x80000008, 5, 8, 3, 256))
@@ -215,7 +215,7 @@ def test_a_request_that_failed_comes_back_with_the_error_bit_of_the_draft() -> N
     assert type(dissected.payload) is draft.SetVringNum
 
 
-def test_keys_are_measured_and_not_shown() -> None:
+def test_only_the_length_of_keys_is_shown() -> None:
     message = vu.VhostUser() / vu.CreateCryptoSession(key=b"secret")
 
     assert "(64 bytes of key material, not shown)" in str(vu.VhostUser(bytes(message)).show(dump=True))
@@ -237,7 +237,7 @@ def test_a_configuration_space_can_be_cut_short_anywhere(device: Any) -> None:
         assert bytes(layer(whole[:length])) == whole[:length]
 
 
-def test_a_configuration_space_is_contents_of_a_message() -> None:
+def test_a_configuration_space_is_the_contents_of_a_message() -> None:
     reply = vu.VhostUser() / vu.GetConfigReply(contents=bytes(vu.ConfigBlk(capacity=2048))[:60])
 
     dissected = vu.VhostUser(bytes(reply))
@@ -257,7 +257,7 @@ class TestAnswers:
     def test_another_reply_does_not(self) -> None:
         assert not (vu.VhostUser() / vu.GetQueueNumReply()).answers(vu.VhostUser() / vu.GetFeatures())
 
-    def test_an_acknowledgement_answers_who_asked_for_it(self) -> None:
+    def test_an_acknowledgement_answers_a_request_with_need_reply(self) -> None:
         ack = vu.VhostUser(id="SET_OWNER") / vu.Ack()
 
         assert ack.answers(vu.VhostUser(flags="need_reply") / vu.SetOwner())
@@ -277,7 +277,7 @@ class TestAnswers:
                 setattr(other, name, value)
             assert not other.answers(asked)
 
-    def test_the_record_says_who_spoke_where_the_flags_are_left_over(self) -> None:
+    def test_the_record_has_the_sender_if_the_flags_are_left_over(self) -> None:
         update = vu.VhostUserGpu(flags="reply") / vu.GpuUpdate()
         record = vu.ExportedPdu() / vu.VhostUserRecord(channel="gpu", sender="back-end") / update
 
@@ -295,7 +295,7 @@ def test_no_bytes_make_the_layers_of_a_capture_raise(data: bytes) -> None:
         str(dissected.show(dump=True))
 
 
-def test_one_import_gives_what_recipes_use() -> None:
+def test_one_import_has_everything_for_the_recipes() -> None:
     names: dict[str, Any] = {}
 
     exec("from vudissect.scapy import *", names)
@@ -304,7 +304,7 @@ def test_one_import_gives_what_recipes_use() -> None:
     assert {row.name for row in UPSTREAM.channel(Channel.MAIN)} == set(names["VhostUser"]().get_field("id").s2i)
 
 
-def test_without_scapy_it_says_what_to_install() -> None:
+def test_without_scapy_the_error_names_what_to_install() -> None:
     code = "import sys; sys.modules['scapy'] = None; from vudissect.scapy import *"
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from vudissect.scapy.stub import stub
 FILE = Path(layer.__file__).with_suffix(".pyi")
 
 
-def test_it_is_fresh() -> None:
+def test_it_is_up_to_date() -> None:
     assert FILE.read_text("utf-8") == stub(), "make docs"
 
 

@@ -17,7 +17,7 @@ def named(key: str) -> Dialect:
 
 
 def begin(key: str = "upstream", *bits: int) -> Conversation:
-    """A conversation in a dialect whose two sides have agreed on the usual features and on these bits."""
+    """A conversation in a dialect whose two sides have negotiated the usual features and these bits."""
     protocol = named(key).protocol
     known = sum(1 << bit.number for bit in protocol.protocol_features.bits)
     features = USUAL & known | sum(1 << bit for bit in bits)
@@ -31,7 +31,7 @@ def begin(key: str = "upstream", *bits: int) -> Conversation:
 
 
 def begin_plainly(key: str) -> Conversation:
-    """The same where there were no protocol features."""
+    """The same for dialects without protocol features."""
     talk = Conversation(protocol=named(key).protocol)
     talk.open("front", "back")
     talk.ask("GET_FEATURES", features=0)

@@ -1,4 +1,4 @@
-"""Looking at a dialect as a document describes it, and at a conversation as a session understands it."""
+"""A dialect as a document describes it, and a conversation as a session understands it."""
 
 from tests.conversation import Conversation
 from vudissect.protocol.dialects import dialect_by_name
@@ -41,7 +41,7 @@ def fields(event: Event) -> dict[str, object]:
 
 
 class Heard:
-    """A conversation, as a session that is told its dialect understands it."""
+    """A conversation, as a session with its dialect forced understands it."""
 
     def __init__(self, talk: Conversation) -> None:
         self.session = Session(protocol=talk.protocol)

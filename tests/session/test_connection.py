@@ -1,4 +1,4 @@
-"""What a connection knows of its beginning, and what that says about what was never told."""
+"""What a connection knows about its beginning, and what follows for messages that were never sent."""
 
 from tests.conversation import Conversation
 from vudissect.protocol.features import PROTOCOL_FEATURES
@@ -20,7 +20,7 @@ def test_a_connection_knows_when_it_began_and_between_whom() -> None:
     assert (connection.programs[Side.FRONT_END], connection.programs[Side.BACK_END]) == ("qemu-system-x86", "virtiofsd")
 
 
-def test_what_was_not_acknowledged_is_lacking() -> None:
+def test_features_that_were_not_acknowledged_are_lacking() -> None:
     talk = Conversation()
     talk.front_end("SET_PROTOCOL_FEATURES", features=PROTOCOL_FEATURES.mask("MQ"))
 

@@ -1,4 +1,4 @@
-"""One exchange for each number that several dialects use: what comes with it tells which dialect is meant."""
+"""One exchange for each number that several dialects use: the context shows which dialect is meant."""
 
 from collections.abc import Callable
 
@@ -244,7 +244,7 @@ CASES: dict[str, tuple[str, Callable[[], Conversation]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_number_with_several_meanings_is_told_by_its_company(case: str) -> None:
+def test_the_context_identifies_the_meaning_of_a_contested_number(case: str) -> None:
     key, converse = CASES[case]
 
     assert judge(converse()).dialect.key == key

@@ -1,4 +1,4 @@
-"""What a session keeps of very many connections, descriptors and messages, and what it looks at again."""
+"""What a session keeps of very many connections, descriptors and messages, and what it examines again."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def fed(talk: Conversation) -> Session:
 
 
 class TestWatching:
-    def test_what_was_said_is_let_go_when_the_dialect_is_settled(self) -> None:
+    def test_records_are_dropped_once_the_dialect_is_settled(self) -> None:
         talk = Conversation()
         for index in range(600):
             talk.front_end("SET_VRING_NUM", index=index, num=256)
@@ -43,7 +43,7 @@ class TestWatching:
         assert watch is not None
         assert (watch.records, judge.is_watched(1)) == ([], False)
 
-    def test_pictures_are_not_kept_for_it(self) -> None:
+    def test_pictures_are_not_kept(self) -> None:
         talk = Conversation()
         for _ in range(20):
             talk.raw(Side.BACK_END, b"\x06\0\0\0\0\0\0\0\0\0\x10\0" + bytes(1 << 20), Channel.GPU)
@@ -53,9 +53,7 @@ class TestWatching:
         assert watch is not None
         assert watch.records == []
 
-    def test_with_very_many_connections_the_first_are_no_longer_looked_into(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_with_very_many_connections_the_oldest_are_no_longer_watched(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("vudissect.session.watch._MOST_OF_ALL", 100_000)
         talk = Conversation()
         for connection in range(1, 200):
@@ -69,7 +67,9 @@ class TestWatching:
         assert session.dialect(199) is not None
         assert session.states[1].owned_since == 2
 
-    def test_and_stay_in_their_dialect(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_connections_that_are_no_longer_watched_stay_in_their_dialect(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("vudissect.session.watch._MOST_OF_ALL", 5_000)
         talk = Conversation()
         talk.front_end("SET_OWNER", connection=1)
@@ -79,7 +79,7 @@ class TestWatching:
 
         assert fed(talk).states[1].protocol.key == "upstream"
 
-    def test_what_closes_makes_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_closed_connection_makes_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("vudissect.session.watch._MOST_OF_ALL", 100_000)
         talk = Conversation()
         talk.front_end("SET_OWNER", connection=1)
@@ -114,7 +114,7 @@ def contested(number: int) -> list[Record]:
 
 
 class TestGaps:
-    def test_all_connections_are_interrupted_also_by_the_second_gap(self) -> None:
+    def test_the_second_gap_also_interrupts_all_connections(self) -> None:
         talk = Conversation()
         for connection in (1, 2):
             talk.open(connection=connection)
@@ -178,7 +178,7 @@ class TestNames:
 
 
 class TestMemory:
-    def test_nothing_is_left_of_regions_that_are_gone(self) -> None:
+    def test_nothing_is_kept_of_removed_regions(self) -> None:
         memory = NO_MEMORY
         for number in range(20):
             memory = memory.with_region(Region(0, number << 20, 1 << 20, number << 20, 0, f"mem#{number}"))
@@ -191,7 +191,7 @@ class TestMemory:
         assert len(memory.regions) == len(memory.by_user) == len(memory.by_guest) == 20
         assert memory._free == (20,)
 
-    def test_the_lowest_free_number_is_given_again(self) -> None:
+    def test_the_lowest_free_number_is_reused(self) -> None:
         memory = NO_MEMORY
         for number in range(5):
             memory = memory.with_region(Region(0, number, 1, number, 0, ""))
@@ -202,7 +202,7 @@ class TestMemory:
 
         assert [region.number for region in memory.regions] == [0, 2, 4, 1, 3, 5]
 
-    def test_a_table_has_so_many_regions_and_no_more(self) -> None:
+    def test_a_table_has_a_limited_number_of_regions(self) -> None:
         talk = Conversation()
         talk.front_end("SET_MEM_TABLE", regions=[{"size": 1}] * 5000, descriptors=(memfd(),))
 
@@ -215,7 +215,7 @@ def request(frame: int, number: int, owed: bool = True) -> Request:
 
 class TestWaiting:
     @pytest.mark.parametrize("before", [1, 31, 32, 33, 200])
-    def test_who_is_overtaken_keeps_the_frame_of_the_first_answer_that_did_so(self, before: int) -> None:
+    def test_an_overtaken_request_keeps_the_frame_of_the_first_answer_that_overtook_it(self, before: int) -> None:
         waiting = Waiting()
         for frame in range(before):
             waiting.ask(request(frame, frame % 3, owed=frame % 2 == 0))
@@ -230,7 +230,7 @@ class TestWaiting:
         assert waiting.is_owed
 
     @pytest.mark.parametrize("number", [10, 100])
-    def test_the_oldest_of_a_number_is_answered_wherever_it_waits(self, number: int) -> None:
+    def test_the_oldest_request_with_a_number_is_answered_wherever_it_is_queued(self, number: int) -> None:
         waiting = Waiting()
         for frame in range(number):
             waiting.ask(request(frame, frame % 2))

@@ -1,4 +1,4 @@
-"""Which dialect a connection speaks, by what was said: the verdict, its reasons and its cost."""
+"""The dialect of a connection, judged by its messages: the verdict, its reasons and its cost."""
 
 import struct
 from itertools import product
@@ -22,13 +22,13 @@ CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcapng"))
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_real_programs_speak_upstream(path: Path) -> None:
+def test_real_programs_use_upstream(path: Path) -> None:
     verdicts = detect_dialects(read_capture(open_capture(str(path))))
 
     assert {verdict.dialect for verdict in verdicts.values()} == {UPSTREAM_DIALECT}
 
 
-def test_a_front_end_of_rust_vmm_is_known_by_its_habit() -> None:
+def test_a_rust_vmm_front_end_is_recognised_by_its_habit() -> None:
     talk = begin("upstream", 9)
     talk.front_end("GET_QUEUE_NUM", need_reply=True)
     talk.front_end("SET_CONFIG", flags=1, contents=bytes(1))
@@ -43,7 +43,7 @@ def test_without_the_habit_flag_1_is_live_migration() -> None:
     assert judge(talk).dialect is UPSTREAM_DIALECT
 
 
-def test_a_capture_that_begins_later_blames_nobody_for_what_was_missed() -> None:
+def test_what_a_late_capture_missed_is_not_evidence() -> None:
     talk = Conversation()
     talk.front_end("GET_CONFIG", contents=bytes(8))
     talk.front_end("SET_VRING_ENABLE", index=0, num=1)
@@ -53,27 +53,27 @@ def test_a_capture_that_begins_later_blames_nobody_for_what_was_missed() -> None
     assert (verdict.dialect, verdict.evidence) == (UPSTREAM_DIALECT, ())
 
 
-def test_nothing_seen_is_upstream() -> None:
+def test_without_messages_the_dialect_is_upstream() -> None:
     verdict = Detector().verdict
 
     assert (verdict.dialect, verdict.score, verdict.evidence) == (UPSTREAM_DIALECT, 0, ())
 
 
-def test_a_big_endian_conversation_is_judged_alike() -> None:
+def test_a_big_endian_conversation_gets_the_same_verdict() -> None:
     talk = Conversation("big", named("spdk-nvme-v2").protocol)
     talk.front_end("NVME_ADMIN", opcode=6)
 
     assert judge(talk).dialect.key == "spdk-nvme-v2"
 
 
-def test_lost_descriptors_are_not_held_against_anybody() -> None:
+def test_lost_descriptors_are_not_evidence() -> None:
     talk = begin()
     talk.front_end("SET_BACKEND_REQ_FD", marks=Mark.DESCRIPTORS_LOST)
 
     assert judge(talk).evidence == ()
 
 
-def test_every_connection_is_judged_for_itself() -> None:
+def test_every_connection_has_its_own_verdict() -> None:
     talk = begin("spdk-nvme-v2")
     talk.front_end("NVME_ADMIN", opcode=6, connection=2)
 
@@ -83,7 +83,7 @@ def test_every_connection_is_judged_for_itself() -> None:
 
 
 class TestVerdict:
-    def test_it_names_the_message_and_the_reason_for_each_dialect_that_fell_back(self) -> None:
+    def test_it_names_the_message_and_the_reason_against_each_losing_dialect(self) -> None:
         talk = begin("probe-v2", 18)
         talk.ask("GET_DEVICE_ID", device_id=2)
 
@@ -109,7 +109,7 @@ class TestVerdict:
         assert all(score < verdict.score for _, score in verdict.runners_up)
         assert verdict.open_questions == ()
 
-    def test_what_would_tell_two_apart_that_fit_alike(self) -> None:
+    def test_it_has_what_would_distinguish_two_dialects_that_fit_equally(self) -> None:
         talk = begin("crosvm-2022")
         talk.ask("GET_SHARED_MEMORY_REGIONS", regions=[{"id": 0}, {"id": 1}])
 
@@ -120,7 +120,7 @@ class TestVerdict:
         assert (Channel.MAIN, 42) in question.messages
         assert question.bits == (17, 31)
 
-    def test_what_was_told_is_in_force_and_the_evidence_against_it_is_there(self) -> None:
+    def test_a_forced_dialect_is_in_effect_with_the_evidence_against_it(self) -> None:
         talk = begin("probe-v2", 18)
         talk.ask("GET_DEVICE_ID", device_id=2)
         detector = Detector(UPSTREAM_DIALECT)
@@ -142,7 +142,7 @@ class TestVerdict:
 
 
 class TestCost:
-    def test_a_message_seen_before_is_no_new_evidence(self) -> None:
+    def test_a_message_seen_before_is_not_new_evidence(self) -> None:
         talk = Conversation()
         talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(1),))
         talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd(2),))
@@ -150,7 +150,7 @@ class TestCost:
 
         assert [detector.see(record) for record in talk.records] == [True, False]
 
-    def test_other_contents_are_looked_at_a_few_times_only(self) -> None:
+    def test_other_contents_are_examined_only_a_few_times(self) -> None:
         talk = Conversation()
         for ring in range(100):
             talk.front_end("SET_VRING_NUM", index=ring, num=256)
@@ -158,7 +158,7 @@ class TestCost:
 
         assert sum(detector.see(record) for record in talk.records) == 4
 
-    def test_ever_new_messages_do_not_fill_the_memory(self) -> None:
+    def test_an_endless_stream_of_new_messages_does_not_fill_the_memory(self) -> None:
         talk = Conversation()
         for number in range(100, 500):
             talk.raw(Side.FRONT_END, number.to_bytes(4, "little") + (1).to_bytes(8, "little"))
@@ -166,7 +166,7 @@ class TestCost:
 
         assert sum(detector.see(record) for record in talk.records) == 256
 
-    def test_events_cut_messages_and_pictures_are_no_evidence(self) -> None:
+    def test_events_cut_messages_and_pictures_are_not_evidence(self) -> None:
         talk = Conversation()
         talk.event(RecordKind.NOTE, text="hello")
         talk.front_end("SET_VRING_NUM", index=0, num=256, cut_short=15)
@@ -179,7 +179,7 @@ class TestCost:
 @given(
     messages=st.lists(st.tuples(st.sampled_from([Side.FRONT_END, Side.BACK_END]), st.binary(max_size=60)), max_size=8)
 )
-def test_no_bytes_whatever_upset_it(messages: list[tuple[Side, bytes]]) -> None:
+def test_no_bytes_make_it_raise(messages: list[tuple[Side, bytes]]) -> None:
     talk = Conversation()
     for side, data in messages:
         talk.raw(side, data)
@@ -193,7 +193,7 @@ def test_no_bytes_whatever_upset_it(messages: list[tuple[Side, bytes]]) -> None:
     flags=st.sampled_from([1, 2, 5, 6, 9, 13]),
     payload=st.binary(max_size=48),
 )
-def test_no_message_whatever_upsets_it(numbers: list[int], flags: int, payload: bytes) -> None:
+def test_no_message_makes_it_raise(numbers: list[int], flags: int, payload: bytes) -> None:
     talk = Conversation()
     for number in numbers:
         for side, channel in product((Side.FRONT_END, Side.BACK_END), (Channel.MAIN, Channel.BACKEND)):

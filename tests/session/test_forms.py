@@ -1,4 +1,4 @@
-"""A session takes every message that any dialect knows, whatever is in it."""
+"""A session accepts every message of any dialect, whatever its contents."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What a session knows of the memory map."""
+"""What a session knows about the memory map."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def after(talk: Conversation) -> State:
     return talk.events()[-1].after
 
 
-def test_a_region_knows_the_frame_that_told_it_and_the_map_its_last_change() -> None:
+def test_a_region_has_the_frame_that_set_it_and_the_map_its_last_change() -> None:
     talk = Conversation()
     talk.front_end("SET_MEM_TABLE", regions=[{"size": 4096}], descriptors=(memfd(),))
     talk.front_end("ADD_MEM_REG", guest_addr=4096, size=4096, descriptors=(memfd(),))
@@ -24,7 +24,7 @@ def test_a_region_knows_the_frame_that_told_it_and_the_map_its_last_change() -> 
     assert memory.changed_in == 2
 
 
-def test_slots_without_a_region_are_no_regions() -> None:
+def test_unused_slots_are_not_regions() -> None:
     talk = Conversation()
     talk.front_end(
         "SET_MEM_TABLE", layout=MEM_TABLE_TWO, nregions=1, regions=[{"size": 4096}, {}], descriptors=(memfd(),)
@@ -42,7 +42,7 @@ def test_ten_thousand_regions_are_not_kept() -> None:
 
 
 @pytest.mark.parametrize("first", ["SET_OWNER", "SET_MEM_TABLE"])
-def test_a_beginning_or_a_table_makes_all_regions_known(first: str) -> None:
+def test_after_the_beginning_or_a_table_all_regions_are_known(first: str) -> None:
     talk = Conversation()
     talk.front_end(first)
 
@@ -56,7 +56,7 @@ def test_in_mid_session_there_may_be_regions_that_were_not_seen() -> None:
     assert not after(talk).knows_memory
 
 
-def test_in_a_gap_regions_may_have_come() -> None:
+def test_after_a_gap_there_may_be_other_regions() -> None:
     talk = Conversation()
     talk.open()
     talk.front_end("SET_MEM_TABLE", regions=[{"size": 4096}], descriptors=(memfd(),))

@@ -1,4 +1,4 @@
-"""What is newer than the table never makes a session one of another dialect."""
+"""Messages newer than the table never change the dialect of a session."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from vudissect.protocol.table import UPSTREAM
 
 WORD = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES", "VERSION_1")
 LAST = max(row.id for row in UPSTREAM.channel(Channel.MAIN))
-# Numbers that a dialect of the past uses, and that upstream may give some day.
+# Numbers that an old dialect uses, and that upstream may assign some day.
 TAKEN = sorted({row.id for dialect in DIALECTS for row in dialect.protocol.channel(Channel.MAIN) if row.id > LAST})
 
 

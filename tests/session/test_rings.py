@@ -1,4 +1,4 @@
-"""Rings and phases: what the messages of a session do to them."""
+"""Rings and phases: how the messages of a session change them."""
 
 from dataclasses import replace
 from random import Random
@@ -75,7 +75,7 @@ def test_without_protocol_features_a_ring_is_enabled_by_rule() -> None:
     assert after(talk).rings[0].running
 
 
-def test_asking_for_the_base_stops_a_ring_and_the_answer_says_where() -> None:
+def test_requesting_the_base_stops_a_ring_and_the_reply_has_its_position() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_KICK", index=2, nofd=1)
     talk.front_end("GET_VRING_BASE", index=2)
@@ -100,7 +100,7 @@ def test_a_reset_disables_all_rings_and_keeps_the_memory(name: str) -> None:
     assert len(connection.memory.regions) == 1
 
 
-def test_what_is_told_of_a_ring_is_known() -> None:
+def test_a_ring_has_everything_that_was_set() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_NUM", index=1, num=256)
     talk.front_end("SET_VRING_BASE", index=1, num=5)
@@ -150,7 +150,7 @@ def test_a_whole_session_moves_through_its_phases() -> None:
     ]
 
 
-def test_no_phase_is_left_behind() -> None:
+def test_every_phase_is_reachable() -> None:
     reached = {Phase.CONNECTED}
     for _ in Phase:
         reached |= {there for (here, _), there in PHASES.items() if here in reached}
@@ -159,7 +159,7 @@ def test_no_phase_is_left_behind() -> None:
     assert not [step for (phase, step) in PHASES if phase is Phase.CLOSED and step is not Step.CLOSED]
 
 
-def test_a_message_that_repeats_what_is_known_changes_nothing() -> None:
+def test_a_repeated_message_changes_nothing() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_ENABLE", index=0, num=1)
     once = changes(talk)
@@ -209,7 +209,7 @@ TO_ONE = (Order.KICK, Order.GET_BASE, Order.RUN, Order.HALT, Order.ENABLE, Order
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_an_order_to_all_rings_is_one_to_each_of_them(seed: int) -> None:
+def test_an_order_to_all_rings_has_the_effect_of_one_to_each(seed: int) -> None:
     chance = Random(seed)
     rings = Rings()
     each: dict[int, Ring] = {}
@@ -245,7 +245,7 @@ def test_an_order_that_changes_no_ring_changes_nothing() -> None:
     assert enabled.with_ring(replace(enabled[1])) is enabled
 
 
-def test_an_order_to_all_rings_leaves_the_rings_before_it_as_they_were() -> None:
+def test_an_order_to_all_rings_does_not_change_the_rings_before_it() -> None:
     before = Rings().with_ring(Ring(0, Started.STARTED))
     after = before.after(Order.ENABLE_ALL, 1, 0).with_ring(Ring(1))
 

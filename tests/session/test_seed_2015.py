@@ -37,7 +37,7 @@ class TestMst2015:
             18: ("SET_PROTOCOL_FEATURES", "8", ""),
         }
 
-    def test_the_older_ones_are_as_they_were(self) -> None:
+    def test_the_older_messages_are_unchanged(self) -> None:
         assert [name for name, _, _ in rows_of(self.protocol).values()][:14] == [
             "GET_FEATURES",
             "SET_FEATURES",
@@ -63,12 +63,12 @@ class TestMst2015:
 
         assert always_answered(self.protocol) == expected
 
-    def test_what_carries_descriptors(self) -> None:
+    def test_the_messages_with_descriptors(self) -> None:
         carriers = {row.name for row in self.protocol.messages if row.fds.most}
 
         assert carriers == {"SET_MEM_TABLE", "SET_LOG_FD", "SET_VRING_KICK", "SET_VRING_CALL", "SET_VRING_ERR"}
 
-    def test_the_new_messages_are_not_valid_under_version_1(self) -> None:
+    def test_the_new_messages_are_not_valid_in_version_1(self) -> None:
         assert {row.id: row.version for row in self.protocol.messages if row.version != 1} == {
             15: 2,
             16: 2,
@@ -77,7 +77,7 @@ class TestMst2015:
         }
 
     @pytest.mark.parametrize("name", ["GET_RUNNING", "SET_RUNNING"])
-    def test_rings_are_run_by_message_only_with_must_run(self, name: str) -> None:
+    def test_with_must_run_rings_are_only_started_by_a_message(self, name: str) -> None:
         assert row_of(self.protocol, name).gate.protocol == ("MUST_RUN",)
 
     @pytest.mark.parametrize("version", [1, 2])
@@ -97,7 +97,7 @@ class TestMst2015:
 
         assert (last.kind, last.request is not None, fields(last)) == (Kind.REPLY, True, {"features": 1})
 
-    def test_with_reply_all_every_other_message_is_owed_its_own_return(self) -> None:
+    def test_with_reply_all_every_other_message_must_be_sent_back(self) -> None:
         talk = self.talk(REPLY_ALL)
         talk.front_end("SET_VRING_NUM", index=3, num=256)
         asked = Heard(talk).last
@@ -116,7 +116,7 @@ class TestMst2015:
 
         assert not Heard(talk).last.awaits
 
-    def test_a_request_that_cannot_be_answered_comes_back_with_bit_31(self) -> None:
+    def test_a_request_that_cannot_be_answered_is_sent_back_with_bit_31(self) -> None:
         talk = self.talk(REPLY_ALL)
         talk.front_end("SET_VRING_NUM", index=3, num=256)
         talk.raw(Side.BACK_END, struct.pack("<IIIII", 8 | 1 << 31, 5, 8, 3, 256))
@@ -129,7 +129,7 @@ class TestMst2015:
         assert last.request.id == 8
         assert fields(last) == {"index": 3, "num": 256}
 
-    def test_a_question_that_cannot_be_answered_comes_back_too(self) -> None:
+    def test_a_request_with_a_reply_that_cannot_be_answered_is_also_sent_back(self) -> None:
         codec = Codec(self.protocol, "little")
         wire = struct.pack("<III", 17 | 1 << 31, 6, 0)
 
@@ -161,7 +161,7 @@ class TestMst2015:
 
         assert not Heard(talk).started()
 
-    def test_whether_a_ring_runs_can_be_asked(self) -> None:
+    def test_the_running_state_of_a_ring_can_be_requested(self) -> None:
         talk = self.talk(MUST_RUN)
         talk.front_end("GET_RUNNING", index=0, num=0)
         talk.back_end("GET_RUNNING", index=0, num=1)

@@ -12,7 +12,7 @@ from vudissect.session.event import Kind
 
 
 class TestSlaveRfc:
-    """Seed 001: the channel on which the back-end asks."""
+    """Seed 001: the channel on which the back-end sends requests."""
 
     protocol = protocol_of("slave-rfc")
 
@@ -57,7 +57,7 @@ class TestSlaveRfc:
 
         assert (row.fds.kind, row.fds.least, row.fds.most, row.opens) == (FdKind.SOCKET, 1, 1, Channel.BACKEND)
 
-    def test_that_the_feature_is_offered_is_enough(self) -> None:
+    def test_the_feature_only_needs_to_be_offered(self) -> None:
         gate = row_of(self.protocol, "SET_SLAVE_REQ_FD").gate
 
         assert (gate.protocol, gate.phase) == (("SLAVE_REQ",), PhaseNeeded.OFFERED)
@@ -105,7 +105,7 @@ class TestConfigRfc:
 
         assert fields(Heard(talk).last) == {"offset": 32, "size": 4, "flags": 1, "contents": "01020304"}
 
-    def test_the_flags_tell_the_driver_from_live_migration(self) -> None:
+    def test_the_flags_distinguish_the_driver_from_live_migration(self) -> None:
         flags = row_of(self.protocol, "SET_CONFIG").request[0].fields[2]
 
         assert dict(flags.choices) == {0: "writable", 1: "live migration"}
@@ -132,7 +132,7 @@ class TestConfigRfc:
         assert last.message.layout is not None
         assert (last.kind, last.message.layout.note) == (Kind.REPLY, "the back-end could not answer")
 
-    def test_the_device_changes_and_wants_that_acknowledged(self) -> None:
+    def test_the_device_announces_a_change_with_need_reply(self) -> None:
         talk = Conversation(protocol=self.protocol)
         talk.front_end("SET_PROTOCOL_FEATURES", features=1 << 3 | 1 << 5)
         talk.back_end("CONFIG_CHANGE_MSG", Channel.BACKEND, need_reply=True)
@@ -152,7 +152,7 @@ class TestConfigRfc:
         assert [kind.choices[number] for number in (1, 2, 3, 4)] == ["MISS", "UPDATE", "INVALIDATE", "ACCESS_FAIL"]
 
     @pytest.mark.parametrize(("features", "place"), [(1 << 32, "region0+0x1000"), (1 << 33, None)])
-    def test_a_ring_address_is_the_users_unless_there_is_an_iommu(self, features: int, place: str | None) -> None:
+    def test_a_ring_address_is_a_user_address_unless_there_is_an_iommu(self, features: int, place: str | None) -> None:
         talk = Conversation(protocol=self.protocol)
         talk.front_end("SET_FEATURES", features=features)
         region = {"guest_addr": 0, "size": 1 << 20, "user_addr": 0x7F00_0000_0000, "mmap_offset": 0}
@@ -164,11 +164,11 @@ class TestConfigRfc:
 
 
 class TestProbeV2:
-    """Seed 003: a back-end that tells what device it is."""
+    """Seed 003: a back-end that reports which device it is."""
 
     protocol = protocol_of("probe-v2")
 
-    def test_the_three_questions_are_answered_with_32_bits(self) -> None:
+    def test_the_three_requests_have_32_bit_replies(self) -> None:
         table = rows_of(self.protocol)
 
         assert {number: table[number] for number in (41, 42, 43)} == {
@@ -181,7 +181,7 @@ class TestProbeV2:
         assert self.protocol.protocol_features.by_number[18].name == "PROBE"
         assert {row.gate.protocol for row in self.protocol.messages if row.id in (41, 42, 43)} == {("PROBE",)}
 
-    def test_the_features_around_it(self) -> None:
+    def test_the_neighbouring_features(self) -> None:
         numbers = self.protocol.protocol_features.numbers
 
         assert [numbers[name] for name in ("CONFIG", "CONFIGURE_MEM_SLOTS", "STATUS", "XEN_MMAP")] == [9, 15, 16, 17]
@@ -197,7 +197,7 @@ class TestProbeV2:
         assert [fields(reply) for reply in replies] == [{"device_id": 2}, {"config_size": 60}, {"min_vqs": 1}]
         assert all(reply.kind is Kind.REPLY and reply.request is not None for reply in replies)
 
-    def test_eight_bytes_are_no_answer(self) -> None:
+    def test_eight_bytes_are_not_a_reply(self) -> None:
         talk = Conversation(protocol=self.protocol)
         talk.front_end("GET_MIN_VQ")
         talk.back_end("GET_MIN_VQ", payload=bytes(8))
@@ -213,7 +213,7 @@ class TestProbeV2:
         assert named <= always_answered(self.protocol)
         assert row_of(self.protocol, "SET_LOG_BASE").answer is Answer.IF_LOG_SHMFD
 
-    def test_the_left_over_question_belongs_to_the_draft_before(self) -> None:
+    def test_the_left_over_request_belongs_to_the_previous_draft(self) -> None:
         before = protocol_of("standalone-v1")
         talk = Conversation(protocol=before)
         talk.ask("GET_BACKEND_SPECS", device_id=26, config_size=44, min_vqs=2, max_vqs=9)
@@ -255,7 +255,7 @@ class TestReplyAckV1:
 
         assert not Heard(talk).last.awaits
 
-    def test_without_the_feature_the_bit_obliges_nobody(self) -> None:
+    def test_without_the_feature_the_bit_has_no_effect(self) -> None:
         talk = Conversation(protocol=self.protocol)
         talk.front_end("SET_VRING_NUM", index=0, num=256, need_reply=True)
         session = Heard(talk)
@@ -263,7 +263,7 @@ class TestReplyAckV1:
         assert session.owed() == ()
 
     @pytest.mark.parametrize("need_reply", [False, True])
-    def test_what_is_answered_anyhow_is_answered_alike(self, need_reply: bool) -> None:
+    def test_the_bit_does_not_change_an_explicit_reply(self, need_reply: bool) -> None:
         talk = self.talk()
         talk.front_end("GET_FEATURES", need_reply=need_reply)
         talk.back_end("GET_FEATURES", features=5)
@@ -272,7 +272,7 @@ class TestReplyAckV1:
         assert (heard.last.kind, fields(heard.last)) == (Kind.REPLY, {"features": 5})
         assert heard.owed() == ()
 
-    def test_the_four_that_are_answered_anyhow(self) -> None:
+    def test_the_four_messages_with_an_explicit_reply(self) -> None:
         named = {"GET_FEATURES", "GET_PROTOCOL_FEATURES", "GET_VRING_BASE"}
 
         assert named <= always_answered(self.protocol)

@@ -1,4 +1,4 @@
-"""What a session makes of a conversation."""
+"""How a session understands a conversation."""
 
 import struct
 
@@ -72,7 +72,7 @@ class TestPairing:
 
         assert requests == [1, 2]
 
-    def test_a_request_that_was_passed_over_stays_unanswered(self) -> None:
+    def test_a_skipped_request_stays_unanswered(self) -> None:
         talk = Conversation()
         talk.front_end("GET_FEATURES")
         talk.front_end("GET_PROTOCOL_FEATURES")
@@ -80,7 +80,7 @@ class TestPairing:
 
         assert unanswered(talk) == ["GET_FEATURES"]
 
-    def test_and_remembers_what_came_first(self) -> None:
+    def test_a_skipped_request_keeps_the_frame_of_the_first_later_answer(self) -> None:
         talk = Conversation()
         talk.front_end("GET_FEATURES")
         talk.front_end("GET_PROTOCOL_FEATURES")
@@ -91,7 +91,7 @@ class TestPairing:
 
         assert overtaken == [0, 3]
 
-    def test_what_was_answered_and_what_asked_for_nothing_is_remembered(self) -> None:
+    def test_the_last_answered_request_and_the_last_without_need_reply_are_kept(self) -> None:
         talk = Conversation()
         talk.front_end("GET_FEATURES")
         talk.front_end("SET_OWNER")
@@ -106,7 +106,7 @@ class TestPairing:
         assert list(main.unasked.values()) == [2]
 
     @pytest.mark.parametrize("connection", [0, 1])
-    def test_what_waits_in_a_gap_is_forgotten(self, connection: int) -> None:
+    def test_a_gap_discards_pending_requests(self, connection: int) -> None:
         talk = Conversation()
         talk.open()
         talk.front_end("GET_FEATURES")
@@ -118,14 +118,14 @@ class TestPairing:
         assert session.unanswered() == ()
         assert not session.states[1].whole
 
-    def test_an_acknowledgement_is_no_reply(self) -> None:
+    def test_an_acknowledgement_is_not_a_reply(self) -> None:
         talk = negotiated(REPLY_ACK)
         talk.front_end("SET_VRING_NUM", need_reply=True)
         talk.back_end("SET_VRING_NUM", ack=0)
 
         assert talk.events()[-1].kind is Kind.ACK
 
-    def test_an_answer_to_nothing_has_no_request(self) -> None:
+    def test_an_unexpected_answer_has_no_request(self) -> None:
         talk = Conversation()
         talk.back_end("GET_FEATURES")
 
@@ -134,7 +134,7 @@ class TestPairing:
         assert event.request is None
         assert event.latency is None
 
-    def test_channels_are_paired_apart(self) -> None:
+    def test_channels_are_paired_separately(self) -> None:
         talk = negotiated(REPLY_ACK)
         talk.front_end("IOTLB_MSG", type=2)
         talk.back_end("IOTLB_MSG", Channel.BACKEND, type=1, need_reply=True)
@@ -148,7 +148,7 @@ class TestPairing:
 
 
 class TestWhatIsOwed:
-    def test_nothing_for_a_message_that_is_acknowledged_on_request_only(self) -> None:
+    def test_nothing_for_a_message_without_need_reply(self) -> None:
         talk = negotiated(REPLY_ACK)
         talk.front_end("SET_VRING_NUM")
 
@@ -196,7 +196,7 @@ class TestWhatIsOwed:
 
         assert unanswered(talk) == []
 
-    def test_what_the_close_leaves_unanswered_is_told_with_it(self) -> None:
+    def test_the_close_reports_unanswered_requests(self) -> None:
         talk = Conversation()
         talk.front_end("GET_FEATURES")
         talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="eof")
@@ -256,7 +256,7 @@ class TestMemory:
 
         assert (None if found is None else (found.region.number, found.offset)) == place
 
-    def test_with_access_platform_a_ring_address_is_no_user_address(self) -> None:
+    def test_with_access_platform_a_ring_address_is_not_a_user_address(self) -> None:
         connection = self.state(self.table(features=ACCESS_PLATFORM)).after
 
         assert connection.ring_address(0x7F00_0000_0000) is None
@@ -304,7 +304,7 @@ class TestDescriptors:
 
         assert names == [("evt#1", 1), ("evt#2", 2), ("evt#1", 1)]
 
-    def test_what_cannot_be_told_apart_is_new_each_time(self) -> None:
+    def test_an_object_without_identity_is_new_each_time(self) -> None:
         talk = Conversation()
         unknown = Descriptor(DescriptorKind.USERFAULTFD)
         talk.back_end("POSTCOPY_ADVISE", descriptors=(unknown,))
@@ -312,7 +312,7 @@ class TestDescriptors:
 
         assert [event.descriptors[0].name for event in talk.events()] == ["uffd#1", "uffd#2"]
 
-    def test_a_new_call_descriptor_puts_the_old_one_out_of_use(self) -> None:
+    def test_a_new_call_descriptor_replaces_the_old_one(self) -> None:
         talk = Conversation()
         talk.front_end("SET_VRING_CALL", index=0, descriptors=(eventfd(1),))
         talk.front_end("SET_VRING_CALL", index=1, descriptors=(eventfd(2),))
@@ -333,7 +333,7 @@ class TestDevice:
         guessed = foresee(talk.records)[1].device
         return guessed.name if guessed is not None else None
 
-    def test_the_size_of_the_configuration_space_tells(self) -> None:
+    def test_the_size_of_the_configuration_space_identifies_it(self) -> None:
         talk = Conversation()
         talk.front_end("GET_CONFIG", contents=bytes(60))
         talk.back_end("GET_CONFIG", contents=bytes(60))
@@ -355,12 +355,12 @@ class TestDevice:
 
         assert self.device(talk) == device
 
-    def test_what_tells_nothing_is_not_guessed(self) -> None:
+    def test_ambiguous_evidence_is_not_used(self) -> None:
         talk = negotiated()
 
         assert self.device(talk) is None
 
-    def test_the_user_knows_better(self) -> None:
+    def test_the_user_overrides_the_guess(self) -> None:
         talk = Conversation()
         talk.front_end("GET_CONFIG", contents=bytes(60))
         talk.back_end("GET_CONFIG", contents=bytes(60))

@@ -75,21 +75,21 @@ class TestObjects:
 
         assert after(talk).objects.added == {OTHER: 6}
 
-    def test_an_answer_that_tells_of_a_failure_leaves_doubt(self) -> None:
+    def test_a_failure_leaves_doubt(self) -> None:
         talk = opened()
         share(talk, "SHARED_OBJECT_ADD", UUID, ack=1)
 
         assert after(talk).objects.added == {}
         assert after(talk).objects.doubtful == {UUID}
 
-    def test_an_answer_that_tells_of_success_leaves_none(self) -> None:
+    def test_a_success_leaves_no_doubt(self) -> None:
         talk = opened()
         share(talk, "SHARED_OBJECT_ADD", UUID, ack=0)
 
         assert after(talk).objects.added == {UUID: 5}
         assert after(talk).objects.asked == {}
 
-    def test_there_is_room_for_so_many(self) -> None:
+    def test_the_number_is_limited(self) -> None:
         talk = opened()
         for number in range(1100):
             share(talk, "SHARED_OBJECT_ADD", f"00000000-0000-0000-0000-{number + 1:012x}")
@@ -99,21 +99,21 @@ class TestObjects:
 
 
 class TestMappings:
-    def test_one_is_there_with_what_is_mapped(self) -> None:
+    def test_a_mapping_has_its_file_and_range(self) -> None:
         talk = opened()
         map_at(talk, PAGE, 4 * PAGE, shmid=2, fd_offset=0x3000)
 
         assert before(talk).mappings.by_frame == {}
         assert after(talk).mappings.by_frame == {5: SharedMapping(2, PAGE, 4 * PAGE, "mem#1", 0x3000, 5)}
 
-    def test_one_that_was_refused_is_not_there(self) -> None:
+    def test_a_refused_mapping_does_not_exist(self) -> None:
         talk = opened()
         map_at(talk, 0, PAGE)
         map_at(talk, PAGE, PAGE, ack=1)
 
         assert mapped(after(talk)) == [(0, PAGE)]
 
-    def test_one_that_was_undone_as_it_was_made_is_gone(self) -> None:
+    def test_a_mapping_that_was_unmapped_exactly_is_gone(self) -> None:
         talk = opened()
         map_at(talk, 0, PAGE)
         map_at(talk, PAGE, PAGE)
@@ -122,14 +122,14 @@ class TestMappings:
         assert mapped(after(talk)) == [(PAGE, PAGE)]
         assert list(after(talk).mappings.by_region) == [0]
 
-    def test_one_that_was_undone_in_part_is_still_there(self) -> None:
+    def test_a_mapping_that_was_unmapped_in_part_still_exists(self) -> None:
         talk = opened()
         map_at(talk, 0, 2 * PAGE)
         unmap(talk, 0, PAGE)
 
         assert mapped(after(talk)) == [(0, 2 * PAGE)]
 
-    def test_of_those_that_share_bytes_with_a_range_the_oldest_counts(self) -> None:
+    def test_the_oldest_overlapping_mapping_is_found(self) -> None:
         talk = opened()
         map_at(talk, 2 * PAGE, PAGE)
         map_at(talk, 0, PAGE)
@@ -157,7 +157,7 @@ class TestMappings:
 
         assert mapped(after(talk)) == []
 
-    def test_there_is_room_for_so_many(self) -> None:
+    def test_the_number_is_limited(self) -> None:
         talk = opened()
         for number in range(1100):
             map_at(talk, number * PAGE, PAGE)

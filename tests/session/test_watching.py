@@ -1,4 +1,4 @@
-"""The dialect of a connection is judged by what is said, and what was said before is understood anew."""
+"""The dialect of a connection is judged by its messages, and earlier messages are read again in it."""
 
 from tests.conversation import Conversation
 from vudissect.capture.record import RecordKind
@@ -39,7 +39,7 @@ def test_a_look_ahead_reads_the_first_message_in_the_right_dialect() -> None:
     assert names(events)[2:5] == ["GET_PROTOCOL_FEATURES", "GET_PROTOCOL_FEATURES", "SET_PROTOCOL_FEATURES"]
 
 
-def test_live_the_judgement_comes_late_but_the_state_is_whole() -> None:
+def test_live_the_verdict_comes_late_but_the_state_is_complete() -> None:
     talk = draft()
     session = Session(detect=True)
 
@@ -51,7 +51,7 @@ def test_live_the_judgement_comes_late_but_the_state_is_whole() -> None:
     assert last.after.rings[0].started.value == "started"
 
 
-def test_the_change_is_told_where_it_happens() -> None:
+def test_the_change_is_reported_where_it_happens() -> None:
     session = Session(detect=True)
 
     told = [
@@ -65,7 +65,7 @@ def test_the_change_is_told_where_it_happens() -> None:
     assert told[-1][1] == "mst-2015"
 
 
-def test_the_verdict_can_be_asked_for() -> None:
+def test_the_verdict_is_available() -> None:
     session = Session(detect=True)
     for record in draft().records:
         session.feed(record)
@@ -88,7 +88,7 @@ def test_ordinary_traffic_stays_upstream() -> None:
     assert keys == {"upstream"}
 
 
-def test_what_was_told_is_not_judged() -> None:
+def test_a_forced_dialect_is_not_judged() -> None:
     talk = draft()
 
     session = Session(protocol=talk.protocol)

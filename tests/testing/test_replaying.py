@@ -70,7 +70,7 @@ class TestABackEnd:
         result = project.replay(programs.HANGS, mark='role="front-end", timeout=60, deadline=1.5')
 
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["*the 1.5 s for the whole replay are over"])
+        result.stdout.fnmatch_lines(["*the deadline of 1.5 s for the whole replay was reached"])
 
     def test_that_ignores_sigterm_is_killed(self, project: Project, temporary: Path) -> None:
         project.replay(programs.IGNORES_SIGTERM).assert_outcomes(passed=1)

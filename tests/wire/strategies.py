@@ -15,7 +15,7 @@ from vudissect.wire.layout import Values
 
 
 class Form(NamedTuple):
-    """One way in which a message can look."""
+    """One possible form of a message."""
 
     protocol: Protocol
     row: Row
@@ -24,7 +24,7 @@ class Form(NamedTuple):
 
 
 def _all_forms() -> Iterator[Form]:
-    """Every form of every dialect; a row of a dialect that looks like one seen before is not repeated."""
+    """Every form of every dialect, without rows that look like an earlier one."""
     seen: set[tuple[HeaderRules, tuple[Layout, ...]]] = set()
     for dialect in DIALECTS:
         protocol = dialect.protocol
@@ -47,7 +47,7 @@ def form_name(form: Form) -> str:
 
 def _value(field: Field) -> st.SearchStrategy[Any]:
     if field.code.endswith("s"):
-        # A long run is a short one repeated: what is in it cannot matter, and drawing 16 KiB is slow.
+        # A long run is a short one repeated: its contents cannot matter, and drawing 16 KiB is slow.
         return st.binary(min_size=1, max_size=64).map(lambda seed: (seed * field.size)[: field.size])
     signed = field.code.islower()
     bits = field.size * 8

@@ -1,4 +1,4 @@
-"""The codec over the whole message table: what is encoded comes back, and nothing on the wire makes it raise."""
+"""The codec over the whole message table: encoded messages decode to the same values, and no bytes make it raise."""
 
 import struct
 from functools import cache
@@ -65,7 +65,7 @@ def test_every_form_survives_a_round_trip(form: Form, byte_order: ByteOrder, dat
 @pytest.mark.parametrize("form", [form for form in FORMS if not has_secrets(form.layout)], ids=form_name)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_named_fields_lead_back_to_the_bytes(form: Form, data: st.DataObject) -> None:
+def test_named_fields_encode_to_the_same_bytes(form: Form, data: st.DataObject) -> None:
     protocol, row, reply, layout = form
     little = codec(protocol, "little")
     wire = little.encode(row, layout, data.draw(values(layout)), reply=reply)
@@ -82,7 +82,7 @@ def test_named_fields_lead_back_to_the_bytes(form: Form, data: st.DataObject) ->
     channel=st.sampled_from(Channel),
     side=st.sampled_from([Side.FRONT_END, Side.BACK_END]),
 )
-def test_random_bytes_never_raise_and_none_is_lost(wire: bytes, channel: Channel, side: Side) -> None:
+def test_random_bytes_never_raise_and_none_are_lost(wire: bytes, channel: Channel, side: Side) -> None:
     decoded = LITTLE.decode(channel, side, wire)
 
     assert decoded.data == wire
@@ -98,7 +98,7 @@ def test_random_bytes_never_raise_and_none_is_lost(wire: bytes, channel: Channel
     payload=st.binary(max_size=300),
     claimed=st.one_of(st.none(), st.integers(0, 2**32 - 1)),
 )
-def test_contradictory_messages_say_so(
+def test_contradictory_messages_are_malformed(
     channel: Channel, side: Side, number: int, flags: int, payload: bytes, claimed: int | None
 ) -> None:
     size = len(payload) if claimed is None else claimed
@@ -113,7 +113,7 @@ def test_contradictory_messages_say_so(
         assert decoded.problem
 
 
-def test_the_number_of_regions_tells_the_forms_of_a_memory_table_apart() -> None:
+def test_the_number_of_regions_distinguishes_the_forms_of_a_memory_table() -> None:
     row = main("SET_MEM_TABLE")
     five_plain = LITTLE.encode(row, MEM_TABLE, from_fields(MEM_TABLE, {"regions": [{}] * 5}))
     four_xen = LITTLE.encode(row, MEM_TABLE_XEN, from_fields(MEM_TABLE_XEN, {"regions": [{}] * 4}))
@@ -144,7 +144,7 @@ def test_an_eight_byte_answer_to_a_memory_table_is_an_acknowledgement() -> None:
     ("u32_at_8", "generation"),
     [(0x0002, "crypto session (first)"), (3, "crypto session (second)")],
 )
-def test_the_operation_tells_two_crypto_sessions_of_one_size_apart(u32_at_8: int, generation: str) -> None:
+def test_the_operation_distinguishes_two_crypto_sessions_of_one_size(u32_at_8: int, generation: str) -> None:
     payload = bytearray(632)
     struct.pack_into("<I", payload, 8, u32_at_8)
 
@@ -166,7 +166,7 @@ def test_the_operation_tells_two_crypto_sessions_of_one_size_apart(u32_at_8: int
         ("GET_CONFIG", Side.BACK_END, 5, struct.pack("<III", 0, 9, 0), "payload is 12 bytes, expected 12 + size or 0"),
     ],
 )
-def test_a_broken_message_says_what_is_wrong(name: str, side: Side, flags: int, payload: bytes, problem: str) -> None:
+def test_a_broken_message_has_its_problem(name: str, side: Side, flags: int, payload: bytes, problem: str) -> None:
     row = main(name)
 
     decoded = LITTLE.decode(Channel.MAIN, side, header(row, flags, len(payload)) + payload)
@@ -183,7 +183,7 @@ def test_an_unknown_number_keeps_its_bytes() -> None:
     assert (decoded.row, decoded.problem, decoded.data) == (None, "unknown message", wire)
 
 
-def test_a_message_recorded_in_part_is_read_as_far_as_it_goes() -> None:
+def test_a_partly_recorded_message_is_decoded_up_to_where_it_ends() -> None:
     row = next(row for row in UPSTREAM.find("UPDATE") if row.channel is Channel.GPU)
     pixels = 4 * 100 * 50
     start = struct.pack("<III5I", row.id, 0, 20 + pixels, 0, 1, 2, 100, 50) + b"px"
@@ -194,7 +194,7 @@ def test_a_message_recorded_in_part_is_read_as_far_as_it_goes() -> None:
     assert decoded.values == (0, 1, 2, 100, 50, b"px")
 
 
-def test_the_gpu_channel_asks_no_version_of_its_requests() -> None:
+def test_requests_on_the_gpu_channel_need_no_version() -> None:
     row = next(row for row in UPSTREAM.find("SCANOUT") if row.channel is Channel.GPU)
     wire = struct.pack("<III3I", row.id, 5, 12, 0, 640, 480)
 
@@ -213,7 +213,7 @@ def test_the_gpu_channel_asks_no_version_of_its_requests() -> None:
         (b"\xff" * 12, None),
     ],
 )
-def test_the_first_header_tells_the_byte_order(wire: bytes, order: ByteOrder | None) -> None:
+def test_the_first_header_has_the_byte_order(wire: bytes, order: ByteOrder | None) -> None:
     assert detect_byte_order(wire) == order
 
 
@@ -222,7 +222,7 @@ def test_an_unknown_field_is_refused_with_the_known_ones() -> None:
         from_fields(main("SET_VRING_NUM").request[0], {"index": 0, "size": 256})
 
 
-def test_key_material_is_measured_and_not_shown() -> None:
+def test_only_the_length_of_key_material_is_shown() -> None:
     row = main("CREATE_CRYPTO_SESSION")
     fields: dict[str, Any] = {
         "op_code": 2,
@@ -238,10 +238,10 @@ def test_key_material_is_measured_and_not_shown() -> None:
 
 
 class TestHeaderRules:
-    """The draft of 2015 has a second version, and a bit for failures in the number of the message."""
+    """The draft of 2015 has a second version, and a failure bit in the number of the message."""
 
     @pytest.mark.parametrize("version", [1, 2])
-    def test_both_versions_are_read(self, version: int) -> None:
+    def test_both_versions_are_accepted(self, version: int) -> None:
         wire = struct.pack("<IIIII", 8, version, 8, 0, 256)
 
         decoded = MST_2015.decode(Channel.MAIN, Side.FRONT_END, wire)
@@ -259,7 +259,7 @@ class TestHeaderRules:
         assert MST_2015.encode(old, old.request[0], ()) == struct.pack("<III", 3, 1, 0)
         assert MST_2015.encode(new, new.request[0], ()) == struct.pack("<III", 17, 2, 0)
 
-    def test_a_request_that_failed_comes_back_as_it_was_with_bit_31(self) -> None:
+    def test_a_failed_request_is_sent_back_with_bit_31(self) -> None:
         wire = struct.pack("<IIIII", 0x80000008, 5, 8, 3, 256)
 
         decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
@@ -267,14 +267,14 @@ class TestHeaderRules:
         assert (decoded.problem, decoded.id, decoded.error, decoded.values) == ("", 8, True, (3, 256))
         assert MST_2015.reencode(decoded) == wire
 
-    def test_a_question_that_failed_comes_back_as_the_question(self) -> None:
+    def test_a_failed_request_with_a_reply_is_sent_back_as_the_request(self) -> None:
         wire = struct.pack("<III", 0x80000001, 5, 0)
 
         decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
 
         assert (decoded.problem, decoded.id, decoded.error) == ("", 1, True)
 
-    def test_a_failure_that_is_not_the_request_says_so(self) -> None:
+    def test_a_failure_that_is_not_the_request_is_malformed(self) -> None:
         wire = struct.pack("<IIIQ", 0x80000001, 5, 8, 0)
 
         decoded = MST_2015.decode(Channel.MAIN, Side.BACK_END, wire)
@@ -286,7 +286,7 @@ class TestHeaderRules:
 
         assert MST_2015.decode(Channel.MAIN, Side.FRONT_END, wire).problem == "a request with the error bit"
 
-    def test_elsewhere_bit_31_belongs_to_the_number(self) -> None:
+    def test_in_other_dialects_bit_31_belongs_to_the_number(self) -> None:
         wire = struct.pack("<IIIII", 0x80000008, 5, 8, 3, 256)
 
         decoded = LITTLE.decode(Channel.MAIN, Side.BACK_END, wire)
@@ -299,5 +299,5 @@ class TestHeaderRules:
         assert MST_2015.decode(Channel.MAIN, Side.BACK_END, wire).values == (3, 256)
 
     @pytest.mark.parametrize(("order", "name"), [("<", "little"), (">", "big")])
-    def test_the_second_version_tells_the_byte_order_too(self, order: str, name: str) -> None:
+    def test_the_second_version_also_shows_the_byte_order(self, order: str, name: str) -> None:
         assert detect_byte_order(struct.pack(order + "III", 1, 2, 0)) == name

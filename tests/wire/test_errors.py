@@ -1,4 +1,4 @@
-"""What cannot be a message is refused with its place: the message, the field, the entry of an array."""
+"""Invalid messages are refused with the place of the error: the message, the field, the entry of an array."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def encode(name: str, fields: Any, layout: Layout | None = None) -> bytes:
         ("GET_SHARED_OBJECT", {"uuid": bytes(17)}, "GET_SHARED_OBJECT.uuid: there is room for 16 bytes, not 17"),
     ],
 )
-def test_what_was_given_is_refused_with_its_path(name: str, fields: Any, error: str) -> None:
+def test_an_invalid_value_is_refused_with_its_path(name: str, fields: Any, error: str) -> None:
     with pytest.raises(FieldError) as raised:
         encode(name, fields)
     assert str(raised.value) == error
@@ -87,7 +87,7 @@ def test_without_a_message_the_layout_is_named() -> None:
         layout_codec(ACK, "little").encode(("x",))
 
 
-def test_an_array_of_a_fixed_size_has_room_for_no_more() -> None:
+def test_an_array_of_a_fixed_size_has_no_room_for_more() -> None:
     layout = Layout("pair", array=Array("entries", VRING_STATE, 2))
     with pytest.raises(FieldError, match=r"^pair\.entries: there is room for 2 entries, not 3$"):
         from_fields(layout, {"entries": [{}, {}, {}]})

@@ -1,4 +1,4 @@
-"""Framing against a model: writes go into a stream that reads as the kernel's does, and the same bytes come out.
+"""Framing against a model: writes go into a stream that is read as the kernel does, and the same bytes come out.
 
 Each descriptor is still at the byte that it was written with.
 """
@@ -29,7 +29,7 @@ def message(number: int, payload: bytes = b"", flags: int = 1, order: str = "=")
 
 
 def rights(*tokens: int) -> Rights:
-    """Stand-ins for ancillary data: the framer must not look into it."""
+    """Substitutes for ancillary data: the framer must not look into it."""
     return [(1, 1, bytes([token])) for token in tokens]
 
 
@@ -44,7 +44,7 @@ class Write:
 
 
 class Stream:
-    """A Unix stream socket: a read takes what there is, but never goes on after a write that carried descriptors."""
+    """A Unix stream socket: a read returns what is available, but nothing after a write that carried descriptors."""
 
     def __init__(self, writes: list[Write]) -> None:
         self._writes = [Write(write.data, write.rights) for write in writes]
@@ -54,7 +54,7 @@ class Stream:
         while self._writes and len(data) < size:
             write = self._writes[0]
             if write.rights and data:
-                # Whoever reads for a framer looks ahead, and begins a read here.
+                # A reader for a framer looks ahead, and begins a read here.
                 break
             taken = write.data[: size - len(data)]
             data += taken
@@ -67,7 +67,7 @@ class Stream:
         return data, []
 
 
-# What passes: bytes, and tokens of descriptors with the place of their byte in all of them.
+# What passes: bytes, and the tokens of descriptors with the offsets of their bytes.
 Stretch = tuple[bytes, list[tuple[int, Rights]]]
 
 
@@ -118,7 +118,7 @@ def test_what_goes_in_comes_out(writes: list[Write], sizes: list[int]) -> None:
 
 
 @given(conversations())
-def test_messages_are_whole_but_for_long_ones_and_those_with_many_descriptors(writes: list[Write]) -> None:
+def test_messages_are_whole_except_long_ones_and_those_with_many_descriptors(writes: list[Write]) -> None:
     stream, direction = Stream(writes), Framer()
     pieces: list[bytes | Piece] = []
     while (read := stream.read(700))[0]:
@@ -136,7 +136,7 @@ def test_reading_as_receivers_do_never_reads_into_the_next_message(writes: list[
         assert len(direction.feed(*read)) <= 1
 
 
-def test_a_lone_message_is_passed_on_as_it_is() -> None:
+def test_a_single_message_is_plain_bytes() -> None:
     data = message(NUM, bytes(8))
     assert Framer().feed(data) == [data]
 
@@ -147,19 +147,19 @@ def test_descriptors_go_with_the_first_byte_of_their_read() -> None:
 
 
 @pytest.mark.parametrize("number", [KICK, NUM, UNKNOWN])
-def test_the_table_has_no_say_in_it(number: int) -> None:
+def test_the_message_table_does_not_matter(number: int) -> None:
     data = message(number, bytes(8))
     assert Framer().feed(data, rights(7)) == [Piece(data, at(0, 7))]
 
 
-def test_what_was_there_together_is_glued_though_it_is_read_apart() -> None:
+def test_messages_that_arrive_together_are_glued_even_if_read_separately() -> None:
     direction = Framer()
     num, kick = message(NUM, bytes(8)), message(KICK, bytes(8))
     assert direction.feed(num) == [num]
     assert direction.feed(kick, rights(7), together=True) == [Piece(kick, at(0, 7), Mark.GLUED)]
 
 
-def test_header_and_payload_that_are_only_read_apart_are_not_split() -> None:
+def test_header_and_payload_that_are_only_read_separately_are_not_split() -> None:
     direction = Framer()
     kick = message(KICK, bytes(8))
     assert direction.feed(kick[:12], rights(7)) == []
@@ -192,7 +192,7 @@ def test_descriptors_do_not_pile_up_in_a_message_that_is_held() -> None:
     assert direction.feed(kick[15:]) == [Piece(kick[15:], start=False)]
 
 
-def test_lost_descriptors_are_reported_of_the_message_that_had_them() -> None:
+def test_lost_descriptors_are_reported_for_their_message() -> None:
     kick = message(KICK, bytes(8))
     assert Framer().feed(kick, [], True) == [Piece(kick, (), Mark.DESCRIPTORS_LOST)]
 
@@ -210,7 +210,7 @@ def test_descriptors_in_the_middle_of_a_long_message_stay_there() -> None:
     assert direction.feed(b"more", rights(7)) == [Piece(b"more", at(0, 7), Mark.LATE_DESCRIPTORS, False, False)]
 
 
-def test_after_a_long_message_framing_goes_on() -> None:
+def test_framing_continues_after_a_long_message() -> None:
     direction = Framer()
     long, num = message(NUM, bytes(WHOLE)), message(NUM, bytes(8))
     assert len(direction.feed(long[:-3])) == 1
@@ -257,7 +257,7 @@ def test_the_first_header_decides_the_byte_order(order: str, mark: int) -> None:
     assert direction.byte_order == ("big" if order == ">" else "little")
 
 
-def test_a_given_byte_order_is_not_decided_again() -> None:
+def test_a_given_byte_order_is_kept() -> None:
     direction = Framer("big")
     data = message(1, flags=0, order=">")
     assert direction.feed(data) == [Piece(data, (), Mark.BIG_ENDIAN)]

@@ -1,4 +1,4 @@
-"""Captures of everything: each message of a dialect in each form, with values of all sizes, in both byte orders."""
+"""Captures with everything: each message of a dialect in each form, with values of all sizes, in both byte orders."""
 
 import random
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MILLISECOND = 1_000_000
 def _value(field: Field, dice: random.Random) -> Any:
     size = field.size
     if field.code.endswith("s"):
-        # Zeros behind it, as behind text, or none.
+        # Followed by zeros, as text is, or not.
         return dice.randbytes(dice.randrange(size + 1)).ljust(size, b"\0") if dice.random() < 0.5 else bytes(size)
     bits = size * 8
     highest = (1 << bits) - 1

@@ -1,4 +1,4 @@
-"""The plugin shows every field of every message as it is decoded here, and `vudissect wireshark check` says so."""
+"""The plugin shows every field of every message as it is decoded here; `vudissect wireshark check` confirms it."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def read(path: Path) -> list[Record]:
 
 
 def differences(path: Path, *, dialect: Dialect = DIALECTS[0], device: Device | None = None) -> list[Difference]:
-    """All that tshark shows differently; every frame must be there for both."""
+    """Everything that tshark shows differently; both must have every frame."""
     options = ["-o", f"vhost_user.dialect:{dialect.key}"]
     options += ["-o", f"vhost_user.device:{device.name}"] if device is not None else []
     session = Session(device, protocol=dialect.protocol)
@@ -44,7 +44,7 @@ def differences(path: Path, *, dialect: Dialect = DIALECTS[0], device: Device | 
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_real_sessions(path: Path) -> None:
+def test_real_sessions_are_shown_alike(path: Path) -> None:
     assert differences(path) == []
 
 
@@ -76,7 +76,7 @@ WELL_FORMED = [record.data for dialect in (DIALECTS[0], DIALECTS[6]) for record 
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
-    """A message that was cut, lengthened, or had a few of its bytes changed."""
+    """A message that was cut, extended, or had a few of its bytes changed."""
     data = bytearray(draw(st.sampled_from(WELL_FORMED)))
     for _ in range(draw(st.integers(0, 3))):
         data[draw(st.integers(0, min(len(data) - 1, 40)))] = draw(st.integers(0, 255))
@@ -109,7 +109,7 @@ events = any_records.filter(lambda record: record.kind is not RecordKind.MESSAGE
 )
 
 
-# An example takes half a second, so that they are large, few, and not made smaller.
+# An example takes half a second, so the examples are large, few, and not shrunk.
 @settings(
     max_examples=20,
     phases=(Phase.explicit, Phase.generate),
@@ -117,7 +117,7 @@ events = any_records.filter(lambda record: record.kind is not RecordKind.MESSAGE
 )
 @given(said=st.lists(st.one_of(malformed, malformed, malformed, events), min_size=10, max_size=40))
 @pytest.mark.parametrize("key", ["upstream", "mst-2015", "crosvm-2023"])
-def test_whatever_is_malformed(key: str, said: list[Record], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_malformed_messages(key: str, said: list[Record], tmp_path_factory: pytest.TempPathFactory) -> None:
     (dialect,) = (dialect for dialect in DIALECTS if dialect.key == key)
 
     assert differences(save(tmp_path_factory.mktemp("check") / "any.pcapng", said), dialect=dialect) == []
@@ -149,14 +149,14 @@ def check(*arguments: str, path: str | None = None) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_the_command_says_how_much_was_compared() -> None:
+def test_the_command_reports_how_much_was_compared() -> None:
     capture = CAPTURES[0].with_name("qemu-7.2-blk-qsd.pcapng")
     status, output, _ = check(str(capture))
 
     assert (status, output) == (0, f"{capture}: 46 frames, 1756 fields, none different\n")
 
 
-def test_without_tshark_it_says_what_to_install() -> None:
+def test_without_tshark_the_error_names_what_to_install() -> None:
     status, _, errors = check(str(CAPTURES[0]), path="/nowhere")
 
     assert (status, errors.splitlines()) == (
@@ -173,7 +173,7 @@ def test_without_tshark_it_says_what_to_install() -> None:
         ((str(CAPTURES[0]), "--device", "none"), "unknown device type 'none'"),
     ],
 )
-def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], says: str) -> None:
+def test_errors_of_the_command_are_one_line(arguments: tuple[str, ...], says: str) -> None:
     status, _, errors = check(*arguments)
 
     assert status == 2

@@ -30,7 +30,7 @@ def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Tshark:
-    """tshark with a configuration of its own, in which the interface is installed."""
+    """tshark with its own configuration, in which the interface is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,7 +58,7 @@ class Tshark:
         return process.returncode, output, errors
 
     def capturing(self, **options: str) -> list[str]:
-        """The arguments that capture from the interface, with the options of the form as preferences."""
+        """The arguments for capturing from the interface, with the options of the form as preferences."""
         said = {"frontend": f"{self.folder}/front.sock", "backend": f"{self.folder}/back.sock"} | options
         preferences = [part for name, value in said.items() for part in ("-o", f"extcap.vhost_user.{name}:{value}")]
         return ["-i", INTERFACE, *preferences, "-w", "capture.pcapng"]
@@ -75,7 +75,7 @@ def tshark(tmp_path: Path) -> Tshark:
 
 @contextmanager
 def session(folder: Path) -> Iterator[None]:
-    """The demo's session through a proxy that will listen at front.sock; the block is run while it is over."""
+    """The demo's session through a proxy that will listen at front.sock; the block runs meanwhile."""
     back_end = Thread(target=BackEnd(folder / "back.sock").serve, daemon=True)
     back_end.start()
     eventually((folder / "front.sock").exists)
@@ -106,7 +106,7 @@ def test_tshark_records_a_session_through_it(tshark: Tshark) -> None:
     assert [record.frame for record in records] == list(range(1, 42))
 
 
-def test_ending_the_capture_ends_the_proxy_in_good_order(tshark: Tshark) -> None:
+def test_ending_the_capture_ends_the_proxy_cleanly(tshark: Tshark) -> None:
     with tshark.start(*tshark.capturing()) as process, session(tshark.folder):
         eventually(lambda: _written(tshark) == 41)
         process.send_signal(signal.SIGINT)
@@ -118,7 +118,7 @@ def test_ending_the_capture_ends_the_proxy_in_good_order(tshark: Tshark) -> None
 
 
 def _written(tshark: Tshark) -> int:
-    """How many records there are already in a capture that is still being written."""
+    """How many records are already in a capture that is still being written."""
     try:
         return len(tshark.records())
     except (CaptureError, FileNotFoundError):
@@ -139,7 +139,7 @@ def _written(tshark: Tshark) -> int:
         ),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(tshark: Tshark, options: dict[str, str], reason: str) -> None:
+def test_errors_are_one_line(tshark: Tshark, options: dict[str, str], reason: str) -> None:
     _, _, errors = tshark.run(*tshark.capturing(**options))
 
     assert f"Error by extcap pipe: {LAUNCHER}: {reason}" in errors.replace(f"{tshark.folder}/", "")
@@ -186,7 +186,7 @@ def test_no_text_of_the_form_breaks_its_braces() -> None:
         assert re.fullmatch(r"(arg|value) (\{[a-z]+=[^{}]+\})+", line)
 
 
-def test_called_by_a_person_it_names_vuproxy() -> None:
+def test_started_by_a_user_it_names_vuproxy() -> None:
     done = ask("--extcap-interface", INTERFACE)
 
     assert (done.returncode, done.stderr) == (
@@ -195,14 +195,14 @@ def test_called_by_a_person_it_names_vuproxy() -> None:
     )
 
 
-def test_another_interface_is_not_there() -> None:
+def test_there_is_no_other_interface() -> None:
     done = ask("--extcap-interface", "eth0", "--extcap-dlts")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no interface 'eth0', only vhost-user" in done.stderr
 
 
-def test_a_launcher_finds_python_whatever_its_path_is(tmp_path: Path) -> None:
+def test_a_launcher_finds_python_whatever_its_path(tmp_path: Path) -> None:
     assert "exec '/opt/my python/bin/python3' -P -m vudissect.cli.extcap" in launcher("/opt/my python/bin/python3")
 
 

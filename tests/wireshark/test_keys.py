@@ -1,4 +1,4 @@
-"""Wireshark shows no key, not even of a capture that has it."""
+"""Wireshark shows no key, even of a capture that has it."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ RAW = "exported_pdu.exported_pdu"
 
 @pytest.fixture
 def capture(tmp_path: Path) -> tuple[Path, tuple[bytes, ...]]:
-    """A capture that has keys, and these."""
+    """A capture with keys, and the keys."""
     records, keys = all_kinds()
     path = save(tmp_path / "keys.pcapng", records)
     assert leaked(keys[:1], path.read_bytes())
@@ -23,7 +23,7 @@ def capture(tmp_path: Path) -> tuple[Path, tuple[bytes, ...]]:
 
 
 @pytest.mark.parametrize("form", ["-V", "-Tpdml", "-Tjson", "-Tps"])
-def test_the_plugin_shows_none(form: str, capture: tuple[Path, tuple[bytes, ...]], tmp_path: Path) -> None:
+def test_the_plugin_shows_no_key(form: str, capture: tuple[Path, tuple[bytes, ...]], tmp_path: Path) -> None:
     path, keys = capture
 
     shown = tshark(path, tmp_path, form, "-O", "vhost_user", "-J", "vhost_user")
@@ -33,7 +33,7 @@ def test_the_plugin_shows_none(form: str, capture: tuple[Path, tuple[bytes, ...]
 
 
 @pytest.mark.parametrize("keep_keys", [True, False])
-def test_it_says_whether_they_were_stored(keep_keys: bool, tmp_path: Path) -> None:
+def test_it_shows_whether_they_were_stored(keep_keys: bool, tmp_path: Path) -> None:
     path = save(tmp_path / "keys.pcapng", all_kinds()[0], keep_keys=keep_keys)
 
     shown = tshark(path, tmp_path, "-V", "-O", "vhost_user")
@@ -42,7 +42,7 @@ def test_it_says_whether_they_were_stored(keep_keys: bool, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("key", ["upstream", "crypto-rfc", "mst-2015"])
-def test_it_shows_all_else(key: str, capture: tuple[Path, tuple[bytes, ...]]) -> None:
+def test_it_shows_everything_else(key: str, capture: tuple[Path, tuple[bytes, ...]]) -> None:
     (dialect,) = (each for each in DIALECTS if each.key == key)
 
     assert differences(capture[0], dialect=dialect) == []

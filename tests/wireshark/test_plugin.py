@@ -1,4 +1,4 @@
-"""The plugin as a whole: it is fresh, every Lua of Wireshark's reads it, and it tells what `show` and `lint` tell."""
+"""The whole plugin: it is up to date, every Lua version of Wireshark loads it, and it agrees with `show` and `lint`."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ from vudissect.wireshark.tables import RULES
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "wireshark" / "vhost_user.lua"
 CAPTURES = sorted((ROOT / "captures").glob("*.pcapng"))
-# Who spoke to whom stands in the columns for that.
+# The columns have the direction instead.
 LINE = re.compile(r" *(\d+) +[\d.]+  ?(c\d+ )?(?:F>B|B>F|---)(?: backend:| gpu:)? ?(.*)")
 
 
@@ -59,19 +59,19 @@ def scenario_capture(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_the_committed_plugin_is_fresh() -> None:
+def test_the_committed_plugin_is_up_to_date() -> None:
     assert PLUGIN.read_text("utf-8") == plugin(), "run `make docs`"
 
 
 @pytest.mark.parametrize("lua", ["lua5.2", "lua5.4"])
-def test_every_lua_of_wiresharks_reads_it(lua: str) -> None:
+def test_every_lua_version_of_wireshark_loads_it(lua: str) -> None:
     done = subprocess.run([lua, "-e", f"assert(loadfile('{PLUGIN}'))"], capture_output=True, text=True)
 
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("lua", ["lua5.2", "lua5.4"])
-def test_numbers_are_the_same_for_every_lua(lua: str) -> None:
+def test_numbers_are_the_same_in_every_lua_version(lua: str) -> None:
     program = "\n".join(
         (
             "local n = dofile('vudissect/wireshark/lua/numbers.lua')",
@@ -97,21 +97,21 @@ def test_numbers_are_the_same_for_every_lua(lua: str) -> None:
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
-def test_a_real_session_in_the_words_of_show_and_lint(capture: Path, tmp_path: Path) -> None:
+def test_a_real_session_reads_as_in_show_and_lint(capture: Path, tmp_path: Path) -> None:
     said = read(capture)
 
     assert told(capture, tmp_path) == (transcript(said), findings(said))
 
 
 @pytest.mark.parametrize("scenario_capture", SCENARIOS, indirect=True, ids=lambda scenario: scenario.path.stem)
-def test_a_conversation_in_the_words_of_show_and_lint(scenario_capture: Path, tmp_path: Path) -> None:
+def test_a_conversation_reads_as_in_show_and_lint(scenario_capture: Path, tmp_path: Path) -> None:
     said = read(scenario_capture)
 
     assert told(scenario_capture, tmp_path) == (transcript(said), findings(said))
 
 
 def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[int, str]]]:
-    """The info column of each frame; frame and rule of all that the plugin has found, once all frames were seen."""
+    """The info column of each frame; frame and rule of all findings of the plugin, once all frames were seen."""
     names = ("frame.number", "_ws.col.Info", "vhost_user.rule")
     rows = columns(capture, home, *names, options=["-2", "-E", "aggregator=/s"])
     lines = [(int(frame), text) for frame, text, _ in rows]
@@ -127,14 +127,14 @@ def transcript(records: list[Record]) -> list[tuple[int, str]]:
 
 
 def findings(records: list[Record]) -> set[tuple[int, str]]:
-    """Frame and rule of what the linter finds on the way: where a capture ends the plugin is not called."""
+    """Frame and rule of the linter's findings, except at the end: the plugin is not called where a capture ends."""
     linter = Linter(Session())
     found = (finding for _, judged in linter.judge(records) for finding in judged)
     return {(finding.frame, finding.rule) for finding in found if finding.rule in RULES}
 
 
-def test_one_pass_and_two_show_the_same_of_every_message(tmp_path: Path) -> None:
-    """But for what only a later frame tells."""
+def test_one_pass_and_two_show_the_same(tmp_path: Path) -> None:
+    """Except for what depends on a later frame."""
     capture = ROOT / "captures" / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
     later = ("vhost_user.response_in", "vhost_user.unanswered")
 
@@ -150,7 +150,7 @@ def test_one_pass_and_two_show_the_same_of_every_message(tmp_path: Path) -> None
     assert once == twice
 
 
-def test_a_request_knows_its_answer_and_the_answer_its_request(tmp_path: Path) -> None:
+def test_a_request_has_its_answer_and_the_answer_its_request(tmp_path: Path) -> None:
     capture = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
     names = ("frame.number", "vhost_user.response_in", "vhost_user.response_to", "vhost_user.response_time")
 
@@ -192,7 +192,7 @@ def test_the_filters_of_the_readme_exist() -> None:
     assert {name for name in named - others if f'"{short(name)}"' not in source} == set()
 
 
-def test_the_filters_of_the_readme_are_understood(tmp_path: Path) -> None:
+def test_the_filters_of_the_readme_are_valid(tmp_path: Path) -> None:
     page = (ROOT / "wireshark" / "README.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and "`vhost_user." in line]
     filters = [

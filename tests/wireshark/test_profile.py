@@ -1,4 +1,4 @@
-"""The profile is what the table makes of it, and Wireshark takes it as it is."""
+"""The profile is generated from the table, and Wireshark accepts it."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ CAPTURE = ROOT / "captures" / "qemu-7.2-fs-virtiofsd.pcapng"
 
 
 class Tshark:
-    """tshark with the profile and the plugin, and nothing else of the person who runs the tests."""
+    """tshark with the profile and the plugin, and nothing else from the user who runs the tests."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -41,7 +41,7 @@ def tshark(tmp_path_factory: pytest.TempPathFactory) -> Tshark:
 
 
 @pytest.mark.parametrize("name", files())
-def test_the_committed_profile_is_fresh(name: str) -> None:
+def test_the_committed_profile_is_up_to_date(name: str) -> None:
     assert (ROOT / "wireshark" / "profiles" / NAME / name).read_text() == files()[name]
 
 
@@ -55,7 +55,7 @@ def test_it_loads_and_its_columns_appear(tshark: Tshark) -> None:
     assert len(COLUMNS) == 7
 
 
-def test_the_sides_have_their_names_even_where_a_capture_has_lost_them(tshark: Tshark, tmp_path: Path) -> None:
+def test_the_sides_have_their_names_even_if_a_capture_has_lost_them(tshark: Tshark, tmp_path: Path) -> None:
     edited = tmp_path / "edited.pcapng"
     subprocess.run(["editcap", "-r", CAPTURE, edited, "2"], check=True, capture_output=True)
 
@@ -63,34 +63,34 @@ def test_the_sides_have_their_names_even_where_a_capture_has_lost_them(tshark: T
 
 
 @pytest.mark.parametrize("selection", [*COLORING_RULES, *BUTTONS], ids=lambda selection: selection[0])
-def test_every_filter_is_understood(tshark: Tshark, selection: tuple[str, str], tmp_path: Path) -> None:
+def test_every_filter_is_valid(tshark: Tshark, selection: tuple[str, str], tmp_path: Path) -> None:
     empty = tmp_path / "empty.pcapng"
     empty.write_bytes(CaptureEncoder("", "", 12, 0).preamble())
 
     assert tshark.run("-Y", selection[1], capture=empty) == ""
 
 
-def test_every_packet_of_a_healthy_session_has_a_color_and_none_that_warns(tshark: Tshark) -> None:
+def test_every_packet_of_a_healthy_session_has_a_color_that_does_not_warn(tshark: Tshark) -> None:
     names = tshark.run("--color", "-T", "fields", "-e", "frame.coloring_rule.name").splitlines()
 
     assert {name.partition(":")[0] for name in names} == {"vhost-user"}
     assert not {rule.name for rule in COLORING_RULES[:4]} & set(names)
 
 
-def test_every_way_to_fail_is_seen() -> None:
+def test_every_kind_of_failure_is_matched() -> None:
     failed = next(rule for rule in COLORING_RULES if rule.name.endswith("request failed"))
 
     assert failed.filter == "vhost_user.result > 0 || vhost_user.device_state.error > 0"
 
 
-def test_what_the_table_groups_is_in_one_group() -> None:
-    rings = next(rule for rule in COLORING_RULES if rule.name.endswith("ring is set up"))
+def test_messages_of_one_purpose_are_in_one_group() -> None:
+    rings = next(rule for rule in COLORING_RULES if rule.name.endswith("ring set-up"))
     wanted = {row.name for row in UPSTREAM.messages if row.purpose in (Purpose.SET_KICK, Purpose.SET_RING_SIZE)}
 
     assert all(f'"{name}"' in rings.filter for name in wanted)
 
 
-def test_every_message_that_does_something_is_in_a_group() -> None:
+def test_every_message_with_an_effect_is_in_a_group() -> None:
     filters = " ".join(rule.filter for rule in COLORING_RULES)
     main = UPSTREAM.channel(Channel.MAIN)
 

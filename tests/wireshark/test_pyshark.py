@@ -39,7 +39,7 @@ def kill_without_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], None]]:
-    """The functions of the page, for a person who has installed the plugin."""
+    """The functions of the page, for a user who has installed the plugin."""
     plugin = tmp_path / ".local" / "lib" / "wireshark" / "plugins" / PLUGIN.name
     plugin.parent.mkdir(parents=True)
     plugin.symlink_to(PLUGIN)
@@ -58,7 +58,7 @@ def test_a_good_capture_passes(recipe: dict[str, Callable[[], None]], name: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_capture_gone_wrong_fails(recipe: dict[str, Callable[[], None]], name: str) -> None:
+def test_a_bad_capture_fails(recipe: dict[str, Callable[[], None]], name: str) -> None:
     packets = vu.rdpcap(str(CAPTURE))
     for packet in packets:
         if vu.GetProtocolFeaturesReply in packet:

@@ -1,4 +1,4 @@
-"""The tables of the plugin refer to each other by name, so that what is new moves nothing else."""
+"""The tables of the plugin refer to each other by name, so that an addition does not move anything else."""
 
 from dataclasses import replace
 from difflib import ndiff
@@ -18,7 +18,7 @@ STATISTICS = Layout("vring_statistics", (u32("index"), u32("errors"), u64("kicks
 
 
 def upstream_with_statistics() -> Protocol:
-    """Upstream with a message that has a payload and a feature of its own."""
+    """Upstream with a message that has its own payload and feature."""
     row = Row(
         Channel.MAIN,
         45,
@@ -42,7 +42,7 @@ def upstream_with_statistics() -> Protocol:
 
 
 def showing(row: Row, features: BitSet) -> Row:
-    """The row with these features in its words, as it would be if the table had them."""
+    """The row with these features in its words, as if the table had them."""
 
     def with_words(layout: Layout) -> Layout:
         if not any(field.bits is UPSTREAM.protocol_features for field in layout.fields):
@@ -69,7 +69,7 @@ def test_a_new_message_changes_few_lines(today: str) -> None:
     assert len(lines) <= 30
 
 
-def test_a_new_dialect_changes_its_own_lines_only(today: str) -> None:
+def test_a_new_dialect_changes_only_its_own_lines(today: str) -> None:
     row = Row(
         Channel.MAIN, 45, "GET_VRING_STATS", "Asks.", (STATISTICS,), Answer.NEVER, since=Since("draft of", "2026-11")
     )

@@ -1,1 +1,1 @@
-"""Linux: what a descriptor is, how to make one of the same kind, where a peer is and who. Nothing of the protocol."""
+"""Linux: what a descriptor is, how to make one of the same kind, where a peer is and who. No protocol."""

@@ -1,4 +1,4 @@
-"""Where a peer is: the text of an address on the command line, taken apart. No sockets are touched here."""
+"""Addresses of peers, parsed from the command line. No sockets are used here."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ class AddressError(ValueError):
 
 
 class Role(StrEnum):
-    """Who calls whom: the proxy listens for the peer, or connects to it."""
+    """Who connects to whom: the proxy listens for the peer, or connects to it."""
 
     LISTEN = "listen"
     CONNECT = "connect"
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One side of the proxy: `name` as the system calls take it (`\\0…` for an abstract one), or an inherited `fd`."""
+    """One side of the proxy: `name` as system calls expect it (`\\0…` for an abstract one), or an inherited `fd`."""
 
     role: Role
     name: str = ""
@@ -44,12 +44,12 @@ def parse_address(role: Role, text: str) -> Address:
     if text.startswith("fd:"):
         number = text.removeprefix("fd:")
         if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS and int(number) <= _LARGEST_FD):
-            raise AddressError(f"{text!r}: after fd: comes the number of an open descriptor, as in fd:3")
+            raise AddressError(f"{text!r}: fd: needs the number of an open descriptor, as in fd:3")
         return Address(role, fd=int(number))
     if not text or text == "@":
-        raise AddressError(f"{text!r} names no socket: give a path, @NAME for an abstract socket, or fd:NUMBER")
+        raise AddressError(f"{text!r} is not an address: use a path, @NAME for an abstract socket, or fd:NUMBER")
     if "\0" in text:
-        raise AddressError(f"{text!r}: the name of a socket cannot have a NUL in it")
+        raise AddressError(f"{text!r}: the name of a socket cannot contain a NUL")
     length = len(text.encode(errors="surrogateescape"))
     if length > _LONGEST_NAME:
         raise AddressError(
@@ -62,5 +62,5 @@ def parse_side(text: str) -> Address:
     """`listen:ADDRESS` or `connect:ADDRESS`; raises `AddressError`."""
     role, colon, address = text.partition(":")
     if not colon or role not in tuple(Role):
-        raise AddressError(f"{text!r}: say listen:ADDRESS or connect:ADDRESS")
+        raise AddressError(f"{text!r}: use listen:ADDRESS or connect:ADDRESS")
     return parse_address(Role(role), address)

@@ -1,6 +1,6 @@
-"""The status of an open file as the kernel has it in its cache, without asking the server of a file system.
+"""The status of an open file from the kernel's cache, without asking the server of a file system.
 
-That is statx(2) with AT_STATX_DONT_SYNC, which the os module does not have.
+This is statx(2) with AT_STATX_DONT_SYNC, which the os module does not have.
 """
 
 import os
@@ -19,7 +19,7 @@ _STATX = Struct("=28xH2xQQ88xII")
 
 
 class CachedStatus(NamedTuple):
-    """What is known: `device` and `inode` as from stat, `mode` with the file type, `size` in bytes."""
+    """The known status: `device` and `inode` as from stat, `mode` with the file type, `size` in bytes."""
 
     device: int
     inode: int
@@ -28,7 +28,7 @@ class CachedStatus(NamedTuple):
 
 
 def cached_status(fd: int) -> CachedStatus | None:
-    """The status of an open descriptor; None where this cannot be asked."""
+    """The status of an open descriptor; None if it is not available."""
     statx = _statx()
     buffer = bytearray(_STATX_SIZE)
     if statx is None or statx(fd, buffer):
@@ -39,7 +39,7 @@ def cached_status(fd: int) -> CachedStatus | None:
 
 @cache
 def _statx() -> Any:
-    """A call of statx into a bytearray, or None without it. Only made for files on disk, so imported only then."""
+    """A function that calls statx into a bytearray, or None. Only needed for files on disk, so imported only then."""
     import ctypes
 
     try:

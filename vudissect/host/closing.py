@@ -1,7 +1,7 @@
-"""Closing descriptors without ever waiting for it.
+"""Closing descriptors without waiting.
 
-The close of a file can wait for a file server, of a device for the device, of a network socket for its peer; and
-report an error that nobody here can do anything about. Such descriptors are closed by threads of their own.
+Closing a file can wait for a file server, a device for its hardware, a network socket for its peer; and it may
+report an error that nobody here can handle. Such descriptors are closed by separate threads.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 
-# As many closes may hang before descriptors pile up.
+# This many closes may hang before descriptors pile up.
 _MOST_THREADS = 8
 
 
@@ -20,7 +20,7 @@ def close(fd: int) -> None:
 
 
 class SlowCloser:
-    """Closes in the background what may be slow to close."""
+    """Closes descriptors in the background if closing may be slow."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[int] = SimpleQueue()
@@ -28,7 +28,7 @@ class SlowCloser:
         self._idle: SimpleQueue[None] = SimpleQueue()
 
     def close(self, fd: int) -> None:
-        """Have a descriptor closed soon."""
+        """Close a descriptor soon."""
         self._queue.put(fd)
         if self._queue.qsize() > self._idle.qsize() and self._threads < _MOST_THREADS:
             self._threads += 1

@@ -1,6 +1,6 @@
 """What a descriptor is, as a value that can be recorded.
 
-`inspect` finds it out; facts about Linux in docs/capture-format.md.
+`inspect` finds it out; docs/capture-format.md has the facts about Linux.
 """
 
 from enum import IntEnum
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class DescriptorKind(IntEnum):
-    """What kind of open file a descriptor refers to; the numbers are in captures and never change."""
+    """The kind of open file that a descriptor refers to; the numbers are in captures and never change."""
 
     UNKNOWN = 0
     MEMFD = 1
@@ -30,11 +30,11 @@ class DescriptorKind(IntEnum):
 
 
 class Descriptor(NamedTuple):
-    """One descriptor as it was when it passed.
+    """One descriptor as it was when it was passed.
 
-    `identity` tells open objects apart: equal and non-empty means the same object. `size` and `page_size` are in
+    `identity` identifies an open object: equal and non-empty means the same object. `size` and `page_size` are in
     bytes (0: does not apply); `seals` are F_SEAL_* bits (-1: cannot be sealed); `flags` are the O_* bits of
-    F_GETFL; `name` is the kernel's name of it (`/memfd:pc.ram (deleted)`).
+    F_GETFL; `name` is the kernel's name for it (`/memfd:pc.ram (deleted)`).
     """
 
     kind: DescriptorKind

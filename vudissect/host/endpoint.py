@@ -1,4 +1,4 @@
-"""The sockets of the two sides: made, found dead or alive, dialled, and removed again."""
+"""The sockets of the two sides: created, probed, connected, and removed."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ _ABSENT = {errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN}
 
 
 def claim(address: Address) -> None:
-    """Make sure that `fd:N` is a socket, and that no program which is started from here inherits it; `AddressError`."""
+    """Make sure that `fd:N` is a socket, and that child processes do not inherit it; raises `AddressError`."""
     if address.fd is not None:
         inherited = _inherited(address.fd)
         inherited.set_inheritable(False)
@@ -24,16 +24,16 @@ def claim(address: Address) -> None:
 
 
 def refuse_same(front_end: Address, back_end: Address) -> None:
-    """Make sure that both sides are not the same socket, however it is spelled; `AddressError`."""
+    """Make sure that both sides are not the same socket, however it is spelled; raises `AddressError`."""
     if _place(front_end) == _place(back_end):
         raise _same(front_end, back_end)
 
 
 class Listener:
-    """A listening socket. Its file has mode 0600 from the first moment, and goes when the listener is closed."""
+    """A listening socket. Its file has mode 0600 from the first moment, and is removed when the listener is closed."""
 
     def __init__(self, address: Address) -> None:
-        """Listen; `AddressError` where that cannot be."""
+        """Listen; raises `AddressError` if that is not possible."""
         self._address = address
         self._inode: tuple[int, int] | None = None
         self._is_ours = address.fd is None
@@ -43,7 +43,7 @@ class Listener:
             else:
                 self.socket = _inherited(address.fd)
                 if not self.socket.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):
-                    raise AddressError(f"{address}: does not listen; for a connected socket say connect:{address}")
+                    raise AddressError(f"{address}: does not listen; for a connected socket use connect:{address}")
         except OSError as error:
             raise AddressError(f"{address}: cannot listen there: {error.strerror}") from None
         self._name = _bound_name(self.socket)
@@ -52,7 +52,7 @@ class Listener:
         self.socket.setblocking(False)
 
     def refuse_call(self, address: Address) -> None:
-        """Make sure that a call to this address would not arrive here; `AddressError`."""
+        """Make sure that connecting to this address would not reach this socket; raises `AddressError`."""
         if address.fd is not None:
             return
         if address.is_path:
@@ -63,14 +63,14 @@ class Listener:
             raise _same(self._address, address)
 
     def accept(self) -> socket.socket | None:
-        """The next peer, None when there is none; `OSError` when this process is out of resources."""
+        """The next peer, None if there is none; raises `OSError` if this process is out of resources."""
         try:
             return self.socket.accept()[0]
         except (BlockingIOError, ConnectionAbortedError):
             return None
 
     def close(self) -> None:
-        """Listen no longer. The file is removed if it is still the one that was made here."""
+        """Stop listening. The file is removed if it is still the one created here."""
         self.socket.close()
         if self._is_ours and self._inode is not None and self._inode == _inode(self._address.name):
             with suppress(OSError):
@@ -94,9 +94,9 @@ class Listener:
 
 
 def dial(address: Address) -> socket.socket | None:
-    """Connect, or None while nobody is there.
+    """Connect; None if nobody is there yet.
 
-    `AddressError` where waiting will not help, `OSError` when this process is out of resources.
+    Raises `AddressError` if waiting will not help, `OSError` if this process is out of resources.
     """
     if address.fd is not None:
         return _inherited(address.fd)
@@ -116,7 +116,7 @@ def _inherited(fd: int) -> socket.socket:
     try:
         inherited = socket.socket(fileno=fd)
     except OSError as error:
-        raise AddressError(f"fd:{fd}: {error.strerror}: a Unix stream socket is needed") from None
+        raise AddressError(f"fd:{fd}: {error.strerror}: expected a Unix stream socket") from None
     if inherited.family != AF_UNIX or inherited.type != SOCK_STREAM:
         inherited.detach()
         raise AddressError(f"fd:{fd}: not a Unix stream socket")
@@ -138,7 +138,7 @@ def _bound_name(sock: socket.socket) -> str:
 
 
 def _place(address: Address) -> tuple[str, object]:
-    """What is the same if two addresses are the same socket."""
+    """A value that is equal for two addresses of the same socket."""
     if address.fd is not None:
         status = os.fstat(address.fd)
         return "descriptor", (status.st_dev, status.st_ino)
@@ -152,7 +152,7 @@ def _same(one: Address, other: Address) -> AddressError:
 
 
 def _remove_dead(address: Address) -> None:
-    """Make way for a new socket file, if what is in the way is a socket that nobody listens on."""
+    """Make room for a new socket file by removing a socket that nobody listens on."""
     try:
         mode = os.lstat(address.name).st_mode
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def _remove_dead(address: Address) -> None:
     if not stat.S_ISSOCK(mode):
         raise AddressError(f"{address}: exists and is not a socket: choose another path, or remove it")
     # A datagram socket cannot connect to a stream socket, but learns whether there is one. So the owner of a live
-    # socket does not see a connection come and go.
+    # socket does not see a connection appear and disappear.
     with socket.socket(AF_UNIX, SOCK_DGRAM) as probe:
         error = probe.connect_ex(address.name)
     if error != errno.ECONNREFUSED:

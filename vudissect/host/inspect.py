@@ -1,10 +1,10 @@
-"""What an open descriptor is, asked of the kernel with as few system calls as its kind needs.
+"""What an open descriptor is, asked from the kernel with as few system calls as its kind needs.
 
-A descriptor may be anything that a peer can open, and this is asked in front of a running machine: nothing here
-raises, and nothing waits. What has a path may be on a file system whose server is gone, where fstat never returns;
-there only what the kernel has in its cache is asked for.
+A descriptor may be anything that a peer can open, and a running machine waits for the answer: nothing here
+raises, and nothing blocks. A path may be on a file system whose server is gone, where fstat never returns;
+there only the kernel's cache is used.
 
-Identity: anonymous inodes share one inode number, so that an eventfd is told apart by the id that /proc shows;
+Identity: anonymous inodes share one inode number, so an eventfd is identified by the id that /proc shows;
 everything else by device and inode.
 """
 
@@ -27,7 +27,7 @@ _ANONYMOUS_KINDS = {
     "anon_inode:[userfaultfd]": DescriptorKind.USERFAULTFD,
     "anon_inode:[pidfd]": DescriptorKind.PIDFD,
 }
-# What no file system answers for; the name of a file begins with "/", or with "(".
+# No file system serves these; the name of a file begins with "/", or with "(".
 _KERNEL_OBJECTS = ("socket:[", "pipe:[", "anon_inode:")
 
 _KINDS = {
@@ -52,7 +52,7 @@ def inspect(fd: int) -> Descriptor:
 
 
 def examine(fd: int) -> Inspected:
-    """Describe the descriptor `fd` of this process, as `inspect` does, and say whether closing it may be slow."""
+    """Describe the descriptor `fd` of this process, as `inspect` does, and whether closing it may be slow."""
     try:
         return _examine(fd)
     except (OSError, ValueError):
@@ -84,7 +84,7 @@ def _kernel_object(fd: int, flags: int, name: str) -> Inspected:
     identity = f"{status.st_dev}:{status.st_ino}"
     if stat.S_ISSOCK(status.st_mode):
         family, kind = _socket_type(fd)
-        # Others may linger until their network peer has what was sent.
+        # Others may linger until their network peer has received everything.
         return Inspected(
             Descriptor(DescriptorKind.SOCKET, identity, flags=flags, name=f"{name} {kind}".rstrip()), family != AF_UNIX
         )
@@ -94,7 +94,7 @@ def _kernel_object(fd: int, flags: int, name: str) -> Inspected:
 
 
 def _file(fd: int, flags: int, name: str) -> Descriptor:
-    """What has a path, or is a dma-buf. The block size of a file system says nothing about the pages of a mapping."""
+    """Something with a path, or a dma-buf. The block size of a file system does not show the page size of a mapping."""
     status = cached_status(fd)
     if status is None:
         return Descriptor(DescriptorKind.UNKNOWN, flags=flags, name=name)
@@ -102,7 +102,7 @@ def _file(fd: int, flags: int, name: str) -> Descriptor:
     file_type = stat.S_IFMT(status.mode)
     if not file_type:
         if name.startswith("/dmabuf:"):
-            # Each has an inode of its own, in a file system of their own.
+            # Each has its own inode, in a separate file system.
             return Descriptor(DescriptorKind.DMABUF, identity, status.size, flags=flags, name=name)
         return Descriptor(DescriptorKind.ANON, flags=flags, name=name)
     size = status.size if file_type == stat.S_IFREG else 0
@@ -110,7 +110,7 @@ def _file(fd: int, flags: int, name: str) -> Descriptor:
 
 
 def _link(fd: int) -> str:
-    """The kernel's name of an open file, "" without /proc; bytes that are no UTF-8 are escaped."""
+    """The kernel's name of an open file, "" without /proc; bytes that are not UTF-8 are escaped."""
     try:
         return os.readlink(b"/proc/self/fd/%d" % fd).decode(errors="backslashreplace")
     except OSError:

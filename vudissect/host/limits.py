@@ -4,15 +4,15 @@ import os
 from contextlib import suppress
 
 with suppress(ModuleNotFoundError):
-    # Not every system has it on which captures are read. Here, as a module cannot be loaded without a free descriptor.
+    # Systems that only read captures may lack it. Imported here because loading a module needs a free descriptor.
     import resource
 
-# Open descriptors that are enough for anything to begin, with all that may have been inherited.
+# Enough open descriptors for anything to start, including those that may have been inherited.
 _ENOUGH = 256
 
 
 class LimitError(RuntimeError):
-    """A limit that is too low to begin; the message names it and the remedy."""
+    """A limit that is too low to start; the message names it and the remedy."""
 
 
 def raise_descriptor_limit() -> int:
@@ -30,7 +30,7 @@ def descriptor_limit() -> int:
 
 
 def lowest_free_descriptor() -> int:
-    """The number that the kernel gives to the next descriptor; the limit itself when none is free."""
+    """The number that the kernel assigns to the next descriptor; the limit itself if none is free."""
     try:
         fd = os.eventfd(0, os.EFD_CLOEXEC)
     except OSError:
@@ -40,7 +40,7 @@ def lowest_free_descriptor() -> int:
 
 
 def require_descriptors(count: int) -> None:
-    """Make sure that so many more descriptors can be opened; `LimitError`."""
+    """Make sure that this many more descriptors can be opened; raises `LimitError`."""
     taken: list[int] = []
     try:
         while len(taken) < count:

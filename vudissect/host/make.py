@@ -1,6 +1,6 @@
-"""Descriptors of the same kind as those that were described: memory, eventfds, pipes, sockets, userfaultfd.
+"""Descriptors of the same kind as recorded ones: memory, eventfds, pipes, sockets, userfaultfd.
 
-What cannot be made here is replaced by something that can be passed in its place, and said in a remark.
+What cannot be created here is replaced by something that can be passed instead, with a remark.
 """
 
 import ctypes
@@ -24,17 +24,16 @@ _ALL_SEALS = 0x3F
 _MFD_HUGE_SHIFT = 26
 _LONGEST_NAME = 249
 
-# Linux's userfaultfd.h, and the number of the system call where it is not that of the generic table.
+# Linux's userfaultfd.h, and the number of the system call on machines that do not use the generic table.
 _UFFDIO_API = 0xC018AA3F
 _UFFD_API = 0xAA
 _SYS_USERFAULTFD = {"x86_64": 323, "s390x": 355, "ppc64le": 364}.get(platform.machine(), 282)
 
 
 class Made(NamedTuple):
-    """A descriptor that was made. The caller owns both numbers.
+    """A new descriptor. The caller owns both numbers.
 
-    `other` is the end of a pipe or socket pair that stays here. `remark` is how it differs from the description, if
-    it does.
+    `other` is the local end of a pipe or socket pair. `remark` is how it differs from the description, if it does.
     """
 
     fd: int
@@ -42,16 +41,16 @@ class Made(NamedTuple):
     remark: str = ""
 
     def close(self) -> None:
-        """Close what was made."""
+        """Close both."""
         os.close(self.fd)
         if self.other is not None:
             os.close(self.other)
 
 
 def make(described: Descriptor) -> Made:
-    """A new descriptor of this description; `OSError` where the kernel has no room for it.
+    """Create a descriptor that fits the description; raises `OSError` if the kernel has no room for it.
 
-    Memory is sparse: however large, it takes no room before somebody writes to it.
+    Memory is sparse: whatever its size, it takes no space until somebody writes to it.
     """
     if not 0 <= described.size < 1 << 63:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
@@ -66,7 +65,7 @@ def make(described: Descriptor) -> Made:
 
 def _memfd(described: Descriptor) -> Made:
     name = described.name.removeprefix("/memfd:").removesuffix(" (deleted)").replace("\0", "")
-    # Without the flag that allows seals, the one seal is that there can be no others.
+    # Without the flag that allows seals, the only seal forbids any others.
     sealable = described.seals != _F_SEAL_SEAL
     flags = os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if sealable else 0)
     remark = ""
@@ -74,7 +73,7 @@ def _memfd(described: Descriptor) -> Made:
         if 0 < described.size <= _huge_pages_free(described.page_size) * described.page_size:
             flags |= os.MFD_HUGETLB | (described.page_size.bit_length() - 1) << _MFD_HUGE_SHIFT
         else:
-            remark = f"memory in pages of {described.page_size} bytes is made of ordinary pages: not enough are free"
+            remark = f"memory with pages of {described.page_size} bytes has ordinary pages: not enough are free"
     name = name.encode(errors="backslashreplace")[:_LONGEST_NAME].decode(errors="ignore")
     fd = os.memfd_create(name or "memory", flags)
     try:
@@ -95,7 +94,7 @@ def _huge_pages_free(size: int) -> int:
 
 
 def _file(described: Descriptor) -> Made:
-    # What has seals was in shared memory; the rest was on a disk or a device.
+    # Files with seals were in shared memory; the others were on a disk or a device.
     folder = "/dev/shm" if described.seals >= 0 and Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryFile(dir=folder) as file:
         os.truncate(file.fileno(), described.size)
@@ -125,7 +124,7 @@ def _userfaultfd(described: Descriptor) -> Made:
     if fd < 0:
         stand_in = _stand_in(described)
         return stand_in._replace(remark=f"{stand_in.remark}: {os.strerror(ctypes.get_errno())}")
-    # A receiver expects one that has been told which version of the interface is spoken.
+    # A receiver expects a descriptor for which the version of the interface is already negotiated.
     try:
         ioctl(fd, _UFFDIO_API, bytearray(_UFFD_API.to_bytes(8, "little") + bytes(16)))
     except OSError:
@@ -143,7 +142,7 @@ def _directory(_: Descriptor) -> Made:
 
 
 def _stand_in(described: Descriptor) -> Made:
-    """Something harmless: memory of the same size for what is mapped, else an eventfd."""
+    """A harmless replacement: memory of the same size for something mapped, otherwise an eventfd."""
     if described.size:
         made = _memfd(Descriptor(DescriptorKind.MEMFD, size=described.size, name="stand-in", seals=0))
         return made._replace(remark=f"a {described.kind.label} is replaced by memory")

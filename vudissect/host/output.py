@@ -1,4 +1,4 @@
-"""Captures as files: private, never written through a link, and an older one stays until the new one has begun."""
+"""Captures as files: private, never written through a link; an older file is kept until the new one has begun."""
 
 import errno
 import os
@@ -15,11 +15,11 @@ _STANDARD_STREAMS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 @contextmanager
 def beginning(path: str, *, text_on: Collection[int] = (), replace: bool = True, flags: int = 0) -> Iterator[int]:
-    """Open an output: a descriptor for a block that writes the beginning, and that the caller closes at some time.
+    """Open an output: yields a descriptor to a block that writes the beginning; the caller closes it later.
 
     A regular file is a new one, which gets its name when the block has succeeded. Named pipes, devices and inherited
-    descriptors (/dev/stdout, /dev/fd/N) are opened as they are, with these `flags` in addition. A terminal is refused,
-    and whatever one of the descriptors `text_on`, to which text is written, leads to. `OSError`.
+    descriptors (/dev/stdout, /dev/fd/N) are opened as they are, with these additional `flags`. A terminal is refused,
+    and so is anything that one of the descriptors `text_on`, to which text is written, refers to. Raises `OSError`.
     """
     _refuse_mixture(path, _status(path), text_on)
     number = _inherited(path)
@@ -32,7 +32,7 @@ def beginning(path: str, *, text_on: Collection[int] = (), replace: bool = True,
 
 
 def write_private(path: str, data: bytes, *, text_on: Collection[int] = ()) -> None:
-    """Write a whole output; `OSError`, and then an older file is still there."""
+    """Write a whole output; raises `OSError`, and then an older file is still there."""
     with beginning(path, text_on=text_on) as fd:
         try:
             write_all(fd, data)
@@ -41,14 +41,14 @@ def write_private(path: str, data: bytes, *, text_on: Collection[int] = ()) -> N
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write to a blocking descriptor until nothing is left; `OSError`."""
+    """Write to a blocking descriptor until nothing is left; raises `OSError`."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
 
 
 def same_file(one: int, other: int) -> bool:
-    """Whether two descriptors lead to the same file, pipe or socket; devices do not count."""
+    """Whether two descriptors refer to the same file, pipe or socket; devices do not count."""
     return _is_same(os.fstat(one), os.fstat(other))
 
 
@@ -70,7 +70,7 @@ def _new_file(path: str, replace: bool) -> Iterator[int]:
 
 
 def _is_special(path: str) -> bool:
-    """Whether `path` is a pipe or a device rather than a file to be; `OSError` on what cannot be written."""
+    """Whether `path` is a pipe or a device rather than a file to create; raises `OSError` if it cannot be written."""
     status = _status(path)
     if status is None:
         return False
@@ -100,7 +100,7 @@ def _inherited(path: str) -> int | None:
 
 
 def _duplicate(path: str, number: int) -> int:
-    # What this process has opened for itself is not inherited by others, what it has inherited is.
+    # Descriptors that this process opened for itself are not inheritable, those that it inherited are.
     with suppress(OSError):
         if os.get_inheritable(number):
             return os.dup(number)
@@ -120,7 +120,7 @@ def _checked(path: str, fd: int, text_on: Collection[int]) -> int:
 
 def _refuse_mixture(path: str, status: os.stat_result | None, text_on: Collection[int]) -> None:
     if status and any(_is_same(status, os.fstat(text)) for text in text_on):
-        raise OSError(errno.EINVAL, "messages are written there, too", path)
+        raise OSError(errno.EINVAL, "messages are also written there", path)
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:

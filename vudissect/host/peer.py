@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket."""
+"""The process at the other end of a Unix socket."""
 
 import os
 from socket import SO_PEERCRED, SOL_SOCKET, socket
@@ -11,8 +11,8 @@ _UCRED = Struct("=iII")
 class Peer(NamedTuple):
     """A process that connected, or that was listening.
 
-    `pid` is 0 where there is no peer or this PID namespace does not show it; `command` and `executable` are "" where
-    /proc does not tell.
+    `pid` is 0 if there is no peer or this PID namespace does not show it; `command` and `executable` are "" if
+    /proc does not have them.
     """
 
     pid: int
@@ -22,19 +22,19 @@ class Peer(NamedTuple):
     executable: str = ""
 
     def details(self, label: str) -> dict[str, str | int]:
-        """The facts under the names that captures have for the peer of this label (`front-end`, `back-end`)."""
+        """The facts under their names in captures for a peer with this label (`front-end`, `back-end`)."""
         prefix = label.replace("-", "_")
         return {f"{prefix}_{name}": value for name, value in self._asdict().items()}
 
 
 def peer_of(sock: socket) -> Peer:
-    """The peer of a Unix socket as of when it connected; an `OSError` if the socket is closed."""
+    """The peer of a Unix socket at the time of the connection; raises `OSError` if the socket is closed."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(SOL_SOCKET, SO_PEERCRED, _UCRED.size))
     return Peer(pid, uid, gid, _command(pid), _executable(pid))
 
 
 def this_process() -> Peer:
-    """This process, as a peer of another one."""
+    """This process, as seen by a peer."""
     pid = os.getpid()
     return Peer(pid, os.getuid(), os.getgid(), _command(pid), _executable(pid))
 

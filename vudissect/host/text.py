@@ -1,8 +1,8 @@
-"""Text from outside, such as the names of files and programs, in which there may be anything."""
+"""External text, such as the names of files and programs, which may contain anything."""
 
 
 def escaped(text: str) -> str:
-    """The text on one line, with all that is not printable as an escape."""
+    """The text on one line, with everything that is not printable escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -37,7 +37,7 @@ class Summary:
             lines.append(f"  no counterpart: {_count(self.relay.gave_up, 'time')}")
         for name, number in self.report.counts.items():
             lines.append(f"  {name}: {number}")
-        lines += [f"  waited in vain: {wait}" for wait in self.report.waits]
+        lines += [f"  waited {wait}" for wait in self.report.waits]
         if self.recorder.descriptors_lost:
             lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
         if self._missing:

@@ -7,8 +7,8 @@ To play one side of a capture against a live peer:
     outcome = replay(load("boot.pcapng", Side.FRONT_END), Dial.at("back.sock"))
     assert outcome.ok, outcome.differences
 
-The peer is reached by `Dial` or `Listen` at an address, `Connected` over an open socket, or `InMemory` as a function;
-`Program` runs one for as long as it is needed.
+The peer is reached with `Dial` or `Listen` at an address, with `Connected` over an open socket, or with `InMemory` as a
+function; `Program` runs a program for the duration of a block.
 """
 
 from vudissect.capture.files import open_capture
@@ -66,10 +66,10 @@ __all__ = [
 
 
 def load(path: str, side: Side, first: int = 1, last: int | None = None) -> Script:
-    """What `side` did in the capture at `path`, from frame `first` to frame `last` (None: to the end).
+    """The recording of `side` in the capture at `path`, from frame `first` to frame `last` (None: to the end).
 
-    An `OSError` where it cannot be opened, a `CaptureError` where it cannot be read. Whoever plays it should look at
-    the script's `obstacles` first.
+    Raises `OSError` if it cannot be opened, `CaptureError` if it cannot be read. Check the script's `obstacles`
+    before playing it.
     """
     with open_capture(path) as stream:
         return script_of(read_capture(stream), side, first, last)
@@ -78,8 +78,8 @@ def load(path: str, side: Side, first: int = 1, last: int | None = None) -> Scri
 def replay(
     script: Script, connector: Connector, policy: Policy | None = None, options: Options | None = None
 ) -> Outcome:
-    """Play a script against the peer that the connector reaches; never raises for what the peer does.
+    """Play a script against the peer that the connector reaches; never raises because of what the peer does.
 
-    `AddressError` where the address of the peer can never be reached.
+    Raises `AddressError` if the address of the peer can never be reached.
     """
     return Player(script, connector, policy or Policy(), options or Options()).play()

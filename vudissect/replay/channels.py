@@ -55,18 +55,18 @@ class Channels:
         )
 
     def open(self, connection: int, stream: Stream) -> None:
-        """A connection has been made."""
+        """Note a new connection."""
         self._streams[connection, Channel.MAIN] = stream
 
     def handed_over(self, live: Event, fds: Sequence[int], *, ours: bool) -> None:
-        """A message has passed: if it hands a channel over, that is open now. `ours`: we have sent it."""
+        """Note a passed message: if it hands a channel over, that is open now. `ours`: we have sent it."""
         row = live.message.row if live.message is not None and not live.message.reply else None
         if row is None or row.opens is None or len(fds) != 1:
             return
         try:
             end = self._pool.take_other_end(fds[0]) if ours else os.dup(fds[0])
         except OSError as error:
-            self._pool.remarks[f"the {row.opens.label} channel is not opened: {error.strerror}"] = None
+            self._pool.remarks[f"cannot open the {row.opens.label} channel: {error.strerror}"] = None
             return
         if end is None:
             return
@@ -79,7 +79,7 @@ class Channels:
         self._streams[live.record.connection, row.opens] = stream
 
     def push_back(self, connection: int, channel: Channel, raw: RawMessage) -> None:
-        """Let a message be received once more."""
+        """Make a message the next one to be received again."""
         self._streams[connection, channel] = _Ahead(self._streams[connection, channel], raw)
 
     def hang_up(self, connection: int, channel: Channel) -> None:

@@ -19,7 +19,7 @@ class Connector(Protocol):
     """Connects to the peer. A deadline is a time on the monotonic clock, in seconds."""
 
     def connect(self, deadline: float) -> Stream:
-        """A new connection; `StreamError` where none comes about in time, `AddressError` where none ever will."""
+        """A new connection; `StreamError` if there is none in time, `AddressError` if there will never be one."""
 
 
 class Dial:
@@ -75,7 +75,7 @@ class Listen:
 
 
 class Connected:
-    """The peer is at the other end of a socket that is open already; there is one connection."""
+    """The peer is at the other end of an open socket; there is only one connection."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket: socket.socket | None = sock
@@ -83,13 +83,13 @@ class Connected:
     def connect(self, deadline: float) -> Stream:
         """See `Connector`."""
         if self._socket is None:
-            raise StreamError(Trouble.UNREACHED, "there is but one connection to this peer")
+            raise StreamError(Trouble.UNREACHED, "there is only one connection to this peer")
         stream, self._socket = SocketStream(self._socket), None
         return stream
 
 
 class InMemory:
-    """The other side is a function in this process, called with each message; `first` is what it sends unasked.
+    """The other side is a function in this process, called with each message; `first` is sent before any call.
 
     A message without data closes the connection.
     """

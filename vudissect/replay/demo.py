@@ -1,7 +1,7 @@
-"""A small session between a front-end and a back-end of our own: real sockets, memory and eventfds, a made-up disk.
+"""A small session between our own front-end and back-end: real sockets, memory and eventfds, an invented disk.
 
-The disk has two queues. Once they run, the back-end announces on the back-end channel that the disk was resized, upon
-which the front-end reads the configuration again; then it stops the queues and leaves.
+The disk has two queues. Once they run, the back-end announces on the back-end channel that the disk was resized;
+the front-end reads the configuration again, stops the queues and closes the connection.
 """
 
 import os
@@ -31,14 +31,14 @@ def _disk() -> Device:
 
 
 _DISK = _disk()
-_CONFIG_SIZE = 60  # what front-ends read of a disk: up to the write-zeroes fields
+_CONFIG_SIZE = 60  # what front-ends read from a disk: up to the write-zeroes fields
 _VIRTIO = VIRTIO_FEATURES.mask("EVENT_IDX", "PROTOCOL_FEATURES", "VERSION_1", "RING_RESET")
 _OFFERED = _VIRTIO | _DISK.features.mask("SEG_MAX", "BLK_SIZE", "FLUSH", "MQ")
 _PROTOCOL_OFFERED = PROTOCOL_FEATURES.mask("MQ", "REPLY_ACK", "BACKEND_REQ", "CONFIG", "CONFIGURE_MEM_SLOTS")
 
 
 class BackEnd:
-    """The disk: answers what it is asked, and acknowledges what wants to be acknowledged."""
+    """The disk: replies to requests, and acknowledges those with NEED_REPLY."""
 
     def __init__(self, path: Path) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -47,7 +47,7 @@ class BackEnd:
         self._sectors = _SECTORS
 
     def serve(self) -> None:
-        """One session, until the front-end leaves."""
+        """One session, until the front-end closes the connection."""
         with self._listener, ExitStack() as owned:
             peer = owned.enter_context(Peer(self._listener.accept()[0], Side.BACK_END))
             channel: Peer | None = None
@@ -95,7 +95,7 @@ class BackEnd:
 
 
 def front_end(path: Path) -> None:
-    """The front-end's side of the session, from the first question to the last."""
+    """The front-end's side of the session, from the first request to the last."""
     with ExitStack() as owned:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(str(path))

@@ -1,4 +1,4 @@
-"""The descriptors of a replay: one for each object of the recording, however often it was passed."""
+"""The descriptors of a replay: one for each object in the recording, however often it was passed."""
 
 import os
 import select
@@ -15,7 +15,7 @@ _LOOK_UP_EVERY = 100  # ms
 
 
 class DescriptorPool:
-    """Makes what is to be passed, and keeps what comes, by the identity that it has in the recording."""
+    """Creates the descriptors to pass and keeps those received, by their identity in the recording."""
 
     def __init__(self) -> None:
         self.remarks: dict[str, None] = {}
@@ -27,7 +27,7 @@ class DescriptorPool:
         self._closing = Event()
 
     def get(self, described: Descriptor) -> int:
-        """The descriptor for this one of the recording; made when it is first needed (`OSError`)."""
+        """The descriptor for a recorded one; created when first needed (`OSError`)."""
         known = self._by_identity.get(described.identity) if described.identity else None
         if known is not None:
             return known
@@ -43,18 +43,18 @@ class DescriptorPool:
         return made.fd
 
     def received(self, described: Descriptor, fd: int) -> None:
-        """A descriptor has come, for this one of the recording."""
+        """Keep a received descriptor for a recorded one."""
         self._hold(described, fd)
         end = _to_be_read(fd) if described.kind is DescriptorKind.PIPE else None
         if end is not None:
             self._use_pipe(end)
 
     def take_other_end(self, fd: int) -> int | None:
-        """The end that stays here of a socket pair that was made, once; the caller owns it."""
+        """The local end of a socket pair that was created, once; the caller owns it."""
         return self._ends.pop(fd, None)
 
     def close(self) -> None:
-        """Close all that is here."""
+        """Close all descriptors."""
         self._closing.set()
         for drain in self._drains:
             drain.join()
@@ -75,7 +75,7 @@ class DescriptorPool:
         self._by_identity[described.identity] = fd
 
     def _use_pipe(self, end: int) -> None:
-        """A pipe carries the state of a device, which no recording has: read what comes, and have nothing to write."""
+        """A pipe carries the state of a device, which no recording has: discard what comes, and write nothing."""
         if fcntl(end, F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
             os.close(end)
             return
@@ -94,9 +94,9 @@ class DescriptorPool:
 
 
 def _to_be_read(fd: int) -> int | None:
-    """What has come where a pipe was recorded, opened once more: how it is read is no concern of whoever passed it.
+    """A second descriptor for reading a received pipe, with its own flags: those of the original belong to the peer.
 
-    None where nobody waits for it to be read: a file, say, or a device that never ends.
+    None if nobody waits for it to be read, as with a file or an endless device.
     """
     flags = fcntl(fd, F_GETFL)
     if flags & (os.O_ACCMODE | os.O_PATH) == os.O_RDONLY and stat.S_ISFIFO(os.fstat(fd).st_mode):
@@ -106,7 +106,7 @@ def _to_be_read(fd: int) -> int | None:
 
 
 def _read(end: int) -> bool:
-    """Read what there is and forget it; whether there may be more."""
+    """Read and discard what is available; return whether there may be more."""
     try:
         return bool(os.read(end, _DRAIN))
     except BlockingIOError:  # somebody else was faster

@@ -1,4 +1,4 @@
-"""Key material for a replay: what a capture has left out is made up."""
+"""Key material for a replay: missing keys of a capture are invented."""
 
 from hashlib import shake_128
 from typing import Final
@@ -11,16 +11,16 @@ _MOST_NAMED: Final = 4
 
 
 class Keys:
-    """Fills in the keys of a replay, always the same ones, and keeps in mind where.
+    """Fills in the keys of a replay, always the same ones, and remembers the frames.
 
-    Not zeros: ciphers refuse keys that are known to be weak, or whose two halves are equal.
+    Not zeros: ciphers refuse weak keys and keys with two equal halves.
     """
 
     def __init__(self) -> None:
         self._frames: list[int] = []
 
     def complete(self, record: Record) -> bytes:
-        """The bytes of a message as they can be sent."""
+        """The bytes of a message with all keys filled in."""
         if not record.marks & Mark.KEYS_MASKED:
             return record.data
         self._frames.append(record.frame)
@@ -29,9 +29,9 @@ class Keys:
 
     @property
     def remarks(self) -> list[str]:
-        """What there is to be said about it."""
+        """The remark about it, if there is one."""
         if not self._frames:
             return []
         frames = ", ".join(f"#{frame}" for frame in self._frames[:_MOST_NAMED])
         more = f" and {len(self._frames) - _MOST_NAMED} more" if len(self._frames) > _MOST_NAMED else ""
-        return [f"the capture holds no key material: made-up keys of the same length were sent in {frames}{more}"]
+        return [f"the capture has no key material: invented keys of the same length were sent in {frames}{more}"]

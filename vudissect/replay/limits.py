@@ -1,11 +1,11 @@
-"""What a replay may cost, whatever the other side does: time in all, and what comes that the recording has not."""
+"""Limits on the cost of a replay, whatever the other side does: total time, and messages not in the recording."""
 
 import time
 from collections import Counter
 
 from vudissect.protocol.model import Channel
 
-# For a replay as a whole unless it is given (s): so long, as long as one answer may take, and this for each message.
+# The default for a whole replay (s): this, plus the timeout for one answer, plus this for each message.
 _AT_LEAST = 60.0
 _A_MESSAGE = 0.01
 
@@ -14,17 +14,17 @@ _SECOND_WAIT = 1.0
 _SHORTEST_WAIT = 0.01
 _MOST_HALVINGS = 10
 
-# Of messages that are not in the recording.
+# Messages that are not in the recording.
 MOST_UNMATCHED = 1000
 
 
 def default_deadline(messages: int, timeout: float, recorded: float, speed: float) -> float:
-    """How long a replay may take (s); `recorded` is how long it took then, which counts where it is played in time."""
+    """How long a replay may take (s); `recorded` is the duration of the recording, which counts if `speed` is set."""
     return _AT_LEAST + timeout + _A_MESSAGE * messages + (recorded / speed if speed else 0.0)
 
 
 class Limits:
-    """The time and the number of unmatched messages that are left; `seconds` is the time that there was in all."""
+    """The remaining time and number of unmatched messages; `seconds` is the total time."""
 
     def __init__(self, seconds: float, timeout: float) -> None:
         self.seconds = seconds
@@ -38,11 +38,11 @@ class Limits:
         return time.monotonic() >= self._end
 
     def within(self, seconds: float | None = None) -> float:
-        """The time on the monotonic clock until which to wait for one thing: as long as for an answer, or shorter."""
+        """The time on the monotonic clock until which to wait for one thing: the timeout of an answer, or shorter."""
         return min(time.monotonic() + (self._timeout if seconds is None else seconds), self._end)
 
     def too_many(self) -> bool:
-        """Count one more unmatched message; whether that is one too many."""
+        """Count one more unmatched message; return whether that is one too many."""
         self._unmatched += 1
         return self._unmatched > MOST_UNMATCHED
 
@@ -70,11 +70,11 @@ class Patience:
         return max(wait, min(_SHORTEST_WAIT, self._timeout))
 
     def missed(self, place: Place, number: bytes) -> None:
-        """A message did not come in that time."""
+        """Note that a message did not come in time."""
         self._missed[place] += 1
         self._missed[place, number] += 1
 
     def came(self, place: Place, number: bytes) -> None:
-        """A message came."""
+        """Note that a message came."""
         self._missed.pop(place, None)
         self._missed.pop((place, number), None)

@@ -1,4 +1,4 @@
-"""The session as it really went: the records of a replay, and a capture of them if one is wanted."""
+"""The actual session: the records of a replay, and a capture of them if requested."""
 
 import sys
 import time
@@ -12,14 +12,14 @@ from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.model import Channel, Side
 
-# What is kept in memory of a long message; of any once all that was kept is more than so much.
+# Bytes kept in memory of a long message; of all messages; and of each message once that total is exceeded.
 _SNAPLEN = 65536
 _MOST_KEPT = 256 << 20
 _LITTLE = 4096
 
 
 class ReplayLog:
-    """Makes the records of what passes, in order, and writes them to `output` as they come."""
+    """Makes the records of passing messages, in order, and writes them to `output` as they come."""
 
     def __init__(self, output: BinaryIO | None) -> None:
         self.records: list[Record] = []
@@ -41,7 +41,7 @@ class ReplayLog:
         marks: Mark,
         frame: int,
     ) -> Record:
-        """A message passes now. `frame` is the one of the recording that it belongs to."""
+        """Record a message that passes now. `frame` is the corresponding frame of the recording."""
         sequence = self._sequences[connection] = self._sequences.get(connection, 0) + 1
         now = time.monotonic_ns()
         kept = data if len(data) <= MAX_MESSAGE else data[:_SNAPLEN]
@@ -75,13 +75,13 @@ class ReplayLog:
         frame: int,
         details: Mapping[str, str | int] = NO_DETAILS,
     ) -> Record:
-        """Something happens to a connection or channel now."""
+        """Record an event of a connection or channel that happens now."""
         now = time.monotonic_ns()
         when = (self._sequences.get(connection, 0), now, now, now + self._epoch_offset)
         return self._add(Record(kind, connection, channel, Side.PROXY, *when, 0, b"", details=details, frame=frame))
 
     def assume(self, record: Record) -> Record:
-        """What is known from the recording without being played."""
+        """Record what is known from the recording without being played."""
         self.records.append(record)
         return record
 

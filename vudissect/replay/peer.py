@@ -18,18 +18,18 @@ _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
 class PeerError(RuntimeError):
-    """The other side did something else than what was expected of it; one line."""
+    """The other side did something unexpected; one line."""
 
 
 class Received(NamedTuple):
-    """A message that came in; the descriptors belong to whoever asked for it."""
+    """A received message; the caller owns the descriptors."""
 
     message: WireMessage
     descriptors: tuple[int, ...]
 
     @property
     def fields(self) -> Fields:
-        """The payload by field name; empty where it could not be decoded."""
+        """The payload by field name; empty if it could not be decoded."""
         return to_fields(self.message.layout, self.message.values) if self.message.layout is not None else {}
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Received(NamedTuple):
 
 
 class Peer:
-    """Speaks for `side` on `channel`. Nothing waits longer than `timeout` seconds: then it is a `PeerError`."""
+    """Plays `side` on `channel`. Nothing waits longer than `timeout` seconds: then it is a `PeerError`."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Peer:
         descriptors: tuple[int, ...] = (),
         need_reply: bool = False,
     ) -> None:
-        """Send a request, in its specified layout unless another one is given."""
+        """Send a request, by default in its specified layout."""
         row = self._row(name)
         layout = layout or row.request[0]
         values = from_fields(layout, fields, row.name)
@@ -98,17 +98,17 @@ class Peer:
     ) -> None:
         """Answer a request with its explicit reply."""
         if request.row is None:
-            raise PeerError(f"message {request.id} is not known, so neither is its reply")
+            raise PeerError(f"message {request.id} is unknown, and so is its reply")
         layout = layout or request.row.reply[0]
         values = from_fields(layout, fields, request.row.name)
         self._send(self._codec.encode(request.row, layout, values, reply=True), descriptors)
 
     def acknowledge(self, request: WireMessage, result: int = 0) -> None:
-        """Answer a request that carries NEED_REPLY."""
+        """Acknowledge a request with NEED_REPLY."""
         self.reply(request, {ACK.fields[0].name: result}, layout=ACK)
 
     def receive(self) -> Received:
-        """The next message. `PeerError` when the other side has closed, or sends nothing in time."""
+        """The next message. `PeerError` if the other side has closed, or sends nothing in time."""
         try:
             raw = self._stream.receive(time.monotonic() + self._timeout, "little")
         except StreamError as error:

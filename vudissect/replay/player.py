@@ -1,6 +1,6 @@
-"""Plays one side of a recorded session, message by message, against a side that is alive.
+"""Plays one side of a recorded session, message by message, against a live peer.
 
-What messages mean is the session's business, whether they are as recorded is `compare`'s, how they pass is `stream`'s.
+The meaning of messages comes from the session, comparison with the recording is in `compare`, transport in `stream`.
 """
 
 import os
@@ -31,7 +31,7 @@ from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.wire.header import ByteOrder
 
-# How long one who has left waits for the other side to leave, too, and to send what it still had to send (s).
+# After closing its connection, how long the replay waits for the other side to send the rest and close too (s).
 _FAREWELL: Final = 1.0
 
 _NO_MARKS: Final = Mark(0)
@@ -40,9 +40,9 @@ _NO_MARKS: Final = Mark(0)
 class Options(NamedTuple):
     """How to play.
 
-    `speed`: 0 as fast as answers come, else in real time, so many times faster than recorded. `timeout` is for each
-    answer, `deadline` for the replay as a whole (s; None: enough for a peer that answers). `keep_going`: go on after a
-    difference, as well as can be. `output` gets a capture of the session.
+    `speed`: 0 is as fast as answers come, otherwise a multiple of real time. `timeout` is for each
+    answer, `deadline` for the whole replay (s; None: enough for a peer that answers). `keep_going`: continue after a
+    difference, as well as possible. `output` receives a capture of the session.
     """
 
     speed: float = 0.0
@@ -53,7 +53,7 @@ class Options(NamedTuple):
 
 
 class _EndError(Exception):
-    """There is no going on."""
+    """The replay cannot continue."""
 
 
 class Player:
@@ -114,7 +114,7 @@ class Player:
 
     @property
     def _seconds(self) -> float:
-        """How long it may take in all."""
+        """The deadline for the whole replay."""
         timeout, speed, deadline = self._options.timeout, self._options.speed, self._options.deadline
         if deadline is not None:
             return deadline
@@ -158,7 +158,7 @@ class Player:
         return stream
 
     def _stream(self, event: Event) -> Stream:
-        """The stream of a message; where the capture begins after the beginning, the connection is made now."""
+        """The stream of a message; if the capture begins in mid-session, connect now."""
         record = event.record
         stream = self._channels.stream(record.connection, record.channel)
         if stream is None and record.channel is Channel.MAIN:
@@ -170,7 +170,7 @@ class Player:
         return stream
 
     def _close(self, event: Event) -> None:
-        """The connection ended here: leave, or see the other side leave."""
+        """The connection ended here: close it, or expect the other side to close it."""
         record = event.record
         stream = self._channels.stream(record.connection, Channel.MAIN)
         if stream is None:
@@ -189,7 +189,7 @@ class Player:
         self._leave(record.connection, record.frame)
 
     def _leave(self, connection: int, frame: int) -> None:
-        """Close the connection, after receiving what the other side still sends."""
+        """Close the connection, after receiving the rest from the other side."""
         main = self._channels.stream(connection, Channel.MAIN)
         assert main is not None
         main.shut_down()
@@ -202,7 +202,7 @@ class Player:
                 except StreamError:
                     break
                 self._unmatched_message(connection, channel, frame, raw)
-            patience = 0.01  # what the others had to send before that is there now
+            patience = 0.01  # what the peer had to send before that has arrived by now
         self._channels.close_all(connection)
         how = {"by": self._script.side.label, "how": "eof"}
         closed = self._log.event(RecordKind.CONNECTION_CLOSED, connection, Channel.MAIN, frame, how)
@@ -215,12 +215,12 @@ class Player:
         stream = self._stream(event)
         self._pace(event)
         if record.length > MOST_PIXELS:
-            self._differs(event, Trouble.UNREACHED, _name(event), f"no message of {record.length} bytes can be made")
+            self._differs(event, Trouble.UNREACHED, _name(event), f"cannot make a message of {record.length} bytes")
             raise _EndError
         try:
             fds = tuple(self._pool.get(described) for described in record.descriptors)
         except OSError as error:
-            self._differs(event, Trouble.UNREACHED, _name(event), f"no descriptor can be made: {error.strerror}")
+            self._differs(event, Trouble.UNREACHED, _name(event), f"cannot create a descriptor: {error.strerror}")
             raise _EndError from None
         raw = RawMessage(self._keys.complete(record).ljust(record.length, b"\0"), fds)
         live = self._take(record, record.sender, raw)
@@ -252,7 +252,7 @@ class Player:
                 return
             is_optional = self._resync.optional(event, raw.data)
             if not is_optional and self._options.keep_going and self._resync.skip_to(record, raw.data[:4]):
-                self._differs(event, Trouble.OTHER, _name(event), "what came later")
+                self._differs(event, Trouble.OTHER, _name(event), "a later message")
                 self._channels.push_back(*place, raw)
                 return
             live, allowed = self._unmatched(record, raw)
@@ -263,7 +263,7 @@ class Player:
             self._answer(live, stream, self._resync.answer(live))
 
     def _misses(self, event: Event, error: StreamError) -> bool:
-        """A message did not come; whether to go on without it."""
+        """Handle a message that did not come; return whether to continue without it."""
         record = event.record
         if error.data:
             self._take(record, self._script.other, RawMessage(error.data), Mark.CUT_SHORT)
@@ -295,7 +295,7 @@ class Player:
             self._answer(live, self._stream(event), self._resync.answer_missing(event, live))
 
     def _unmatched(self, record: Record, raw: RawMessage) -> tuple[Event, bool]:
-        """A message has come that is not in the recording; whether the policy allows it."""
+        """Handle a message that is not in the recording; the second value is whether the policy allows it."""
         self._outcome.received += 1
         live = self._take(record, self._script.other, raw)
         _close(raw.descriptors)
@@ -303,12 +303,12 @@ class Player:
         self._outcome.unmatched += not allowed
         if self._limits.too_many():
             most = f"at most {MOST_UNMATCHED} messages that are not in the recording"
-            self._differs(live, Trouble.UNMATCHED, most, "still more")
+            self._differs(live, Trouble.UNMATCHED, most, "more of them")
             raise _EndError
         return live, allowed
 
     def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> Event | None:
-        """A message has come where the recording has no more; None if the policy does not allow it."""
+        """Handle a message after the end of the recording; None if the policy does not allow it."""
         live, allowed = self._unmatched(_nowhere(connection, channel, frame), raw)
         if allowed:
             return live
@@ -319,9 +319,11 @@ class Player:
         return None
 
     def _answer(self, live: Event, stream: Stream, answer: RawMessage | None) -> None:
-        """Answer what the recording has no answer to, so that the other side goes on."""
+        """Answer a request that has no answer in the recording, so that the other side continues."""
         if answer is not None:
-            self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, which it was not then")
+            self._outcome.remarks.append(
+                f"#{live.record.frame}: {_name(live)} is answered, but was not in the recording"
+            )
             self._take(live.record, self._script.side, answer)
             self._pass(live, stream, answer)
 
@@ -334,7 +336,7 @@ class Player:
         self._outcome.sent += 1
 
     def _take(self, at: Record, sender: Side, raw: RawMessage, marks: Mark = _NO_MARKS) -> Event:
-        """Record a message in the place of the recorded one `at`; what it means in the live session."""
+        """Record a message in place of the recorded one `at`; return its meaning in the live session."""
         descriptors: tuple[Descriptor, ...] = tuple(map(inspect, raw.descriptors))
         marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if raw.lost else _NO_MARKS)
         return self._live.feed(
@@ -345,12 +347,12 @@ class Player:
 
     def _end_in_time(self, event: Event) -> None:
         if self._limits.over:
-            text = f"the {self._limits.seconds:g} s for the whole replay are over"
+            text = f"the deadline of {self._limits.seconds:g} s for the whole replay was reached"
             self._differs(event, Trouble.DEADLINE, _name(event), text)
             raise _EndError
 
     def _pace(self, event: Event) -> None:
-        """In real time, wait until it is time for a record."""
+        """In real time, wait until a record is due."""
         record = event.record
         if self._options.speed:
             due = self._start + (record.received - self._first) / 1e9 / self._options.speed
@@ -362,9 +364,9 @@ class Player:
                 self._outcome.lag = max(self._outcome.lag, late)
 
     def _fails(self, event: Event, error: StreamError) -> None:
-        """A message did not pass; where it had all the time that was left, that is said."""
+        """Report a message that did not pass, and whether the deadline was the cause."""
         if error.trouble is Trouble.SILENCE and self._limits.over:
-            text = f"{error}: the {self._limits.seconds:g} s for the whole replay are over"
+            text = f"{error}: the deadline of {self._limits.seconds:g} s for the whole replay was reached"
             self._differs(event, Trouble.DEADLINE, _name(event), text)
             raise _EndError
         self._differs(event, error.trouble, _name(event), str(error))

@@ -1,4 +1,4 @@
-"""A peer that is a program: started on a socket of its own, ended whatever happens, its output kept."""
+"""A peer that is a program: started on its own socket, ended in any case, its output kept."""
 
 import os
 import signal
@@ -15,10 +15,10 @@ from typing import Self
 _GRACE = 3.0
 _LOOK_EVERY = 0.01
 
-# Of what a program writes, so much is read (bytes).
+# How much of a program's output is read (bytes).
 _MOST_OUTPUT = 16 << 20
 
-# In the environment of a program and of all that it starts, to know them by.
+# Marks a program and everything it starts, in their environment.
 _MARK = "VUDISSECT_PROGRAM"
 
 
@@ -27,17 +27,17 @@ class ProgramError(RuntimeError):
 
 
 class Program:
-    """Runs `command` for the length of a block, with `{socket}` in its words replaced by `socket`.
+    """Runs `command` for the duration of a block, with `{socket}` in its words replaced by `socket`.
 
-    It is in a process group of its own, which is ended as a whole: with SIGTERM, and what is left with SIGKILL. So are
-    processes that it has started and that have left the group, as daemons do.
+    It has its own process group, which is ended as a whole: with SIGTERM, then with SIGKILL. So are
+    processes that it started and that have left the group, as daemons do.
     """
 
     def __init__(self, command: Sequence[str], socket: str, folder: Path | None = None) -> None:
         self.command = [word.replace("{socket}", socket) for word in command]
         self._folder = folder
         self._mark = uuid.uuid4().hex
-        # A file and not a pipe, which would stop a program that says much to somebody who does not listen.
+        # A file, not a pipe: a full pipe that nobody reads would stop the program.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
@@ -65,7 +65,7 @@ class Program:
         self._log.close()
 
     def end(self) -> None:
-        """End it before the block does; status and output are then what they will be."""
+        """End it before the block does; status and output are final then."""
         assert self._process is not None
         if self._ended:
             return
@@ -83,18 +83,18 @@ class Program:
             time.sleep(_LOOK_EVERY)
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has ended, but not beyond a time on the monotonic clock."""
+        """Wait until it has ended, or until a time on the monotonic clock."""
         while self.status is None and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY)
 
     @property
     def status(self) -> int | None:
-        """Its exit status, or the number of the signal that killed it, negative; None while it runs."""
+        """Its exit status, or the negative number of the signal that killed it; None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     @property
     def output(self) -> str:
-        """What it has written to standard output and standard error so far; of very much the end."""
+        """Its output on standard output and standard error so far; only the end of very long output."""
         size = os.fstat(self._log.fileno()).st_size
         start = max(0, size - _MOST_OUTPUT)
         return os.pread(self._log.fileno(), size - start, start).decode(errors="replace")
@@ -108,6 +108,6 @@ class Program:
 def _marked(mark: bytes) -> Iterator[int]:
     """The processes that were started with `mark` in their environment; those that have ended have none."""
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # another user's, or gone meanwhile
+        with suppress(OSError):  # another user's, or gone in the meantime
             if mark in (process / "environ").read_bytes().split(b"\0"):
                 yield int(process.name)

@@ -1,4 +1,4 @@
-"""How a replay goes on after a difference: what is passed over, and what is answered that nobody asked for then."""
+"""How a replay continues after a difference: what is skipped, and how requests not in the recording are answered."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ from vudissect.session.event import Event
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
-# How far ahead a message may be that has come too early: those before it were not sent this time.
+# How far ahead a message is looked for that came early: the messages before it were not sent this time.
 _AHEAD = 64
 
 
 class Resync:
-    """What has been passed over of a script so far.
+    """What has been skipped in a script so far.
 
-    `allowed` has the messages that the policy allows to be missing or to be there, `excused` the frames of those that
+    `allowed` has the messages that the policy allows to be missing or additional, `excused` the frames of those that
     are missing, and of our replies to them.
     """
 
@@ -40,7 +40,7 @@ class Resync:
                 self._answers.setdefault((record.channel, record.data[:4]), record)
 
     def skips(self, event: Event) -> bool:
-        """Whether a step is left out: its message was passed over, or it answers one that was not (so) asked."""
+        """Whether to leave out a step: its message was skipped, or the request it answers did not come as recorded."""
         if event.record.frame in self._skipped:
             return True
         if event.request is None or event.record.sender is not self._script.side:
@@ -51,7 +51,7 @@ class Resync:
         return event.request.frame in self._skipped or event.request.frame in self._unasked
 
     def optional(self, event: Event, data: bytes) -> str:
-        """The name of a message from the other side at the place of an event, if it is optional; else ""."""
+        """The name of a message from the other side in place of an event, if it is optional; otherwise ""."""
         channel = event.record.channel
         if channel.initiator is self._script.side or len(data) < HEADER_SIZE:
             return ""  # replies are owed
@@ -60,7 +60,7 @@ class Resync:
         return row.name if row is not None and self._policy.is_optional(row.name) else ""
 
     def miss(self, expected: Event) -> bool:
-        """Do without a message that has not come, if it is optional."""
+        """Continue without a message that did not come, if it is optional; return whether it is."""
         record = expected.record
         name = self.optional(expected, record.data)
         if name:
@@ -69,14 +69,14 @@ class Resync:
         return bool(name)
 
     def accept(self, live: Event, data: bytes) -> bool:
-        """Accept a message that the recording does not have, if it is optional."""
+        """Accept a message that is not in the recording, if it is optional; return whether it is."""
         name = self.optional(live, data)
         if name:
             self.allowed.append(Allowed(live.record.frame, name, "", None, name, str(OPTIONAL)))
         return bool(name)
 
     def skip_optional_to(self, expected: Event, number: bytes) -> bool:
-        """Pass over what was expected, as `skip_to` does, but only optional messages."""
+        """Skip what was expected, as `skip_to` does, but only optional messages."""
         passed = self._before(expected.record, number)
         if not passed or not all(self.optional(expected, record.data) for record in passed):
             return False
@@ -86,9 +86,9 @@ class Resync:
         return True
 
     def skip_to(self, expected: Record, number: bytes) -> bool:
-        """Pass over what was expected, if a message of this number (as on the wire) comes soon after it.
+        """Skip what was expected, if a message with this number (as on the wire) comes soon after it.
 
-        It is not looked for after a request of our own, which the other side has not got yet.
+        The search ends at a request of our own, which the other side has not received yet.
         """
         passed = self._before(expected, number)
         self._skipped.update(record.frame for record in passed)
@@ -113,7 +113,7 @@ class Resync:
         return ()
 
     def answer_missing(self, recorded: Event, live: Event) -> RawMessage | None:
-        """The answer that a request is owed this time and was not then; the other way round none is given."""
+        """The answer to a request that is owed one now but was not in the recording; None in the opposite case."""
         assert recorded.message is not None
         assert live.message is not None
         owed, owed_then = _owed(live), _owed(recorded)
@@ -122,7 +122,7 @@ class Resync:
         return _acknowledgement(live) if owed and not owed_then else None
 
     def answer(self, live: Event) -> RawMessage | None:
-        """An answer to a request that the recording has not: as it was answered elsewhere, else that all is well."""
+        """An answer to a request that is not in the recording: the one that is elsewhere in it, otherwise success."""
         message = live.message
         if message is None or message.row is None or message.reply or not _owed(live):
             return None

@@ -1,6 +1,6 @@
-"""Empty rings in the memory that is given to a back-end: it finds virtqueues there, not what happens to be there.
+"""Empty rings in the memory that is passed to a back-end: it finds virtqueues there instead of garbage.
 
-Source: virtio specification, "Split Virtqueues". A packed ring of zeros is an empty one already, whatever its wrap
+Source: virtio specification, "Split Virtqueues". A packed ring of zeros is already empty, whatever its wrap
 counters, and so is the flag word of a split ring.
 """
 
@@ -17,12 +17,12 @@ from vudissect.session.state import State
 
 _ABOUT_A_RING = frozenset({Purpose.SET_RING_ADDRESSES, Purpose.SET_RING_BASE, Purpose.SET_KICK})
 _FLAGS_AND_INDEX = Struct("<HH")
-# In a file.
+# Offsets in a file.
 _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 
 
 def prepare_ring(live: Event, file_of: Callable[[str], int | None]) -> str:
-    """Write the base of the ring that a message sets up, if it does that; why it cannot be written, "" if it can."""
+    """Write the base of the ring that a message sets up, if any; return why it could not be written, or ""."""
     message = live.message
     if message is None or message.row is None or message.row.purpose not in _ABOUT_A_RING:
         return ""
@@ -32,14 +32,14 @@ def prepare_ring(live: Event, file_of: Callable[[str], int | None]) -> str:
     try:
         _write_base(ring, live.after, file_of)
     except OSError as error:
-        return f"ring {ring.index} is not laid in the memory: {error.strerror}"
+        return f"ring {ring.index} cannot be written to the memory: {error.strerror}"
     return ""
 
 
 def _write_base(ring: Ring, state: State, file_of: Callable[[str], int | None]) -> None:
-    """Write the base of a ring, as far as both are known, into its indices; `file_of` finds the memory of a region.
+    """Write the base of a ring into its indices, if both are known; `file_of` finds the memory of a region.
 
-    Addresses that only an IOMMU could resolve are left alone; `OSError` if the memory cannot be written.
+    Addresses that need an IOMMU are skipped; raises `OSError` if the memory cannot be written.
     """
     if ring.addresses is None or ring.base is None or state.features.has(F_RING_PACKED):
         return

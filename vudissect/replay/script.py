@@ -16,8 +16,8 @@ _END = 1 << 62
 class Script:
     """The records of a capture for one side to play.
 
-    Those before `first` are not played, but known; those after `last` do not count. `obstacles` say which messages
-    cannot be played as they were, one line each; `whole`: it goes to the end of the capture.
+    Those before `first` are known but not played; those after `last` do not count. `obstacles` are the messages
+    that cannot be played as recorded, one line each; `whole`: it goes to the end of the capture.
     """
 
     side: Side
@@ -41,7 +41,7 @@ class Script:
 
 
 def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int | None = None) -> Script:
-    """What `side` did in a capture, from frame `first` to frame `last` (None: to the end)."""
+    """The recording of `side` in a capture, from frame `first` to frame `last` (None: to the end)."""
     everything = tuple(records)
     end = _END if last is None else last
     wanted = tuple(record for record in everything if record.frame <= end)
@@ -51,18 +51,16 @@ def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int |
 
 
 def _obstacle(record: Record, side: Side) -> str:
-    """Why a record cannot be played as it was; "" if it can."""
+    """Why a record cannot be played as recorded; "" if it can."""
     if record.kind is RecordKind.GAP:
         return f"#{record.frame}: {record.details.get('messages', 'some')} messages are missing here"
     if record.kind is not RecordKind.MESSAGE:
         return ""
-    who = "was to be sent" if record.sender is side else "was to be received"
+    who = "to be sent" if record.sender is side else "to be received"
     if record.marks & Mark.DESCRIPTORS_LOST:
-        return f"#{record.frame}: descriptors of this message, which {who}, were lost"
+        return f"#{record.frame}: descriptors of this message, {who}, were lost"
     if record.marks & Mark.CUT_SHORT:
-        return f"#{record.frame}: this message, which {who}, was never complete"
+        return f"#{record.frame}: this message, {who}, was never complete"
     if len(record.data) < record.length:
-        return (
-            f"#{record.frame}: only {len(record.data)} of {record.length} bytes of this message, which {who}, are known"
-        )
+        return f"#{record.frame}: only {len(record.data)} of {record.length} bytes of this message, {who}, are known"
     return ""

@@ -1,4 +1,4 @@
-"""A stream of whole messages to and from the other side, with descriptors. Nobody waits beyond a deadline."""
+"""A stream of whole messages to and from the other side, with descriptors. No call waits beyond a deadline."""
 
 import array
 import errno
@@ -15,26 +15,26 @@ from vudissect.compare.outcome import Trouble
 from vudissect.host.peer import Peer, peer_of
 from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
 
-# The most that one call can pass, and the most that are taken with the pieces of one message.
+# The most that one call can pass, and the most that are accepted with the pieces of one message.
 _MOST_DESCRIPTORS = 253
 _MOST_OF_MESSAGE = 1024
-# A header that claims more is garbage, and not worth the memory. No message is nearly as long but for pictures.
+# A header that claims more is garbage, and not worth the memory. No message is nearly as long, except for pictures.
 _MOST_PAYLOAD = 1 << 24
 MOST_PIXELS = 1 << 28
 _CHUNK = 1 << 20
-# The most that a system call takes (s).
+# The longest wait of one system call (s).
 LONGEST_WAIT = 1_000_000
-# Of a peer in memory: messages that may wait to be received.
+# For a peer in memory: messages that may wait to be received.
 _MOST_PENDING = 4096
 
-# What the kernel reports when the other side is gone.
+# What the kernel reports if the other side is gone.
 _GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED})
 
 _SIZES = {order: struct_of("8xI", order).unpack_from for order in ("little", "big")}
 
 
 class RawMessage(NamedTuple):
-    """A message as it came. The descriptors belong to who receives it; `lost`: the kernel dropped some."""
+    """A message as received. The receiver owns the descriptors; `lost`: the kernel dropped some."""
 
     data: bytes
     descriptors: tuple[int, ...] = ()
@@ -42,7 +42,7 @@ class RawMessage(NamedTuple):
 
 
 class StreamError(Exception):
-    """No message could be passed: one line that says why, and what of a message had come by then."""
+    """No message could be passed: one line with the reason, and the part of a message that had arrived."""
 
     def __init__(self, trouble: Trouble, text: str, data: bytes = b"") -> None:
         super().__init__(text)
@@ -51,27 +51,27 @@ class StreamError(Exception):
 
 
 class Stream(Protocol):
-    """What a player sends and receives through. A deadline is a time on the monotonic clock, in seconds."""
+    """What a player sends and receives with. A deadline is a time on the monotonic clock, in seconds."""
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
-        """Pass a message; `StreamError` where it cannot be passed in time."""
+        """Send a message; `StreamError` if it cannot be sent in time."""
 
     def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
-        """The next message; `StreamError` where none comes in time."""
+        """The next message; `StreamError` if none comes in time."""
 
     def shut_down(self) -> None:
-        """Send nothing more, as before closing; what the other side still sends can be received."""
+        """Send nothing more, before closing; what the other side still sends can be received."""
 
     def close(self) -> None:
         """Hang up."""
 
     @property
     def peer(self) -> Peer | None:
-        """Who is there, as far as the kernel knows."""
+        """The peer, as known to the kernel."""
 
 
 class SocketStream:
-    """Messages over a connected stream socket, which it owns; `most` is the longest payload that is received."""
+    """Messages over a connected stream socket, which it owns; `most` is the longest payload that is accepted."""
 
     def __init__(self, sock: socket.socket, most: int = _MOST_PAYLOAD) -> None:
         self.socket = sock
@@ -84,13 +84,13 @@ class SocketStream:
             raise StreamError(Trouble.OTHER, text)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
-            self._patience(deadline)
+            self._set_timeout(deadline)
             sent = self.socket.sendmsg([data], rights)
             while sent < len(data):
-                self._patience(deadline)
+                self._set_timeout(deadline)
                 sent += self.socket.send(data[sent : sent + _CHUNK])
         except TimeoutError:
-            raise StreamError(Trouble.SILENCE, "the other side took nothing more in time") from None
+            raise StreamError(Trouble.SILENCE, "the other side accepted nothing more in time") from None
         except OSError as error:
             if error.errno in _GONE:
                 raise StreamError(Trouble.CLOSED, f"the other side has closed ({error.strerror})") from None
@@ -120,11 +120,11 @@ class SocketStream:
         return peer_of(self.socket)
 
     def _read(self, size: int, deadline: float, begun: RawMessage) -> RawMessage:
-        """Read on until a message that has begun is `size` bytes long, and not a byte further."""
+        """Read until a message that has begun is exactly `size` bytes long."""
         data, descriptors, lost = bytearray(begun.data), begun.descriptors, begun.lost
         try:
             while len(data) < size:
-                self._patience(deadline)
+                self._set_timeout(deadline)
                 part, rights, flags, _ = self.socket.recvmsg(
                     min(size - len(data), _CHUNK), socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
                 )
@@ -140,13 +140,13 @@ class SocketStream:
                 data += part
         except TimeoutError:
             self._give_up(descriptors)
-            raise StreamError(Trouble.SILENCE, self._partly("said nothing in time", data, size), bytes(data)) from None
+            raise StreamError(Trouble.SILENCE, self._partly("sent nothing in time", data, size), bytes(data)) from None
         except OSError:
             self._give_up(descriptors)
             raise StreamError(Trouble.CLOSED, self._partly("closed the connection", data, size), bytes(data)) from None
         return RawMessage(bytes(data), descriptors, lost)
 
-    def _patience(self, deadline: float) -> None:
+    def _set_timeout(self, deadline: float) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -166,9 +166,9 @@ Answer = Callable[[RawMessage], Iterable[RawMessage]]
 
 
 class MemoryStream:
-    """Messages to a peer that is a function in this process: it gets each message, and returns what it sends then.
+    """Messages to a peer that is a function in this process: it is called with each message and returns what it sends.
 
-    Of what it sends no more is kept than a socket would hold. A message without data closes the connection.
+    No more is kept of what it sends than a socket would hold. A message without data closes the connection.
     """
 
     def __init__(self, answer: Answer, first: Iterable[RawMessage]) -> None:
@@ -176,14 +176,14 @@ class MemoryStream:
         self._pending = deque(islice(first, _MOST_PENDING))
 
     def send(self, data: bytes, descriptors: Sequence[int], deadline: float) -> None:
-        """See `Stream`. The peer borrows the descriptors: they are closed by whoever sends."""
+        """See `Stream`. The peer borrows the descriptors: the sender closes them."""
         sent = self._answer(RawMessage(data, tuple(descriptors)))
         self._pending.extend(islice(sent, _MOST_PENDING - len(self._pending)))
 
     def receive(self, deadline: float, order: ByteOrder) -> RawMessage:
-        """See `Stream`. A peer that has nothing more to send will not find anything by waiting."""
+        """See `Stream`. Never waits: a peer that has nothing to send now would not send anything later."""
         if not self._pending:
-            raise StreamError(Trouble.SILENCE, "the other side said nothing")
+            raise StreamError(Trouble.SILENCE, "the other side sent nothing")
         if not self._pending[0].data:
             raise StreamError(Trouble.CLOSED, "the other side closed the connection")
         return self._pending.popleft()

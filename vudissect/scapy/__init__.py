@@ -1,6 +1,6 @@
-"""Scapy's view of vhost-user: a layer for each message, made from the table. `from vudissect.scapy import *`.
+"""vhost-user in scapy: a layer for each message, generated from the table. `from vudissect.scapy import *`.
 
-Nothing else of the package imports this; docs/scapy.md has recipes.
+Nothing else in the package imports this; docs/scapy.md has recipes.
 """
 
 try:

@@ -234,7 +234,7 @@ class GetFeaturesReply(Payload):
     """The answer to: Asks for the feature bits that the back-end offers."""
 
 class Ack(Payload):
-    """The acknowledgement of any request; the header wants to be told which."""
+    """The acknowledgement of any request; set the header's id to that of the request."""
 
 class SetMemTableReply(Payload):
     """The answer to: Replaces the memory map: one region and one descriptor for each piece of guest memory."""
@@ -399,13 +399,13 @@ class GpuGetEdidReply(Payload):
     """The answer to: Asks for the EDID of a scanout."""
 
 class VhostUserRecord(RecordHeader):
-    """The record header and the descriptors, in front of a message or of the details of an event.
+    """The record header and the descriptors, before a message or the details of an event.
 
     `headers` are the layers of a dialect's messages, by channel and byte order.
     """
 
 class ExportedPdu(ExportedPduTags):
-    """The tags in front of a packet of link type 252; those of a record are worked out where none are given."""
+    """The tags before a packet of link type 252; by default those of a record."""
 
 class ConfigNet(ConfigSpace):
     """The configuration space of a net device."""

@@ -1,4 +1,4 @@
-"""Fields of the table as fields of scapy."""
+"""Fields of the table as scapy fields."""
 
 from collections.abc import Callable
 from math import prod
@@ -45,11 +45,11 @@ from vudissect.scapy.record import RecordHeader
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.header import ByteOrder, struct_of
 
-# Scapy has no type of its own for all that can stand in a layer's list of fields.
+# Scapy has no type for everything that a layer's list of fields may contain.
 AnyField = Any
 LayerOf = Callable[[Layout], type[Packet]]
 
-# By `struct` code: little-endian, big-endian; what is best read in hexadecimal; the same.
+# By `struct` code: little-endian, big-endian; then the same for values that are best shown in hexadecimal.
 _NUMBERS: dict[str, tuple[type[AnyField], ...]] = {
     "B": (ByteField, ByteField, XByteField, XByteField),
     "H": (LEShortField, ShortField, XLEShortField, XShortField),
@@ -71,12 +71,12 @@ _HEXADECIMAL = frozenset(
 )
 _RESULTS = {0: "success"}
 _MOST_SHOWN = 32
-# Far more than any message can hold; scapy's own limit is below what some messages have.
+# Far more than any message can hold; scapy's own limit is below the size of some messages.
 _MOST_ENTRIES = 1 << 20
 
 
 class BytesField(StrFixedLenField):
-    """A run of bytes of a fixed length, shown as what they mean and never at full length."""
+    """A run of bytes of a fixed length, shown according to its meaning and never in full length."""
 
     __slots__ = ("meaning",)
 
@@ -90,7 +90,7 @@ class BytesField(StrFixedLenField):
 
 
 class TailField(StrLenField):
-    """The bytes behind the fixed fields, shown in the same way; `length` gives their number."""
+    """The bytes after the fixed fields, shown in the same way; `length` returns their number."""
 
     __slots__ = ("meaning",)
 
@@ -104,7 +104,7 @@ class TailField(StrLenField):
 
 
 class EntriesField(PacketListField):
-    """The entries of an array; where their number is fixed, those that are not given are blank."""
+    """The entries of an array; if their number is fixed, missing ones are blank."""
 
     __slots__ = ("entry", "fixed")
 
@@ -120,21 +120,21 @@ class EntriesField(PacketListField):
         super().__init__(array.name, [], entry, count_from=count_from, max_count=_MOST_ENTRIES)
 
     def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
-        """The bytes of all entries, behind `s`."""
+        """`s` followed by the bytes of all entries."""
         blank = [self.entry() for _ in range(self.fixed - len(val))]
         return super().addfield(pkt, s, [*val, *blank])
 
 
 class UnshownField(StrField):
-    """Bytes of which some may be key material."""
+    """Bytes that may contain key material."""
 
     def i2repr(self, pkt: Packet | None, x: Any) -> str:
-        """How many they are."""
+        """The number of bytes."""
         return f"({len(x)} bytes with key material, not {'shown' if _keys_stored(pkt) else 'stored'})"
 
 
 def _keys_stored(packet: Packet | None) -> bool:
-    """Whether the keys of a message are in it; the record says so where they are not."""
+    """Whether a message still contains its keys; the record has a mark if it does not."""
     while packet is not None and not isinstance(packet, RecordHeader):
         packet = packet.underlayer
     return packet is None or not packet.marks & Mark.KEYS_MASKED
@@ -149,9 +149,9 @@ def _bytes_text(meaning: Meaning, value: Any, *, keys_stored: bool = True) -> st
 
 
 def fields_of(layout: Layout, byte_order: ByteOrder, layer_of: LayerOf) -> list[AnyField]:
-    """The fields of a layout; `layer_of` gives the layer of an array's entries.
+    """The fields of a layout; `layer_of` returns the layer of an array's entries.
 
-    Counts and lengths are worked out where they are not given. A name that scapy's packets have themselves gets an
+    Missing counts and lengths are computed. A name that scapy's packets use themselves gets an
     underscore.
     """
     counted = _counted(layout)
@@ -172,7 +172,7 @@ def fields_of(layout: Layout, byte_order: ByteOrder, layer_of: LayerOf) -> list[
 
 
 def field_name(name: str) -> str:
-    """The name under which scapy has a field of the table."""
+    """The scapy name of a field of the table."""
     return f"{name}_" if hasattr(Packet, name) else name
 
 
@@ -182,7 +182,7 @@ def flag_names(bits: BitSet, size: int) -> list[str]:
 
 
 def _counted(layout: Layout) -> dict[str, dict[str, Any]]:
-    """The fields that say how much follows, and of what."""
+    """The fields that count something that follows, and what."""
     if layout.array is not None and isinstance(layout.array.count, str):
         return {layout.array.count: {"count_of": layout.array.name}}
     if layout.tail is not None and len(layout.tail.length) == 1 and isinstance(layout.tail.length[0], str):
@@ -221,7 +221,7 @@ def _field(row: Row, byte_order: ByteOrder) -> AnyField:
 
 
 def _parts(row: Row, byte_order: ByteOrder) -> list[AnyField]:
-    """The bit fields of an integer, highest first, as scapy has it."""
+    """The bit fields of an integer, highest first, as scapy expects them."""
     whole = -row.size if byte_order == "little" else row.size
     parts = sorted(row.parts, key=lambda part: -part.low)
     return [

@@ -1,4 +1,4 @@
-"""Reading and writing captures, where scapy's own functions lose something: long packets, nanoseconds, interfaces."""
+"""Reading and writing captures without the losses of scapy's own functions: long packets, nanoseconds, interfaces."""
 
 import os
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 class PcapReader(utils.PcapReader):
-    """Reads a capture packet by packet; scapy's own cuts packets at 65535 bytes, of which pixels make more."""
+    """Reads a capture packet by packet; scapy's own reader cuts packets at 65535 bytes, which pixels exceed."""
 
     def read_packet(self, size: int = MAX_PACKET, **kwargs: Any) -> Packet:
         """The next packet; `EOFError` at the end."""
@@ -34,7 +34,7 @@ class PcapReader(utils.PcapReader):
 
 
 class PcapNgReader(utils.PcapNgReader):
-    """The same for pcapng, which `PcapReader` turns to by itself."""
+    """The same for pcapng; `PcapReader` selects it automatically."""
 
     alternative = PcapReader
 
@@ -44,16 +44,16 @@ class PcapNgReader(utils.PcapNgReader):
 
 
 def rdpcap(filename: str, count: int = -1) -> PacketList:
-    """The packets of a capture, all of them or `count`."""
+    """All packets of a capture, or the first `count`."""
     with PcapReader(filename) as reader:
         return reader.read_all(count=count)
 
 
 def wrpcap(filename: str, packets: Iterable[Packet] | Packet, *, keep_keys: bool = False, **arguments: Any) -> None:
-    """Write packets; messages and events as a capture that vudissect reads, whatever the name of the file is.
+    """Write packets; messages and events as a capture for vudissect, whatever the name of the file is.
 
-    A record without tags gets them. Zeros take the place of key material unless `keep_keys` is set. If any packet is
-    of another kind, scapy's own `wrpcap` writes all of them, and takes the `arguments`.
+    A record without tags gets them. Key material is replaced by zeros unless `keep_keys` is set. If any packet is
+    of another kind, scapy's own `wrpcap` writes all of them with these `arguments`.
     """
     given = [packets] if isinstance(packets, Packet) else list(packets)
     if not keep_keys:
@@ -73,7 +73,7 @@ def _export(record: Packet) -> Packet:
 
 
 def _without_keys(packet: Packet) -> Packet:
-    """The packet of a message as it may be stored; itself where it has no key material."""
+    """The packet of a message as it may be stored; unchanged if it has no key material."""
     has_tags = not isinstance(packet, RecordHeader)
     record = packet.payload if has_tags else packet
     if not isinstance(record, RecordHeader) or record.channel not in tuple(Channel):
@@ -94,7 +94,7 @@ def _block(packet: Packet) -> bytes:
     data = bytes(packet)
     record = packet.payload
     channel = record.channel if isinstance(record, RecordHeader) and record.channel in tuple(Channel) else 0
-    # A float has no nanoseconds, what scapy has read is a decimal number.
+    # A float is too coarse for nanoseconds; times read by scapy are decimal numbers.
     stamp = int(Decimal(packet.time) * _NANOSECONDS)
     head = _PACKET.pack(channel, stamp >> 32, stamp & 0xFFFF_FFFF, len(data), max(packet.wirelen or 0, len(data)))
     comments = [(blocks.COMMENT, bytes(comment)) for comment in packet.comments or ()]

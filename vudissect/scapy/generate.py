@@ -1,7 +1,7 @@
-"""The layers, made from the table: one for the headers of each channel, one for each form of each message.
+"""The layers, generated from the table: one for the headers of each channel, one for each form of each message.
 
-A dialect has layers of its own for what it changes and shares the others. In big-endian order each layer is a subclass
-of the little-endian one, so that `SetVringNum in packet` holds for both.
+A dialect has its own layers for what it changes and shares the others. In big-endian order each layer is a subclass
+of the little-endian one, so that `SetVringNum in packet` is true for both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ class Layers:
     def __getattr__(self, name: str) -> type[Packet]:
         layer = self.__dict__.get("by_name", {}).get(name)
         if layer is None:
-            raise AttributeError(f"there is no layer {name}")
+            raise AttributeError(f"no layer is called {name}")
         return cast(type[Packet], layer)
 
     def __dir__(self) -> list[str]:
@@ -69,12 +69,12 @@ def layers_of(dialect: str = "upstream", byte_order: ByteOrder = "little") -> La
     """The layers of a dialect in one byte order, as attributes; `ValueError` if there is no such dialect."""
     found = dialect_by_name(dialect)
     if found is None:
-        raise ValueError(f"there is no dialect {dialect!r}: vudissect dialects lists them")
+        raise ValueError(f"unknown dialect {dialect!r}: vudissect dialects lists them")
     return layers(found.protocol, byte_order)
 
 
 def _make(name: str, base: type[Packet], fields: list[AnyField], about: str, **attributes: Any) -> Any:
-    """A new layer; it is at home in the package, where people import it from."""
+    """A new layer, as if it were defined in the package from which people import it."""
     kind: Any = type(base)
     return kind(name, (base,), {"__module__": _MODULE, "__doc__": about, "fields_desc": fields, **attributes})
 
@@ -124,7 +124,7 @@ def _payload(protocol: Protocol, row: Row, layout: Layout, byte_order: ByteOrder
 def _ack(byte_order: ByteOrder) -> type[Packet]:
     said = {"version": VERSION, "flags": REPLY_FLAG}
     base = _ack("little") if byte_order == "big" else Payload
-    about = "The acknowledgement of any request; the header wants to be told which."
+    about = "The acknowledgement of any request; set the header's id to that of the request."
     return _make_payload(ACK_NAME, base, ACK, byte_order, about, {Channel.MAIN: said, Channel.BACKEND: said})
 
 
@@ -136,7 +136,7 @@ def _make_payload(
     about: str,
     said: dict[Channel, dict[str, int]],
 ) -> type[Packet]:
-    """A layer that tells the headers below it what to say; all headers of a channel are kin to upstream's."""
+    """A layer that sets fields of its header; all headers of a channel subclass upstream's."""
     return cast(
         type[Packet],
         _make(
@@ -166,7 +166,7 @@ def _entry(layout: Layout, byte_order: ByteOrder) -> type[Packet]:
 
 
 class _Headers(dict[tuple[Channel, ByteOrder], type[Packet]]):
-    """The headers of a protocol; those of the unusual byte order are made when they are asked for."""
+    """The headers of a protocol; those of the unusual byte order are made on demand."""
 
     def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
@@ -179,7 +179,7 @@ class _Headers(dict[tuple[Channel, ByteOrder], type[Packet]]):
 
 @cache
 def _records(protocol: Protocol) -> tuple[type[Packet], type[Packet]]:
-    """The layers in front of a message in a capture: record and tags."""
+    """The layers before a message in a capture: record and tags."""
     record_base, tags_base = (RecordHeader, ExportedPduTags) if protocol is UPSTREAM else _records(UPSTREAM)
     record = _make(
         "VhostUserRecord",
@@ -193,14 +193,14 @@ def _records(protocol: Protocol) -> tuple[type[Packet], type[Packet]]:
 
 
 class ConfigSpace(Packet):
-    """The configuration space of a device, which older peers cut short; little-endian on every machine."""
+    """The configuration space of a device, possibly cut short by older peers; little-endian on every machine."""
 
     def do_dissect(self, s: bytes) -> bytes:
-        """Dissect as far as the bytes go."""
+        """Dissect up to where the bytes end."""
         try:
             return super().do_dissect(s)
         except error:
-            # What scapy keeps of a layer that was dissected, so that it is built as it came.
+            # What scapy keeps for a dissected layer, so that it is rebuilt unchanged.
             self.raw_packet_cache = s
             return b""
 

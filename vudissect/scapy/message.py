@@ -1,4 +1,4 @@
-"""What the headers of all channels have in common, and what all payloads have; the table makes layers of them."""
+"""What the headers of all channels have in common, and what all payloads have; layers are generated from these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vudissect.scapy.record import RecordHeader
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec
 
-# The flags stand above the version, which is a field of its own here.
+# The flags are above the version, which is a separate field here.
 REPLY_FLAG = REPLY >> VERSION_MASK.bit_length()
 NEED_REPLY_FLAG = NEED_REPLY >> VERSION_MASK.bit_length()
 _SIZE_OFFSET = 8
@@ -33,7 +33,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """What a header needs of the table: the rows of its channel, and their forms as requests and as replies."""
+    """What a header needs from the table: the rows of its channel, and their forms as requests and as replies."""
 
     channel: Channel
     byte_order: ByteOrder
@@ -44,25 +44,25 @@ class Lexicon:
 
 
 class Header(Packet):
-    """The header in front of every message of a channel: number, flags and size are worked out from what follows."""
+    """The header of every message of a channel: number, flags and size are computed from what follows."""
 
     match_subclass = True
     lexicon: ClassVar[Lexicon]
 
     @property
     def number(self) -> int:
-        """The message's number, without the bit by which some dialects mark a failure."""
+        """The message's number, without the bit that marks a failure in some dialects."""
         return int(self.getfieldval("id")) & ~self.lexicon.error
 
     @property
     def row(self) -> Row | None:
-        """The message's row in the table, or None for a number that means nothing."""
+        """The message's row in the table, or None for an unknown number."""
         return self.lexicon.rows.get(self.number)
 
     def is_reply(self) -> bool:
-        """Whether the other side than the channel's requests come from has sent this.
+        """Whether this was sent by the side that answers the requests of the channel.
 
-        A record says so; without one, the flags do.
+        The record decides; without one, the flags do.
         """
         record = self.underlayer
         if isinstance(record, RecordHeader):
@@ -77,11 +77,11 @@ class Header(Packet):
         return pkt + pay
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes | None]:
-        """The payload, and what comes behind the message."""
+        """The payload, and the bytes after the message."""
         return s[: self.size], s[self.size :]
 
     def guess_payload_class(self, payload: bytes) -> type[Packet]:
-        """The form of the message that has this size and these contents."""
+        """The form of the message with this size and these contents."""
         failed = self.lexicon.error and self.getfieldval("id") & self.lexicon.error
         forms = self.lexicon.replies if self.is_reply() and not failed else self.lexicon.requests
         for form in forms.get(self.number, ()):
@@ -92,7 +92,7 @@ class Header(Packet):
         return self.default_payload_class(payload)
 
     def do_dissect_payload(self, s: bytes) -> None:
-        """Dissect the payload; one of no bytes is a layer as well."""
+        """Dissect the payload; an empty one is also a layer."""
         super().do_dissect_payload(s)
         if not s and not self.size:
             layer = self.guess_payload_class(s)
@@ -100,7 +100,7 @@ class Header(Packet):
                 self.add_payload(layer(_internal=1))
 
     def answers(self, other: Packet) -> int:
-        """Whether this answers that request, as far as the two messages tell."""
+        """Whether this answers that request, judging by the two messages alone."""
         return int(
             isinstance(other, Header)
             and self.lexicon.channel is other.lexicon.channel
@@ -111,7 +111,7 @@ class Header(Packet):
         )
 
     def may_be_answered(self) -> bool:
-        """Whether an answer to this request is due, or may be."""
+        """Whether an answer to this request is required or possible."""
         row = self.row
         if row is None or (row.answer is Answer.ON_REQUEST):
             return bool(int(self.getfieldval("flags")) & NEED_REPLY_FLAG)
@@ -132,7 +132,7 @@ class Header(Packet):
 
     @classmethod
     def tcp_reassemble(cls, data: bytes, metadata: dict[str, Any], session: dict[str, Any]) -> Packet | None:
-        """The first message of a stream, or None until all of it is there; for scapy's `StreamSocket`."""
+        """The first message of a stream, or None until it is complete; for scapy's `StreamSocket`."""
         if len(data) < HEADER_SIZE:
             return None
         (size,) = struct_of("I", cls.lexicon.byte_order).unpack_from(data, _SIZE_OFFSET)
@@ -140,7 +140,7 @@ class Header(Packet):
 
 
 class UnshownPayload(Raw):
-    """A payload that fits no form of a message that has key material; it is not shown."""
+    """A payload of a message with key material that fits none of its forms; it is not shown."""
 
     name = "Raw"
     fields_desc = [UnshownField("load", b"")]  # noqa: RUF012
@@ -151,7 +151,7 @@ class UnshownPayload(Raw):
 
 
 class Payload(Packet):
-    """One form of a message, behind its header. `unsaid` are the fields that mean nothing."""
+    """One form of a message, after its header. `unsaid` are the fields without meaning."""
 
     match_subclass = True
     unsaid: ClassVar[frozenset[str]] = frozenset()

@@ -1,4 +1,4 @@
-"""What the layers are called: a message's name in camel case, with its channel in front and its form behind."""
+"""The names of the layers: a message's name in camel case, with its channel before and its form after it."""
 
 import re
 
@@ -21,8 +21,8 @@ def header_name(channel: Channel) -> str:
 def message_name(row: Row, layout: Layout, *, reply: bool) -> str:
     """The layer of one form of a message: `SetMemTable`, `SetMemTableXen`, `GpuUpdate`, `GetConfigReply`.
 
-    The form that is specified has no name of its own; another is called by the form in its layout's key, or by all of
-    it.
+    The specified form has no suffix; another has the form in its layout's key as suffix, or the whole
+    key.
     """
     name = _PREFIXES[row.channel] + camel_case(row.name) + ("Reply" if reply else "")
     forms = row.reply if reply and row.answer is not Answer.IF_REPLY_ALL else row.request

@@ -1,6 +1,6 @@
-"""What stands in front of a message in a capture: exported-PDU tags, record header, descriptors.
+"""What comes before a message in a capture: exported-PDU tags, record header, descriptors.
 
-The layout is that of docs/capture-format.md. Also the details of an event, which stand in place of a message.
+The layout is that of docs/capture-format.md. Also the details of an event, which take the place of a message.
 """
 
 from collections.abc import Mapping
@@ -44,10 +44,10 @@ _LETTERS = {Side.FRONT_END: "F>B", Side.BACK_END: "B>F", Side.PROXY: "---"}
 
 
 class Part(Packet):
-    """A layer that is an entry of a list: what follows belongs to the next."""
+    """A layer that is an entry of a list: what follows belongs to the next one."""
 
     def extract_padding(self, s: bytes) -> tuple[bytes, bytes | None]:
-        """Everything behind this entry."""
+        """Everything after this entry."""
         return b"", s
 
 
@@ -75,7 +75,7 @@ def _next_tag(_: Packet, tags: list[BasePacket], last: Packet | None, rest: byte
 
 
 class ExportedPduTags(Packet):
-    """The tags in front of a packet of link type 252; those of a record are worked out where none are given."""
+    """The tags before a packet of link type 252; by default those of a record."""
 
     show_summary = False
     fields_desc = [PacketListField("tags", [], next_cls_cb=_next_tag)]  # noqa: RUF012
@@ -89,14 +89,14 @@ class ExportedPduTags(Packet):
         return pkt + pay
 
     def guess_payload_class(self, payload: bytes) -> type[Packet]:
-        """A record, if the tags say so."""
+        """A record, according to the tags."""
         for tag in self.tags:
             if isinstance(tag, ExportedPduTag) and tag.type == _TAG_DISSECTOR and tag.value.rstrip(b"\0") == DISSECTOR:
                 return self.record
         return self.default_payload_class(payload)
 
     def mysummary(self) -> str:
-        """Nothing of itself, but where there is nothing else."""
+        """Empty, unless this is the only layer."""
         return type(self).__name__
 
     def answers(self, other: Packet) -> int:
@@ -104,17 +104,17 @@ class ExportedPduTags(Packet):
         return int(self.payload.answers(other.payload)) if isinstance(other, ExportedPduTags) else 0
 
     def hashret(self) -> bytes:
-        """What a message and its answer have in common."""
+        """The same for a message and its answer."""
         return bytes(self.payload.hashret())
 
 
 def _known(kind: Any, number: int) -> Any:
-    """The member of an enumeration, or its first where the number is none of it."""
+    """The member of an enumeration with this number, otherwise the first."""
     return kind(number) if number in tuple(kind) else kind(0)
 
 
 class VhostUserDescriptor(Part):
-    """A file descriptor that came with a message, as far as the recorder could examine it."""
+    """A file descriptor that came with a message, as the recorder has described it."""
 
     fields_desc = [  # noqa: RUF012
         LEShortField("length", None),
@@ -132,7 +132,7 @@ class VhostUserDescriptor(Part):
     ]
 
     def rest(self) -> int:
-        """Bytes behind the name, which a later version may have written."""
+        """Bytes after the name, which a later version may have written."""
         return max(0, int(self.length) - _FIXED_DESCRIPTOR - int(self.identity_length) - int(self.name_length))
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
@@ -143,7 +143,7 @@ class VhostUserDescriptor(Part):
 
 
 class RecordHeader(Packet):
-    """The record header and the descriptors, in front of a message or of the details of an event.
+    """The record header and the descriptors, before a message or the details of an event.
 
     `headers` are the layers of a dialect's messages, by channel and byte order.
     """
@@ -194,7 +194,7 @@ class RecordHeader(Packet):
         return self.headers[Channel(self.channel), "big" if self.marks & Mark.BIG_ENDIAN else "little"]
 
     def answers(self, other: Packet) -> int:
-        """Whether the message answers that of another record: of the same channel, and sent later by the other side."""
+        """Whether the message answers that of another record: on the same channel, and sent later by the other side."""
         return int(
             isinstance(other, RecordHeader)
             and (self.connection, self.channel) == (other.connection, other.channel)
@@ -204,11 +204,11 @@ class RecordHeader(Packet):
         )
 
     def hashret(self) -> bytes:
-        """Connection, channel, and what the message has."""
+        """Connection, channel, and the hash of the message."""
         return b"%d %d " % (self.connection, self.channel) + self.payload.hashret()
 
     def mysummary(self) -> str:
-        """Who spoke, on which channel, with which descriptors."""
+        """The sender, the channel and the descriptors."""
         if self.kind != RecordKind.MESSAGE:
             return f"{self.connection} {self.sprintf('%kind%')}"
         words = [f"{self.connection} {_LETTERS[_known(Side, self.sender)]}"]
@@ -219,10 +219,10 @@ class RecordHeader(Packet):
 
 
 class VhostUserEvent(Packet):
-    """What the recorder noted of an event: a JSON object."""
+    """The recorder's details of an event: a JSON object."""
 
     fields_desc = [StrField("details", b"{}")]  # noqa: RUF012
 
     def mysummary(self) -> Any:
-        """The details as they are, behind what scapy has of the layers below."""
+        """The details as they are, after scapy's summary of the lower layers."""
         return self.details.decode(errors="backslashreplace"), [type(self.underlayer)] if self.underlayer else []

@@ -1,4 +1,4 @@
-"""Writes `__init__.pyi`: what editors and type checkers have to know of layers that are made from the table.
+"""Writes `__init__.pyi`: what editors and type checkers must know about the generated layers.
 
 python -m vudissect.scapy.stub > vudissect/scapy/__init__.pyi
 """

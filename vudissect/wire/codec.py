@@ -1,11 +1,11 @@
 """Bytes to messages and back, compiled from the message table.
 
-Decoding never raises: whatever the bytes are, a `WireMessage` comes out that keeps every one of them and says in
-`problem` what is wrong with it. Encoding raises a `FieldError` for values that do not fit.
+Decoding never raises: whatever the bytes are, the result is a `WireMessage` that keeps all of them and has the
+`problem`, if any. Encoding raises a `FieldError` for values that do not fit.
 
-Nearly all messages are well-formed and of a fixed size, and the same few headers come again and again. What such a
-header says is worked out once and kept as a `Form`; a message of a known form costs one look-up and one `unpack`.
-Whoever handles messages can keep what follows from a form in the same way: there are only so many of them.
+Nearly all messages are well-formed and of a fixed size, and have one of a few headers. The meaning of such a
+header is computed once and kept as a `Form`; a message of a known form costs one look-up and one `unpack`.
+Code that handles messages can cache by form in the same way, because the number of forms is limited.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _VERSION_AND_REPLY = VERSION_MASK | REPLY
 _HEADER_CODES = "III"
 _new = tuple.__new__
 
-# Nobody sets other flags than version, REPLY and NEED_REPLY; each header with others is read as if it were the first.
+# Nobody sets other flags than version, REPLY and NEED_REPLY; other headers are decoded in full each time.
 _MOST_FLAGS = VERSION_MASK | REPLY | NEED_REPLY
 
 
@@ -31,7 +31,7 @@ _MOST_FLAGS = VERSION_MASK | REPLY | NEED_REPLY
 class Form:
     """What all well-formed messages with the same header have in common, on one channel in one direction.
 
-    `length` is that of the whole message, and `unpack` makes the values of one. Compared by identity.
+    `length` is that of the whole message, and `unpack` decodes its values. Compared by identity.
     """
 
     channel: Channel
@@ -49,11 +49,11 @@ class Form:
 class WireMessage(NamedTuple):
     """A message as decoded.
 
-    `row` is None for a number that the table does not know, `layout` None for a payload that fits no layout.
+    `row` is None for a number that is not in the table, `layout` None for a payload that fits no layout.
     `values` are the fields of `layout` in order, integers as on the wire; an array is a tuple of tuples. `size` is
-    the payload size that the header claims; `data` are the bytes from the header on, as far as they are there.
-    `problem` is empty for a well-formed message. `error`: a request that failed, sent back with the error bit, which
-    `id` is without. `form` is what it shares with others of its kind; None for what is malformed or of no fixed size.
+    the payload size in the header; `data` are the available bytes from the header on.
+    `problem` is empty for a well-formed message. `error`: a failed request, sent back with the error bit, which
+    `id` does not include. `form` is shared with similar messages; None for malformed ones and those without fixed size.
     """
 
     row: Row | None
@@ -70,12 +70,12 @@ class WireMessage(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in the table, `message 1000` for one that it does not know."""
+        """The name in the table, `message 1000` for one that is not in it."""
         return self.row.name if self.row is not None else f"message {self.id}"
 
 
 class _Shapes(NamedTuple):
-    """The payloads that one message may have in one direction, as codecs, in the order in which to try them."""
+    """The possible payloads of one message in one direction, as codecs, in the order in which to try them."""
 
     row: Row
     layouts: tuple[LayoutCodec, ...]
@@ -91,20 +91,20 @@ class _Direction:
         self.shapes = {
             row.id: _Shapes(row, _codecs(forms(row, reply=self.reply), byte_order)) for row in protocol.channel(channel)
         }
-        # What comes back with the error bit is a request, whatever the answer would have been.
+        # A message with the error bit is a request sent back, whatever the reply would have been.
         self.failures = (
             {row.id: _Shapes(row, _codecs(forms(row), byte_order)) for row in protocol.channel(channel)}
             if protocol.header.error and self.reply
             else {}
         )
-        # Version and REPLY flag that the direction asks for. The GPU channel has no version, and its requests carry
-        # whatever was in memory (vhost-user-gpu's UPDATE): nothing to hold them to.
+        # The version and REPLY flag required in this direction. The GPU channel has no version, and its requests have
+        # whatever was in memory (vhost-user-gpu's UPDATE), so nothing is checked there.
         self.flags_mask = _VERSION_AND_REPLY if channel is not Channel.GPU else 0
         self.flags_wanted = (VERSION | (REPLY if self.reply else 0)) & self.flags_mask
         self.versions = protocol.header.versions
-        # (number, payload size) to the one layout of that size, for the many messages where there is just one.
+        # From (number, payload size) to the only layout of that size, for the many messages that have only one.
         self.fixed: dict[tuple[int, int], tuple[Row, LayoutCodec]] = {}
-        # The forms that were met, by the bytes of their header.
+        # The forms seen so far, by the bytes of their header.
         self.forms: dict[bytes, Form] = {}
         for number, (row, codecs) in self.shapes.items():
             for codec in codecs:
@@ -114,7 +114,7 @@ class _Direction:
                     self.fixed[number, size] = (row, codec)
 
     def new_form(self, header: bytes, number: int, flags: int, size: int) -> Form | None:
-        """The form of a header that is met for the first time; None where it has none."""
+        """The form of a header that is seen for the first time; None if it has none."""
         known = self.fixed.get((number, size))
         if known is None or flags > _MOST_FLAGS or flags & self.flags_mask != self.flags_wanted:
             return None
@@ -129,12 +129,12 @@ class _Direction:
 
 @cache
 def forms(row: Row, *, reply: bool = False) -> tuple[Layout, ...]:
-    """The layouts that a message may have in one direction, in the order in which to try them."""
+    """The possible layouts of a message in one direction, in the order in which to try them."""
     if not reply or row.answer is Answer.IF_REPLY_ALL:
         return tuple(sorted(row.request, key=lambda layout: layout.when is None))
     if row.answer in (Answer.ALWAYS, Answer.NEVER):
         return tuple(sorted(row.reply, key=lambda layout: layout.when is None))
-    # An acknowledgement looks like an empty memory table, which nobody sends as a reply: it goes first.
+    # An acknowledgement looks like an empty memory table, which nobody sends as a reply: try it first.
     exact = tuple(layout for layout in row.reply if layout.size is not None)
     return (*exact, ACK, *(layout for layout in row.reply if layout.size is None))
 
@@ -159,7 +159,7 @@ class Codec:
     def decode(self, channel: Channel, sender: Side, data: bytes, length: int | None = None) -> WireMessage:
         """Decode the message that starts `data`.
 
-        `length` is how many bytes there were on the wire, where only the first of them were kept.
+        `length` is the number of bytes on the wire, if only the first of them were kept.
         """
         direction = self._directions[channel][sender]
         header = data[:HEADER_SIZE]
@@ -168,7 +168,7 @@ class Codec:
             form = direction.new_form(header, *self._unpack_header(header))
         if form is None or len(data) != form.length:
             return self._decode_any(direction, data, len(data) if length is None else length)
-        # At half the cost of calling the class, which counts for what is made for every message.
+        # Half the cost of calling the class, which matters for every message.
         return _new(
             WireMessage,
             (
@@ -242,7 +242,7 @@ class Codec:
     ) -> bytes:
         """A whole message, in the first header version that has it.
 
-        `values` as in `WireMessage`; a `FieldError` names the first that does not fit the layout. `error` sets the
+        `values` as in `WireMessage`; a `FieldError` names the first one that does not fit the layout. `error` sets the
         dialect's error bit.
         """
         payload = layout_codec(layout, self.byte_order).encode(values, row.name)
@@ -269,5 +269,5 @@ def layout_codec(layout: Layout, byte_order: ByteOrder) -> LayoutCodec:
 
 @cache
 def codec_of(protocol: Protocol, byte_order: ByteOrder) -> Codec:
-    """The codec of a protocol in a byte order: made once, as that takes longer than a short session."""
+    """The codec of a protocol in a byte order: cached, because compiling takes longer than a short session."""
     return Codec(protocol, byte_order)

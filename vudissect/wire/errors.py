@@ -1,4 +1,4 @@
-"""What is wrong with a value that was given for a message, and where: `SET_MEM_TABLE.regions[3].size: ...`."""
+"""What is wrong with a value for a message, and where: `SET_MEM_TABLE.regions[3].size: ...`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ _MOST_QUOTED = 80
 
 
 class FieldError(ValueError):
-    """A value that a field, array or layout cannot have; `path` is where it was given, from the message on."""
+    """A value that a field, array or layout cannot have; `path` is its place, starting with the message."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -15,7 +15,7 @@ class FieldError(ValueError):
 
 
 def quoted(value: Any) -> str:
-    """A value as an error shows it: never long, whatever it is."""
+    """A value for an error message: never long, whatever it is."""
     try:
         text = repr(value)
     except ValueError:  # a number with thousands of digits

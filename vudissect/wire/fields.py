@@ -1,4 +1,4 @@
-"""Decoded values as named fields, the form that JSON shows and that people write; and the way back."""
+"""Decoded values as named fields, as JSON shows them and people write them; and the reverse."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,7 +15,7 @@ Fields = dict[str, Any]
 def to_fields(layout: Layout, values: Values, *, keys_stored: bool = True) -> Fields:
     """Named fields, ready for JSON: integers as they are, bit fields one by one, bytes as text.
 
-    Padding is left out while it is zero, key material is only measured, with a word on whether it was stored. Arrays
+    Padding is left out while it is zero; for key material only the length is shown, and whether it was stored. Arrays
     are lists of such dictionaries.
     """
     usual = usual_numbers(layout)
@@ -33,9 +33,9 @@ def to_fields(layout: Layout, values: Values, *, keys_stored: bool = True) -> Fi
 
 
 class UsualNumbers(NamedTuple):
-    """The fields that nearly all payloads of a layout are shown with, all of them numbers.
+    """The fields shown for nearly all payloads of a layout, all of them numbers.
 
-    `of` gives these numbers; None for values that are shown in another way, as there is something in their padding.
+    `of` returns these numbers; None for values that are shown differently because their padding is not zero.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class UsualNumbers(NamedTuple):
 
 @cache
 def usual_numbers(layout: Layout) -> UsualNumbers | None:
-    """The usual fields of a layout; None where it has other things than numbers and padding."""
+    """The usual fields of a layout; None if it has anything else than numbers and padding."""
     if layout.array is not None or layout.tail is not None:
         return None
     names: list[str] = []
@@ -67,7 +67,7 @@ def usual_numbers(layout: Layout) -> UsualNumbers | None:
         else:
             return None
     together = f"({' '.join(f'{number},' for number in numbers)})"
-    # An expression takes a tenth of the time that a loop over the fields does.
+    # An expression takes a tenth of the time of a loop over the fields.
     return UsualNumbers(tuple(names), eval(f"lambda v: {together} if {' and '.join(conditions) or True} else None"))
 
 
@@ -97,10 +97,10 @@ def bytes_text(meaning: Meaning, value: bytes, *, keys_stored: bool = True) -> s
 
 
 def from_fields(layout: Layout, fields: Mapping[str, Any], name: str = "") -> Values:
-    """Values for the codec from named fields; what is left out is zero, a count or length is worked out.
+    """Values for the codec from named fields; missing fields are zero, counts and lengths are computed.
 
     Bytes may be given as bytes or as the text that `to_fields` makes. A `FieldError` names what cannot be used, below
-    `name` (else the layout's); whether numbers fit is found out when they are encoded.
+    `name` (by default the layout's); whether numbers fit is checked when they are encoded.
     """
     path = name or layout.title
     if not isinstance(fields, Mapping):

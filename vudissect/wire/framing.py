@@ -1,11 +1,11 @@
-"""The bytes of one direction of a channel, cut into messages, each with the descriptors that came with its bytes.
+"""The bytes of one direction of a channel, split into messages, each with the descriptors that came with its bytes.
 
-No sockets: reads go in, messages come out. A message of up to `WHOLE` bytes comes out whole, when all of it is there;
-a longer one comes out bit by bit as it arrives, so that memory stays bounded whatever a header claims.
+No sockets: reads go in, messages come out. A message of up to `WHOLE` bytes comes out whole, once all of it has
+arrived; a longer one comes out in pieces as it arrives, so memory stays bounded whatever a header claims.
 
-Descriptors belong to the first byte of the read that brought them, and keep that place. So whoever reads has to begin
-a read where the descriptors are: `needed` says how far a receiver reads, which takes header and payload one after
-the other. What the table says about a message never moves a descriptor.
+Descriptors belong to the first byte of the read that brought them, and stay there. So the reader must begin
+a read where the descriptors are: `needed` is how far a receiver reads, which reads header and payload one after
+the other. The message table never affects the place of a descriptor.
 """
 
 import sys
@@ -16,14 +16,14 @@ from vudissect.wire.header import HEADER_SIZE, ByteOrder, detect_byte_order, str
 
 WHOLE = 1 << 16
 
-# A message that descriptors come with again and again is not held: they would pile up.
+# A message is not held if it receives descriptors too often: they would pile up.
 _MOST_CARRIED = 4
 
-# The ancillary data that recvmsg gives and sendmsg takes; opaque here.
+# The ancillary data that recvmsg returns and sendmsg accepts; opaque here.
 Rights = list[tuple[int, int, bytes]]
 
 
-# Plain numbers, as arithmetic on the enumeration is slow.
+# Plain numbers, because arithmetic on the enumeration is slow.
 _SPLIT = int(Mark.SPLIT)
 _GLUED = int(Mark.GLUED)
 _LATE = int(Mark.LATE_DESCRIPTORS)
@@ -35,17 +35,17 @@ _PAYLOAD_SIZE_OFFSET = 8
 
 
 class Carried(NamedTuple):
-    """Descriptors, and the place in a message of the byte that they came with."""
+    """Descriptors, and the offset in a message of the byte they came with."""
 
     offset: int
     rights: Rights
 
 
 class Piece(NamedTuple):
-    """A message, or a part of a long one, about which there is more to say than its bytes.
+    """A message, or a part of a long one, that is more than its bytes.
 
-    `carried` is in order of the places, which count from the first byte of this piece. `start` and `end`: whether it
-    begins, and whether it ends a message. `marks` are bits of `Mark`.
+    `carried` is in order of the offsets, which count from the first byte of this piece. `start` and `end`: whether it
+    begins and whether it ends a message. `marks` are bits of `Mark`.
     """
 
     data: bytes
@@ -56,17 +56,17 @@ class Piece(NamedTuple):
 
 
 class Framer:
-    """One direction of a channel. `byte_order` is None until the first header has decided it."""
+    """One direction of a channel. `byte_order` is None until the first header has determined it."""
 
     def __init__(self, byte_order: ByteOrder | None = None) -> None:
         self._set_byte_order(byte_order or sys.byteorder)
         self.byte_order = byte_order
-        # Of the message that has begun and is not complete:
-        self._held = bytearray()  # its bytes, when it will be sent whole
-        self._whole = HEADER_SIZE  # how many of them it takes to go on
+        # The message that has begun and is not complete:
+        self._held = bytearray()  # its bytes, if it will be sent whole
+        self._whole = HEADER_SIZE  # how many of them are needed to continue
         self._carried: tuple[Carried, ...] = ()
         self._marks = 0
-        self._rest = 0  # bytes still to come, when it is sent bit by bit
+        self._rest = 0  # bytes still to come, if it is sent in pieces
 
     @property
     def aligned(self) -> bool:
@@ -75,21 +75,21 @@ class Framer:
 
     @property
     def plain(self) -> bool:
-        """Whether the next message, if it is whole, has nothing to be said about it (see `is_one`)."""
+        """Whether the next message, if it is whole, will be plain bytes (see `is_one`)."""
         return not (self._held or self._rest or self._order_mark or self.byte_order is None)
 
     @property
     def needed(self) -> int:
-        """How many bytes complete the header, or the message, that a receiver reads now."""
+        """How many bytes complete the header or the message that a receiver reads now."""
         return self._rest or (self._whole - len(self._held) if self._held else HEADER_SIZE)
 
     def is_one(self, data: bytes) -> bool:
-        """Whether bytes from the start of a message on are one message and nothing more: most reads are that."""
+        """Whether bytes at the start of a message are exactly one message: most reads are."""
         size = len(data) - HEADER_SIZE
         return size >= 0 and size == self._word(data, _PAYLOAD_SIZE_OFFSET)[0]
 
     def number(self, message: bytes) -> int:
-        """The message number in a header that has been framed."""
+        """The message number in a framed header."""
         return int(self._word(message)[0])
 
     def payload_size(self, header: bytes) -> int:
@@ -99,11 +99,11 @@ class Framer:
     def feed(
         self, data: bytes, rights: Rights | None = None, lost: bool = False, together: bool = False
     ) -> list[bytes | Piece]:
-        """Cut one read into messages; `rights` came with its first byte.
+        """Split one read into messages; `rights` came with its first byte.
 
-        `lost`: the kernel has dropped descriptors of this read. `together`: it was there at the same time as the read
-        before it, and is only read apart. Plain bytes are a whole message with nothing to be said about it, but that
-        it is glued to the one before it in the list. Nearly all messages are of that kind; they must cost next to
+        `lost`: the kernel has dropped descriptors of this read. `together`: it was available at the same time as the
+        previous read, and is only read separately. Plain bytes are a whole message without marks, except that
+        it arrived together with the one before it in the list. Nearly all messages are plain; they must cost almost
         nothing here.
         """
         if self._rest:
@@ -142,7 +142,7 @@ class Framer:
         return piece
 
     def _carry(self, rights: Rights | None, lost: bool) -> None:
-        """Keep descriptors for the message that begins or goes on with this read."""
+        """Keep descriptors for the message that begins or continues with this read."""
         place = len(self._held)
         if rights:
             self._carried = (*self._carried, Carried(place, rights))
@@ -151,7 +151,7 @@ class Framer:
             self._marks |= _LOST
 
     def _held_and(self, data: bytes) -> bytes:
-        """What is held with `data` after it, if that is enough to go on; else it is held, too."""
+        """The held bytes with `data` appended, if that is enough to continue; otherwise hold it too."""
         self._held += data
         if len(self._held) < self._whole and len(self._carried) < _MOST_CARRIED:
             return b""
@@ -160,7 +160,7 @@ class Framer:
         return together
 
     def _cut(self, data: bytes, messages: list[bytes | Piece]) -> None:
-        """Append what is complete, and hold what is not."""
+        """Append complete messages, and hold the rest."""
         end = len(data)
         if not self.byte_order and end >= HEADER_SIZE:
             self._set_byte_order(detect_byte_order(data) or sys.byteorder)

@@ -1,4 +1,4 @@
-"""The header in front of every message, and how to tell its byte order."""
+"""The header of every message, and how to detect its byte order."""
 
 from struct import Struct
 from typing import Literal
@@ -17,19 +17,19 @@ _PREFIXES = {"little": "<", "big": ">"}
 _LITTLE = Struct("<III").unpack_from
 _BIG = Struct(">III").unpack_from
 
-# Above every number ever given out, vendors' included, and far below any small number read in the wrong order.
+# Above every known number, including those of vendors, and far below any small number read in the wrong order.
 _LARGEST_REQUEST = 1100
-# With version 1, and with the version 2 of a draft.
+# Version 1, and version 2 of a draft.
 _USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD, 0x2, 0x6})
 
 
 def struct_of(codes: str, byte_order: ByteOrder) -> Struct:
-    """A packed `Struct` of these codes in this byte order."""
+    """A packed `Struct` with these codes in this byte order."""
     return Struct(_PREFIXES[byte_order] + codes)
 
 
 def detect_byte_order(header: bytes) -> ByteOrder | None:
-    """The byte order in which the first 12 bytes of a main channel make sense; None if in neither or in both."""
+    """The byte order in which the first 12 bytes of a main channel make sense; None if neither or both do."""
     if len(header) < HEADER_SIZE:
         return None
     little, big = _plausible(*_LITTLE(header)), _plausible(*_BIG(header))

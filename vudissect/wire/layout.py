@@ -1,4 +1,4 @@
-"""One payload layout, compiled: bytes to a tuple of values and back, and values to named fields and back."""
+"""One payload layout, compiled: bytes to a tuple of values and back."""
 
 import struct
 from math import prod
@@ -28,9 +28,9 @@ class LayoutCodec:
         return self.layout.size == size if self.layout.size is not None else size >= self._fixed.size
 
     def decode(self, payload: bytes, size: int) -> Values | None:
-        """The values, or None where this is not the layout of a payload of `size` bytes.
+        """The values, or None if a payload of `size` bytes does not have this layout.
 
-        Where `payload` is shorter than `size` (snap length), arrays and tails come as far as they go.
+        If `payload` is shorter than `size` (snap length), arrays and tails are decoded up to where it ends.
         """
         if not self.may_have(size) or len(payload) < self._fixed.size:
             return None
@@ -51,7 +51,7 @@ class LayoutCodec:
         return head
 
     def encode(self, values: Values, name: str = "") -> bytes:
-        """The payload; a `FieldError` names the first value that does not fit, below `name` (else the layout's)."""
+        """The payload; a `FieldError` names the first value that does not fit, below `name` (or the layout's name)."""
         number = len(self.layout.fields)
         try:
             payload = self._fixed.pack(*values[:number])
@@ -78,7 +78,7 @@ class LayoutCodec:
 
 
 def _misfit(layout: Layout, values: Any, path: str) -> FieldError | None:
-    """Which of the values does not fit its place; None if all do."""
+    """The first value that does not fit its field; None if all do."""
     has_rest = layout.array is not None or layout.tail is not None
     wanted = len(layout.fields) + has_rest
     if not isinstance(values, tuple | list) or len(values) != wanted:

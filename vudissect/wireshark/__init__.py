@@ -1,1 +1,1 @@
-"""The Wireshark plugin, made from the message table, and the comparison of what it shows with what is decoded here."""
+"""The Wireshark plugin, generated from the message table, and the comparison of its output with the decoder here."""

@@ -1,6 +1,6 @@
-"""tshark with the plugin against the project's own decoder: every field of every frame, compared.
+"""Compares tshark with the plugin to the project's own decoder: every field of every frame.
 
-tshark prints all fields of the plugin as columns, which is the quickest form that it has, and reads the file twice, so
+tshark prints all fields of the plugin as columns, which is its fastest format, and reads the file twice, so
 that a request knows its answer.
 """
 
@@ -21,13 +21,13 @@ from vudissect.wireshark.generate import NAME, plugin
 from vudissect.wireshark.names import joined
 from vudissect.wireshark.tables import Tables
 
-# No text has these: control characters are shown as escapes.
+# No text contains these: control characters are escaped.
 _BETWEEN_VALUES = "\x01"
 _BETWEEN_FIELDS = "\x02"
 _NUMBER = "frame.number"
 _ERRORS = "_ws.lua.error"
 
-# Told elsewhere, or a part of what stands beside it.
+# Shown elsewhere, or part of another field.
 _NOT_COMPARED = frozenset(
     map(joined, ("record.version", "record.header_length", "rule", "rule.finding", "unanswered", "unanswered.request"))
 )
@@ -37,7 +37,7 @@ _NUMBERS = (Kind.U32, Kind.U64, Kind.I32, Kind.I64, Kind.FRAME)
 
 
 class CheckError(RuntimeError):
-    """It could not be compared; one line."""
+    """The comparison failed; one line."""
 
 
 class Difference(NamedTuple):
@@ -50,14 +50,14 @@ class Difference(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What tshark shows of a frame: the values of each field, those that it does not have left out."""
+    """What tshark shows of a frame: the values of each field, without the fields that it does not have."""
 
     number: int
     fields: dict[str, list[Value]]
 
 
 def tshark_frames(capture: str, *options: str) -> Iterator[Frame]:
-    """Every frame as tshark shows it with the plugin; `options` are of tshark's. `CheckError`."""
+    """Every frame as tshark shows it with the plugin; `options` are passed to tshark. Raises `CheckError`."""
     kinds = _kinds()
     names = (_NUMBER, _ERRORS, *kinds)
     with tempfile.TemporaryDirectory(prefix="vudissect-") as home:
@@ -86,7 +86,7 @@ def _kinds() -> dict[str, Kind]:
 
 
 def _started(command: Sequence[str], home: str, errors: BinaryIO) -> subprocess.Popen[bytes]:
-    # A home of its own: no configuration and no other plugin of the user's may change what is shown.
+    # A separate home: the user's configuration and other plugins must not affect the output.
     environment = {"HOME": home, "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
     try:
         return subprocess.Popen(
@@ -111,7 +111,7 @@ def _frame(line: str, kinds: dict[str, Kind]) -> Frame:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it does not say why"])[-1]
+    return (text.strip().splitlines() or ["without an error message"])[-1]
 
 
 def _value(kind: Kind, text: str) -> Value:
@@ -133,15 +133,15 @@ def _value(kind: Kind, text: str) -> Value:
 def compare(
     frames: Iterable[Frame], events: Iterable[Event], shown: Callable[[str], str]
 ) -> Iterator[tuple[Event, list[Difference]]]:
-    """Each event of ours with what tshark shows differently; `shown` escapes text as people see it.
+    """Each event with the fields that tshark shows differently; `shown` escapes text as people see it.
 
-    Which frame answers a request is known when the answer has come; a request is compared then, or at the end.
+    The frame that answers a request is known once the answer has come; a request is compared then, or at the end.
     """
     held: dict[int, tuple[Event, dict[str, list[Value]], Frame]] = {}
     for event, frame in zip_longest(events, frames):
         if event is None or frame is None:
             where = frame.number if frame is not None else event.record.frame
-            raise CheckError(f"frame {where} is there for one of the two only")
+            raise CheckError(f"only one of the two has frame {where}")
         ours: dict[str, list[Value]] = {}
         for name, value in expected(event):
             ours.setdefault(name, []).append(shown(value) if isinstance(value, str) else value)
@@ -169,9 +169,9 @@ def _differences(event: Event, ours: dict[str, list[Value]], frame: Frame) -> li
 
 
 def _plain(values: list[Value]) -> list[Value]:
-    """Values without the ways in which they are told.
+    """Values in a form that does not depend on how they are displayed.
 
-    What is empty is a column without contents, as is what is not there. A name for fields with a sign and without has
-    one.
+    An empty value is the same as a missing one: both are an empty column. A filter name shared by signed and unsigned
+    fields is signed.
     """
     return [value & _WORD if isinstance(value, int) else value for value in values if value != ""]

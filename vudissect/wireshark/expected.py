@@ -1,6 +1,6 @@
-"""What the plugin must show of a record, as the project's own decoder sees it: every field by its filter name.
+"""What the plugin must show for a record, according to the project's own decoder: every field by its filter name.
 
-Values are plain: numbers, truth, hexadecimal text for bytes, text. A field that stands several times in a frame has
+Values are plain: numbers, booleans, hexadecimal text for bytes, text. A field that occurs several times in a frame has
 several values, in order.
 """
 
@@ -27,7 +27,7 @@ Item = tuple[str, Value]
 
 
 def expected(event: Event) -> Iterator[Item]:
-    """Name and value of every field of a frame, but for those that a later frame decides."""
+    """Name and value of every field of a frame, except for those that depend on a later frame."""
     record, message = event.record, event.message
     yield from _record(record)
     if message is None:
@@ -175,7 +175,7 @@ def _bytes(name: str, field: Field, value: bytes) -> Iterator[Item]:
 
 
 def _config(message: WireMessage, device: Device | None) -> Iterator[Item]:
-    """The fields of a configuration space that was read or written from its beginning."""
+    """The fields of a configuration space that was read or written from its start."""
     layout = message.layout
     assert layout is not None
     if layout.tail is None or layout.tail.field.meaning is not Meaning.CONFIG or device is None:

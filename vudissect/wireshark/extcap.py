@@ -1,6 +1,6 @@
-"""What an extcap program says of itself: Wireshark asks it for interfaces, link types and the form of its options.
+"""How an extcap program describes itself: Wireshark asks for its interfaces, link types and options.
 
-The format is that of Wireshark's doc/extcap.adoc: sentences of a word and values in braces. The program itself is
+The format is that of Wireshark's doc/extcap.adoc: lines with a word and values in braces. The program itself is
 `vudissect.cli.extcap`.
 """
 
@@ -24,7 +24,7 @@ _NO_CHOICES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A line of the form: the option of the program that it sets, of which type, and what people read beside it.
+    """A line of the form: the option of the program that it sets, its type, and its texts.
 
     `choices` are value and text of a selector; `limits` the range of a number.
     """
@@ -41,7 +41,7 @@ class Option:
     choices: Mapping[str, str] = field(default_factory=lambda: _NO_CHOICES)
 
 
-_ADDRESS = "A path from the root, or @NAME for an abstract socket, which has no mode: any user can connect to it"
+_ADDRESS = "An absolute path, or @NAME for an abstract socket, which has no mode: any user can connect to it"
 _DETAILS = "Details"
 
 OPTIONS = (
@@ -63,38 +63,38 @@ OPTIONS = (
         default="connect",
         choices={"listen": "connects to the proxy", "connect": "listens, and the proxy connects to it"},
     ),
-    Option("--once", "End after the first connection", "boolflag", "Else the next one is served", group=_DETAILS),
+    Option("--once", "End after the first connection", "boolflag", "Otherwise the next one is served", group=_DETAILS),
     Option(
         "--wait",
-        "Seconds to wait for a side that is called",
+        "Seconds to wait for a side that listens",
         "double",
-        "After that the side that is there is hung up on",
+        "After that the connection of the waiting side is closed",
         default="30",
         group=_DETAILS,
     ),
     Option(
         "--snaplen",
-        "Bytes recorded of a message",
+        "Bytes recorded from each message",
         "unsigned",
-        "All of it passes in any case",
+        "The whole message is always forwarded",
         default="65536",
         limits=f"12,{MAX_MESSAGE}",
         group=_DETAILS,
     ),
     Option(
         "--no-interpose",
-        "Leave the back-end and GPU channels alone",
+        "Do not record the back-end and GPU channels",
         "boolflag",
-        "They are not recorded then",
+        "These channels then do not pass through the proxy",
         group=_DETAILS,
     ),
     Option(
         "--byte-order",
         "Byte order",
         "selector",
-        "The first message tells it, but for a machine that begins in an unusual way",
+        "Detected from the first message; set it if that is wrong",
         default="auto",
-        choices={"auto": "as the first message has it", "little": "little-endian", "big": "big-endian"},
+        choices={"auto": "detected from the first message", "little": "little-endian", "big": "big-endian"},
         group=_DETAILS,
     ),
 )
@@ -118,10 +118,10 @@ def form() -> str:
 
 
 def launcher(python: str) -> str:
-    """The text of the program in Wireshark's extcap folder, which calls this installation of vudissect."""
+    """The text of the program in Wireshark's extcap folder, which runs this installation of vudissect."""
     return (
         "#!/bin/sh\n"
-        "# Puts the vhost-user proxy into Wireshark's list of interfaces. Written by vudissect wireshark install.\n"
+        "# Adds the vhost-user proxy to Wireshark's list of interfaces. Written by vudissect wireshark install.\n"
         f'exec {shlex.quote(python)} -P -m vudissect.cli.extcap "$@"\n'
     )
 

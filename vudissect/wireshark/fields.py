@@ -1,4 +1,4 @@
-"""The fields that Wireshark knows: what a capture adds to a message, and the catalogue of those of all payloads."""
+"""The fields in Wireshark: those that a capture adds to a message, and the catalogue of all payload fields."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from vudissect.wireshark.names import field_name, joined, short, slug, subject
 
 
 class Kind(StrEnum):
-    """A type of Wireshark's; the value is the function of `ProtoField` that makes it."""
+    """A Wireshark type; the value is the function of `ProtoField` that makes it."""
 
     U32 = "uint32"
     U64 = "uint64"
@@ -61,7 +61,7 @@ _MARKS = tuple((int(mark), str(mark.name).lower()) for mark in Mark)
 SEALS = ((0x1, "seal"), (0x2, "shrink"), (0x4, "grow"), (0x8, "write"), (0x10, "future_write"), (0x20, "exec"))
 HEADER_FLAGS = ((REPLY, "reply"), (NEED_REPLY, "need_reply"))
 
-# Keys of events that vuproxy writes; others are shown as text.
+# Keys of events written by vuproxy; others are shown as text.
 TEXT_DETAILS = (
     *(f"{side}_{what}" for side in ("front_end", "back_end") for what in ("command", "executable")),
     *("by", "how", "reason", "text"),
@@ -94,7 +94,7 @@ FIXED: tuple[ProtoField, ...] = (
     *(ProtoField(joined("fd.seals", name), name, Kind.BOOL, mask=mask, width=32) for mask, name in SEALS),
     ProtoField(joined("fd.flags"), "flags", Kind.U32, "HEX"),
     ProtoField(joined("fd.file"), "file", Kind.TEXT, "NONE"),
-    ProtoField(joined("fd.replaced"), "puts out of use", Kind.TEXT, "NONE"),
+    ProtoField(joined("fd.replaced"), "replaces", Kind.TEXT, "NONE"),
     ProtoField(joined("dialect"), "dialect", Kind.TEXT, "NONE"),
     ProtoField(joined("device"), "device type", Kind.TEXT, "NONE"),
     ProtoField(joined("kind"), "kind of message", Kind.TEXT, "NONE"),
@@ -137,12 +137,12 @@ _OF_BYTES = {Meaning.TEXT: Kind.TEXT, Meaning.MAC: Kind.MAC, Meaning.UUID: Kind.
 
 
 def base_of(meaning: Meaning) -> str:
-    """How the numbers of a meaning are written."""
+    """The base in which numbers with a meaning are shown."""
     return "HEX" if meaning in _HEXADECIMAL else "DEC"
 
 
 def layouts(protocols: Iterable[Protocol]) -> Iterator[Layout]:
-    """Every payload of every dialect, each once."""
+    """Every payload of every dialect, once each."""
     seen: set[Layout] = set()
     for protocol in protocols:
         for row in protocol.messages:
@@ -153,7 +153,7 @@ def layouts(protocols: Iterable[Protocol]) -> Iterator[Layout]:
 
 
 def _all_fields(protocols: Iterable[Protocol]) -> Iterator[tuple[str, Field]]:
-    """Every field of every payload and configuration space, with what the payload is about."""
+    """Every field of every payload and configuration space, with the subject of the payload."""
     for layout in layouts(protocols):
         for each in [layout] if layout.array is None else [layout, layout.array.entry]:
             yield from ((subject(each), field) for field in each.fields)
@@ -170,15 +170,15 @@ def _kind(code: str, meaning: Meaning) -> Kind:
 
 
 def _widest(kinds: set[Kind]) -> Kind:
-    """The type of a name that stands for fields of several types; Wireshark wants one for each name."""
+    """The type of a filter name that several fields share; Wireshark needs one type per name."""
     order = (Kind.I64, Kind.U64, Kind.I32, Kind.U32)
     return next((kind for kind in order if kind in kinds), min(kinds))
 
 
 class Catalogue:
-    """The fields of all payloads with the names that the tables call them by, after the fixed ones.
+    """The fields of all payloads with their names in the tables, after the fixed ones.
 
-    Fields may share a filter name, if a number means something else in another message: those have a number behind it.
+    Fields may share a filter name if a number has another meaning in another message: then a number is appended.
     """
 
     def __init__(self, protocols: Iterable[Protocol]) -> None:
@@ -192,7 +192,7 @@ class Catalogue:
         self._kinds = {name: _widest(of_name) for name, of_name in kinds.items()}
 
     def name(self, field: ProtoField) -> str:
-        """What a field is called, a new name if it was not asked for before."""
+        """The name of a field; a new one the first time."""
         if field not in self.fields:
             self._sharing[field.name] += 1
             count = self._sharing[field.name]
@@ -200,7 +200,7 @@ class Catalogue:
         return self.fields[field]
 
     def kind(self, name: str) -> Kind:
-        """The type that all fields of this name have."""
+        """The common type of all fields with this name."""
         return self._kinds[name]
 
     def payload(self, about: str, field: Field) -> ProtoField:
@@ -214,12 +214,12 @@ class Catalogue:
         return ProtoField(name, field.name, kind, base, tuple(sorted(field.choices.items())))
 
     def part(self, about: str, name: str, meaning: Meaning) -> ProtoField:
-        """A number in some bits of a word, worked out before it is shown."""
+        """A number in some bits of a word, extracted before it is shown."""
         full = joined(about, name)
         return ProtoField(full, name, self.kind(full), base_of(meaning))
 
     def bit(self, word: str, name: str, number: int, width: int) -> ProtoField:
-        """A flag of a word of `width` bits; of a long word Wireshark's Lua sees the half in which it is."""
+        """A flag in a word of `width` bits; Wireshark's Lua sees only its half of a long word."""
         half = min(width, 32)
         return ProtoField(f"{word}.{slug(name)}", name, Kind.BOOL, mask=1 << number % 32, width=half)
 

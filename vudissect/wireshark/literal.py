@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-# Integers beyond are not exact in Lua 5.2, whose numbers are doubles.
+# Larger integers are not exact in Lua 5.2, whose numbers are doubles.
 _EXACT = 1 << 53
 _RESERVED = frozenset(
     {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local"}
@@ -14,7 +14,7 @@ _RESERVED |= {"nil", "not", "or", "repeat", "return", "then", "true", "until", "
 def literal(value: Any) -> str:
     """A value as Lua source: dictionaries, lists, text, whole numbers, true and false.
 
-    What is none, false or empty in a dictionary is left out, but for other dictionaries, into which somebody may look.
+    None, false and empty values in a dictionary are left out, except for dictionaries, which code may index.
     """
     if isinstance(value, dict):
         entries = (entry(key, literal(inner)) for key, inner in value.items() if not _is_empty(inner))
@@ -33,7 +33,7 @@ def literal(value: Any) -> str:
 
 
 def entry(key: str | int, value: str) -> str:
-    """A key of a table with its value, which is Lua source."""
+    """An entry of a table; the value is Lua source."""
     return f"{_key(key)}={value}"
 
 
@@ -48,7 +48,7 @@ def _key(key: str | int) -> str:
 
 
 def _text(text: str) -> str:
-    # JSON's escapes are Lua's as well, as long as nothing but ASCII and no control character is in it.
+    # JSON's escapes are also Lua's, if there are only ASCII and no control characters.
     if not text.isascii() or not text.isprintable():
-        raise ValueError(f"{text!r} is no plain text")
+        raise ValueError(f"{text!r} is not plain text")
     return json.dumps(text)

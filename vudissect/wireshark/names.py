@@ -1,8 +1,8 @@
-"""Filter names: one for each field of each payload, made from the names that the table gives.
+"""Filter names: one for each field of each payload, derived from the names in the table.
 
-`vhost_user.` + what the payload is about + the field's name: `vhost_user.vring.index`, `vhost_user.iotlb.iova`. What a
-payload is about follows from the key of its layout; payloads of one field have none (`vhost_user.mtu`). Words of
-bits have their bits below them: `vhost_user.protocol_features.mq`, `vhost_user.features.net.mq`.
+`vhost_user.` + the subject of the payload + the field's name: `vhost_user.vring.index`, `vhost_user.iotlb.iova`. The
+subject follows from the key of the layout; payloads of one field have none (`vhost_user.mtu`). The bits of a word
+are below it: `vhost_user.protocol_features.mq`, `vhost_user.features.net.mq`.
 """
 
 import re
@@ -11,7 +11,7 @@ from vudissect.protocol.model import Field, Layout
 
 PREFIX = "vhost_user"
 
-# By the beginning of a layout's key; what is not here goes by its whole name.
+# By the beginning of a layout's key; others use their whole name.
 _SUBJECTS = {
     "vring": "vring",
     "memory": "memory",
@@ -51,7 +51,7 @@ def slug(text: str) -> str:
 
 
 def subject(layout: Layout) -> str:
-    """What a payload is about, as part of filter names; "" where its fields say it themselves."""
+    """The subject of a payload, as part of filter names; "" if its fields are clear enough."""
     for beginning, part in _SUBJECTS.items():
         if layout.key.startswith(beginning):
             return part
@@ -59,17 +59,17 @@ def subject(layout: Layout) -> str:
 
 
 def joined(*parts: str) -> str:
-    """A filter name from its parts, of which any may be empty."""
+    """A filter name from its parts, any of which may be empty."""
     return ".".join(part for part in (PREFIX, *parts) if part)
 
 
 def short(name: str) -> str:
-    """A filter name without what all of them begin with."""
+    """A filter name without the common prefix."""
     return name.removeprefix(f"{PREFIX}.")
 
 
 def field_name(about: str, field: Field) -> str:
-    """The filter name of a field; a word of features is named by what it is about alone."""
+    """The filter name of a field; a feature word is named after its subject alone."""
     if field.name == "features" and about.endswith("features"):
         return joined(about)
     return joined(about, slug(field.name))

@@ -1,4 +1,4 @@
-"""What goes into the folders of Wireshark: the plugin, the interface "vhost-user proxy" and the profile."""
+"""The files for Wireshark's folders: the plugin, the interface "vhost-user proxy" and the profile."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ _LINES_WITH_MARK: Final = 2
 
 
 class Piece(NamedTuple):
-    """A file to install. What is `personal` Wireshark rewrites when people change their settings."""
+    """A file to install. Wireshark rewrites `personal` ones when users change their settings."""
 
     path: Path
     text: str
@@ -21,16 +21,16 @@ class Piece(NamedTuple):
     personal: bool = False
 
     def present(self) -> str | None:
-        """What is in its place; None if nothing is."""
+        """The current contents of the file; None if it does not exist."""
         try:
             return self.path.read_text("utf-8", "replace")
         except FileNotFoundError:
             return None
 
     def write(self) -> None:
-        """Put it in its place, with the folders that are missing."""
+        """Write the file, and create missing folders."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Not into the old file: that could be a link to one that is under version control.
+        # Not into the old file: that could be a link to a file under version control.
         self.path.unlink(missing_ok=True)
         self.path.write_text(self.text, "utf-8")
         if self.executable:
@@ -38,14 +38,14 @@ class Piece(NamedTuple):
 
 
 def is_ours(text: str) -> bool:
-    """Whether a file was put there by vudissect, and neither written by somebody else nor rewritten by Wireshark."""
+    """Whether a file was installed by vudissect, and neither written by somebody else nor rewritten by Wireshark."""
     return any(_MARK in line for line in text.splitlines()[:_LINES_WITH_MARK])
 
 
 def pieces(folders: str, python: str) -> tuple[Piece, ...]:
-    """What to install where, by what `tshark -G folders` prints; `python` is the interpreter that has vudissect.
+    """What to install where, according to `tshark -G folders`; `python` is the interpreter that has vudissect.
 
-    Before 4.2 Wireshark looks for interfaces of one's own beside the preferences, and does not list that folder.
+    Before 4.2, Wireshark looks for personal interfaces next to the preferences, and does not list that folder.
     """
     known = dict(re.findall(r"^(.*?):\s+(.*)$", folders, re.MULTILINE))
     configuration = Path(known["Personal configuration"])

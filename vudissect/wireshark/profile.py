@@ -1,8 +1,8 @@
-"""A profile for Wireshark: columns, coloring rules, filter buttons and names for what the plugin shows.
+"""A Wireshark profile: columns, coloring rules, filter buttons and names for what the plugin shows.
 
 `python -m vudissect.wireshark.profile FOLDER` writes its files.
 
-The groups of messages are those of the table: what a message does to the session says in which it is.
+The groups of messages come from the table: the purpose of a message decides its group.
 """
 
 import json
@@ -20,9 +20,9 @@ from vudissect.wireshark.names import field_name, joined, subject
 NAME: Final = "vhost-user"
 """The name of the profile, as in `wireshark -C vhost-user`."""
 
-_FIRST_LINE = "# Made from the message table by vudissect.\n"
+_FIRST_LINE = "# Generated from the message table by vudissect.\n"
 _BLACK = (0, 0, 0)
-# On the request, and on the event that made it clear, which is all that one pass over a file can tell.
+# On the request, and on the event that made it certain: the only one that a single pass over a file can mark.
 _UNANSWERED = "vhost_user.unanswered || vhost_user.unanswered.request"
 _Color = tuple[int, int, int]
 
@@ -91,7 +91,7 @@ class ColoringRule(NamedTuple):
 
 
 class Button(NamedTuple):
-    """A button beside the filter line."""
+    """A button next to the filter line."""
 
     label: str
     filter: str
@@ -112,7 +112,7 @@ def _messages(*purposes: Purpose) -> str:
 
 
 def _failures() -> str:
-    """A filter for the answers that say that the request failed."""
+    """A filter for answers that report a failed request."""
     names: dict[str, None] = {}
     for layout in (ACK, *(layout for row in UPSTREAM.messages for layout in row.reply)):
         if layout.failure:
@@ -138,33 +138,33 @@ COLUMNS = (
     Column("Info", "%i"),
 )
 
-# The first that fits counts, so what is wrong comes first.
+# The first match counts, so problems come first.
 COLORING_RULES = (
     ColoringRule("vhost-user: malformed", "vhost_user.problem", (164, 0, 0), (255, 252, 156)),
     ColoringRule("vhost-user: request failed", _failures(), (204, 0, 0), (255, 255, 255)),
     ColoringRule("vhost-user: never answered", _UNANSWERED, (206, 92, 0), (255, 255, 255)),
-    ColoringRule("vhost-user: against a rule", "vhost_user.rule", (252, 175, 62)),
+    ColoringRule("vhost-user: rule violation", "vhost_user.rule", (252, 175, 62)),
     ColoringRule("vhost-user: connection", "vhost_user.record.kind > 1", (211, 215, 207)),
     ColoringRule("vhost-user: answer", "vhost_user.response_to", (245, 245, 245)),
     ColoringRule("vhost-user: back-end channel", f"vhost_user.channel == {Channel.BACKEND:d}", (237, 220, 245)),
     ColoringRule("vhost-user: GPU channel", f"vhost_user.channel == {Channel.GPU:d}", (213, 240, 235)),
     ColoringRule("vhost-user: negotiation", _messages(*_NEGOTIATION), (252, 244, 206)),
     ColoringRule("vhost-user: memory", _messages(*_MEMORY), (216, 235, 212)),
-    ColoringRule("vhost-user: ring is set up", _messages(*_RINGS), (218, 232, 250)),
-    ColoringRule("vhost-user: ring runs", _messages(*_RUNNING), (184, 212, 244)),
+    ColoringRule("vhost-user: ring set-up", _messages(*_RINGS), (218, 232, 250)),
+    ColoringRule("vhost-user: running ring", _messages(*_RUNNING), (184, 212, 244)),
     ColoringRule("vhost-user: configuration", _messages(*_CONFIGURATION), (245, 229, 214)),
     ColoringRule("vhost-user: migration", _messages(*_MIGRATION), (245, 214, 228)),
 )
 
 BUTTONS = (
-    Button("Findings", "vhost_user.rule", "messages that are against a rule"),
+    Button("Findings", "vhost_user.rule", "messages that violate a rule"),
     Button("Unanswered", _UNANSWERED, "requests that were never answered"),
     Button("Slow", "vhost_user.response_time > 0.1", "answers after more than 100 ms"),
     Button("Negotiation", _messages(*_NEGOTIATION), "features, numbers of queues, other channels"),
     Button("Memory", _messages(*_MEMORY), "memory map, log, in-flight memory, IOTLB"),
-    Button("Rings", _messages(*_RINGS, *_RUNNING), "setting up, starting and stopping of rings"),
+    Button("Rings", _messages(*_RINGS, *_RUNNING), "setting up, starting and stopping rings"),
     Button("Descriptors", "vhost_user.fds > 0", "messages with file descriptors"),
-    Button("Events", "vhost_user.record.kind > 1", "opening and closing of connections and channels"),
+    Button("Events", "vhost_user.record.kind > 1", "opening and closing connections and channels"),
 )
 
 
@@ -182,7 +182,7 @@ def _preferences() -> str:
     columns = ",\n\t".join(f'"{column.title}", "{column.format}"' for column in COLUMNS)
     return (
         f"{_FIRST_LINE}gui.column.format:\n\t{columns}\n"
-        # The addresses in captures have names, which Wireshark only shows if told to; nobody else is to be asked.
+        # Wireshark shows the names that captures have for addresses only if enabled; external resolvers are not asked.
         "nameres.network_name: TRUE\nnameres.use_external_name_resolver: FALSE\n"
     )
 
@@ -207,13 +207,13 @@ def _buttons() -> str:
 
 
 def _hosts() -> str:
-    """The names of the addresses in captures, which bring them along, but lose them in editcap and mergecap."""
+    """The names of the addresses in captures: captures have them, but editcap and mergecap drop them."""
     named = (*ADDRESSES.values(), PROXY_ADDRESS)
     return _FIRST_LINE + "".join(f"{'.'.join(map(str, address))} {name}\n" for address, name in named)
 
 
 def _quoted(text: str) -> str:
-    """A value in one of Wireshark's tables, where bytes that mean something are spelled in hexadecimal."""
+    """A value in one of Wireshark's tables, in which special bytes are written in hexadecimal."""
     return '"' + text.replace('"', r"\x22") + '"'
 
 

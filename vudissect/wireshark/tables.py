@@ -1,6 +1,6 @@
-"""The message table, dialects, devices and rules as the Lua tables that the plugin is driven by.
+"""The message table, dialects, devices and rules as Lua tables for the plugin.
 
-What a table looks like is said where it is made. Rows refer to rows of other tables by name, so that a new message or
+Each table is described where it is made. Rows refer to rows of other tables by name, so that a new message or
 dialect changes only a few lines.
 """
 
@@ -38,7 +38,7 @@ from vudissect.wireshark.fields import Catalogue, ProtoField
 from vudissect.wireshark.literal import entry, literal
 from vudissect.wireshark.names import field_name, joined, short, subject
 
-# The rules that the plugin knows.
+# The rules that the plugin checks.
 RULES = (
     *("VU-HDR-01", "VU-HDR-02", "VU-HDR-03", "VU-HDR-04", "VU-HDR-05", "VU-HDR-06", "VU-HDR-07", "VU-HDR-10"),
     *("VU-HDR-12", "VU-FD-01", "VU-FD-02", "VU-FD-03", "VU-FD-04", "VU-FD-09", "VU-NEG-06", "VU-RPL-01"),
@@ -46,7 +46,7 @@ RULES = (
 )
 
 _SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "NOTE", Severity.COMPAT: "WARN"}
-# More than any configuration space has.
+# More than the size of any configuration space.
 _MOST_CONFIG = 2048
 _WORD = 64
 
@@ -60,13 +60,13 @@ _DEVICE_WEIGHTS = {
 
 
 class Named:
-    """Rows of a Lua table by name, so that a new one moves no other."""
+    """Rows of a Lua table by name, so that a new one does not move the others."""
 
     def __init__(self) -> None:
         self._rows: dict[str, str] = {}
 
     def name(self, wanted: str, value: Any, otherwise: str = "") -> str:
-        """The name of a value: the one that is wanted, and if another value has it that one with `otherwise`."""
+        """The name of a value: the wanted one, with `otherwise` if another value already has it."""
         row = literal(value)
         for name in (wanted, f"{wanted}:{otherwise}"):
             if self._rows.setdefault(name, row) == row:
@@ -74,12 +74,12 @@ class Named:
         raise ValueError(f"two values are called {name}")
 
     def lua(self) -> str:
-        """The table, one row a line."""
+        """The table, one row per line."""
         return _lines(entry(name, row) for name, row in self._rows.items())
 
 
 class Tables:
-    """Everything that the plugin knows, as Lua source."""
+    """All data of the plugin, as Lua source."""
 
     def __init__(self, upstream: Protocol = UPSTREAM, dialects: Sequence[Dialect] = DIALECTS) -> None:
         self._upstream = upstream
@@ -104,12 +104,12 @@ class Tables:
             "layouts": self._layouts.lua(),
             "words": self._words.lua(),
         }
-        # Last: the others have asked for their fields.
+        # Last, because the others register their fields.
         parts["fields"] = _lines(_proto_field(field, name) for field, name in self.catalogue.fields.items())
         return "{\n" + "".join(f"{name} = {table},\n" for name, table in parts.items()) + "}"
 
     def _dialect(self, dialect: Dialect, protocol: Protocol) -> str:
-        """What differs from upstream as of a release: messages by channel (from 1, not from 0), features, header."""
+        """The differences from upstream as of a release: messages by channel (from 1, not 0), features, header."""
         as_of = _as_of(dialect)
         there = {*(self._upstream if as_of is None else self._upstream.as_of(as_of)).messages}
         gone = [row for row in there if protocol.request(row.channel, row.id) is None]
@@ -240,7 +240,7 @@ class Tables:
         return self._words.name(short(word), named, otherwise)
 
     def _device(self, device: Device) -> dict[str, Any]:
-        """Name, configuration space, and the feature bits of its own, all of them counted."""
+        """Name, configuration space, its own feature bits, and their number."""
         return {
             "id": device.id,
             "name": device.name,
@@ -252,18 +252,18 @@ class Tables:
 
 
 def _as_of(dialect: Dialect) -> Since | None:
-    """The release of upstream that a dialect is built on in the end; None for today's."""
+    """The release of upstream that a dialect is ultimately based on; None for the current one."""
     return dialect.as_of if dialect.base is None else _as_of(dialect.base)
 
 
 def _release(since: Since) -> int | None:
-    """A release as a number that can be compared."""
+    """A release as a comparable number."""
     major, minor, *_ = (*since.numbers, 0, 0)
     return major * 1000 + minor or None
 
 
 def _proto_field(field: ProtoField, name: str) -> str:
-    """Name, title, type, base, {value = name}, mask, width; and what it is called here if others share its name."""
+    """Name, title, type, base, {value = name}, mask, width; and its name here if others share the filter name."""
     own, choices = short(field.name), dict(field.choices)
     row = [own, field.title, field.kind.value, field.base, choices, field.mask, field.width]
     return literal(row if name == own else [*row, name])
@@ -294,7 +294,7 @@ def _gate(gate: Gate) -> dict[str, Any]:
 
 
 def _own_size_rule(row: Row) -> int | None:
-    """From which size on a rule of its own speaks of a payload that does not fit: memory tables, sessions, pictures."""
+    """The size from which on a separate rule reports a payload that does not fit: memory tables, sessions, pictures."""
     if row.purpose is Purpose.REPLACE_MEMORY or SESSION_C1 in row.request:
         return 0
     pictures = (
@@ -317,7 +317,7 @@ def _when(layout: Layout) -> dict[str, Any] | None:
 
 
 def _failure(layout: Layout) -> list[int] | None:
-    """Which bits of the first field tell of a failure: the lowest, and how many."""
+    """The bits of the first field that report a failure: the lowest, and how many."""
     if not layout.failure:
         return None
     if layout.failure == -1:
@@ -327,7 +327,7 @@ def _failure(layout: Layout) -> list[int] | None:
 
 
 def _config_sizes() -> dict[int, dict[str, int]]:
-    """What a size of the configuration space that was read says for the devices that have, or have had, that size."""
+    """The weight of a size of the configuration space for each device that has, or once had, that size."""
     found = ((size, config_candidates(size)) for size in range(_MOST_CONFIG))
     return {
         size: dict.fromkeys((device.name for device in devices), ONLY_SIZE if len(devices) == 1 else SHARED_SIZE)
@@ -337,7 +337,7 @@ def _config_sizes() -> dict[int, dict[str, int]]:
 
 
 def _keys(channel: Channel) -> dict[int, Any]:
-    """Where the messages of a channel have key material, by number: see `KeyPlaces`."""
+    """The places of key material in the messages of a channel, by number: see `KeyPlaces`."""
     return {
         number: {"by_size": {size: list(map(list, spans)) for size, spans in places.by_size.items()}}
         | {"otherwise": places.otherwise}

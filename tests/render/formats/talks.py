@@ -1,4 +1,4 @@
-"""What the formats are given in their tests."""
+"""The input of the formats in their tests."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ PLAIN = Style(False)
 
 
 def broken() -> Conversation:
-    """A front-end that asks for features, gets no answer, and enables a ring with 7."""
+    """A front-end that requests the features, gets no reply, and enables a ring with 7."""
     talk = Conversation()
     talk.front_end("GET_FEATURES")
     talk.front_end("SET_VRING_ENABLE", index=3, num=7)

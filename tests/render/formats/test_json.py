@@ -36,14 +36,14 @@ def state_of(talk: Conversation) -> dict[str, Any]:
     return state
 
 
-def test_every_key_of_a_state_is_on_the_page() -> None:
+def test_every_key_of_a_state_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
     section = page.partition("## States")[2].partition("\n## ")[0]
 
     assert [key for key in state_of(broken()) if f"`{key}`" not in section] == []
 
 
-def test_a_state_has_names_beside_numbers() -> None:
+def test_a_state_has_names_and_numbers() -> None:
     talk = Conversation()
     talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1"))
 
@@ -67,5 +67,5 @@ def test_a_state_has_the_places_of_a_ring() -> None:
     assert (ring["call"], ring["size"], ring["started"]) == (None, None, True)
 
 
-def test_a_state_has_what_waits() -> None:
+def test_a_state_has_pending_requests() -> None:
     assert state_of(broken())["waiting"] == [{"channel": "main", "name": "GET_FEATURES", "frame": 1}]

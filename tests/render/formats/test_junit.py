@@ -1,4 +1,4 @@
-"""JUnit: what fails is what makes the exit status 1."""
+"""JUnit: failures are what makes the exit status 1."""
 
 from xml.etree import ElementTree
 
@@ -32,7 +32,7 @@ def test_an_error_is_a_failure_with_its_source() -> None:
 
 
 @pytest.mark.parametrize(("strict", "failures"), [(False, "0"), (True, "1")])
-def test_a_warning_is_a_failure_if_it_is_strict(strict: bool, failures: str) -> None:
+def test_a_warning_is_a_failure_if_strict(strict: bool, failures: str) -> None:
     warning = Finding("VU-X-01", Severity.WARNING, Blame.BOTH, 1, 1, (), "tolerated somewhere", "a page")
     capture = CaptureReport("1.pcapng", [warning], {}, 1, ())
     (suite,) = suites(Reported([capture], False, strict, PLAIN))
@@ -40,7 +40,7 @@ def test_a_warning_is_a_failure_if_it_is_strict(strict: bool, failures: str) -> 
     assert suite.get("failures") == failures
 
 
-def test_a_capture_that_is_not_whole_is_a_failure() -> None:
+def test_an_incomplete_capture_is_a_failure() -> None:
     (suite,) = suites(linted(Conversation(), complaints=["it was cut off"]))
 
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")

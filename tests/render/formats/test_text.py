@@ -1,4 +1,4 @@
-"""Text: the options of the transcript, and what frames a report."""
+"""Text: the options of the transcript, and the frame of a report."""
 
 from tests.render.formats.talks import broken, linted, shown
 from vudissect.render.format import Option, Reported, Shown
@@ -12,7 +12,7 @@ def lines(*options: Option) -> list[str]:
     return "".join(TRANSCRIPT(shown(broken(), *options))).splitlines()
 
 
-def test_what_is_found_where_the_capture_ends_comes_last() -> None:
+def test_findings_at_the_end_of_the_capture_come_last() -> None:
     assert lines()[-1].lstrip().startswith("! error VU-RPL-03 #1 back-end: GET_FEATURES (#1) never got its answer")
 
 
