@@ -286,7 +286,7 @@ def test_waiting_peers_are_let_go_at_the_end(tmp_path: Path) -> None:
 
 def test_the_relay_does_not_call_itself(tmp_path: Path) -> None:
     with relaying(tmp_path) as relay:
-        # The name leads here only now, so that nothing could be said at the beginning.
+        # The name leads here only now, so it could not be refused at the start.
         os.link(relay.front_path, relay.back_path)
         assert call(relay.front_path).at_end()
         relay.back_path.unlink()

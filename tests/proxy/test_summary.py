@@ -13,11 +13,11 @@ def summary(report: Report) -> str:
     return str(Summary(cast(Any, relay), cast(Any, recorder), 0, report))
 
 
-def test_it_names_the_requests_that_waited_in_vain() -> None:
+def test_it_names_the_requests_that_waited_without_an_answer() -> None:
     report = Report({"unanswered": 1}, ("7 s for the answer to GET_FEATURES (#2)",))
 
     assert summary(report) == ("1 connection\n  unanswered: 1\n  waited 7 s for the answer to GET_FEATURES (#2)")
 
 
-def test_without_a_live_transcript_nothing_is_known_of_them() -> None:
+def test_without_a_live_transcript_they_are_unknown() -> None:
     assert summary(Report()) == "1 connection"

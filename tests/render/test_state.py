@@ -17,6 +17,15 @@ def lines(talk: Conversation) -> list[str]:
     return list(state_lines(session.states[1], session.pairing(1)))
 
 
+def test_counts_are_in_words() -> None:
+    talk = Conversation()
+    talk.front_end("SET_MEM_TABLE", nregions=1, regions=[{"size": PAGE}], descriptors=(memfd(),))
+    talk.front_end("SET_VRING_CALL", index=0, nofd=1)
+
+    assert "  memory: 1 region" in lines(talk)
+    assert "    kick unknown, call none (#2, given once), err unknown" in lines(talk)
+
+
 def test_mappings_are_below_their_region() -> None:
     talk = Conversation()
     talk.ask("GET_SHMEM_CONFIG", nregions=2, sizes=[{"size": 64 << 20}, {"size": 4 * PAGE}])

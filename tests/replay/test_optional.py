@@ -1,4 +1,4 @@
-"""Messages that may be missing, or be there: each test plays a side against a peer with a message less or more."""
+"""Messages that may be missing or additional: each test plays a side against a peer with one message less or more."""
 
 import socket
 
@@ -33,12 +33,12 @@ class TestMissing:
         assert outcome.ok
         assert allowed(outcome) == [(7, "SET_VRING_ERR", None)]
 
-    def test_another_one_may_not(self) -> None:
+    def test_other_messages_must_be_as_recorded(self) -> None:
         outcome = play(RING, WITHOUT_ERR, Side.BACK_END, [allow("SET_VRING_NUM")])
 
         assert told(outcome) == [(7, "SET_VRING_ERR", "")]
 
-    def test_a_message_that_is_not_optional_may_not_be_missing_along_with_it(self) -> None:
+    def test_a_message_that_is_not_optional_may_not_be_missing_with_it(self) -> None:
         live = tuple(line for line in WITHOUT_ERR if "KICK" not in line)
         recorded = (*RING[:4], ERR, RING[4], RING[6])
 
@@ -84,19 +84,19 @@ class TestMissing:
 
 
 class TestAdditional:
-    def test_an_optional_message_may_be_there_without_being_recorded(self) -> None:
+    def test_an_optional_message_may_be_additional(self) -> None:
         outcome = play(WITHOUT_ERR, RING, Side.BACK_END, OPTIONAL_ERR)
 
         assert outcome.ok
         assert allowed(outcome) == [(7, None, "SET_VRING_ERR")]
         assert outcome.unmatched == 0
 
-    def test_another_one_may_not(self) -> None:
+    def test_other_messages_must_be_as_recorded(self) -> None:
         outcome = play(WITHOUT_ERR, RING, Side.BACK_END, [allow("SEND_RARP")])
 
         assert told(outcome) == [(7, "SET_VRING_CALL", "")]
 
-    def test_it_may_be_at_another_place(self) -> None:
+    def test_it_may_be_in_another_place(self) -> None:
         live = (*WITHOUT_ERR[:3], ERR, *WITHOUT_ERR[3:])
 
         outcome = play(RING, live, Side.BACK_END, OPTIONAL_ERR)
@@ -110,7 +110,7 @@ class TestAdditional:
         assert play(RING, (*RING, rarp), Side.BACK_END, [allow("SEND_RARP")]).ok
         assert told(play(RING, (*RING, rarp), Side.BACK_END)) == [(9, "SEND_RARP", "")]
 
-    def test_it_is_acknowledged_if_it_asks_for_that(self) -> None:
+    def test_it_is_acknowledged_if_it_has_need_reply(self) -> None:
         negotiated = (
             *RING[:2],
             "F>B GET_PROTOCOL_FEATURES",
@@ -139,7 +139,7 @@ class TestAdditional:
         answers = [record.data[12:] for record in outcome.live if record.data and record.sender is Side.BACK_END]
         assert answers[-1] == (3).to_bytes(8, "little")
 
-    def test_a_message_on_the_back_end_channel_may_be_there(self) -> None:
+    def test_a_message_on_the_back_end_channel_may_be_additional(self) -> None:
         outcome = play_channel(None, CONFIG_CHANGE, "CONFIG_CHANGE_MSG")
 
         assert outcome.ok

@@ -1,4 +1,4 @@
-"""How long each message is waited for: what a peer no longer sends costs one time-out."""
+"""How long to wait for each message: messages that a peer no longer sends cost one time-out."""
 
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
@@ -22,7 +22,7 @@ class TestPatience:
     def test_at_first_the_whole_time_out(self) -> None:
         assert Patience(10).wait(MAIN, ACK) == 10
 
-    def test_after_a_missing_message_a_second_and_then_ever_less(self) -> None:
+    def test_after_a_missing_message_one_second_and_then_less_each_time(self) -> None:
         patience = Patience(10)
         waits = []
         for _ in range(4):
@@ -51,14 +51,14 @@ class TestPatience:
 
         assert patience.wait(MAIN, FEATURES) == 10
 
-    def test_but_not_for_what_was_missing(self) -> None:
+    def test_but_not_for_the_missing_kind_of_message(self) -> None:
         patience = Patience(10)
         patience.missed(MAIN, ACK)
         patience.came(MAIN, FEATURES)
 
         assert patience.wait(MAIN, ACK) == 1
 
-    def test_until_that_comes(self) -> None:
+    def test_until_a_message_of_that_kind_comes(self) -> None:
         patience = Patience(10)
         patience.missed(MAIN, ACK)
         patience.came(MAIN, ACK)
@@ -66,7 +66,7 @@ class TestPatience:
         assert patience.wait(MAIN, ACK) == 10
 
     @pytest.mark.parametrize("other", [(1, Channel.BACKEND), (2, Channel.MAIN)])
-    def test_other_channels_and_connections_have_patience_of_their_own(self, other: tuple[int, Channel]) -> None:
+    def test_other_channels_and_connections_have_their_own_waits(self, other: tuple[int, Channel]) -> None:
         patience = Patience(10)
         patience.missed(MAIN, ACK)
 
@@ -74,7 +74,7 @@ class TestPatience:
 
 
 class Waiting:
-    """A peer whose replies are those for which `sends` holds; what is waited for in vain is noted, not waited for."""
+    """A peer that only sends the replies for which `sends` is true; waits for others are recorded, not spent."""
 
     peer: Peer | None = None
 
@@ -119,7 +119,7 @@ RINGS = tuple(
 
 
 def play(*lines: str, sends: Callable[[bytes], bool]) -> tuple[Outcome, list[float]]:
-    """Play the front-end to such a peer, with --keep-going; returns how long the replay waited, without the farewell."""
+    """Play the front-end to such a peer, with --keep-going; returns the waits, without the farewell."""
     records = records_of(*lines)
     peer = Waiting((record.data for record in records if record.data and record.sender is Side.BACK_END), sends)
     outcome = replay(script_of(records, Side.FRONT_END), peer, None, Options(timeout=40, keep_going=True, deadline=1e6))
@@ -127,13 +127,13 @@ def play(*lines: str, sends: Callable[[bytes], bool]) -> tuple[Outcome, list[flo
 
 
 class TestReplay:
-    def test_replies_that_are_missing_one_after_another_cost_one_time_out(self) -> None:
+    def test_consecutive_missing_replies_cost_one_time_out(self) -> None:
         outcome, waits = play(*NEGOTIATION, sends=lambda _: False)
 
         assert [difference.frame for difference in outcome.differences] == [3, 5]
         assert waits == [40, 1]
 
-    def test_so_do_those_of_one_kind_among_others(self) -> None:
+    def test_missing_replies_of_one_kind_among_others_cost_one_time_out(self) -> None:
         outcome, waits = play(*NEGOTIATION, *RINGS, sends=lambda reply: reply[:4] != ACK)
 
         assert [difference.frame for difference in outcome.differences] == [8 + 4 * ring for ring in range(8)]
@@ -148,7 +148,7 @@ class TestReplay:
         assert [difference.frame for difference in outcome.differences] == [3, 8]
         assert waits == [40, 40]
 
-    def test_optional_messages_that_are_missing_cost_one_time_out(self) -> None:
+    def test_missing_optional_messages_cost_one_time_out(self) -> None:
         lines = [f"F>B SET_VRING_ERR ring {ring} nofd" for ring in range(3)]
         records = records_of(*lines)[:-1]
         peer = Waiting((), lambda _: False)

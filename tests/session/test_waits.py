@@ -14,7 +14,7 @@ def fed(talk: Conversation) -> tuple[Session, int]:
 
 
 def reported(session: Session, since: int, *seconds: float) -> list[float]:
-    """At which of these times, in seconds after the request, something is reported."""
+    """Those of these times, in seconds after the request, at which something is reported."""
     patience = Patience(session)
     return [each for each in seconds if patience.overdue(since + int(each * SECOND))]
 

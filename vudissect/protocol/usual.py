@@ -1,7 +1,7 @@
-"""How long answers usually take, by what the message asks for and who answers: what is longer is late.
+"""How long answers usually take, by purpose of the message and program: longer answers are late.
 
-A time is the upper end of what was measured with healthy peers. Programs are known by the command name that the kernel
-gives (at most 15 characters).
+A time is the maximum that was measured with healthy peers. Programs are recognised by the command name that the kernel
+reports (at most 15 characters).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from vudissect.protocol.purpose import Purpose
 _MILLISECOND: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
 
-# Nobody notices less: it is late only after so long, and far too late after so much longer than usual.
+# Shorter delays are not noticed. An answer is far too late if it is this much later than usual.
 _LATE_AFTER: Final = _SECOND
 _FAR_TOO_LATE: Final = 10
 _FAR_TOO_LATE_AFTER: Final = 5 * _SECOND
@@ -27,9 +27,9 @@ _MEMORY: Final = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 
 @dataclass(frozen=True, slots=True)
 class UsualTime:
-    """How long (ns) answers to messages with one of these purposes take at most, where all is well.
+    """The longest time (ns) for answers to messages with one of these purposes from a healthy peer.
 
-    `commands` are patterns of the command names of the programs that answer; none for any program.
+    `commands` are patterns of the command names of the programs that answer; empty for any program.
     """
 
     time: int
@@ -42,8 +42,8 @@ class UsualTime:
 USUAL_TIMES: Final = (
     UsualTime(5 * _SECOND, _MEMORY, "DPDK populates memory, SPDK registers it: seconds for hugepages", _POLLING),
     UsualTime(_SECOND, _MEMORY, "measured: DPDK without hugepages takes 0.4 to 0.9 s, others some ms"),
-    UsualTime(_SECOND, (Purpose.STOP_RING,), "all threads that poll the ring have to leave it first", _POLLING),
-    UsualTime(3 * _SECOND, (Purpose.STOP_RING,), "requests in flight are finished first, on slow storage, too"),
+    UsualTime(_SECOND, (Purpose.STOP_RING,), "all threads that poll the ring must stop first", _POLLING),
+    UsualTime(3 * _SECOND, (Purpose.STOP_RING,), "requests in flight are finished first, also on slow storage"),
     UsualTime(3 * _SECOND, (Purpose.RESET, Purpose.SET_STATUS), "requests in flight are finished or dropped first"),
     UsualTime(5 * _SECOND, (Purpose.CHECK_STATE_TRANSFER,), "the device state is loaded before the answer"),
     UsualTime(_SECOND, (Purpose.OFFER_FEATURES,), "measured: DPDK takes 1 s to start"),
@@ -52,14 +52,14 @@ ANY_OTHER: Final = UsualTime(15 * _MILLISECOND, (), "measured: every other answe
 
 
 def may_take_long(row: Row | None) -> bool:
-    """Whether an answer says that a frame was shown, which a hidden window never does; for EDIDs see VU-GPU-02."""
+    """Whether an answer reports a shown frame, which never comes from a hidden window; for EDIDs see VU-GPU-02."""
     if row is None or row.channel is not Channel.GPU:
         return False
     return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)
 
 
 def usual_time(row: Row | None, command: str) -> UsualTime:
-    """How long an answer of the program of this command name usually takes."""
+    """How long an answer from the program with this command name usually takes."""
     if row is not None:
         for usual in USUAL_TIMES:
             if row.purpose in usual.purposes and (not usual.commands or _is_one_of(usual.commands, command)):
@@ -68,7 +68,7 @@ def usual_time(row: Row | None, command: str) -> UsualTime:
 
 
 def is_late(row: Row | None, command: str, latency: int) -> bool:
-    """Whether an answer took longer (ns) than is usual, and so long that somebody may notice."""
+    """Whether an answer took longer (ns) than usual, and so long that somebody may notice."""
     return latency > _LATE_AFTER and latency > late_after(row, command) and not may_take_long(row)
 
 
@@ -78,13 +78,13 @@ def late_after(row: Row | None, command: str) -> int:
 
 
 def is_far_too_late(row: Row | None, command: str, latency: int) -> bool:
-    """Whether an answer took far longer (ns) than is usual."""
+    """Whether an answer took far longer (ns) than usual."""
     usual = usual_time(row, command).time
     return latency > max(usual * _FAR_TOO_LATE, _FAR_TOO_LATE_AFTER) and not may_take_long(row)
 
 
 def polls(command: str) -> bool:
-    """Whether the program of this command name is known to poll its rings."""
+    """Whether the program with this command name is known to poll its rings."""
     return _is_one_of(_POLLING, command)
 
 

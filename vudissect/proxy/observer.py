@@ -26,7 +26,7 @@ _LOOK_EVERY_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an observer has found: counts by name, and the requests that waited long and in vain."""
+    """The findings of an observer: counts by name, and the requests that waited long without an answer."""
 
     counts: dict[str, int] = field(default_factory=dict)
     waits: tuple[str, ...] = ()

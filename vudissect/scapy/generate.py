@@ -112,20 +112,20 @@ def _forms(protocol: Protocol, row: Row, byte_order: ByteOrder, *, reply: bool) 
 def _payload(protocol: Protocol, row: Row, layout: Layout, byte_order: ByteOrder, reply: bool) -> type[Packet]:
     if protocol is not UPSTREAM and UPSTREAM.request(row.channel, row.id) is row:
         return _payload(UPSTREAM, row, layout, byte_order, reply)
-    said = {"id": row.id, "version": _version(row.channel, row.version)}
+    preset = {"id": row.id, "version": _version(row.channel, row.version)}
     if reply:
-        said["flags"] = REPLY_FLAG
+        preset["flags"] = REPLY_FLAG
     about = f"{f'The answer to: {row.summary}' if reply else row.summary} {layout.deviation or layout.note}".strip()
     base = _payload(protocol, row, layout, "little", reply) if byte_order == "big" else Payload
-    return _make_payload(message_name(row, layout, reply=reply), base, layout, byte_order, about, {row.channel: said})
+    return _make_payload(message_name(row, layout, reply=reply), base, layout, byte_order, about, {row.channel: preset})
 
 
 @cache
 def _ack(byte_order: ByteOrder) -> type[Packet]:
-    said = {"version": VERSION, "flags": REPLY_FLAG}
+    preset = {"version": VERSION, "flags": REPLY_FLAG}
     base = _ack("little") if byte_order == "big" else Payload
     about = "The acknowledgement of any request; set the header's id to that of the request."
-    return _make_payload(ACK_NAME, base, ACK, byte_order, about, {Channel.MAIN: said, Channel.BACKEND: said})
+    return _make_payload(ACK_NAME, base, ACK, byte_order, about, {Channel.MAIN: preset, Channel.BACKEND: preset})
 
 
 def _make_payload(
@@ -134,7 +134,7 @@ def _make_payload(
     layout: Layout,
     byte_order: ByteOrder,
     about: str,
-    said: dict[Channel, dict[str, int]],
+    preset: dict[Channel, dict[str, int]],
 ) -> type[Packet]:
     """A layer that sets fields of its header; all headers of a channel subclass upstream's."""
     return cast(
@@ -144,7 +144,7 @@ def _make_payload(
             base,
             fields_of(layout, byte_order, lambda entry: _entry(entry, byte_order)),
             about,
-            overload_fields={_header(UPSTREAM, channel, "little"): words for channel, words in said.items()},
+            overload_fields={_header(UPSTREAM, channel, "little"): words for channel, words in preset.items()},
             show_summary=bool(layout.fields),
             unsaid=frozenset(_padding(layout)),
         ),

@@ -6,7 +6,7 @@ here are which state is the latest of a connection, and which requests are pendi
 always the same: the arbiter sees the record first and may have the connection read again in another dialect, then the
 message is decoded, paired with its request or noted as one, and takes effect. No step goes back to an earlier one.
 
-A message that was not forwarded was seen by nobody: it has no effect, and no answer to it is due. Such a reply still
+Nobody has seen a message that was not forwarded: it has no effect, and no answer to it is due. Such a reply still
 shows that its request was answered.
 """
 

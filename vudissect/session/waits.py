@@ -1,6 +1,6 @@
-"""Which requests have waited so long that it is worth reporting while they wait, and again at growing intervals.
+"""Requests that have waited so long that they are reported while they wait, and again at growing intervals.
 
-Whoever asks brings the time: it is on the clock of the records (ns).
+The caller passes the time, on the clock of the records (ns).
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from vudissect.session.session import Session
 from vudissect.session.state import State
 
 _FIRST: Final = 5_000_000_000
-# Each interval is so many times as long as the one before: 5 s, 15 s, 45 s.
+# Each interval is this many times as long as the previous one: 5 s, 15 s, 45 s.
 _GROWTH: Final = 3
 
 
 class Wait(NamedTuple):
-    """A request of a connection that has been waiting for its answer for a time (ns), and how many wait after it."""
+    """A request of a connection that has waited for its answer for a time (ns), and how many wait after it."""
 
     connection: int
     request: Request
@@ -33,7 +33,7 @@ class Wait(NamedTuple):
 
 
 def long_waits(state: State, requests: Iterable[Request], now: int) -> tuple[Wait, ...]:
-    """Those of the unanswered requests of a connection that have waited longer than is usual."""
+    """The unanswered requests of a connection that have waited longer than usual."""
     return tuple(
         Wait(state.number, request, now - request.forwarded)
         for request in requests
@@ -46,11 +46,11 @@ class Patience:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        # For how long the request of a frame has to wait to be reported again.
+        # How long the request of a frame must wait to be reported again.
         self._next: dict[int, int] = {}
 
     def overdue(self, now: int) -> list[Wait]:
-        """What is to be reported now: of each channel the request that waits longest."""
+        """The waits to report now: the longest one on each channel."""
         waits: list[Wait] = []
         known, self._next = self._next, {}
         for number, state in self._session.states.items():

@@ -25,6 +25,7 @@ from vudissect.protocol.dialects.drafts import (
     VFIO_RFC,
     XEN_RFC,
 )
+from vudissect.protocol.dialects.early import DOC_OFF_BY_ONE, MQ_V1, RESET_DEVICE_4, V1_BASE, VOS_RFC
 from vudissect.protocol.dialects.forks import (
     FTL,
     PRESETUP_RFC,
@@ -36,7 +37,6 @@ from vudissect.protocol.dialects.forks import (
     VFE,
     YANDEX_SKIP_DRAIN,
 )
-from vudissect.protocol.dialects.museum import DOC_OFF_BY_ONE, MQ_V1, RESET_DEVICE_4, V1_BASE, VOS_RFC
 from vudissect.protocol.dialects.probing import PROBE_V2, STANDALONE_V1
 from vudissect.protocol.dialects.shmem import SHMEM_BIT20, SHMEM_BIT21, SHOBJ_BIT17
 from vudissect.protocol.dialects.virtio_fs import FS_DAX, FS_DAX_2021, RUST_FS

@@ -9,7 +9,7 @@ from dataclasses import replace
 from vudissect.protocol import crypto, payloads
 from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects.dialect import Dialect, upstream_row
-from vudissect.protocol.dialects.museum import V1_BASE
+from vudissect.protocol.dialects.early import V1_BASE
 from vudissect.protocol.fields import pad, raw, u8, u32, u64
 from vudissect.protocol.model import (
     Answer,

@@ -7,7 +7,7 @@ from functools import cache
 from vudissect.protocol import payloads
 from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects.dialect import Dialect, upstream_row
-from vudissect.protocol.dialects.museum import MEM_TABLE_2014
+from vudissect.protocol.dialects.early import MEM_TABLE_2014
 from vudissect.protocol.dialects.shmem import SHMEM_CONFIG_COUNTED
 from vudissect.protocol.fields import raw, u8, u16, u32, u64
 from vudissect.protocol.model import Answer, Channel, Descriptors, FdKind, Gate, Layout, Meaning, Row, Tail
