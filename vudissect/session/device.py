@@ -1,8 +1,8 @@
-"""Which virtio device the two are talking about: a guess that every new piece of evidence can overturn.
+"""The virtio device type of a connection: a guess that new evidence can overturn.
 
-Evidence is weighed: a program that serves one device type, the features that are offered, the sizes of the
-configuration space that are read. A driver that reads field by field reads sizes that are no device's, but each of them
-ends with a field of its device.
+The evidence is weighed: a program that serves one device type, the offered features, the sizes of the
+configuration space that are read. A driver that reads field by field reads sizes that belong to no device, but each of
+them ends with a field of its device.
 """
 
 from functools import lru_cache
@@ -21,14 +21,14 @@ _FEWEST_BITS = 3
 SERVED = 8  # by a program that serves no other
 ONLY_SIZE = 4  # no other has a configuration space of this size
 SHARED_SIZE = 1
-BEST_FEATURES = 2  # it has all features that are offered, and fewer others than the rest
+BEST_FEATURES = 2  # it has all offered features, and fewer others than the rest
 NO_FIELD = -3  # none of its fields ends where a read of its configuration ended
-OTHER_FEATURES = -4  # it lacks a feature that is offered
+OTHER_FEATURES = -4  # it lacks an offered feature
 
 # A hostile peer could read a new size each time.
 MOST_SIZES = 32
 
-# Programs that serve one device type only, as the kernel names them (15 characters).
+# Programs that serve a single device type, by their names in the kernel (15 characters).
 PROGRAMS = {
     "virtiofsd": "fs",
     "passt": "net",
@@ -52,7 +52,7 @@ PROGRAMS = {
 
 
 class DeviceGuess(NamedTuple):
-    """The device, whether the user said so (`settled`), and the evidence: program, features, sizes that were read."""
+    """The device, whether the user selected it (`settled`), and the evidence: program, features, sizes read."""
 
     device: Device | None = None
     settled: bool = False
@@ -61,17 +61,17 @@ class DeviceGuess(NamedTuple):
     sizes: tuple[int, ...] = ()
 
     def after_program(self, command: str) -> "DeviceGuess":
-        """With the command name of a peer, as in /proc/PID/comm."""
+        """After the command name of a peer, as in /proc/PID/comm, is known."""
         return self._replace(program=command)._weighed() if command in PROGRAMS else self
 
     def after_config(self, size: int) -> "DeviceGuess":
-        """With the size in bytes of a part of the configuration space that was read from its beginning."""
+        """After a part of the configuration space of this size in bytes was read from its start."""
         if size in self.sizes or not size or len(self.sizes) == MOST_SIZES:
             return self
         return self._replace(sizes=(*self.sizes, size))._weighed()
 
     def after_features(self, offered: int) -> "DeviceGuess":
-        """With the features that the back-end offers."""
+        """After the back-end has offered features."""
         own = offered & _DEVICE_BITS
         return self if own == self.offered else self._replace(offered=own)._weighed()
 
@@ -81,7 +81,7 @@ class DeviceGuess(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _weigh(program: str, offered: int, sizes: tuple[int, ...]) -> Device | None:
-    """The device for which most speaks; None where nothing does."""
+    """The device with the most evidence for it; None if there is none."""
     points = dict.fromkeys(DEVICES, 0)
     served = device_by_name(PROGRAMS.get(program, ""))
     if served is not None:
