@@ -1,12 +1,12 @@
-"""vudissect: record, explain and replay what a vhost-user front-end and back-end say to each other.
+"""vudissect: record, explain and replay the traffic between a vhost-user front-end and back-end.
 
     import vudissect
 
     for event, findings in vudissect.analyse("boot.pcapng"):
         print(event.record.frame, event.name, event.latency, findings)
 
-What is named here stays as it is within a minor version; everything else is private unless a page under docs/ says
-otherwise. Nothing is imported before it is used.
+The names here stay compatible within a minor version; everything else is private unless a page under docs/ says
+otherwise. Each name is imported when it is first used.
 """
 
 from importlib import import_module
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# Where each name is defined; `module:name` where it has another one there, `module:` for a module.
+# Where each name is defined; `module:name` if it has another name there, `module:` for a module.
 _HOMES = {
     "Analysis": "analysis",
     "Blame": "lint.finding",

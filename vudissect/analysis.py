@@ -1,8 +1,8 @@
 """The one pipeline: records in, events with their findings out.
 
-Every command, test and library user reads a capture through an `Analysis`, so that all of them see the same: what was
-cut off is read up to the cut, the device and the dialect are found by looking ahead, or on the way in a live capture,
-and the rules are asked about every event.
+Every command, test and library user reads a capture through an `Analysis`, so that all of them see the same: a
+truncated capture is read up to the cut, the device and the dialect are found by looking ahead, or on the way in a live
+capture, and the rules are checked for every event.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 Judged = tuple[Event, Sequence["Finding"]]
-"""An event, and what is wrong with it."""
+"""An event and its findings."""
 
 
-# Few enough for all of them to be in the cache of a processor.
+# Few enough to fit in the processor's cache.
 _MOST_IN_A_RUN = 64
 
 
 class Linted(NamedTuple):
-    """The findings of a capture, how many more were withheld by rule, and how many frames it has."""
+    """The findings of a capture, how many more were withheld per rule, and how many frames it has."""
 
     findings: list["Finding"]
     withheld: dict[str, int]
@@ -45,13 +45,13 @@ class Linted(NamedTuple):
 
 
 class UpToTheCut:
-    """The records of a capture that may have been cut off, as a crash leaves it: all that is there."""
+    """The records of a capture that may have been cut off, for example by a crash, up to the cut."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.truncated: TruncatedCapture | None = None
-        """Where the capture was cut off, once that was read."""
+        """Where the capture was cut off, once reading got there."""
         self.has_messages = False
-        """Whether there was a message: without any there is nothing to judge."""
+        """Whether there was a message: without any there is nothing to check."""
         self._records = records
 
     def __iter__(self) -> Iterator[Record]:
@@ -63,7 +63,7 @@ class UpToTheCut:
                 yield record
                 if self.has_messages:
                     break
-            yield from records  # nothing more is to be found out
+            yield from records  # nothing left to detect
         except TruncatedCapture as error:
             if record is None:
                 raise
@@ -71,10 +71,10 @@ class UpToTheCut:
 
 
 class Analysis:
-    """The events of a capture with what is wrong with each. Iterate over it once; then the rest can be asked for.
+    """The events of a capture with their findings. Iterate over it once, then query the rest.
 
-    `device` and `dialect` are found where they are not given. `rules` are all of them if None; with none nothing is
-    judged, which is quicker. `live` records are shown as they come, without looking ahead.
+    `device` and `dialect` are detected if not given. `rules` are all of them if None; an empty sequence is quicker.
+    `live` records are shown as they arrive, without looking ahead.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Analysis:
     ) -> None:
         """`CaptureError` if the records that are looked at ahead cannot be read."""
         self.records = UpToTheCut(records)
-        """What is known of the capture as a whole."""
+        """What is known about the capture as a whole."""
         self._records = iter(self.records)
         if dialect is not None:
             self.session = Session(device, protocol=dialect.protocol)
@@ -112,11 +112,11 @@ class Analysis:
         return iter(self) if self._linter is None else self._linter.judge_in_runs(self._records)
 
     def finish(self) -> list["Finding"]:
-        """What is wrong where the capture ends, on connections that are still open."""
+        """The findings at the end of the capture, on connections that are still open."""
         return self._linter.finish() if self._linter is not None else []
 
     def lint(self) -> Linted:
-        """All findings, from here to the end of the capture."""
+        """All findings from here to the end of the capture."""
         findings: list[Finding] = []
         frames = 0
         for _, found in self.ahead():
@@ -125,9 +125,9 @@ class Analysis:
         return Linted(findings + self.finish(), self.withheld, frames)
 
     def read_to(self, frame: int | None = None) -> int:
-        """Read on to a frame, None: to the end; the number of the frame that was reached.
+        """Read up to a frame (None: to the end), and return the number of the frame that was reached.
 
-        What is known then is in `session`.
+        `session` has the state at that point.
         """
         reached = 0
         for record in self._records:
@@ -140,25 +140,25 @@ class Analysis:
 
     @property
     def at_end(self) -> bool:
-        """Whether nothing is left to read."""
+        """Whether everything has been read."""
         record = next(self._records, None)
         if record is not None:
             self._records = chain((record,), self._records)
         return record is None
 
     def skip(self) -> None:
-        """Read the rest, and forget it: whether the capture is whole shows at its end."""
+        """Read the rest and discard it: only the end shows whether the capture is complete."""
         for _ in self._records:
             pass
 
     @property
     def withheld(self) -> dict[str, int]:
-        """How many more findings there were, by rule: repetitions are counted, not listed."""
+        """The number of further findings by rule: repetitions are counted, not listed."""
         return self._linter.withheld if self._linter is not None else {}
 
 
 def _linter(session: Session, rules: Iterable["Rule"] | None) -> "Linter | None":
-    # The rules are what takes longest to import.
+    # The rules take longest to import.
     wanted = None if rules is None else tuple(rules)
     if wanted == ():
         return None
@@ -168,7 +168,7 @@ def _linter(session: Session, rules: Iterable["Rule"] | None) -> "Linter | None"
 
 
 def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:
-    """The first records, and all of them over again; what ends them too early does so in its place."""
+    """The first records, and an iterator over all records; an error is raised again at its place."""
     first: list[Record] = []
     try:
         first.extend(islice(records, RECORDS_TO_GUESS_FROM))
@@ -183,10 +183,10 @@ def _failing(error: CaptureError) -> Iterator[Record]:
 
 
 def in_runs(judged: Iterable[Judged]) -> Iterator[Judged]:
-    """The same events, of which several are judged before the first of them is given out: a quarter less time goes by
-    until all of them are shown, as processors like to do the same thing again.
+    """The same events, checked several at a time before the first is yielded: this takes a quarter less time, because
+    the code stays in the processor's cache.
 
-    The last one judged is never further on than a change of dialect: the session still knows the reasons for it.
+    It never reads past a change of dialect: the session still has the reasons for it.
     """
     run: list[Judged] = []
     protocol = UPSTREAM
@@ -209,7 +209,7 @@ Source = str | PathLike[str] | Iterable[Record]
 
 
 def read(source: Source) -> Iterator[Record]:
-    """The records of a capture. `OSError` where it cannot be opened, `CaptureError` where it cannot be read."""
+    """The records of a capture. `OSError` if it cannot be opened, `CaptureError` if it cannot be read."""
     if not isinstance(source, str | PathLike):
         yield from source
         return
@@ -224,17 +224,17 @@ def analyse(
     dialect: Dialect | None = None,
     rules: Iterable["Rule"] | None = None,
 ) -> Analysis:
-    """The events of a capture, each with what is wrong with it; errors as of `read`."""
+    """The events of a capture, each with its findings; errors as for `read`."""
     return Analysis(read(source), device=device, dialect=dialect, rules=rules)
 
 
 def findings(source: Source, *, dialect: Dialect | None = None, rules: Iterable["Rule"] | None = None) -> Linted:
-    """What is wrong in a capture; errors as of `read`."""
+    """What is wrong in a capture; errors as for `read`."""
     return Analysis(read(source), dialect=dialect, rules=rules).lint()
 
 
 def states(source: Source, frame: int | None = None) -> dict[int, State]:
-    """The states of the connections that are open after a frame, None: at the end, by number; errors as of `read`."""
+    """The states of the connections that are open after a frame (None: at the end), by number; errors as for `read`."""
     analysis = Analysis(read(source), rules=())
     analysis.read_to(frame)
     return analysis.session.states
@@ -242,6 +242,6 @@ def states(source: Source, frame: int | None = None) -> dict[int, State]:
 
 @contextmanager
 def follow(path: str | PathLike[str], *, rules: Iterable["Rule"] | None = None) -> Iterator[Analysis]:
-    """The events of a capture that is still being written, as they come; without an end. Errors as of `read`."""
+    """The events of a capture that is still being written, as they arrive, without an end. Errors as for `read`."""
     with FollowedFile(fspath(path)) as stream:
         yield Analysis(read_capture(stream), rules=rules, live=True)

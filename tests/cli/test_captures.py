@@ -50,7 +50,7 @@ def test_nothing_was_recorded(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = run(*command, str(path))
 
     assert result.returncode == 2
-    assert last_line(result).endswith("none.pcapng: there are no vhost-user messages in it: nothing to judge")
+    assert last_line(result).endswith("none.pcapng: no vhost-user messages in this capture: nothing to check")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -64,7 +64,7 @@ def test_nobody_said_anything(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = run(*command, str(path))
 
     assert result.returncode == 2
-    assert last_line(result).endswith("silent.pcapng: there are no vhost-user messages in it: nothing to judge")
+    assert last_line(result).endswith("silent.pcapng: no vhost-user messages in this capture: nothing to check")
 
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)
@@ -175,7 +175,7 @@ def test_a_line_without_end_is_refused(command: str) -> None:
     result = run(command, "/dev/zero")
 
     assert (result.returncode, result.stdout) == (2, b"")
-    assert last_line(result).endswith("/dev/zero: line 1 is longer than 1048576 bytes: give a text")
+    assert last_line(result).endswith("/dev/zero: line 1 is longer than 1048576 bytes: not a text file")
 
 
 def test_a_conversation_that_goes_wrong_is_not_read_to_its_end() -> None:

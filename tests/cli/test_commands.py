@@ -386,7 +386,7 @@ class TestState:
         result = run("state", str(capture), option, "15")
 
         assert (result.returncode, result.stdout) == (2, b"")
-        assert result.stderr.decode() == f"-c: {capture} has 14 frames, there is no frame 15\n"
+        assert result.stderr.decode() == f"-c: {capture}: no frame 15, the last one is 14\n"
 
     def test_a_filter_that_nothing_matches_is_no_point_in_time(self, capture: Path) -> None:
         result = run("state", str(capture), "-Y", "SET_LOG_BASE")

@@ -39,7 +39,7 @@ class TestALine:
     def test_who_is_to_blame_and_what_to_look_at(self) -> None:
         text = run("explain", "Failed initializing vhost-user memory map").stdout.decode()
 
-        assert "likely to blame: the settings of the VM or of the host" in text
+        assert "likely to blame: the configuration of the VM or of the host" in text
         assert "look at: -object memory-backend-memfd" in text
         assert "source: QEMU hw/virtio/vhost-user.c" in text
 
@@ -152,7 +152,7 @@ class TestAnUnknownLine:
         result = run("explain", "all went well")
 
         assert result.returncode == 1
-        assert result.stdout == b"all went well\n    this line is not known\nno line of it is known\n"
+        assert result.stdout == b"all went well\n    this line is not known\nno known line of a log\n"
 
     def test_what_is_in_it_is_named(self) -> None:
         text = run("explain", "qemu-kvm: vhost-user queue 3: GET_CONFIG gave errno 104 on /run/v.sock").stdout.decode()
@@ -165,13 +165,13 @@ class TestAnUnknownLine:
     def test_a_log_without_any_has_only_that(self) -> None:
         result = run("explain", stdin=b"booting\nready\n")
 
-        assert (result.returncode, result.stdout) == (1, b"no line of it is known\n")
+        assert (result.returncode, result.stdout) == (1, b"no known line of a log\n")
 
     def test_a_word_may_be_a_file_that_is_not_there(self) -> None:
         result = run("explain", "missing.log")
 
         assert result.returncode == 2
-        assert b"missing.log: no such file, and no known line of a log" in result.stderr
+        assert b"missing.log: no such file, and not a known line of a log" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class TestShow:
         result = run("show", "--no-findings", "-Y", "has:finding", capture)
 
         assert result.returncode == 2
-        assert said(result) == "--no-findings: nothing could match has:finding: leave one of them out"
+        assert said(result) == "--no-findings: nothing could match has:finding: omit one of them"
 
 
 class TestLint:
@@ -157,8 +157,8 @@ class TestProxy:
         ("options", "says"),
         [
             (["--filter", "SET_OWNR"], "--filter: column 1: unknown message SET_OWNR; did you mean SET_OWNER?"),
-            (["--filter", "SET_OWNER", "-q"], "--filter is for the live transcript, and -q leaves that out"),
-            (["--filter", "SET_OWNER", "-w", "-"], "--filter is for the live transcript, and -w - leaves that out"),
+            (["--filter", "SET_OWNER", "-q"], "--filter is for the live transcript, which -q turns off"),
+            (["--filter", "SET_OWNER", "-w", "-"], "--filter is for the live transcript, which -w - turns off"),
         ],
     )
     def test_what_makes_no_sense_is_refused(self, options: Sequence[str], says: str) -> None:

@@ -109,18 +109,18 @@ def refusal(*arguments: str) -> str:
 def test_an_option_that_a_format_ignores_is_refused(capture: Path, form: AnyFormat, option: Option) -> None:
     said = refusal("show", "--format", form.name, option, str(capture))
 
-    assert said == f"{option} has no effect on --format {form.name}: leave it out, or use --format text"
+    assert said == f"{option} has no effect with --format {form.name}: omit it, or use --format text"
 
 
 def test_the_short_spelling_refuses_it_too(capture: Path) -> None:
-    assert refusal("show", "--json", "-v", str(capture)).startswith("-v has no effect on --format json: ")
+    assert refusal("show", "--json", "-v", str(capture)).startswith("-v has no effect with --format json: ")
 
 
 @pytest.mark.parametrize("command", ["show", "lint"])
 def test_two_formats_are_refused(capture: Path, command: str) -> None:
     said = refusal(command, "--json", "--format", "text", str(capture))
 
-    assert said == "--json and --format text are two formats: give one of them"
+    assert said == "--json and --format text are two formats: use one of them"
 
 
 def test_an_unknown_format_is_refused_with_those_there_are(capture: Path) -> None:

@@ -137,7 +137,7 @@ def test_the_interface_of_wireshark_writes_to_named_pipes_only() -> None:
     )
 
     assert done.returncode == 2
-    assert b"capture: is not a named pipe" in done.stderr
+    assert b"capture: not a named pipe" in done.stderr
     assert Path("capture").read_bytes() == OLD
 
 

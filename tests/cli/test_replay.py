@@ -243,8 +243,8 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
-        (("--connect", "a", "--listen", "b"), "say where the live peer is: --connect ADDRESS or --listen ADDRESS"),
+        ((), "the live peer is required: use --connect ADDRESS or --listen ADDRESS"),
+        (("--connect", "a", "--listen", "b"), "the live peer is required: use --connect ADDRESS or --listen ADDRESS"),
         (("--connect", "fd:x"), "'fd:x': fd: needs the number of an open descriptor, as in fd:3"),
         (
             ("--connect", "a", "--allow", "GET_FEATURE"),
@@ -254,7 +254,7 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
         (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),
         (("--connect", "a", "-w", "/dev/full", "--timeout", "0.01"), "/dev/full: No space left on device"),
         (("--connect", "a", "--policy", "/dev/zero"), "/dev/zero: longer than 1048576 bytes"),
-        (("--connect", "a", "--speed", "1e-300"), "--speed 1e-300: give 0, or at least 0.001"),
+        (("--connect", "a", "--speed", "1e-300"), "--speed 1e-300: use 0, or at least 0.001"),
     ],
 )
 def test_what_makes_no_sense_is_refused(capture: Path, arguments: tuple[str, ...], says: str) -> None:
@@ -264,7 +264,7 @@ def test_what_makes_no_sense_is_refused(capture: Path, arguments: tuple[str, ...
 def test_frames_without_messages_are_refused(capture: Path) -> None:
     said = refused(str(capture), "--as", "front-end", "--connect", "a", "--from", "20")
 
-    assert said == f"{capture}: there are no messages to play from these frames"
+    assert said == f"{capture}: no messages to play in these frames"
 
 
 def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:

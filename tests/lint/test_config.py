@@ -322,7 +322,7 @@ class TestDisk:
         finding = only(talk, "VU-CFG-09", device=BLK)
 
         assert (finding.blame, finding.frame) == (blame, 8)
-        assert "ring 1 is started, but the configuration says num_queues 1" in finding.message
+        assert "ring 1 is started, but the configuration has num_queues 1" in finding.message
 
 
 class TestChangesAreHeard:

@@ -54,7 +54,7 @@ class TestAConnectionThatWasClosed:
         assert tied(talk, LOST).sentences == (
             "connection 1 (qemu, disk) was closed by the back-end (reset) in #5: the last message from the front-end "
             "is "
-            "SET_OWNER (#4), 5 ms before; the last that it sent is GET_FEATURES (#3)",
+            "SET_OWNER (#4), 5 ms earlier; its own last message is GET_FEATURES (#3)",
         )
 
     def test_with_the_rings_that_ran_and_the_answers_that_are_missing(self, talk: Conversation) -> None:
@@ -66,7 +66,7 @@ class TestAConnectionThatWasClosed:
         (first, *_) = tied(talk, "vhost VQ 0 ring restore failed: -5: Input/output error (5)").sentences
 
         assert "GET_VRING_BASE of ring 1 (#8), 1 ms earlier" in first
-        assert "not answered: GET_VRING_BASE (#8); ring 0 ran" in first
+        assert "not answered: GET_VRING_BASE (#8); ring 0 was running" in first
 
     def test_what_was_not_delivered_is_not_the_last_message(self, talk: Conversation) -> None:
         talk.front_end("SET_FEATURES", features=0, marks=Mark.NOT_FORWARDED)

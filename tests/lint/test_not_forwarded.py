@@ -50,7 +50,7 @@ def test_the_one_finding_is_that_the_back_end_is_gone() -> None:
     finding = only(talk, "VU-RPL-03", "VU-RPL-04", "VU-RPL-08", "VU-RPL-10", "VU-TIM-04", "VU-END-01", "VU-VRG-05")
 
     assert (finding.rule, finding.frame, finding.blame) == ("VU-RPL-08", 9, Blame.BACK_END)
-    assert "the last message that it received is SET_OWNER (#8)" in finding.message
+    assert "the last message it received is SET_OWNER (#8)" in finding.message
 
 
 def test_an_answer_that_comes_too_late_leaves_nobody_out_of_step() -> None:

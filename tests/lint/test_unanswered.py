@@ -41,7 +41,7 @@ class TestMissingAnswer:
         talk.silence(40 * SECOND)
         talk.open(connection=2)
 
-        assert "nothing came for 40.0 s, until the capture ends" in only(talk, *HANGS).message
+        assert "nothing arrived for 40.0 s, until the capture ends" in only(talk, *HANGS).message
 
     def test_those_behind_it_are_named_with_it(self) -> None:
         talk = asking()

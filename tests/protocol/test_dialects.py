@@ -331,7 +331,7 @@ def test_additions_to_upstream_are_not_in_old_dialects() -> None:
 
 
 def test_additions_to_upstream_are_in_later_dialects() -> None:
-    later = {"shmem-bit21", "crosvm-shmem21", "xen-rfc", "ftl"}
+    later = {"shmem-bit21", "crosvm-shmem21", "xen-rfc", "ftl", "yandex-skip-drain"}
 
     assert have_what_came_with(qemu("11.0")) == LIVING | later
 

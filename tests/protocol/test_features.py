@@ -24,8 +24,8 @@ ALL = (
 )
 
 
-def test_the_protocol_features_are_bits_0_to_22_without_a_hole() -> None:
-    assert sorted(PROTOCOL_FEATURES.by_number) == list(range(23))
+def test_the_protocol_features_are_bits_0_to_23_without_a_hole() -> None:
+    assert sorted(PROTOCOL_FEATURES.by_number) == list(range(24))
 
 
 def test_every_protocol_feature_has_its_release() -> None:

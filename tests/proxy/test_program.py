@@ -428,9 +428,9 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "say where both sides are"),
-        (["--listen", "a"], "say where both sides are"),
-        (["--listen", "a", "--front-end", "listen:b", "--connect", "c"], "give one of them"),
+        ([], "both sides are required"),
+        (["--listen", "a"], "both sides are required"),
+        (["--listen", "a", "--front-end", "listen:b", "--connect", "c"], "use one of them"),
         (["--listen", "a", "--back-end", "dial:b"], "use listen:ADDRESS or connect:ADDRESS"),
         (["--listen", "x" * 200, "--connect", "b"], "at most 107"),
         (["--listen", "nowhere/a", "--connect", "b"], "nowhere/a: cannot listen there: No such file or directory"),

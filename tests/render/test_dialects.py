@@ -31,7 +31,7 @@ class TestDetail:
     def test_missing_messages_and_features_are_ranges(self) -> None:
         text = detail("mst-2015")
 
-        assert "missing messages:  main 19-44, backend 1-10, gpu 1-12" in text
+        assert "missing messages:  main 19-45, backend 1-10, gpu 1-12" in text
         assert "missing features:  2-22" in text
 
     def test_the_header(self) -> None:

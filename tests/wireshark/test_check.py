@@ -169,7 +169,7 @@ def test_without_tshark_the_error_names_what_to_install() -> None:
     ("arguments", "says"),
     [
         (("/nowhere",), "/nowhere: No such file or directory"),
-        ((str(CAPTURES[0]), "--dialect", "none"), "no dialect 'none'"),
+        ((str(CAPTURES[0]), "--dialect", "none"), "unknown dialect 'none'"),
         ((str(CAPTURES[0]), "--device", "none"), "unknown device type 'none'"),
     ],
 )

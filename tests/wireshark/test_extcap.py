@@ -130,7 +130,7 @@ def _written(tshark: Tshark) -> int:
     [
         (
             {"backend": ""},
-            "say where both sides are: set the sockets of the front-end and of the back-end in the options",
+            "both sides are required: set the sockets of the front-end and of the back-end in the options",
         ),
         ({"frontend": "/nowhere/front.sock"}, "/nowhere/front.sock: cannot listen there: No such file or directory"),
         (
@@ -191,7 +191,7 @@ def test_started_by_a_user_it_names_vuproxy() -> None:
 
     assert (done.returncode, done.stderr) == (
         2,
-        f"{LAUNCHER}: this program is for Wireshark to call; to record a session use vuproxy\n",
+        f"{LAUNCHER}: this program is called by Wireshark; to record a session use vuproxy\n",
     )
 
 
@@ -199,7 +199,7 @@ def test_there_is_no_other_interface() -> None:
     done = ask("--extcap-interface", "eth0", "--extcap-dlts")
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "there is no interface 'eth0', only vhost-user" in done.stderr
+    assert "unknown interface 'eth0', there is only vhost-user" in done.stderr
 
 
 def test_a_launcher_finds_python_whatever_its_path(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_somebody_elses_plugin_is_replaced_only_with_force(home: Home) -> None:
     status, _, errors = home.vudissect("install")
 
     assert status == 2
-    assert errors.endswith(f"{plugin} is there and is not of vudissect: --force replaces it\n")
+    assert errors.endswith(f"{plugin} exists and is not from vudissect: --force replaces it\n")
     assert home.files() == {PLUGIN}
 
     status, output, _ = home.vudissect("install", "--force")
@@ -105,7 +105,7 @@ def test_changed_settings_are_kept_without_force(home: Home) -> None:
 
     status, output, _ = home.vudissect("install")
     assert (status, output.count("up to date")) == (0, 5)
-    assert f"left alone  {preferences}: changed since; --force replaces it" in output
+    assert f"left alone  {preferences}: it was changed; --force replaces it" in output
 
     _, output, _ = home.vudissect("uninstall")
     assert f"left alone  {preferences}" in output

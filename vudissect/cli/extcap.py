@@ -115,7 +115,7 @@ def _capture(
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.shared import Settings
 
-    told: list[str] = []
+    lines: list[str] = []
     recording = Recording("-", quiet=True, snaplen=snaplen, while_read=True, program=LAUNCHER)
     try:
         settings = Settings(
@@ -126,12 +126,12 @@ def _capture(
             interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
-        status = run(settings, recording, told.append)
+        status = run(settings, recording, lines.append)
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
     if status and not _nobody_reads():
         # Wireshark shows standard error, which ends with the summary.
-        fail(told[-2])
+        fail(lines[-2])
 
 
 def _nobody_reads() -> bool:

@@ -55,7 +55,7 @@ def command(
 ) -> None:
     """Report what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
 
-    For a directory, all captures in it are checked. Findings that say the same are put together.
+    For a directory, all captures in it are checked. Equal findings are grouped.
 
     The exit status is 1 if there are errors (with --strict: or warnings) or a file is cut off, and 2 if a file
     cannot be read or has no messages.

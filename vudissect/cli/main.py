@@ -50,7 +50,7 @@ class _LazyGroup(ProgramGroup):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vudissect")
 def main() -> None:
-    """Explain what a vhost-user front-end and back-end said to each other.
+    """Explain the traffic between a vhost-user front-end and back-end.
 
-    Captures are made with vuproxy.
+    Record captures with vuproxy.
     """

@@ -1,4 +1,4 @@
-"""The filter language: which events and findings to show, in words that are names of the protocol."""
+"""The filter language: which events and findings to show, by the names of the protocol."""
 
 from vudissect.filter.errors import FilterError
 from vudissect.filter.language import Filter, all_of, any_of, compile_filter, message_filter

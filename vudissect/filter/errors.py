@@ -1,17 +1,17 @@
-"""What is wrong with a filter: where, and what was perhaps meant."""
+"""Errors of a filter: where they are, and what was probably meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-# Of a word that is not understood, how much is shown.
+# How much of an unknown word is shown.
 _LONGEST = 60
-# Words that are listed where none is near.
+# How many known words are listed if none is similar.
 _MOST_LISTED = 8
 
 
 class Token(NamedTuple):
-    """A word or a sign of a filter, and the column of its first letter, from 1. The end has no text."""
+    """A word or sign of a filter, and its column, from 1. The end has no text."""
 
     text: str
     column: int
@@ -21,7 +21,7 @@ class Token(NamedTuple):
 
 
 class FilterError(ValueError):
-    """A filter that cannot be understood; its text names the column and the remedy."""
+    """An invalid filter; its text has the column and the remedy."""
 
     def __init__(self, column: int, text: str) -> None:
         super().__init__(f"column {column}: {text}")
@@ -32,7 +32,7 @@ class FilterError(ValueError):
 
 
 def unknown(what: str, token: Token, known: Iterable[str], spelling: str = "") -> FilterError:
-    """The error for a word that is not one of those that are known. `spelling`: the word as those are spelled."""
+    """The error for an unknown word. `spelling`: the word, spelled like the known ones."""
     names = {name.lower(): name for name in known}
     near = get_close_matches((spelling or token.text).lower(), names, n=1)
     hint = ""

@@ -18,11 +18,11 @@ from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import Values
 
 Test = Callable[[Any, Event], bool]
-"""Whether a decoded value compares as it should."""
+"""Whether a decoded value satisfies the comparison."""
 
 
 class Leaf(NamedTuple):
-    """A value in a payload: its path, what it is, and how to get it; of an array there are several."""
+    """A value in a payload: its path, its field, and how to get it; several values in an array."""
 
     path: str
     field: Field | BitField
@@ -30,7 +30,7 @@ class Leaf(NamedTuple):
 
 
 def leaves(layout: Layout) -> Iterator[Leaf]:
-    """The values of a payload, those in the entries of its array too."""
+    """The values of a payload, including those in the entries of its array."""
     for position, field in enumerate(layout.fields):
         yield from _leaves_of(field, position)
     rest = len(layout.fields)
@@ -72,10 +72,10 @@ _RINGS: dict[Layout, tuple[Leaf, ...]] = {}
 
 
 def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:
-    """Messages with a field of this name whose value compares as it should.
+    """Messages with a field of this name whose value satisfies the comparison.
 
-    `FilterError` where no message of any dialect has such a field, or none that can have this value; `keys` are names
-    that it could have been mistaken for.
+    `FilterError` if no message of any dialect has such a field, or none that can have this value; `keys` are other
+    names to suggest.
     """
     name = comparison.name.text
     if not any(_reads(name, row, layout, leaf) for row, layout, leaf in _all_leaves()):
@@ -121,16 +121,16 @@ def _words(row: Row, layout: Layout) -> set[str]:
 
 
 def _names() -> set[str]:
-    """What could have been meant: all paths, and those after a word of the message."""
+    """The names to suggest: all paths, and those after a word of the message."""
     paths = {leaf.path for _, _, leaf in _all_leaves()}
     return paths | {f"{word}.{leaf.path}" for row, layout, leaf in _all_leaves() for word in _words(row, layout)}
 
 
 def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
-    """Whether a name means this value.
+    """Whether a name refers to this value.
 
-    It is its path or the end of its path, perhaps with a message before it, or a word of the message's name or of what
-    the table calls the payload.
+    It is the path or its end, optionally after a message, or a word of the message's name or of the payload's name in
+    the table.
     """
     path = name.lower()
     if leaf.path == path or leaf.path.endswith(f".{path}"):
@@ -143,7 +143,7 @@ def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
 
 
 def _test(field: Field | BitField, comparison: Comparison) -> Test | None:
-    """How to compare values of a field; None where it cannot have such a value. For `!=` it is whether it is equal."""
+    """How to compare values of a field; None if it cannot have such a value. `!=` tests for equality."""
     text = comparison.value.text
     holds = OPERATORS["=" if comparison.operator == "!=" else comparison.operator]
     if isinstance(field, Field) and field.code.endswith("s"):

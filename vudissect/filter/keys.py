@@ -1,4 +1,4 @@
-"""What can be asked of an event besides its message and its fields: the names before an operator, and after `has:`."""
+"""What a filter can test besides messages and fields: the names before an operator, and after `has:`."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from vudissect.session.event import Kind
 
 
 class Key(NamedTuple):
-    """A name that can be compared: what its values are, in words, and how the comparison is made.
+    """A name that can be compared: a description of its values, and how to compare them.
 
-    `judges`: it asks about findings, so the rules have to be asked.
+    `judges`: it needs findings, so the rules have to be checked.
     """
 
     values: str
@@ -23,7 +23,7 @@ class Key(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """What an event can have."""
+    """Something that an event can have."""
 
     meaning: str
     test: Predicate
@@ -40,12 +40,12 @@ _SIDES = {
     "slave": Side.BACK_END,
 }
 _CHANNELS = {channel.label: channel for channel in Channel} | {"slave": Channel.BACKEND}
-# From harmless to bad.
+# From harmless to severe.
 _RANKS = {Severity.INFO: 0, Severity.COMPAT: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
 def _rule(comparison: Comparison) -> Predicate:
-    # The rules are what takes longest to import.
+    # The rules take longest to import.
     from vudissect.lint.rules import ALL_RULES, rules_named
 
     comparison.needs_equality()
@@ -59,14 +59,14 @@ def _rule(comparison: Comparison) -> Predicate:
 
 
 KEYS: Mapping[str, Key] = {
-    "ring": Key("the number of the ring that a message names", number(lambda event, _: rings(event))),
+    "ring": Key("the number of the ring that a message is for", number(lambda event, _: rings(event))),
     "from": Key(
         "`front-end`, `back-end`, or `proxy` for events; `master` and `slave` too",
         word(lambda event, _: (event.record.sender,), _SIDES),
     ),
     "channel": Key("`main`, `backend` or `gpu`", word(lambda event, _: (event.record.channel,), _CHANNELS)),
     "kind": Key(
-        "`request`, `reply`, `ack`, `event` (noted by the proxy) or `malformed`",
+        "`request`, `reply`, `ack`, `event` (recorded by the proxy) or `malformed`",
         word(lambda event, _: (event.kind,), {kind.value: kind for kind in Kind}),
     ),
     "connection": Key("the number of the connection, from 1", number(lambda event, _: (event.record.connection,))),

@@ -1,4 +1,4 @@
-"""From the text of a filter to a predicate: a tokenizer and a parser of this grammar.
+"""Compiles the text of a filter to a predicate: a tokenizer and a parser for this grammar.
 
 filter     = both ("or" both)*
 both       = one ("and" one)*
@@ -21,14 +21,14 @@ _TOKEN = re.compile(r"\s*([<>!]=|[=<>!()]|[^\s=<>!()]+)")
 _WORDS = ("and", "or", "not")
 _SIGNS = ("(", ")", "!", *OPERATORS)
 _HAS = "has:"
-# What people write who come from other languages.
+# Operators of other languages.
 _MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", ",": "or"}
 _DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter: call it with an event and its findings. `judges`: it asks about findings."""
+    """A filter: call it with an event and its findings. `judges`: it needs findings."""
 
     text: str
     predicate: Predicate
@@ -40,24 +40,24 @@ class Filter:
 
 
 def compile_filter(text: str) -> Filter:
-    """The filter of a text, as `docs/filters.md` describes it; `FilterError` names the column of what is wrong."""
+    """The filter for a text, as `docs/filters.md` describes it; `FilterError` has the column of the error."""
     parser = _Parser(_tokens(text))
     predicate = parser.whole()
     return Filter(text.strip(), predicate, parser.judges)
 
 
 def message_filter(pattern: str) -> Filter:
-    """The messages of one name, pattern or number, whatever signs are in it."""
+    """The messages of one name, pattern or number, which may contain any signs."""
     return Filter(pattern, message(Token(pattern, 1)))
 
 
 def any_of(filters: Sequence[Filter]) -> Filter:
-    """What one of these filters shows."""
+    """A filter that matches if any of these does."""
     return _joined(filters, "or", _any)
 
 
 def all_of(filters: Sequence[Filter]) -> Filter:
-    """What all of these filters show."""
+    """A filter that matches if all of these do."""
     return _joined(filters, "and", _all)
 
 
@@ -88,7 +88,7 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Parser:
-    """Takes one token after the other; the last one is the end."""
+    """Consumes one token after another; the last one is the end."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.judges = False

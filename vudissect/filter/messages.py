@@ -13,7 +13,7 @@ _MOST_NUMBER = (1 << 32) - 1
 
 
 def rows() -> Iterator[Row]:
-    """The rows of all dialects, upstream's first; the others are not made before they are needed."""
+    """The rows of all dialects, upstream first; the others are created when they are needed."""
     yield from UPSTREAM.messages
     from vudissect.protocol.dialects import DIALECTS
 
@@ -22,14 +22,14 @@ def rows() -> Iterator[Row]:
 
 
 def spellings(row: Row) -> tuple[str, ...]:
-    """The name of a message and those that it had before."""
+    """The current and old names of a message."""
     return (row.name, *row.aliases)
 
 
 def message(token: Token) -> Predicate:
     """The messages of a number, or whose name or old name matches.
 
-    `FilterError` where no message of any dialect has such a name.
+    `FilterError` if no message of any dialect has such a name.
     """
     if token.text.isascii() and token.text.isdecimal():
         return _numbered(token)
@@ -53,7 +53,7 @@ def _numbered(token: Token) -> Predicate:
 
 
 def remembered(matches: Callable[[Row], bool]) -> Callable[[Row], bool]:
-    """The same, asked once for each row: there are few of them, and many messages."""
+    """The same, evaluated once per row: there are few rows and many messages."""
     known: dict[Row, bool] = {}
 
     def ask(row: Row) -> bool:

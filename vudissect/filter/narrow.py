@@ -1,4 +1,4 @@
-"""A filter at work: on the events of a capture, and on what is known where it ends."""
+"""Applies a filter to the events of a capture, and to the findings at its end."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,11 +18,11 @@ class Narrowed:
 
     def __init__(self, wanted: Filter, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
         self.seen = 0
-        """How many events there were."""
+        """The number of events so far."""
         self.last: Event | None = None
-        """The last of them."""
+        """The last event."""
         self.matched = False
-        """Whether any was shown."""
+        """Whether any event was shown."""
         self.wanted = wanted
         self._judged = judged
 
@@ -36,9 +36,9 @@ class Narrowed:
                 yield event, findings
 
     def ending(self, session: Session, findings: Sequence[Finding]) -> tuple[list[Finding], tuple[Request, ...]]:
-        """What is shown of the findings where the capture ends, and of the requests that were never answered.
+        """The matching findings at the end of the capture, and the matching unanswered requests.
 
-        The end is an event of each connection that is open, as if it were closed there.
+        Each open connection gets an event for the end, as if it were closed there.
         """
         if self.last is None:
             return [], ()
@@ -57,7 +57,7 @@ class Narrowed:
 
 
 def _end_of(state: State, last: Event) -> Event:
-    """The event that the end of the capture is to a connection."""
+    """The event for the end of the capture on a connection."""
     record = last.record._replace(
         kind=RecordKind.CONNECTION_CLOSED,
         connection=state.number,

@@ -44,13 +44,13 @@ class Comparison(NamedTuple):
         return self.operator in _EQUALITY
 
     def needs_equality(self) -> None:
-        """`FilterError` where it asks which value is greater, of values that have no order."""
+        """`FilterError` if it compares the order of values that have none."""
         if not self.is_equality:
             raise FilterError(self.value.column, f"{self.name} has no order: compare it with = or !=")
 
 
 def number_of(text: str) -> int | None:
-    """A number, decimal or hexadecimal, perhaps with K, M, G or T (of 1024); None for anything else."""
+    """A number, decimal or hexadecimal, optionally with K, M, G or T (powers of 1024); None for anything else."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -59,7 +59,7 @@ def number_of(text: str) -> int | None:
 
 
 def compare(values: Values, sign: str, wanted: Any) -> Predicate:
-    """True where one of the values compares as `sign` says; for `!=` where there are values and all are others."""
+    """True if one of the values satisfies `sign`; for `!=`, if there are values and none is equal."""
     if sign == "!=":
 
         def differs(event: Event, findings: Findings) -> bool:
@@ -100,7 +100,7 @@ def duration(values: Values) -> Callable[[Comparison], Predicate]:
 
 
 def word(values: Values, words: Mapping[str, Any], *, ordered: bool = False) -> Callable[[Comparison], Predicate]:
-    """Comparisons with one of some words; what they stand for is what is compared."""
+    """Comparisons with one of some words, by the values that they represent."""
 
     def make(comparison: Comparison) -> Predicate:
         wanted = words.get(comparison.value.text.lower())

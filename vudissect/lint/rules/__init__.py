@@ -64,7 +64,7 @@ USUAL = frozenset(rule.id for rule in ALL_RULES if rule.usual)
 
 
 def rules_named(text: str) -> tuple[Rule, ...]:
-    """The rule with this id or name, or the rules of a family (`VU-VRG`); none where there are no such."""
+    """The rule with this id or name, or the rules of a family (`VU-VRG`); empty if there are none."""
     number = text.upper().rstrip("-")
     return tuple(
         rule

@@ -279,7 +279,7 @@ def config_of_disk(at: At) -> Findings:
         if queues and index >= queues and at.first(index):
             enough = state.queues is not None and index < state.queues
             yield at.finding(
-                f"ring {index} is started, but the configuration says num_queues {queues}"
+                f"ring {index} is started, but the configuration has num_queues {queues}"
                 + (
                     f", although the back-end announced {count_text(state.queues or 0, 'queue')} before"
                     if enough
@@ -295,7 +295,7 @@ def config_of_disk(at: At) -> Findings:
                 "(SPDK reports this after its block device was removed)"
             )
         if queues == 0 and at.first("queues"):
-            yield at.finding("the back-end offers MQ, but the configuration says num_queues 0: no request can be sent")
+            yield at.finding("the back-end offers MQ, but the configuration has num_queues 0: no request can be sent")
 
 
 def _number(config: bytes, name: str) -> int | None:
