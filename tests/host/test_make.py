@@ -127,14 +127,14 @@ def test_pages_that_this_machine_does_not_have_are_replaced_by_ordinary_ones(
 ) -> None:
     made.append(make(described(DescriptorKind.MEMFD, size, seals=0)._replace(page_size=page_size)))
 
-    assert "made of ordinary pages" in made[0].remark
+    assert "has ordinary pages" in made[0].remark
 
 
 def test_huge_pages_that_are_not_free_are_replaced_with_a_remark(made: list[Made]) -> None:
     wanted = described(DescriptorKind.MEMFD, 1 << 50, seals=0)._replace(page_size=2 << 20)
     made.append(make(wanted))
 
-    assert "made of ordinary pages" in made[0].remark
+    assert "has ordinary pages" in made[0].remark
     assert inspect(made[0].fd).size == 1 << 50
 
 

@@ -24,7 +24,7 @@ ALL = (
 )
 
 
-def test_the_protocol_features_are_bits_0_to_23_without_a_hole() -> None:
+def test_the_protocol_features_are_bits_0_to_23_without_a_gap() -> None:
     assert sorted(PROTOCOL_FEATURES.by_number) == list(range(24))
 
 

@@ -32,7 +32,7 @@ class TestDetail:
         text = detail("mst-2015")
 
         assert "missing messages:  main 19-45, backend 1-10, gpu 1-12" in text
-        assert "missing features:  2-22" in text
+        assert "missing features:  2-23" in text
 
     def test_the_header(self) -> None:
         text = detail("mst-2015")

@@ -122,7 +122,7 @@ class TestAdditional:
         outcome = play((*negotiated, *WITHOUT_ERR[2:]), live, Side.BACK_END, OPTIONAL_ERR)
 
         assert outcome.ok
-        assert outcome.remarks == ["#7: SET_VRING_ERR is answered, but was not in the recording"]
+        assert outcome.remarks == ["#7: SET_VRING_ERR is answered, but was not recorded"]
 
     def test_get_status_is_answered_with_the_status_that_was_set(self) -> None:
         negotiated = (

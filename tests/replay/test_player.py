@@ -122,7 +122,7 @@ class TestKeepGoing:
 
         assert [difference.trouble for difference in outcome.differences] == [Trouble.OTHER]
         assert outcome.unplayed == []
-        assert outcome.remarks == ["#4: GET_FEATURES is answered, but was not in the recording"]
+        assert outcome.remarks == ["#4: GET_FEATURES is answered, but was not recorded"]
 
     def test_a_new_request_with_need_reply_is_acknowledged(self) -> None:
         more = ("F>B SET_LOG_FD +evt#1 need_reply", "B>F SET_LOG_FD -> ok")

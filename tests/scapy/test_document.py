@@ -55,7 +55,7 @@ def test_a_capture_is_edited() -> None:
     exec(RECIPES["Edit a capture"], {})
 
     found = CliRunner().invoke(lint, ["edited.pcapng"])
-    assert "has 1000 entries; the size of a split ring is a power of two" in found.output
+    assert "has 1000 entries; the size of a split ring must be a power of two" in found.output
 
 
 def test_a_hostile_back_end_claims_more_than_it_sends() -> None:

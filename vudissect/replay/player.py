@@ -321,9 +321,7 @@ class Player:
     def _answer(self, live: Event, stream: Stream, answer: RawMessage | None) -> None:
         """Answer a request that has no answer in the recording, so that the other side continues."""
         if answer is not None:
-            self._outcome.remarks.append(
-                f"#{live.record.frame}: {_name(live)} is answered, but was not in the recording"
-            )
+            self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, but was not recorded")
             self._take(live.record, self._script.side, answer)
             self._pass(live, stream, answer)
 
