@@ -2302,6 +2302,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     problem = "a request with the error bit"
   end
   message.is_cut = missing
+  if length_hi > 0 or length_lo > #data then message.sent = numbers.decimal(length_lo, length_hi) end
   message.problem = problem or flags_problem(message, dialect, channel == 2)
   return message
 end
@@ -3265,7 +3266,9 @@ local function beginning(message, view)
     if said ~= "" then told = told .. " " .. said end
     if layout.deviation then told = told .. " (" .. layout.deviation .. ")" end
   end
-  if message.problem then
+  if message.sent then -- not all of it was recorded
+    told = format("%s CUT, %d of %s bytes were recorded", told, #message.data, message.sent)
+  elseif message.problem then
     told = told .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end

@@ -177,6 +177,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     problem = "a request with the error bit"
   end
   message.is_cut = missing
+  if length_hi > 0 or length_lo > #data then message.sent = numbers.decimal(length_lo, length_hi) end
   message.problem = problem or flags_problem(message, dialect, channel == 2)
   return message
 end

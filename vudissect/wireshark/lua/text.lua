@@ -20,7 +20,9 @@ local function beginning(message, view)
     if said ~= "" then told = told .. " " .. said end
     if layout.deviation then told = told .. " (" .. layout.deviation .. ")" end
   end
-  if message.problem then
+  if message.sent then -- not all of it was recorded
+    told = format("%s CUT, %d of %s bytes were recorded", told, #message.data, message.sent)
+  elseif message.problem then
     told = told .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
