@@ -7,6 +7,7 @@ import pytest
 
 import vudissect
 from tests.cli.test_commands import run
+from vudissect.analysis import Judged
 from vudissect.filter import compile_filter
 from vudissect.filter.keys import KEYS, THINGS
 
@@ -19,7 +20,7 @@ CAPTURES = ("qemu-7.2-net-iommu-dpdk-22.11", "qemu-10.0-blk-qsd-4-queues", "qemu
 
 
 @pytest.fixture(scope="module")
-def judged() -> list[vudissect.analysis.Judged]:
+def judged() -> list[Judged]:
     return [each for name in CAPTURES for each in vudissect.analyse(ROOT / "captures" / f"{name}.pcapng")]
 
 
@@ -31,7 +32,7 @@ def test_it_is_the_help(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
-def test_every_example_matches_something_and_not_everything(text: str, judged: list[vudissect.analysis.Judged]) -> None:
+def test_every_example_matches_something_and_not_everything(text: str, judged: list[Judged]) -> None:
     wanted = compile_filter(text)
 
     assert {wanted(event, findings) for event, findings in judged} == {True, False}

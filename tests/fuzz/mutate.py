@@ -162,10 +162,11 @@ def capture(seed: int) -> bytes:
     """The mutated capture for this seed."""
     random = Random(seed)
     parts = _base(random)
+    original = parts.packed()
     for _ in range(random.choice((1, 1, 2, 3, 6))):
         random.choice(_MUTATIONS)(random, parts)
     data = parts.packed()
-    if random.random() < 0.25:
+    if random.random() < 0.25 or data == original:
         data = _noise(random, data)
     return random.choice(_WRAPPINGS)(random, data) if random.random() < 0.08 else data
 

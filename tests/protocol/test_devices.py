@@ -404,3 +404,8 @@ def test_queues_beside_the_work_of_a_device(name: str, count: int, expected: lis
     assert device is not None
 
     assert [index for index in range(count) if is_auxiliary(device, index, count)] == expected
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
+def test_a_queue_beyond_those_that_a_device_has(device: Device) -> None:
+    assert not any(is_auxiliary(device, index, count) for count in range(8) for index in range(count + 8, count + 300))

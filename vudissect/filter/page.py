@@ -39,7 +39,7 @@ print this page. If nothing matches, a line on standard error reports it and the
 | `has:finding` | messages that break a rule |
 | `severity>=warning` | findings that matter |
 | `rule=VU-STA or rule=enabled-early` | findings of a family of rules, or of one rule by name |
-| `has:finding and not blame=unknown` | findings with a known culprit |
+| `has:finding and not blame=back-end` | findings that do not blame the back-end |
 | `channel=backend and from=slave` | requests of the back-end on its own channel |
 | `connection=1 and frame>=30 and elapsed<2.5s` | a part of the capture |
 | `kind=event` | events of the proxy: connections and channels that open and close, gaps, notes |

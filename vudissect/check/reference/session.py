@@ -120,8 +120,6 @@ class Session:
         if self._faults.has("FRM-12" if request.number else "FRM-14"):
             self._send(request.number, VERSION | REPLY, bytes(8))
             return
-        if self._faults.has("NEW-02"):
-            return
         if request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
             self._send(request.number, VERSION | REPLY, bytes([not self._faults.has("FRM-13")]) + bytes(7))
             return
@@ -161,7 +159,8 @@ class Session:
         fault = {Purpose.RESET: "LIF-05", Purpose.GET_STATUS: "STA-02"}.get(row.purpose, "")
         if self._faults.has(fault) and fault:
             die()
-        if row.purpose is Purpose.COUNT_SHARED_MEMORY and self._faults.has("NEW-01"):
+        newest = {Purpose.COUNT_SHARED_MEMORY: "NEW-01", Purpose.STOP_RING: "NEW-02"}.get(row.purpose, "")
+        if newest and self._faults.has(newest):
             raise IgnoredError
         if row.answer is Answer.ALWAYS:
             raise HangUpError

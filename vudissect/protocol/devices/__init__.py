@@ -76,7 +76,7 @@ def _queue_name(device: Device, index: int, count: int) -> str:
     # What comes after those that repeat is there where it fits: a network device without CTRL_VQ has pairs only.
     after = names[first + number :]
     is_there = number == 1 or (count - first) % number == len(after)
-    if is_there and index >= count - len(after):
+    if is_there and count - len(after) <= index < count:
         return after[index - count]
     return names[first + (index - first) % number]
 
