@@ -39,10 +39,29 @@ class At(Generic[Memory_co]):
     `At[Loop]` is for a rule that remembers a `Loop`.
     """
 
-    __slots__ = ("_end", "_fields", "_finished", "_history", "_lasting", "_session", "event", "late", "rule")
+    __slots__ = (
+        "_end",
+        "_fields",
+        "_finished",
+        "_history",
+        "_lasting",
+        "_session",
+        "after",
+        "before",
+        "event",
+        "late",
+        "message",
+        "rule",
+    )
 
     def __init__(self, session: Session) -> None:
         self.event: Event
+        self.message: WireMessage
+        """The message; only valid if the trigger is a message."""
+        self.before: State
+        """The state of the connection before the event."""
+        self.after: State
+        """The state of the connection after the event."""
         self.rule: Rule
         self.late = False
         """Whether the session is further on than the event."""
@@ -55,21 +74,13 @@ class At(Generic[Memory_co]):
 
     def move(self, event: Event, history: History, *, end: int | None = None) -> None:
         """Go to another event; `end` (ns): to where the capture ends, and with it the connection of this last event."""
-        self.event = event
+        message: Any = event.message
+        self.event, self.message = event, message
+        self.before, self.after = event.before, event.after
         self._history = history
         self._finished = end is not None
         self._end = end or 0
         self._fields = None
-
-    @property
-    def before(self) -> State:
-        """The state of the connection before the event."""
-        return self.event.before
-
-    @property
-    def after(self) -> State:
-        """The state of the connection after the event."""
-        return self.event.after
 
     @property
     def waiting(self) -> Pairing:
@@ -93,12 +104,6 @@ class At(Generic[Memory_co]):
         if not self._finished:
             return self.event.unanswered
         return self.waiting.owed()
-
-    @property
-    def message(self) -> WireMessage:
-        """The message; only valid if the trigger is a message."""
-        assert self.event.message is not None
-        return self.event.message
 
     @property
     def fields(self) -> Fields:

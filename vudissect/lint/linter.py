@@ -46,7 +46,7 @@ class _Selection(NamedTuple):
     """The rules for messages of one row and direction, regular or not, with or without descriptors.
 
     `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` stands for
-    row and direction in what is remembered of a connection. `patient`: all of `always` are.
+    row and direction in what is remembered of a connection. `patient`: all of them are.
     """
 
     always: tuple[Rule, ...]
@@ -126,7 +126,7 @@ class Linter:
         try:
             for event in self._session.events(records):
                 selection = self._selection_of(event)
-                if selection is not None and event.after.protocol is protocol and self._can_wait(event, selection):
+                if selection is not None and selection.patient and event.after.protocol is protocol:
                     run.append((event, selection))
                     if len(run) < _MOST_IN_A_RUN:
                         continue
@@ -146,13 +146,6 @@ class Linter:
             yield event, self._check(event, selection)
         self._at.late = False
         run.clear()
-
-    def _can_wait(self, event: Event, selection: _Selection) -> bool:
-        """Whether none of the rules that are asked about an event asks what waits for an answer."""
-        if not (selection.patient and selection.once):
-            return selection.patient
-        history = self._connections.get(event.record.connection)
-        return history is not None and bool(history.kinds & selection.bit)
 
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
@@ -228,7 +221,7 @@ class Linter:
             rules = _joined(self._irregular, rules) if kind & _IRREGULAR else rules
             wanted.append(_joined(self._carrying, rules) if kind & _CARRYING else rules)
         bit = self._bits.setdefault(key, 1 << len(self._bits))
-        patient = all(rule.patient for rule in wanted[0])
+        patient = all(rule.patient for rule in wanted[1])
         selection = _Selection(wanted[0], wanted[1] if of_row != always else (), bit, patient)
         self._for_message[kind][key] = selection
         return selection

@@ -50,6 +50,7 @@ def _on(channel: Channel) -> Trigger:
     "IOTLB messages are sent only with ACCESS_PLATFORM, BACKEND_REQ and REPLY_ACK",
     f"{SPEC}, IOTLB_MSG; QEMU hw/virtio/vhost-user.c refuses an IOMMU without BACKEND_REQ and REPLY_ACK",
     first_requests(Purpose.UPDATE_IOTLB),
+    patient=True,
 )
 def iotlb_gate(at: At) -> Findings:
     lack = lacking(at.after, _QEMU_NEEDS)
