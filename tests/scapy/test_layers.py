@@ -203,7 +203,7 @@ def test_a_dialect_has_layers_of_its_own_for_what_it_changes() -> None:
 
     assert draft.SetVringNum is not None
     assert draft.GetFeatures is vu.GetFeatures
-    with pytest.raises(ValueError, match="no dialect 'klingon'"):
+    with pytest.raises(ValueError, match="unknown dialect 'klingon'"):
         vu.layers_of("klingon")
 
 

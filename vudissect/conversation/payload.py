@@ -41,8 +41,19 @@ class PayloadReader:
         """The fields by name; `ConversationError` for words that have no meaning here."""
         words = self._take_special(text).split()
         self._take_names(self._take_fields(words))
+        self._add_count()
         self._add_tail()
         return self._fields
+
+    def _add_count(self) -> None:
+        """Count the slots in use where an array always has the same number of them."""
+        array = self._layout.array
+        if array is None or not isinstance(array.count, int):
+            return
+        used = [entry for entry in self._fields.get(array.name, ()) if any(entry.values())]
+        for each in self._layout.fields:
+            if each.meaning is Meaning.COUNT:
+                self._fields.setdefault(each.name, len(used))
 
     def _take_special(self, text: str) -> str:
         """Take everything written in several words: memory regions, packed ring positions, results."""
