@@ -207,7 +207,7 @@ def _run(
 
 
 def _start_options(backend: Backend) -> list[str]:
-    """The options by which this kind of back-end is reached."""
+    """The options that reach this kind of back-end."""
     if isinstance(backend, Connecting):
         return ["--connect", backend.path]
     return ["--client"] if isinstance(backend, Dialling) else []

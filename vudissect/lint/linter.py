@@ -45,7 +45,7 @@ _MOST_IN_A_RUN = 64
 class _Selection(NamedTuple):
     """The rules for messages of one row and direction, regular or not, with or without descriptors.
 
-    `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` stands for
+    `always` are those for every message, `once` all for the first one; empty where those are the same. `bit` means
     row and direction in what is remembered of a connection. `patient`: all of them are.
     """
 

@@ -19,7 +19,7 @@ class DataPath(NamedTuple):
     """A device type: the rings that must run, the one that requests go to, and what makes a request.
 
     The request changes nothing that outlives the session: a read, a question.
-    `runs_disabled`: requests in a disabled ring are discarded, not left alone, as the specification says of networks.
+    `runs_disabled`: requests in a disabled ring are discarded, not left alone, as is specified for network devices.
     """
 
     device: str
