@@ -1,8 +1,9 @@
 """The effects of messages on the state of a connection: a function from state to state for each `Purpose`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from vudissect.protocol.features import F_PROTOCOL_FEATURES
 from vudissect.protocol.purpose import Purpose
@@ -18,8 +19,7 @@ from vudissect.wire.fields import Fields
 _MOST_CONFIG = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """A message that takes effect: its payload by field name, its descriptors, its frame, and its time (ns).
 
     `awaits`: it may get an answer. `asked_in` is the frame of the request that it answers, 0 if there is none.

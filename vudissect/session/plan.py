@@ -4,7 +4,8 @@ Nearly all messages have one of a few forms. What to do with a message depends o
 rules, which seldom change: a plan is made for each combination of the two, and then only carried out.
 """
 
-from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from vudissect.protocol.model import Answer, Row
 from vudissect.protocol.payloads import ACK
@@ -12,12 +13,11 @@ from vudissect.protocol.table import Protocol
 from vudissect.session.answering import Answering
 from vudissect.session.effects import ON_REPLY, ON_REQUEST, Apply
 from vudissect.session.event import Kind
-from vudissect.wire.codec import Form, WireMessage, codec_of
+from vudissect.wire.codec import Codec, Form, WireMessage, codec_of
 from vudissect.wire.header import NEED_REPLY
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """What to do with a message: `apply` makes the state after it; None if nothing changes.
 
     For a request, `owed`: an answer is due; `awaits`: an answer is due or possible.
@@ -38,14 +38,20 @@ Plans = dict[Form | None, Plan]
 
 
 class Table:
-    """A protocol prepared for use: `codecs` by byte order (little, big), and plans."""
+    """A protocol prepared for use: its codecs and plans."""
 
     def __init__(self, protocol: Protocol) -> None:
-        self.codecs = (codec_of(protocol, "little"), codec_of(protocol, "big"))
+        self._protocol = protocol
+        self.little_endian = codec_of(protocol, "little")
         # Keyed by row, which is hashed by identity; an enumeration is hashed in Python.
         self._on_request = {row: ON_REQUEST[row.purpose] for row in protocol.messages if row.purpose in ON_REQUEST}
         self._on_reply = {row: ON_REPLY[row.purpose] for row in protocol.messages if row.purpose in ON_REPLY}
         self._plans: dict[Answering, Plans] = {}
+
+    @cached_property
+    def big_endian(self) -> Codec:
+        """The codec that hardly any capture needs."""
+        return codec_of(self._protocol, "big")
 
     def plans(self, answering: Answering) -> Plans:
         """The plans for connections with these answer rules."""

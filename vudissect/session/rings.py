@@ -8,6 +8,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from vudissect.protocol.purpose import Purpose
 
@@ -72,8 +73,7 @@ ENABLED: Mapping[tuple[Enabled, Order], Enabled] = MappingProxyType(
 _STATES = {(started, enabled): f"{started.value}, {enabled.value}" for started in Started for enabled in Enabled}
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A descriptor of a ring: its name ("" for none), the frame that set it, and how often it was set."""
 
     name: str = ""
@@ -85,8 +85,7 @@ class Slot:
 _NEVER = Slot()
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(NamedTuple):
     """The addresses of a ring, set in `frame`; `log` is valid only if `logged`."""
 
     frame: int

@@ -166,30 +166,31 @@ class Session:
         _, _, channel, _, _, received, forwarded, _, _, _, marks, carried, _, frame = record
         seen = marks is _UNMARKED or not int(marks) & _NOT_FORWARDED
         plan = connection.plans.get(message.form) or connection.plan(message)
+        row, number, flags, reply, kind, apply, owed, awaits = plan
         descriptors: tuple[NamedDescriptor, ...] = ()
         if carried:
             descriptors = tuple(self._names.name(descriptor, frame) for descriptor in carried)
         request = latency = None
-        if plan.reply:
-            request = connection.pairing.answer(channel, plan.id, frame)
+        if reply:
+            request = connection.pairing.answer(channel, number, frame)
             if request is not None:
                 latency = received - request.forwarded
         elif not seen:
             pass
-        elif plan.awaits:
-            waits = (frame, forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0)
+        elif awaits:
+            waits = (frame, forwarded, channel, number, row, owed, flags, 0)
             connection.pairing[channel].ask(_new(Request, waits))
         else:
-            connection.pairing[channel].unasked[plan.id] = frame
-        if plan.apply is not None and seen and message.layout is not None and plan.row is not None:
+            connection.pairing[channel].unasked[number] = frame
+        if apply is not None and seen and message.layout is not None and row is not None:
             fields = to_fields(message.layout, message.values)
             asked_in = request.frame if request is not None else 0
-            act = Act(plan.row.purpose, fields, descriptors, frame, received, plan.awaits, asked_in)
-            connection.change(plan.apply(connection.state, act))
+            act = Act(row.purpose, fields, descriptors, frame, received, awaits, asked_in)
+            connection.change(apply(connection.state, act))
         return _new(
             Event,
             (
-                record, before, connection.state, plan.kind, received - self._start, message, plan.awaits and seen,
+                record, before, connection.state, kind, received - self._start, message, awaits and seen,
                 request, latency, descriptors, (),
             ),
         )  # fmt: skip
@@ -257,7 +258,7 @@ class _Connection:
     def decode(self, record: Record) -> WireMessage:
         """The message in a record."""
         _, _, channel, sender, _, _, _, _, length, data, marks, _, _, _ = record
-        codec = self.table.codecs[1 if marks and int(marks) & _BIG_ENDIAN else 0]
+        codec = self.table.big_endian if marks and int(marks) & _BIG_ENDIAN else self.table.little_endian
         message = codec.decode(channel, sender, data, length)
         if message.id in KEY_NUMBERS:
             return codec.decode(channel, sender, without_keys(channel, data), length)
