@@ -1,11 +1,12 @@
 """Who still waits for whom when a connection or channel ends."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.at import At
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SLOW, Trigger, ending, events
 from vudissect.protocol.model import Channel, Side
 from vudissect.session.pairing import Request
@@ -43,7 +44,7 @@ class Hang(NamedTuple):
 ENDINGS: Trigger = events(RecordKind.CHANNEL_CLOSED) | ending()
 
 
-@dataclass(slots=True)
+@memory
 class Closings:
     """Where channels were closed, and which requests were waiting then."""
 

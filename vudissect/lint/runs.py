@@ -5,9 +5,10 @@ back-end stopped: a ring that stops where it began has not processed any request
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vudissect.lint.at import At
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import replies, requests
 from vudissect.lint.words import SECOND
 from vudissect.protocol.purpose import Purpose
@@ -37,7 +38,7 @@ def list_text(rings: Iterable[Ring]) -> str:
     return f"ring{'s' * (len(numbers) > 1)} {', '.join(numbers[:MOST_LISTED])}{more}"
 
 
-@dataclass(slots=True)
+@memory
 class Run:
     """The rings of a connection from the first that runs to the last that stops, as one rule sees them.
 

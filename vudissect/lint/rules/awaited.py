@@ -1,9 +1,8 @@
 """VU-LOG-06, -07, VU-SHM-03, VU-MEM-15: changes that a side relies on before anything confirms them."""
 
-from dataclasses import dataclass
-
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import purpose_of, ring_of
 from vudissect.protocol.features import F_LOG_ALL
@@ -13,7 +12,7 @@ from vudissect.wire.header import NEED_REPLY
 RULES = RuleBook()
 
 
-@dataclass(slots=True)
+@memory
 class _Unconfirmed:
     """The last change that nothing has confirmed yet: its frame (0 for none) and its name."""
 

@@ -1,13 +1,13 @@
 """VU-BEC, VU-SHO, VU-SHM: the channel for requests of the back-end, and the objects and memory that it shares."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from uuid import UUID
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.memory import LastFrame
+from vudissect.lint.memory import LastFrame, memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, events, irregular, messages, replies, requests
 from vudissect.lint.rules.framing import asks_in_vain, why_no_acknowledgement
 from vudissect.lint.words import SECOND
@@ -50,7 +50,7 @@ def _may_ask_for_acknowledgement(row: Row | None, reply: bool) -> bool:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Expectations:
     """Whether pending requests should succeed, by frame."""
 
@@ -103,7 +103,7 @@ def _inverted(at: At[_Expectations]) -> Findings:
             )
 
 
-@dataclass(slots=True)
+@memory
 class _Closed:
     """Where the back-end channel was closed, when (ns) and by whom: the label of a `Side`, "" while it is open."""
 
@@ -187,7 +187,7 @@ def _is_surely_absent(state: State, uuid: str) -> bool:
     return known and uuid not in objects.added and uuid not in objects.doubtful
 
 
-@dataclass(slots=True)
+@memory
 class _Nameless:
     """The frames of requests that do not name an object."""
 

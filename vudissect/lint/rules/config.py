@@ -1,12 +1,13 @@
 """VU-CFG: the configuration space of the device."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, messages, requests
 from vudissect.lint.values import undefined_choices
 from vudissect.lint.words import SECOND, count_text
@@ -44,7 +45,7 @@ def _read(row: Row | None, reply: bool) -> bool:
     return row is not None and row.purpose is Purpose.READ_CONFIG
 
 
-@dataclass(slots=True)
+@memory
 class _Reads:
     """What pending requests ask for, by frame."""
 
@@ -305,7 +306,7 @@ def _number(config: bytes, name: str) -> int | None:
     return int.from_bytes(config[begin:end], "little") if end <= len(config) else None
 
 
-@dataclass(slots=True)
+@memory
 class _Change:
     """An announced change: its frame, when it came (ns), and the frame of its acknowledgement; 0 for no frame."""
 

@@ -1,11 +1,10 @@
 """VU-FD: how many descriptors a message carries, of which kind, and whether they match the message."""
 
-from dataclasses import dataclass
-
 from vudissect.capture.record import Mark
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages, requests
 from vudissect.protocol.model import Channel, Descriptors, FdKind, Row, Side
 from vudissect.protocol.programs import room_of
@@ -230,7 +229,7 @@ def removal_with_descriptor(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Passed:
     """How many descriptors were passed, how many of them were surplus, and the first frames that carried those."""
 

@@ -1,7 +1,6 @@
 """VU-STA, VU-CRY, VU-GPU, VU-INB: device status, crypto sessions, the GPU channel, notifications by message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from vudissect.capture.record import Mark, RecordKind
@@ -9,6 +8,7 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.hang import waited_in_vain
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, messages, requests
 from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.protocol.devices import feature_names
@@ -37,7 +37,7 @@ def _status(status: int) -> str:
     return " ".join(STATUS_BITS.names(status)) or "0"
 
 
-@dataclass(slots=True)
+@memory
 class _Status:
     """The last status that a message had, and its frame; 0 for none."""
 
@@ -146,7 +146,7 @@ def _creates_crypto_session(row: Row | None, reply: bool) -> bool:
     return row is not None and "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
 
 
-@dataclass(slots=True)
+@memory
 class _Session:
     """The frame and the size of the last requested session."""
 
@@ -267,7 +267,7 @@ def _gpu_features(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Edid:
     """The enabled displays (all of them, until an answer lists them), and the last requested scanout."""
 

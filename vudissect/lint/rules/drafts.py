@@ -4,12 +4,12 @@ The general rules check answers, needed features and header versions in the dial
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from vudissect.capture.record import Mark, Record
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, irregular, messages, replies, requests
 from vudissect.lint.words import count_text
 from vudissect.protocol.dialects import DIALECTS, dialect_by_name
@@ -45,7 +45,7 @@ def _tells(field: str) -> Trigger:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Least:
     """The least number of queues that the device needs, and the frame that announced it."""
 

@@ -1,10 +1,11 @@
 """VU-HDR: the header of a message, and how the message arrived on the socket."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, carrying, ending, irregular, messages
 from vudissect.lint.words import SECOND
 from vudissect.protocol.crypto import SESSION_C1
@@ -345,7 +346,7 @@ def error_bit(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Orders:
     """Whether each side was seen to send big-endian."""
 

@@ -2,12 +2,13 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import NamedTuple
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
 from vudissect.lint.rule import Findings, RuleBook, requests
 from vudissect.lint.runs import ring_of
@@ -26,7 +27,7 @@ class _Part(NamedTuple):
     ring: int
 
 
-@dataclass(slots=True)
+@memory
 class _Parts:
     """The parts of the started rings in the order of their addresses, and the parts of each ring."""
 

@@ -1,12 +1,12 @@
 """VU-INF and VU-DST: what is handed over besides the rings: in-flight memory and device state."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by, waited_in_vain
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, replies, requests
 from vudissect.lint.runs import has_not_moved, ring_of
 from vudissect.lint.values import undefined_choices
@@ -67,7 +67,7 @@ def _told(at: At) -> _Inflight | None:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Exchange:
     """In-flight memory as last requested and allocated, and the frame in which it was handed back; 0 for none."""
 
@@ -143,7 +143,7 @@ def _are_different(one: NamedDescriptor | None, other: NamedDescriptor | None) -
     return len(identities) == 2 and "" not in identities
 
 
-@dataclass(slots=True)
+@memory
 class _Given:
     """The in-flight memory last handed over, and the first of its rings that no earlier message had named."""
 

@@ -1,12 +1,13 @@
 """VU-IOT: the device IOTLB. A capture may consist mostly of these messages, so the rules read values by position."""
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
+from vudissect.lint.memory import memory
 from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, first_requests, requests
 from vudissect.protocol.features import F_ACCESS_PLATFORM
@@ -120,7 +121,7 @@ def iotlb_miss_acknowledged(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Missed:
     """How often an unmapped address was missed, and the frame of its first miss, by address."""
 
@@ -168,7 +169,7 @@ class _Span(NamedTuple):
     ring: int
 
 
-@dataclass(slots=True)
+@memory
 class _Translated:
     """The parts of the rings of one state, in order, and how many bytes of each were translated."""
 

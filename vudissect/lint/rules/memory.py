@@ -4,14 +4,13 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile, zip_longest
 
 from vudissect.capture.record import Mark
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.memory import LastFrame
+from vudissect.lint.memory import LastFrame, memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, messages, replies, requests
 from vudissect.lint.words import count_text
 from vudissect.protocol.features import XEN_MMAP_FLAGS
@@ -193,7 +192,7 @@ def table_after_regions(at: At[LastFrame]) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Slots:
     """The number of memory slots last announced, and its frame; 0 for none."""
 

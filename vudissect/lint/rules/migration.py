@@ -1,13 +1,12 @@
 """VU-LOG and VU-PCP: migration with a dirty log and with postcopy. For device state see `handover`."""
 
-from dataclasses import dataclass
 from functools import cache
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by, waited_in_vain
-from vudissect.lint.memory import LastFrame
+from vudissect.lint.memory import LastFrame, memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, requests
 from vudissect.lint.runs import purpose_of, ring_of
 from vudissect.lint.words import count_text
@@ -137,7 +136,7 @@ def _log_number(protocol: Protocol) -> int:
     return next((row.id for row in protocol.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG), -1)
 
 
-@dataclass(slots=True)
+@memory
 class _Steps:
     """The frames in which a ring was last stopped and a transfer of device state was begun; 0 for none."""
 

@@ -1,13 +1,12 @@
 """VU-NEG: features that are offered and acknowledged, and used by later messages."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
-from vudissect.lint.memory import LastFrame
+from vudissect.lint.memory import LastFrame, memory
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, ending, replies, requests
 from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices import feature_names
@@ -183,7 +182,7 @@ def changed_features(at: At) -> Findings:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Acknowledged:
     """The last memory table that asked for an acknowledgement, and its acknowledgement, as frames; 0 for none."""
 

@@ -1,9 +1,10 @@
 """VU-VRG-22 and -24, VU-NEG-17, VU-INF-04, VU-BEC-03: steps of the set-up out of order, or twice."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import purpose_of, ring_of
 from vudissect.protocol.features import F_RING_PACKED
@@ -76,7 +77,7 @@ def features_last(at: At) -> Findings:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Earlier:
     """Whether a ring has run on an earlier connection."""
 
@@ -108,7 +109,7 @@ def packed_beginning(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Asked:
     """The frame in which in-flight memory was requested before any features were acknowledged; 0 for none."""
 
@@ -137,7 +138,7 @@ def inflight_before_features(at: At[_Asked]) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Channels:
     """The frames in which channels were passed to the back-end."""
 

@@ -1,9 +1,8 @@
 """VU-RCN: what stays the same after a reconnect: the driver was not reset, and continues where it is."""
 
-from dataclasses import dataclass
-
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import ring_of
 from vudissect.protocol.devices import feature_names
@@ -18,7 +17,7 @@ _OWN_BITS = F_LOG_ALL | F_PROTOCOL_FEATURES
 _MOST_LISTED = 4
 
 
-@dataclass(slots=True)
+@memory
 class LastConnection:
     """The state of the last connection and the frame of its end, if it ended with rings started."""
 

@@ -1,9 +1,8 @@
 """VU-MEM-05 and VU-VRG-05, -16, -17: where rings are in memory."""
 
-from dataclasses import dataclass
-
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import purpose_of
@@ -113,7 +112,7 @@ def addresses_after_memory(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Log:
     """Why the log needs memory ("" if it does not), since when (ns) and which frame, and whether any was sent."""
 

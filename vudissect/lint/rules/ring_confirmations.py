@@ -1,11 +1,12 @@
 """VU-VRG-12, -20, -21: whether a front-end waits until its changes to a ring are in effect."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import Findings, RuleBook, ending, events, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
@@ -52,7 +53,7 @@ def _replacement(at: At, ring: Ring) -> str:
     )
 
 
-@dataclass(slots=True)
+@memory
 class _Replaced:
     """For each ring whose call descriptor was replaced with an acknowledgement, the frame, and what was replaced."""
 

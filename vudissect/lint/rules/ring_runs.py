@@ -1,9 +1,10 @@
 """VU-VRG-09, -10, -18, -19: how rings are started, used and stopped across messages."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
@@ -27,7 +28,7 @@ _NET = device_by_name("net")
 _LONG = 10 * SECOND
 
 
-@dataclass(slots=True)
+@memory
 class _Starts:
     """The current run, when rings got their kick descriptors (ns), and which were enabled or disabled by message."""
 
@@ -129,7 +130,7 @@ def _is_without_call(ring: Ring, waited: int) -> bool:
     return not call.name and (call.nofd or waited >= _LONG)
 
 
-@dataclass(slots=True)
+@memory
 class _UsedAgain:
     """A stopped ring that is set up or enabled again, since which frame and when (ns)."""
 
@@ -139,7 +140,7 @@ class _UsedAgain:
     enabled: bool = False
 
 
-@dataclass(slots=True)
+@memory
 class _Again:
     """The stopped rings that are used again but not started again yet, by index."""
 

@@ -3,12 +3,10 @@
 For how rings run see `ring_runs`, for where they are in memory `ring_addresses`.
 """
 
-from dataclasses import dataclass
-
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by
-from vudissect.lint.memory import FrameOfRing
+from vudissect.lint.memory import FrameOfRing, memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
 from vudissect.lint.words import count_text
 from vudissect.protocol.devices import device_by_name
@@ -60,7 +58,7 @@ def _queues_of(device: Device) -> int:
     return 0 if any(name.endswith("*") for name in device.queues) else len(device.queues)
 
 
-@dataclass(slots=True)
+@memory
 class _Beyond:
     """The first ring past the number of queues, unless queues are pairs, and its frame; 0 for none."""
 
@@ -291,7 +289,7 @@ def in_band_descriptors(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Early:
     """The last message before the features, as text, and its frame; 0 for none."""
 

@@ -1,11 +1,10 @@
 """VU-TIM: what takes long, and what happens repeatedly."""
 
-from dataclasses import dataclass
-
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import ENDINGS, Closings, hang_of
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular, requests
 from vudissect.lint.runs import purpose_of
 from vudissect.lint.words import event_name, event_text, request_text, time_text
@@ -48,7 +47,7 @@ def slow_answer(at: At) -> Findings:
         )
 
 
-@dataclass(slots=True)
+@memory
 class _Loop:
     """Consecutive connections that end alike: since when (ns), the frames of their ends, the back-ends' processes."""
 
@@ -59,7 +58,7 @@ class _Loop:
     processes: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
+@memory
 class _Opened:
     """When the connection was opened (ns, 0 if not captured), and the process of its back-end ("" if unknown)."""
 
@@ -67,7 +66,7 @@ class _Opened:
     process: str = ""
 
 
-@dataclass(slots=True)
+@memory
 class _Loops:
     """The consecutive connections that end alike; None once one of them got further."""
 
@@ -128,7 +127,7 @@ def _which(processes: frozenset[str]) -> str:
     return f"; the back-end is restarted each time (pids {', '.join(sorted(processes))})"
 
 
-@dataclass(slots=True)
+@memory
 class _First:
     """The first ring started while disabled, its frame (0: none) and time (ns), and whether any ring has run."""
 

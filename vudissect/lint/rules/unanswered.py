@@ -1,12 +1,11 @@
 """VU-RPL-03, 04, 08 and 10: missing answers: who waits, since when, and for whom."""
 
-from dataclasses import dataclass
-
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of
 from vudissect.lint.lawful import is_against_sender, lawfulness, remarks
+from vudissect.lint.memory import memory
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events, irregular
 from vudissect.lint.words import event_text, frames_text, request_text, time_text
 from vudissect.protocol.model import Answer, Channel, Side
@@ -118,14 +117,14 @@ def _unconfirmed_before(at: At, request: Request) -> str:
     return f"; {event_text(before[-1])} is not confirmed either, and may be the cause: {unusual}" if unusual else ""
 
 
-@dataclass(slots=True)
+@memory
 class _Gone(Closings):
     """Where channels were closed, and whether a message was sent after the back-end was gone."""
 
     is_gone: bool = False
 
 
-@dataclass(slots=True)
+@memory
 class _End:
     """How the last connection ended, if the back-end closed it: the programs, and the number of the message."""
 
