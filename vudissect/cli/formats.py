@@ -1,7 +1,6 @@
 """The output format that a user chooses, and the options that it ignores."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -50,5 +49,5 @@ def chosen(renders: type[T], name: str | None, *, as_json: bool, options: Iterab
 def write_junit(file: str, result: T) -> None:
     """Also write the JUnit report; exit 2 if that fails."""
     lines = formats_of(type(result))[_JUNIT].render(result)
-    with clear_errors(file):
-        Path(file).write_text("".join(lines), "ascii")
+    with clear_errors(file), open(file, "w", encoding="ascii") as output:
+        output.writelines(lines)

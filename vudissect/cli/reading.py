@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from vudissect.analysis import UpToTheCut
 from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors, fail, warn
@@ -22,6 +21,8 @@ def captures_in(names: Sequence[str]) -> list[str]:
             found.append(name)
             continue
         with clear_errors(name):
+            from pathlib import Path  # not needed for a single file, and slow to import
+
             paths = [path for path in Path(name).rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file()]
         if not paths:
             fail(f"{name}: there is no capture in this directory (*{', *'.join(_SUFFIXES)})")

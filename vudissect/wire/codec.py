@@ -27,7 +27,7 @@ _new = tuple.__new__
 _MOST_FLAGS = VERSION_MASK | REPLY | NEED_REPLY
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(eq=False, repr=False)
 class Form:
     """What all well-formed messages with the same header have in common, on one channel in one direction.
 
