@@ -36,7 +36,13 @@ _KEEP_GOING = Options(timeout=20, keep_going=True)
 # A back-end that was killed in the recording is not killed now, and accepts the next connection.
 _NOT_KILLED = Policy([Override(CONNECTION, CLOSE, IGNORED)])
 # libblkio has no guest: its guest addresses are its own, which differ in each process.
-_POLICIES = {"libblkio-1.5-qsd-10.0": Policy([Override("ADD_MEM_REG", "guest_addr", IGNORED)])}
+# UML's memory begins where its own program ends, which differs in each process, and so does the size of its file.
+_POLICIES = {
+    "libblkio-1.5-qsd-10.0": Policy([Override("ADD_MEM_REG", "guest_addr", IGNORED)]),
+    "uml-6.1-blk-qsd-7.2": Policy(
+        [Override("SET_MEM_TABLE", "regions.mmap_offset", IGNORED), Override("SET_MEM_TABLE", "fds.size", IGNORED)]
+    ),
+}
 
 
 def last_frame_without_data(capture: str, side: Side) -> int | None:

@@ -24,14 +24,15 @@ def recording(
 ) -> Iterator[None]:
     """Relay from the front-end, which connects to `listen`, to the back-end at `connect`, and record to `capture`.
 
-    Within the block the proxy listens; after it the capture is complete. Raises `NotRecordedError` otherwise.
+    Within the block the proxy listens and the capture can be followed; after it the capture is complete.
+    Raises `NotRecordedError` otherwise.
     """
     paths = [fspath(path) for path in (listen, connect, capture)]
     options = [word for pair in zip(("--listen", "--connect", "-w"), paths, strict=True) for word in pair]
     command = [*python_module("vudissect.cli.vuproxy"), *options, "-q"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as proxy:
         try:
-            _wait_for(Path(paths[0]), proxy)
+            _wait_for(Path(paths[0]), Path(paths[2]), proxy)
             yield
         finally:
             proxy.terminate()
@@ -44,9 +45,9 @@ def recording(
         raise NotRecordedError(said.strip())
 
 
-def _wait_for(socket: Path, proxy: subprocess.Popen[str]) -> None:
+def _wait_for(socket: Path, capture: Path, proxy: subprocess.Popen[str]) -> None:
     deadline = monotonic() + _START_SECONDS
-    while not socket.is_socket() and proxy.poll() is None and monotonic() < deadline:
+    while not (socket.is_socket() and capture.exists()) and proxy.poll() is None and monotonic() < deadline:
         sleep(_LOOK_EVERY_SECONDS)
     if proxy.poll() is not None:
         _, said = proxy.communicate()
