@@ -4,10 +4,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from vudissect.check.backend import BackendError
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
-from vudissect.check.runner import BackendLostError, Runner
+from vudissect.check.program import ProgramError
+from vudissect.check.runner import ProgramLostError, Runner
 
 Progress = Callable[[Result], None]
 
@@ -17,7 +17,7 @@ class Crew:
 
     def __init__(self, runners: list[Runner], cases: Iterable[Case], progress: Progress) -> None:
         self.results: list[Result] = []
-        self.error: BackendError | None = None
+        self.error: ProgramError | None = None
         self._runners = runners
         self._cases = list(cases)
         self._left = deque(self._cases)
@@ -44,10 +44,10 @@ class Crew:
         while (case := self._next()) is not None:
             try:
                 self._note(runner.play(case))
-            except BackendLostError as lost:
+            except ProgramLostError as lost:
                 self._note(lost.result)
                 self._stop(lost)
-            except BackendError as error:
+            except ProgramError as error:
                 self._stop(error)
 
     def _next(self) -> Case | None:
@@ -61,7 +61,7 @@ class Crew:
             self.results.append(result)
             self._progress(result)
 
-    def _stop(self, error: BackendError) -> None:
+    def _stop(self, error: ProgramError) -> None:
         self.error = error
         self._left.clear()
 

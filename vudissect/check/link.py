@@ -10,6 +10,7 @@ from socket import SCM_RIGHTS, SOL_SOCKET
 from termios import TIOCOUTQ
 from typing import NamedTuple
 
+from vudissect.protocol.model import Side
 from vudissect.wire.header import HEADER_SIZE, struct_of
 
 _READ = 1 << 16
@@ -68,10 +69,11 @@ class Clock:
 
 
 class Link:
-    """A channel of one connection."""
+    """A channel of one connection; `other` is the side under test."""
 
-    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+    def __init__(self, sock: socket.socket, clock: Clock, other: Side = Side.BACK_END) -> None:
         sock.setblocking(False)
+        self._other = other
         self.socket = sock
         self.ended = ""
         self.is_new = True
@@ -89,7 +91,7 @@ class Link:
                 sent = self.socket.sendmsg([rest], rights, socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 if not self._clock.poll([self.socket.fileno()], deadline, select.POLLOUT):
-                    raise LinkError("full", "the back-end does not read what is sent to it") from None
+                    raise LinkError("full", f"the {self._other.label} does not read what is sent to it") from None
                 continue
             except OSError as error:
                 raise self._end("reset" if isinstance(error, ConnectionResetError) else "eof") from None
@@ -154,4 +156,4 @@ class Link:
 
     def _end(self, how: str) -> LinkError:
         self.ended = how
-        return LinkError(how, "the back-end closed the connection" + (" (reset)" if how == "reset" else ""))
+        return LinkError(how, f"the {self._other.label} closed the connection" + (" (reset)" if how == "reset" else ""))

@@ -32,9 +32,10 @@ class Recorder:
         """A message has passed."""
         return self._add(RecordKind.MESSAGE, connection, channel, sender, data, descriptors, marks)
 
-    def opened(self, connection: int, back_end: Peer) -> Record:
-        """A connection was made."""
-        details = this_process().details("front-end") | back_end.details("back-end")
+    def opened(self, connection: int, peer: Peer, side: Side = Side.BACK_END) -> Record:
+        """A connection was made with the program under test, which is this side of it."""
+        other = Side.FRONT_END if side is Side.BACK_END else Side.BACK_END
+        details = this_process().details(other.label) | peer.details(side.label)
         return self._event(RecordKind.CONNECTION_OPENED, connection, Channel.MAIN, details)
 
     def closed(self, connection: int, by: Side, how: str = "eof") -> Record:

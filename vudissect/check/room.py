@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from vudissect.check.backend import Backend
 from vudissect.check.devices import DATA_PATHS
 from vudissect.check.devices.path import DataPath
 from vudissect.check.discovery import Discovered
 from vudissect.check.memory import RAM, SIZE, Arena
+from vudissect.check.program import Program
 from vudissect.check.queue import Queue
 from vudissect.check.stage import Stage
 from vudissect.protocol.features import VIRTIO_FEATURES
@@ -19,7 +19,7 @@ class Room:
     """A case, while it is played."""
 
     stage: Stage
-    backend: Backend
+    backend: Program
     discovered: Discovered
     queues: dict[int, Queue] = field(default_factory=dict)
     counted: int = -1

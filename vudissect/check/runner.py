@@ -3,18 +3,15 @@
 import time
 from typing import NamedTuple
 
-from vudissect.analysis import Analysis
-from vudissect.capture.record import Record
-from vudissect.check.backend import Backend, BackendError, Ended, busy, descriptors_of, last_lines
 from vudissect.check.discovery import Discovered, discover
+from vudissect.check.judging import judge_sides, panicked
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import play
+from vudissect.check.program import Ended, Program, ProgramError, busy, descriptors_of, last_lines
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError, Stage
 from vudissect.conversation.conversation import ConversationError
-from vudissect.lint.finding import Blame, Finding, Severity
-from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.model import Device
 from vudissect.rings.memory import RingError
 
@@ -22,11 +19,6 @@ _DEATH_WITHIN = 2.0
 _END_WITHIN = 0.5
 _BUSY = 0.8
 _SETTLE = 0.05
-# What our side speaks, whatever the back-end makes of it.
-_OURS = dialect_by_name("upstream")
-# A case hangs up as soon as it has seen enough, and may connect again at once.
-_LEAVING = frozenset({"VU-END-02", "VU-TIM-02"})
-_PANICS = ("panicked at", "AddressSanitizer", "UndefinedBehaviorSanitizer", "ThreadSanitizer")
 
 
 _UNKNOWN = Discovered(0, 0)
@@ -44,13 +36,13 @@ class Options(NamedTuple):
 class Runner:
     """Runs cases on one back-end. Close the back-end afterwards."""
 
-    def __init__(self, backend: Backend, options: Options, discovered: Discovered = _UNKNOWN) -> None:
+    def __init__(self, backend: Program, options: Options, discovered: Discovered = _UNKNOWN) -> None:
         self._backend = backend
         self._options = options
         self.discovered = discovered
 
     def discover(self) -> Discovered:
-        """Find out what the back-end is, and whether it serves more than one connection; `BackendError`."""
+        """Find out what the back-end is, and whether it serves more than one connection; `ProgramError`."""
         backend = self._backend
         backend.start()
         try:
@@ -59,7 +51,7 @@ class Runner:
             found = discover(stage, self._options.device)
         except (DeviationError, OSError) as error:
             words = " ".join(last_lines(backend.output(), 3)) or "it wrote nothing"
-            raise BackendError(f"the back-end does not answer: {error}; its last words: {words}") from None
+            raise ProgramError(f"the back-end does not answer: {error}; its last words: {words}") from None
         abilities = {"serving"} if descriptors_of(backend.pid) >= 0 else set()
         abilities |= {"process"} if backend.can_restart else set()
         idle = busy(backend.pid, backend.clock)
@@ -72,7 +64,7 @@ class Runner:
         return self.discovered
 
     def play(self, case: Case) -> Result:
-        """Play a case as often as asked for; `BackendError` if the back-end is gone."""
+        """Play a case as often as asked for; `ProgramError` if the back-end is gone."""
         first, *others = (self.run_one(case) for _ in range(self._options.repeat))
         return first.repeated(tuple(others))
 
@@ -97,7 +89,7 @@ class Runner:
             stage.close()
         fate = self._fate(played, connection, before)
         output = backend.output()[written:]
-        ours, theirs = _judge_sides(case, played, tuple(stage.recorder.records))
+        ours, theirs = judge_sides(case, played, tuple(stage.recorder.records))
         if played.verdict is Verdict.SKIP:
             ours = (played.text, *ours)
         result = Result(
@@ -116,7 +108,7 @@ class Runner:
             if backend.can_restart:
                 backend.stop()
             elif fate.next_connection is False:
-                raise BackendLostError(result)
+                raise ProgramLostError(result)
         return result
 
     def _play(self, case: Case, room: Room) -> Played:
@@ -173,7 +165,7 @@ class Runner:
         return ended
 
 
-class BackendLostError(BackendError):
+class ProgramLostError(ProgramError):
     """A back-end that was not started here is gone, or hangs: nothing more can be tried."""
 
     def __init__(self, result: Result) -> None:
@@ -183,7 +175,7 @@ class BackendLostError(BackendError):
 
 def _verdict(case: Case, played: Played, fate: Fate, output: str, *, reconnects: bool) -> Verdict:
     """Behaviour and fate together."""
-    crashed = fate.life is Life.KILLED or any(word in output for word in _PANICS)
+    crashed = fate.life is Life.KILLED or panicked(output)
     if crashed and not _meant_to_end(case):
         return Verdict.CRASH
     verdict = played.verdict
@@ -200,23 +192,3 @@ def _verdict(case: Case, played: Played, fate: Fate, output: str, *, reconnects:
 
 def _meant_to_end(case: Case) -> bool:
     return "process" in case.needs
-
-
-def _judge_sides(
-    case: Case, played: Played, records: tuple[Record, ...]
-) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """What is wrong with our side that the case does not declare, and what with the back-end's."""
-    found = Analysis(records, dialect=_OURS).lint().findings
-    ours = {
-        each.rule: each
-        for each in found
-        if each.blame is Blame.FRONT_END and each.severity is not Severity.INFO and each.rule not in _LEAVING
-    }
-    declared = set(case.ours)
-    errors = [
-        f"{rule}: {ours[rule].message} (frame {ours[rule].frame}): not declared"
-        for rule in sorted(ours.keys() - declared - set(case.ours_perhaps))
-    ]
-    if played.behaviour not in (Behaviour.FAILED, Behaviour.SILENT) or played.verdict is Verdict.PASS:
-        errors += [f"{rule} is declared, but our side does not break it" for rule in sorted(declared - ours.keys())]
-    return tuple(errors), tuple(each for each in found if each.blame is not Blame.FRONT_END)

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vudissect.check.backend import Started
 from vudissect.check.link import Clock
 from vudissect.check.model import Case, Verdict
 from vudissect.check.outcome import Result
+from vudissect.check.program import Started
 from vudissect.check.runner import Options, Runner
 from vudissect.host.python import python_module
 from vudissect.protocol.features import PROTOCOL_FEATURES

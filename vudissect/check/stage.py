@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record
-from vudissect.check.backend import Backend
 from vudissect.check.link import Incoming, Link, LinkError
 from vudissect.check.model import Behaviour
 from vudissect.check.objects import Objects, is_socket
+from vudissect.check.program import Program
 from vudissect.check.recorder import Recorder
 from vudissect.conversation.text import Reader
 from vudissect.host.inspect import inspect
@@ -72,7 +72,7 @@ class Answered(NamedTuple):
 class Stage:
     """One case, while it is played."""
 
-    def __init__(self, backend: Backend, device: Device | None, timeout: float) -> None:
+    def __init__(self, backend: Program, device: Device | None, timeout: float) -> None:
         self.recorder = Recorder()
         self.objects = Objects()
         self.timeout = timeout

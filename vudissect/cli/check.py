@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from vudissect.check.backend import Backend, BackendError, Connecting, Dialling, Handed, Started
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.crew import Crew
 from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, read_expectation
 from vudissect.check.link import Clock
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
+from vudissect.check.program import Connecting, Dialling, Handed, Program, ProgramError, Started
 from vudissect.check.recorder import capture_of
 from vudissect.check.runner import Options, Runner
 from vudissect.check.selection import SelectionError, select
@@ -138,7 +138,7 @@ def _known(file: str | None) -> Known | None:
         fail(f"{file}: {error}")
 
 
-def _backends(backend: tuple[str, ...], connect: str | None, client: bool, jobs: int) -> list[Backend]:
+def _backends(backend: tuple[str, ...], connect: str | None, client: bool, jobs: int) -> list[Program]:
     if bool(backend) == bool(connect):
         fail("say how to start the back-end, after --, or where it listens: --connect SOCKET")
     if connect:
@@ -154,7 +154,7 @@ def _backends(backend: tuple[str, ...], connect: str | None, client: bool, jobs:
 
 
 def _run(
-    backends: list[Backend],
+    backends: list[Program],
     cases: list[Case],
     options: Options,
     name: str | None,
@@ -171,7 +171,7 @@ def _run(
         try:
             for runner in runners:
                 runner.discover()
-        except BackendError as error:
+        except ProgramError as error:
             fail(str(error))
         crew = Crew(runners, cases, show)
         try:
@@ -206,7 +206,7 @@ def _run(
     return run, ended
 
 
-def _start_options(backend: Backend) -> list[str]:
+def _start_options(backend: Program) -> list[str]:
     """The options that reach this kind of back-end."""
     if isinstance(backend, Connecting):
         return ["--connect", backend.path]
@@ -276,7 +276,7 @@ def _test_suite(cases: list[Case], options: Options) -> None:
 
     try:
         mutations = self_test(cases, options, show)
-    except BackendError as error:
+    except ProgramError as error:
         fail(str(error))
     passed, caught = sum(each.passes for each in mutations), sum(each.caught for each in mutations)
     say(f"{len(mutations)} cases: the reference back-end passes {passed}, {caught} find their fault")

@@ -4,9 +4,9 @@ import os
 import signal
 import time
 
-from vudissect.check.backend import busy, descriptors_of
 from vudissect.check.model import Behaviour
 from vudissect.check.outcome import Life
+from vudissect.check.program import busy, descriptors_of
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb

@@ -1,6 +1,6 @@
-"""The back-end under test: how it is reached, what becomes of its process, what it wrote.
+"""The program under test: how it is reached, what becomes of its process, what it wrote.
 
-A back-end that the suite starts is started again when it has died, and ended in every case.
+A program that the suite starts is started again when it has died, and ended in every case.
 """
 
 import errno
@@ -31,8 +31,8 @@ _NOBODY = Peer(0, 0, 0)
 _ABSENT = {errno.ENOENT, errno.ECONNREFUSED}
 
 
-class BackendError(Exception):
-    """The back-end cannot be reached; one line with its own last words."""
+class ProgramError(Exception):
+    """The program cannot be reached; one line with its own last words."""
 
 
 class Ended(NamedTuple):
@@ -42,8 +42,8 @@ class Ended(NamedTuple):
     number: int = 0
 
 
-class Backend(Protocol):
-    """What the suite needs of a back-end, however it is run."""
+class Program(Protocol):
+    """What the suite needs of a program, however it is run."""
 
     clock: Clock
     can_restart: bool
@@ -56,7 +56,7 @@ class Backend(Protocol):
         """A connection; `OSError` if there is none in time."""
 
     def start(self) -> None:
-        """Make sure that it runs; `BackendError`."""
+        """Make sure that it runs; `ProgramError`."""
 
     def stop(self) -> Ended:
         """End it, and say how it has ended before that."""
@@ -76,7 +76,7 @@ class Backend(Protocol):
 
 
 class Connecting:
-    """A back-end that listens and was not started here."""
+    """A program that listens and was not started here."""
 
     can_restart = False
     starting = 0.0
@@ -87,39 +87,39 @@ class Connecting:
         self.path = path
 
     def connect(self, deadline: float) -> socket.socket:
-        """See `Backend`."""
+        """See `Program`."""
         sock = _dial(self.path, deadline, self.clock)
         self.peer = peer_of(sock)
         return sock
 
     def start(self) -> None:
-        """See `Backend`."""
+        """See `Program`."""
 
     def stop(self) -> Ended:
-        """See `Backend`."""
+        """See `Program`."""
         return self.life()
 
     @property
     def pid(self) -> int:
-        """See `Backend`."""
+        """See `Program`."""
         return self.peer.pid
 
     def life(self) -> Ended:
-        """See `Backend`."""
+        """See `Program`."""
         if not self.pid:
             return Ended(Life.UNKNOWN)
         return Ended(Life.ALIVE if _runs(self.pid) else Life.GONE)
 
     def output(self) -> str:
-        """See `Backend`."""
+        """See `Program`."""
         return ""
 
     def close(self) -> None:
-        """See `Backend`."""
+        """See `Program`."""
 
 
 class Started:
-    """A back-end that is started here, with `{socket}` in its command; it listens there."""
+    """A program that is started here, with `{socket}` in its command; it listens there."""
 
     can_restart = True
 
@@ -138,13 +138,13 @@ class Started:
 
     @property
     def pid(self) -> int:
-        """See `Backend`."""
+        """See `Program`."""
         if self.peer.pid not in (0, os.getpid()):
             return self.peer.pid
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """See `Backend`."""
+        """See `Program`."""
         if self._process is not None and self._process.poll() is None:
             return
         self.stop()
@@ -153,20 +153,20 @@ class Started:
         try:
             self._first = self._reach(time.monotonic() + self._patience)
         except OSError:
-            raise BackendError(self._why_not()) from None
+            raise ProgramError(self._why_not()) from None
         finally:
             self.starting += time.monotonic() - began
         self.peer = peer_of(self._first)
 
     def connect(self, deadline: float) -> socket.socket:
-        """See `Backend`."""
+        """See `Program`."""
         if self._first is not None:
             first, self._first = self._first, None
             return first
         return _dial(str(self._socket), deadline, self.clock, self._is_gone)
 
     def stop(self) -> Ended:
-        """See `Backend`."""
+        """See `Program`."""
         if self._first is not None:
             self._first.close()
             self._first = None
@@ -180,7 +180,7 @@ class Started:
         return ended
 
     def life(self) -> Ended:
-        """See `Backend`."""
+        """See `Program`."""
         if self._process is None:
             return Ended(Life.UNKNOWN)
         status = self._process.poll()
@@ -192,12 +192,12 @@ class Started:
         return Ended(Life.EXITED, status)
 
     def output(self) -> str:
-        """See `Backend`."""
+        """See `Program`."""
         now = self._log.read_text(errors="replace") if self._process is not None else ""
         return self._earlier + now
 
     def close(self) -> None:
-        """See `Backend`."""
+        """See `Program`."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -214,7 +214,7 @@ class Started:
                     pass_fds=fds,
                 )
         except OSError as error:
-            raise BackendError(f"{command[0]}: cannot be started: {error.strerror}") from None
+            raise ProgramError(f"{command[0]}: cannot be started: {error.strerror}") from None
 
     def _filled_in(self) -> tuple[list[str], tuple[int, ...]]:
         return [word.replace("{socket}", str(self._socket)) for word in self._command], ()
@@ -236,7 +236,7 @@ class Started:
 
 
 class Dialling(Started):
-    """A back-end that is started here, and connects to `{socket}`, where we listen."""
+    """A program that is started here, and connects to `{socket}`, where we listen."""
 
     def __init__(self, command: list[str], patience: float, clock: Clock) -> None:
         super().__init__(command, patience, clock)
@@ -245,14 +245,14 @@ class Dialling(Started):
         self._listening.listen(8)
 
     def connect(self, deadline: float) -> socket.socket:
-        """See `Backend`."""
+        """See `Program`."""
         if self._first is not None:
             first, self._first = self._first, None
             return first
         return self._reach(deadline)
 
     def stop(self) -> Ended:
-        """See `Backend`."""
+        """See `Program`."""
         path = self._socket
         self._socket = self._folder / "nothing"
         try:
@@ -261,7 +261,7 @@ class Dialling(Started):
             self._socket = path
 
     def close(self) -> None:
-        """See `Backend`."""
+        """See `Program`."""
         super().close()
         self._listening.close()
 
@@ -274,7 +274,7 @@ class Dialling(Started):
 
 
 class Handed(Started):
-    """A back-end that is started here with a connected socket, `{fd}`; it serves this one connection."""
+    """A program that is started here with a connected socket, `{fd}`; it serves this one connection."""
 
     def _filled_in(self) -> tuple[list[str], tuple[int, ...]]:
         ours, theirs = socket.socketpair()
@@ -288,7 +288,7 @@ class Handed(Started):
         return self._first
 
     def connect(self, deadline: float) -> socket.socket:
-        """See `Backend`."""
+        """See `Program`."""
         if self._first is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "it was handed one connection only")
         first, self._first = self._first, None
