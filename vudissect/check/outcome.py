@@ -69,12 +69,17 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How far a conversation came: the verdict on the behaviour, and the line of the talk that decided."""
+    """How far a conversation came: the verdict on the behaviour, and the line of the talk that decided.
+
+    `frame` is the record of it: the message that is judged, or the last one before something did not work. 0 if
+    nothing was sent.
+    """
 
     verdict: Verdict
     behaviour: Behaviour
     text: str = ""
     line: int = 0
+    frame: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def play(case: Case, room: Room) -> Played:
                 continue
             played = player.judge(line)
         except DeviationError as deviation:
-            return _deviated(case, line, deviation)
+            return _deviated(case, line, deviation, player.frame)
         if played.verdict.severity >= worst.verdict.severity:
             worst = played
         if played.verdict.is_failure() or played.behaviour.ends_connection:
@@ -60,11 +60,11 @@ def play(case: Case, room: Room) -> Played:
     return worst
 
 
-def _deviated(case: Case, line: _Line, deviation: DeviationError) -> Played:
+def _deviated(case: Case, line: _Line, deviation: DeviationError, frame: int) -> Played:
     verdict = Verdict.WEDGED if deviation.behaviour is Behaviour.SILENT else Verdict.FAIL
     if line.judged:
         verdict = case.meaning(deviation.behaviour)
-    return Played(verdict, deviation.behaviour, str(deviation), line.number)
+    return Played(verdict, deviation.behaviour, str(deviation), line.number, frame)
 
 
 class _Player:
@@ -74,6 +74,11 @@ class _Player:
         self._stage = room.stage
         self._last: tuple[Sent, Answered] | None = None
         self._unanswered: list[Sent] = []
+
+    @property
+    def frame(self) -> int:
+        """The last record so far."""
+        return len(self._stage.recorder.records)
 
     def do(self, line: _Line) -> None:
         """Do what a line says; it must work."""
@@ -90,13 +95,14 @@ class _Player:
         text = self._filled_in(line.text)
         if text.startswith("* "):
             act(self._room, text.removeprefix("* "))
-            return self._judged(line, Behaviour.WORKS, "")
+            return self._judged(line, Behaviour.WORKS, "", self.frame)
         sent = self._stage.say(text)
+        frame = self.frame
         behaviour, what = self._observe(sent)
-        return self._judged(line, behaviour, what)
+        return self._judged(line, behaviour, what, frame)
 
-    def _judged(self, line: _Line, behaviour: Behaviour, text: str) -> Played:
-        return Played(self._case.meaning(behaviour), behaviour, text, line.number)
+    def _judged(self, line: _Line, behaviour: Behaviour, text: str, frame: int) -> Played:
+        return Played(self._case.meaning(behaviour), behaviour, text, line.number, frame)
 
     def _filled_in(self, text: str) -> str:
         values = self._room.values
