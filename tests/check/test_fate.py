@@ -9,6 +9,7 @@ from vudissect.check.model import Behaviour, Verdict
 from vudissect.check.outcome import Life
 from vudissect.check.runner import Options
 from vudissect.check.selftest import Reference, references
+from vudissect.cli.check_views import conversation_of
 
 CASES = {case.id: case for case in ALL_CASES}
 
@@ -49,6 +50,25 @@ def test_what_is_said_wrong_names_the_line_that_decided(reference: Reference) ->
 
     assert (mutant.played.behaviour, mutant.played.line) == (Behaviour.FAILED, 4)
     assert mutant.why == "GET_VRING_BASE is answered with num 4, not 3"
+
+
+@pytest.mark.parametrize(
+    ("case", "line"),
+    [
+        ("RNG-02", "F>B SET_VRING_NUM ring 0 num 0 need_reply"),
+        ("RNG-16", "B>F GET_VRING_BASE -> ring 0 base 4 [#"),
+        ("FDS-08", "F>B GET_FEATURES"),
+    ],
+    ids=["the message that is judged", "a wrong answer", "the message that nobody answers"],
+)
+def test_the_transcript_has_the_line_that_decided(reference: Reference, case: str, line: str) -> None:
+    lines, deviation = conversation_of(reference.play(CASES[case]).mutant)
+
+    assert line in lines[deviation - 1]
+
+
+def test_no_line_of_a_pass_is_a_deviation(reference: Reference) -> None:
+    assert conversation_of(reference.play(CASES["RNG-02"]).right).deviation == 0
 
 
 def test_each_case_is_recorded(reference: Reference) -> None:

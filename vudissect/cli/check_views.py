@@ -11,6 +11,7 @@ from vudissect.analysis import Analysis
 from vudissect.check.discovery import Discovered
 from vudissect.check.model import Case, Verdict
 from vudissect.check.outcome import Result
+from vudissect.check.results import FORMAT, VERSION, tally
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES
@@ -23,17 +24,6 @@ from vudissect.render.units import printable
 _WIDTH = 13
 _DIALECT = dialect_by_name("upstream")
 _LEFT_OUT = (Verdict.UNIMPLEMENTED, Verdict.SKIP)
-_ALWAYS = (Verdict.PASS, Verdict.FAIL, Verdict.CRASH)
-_ORDER = (
-    Verdict.PASS,
-    Verdict.FAIL,
-    Verdict.CRASH,
-    Verdict.WEDGED,
-    Verdict.NON_STRICT,
-    Verdict.INFORMATIONAL,
-    Verdict.UNIMPLEMENTED,
-    Verdict.SKIP,
-)
 
 
 class Run(NamedTuple):
@@ -53,6 +43,7 @@ class Run(NamedTuple):
     waiting: float
     working: float
     complete: bool = True
+    version: str = ""
 
 
 def result_lines(result: Result, style: Style) -> Iterator[str]:
@@ -69,10 +60,10 @@ def result_lines(result: Result, style: Style) -> Iterator[str]:
 
 def summary(run: Run) -> str:
     """One line to paste."""
-    count = Counter(result.verdict for result in run.results)
-    parts = [f"{count[verdict]} {verdict}" for verdict in _ORDER if count[verdict] or verdict in _ALWAYS]
     early = "" if run.complete else " (interrupted)"
-    return f"{printable(run.name)}: {', '.join(parts)}{early}"
+    return (
+        f"{printable(f'{run.name} {run.version}'.rstrip())}: {tally(result.verdict for result in run.results)}{early}"
+    )
 
 
 def times(run: Run) -> str:
@@ -91,12 +82,24 @@ def list_lines(cases: Sequence[Case]) -> Iterator[str]:
         yield f"        {', '.join((case.section, *case.rules))}"
 
 
-def transcript_of(result: Result) -> list[str]:
+class Conversation(NamedTuple):
+    """A transcript, and which line of it decided, counted from 1; 0 if none did."""
+
+    lines: list[str]
+    deviation: int
+
+
+def conversation_of(result: Result) -> Conversation:
     """The conversation, one message a line, with findings."""
     analysis = Analysis(result.records, dialect=_DIALECT)
     transcript = Transcript(Style(False))
-    text = "".join(transcript.text(event, findings) for event, findings in analysis)
-    return (text + transcript.findings(analysis.finish())).splitlines()
+    lines: list[str] = []
+    deviation = 0
+    for event, findings in analysis:
+        if event.record.frame == result.played.frame and result.verdict is not Verdict.PASS:
+            deviation = len(lines) + 1
+        lines += transcript.text(event, findings).splitlines()
+    return Conversation(lines + transcript.findings(analysis.finish()).splitlines(), deviation)
 
 
 def run_again(run: Run, result: Result) -> str:
@@ -115,9 +118,10 @@ def _object(run: Run) -> dict[str, Any]:
     found = run.discovered
     count = Counter(str(result.verdict) for result in run.results)
     return {
-        "version": 1,
+        "format": FORMAT,
+        "version": VERSION,
         "vudissect": __version__,
-        "back_end": printable(run.name),
+        "peer": {"role": "back-end", "name": printable(run.name), "version": printable(run.version)},
         "command": [printable(word) for word in run.command],
         "began": run.began,
         "complete": run.complete,
@@ -134,10 +138,16 @@ def _object(run: Run) -> dict[str, Any]:
         "memory_slots": found.slots,
         "config": found.config.hex(),
         "abilities": sorted(found.abilities),
-        "cases": [
-            result.as_json() | {"transcript": transcript_of(result), "run_again": run_again(run, result)}
-            for result in run.results
-        ],
+        "cases": [_case_object(run, result) for result in run.results],
+    }
+
+
+def _case_object(run: Run, result: Result) -> dict[str, Any]:
+    talked = conversation_of(result)
+    return result.as_json() | {
+        "transcript": talked.lines,
+        "deviation": talked.deviation,
+        "run_again": run_again(run, result),
     }
 
 
@@ -149,7 +159,12 @@ def junit_text(run: Run) -> bytes:
 
 def _junit_case(result: Result) -> junit.Case:
     case = result.case
-    about = (f"expected: {case.expected}", f"section: {case.section}", *transcript_of(result), *result.last_words)
+    about = (
+        f"expected: {case.expected}",
+        f"section: {case.section}",
+        *conversation_of(result).lines,
+        *result.last_words,
+    )
     why = f"{result.verdict}: {result.why}"
     failure = None
     if result.ours or result.verdict.is_failure():
