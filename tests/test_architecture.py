@@ -28,10 +28,11 @@ LAYERS = {
     "render": 6,
     "scapy": 6,
     "wireshark": 6,
-    "cli": 7,
-    "testing": 7,
-    "__init__": 8,
-    "__main__": 8,
+    "report": 7,
+    "cli": 8,
+    "testing": 8,
+    "__init__": 9,
+    "__main__": 9,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"pyshark", "scapy"}

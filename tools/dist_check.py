@@ -16,6 +16,7 @@ IN_SDIST = ("LICENSE", "CHANGELOG.md", "Makefile", "docs/README.md", "tests/test
 IN_WHEEL = (
     "vudissect/py.typed",
     "vudissect/lint/pages/VU-MEM-07.md",
+    "vudissect/report/style.css",
     "vudissect/wireshark/lua/dissector.lua",
     f"{NAME}.dist-info/licenses/LICENSE",
 )

@@ -1,0 +1,1 @@
+"""Pages about results of the conformance suite: pure functions from `vudissect.check.results` to text."""

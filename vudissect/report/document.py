@@ -1,0 +1,46 @@
+"""A whole page: it needs no network and no other file, and the browser may not fetch or run anything else."""
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+
+from vudissect.report.html import Html, join, tag
+
+
+def document(title: str, *body: Html, script: bool = False) -> str:
+    """A page; `script` if it can be filtered."""
+    style = _asset("style.css")
+    code = _asset("script.js") if script else ""
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src '{_digest(style)}'",
+            *((f"script-src '{_digest(code)}'",) if code else ()),
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        # Else a browser asks the server for one.
+        tag("link", rel="icon", href="data:,"),
+        tag("style", style),
+    )
+    end = (tag("script", code),) if code else ()
+    return f"<!doctype html>\n{tag('html', head, tag('body', join(*body, *end)), lang='en')}\n"
+
+
+@cache
+def _asset(name: str) -> Html:
+    return Html((resources.files("vudissect.report") / name).read_text("utf-8"))
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
