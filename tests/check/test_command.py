@@ -103,6 +103,51 @@ def test_everything_that_can_be_written(tmp_path: Path) -> None:
     assert "SET_VRING_NUM" in [event.name for event, _ in analyse(captures / "RNG-02.pcapng")]
 
 
+def test_pages_lead_to_the_captures(tmp_path: Path) -> None:
+    pages, captures = tmp_path / "pages" / "here", tmp_path / "captures of today"
+
+    check(
+        *("--only", "RNG-02", "--html", str(pages), "--captures", str(captures)),
+        *("--", *_PROGRAM, "listen", "{socket}"),
+    )
+
+    assert sorted(page.name for page in pages.iterdir()) == ["RNG-02.html", "index.html"]
+    assert 'href="../../captures%20of%20today/RNG-02.pcapng"' in (pages / "RNG-02.html").read_text()
+
+
+def test_results_of_several_are_put_side_by_side(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        check(
+            *("--only", "RNG-02", "--name", name, "--peer-version", "1.2", "--json", str(tmp_path / name)),
+            *("--", *_PROGRAM, "listen", "{socket}"),
+        )
+
+    done = check("matrix", str(tmp_path / "one"), str(tmp_path / "two"), "--html", str(tmp_path / "pages"))
+
+    assert done.stdout == "A  one 1.2: 1 pass, 0 fail, 0 crash\nB  two 1.2: 1 pass, 0 fail, 0 crash\n"
+    assert (tmp_path / "pages" / "two-1.2" / "RNG-02.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("contents", "line"),
+    [
+        (None, "results.json: No such file or directory"),
+        (b'{"format": "vudissect-ch', "results.json: not a file of results, as vudissect check --json makes it"),
+        (b"\x7fELF\x00\xff", "results.json: not a file of results, as vudissect check --json makes it"),
+        (b'{"format": "vudissect-check", "version": 1}', "results.json: peer is missing"),
+    ],
+    ids=["missing", "cut", "something else", "damaged"],
+)
+def test_a_file_that_is_not_of_results_gets_one_line(tmp_path: Path, contents: bytes | None, line: str) -> None:
+    if contents is not None:
+        (tmp_path / "results.json").write_bytes(contents)
+
+    done = check("matrix", "results.json", cwd=tmp_path)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert line in done.stderr
+
+
 def test_what_is_not_offered_is_skipped_in_a_junit_report(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,9 +19,12 @@ from vudissect.check.model import Case
 from vudissect.check.outcome import Result
 from vudissect.check.program import Connecting, Dialling, Handed, Program, ProgramError, Started
 from vudissect.check.recorder import capture_of
+from vudissect.check.results import read_results
 from vudissect.check.runner import Options, Runner
 from vudissect.check.selection import SelectionError, select
 from vudissect.check.selftest import Mutation, self_test
+from vudissect.cli.check_matrix import matrix
+from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
 from vudissect.cli.devices import known_device
 from vudissect.cli.errors import FINDINGS, INTERRUPTED, clear_errors, fail, warn
@@ -29,12 +33,24 @@ from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.render.style import style_for
+from vudissect.report.site import peer_site
 
 _MOST_JOBS = 64
 _PATIENCE = 10.0
 
 
-@click.command("check")
+class _Check(click.Command):
+    """`check matrix` is a command of its own; all other arguments are those of `check`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["matrix"]:
+            return matrix.make_context(f"{info_name} matrix", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command("check", cls=_Check)
 @click.argument("backend", nargs=-1, metavar="[-- COMMAND ...]")
 @click.option("--connect", metavar="SOCKET", help="Check a back-end that runs already and listens there.")
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
@@ -53,11 +69,13 @@ _PATIENCE = 10.0
 )
 @click.option("--jobs", metavar="N", type=click.IntRange(1, _MOST_JOBS), default=1, help="Start N back-ends at once.")
 @click.option("--name", metavar="TEXT", help="What to call the back-end, such as 'my-disk 1.2'.")
+@click.option("--peer-version", metavar="TEXT", default="", help="Its version, for the results.")
 @click.option("--expect", metavar="FILE", help="Known results: only what is worse is a failure.")
 @click.option("--write-expect", metavar="FILE", help="Write the results as known ones.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the results as JSON.")
 @click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report.")
 @click.option("--captures", metavar="FOLDER", help="Write the conversation of each case there, as a capture.")
+@click.option("--html", metavar="FOLDER", help="Write pages there: an index, and a page for each case.")
 @click.option("--list", "list_only", is_flag=True, help="List the cases; nothing is started.")
 @click.option("--self-test", "own", is_flag=True, help="Play the cases against the reference back-end and its faults.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
@@ -73,11 +91,13 @@ def command(
     timeout: float,
     jobs: int,
     name: str | None,
+    peer_version: str,
     expect: str | None,
     write_expect: str | None,
     json_file: str | None,
     junit_file: str | None,
     captures: str | None,
+    html: str | None,
     list_only: bool,
     own: bool,
     verbose: bool,
@@ -91,6 +111,8 @@ def command(
     It is kept as long as it lives, started again where it has ended, and ended at the end. A back-end that wants a
     connected socket as a descriptor gets its number for {fd}. Exit status: 0 if no case fails, 1 if some do, 2 if the
     back-end cannot be checked.
+
+    vudissect check matrix puts the results of several back-ends side by side.
     """
     cases = _selected(only, skip)
     if list_only:
@@ -104,16 +126,18 @@ def command(
         _test_suite(cases, options)
         return
     known = _known(expect)
-    if captures is not None:
-        with clear_errors(captures):
-            Path(captures).mkdir(parents=True, exist_ok=True)
+    for folder in (captures, html):
+        if folder is not None:
+            make_folder(folder)
     show = _Progress(len(cases), known, strict=strict, verbose=verbose)
-    run, ended = _run(_backends(backend, connect, client, jobs), cases, options, name, backend, show)
+    run, ended = _run(_backends(backend, connect, client, jobs), cases, options, (name, peer_version), backend, show)
     if captures is not None:
         for result in run.results:
             _write(str(Path(captures) / f"{result.case.id}.pcapng"), capture_of(result.records, result.case.title))
     if json_file is not None:
         _write(json_file, json_text(run).encode())
+    if html is not None:
+        write_pages(html, peer_site(read_results(json_text(run)), capture_links(run, html, captures)))
     if junit_file is not None:
         _write(junit_file, junit_text(run))
     if write_expect is not None:
@@ -157,11 +181,11 @@ def _run(
     backends: list[Program],
     cases: list[Case],
     options: Options,
-    name: str | None,
+    called: tuple[str | None, str],
     words: Sequence[str],
     show: "_Progress",
 ) -> tuple[Run, int]:
-    """The results, and an exit status where it was not possible to come to the end."""
+    """The results, and an exit status where it was not possible to come to the end; `called` is name and version."""
     began, start, worked = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic(), time.process_time()
     ended = 0
     with ExitStack() as owned:
@@ -182,14 +206,14 @@ def _run(
             ended = int(end.code or 0)
         finally:
             show.clear()
-        called = name or backends[0].peer.executable.rpartition("/")[2] or backends[0].peer.command or "back-end"
+        name = called[0] or backends[0].peer.executable.rpartition("/")[2] or backends[0].peer.command or "back-end"
         starting = sum(backend.starting for backend in backends)
         waiting = sum(backend.clock.waited for backend in backends)
     if crew.error is not None:
         warn(str(crew.error))
         ended = ended or FINDINGS
     run = Run(
-        called,
+        name,
         _start_options(backends[0]),
         words,
         runners[0].discovered,
@@ -200,6 +224,7 @@ def _run(
         waiting,
         time.process_time() - worked,
         not ended,
+        called[1],
     )
     say(summary(run))
     say(times(run))

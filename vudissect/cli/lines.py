@@ -21,10 +21,10 @@ def lines_of(file: str, errors: str = "strict") -> Iterator[str]:
                 fail(f"{file}: line {number} is not UTF-8: not a text file")
 
 
-def text_of(file: str) -> str:
+def text_of(file: str, most: int = _MOST_BYTES) -> str:
     """A short text as a whole, with invalid UTF-8 replaced; exit 2 if it cannot be read or is too long."""
     with clear_errors(file), open(file, "rb") as stream:
-        text = stream.read(_MOST_BYTES + 1)
-    if len(text) > _MOST_BYTES:
-        fail(f"{file}: longer than {_MOST_BYTES} bytes")
+        text = stream.read(most + 1)
+    if len(text) > most:
+        fail(f"{file}: longer than {most} bytes")
     return text.decode("utf-8", "replace")
