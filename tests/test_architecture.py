@@ -21,6 +21,7 @@ LAYERS = {
     "compare": 4,
     "lint": 4,
     "analysis": 5,
+    "summary": 5,
     "check": 6,
     "filter": 6,
     "proxy": 6,

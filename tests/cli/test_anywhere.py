@@ -12,6 +12,7 @@ TALK = "tests/interop/29-old-call-descriptor-kept.vu"
 READERS = [
     ["show", CAPTURE],
     ["show", "-v", CAPTURE],
+    ["summary", CAPTURE],
     ["show", "--json", CAPTURE],
     ["lint", CAPTURE],
     ["state", CAPTURE, "--at", "40"],

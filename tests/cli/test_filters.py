@@ -143,14 +143,16 @@ class TestProxy:
     def test_the_live_transcript_shows_what_matches_and_all_is_recorded(self, tmp_path: Path) -> None:
         result = self.proxy(tmp_path, "--filter", "SET_OWNER")
 
-        assert [line.split()[3] for line in result.stdout.splitlines()] == ["SET_OWNER"]
+        transcript, _, summary = result.stdout.partition("\nverdict ")
+        assert [line.split()[3] for line in transcript.splitlines()] == ["SET_OWNER"]
+        assert "1 connection, 2 messages" in summary
         with open_capture(str(tmp_path / "live.pcapng")) as stream:
             assert len([record for record in read_capture(stream) if record.data]) == 2
 
     def test_nothing_that_matches_is_reported(self, tmp_path: Path) -> None:
         result = self.proxy(tmp_path, "-Y", "SET_MEM_TABLE")
 
-        assert result.stdout == ""
+        assert result.stdout.startswith("\nverdict ")
         assert "vuproxy: nothing matches SET_MEM_TABLE\n" in result.stderr
 
     @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ VUDISSECT = [sys.executable, "-c", "from vudissect.cli.main import main; main(pr
 COMMANDS = [
     ["--help"],
     ["show", "talk.pcapng"],
+    ["summary", "talk.pcapng"],
     ["lint", "talk.pcapng"],
     ["state", "talk.pcapng"],
     ["messages"],

@@ -81,6 +81,11 @@ def check(seed: int, folder: Path) -> Result:
             json.loads(line)
     with view("lint"):
         _lint(file, folder / "junit.xml")
+    with view("summary"):
+        _command("summary", str(file))
+    with view("summary --json"):
+        for line in _command("summary", "--json", str(file)).splitlines():
+            json.loads(line)
     with view("show --filter"):
         _command("show", "--filter", _FILTERS[seed % len(_FILTERS)], str(file))
     with view("state"):

@@ -23,7 +23,13 @@ class Live:
     def __init__(self, *options: str) -> None:
         self._report, report_end = os.pipe()
         self._process = subprocess.Popen(
-            [*python_module("vudissect.cli.observe"), "--report-fd", str(report_end), *options],
+            [
+                *python_module("vudissect.cli.observe"),
+                "--capture=talk.pcapng",
+                "--report-fd",
+                str(report_end),
+                *options,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[report_end],
@@ -50,9 +56,13 @@ class Live:
         assert text in shown, shown
         return shown
 
+    def rest(self) -> str:
+        """What it shows up to its end."""
+        return self._process.communicate(timeout=20)[0].decode()
+
     def finish(self) -> dict[str, object]:
         """Its report."""
-        self._process.communicate(timeout=20)
+        self.rest()
         with open(self._report, "rb") as report:
             found: dict[str, object] = json.loads(report.read())
         return found

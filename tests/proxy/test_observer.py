@@ -17,7 +17,7 @@ def gap(messages: int, reason: str) -> bytes:
 
 
 def start() -> Observer:
-    return Observer([], PREAMBLE, gap, print)
+    return Observer(["--capture=talk.pcapng"], PREAMBLE, gap, print)
 
 
 def is_gone(pid: int) -> bool:

@@ -163,7 +163,9 @@ def test_the_live_transcript(tmp_path: Path) -> None:
         converse(front, back)
         status, output, errors = program.end()
     assert status == 0
-    assert output.count("GET_FEATURES") == 2
+    transcript, _, summary = output.partition("\nverdict ")
+    assert transcript.count("GET_FEATURES") == 2
+    assert "next        vudissect show capture.pcapng" in summary
     assert "malformed: 0" in errors
 
 

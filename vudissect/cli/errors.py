@@ -32,7 +32,7 @@ def fail(text: str) -> NoReturn:
 def needs_linux() -> None:
     """Exit with one line on standard error and status 2 on any other system."""
     if not sys.platform.startswith("linux"):
-        fail("this needs Linux, as vhost-user does; show, lint, state and explain read captures on any system")
+        fail("this needs Linux, as vhost-user does; show, lint, summary, state and explain read captures on any system")
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import click
 
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.render.format import Format, Option, Replayed, Reported, Shown, Stated
+from vudissect.render.format import Format, Option, Replayed, Reported, Shown, Stated, Summarised
 from vudissect.render.formats import formats_of
 
-T = TypeVar("T", Shown, Reported, Replayed, Stated)
+T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _JSON, _JUNIT = "json", "junit"

@@ -12,6 +12,7 @@ from vudissect.cli.program import ProgramGroup
 # Name, module in this package, and the line for --help; the command is the module's `command`.
 _COMMANDS = {
     "show": ("show", "Show a capture, one line per message."),
+    "summary": ("summary", "Print captures in short: the verdict, who, what, and how it ended."),
     "lint": ("lint", "Report what is wrong in captures, and who is to blame."),
     "explain": ("explain", "Explain lines of a log, and what a capture shows about them."),
     "rules": ("rules", "Print the rules of the linter."),

@@ -19,14 +19,17 @@ from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, warn
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
+from vudissect.cli.output import screen_width
 from vudissect.cli.program import Program
 from vudissect.render.findings import fails
 from vudissect.render.style import style_for
+from vudissect.render.summary import summary_lines
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Kind
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
 from vudissect.session.waits import Patience, long_waits
+from vudissect.summary.collect import Collector
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
@@ -85,11 +88,12 @@ class _Found:
 @click.command(cls=Program)
 @click.option("-v", "--verbose", is_flag=True)
 @filter_option("Show only what matches")
+@click.option("--capture", required=True, help="The name of the capture, for the summary.")
 @click.option("--report-fd", type=int, required=True)
-def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
+def main(verbose: bool, wanted: "Filter | None", capture: str, report_fd: int) -> None:
     """Show a capture while it is recorded; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
-    found, feed = _Found(), _Feed()
+    found, feed, collector = _Found(), _Feed(), Collector()
     with clear_errors("live transcript"):
         analysis = Analysis(read_capture(feed), live=True)
         transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=analysis.session.dialect)
@@ -103,7 +107,7 @@ def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
                 sys.stdout.flush()
 
         feed.in_pause = report_waits
-        counted = found.count(analysis)
+        counted = collector.watch(found.count(analysis))
         shown = narrowed(wanted, counted) if wanted is not None else None
         try:
             for event, findings in counted if shown is None else shown:
@@ -114,11 +118,16 @@ def main(verbose: bool, wanted: "Filter | None", report_fd: int) -> None:
     rest = analysis.finish()
     found.end(analysis)
     found.findings += sum(fails(finding, strict=True) for finding in rest)
+    summary = collector.finish(analysis.session, rest, capture, withheld=sum(analysis.withheld.values()))
     if shown is not None:
         rest, _ = shown.ending(analysis.session, rest)
     sys.stdout.write(transcript.findings(rest))
     if shown is not None and analysis.records.has_messages:
         report_no_match([shown])
+    if summary.messages:
+        sys.stdout.writelines(
+            f"{line}\n" for line in ("", *summary_lines(summary, style_for(sys.stdout), screen_width()))
+        )
     counts = {"malformed": found.malformed, "unanswered": found.unanswered, "findings": found.findings}
     os.write(report_fd, json.dumps({"counts": counts, "waits": found.waits}).encode() + b"\n")
 

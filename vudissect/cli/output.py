@@ -2,12 +2,14 @@
 
 import io
 import select
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 _STDOUT = 1
+_NARROW = 80
 
 
 class OutputError(Exception):
@@ -61,6 +63,11 @@ def standard_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout = before
+
+
+def screen_width() -> int:
+    """The columns of the terminal that standard output is; those of a narrow one where it is something else."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _NARROW
 
 
 def say(text: str) -> None:

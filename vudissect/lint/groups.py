@@ -17,9 +17,14 @@ class Group(NamedTuple):
     again: tuple[Finding, ...] = ()
 
     @property
+    def all(self) -> tuple[Finding, ...]:
+        """All of them, in order."""
+        return (self.first, *self.again)
+
+    @property
     def connections(self) -> int:
         """On how many connections it was found."""
-        return len({self.first.connection, *(finding.connection for finding in self.again)})
+        return len({finding.connection for finding in self.all})
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

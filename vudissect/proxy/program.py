@@ -91,11 +91,12 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
     observer = None
+    path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
     try:
         if _has_transcript(recording):
-            observer = _start_observer(recording, encoder, tell)
+            observer = _start_observer(recording, path, encoder, tell)
         # Last, so that an older capture is not lost if something else is wrong.
-        capture = _open_capture(recording, encoder, tell)
+        capture = _open_capture(recording, path, encoder, tell)
         recorder.add_sink(capture)
         if observer is not None:
             recorder.add_sink(observer.sink)
@@ -144,8 +145,8 @@ def _is_same(fd: int, stream: int) -> bool:
         return False
 
 
-def _start_observer(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> Observer:
-    options = ["-v"] if recording.verbose else []
+def _start_observer(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> Observer:
+    options = [f"--capture={path}", *(["-v"] if recording.verbose else [])]
     if recording.shown:
         options.append(f"--filter={recording.shown}")
     try:
@@ -154,11 +155,10 @@ def _start_observer(recording: Recording, encoder: CaptureEncoder, tell: Warn) -
         raise RecordingError(f"cannot start the live transcript: {error.strerror}: leave it out with -q") from None
 
 
-def _open_capture(recording: Recording, encoder: CaptureEncoder, tell: Warn) -> Sink:
+def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> Sink:
     if recording.capture == "-" and os.isatty(_STDOUT):
         raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
     # A generated name is a new file. A named pipe without a reader is an error instead of a long wait.
-    path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
     label = "standard output" if path == "-" else path
     text_on = (_STDERR,) if path == "-" else _written_to(recording)
     place = "/dev/stdout" if path == "-" else path

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vudissect.session.event import Event
     from vudissect.session.pairing import Pairing, Request
     from vudissect.session.state import State
+    from vudissect.summary.values import Summary
 
 
 class Syntax(Enum):
@@ -99,10 +100,19 @@ class Stated(NamedTuple):
     connections: Sequence[ConnectionState]
 
 
-COMMANDS = {Shown: "show", Reported: "lint", Stated: "state", Replayed: "replay"}
+class Summarised(NamedTuple):
+    """The summaries of one capture or `several`, for a screen of so many columns."""
+
+    summaries: "Iterable[Summary]"
+    several: bool
+    style: Style
+    width: int
+
+
+COMMANDS = {Shown: "show", Summarised: "summary", Reported: "lint", Stated: "state", Replayed: "replay"}
 """The command that prints each type."""
 
-T = TypeVar("T", Shown, Reported, Replayed, Stated)
+T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated)
 
 
 class Format(NamedTuple, Generic[T]):

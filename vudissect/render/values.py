@@ -83,8 +83,13 @@ def _field_text(field: Field, purpose: Purpose) -> Text:
 
 
 def _ring_base(_field: Field, value: int, state: State) -> str:
-    if not (state.features.acked or 0) & F_RING_PACKED:
-        return f"base {value}"
+    return position_text(value, state) if state.features.has(F_RING_PACKED) else f"base {value}"
+
+
+def position_text(value: int, state: State) -> str:
+    """The position of a ring: an index, or the two of a packed ring."""
+    if not state.features.has(F_RING_PACKED):
+        return str(value)
     avail, used = value & 0xFFFF, value >> 16
     return f"avail {avail & 0x7FFF} wrap {avail >> 15} used {used & 0x7FFF} wrap {used >> 15}"
 

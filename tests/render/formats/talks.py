@@ -1,11 +1,13 @@
 """The input of the formats in their tests."""
 
+from collections import deque
 from collections.abc import Sequence
 
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
-from vudissect.render.format import CaptureReport, Ending, Option, Reported, Shown
+from vudissect.render.format import CaptureReport, Ending, Option, Reported, Shown, Summarised
 from vudissect.render.style import Style
+from vudissect.summary.collect import Collector
 
 PLAIN = Style(False)
 
@@ -26,6 +28,15 @@ def shown(talk: Conversation, *options: Option) -> Shown:
         return Ending(analysis.finish(), session.unanswered())
 
     return Shown(analysis, ending, session.dialect, PLAIN, frozenset(options))
+
+
+def summarised(*talks: Conversation) -> Summarised:
+    summaries = []
+    for number, talk in enumerate(talks, 1):
+        collector, analysis = Collector(), Analysis(talk.records)
+        deque(collector.watch(analysis), maxlen=0)
+        summaries.append(collector.finish(analysis.session, analysis.finish(), f"{number}.pcapng"))
+    return Summarised(summaries, len(talks) > 1, PLAIN, 80)
 
 
 def linted(*talks: Conversation, complaints: Sequence[str] = (), strict: bool = False) -> Reported:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.conversation import Conversation, eventfd, memfd
-from tests.render.formats.talks import broken, linted, shown
+from tests.render.formats.talks import broken, linted, shown, summarised
 from vudissect.analysis import Analysis
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.render.format import ConnectionState, Reported, Shown, Stated
+from vudissect.render.format import ConnectionState, Reported, Shown, Stated, Summarised
 from vudissect.render.formats import formats_of
 
 
@@ -41,6 +41,33 @@ def test_every_key_of_a_state_is_documented() -> None:
     section = page.partition("## States")[2].partition("\n## ")[0]
 
     assert [key for key in state_of(broken()) if f"`{key}`" not in section] == []
+
+
+def summary_of(talk: Conversation) -> dict[str, Any]:
+    (line,) = formats_of(Summarised)["json"].render(summarised(talk))
+    summary: dict[str, Any] = json.loads(line)
+    return summary
+
+
+def test_every_key_of_a_summary_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
+    section = page.partition("## Summaries")[2].partition("\n## ")[0]
+    summary = summary_of(broken())
+
+    assert [key for key in (*summary, *summary["details"][0]) if f"`{key}`" not in section] == []
+
+
+def test_a_summary_has_its_verdict_in_words_and_in_parts() -> None:
+    summary = summary_of(broken())
+
+    assert summary["verdict"].startswith("the back-end is wrong (VU-RPL-03 in #1): GET_FEATURES (#1) never got")
+    assert (summary["outcome"], summary["rule"], summary["blame"], summary["frame"]) == (
+        "broken",
+        "VU-RPL-03",
+        "back-end",
+        1,
+    )
+    assert summary["details"][0]["end"]["unanswered"] == [{"channel": "main", "name": "GET_FEATURES", "frame": 1}]
 
 
 def test_a_state_has_names_and_numbers() -> None:

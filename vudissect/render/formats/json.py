@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Stated, Syntax
+from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Stated, Summarised, Syntax
 
 
 def _events(shown: Shown) -> Iterator[str]:
@@ -33,8 +33,15 @@ def _states(stated: Stated) -> Iterator[str]:
         yield f"{state_json(state, pairing, stated.frame, stated.file)}\n"
 
 
+def _summaries(summarised: Summarised) -> Iterator[str]:
+    from vudissect.render.summary_json import summary_json
+
+    return (f"{summary_json(summary)}\n" for summary in summarised.summaries)
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
+    Format("json", Summarised, Syntax.JSON_LINES, "json.md#summaries", _summaries),
     Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
     Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
     Format("json", Stated, Syntax.JSON_LINES, "json.md#states", _states),

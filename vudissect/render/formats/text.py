@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Stated, Syntax
+from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Stated, Summarised, Syntax
 from vudissect.render.units import printable
 
 
@@ -51,8 +51,20 @@ def _states(stated: Stated) -> Iterator[str]:
             yield f"  {line}\n"
 
 
+def _summaries(summarised: Summarised) -> Iterator[str]:
+    from vudissect.render.summary import summary_lines
+
+    for number, summary in enumerate(summarised.summaries):
+        if summarised.several:
+            yield "\n" if number else ""
+            yield f"{printable(summary.file)}:\n"
+        for line in summary_lines(summary, summarised.style, summarised.width):
+            yield f"{line}\n"
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset(Option)),
+    Format("text", Summarised, Syntax.TEXT, "formats.md#text", _summaries),
     Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
     Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
     Format("text", Stated, Syntax.TEXT, "formats.md#text", _states),

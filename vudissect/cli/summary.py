@@ -1,0 +1,71 @@
+"""`vudissect summary`: captures in short, one screen each."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from vudissect.analysis import Analysis
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.cli.dialects import known_dialect
+from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
+from vudissect.cli.formats import chosen, format_options
+from vudissect.cli.output import screen_width, write
+from vudissect.cli.reading import captures_in, verdict
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.render.findings import fails
+from vudissect.render.format import Summarised
+from vudissect.render.style import style_for
+from vudissect.summary.collect import Collector
+from vudissect.summary.values import Summary
+
+
+@click.command("summary")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
+@format_options(Summarised, json="One JSON object per capture.")
+@click.option("--dialect", "speaks", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
+def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str | None) -> None:
+    """Print each capture on one screen: the verdict, who talked about what, and how it ended.
+
+    The verdict is one sentence. Below it are the peers, the device, the features in effect, memory, rings, the slowest
+    answers and the end of the connection. The last line is the command to run next.
+
+    The exit status is 1 if there are errors or a file is cut off, and 2 if a file cannot be read or has no messages.
+    """
+    output = chosen(Summarised, form, as_json=as_json)
+    dialect = known_dialect(speaks) if speaks is not None else None
+    named = captures_in(files)
+    status = 0
+
+    def results() -> Iterator[Summary]:
+        nonlocal status
+        for file in named:
+            try:
+                summary, found = _summary(file, dialect)
+            except SystemExit as end:
+                # One file that cannot be read does not keep the others from being read.
+                if end.code != CANNOT:
+                    raise
+                status = CANNOT
+                continue
+            yield summary
+            status = max(status, found)
+
+    write(output.render(Summarised(results(), len(named) > 1, style_for(sys.stdout), screen_width())))
+    if status:
+        raise SystemExit(status)
+
+
+def _summary(file: str, dialect: Dialect | None) -> tuple[Summary, int]:
+    """The summary of a capture, and the exit status for it."""
+    collector = Collector()
+    with clear_errors(file), open_capture(file) as stream:
+        analysis = Analysis(read_capture(stream), dialect=dialect)
+        for _ in collector.watch(analysis.ahead()):
+            pass
+        rest = analysis.finish()
+    cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
+    summary = collector.finish(analysis.session, rest, file, cut=cut, withheld=sum(analysis.withheld.values()))
+    broken = any(fails(finding, strict=False) for group in summary.verdict.groups for finding in group.all)
+    return summary, max(verdict(file, analysis.records), FINDINGS if broken else 0)
