@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "filters.md").read_text("utf-8")
 EXAMPLES = re.findall(
     r"^\| `([^`]+)` \| [^|]+ \|$", PAGE.partition("## Examples")[2].partition("\n## ")[0], re.MULTILINE
 )
-CAPTURES = ("qemu-7.2-net-iommu-dpdk-22.11", "qemu-10.0-blk-qsd-4-queues", "qemu-10.0-blk-qsd-resize")
+CAPTURES = ("qemu-7.2-net-iommu-dpdk-22.11", "qemu-10.0-blk-qsd-4-queues", "qemu-10.0-blk-qsd-resize", "qemu-10.0-gpu")
 
 
 @pytest.fixture(scope="module")

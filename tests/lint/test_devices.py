@@ -90,6 +90,13 @@ class TestStatusOrder:
         assert (finding.frame, finding.frames) == (9, (8,))
         assert "while ring 3 is started" in finding.message
 
+    def test_qemu_is_known_to_reset_too_early(self) -> None:
+        talk = opened("STATUS", front_end="qemu-system-x86")
+        kick(talk)
+        set_status(talk)
+
+        assert only(talk, "VU-STA-01").severity is Severity.COMPAT
+
 
 class TestFeaturesRefused:
     """VU-STA-02."""

@@ -319,7 +319,7 @@ class TestEnabledEarly:
 
         finding = only(talk, "VU-VRG-19")
 
-        assert (finding.severity, finding.blame) == (Severity.INFO, Blame.FRONT_END)
+        assert (finding.severity, finding.blame) == (Severity.COMPAT, Blame.FRONT_END)
         assert (finding.frame, finding.frames) == (13, (12,))
         assert "ring 1 is configured only after ring 0 can run" in finding.message
 

@@ -290,6 +290,15 @@ class TestAskedBase:
         assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.FRONT_END)
         assert "GET_VRING_BASE of ring 2 has num 5" in finding.message
 
+    def test_virtio_user_is_known_not_to_set_it(self) -> None:
+        talk = opened(front_end="dpdk-testpmd")
+        talk.front_end("GET_VRING_BASE", index=0, num=21929)
+
+        finding = only(talk, "VU-VRG-08")
+
+        assert finding.severity is Severity.COMPAT
+        assert "virtio_user does not set it" in finding.message
+
 
 class TestLostBase:
     """VU-VRG-11."""

@@ -49,7 +49,7 @@ class TestVhostKilled(PacketsRecorded):
     capture = "dpdk-22.11-virtio-user-server-vhost-killed"
     connections = closed = 2
     # On a new connection, virtio_user first stops the rings of the connection that it has lost.
-    errors = frozenset({"VU-NEG-06"})
+    faults = frozenset({"VU-END-01", "VU-NEG-06"})
 
     def test_packets_arrive_at_the_new_back_end(self, result: Packets) -> None:
         assert 0 < result.received < result.sent

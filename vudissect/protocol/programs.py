@@ -37,6 +37,8 @@ QEMU = Room(
     "QEMU", 2056, 8, f"{_QEMU}: 1072 bytes from 8.1 to 11.0, 632 before", ("qemu-system-*", "qemu-kvm"), Side.FRONT_END
 )
 
+DPDK = Room("DPDK", 1072, 8, _DPDK, ("dpdk-*", "testpmd", "ovs-vswitchd"))
+
 _RUST_PROGRAMS = (
     "vhost-device-*",
     "cloud-hyperviso",
@@ -50,7 +52,7 @@ _RUST_PROGRAMS = (
 ROOMS = (
     QEMU,
     Room("libvhost-user", 272, 8, _LIBVHOST_USER, ("qemu-storage-da", "vhost-user-*"), Side.BACK_END),
-    Room("DPDK", 1072, 8, _DPDK, ("dpdk-*", "testpmd", "ovs-vswitchd")),
+    DPDK,
     Room("virtiofsd", 4096, 32, f"{_RUST}; the older one in C: {_LIBVHOST_USER}", ("virtiofsd",), Side.BACK_END),
     Room(
         "rust-vmm",

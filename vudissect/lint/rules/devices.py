@@ -14,7 +14,8 @@ from vudissect.protocol.crypto import SESSION_C1, SESSION_C2, SESSION_C3
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.features import F_VERSION_1, STATUS_BITS
 from vudissect.protocol.gpu import DISPLAY_INFO, DMABUF_UPDATE, SCANOUTS, UPDATE
-from vudissect.protocol.model import Answer, Channel, Layout, Row
+from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
+from vudissect.protocol.programs import QEMU, room_of
 from vudissect.protocol.purpose import Purpose
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.header import HEADER_SIZE, REPLY
@@ -68,11 +69,13 @@ def status_order(at: At[_Status]) -> Findings:
     if status == 0:
         started = state.rings.first_started
         if started is not None:
+            # Released programs do this, and the back-ends that they are used with keep the position.
+            known = room_of(at.after.programs[Side.FRONT_END], Side.FRONT_END) is QEMU
             yield at.finding(
                 f"the device is reset (status 0) while ring {started.index} is started: it may forget the position of "
-                "the ring before its base is read (QEMU before 8.1 does this; DPDK tolerates it)",
+                "the ring before its base is read (QEMU before 8.1 does this; DPDK and Open vSwitch keep the position)",
                 frames=(started.slots[Purpose.SET_KICK].frame,),
-                severity=Severity.WARNING,
+                severity=Severity.COMPAT if known else Severity.WARNING,
             )
         return
     if before & ~status & _DRIVER_BITS:

@@ -12,6 +12,7 @@ from vudissect.lint.words import count_text
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Device, Side
+from vudissect.protocol.programs import DPDK, room_of
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
 
@@ -222,7 +223,13 @@ def asked_base(at: At) -> Findings:
             severity=Severity.COMPAT,
         )
     elif number and at.first():
-        yield at.finding(f"{at.name} of ring {at.fields['index']} has num {at.fields['num']}; it must be 0")
+        # virtio_user leaves what was on its stack in it.
+        known = room_of(at.after.programs[Side.FRONT_END], Side.FRONT_END) is DPDK
+        yield at.finding(
+            f"{at.name} of ring {at.fields['index']} has num {number}; it must be 0"
+            + (" (DPDK's virtio_user does not set it; known back-ends ignore it)" if known else ""),
+            severity=Severity.COMPAT if known else None,
+        )
 
 
 @RULES.rule(
