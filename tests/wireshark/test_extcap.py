@@ -14,6 +14,7 @@ import click
 import pytest
 
 from tests.proxy.harness import PATIENCE, eventually
+from tests.proxy.test_program import call_when_listening
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
@@ -78,8 +79,7 @@ def session(folder: Path) -> Iterator[None]:
     """The demo's session through a proxy that will listen at front.sock; the block runs meanwhile."""
     back_end = Thread(target=BackEnd(folder / "back.sock").serve, daemon=True)
     back_end.start()
-    eventually((folder / "front.sock").exists)
-    front_end(folder / "front.sock")
+    front_end(call_when_listening(folder / "front.sock").socket)
     yield
     back_end.join(PATIENCE)
 

@@ -1,5 +1,6 @@
 """`vudissect demo`: record a small scripted session through a real vuproxy, and show it."""
 
+import socket
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,7 @@ def _record(folder: Path) -> Path:
         [*python_module("vudissect.cli.vuproxy"), *arguments], stderr=subprocess.PIPE, text=True
     ) as proxy:
         try:
-            _wait_for(front, proxy)
-            front_end(front)
+            front_end(_connected(front, proxy))
             _, errors = proxy.communicate(timeout=_SECONDS)
         except (PeerError, OSError, subprocess.TimeoutExpired) as error:
             proxy.kill()
@@ -66,12 +66,25 @@ def _record(folder: Path) -> Path:
     return capture
 
 
-def _wait_for(path: Path, proxy: subprocess.Popen[str]) -> None:
-    for _ in range(_SECONDS * 100):
-        if path.exists():
-            return
+def _connected(path: Path, proxy: subprocess.Popen[str]) -> socket.socket:
+    """A connection to the proxy, as soon as it listens."""
+    until = time.monotonic() + _SECONDS
+    while (sock := _dial(path)) is None:
         if proxy.poll() is not None:
             assert proxy.stderr is not None
             fail(f"vuproxy did not start: {proxy.stderr.read().strip()}")
+        if time.monotonic() > until:
+            fail("vuproxy did not start in time")
         time.sleep(0.01)
-    fail("vuproxy did not start in time")
+    return sock
+
+
+def _dial(path: Path) -> socket.socket | None:
+    """A connection, if the proxy listens; its socket has a path a moment earlier."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    return sock

@@ -94,11 +94,9 @@ class BackEnd:
         return LayoutCodec(_DISK.config, "little").encode(from_fields(_DISK.config, config))
 
 
-def front_end(path: Path) -> None:
-    """The front-end's side of the session, from the first request to the last."""
+def front_end(sock: socket.socket) -> None:
+    """The front-end's side of the session on this connection, from the first request to the last."""
     with ExitStack() as owned:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(str(path))
         peer = owned.enter_context(Peer(sock, Side.FRONT_END))
         ours, theirs = socket.socketpair()
         channel = owned.enter_context(Peer(ours, Side.FRONT_END, Channel.BACKEND))
