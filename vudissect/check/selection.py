@@ -6,7 +6,12 @@ from fnmatch import fnmatchcase
 
 from vudissect.check.cases import FAMILIES
 from vudissect.check.model import Case
+from vudissect.protocol.spelling import did_you_mean
 
+_KINDS = (
+    f"give ids (RNG-02), families ({', '.join(FAMILIES)}), globs (RNG-1*), msg:SET_VRING_NUM, rule:VU-VRG-02 or "
+    "section:ring-states"
+)
 _MESSAGE = re.compile(r"F>B (?:\w+: )?(\w+)")
 
 
@@ -20,10 +25,8 @@ def select(cases: Iterable[Case], only: Sequence[str] = (), skip: Sequence[str] 
     only, skip = _words(only), _words(skip)
     for word in (*only, *skip):
         if not any(_means(word, case) for case in every):
-            raise SelectionError(
-                f"{word!r} selects no case: give ids (RNG-02), families ({', '.join(FAMILIES)}), globs (RNG-1*),"
-                " msg:SET_VRING_NUM, rule:VU-VRG-02 or section:ring-states; vudissect check --list has all cases"
-            )
+            near = did_you_mean(word, [*FAMILIES, *(case.id for case in every)])
+            raise SelectionError(f"{word!r} selects no case: {near or _KINDS}; vudissect check --list has all cases")
     return [
         case
         for case in every

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.model import Channel, Field, Layout, Meaning, Row
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.spelling import did_you_mean
 from vudissect.protocol.table import plain_name
 
 # What is compared besides the payload, under the names that `vudissect show --json` uses.
@@ -187,7 +188,8 @@ def override(text: str, rule: Rule) -> Override:
     known = {known for row in _rows(text, message) for known in _field_names(row)}
     if not any(fnmatchcase(known_name, field) for known_name in known):
         fields = ", ".join(sorted(known - _OF_ANY_MESSAGE)) or "none of its own"
-        raise PolicyError(f"{text!r}: {message} has no field {field}; its fields: {fields}")
+        near = did_you_mean(field, known, f"its fields: {fields}")
+        raise PolicyError(f"{text!r}: {message} has no field {field}; {near}")
     return Override(plain_name(message), field, rule)
 
 
@@ -196,7 +198,9 @@ def _rows(text: str, message: str) -> Sequence[Row]:
     name = plain_name(message)
     rows = [row for dialect in DIALECTS for row in dialect.protocol.messages if fnmatchcase(row.name, name)]
     if not rows:
-        raise PolicyError(f"{text!r}: unknown message {message} (vudissect messages lists them)")
+        known = [row.name for dialect in DIALECTS for row in dialect.protocol.messages]
+        near = did_you_mean(name, known, "vudissect messages lists them")
+        raise PolicyError(f"{text!r}: unknown message {message}; {near}")
     return rows
 
 

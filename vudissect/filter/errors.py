@@ -1,8 +1,9 @@
 """Errors of a filter: where they are, and what was probably meant."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
+
+from vudissect.protocol.spelling import did_you_mean
 
 # How much of an unknown word is shown.
 _LONGEST = 60
@@ -33,11 +34,7 @@ class FilterError(ValueError):
 
 def unknown(what: str, token: Token, known: Iterable[str], spelling: str = "") -> FilterError:
     """The error for an unknown word. `spelling`: the word, spelled like the known ones."""
-    names = {name.lower(): name for name in known}
-    near = get_close_matches((spelling or token.text).lower(), names, n=1)
-    hint = ""
-    if near:
-        hint = f"; did you mean {names[near[0]]}?"
-    elif 0 < len(names) <= _MOST_LISTED:
-        hint = f"; known: {', '.join(names.values())}"
-    return FilterError(token.column, f"unknown {what} {token}{hint}")
+    names = dict.fromkeys(known)
+    listed = f"known: {', '.join(names)}" if len(names) <= _MOST_LISTED else ""
+    hint = did_you_mean(spelling or token.text, names, listed, most=1)
+    return FilterError(token.column, f"unknown {what} {token}{f'; {hint}' if hint else ''}")
