@@ -248,7 +248,7 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
         (("--connect", "fd:x"), "'fd:x': fd: needs the number of an open descriptor, as in fd:3"),
         (
             ("--connect", "a", "--allow", "GET_FEATURE"),
-            "'GET_FEATURE': unknown message GET_FEATURE (vudissect messages lists them)",
+            "'GET_FEATURE': unknown message GET_FEATURE; did you mean GET_FEATURES?",
         ),
         (("--connect", "a", "--policy", "/nowhere"), "/nowhere: No such file or directory"),
         (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),

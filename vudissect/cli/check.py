@@ -26,6 +26,8 @@ from vudissect.check.selftest import Mutation, self_test
 from vudissect.cli.check_matrix import matrix
 from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, devices, files
 from vudissect.cli.devices import known_device
 from vudissect.cli.errors import FINDINGS, INTERRUPTED, clear_errors, fail, warn
 from vudissect.cli.lines import text_of
@@ -39,7 +41,7 @@ _MOST_JOBS = 64
 _PATIENCE = 10.0
 
 
-class _Check(click.Command):
+class _Check(Command):
     """`check matrix` is a command of its own; all other arguments are those of `check`."""
 
     def make_context(
@@ -50,32 +52,50 @@ class _Check(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command("check", cls=_Check)
-@click.argument("backend", nargs=-1, metavar="[-- COMMAND ...]")
-@click.option("--connect", metavar="SOCKET", help="Check a back-end that runs already and listens there.")
+@click.command(
+    "check",
+    cls=_Check,
+    examples=[
+        ("Start a back-end and check it", "vudissect check -- my-backend --socket-path={socket}"),
+        ("Check one that runs already", "vudissect check --connect back.sock"),
+        ("Only what is about rings", "vudissect check --only RNG -- my-backend -s {socket}"),
+        ("In CI, with known failures", "vudissect check --expect known.txt -- my-backend -s {socket}"),
+        ("The results of two releases side by side", "vudissect check matrix 1.0.json 1.1.json --html pages"),
+    ],
+)
+@click.argument("backend", type=FILE, nargs=-1, metavar="[-- COMMAND ...]")
+@click.option(
+    "--connect", metavar="SOCKET", shell_complete=files, help="Check a back-end that runs already and listens there."
+)
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
-@click.option("--device", metavar="TYPE", help="Device type (blk, net, fs, ...), where it is not found out.")
+@click.option(
+    "--device",
+    metavar="TYPE",
+    shell_complete=devices,
+    help="Device type (blk, net, fs, ...), where it is not found out.",
+)
 @click.option("--strict", is_flag=True, help="What is only a SHOULD or a custom counts as a failure.")
 @click.option("--repeat", metavar="N", type=click.IntRange(1, 10_000), default=1, help="Play each case N times.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=Finite(0.01, 3600),
-    default=1.0,
-    show_default=True,
+    default=1,
     help="How long to wait for an answer.",
 )
 @click.option("--jobs", metavar="N", type=click.IntRange(1, _MOST_JOBS), default=1, help="Start N back-ends at once.")
 @click.option("--name", metavar="TEXT", help="What to call the back-end, such as 'my-disk 1.2'.")
 @click.option("--peer-version", metavar="TEXT", default="", help="Its version, for the results.")
-@click.option("--expect", metavar="FILE", help="Known results: only what is worse is a failure.")
-@click.option("--write-expect", metavar="FILE", help="Write the results as known ones.")
-@click.option("--json", "json_file", metavar="FILE", help="Write the results as JSON.")
-@click.option("--junit", "junit_file", metavar="FILE", help="Write a JUnit report.")
-@click.option("--captures", metavar="FOLDER", help="Write the conversation of each case there, as a capture.")
-@click.option("--html", metavar="FOLDER", help="Write pages there: an index, and a page for each case.")
+@click.option("--expect", type=FILE, metavar="FILE", help="Known results: only what is worse is a failure.")
+@click.option("--write-expect", type=FILE, metavar="FILE", help="Write the results as known ones.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the results as JSON.")
+@click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write a JUnit report.")
+@click.option(
+    "--captures", type=FILE, metavar="FOLDER", help="Write the conversation of each case there, as a capture."
+)
+@click.option("--html", type=FILE, metavar="FOLDER", help="Write pages there: an index, and a page for each case.")
 @click.option("--list", "list_only", is_flag=True, help="List the cases; nothing is started.")
 @click.option("--self-test", "own", is_flag=True, help="Play the cases against the reference back-end and its faults.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
@@ -104,11 +124,8 @@ def command(
 ) -> None:
     """Check a back-end for conformance: play a conversation with it for each case, and say what it did.
 
-    COMMAND starts the back-end. Write {socket} where it wants the path of its socket:
-
-        vudissect check -- my-backend --socket-path={socket}
-
-    It is kept as long as it lives, started again where it has ended, and ended at the end. A back-end that wants a
+    COMMAND starts the back-end. Write {socket} where it wants the path of its socket. It is kept as long as it lives,
+    started again where it has ended, and ended at the end. A back-end that wants a
     connected socket as a descriptor gets its number for {fd}. Exit status: 0 if no case fails, 1 if some do, 2 if the
     back-end cannot be checked.
 

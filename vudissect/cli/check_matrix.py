@@ -6,6 +6,8 @@ import click
 
 from vudissect.check.results import Results, ResultsError, read_results
 from vudissect.cli.check_pages import make_folder, write_pages
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import fail
 from vudissect.cli.lines import text_of
 from vudissect.cli.output import say
@@ -16,9 +18,15 @@ from vudissect.report.site import matrix_site
 _MOST_BYTES = 64 << 20
 
 
-@click.command("matrix")
-@click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
-@click.option("--html", metavar="FOLDER", help="Write pages there: the matrix, and a page for each case of each peer.")
+@click.command(
+    "matrix",
+    cls=Command,
+    examples=[("Two releases side by side, as pages", "vudissect check matrix 1.0.json 1.1.json --html pages")],
+)
+@click.argument("results", type=FILE, nargs=-1, required=True, metavar="RESULT.json...")
+@click.option(
+    "--html", type=FILE, metavar="FOLDER", help="Write pages there: the matrix, and a page for each case of each peer."
+)
 def matrix(results: tuple[str, ...], html: str | None) -> None:
     """Put the results of several peers side by side: peers as columns, cases as rows.
 

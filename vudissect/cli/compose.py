@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.lines import lines_of
 from vudissect.conversation.conversation import ConversationError
@@ -11,15 +13,23 @@ from vudissect.conversation.text import read_conversation
 from vudissect.host.output import write_private
 
 
-@click.command("compose")
-@click.argument("file")
+@click.command(
+    "compose",
+    cls=Command,
+    examples=[
+        ("What the rules think of a conversation", "vudissect compose talk.vu | vudissect lint -"),
+        ("A capture for a test", "vudissect compose -w talk.pcapng talk.vu"),
+    ],
+)
+@click.argument("file", type=FILE)
 @click.option(
     "-w",
     "--write",
     "output",
     default="-",
+    type=FILE,
     metavar="FILE",
-    help="Where to write the capture (default: standard output).",
+    help="Where to write the capture; - for standard output.",
 )
 def command(file: str, output: str) -> None:
     """Create a capture from the conversation in FILE (- for standard input).

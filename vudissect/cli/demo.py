@@ -13,6 +13,8 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.host.output import write_private
 from vudissect.host.python import python_module
@@ -25,8 +27,15 @@ _SECONDS = 10
 _STDOUT, _STDERR = 1, 2
 
 
-@click.command("demo")
-@click.option("-w", "--write", "keep", metavar="FILE", help="Keep the capture.")
+@click.command(
+    "demo",
+    cls=Command,
+    examples=[
+        ("See what a session looks like", "vudissect demo"),
+        ("Keep it, and look at it in Wireshark", "vudissect demo -w demo.pcapng && wireshark demo.pcapng"),
+    ],
+)
+@click.option("-w", "--write", "keep", type=FILE, metavar="FILE", help="Keep the capture.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
 def command(keep: str | None, verbose: bool) -> None:
     """Run a scripted front-end and back-end through vuproxy, and show the session."""

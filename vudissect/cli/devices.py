@@ -3,6 +3,7 @@
 from vudissect.cli.errors import fail
 from vudissect.protocol.devices import DEVICES, device_by_name
 from vudissect.protocol.model import Device
+from vudissect.protocol.spelling import did_you_mean
 
 
 def known_device(name: str | None) -> Device | None:
@@ -12,5 +13,6 @@ def known_device(name: str | None) -> Device | None:
     device = device_by_name(name)
     if device is None:
         known = ", ".join(device.name for device in DEVICES if device.config.fields)
-        fail(f"unknown device type {name!r}; known types: {known}")
+        near = did_you_mean(name, [device.name for device in DEVICES])
+        fail(f"unknown device type {name!r}; {near or f'known types: {known}'}")
     return device

@@ -1,18 +1,26 @@
 """`vudissect dialects`: list the dialects, or describe one."""
 
-from difflib import get_close_matches
-
 import click
 
+from vudissect.cli.command import Command
+from vudissect.cli.completion import dialects
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.protocol.dialects import DIALECTS, dialect_by_name
 from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.spelling import did_you_mean
 from vudissect.render.dialects import dialect_detail, dialect_list, markdown
 
 
-@click.command("dialects")
-@click.argument("name", required=False)
+@click.command(
+    "dialects",
+    cls=Command,
+    examples=[
+        ("All dialects", "vudissect dialects"),
+        ("How one of them differs from upstream", "vudissect dialects mst-2015"),
+    ],
+)
+@click.argument("name", required=False, shell_complete=dialects)
 @click.option("--markdown", "as_markdown", is_flag=True, help="All dialects as a page of documentation.")
 def command(name: str | None, as_markdown: bool) -> None:
     """List the dialects of the protocol, or print how the one called NAME differs from upstream."""
@@ -26,7 +34,6 @@ def known_dialect(name: str) -> Dialect:
     """The dialect of this name; exit 2 with the nearest names if there is none."""
     dialect = dialect_by_name(name)
     if dialect is None:
-        near = get_close_matches(name.lower(), [dialect.key for dialect in DIALECTS], n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else "vudissect dialects lists them"
-        fail(f"unknown dialect {name!r}; {hint}")
+        known = [dialect.key for dialect in DIALECTS]
+        fail(f"unknown dialect {name!r}; {did_you_mean(name, known, 'vudissect dialects lists them')}")
     return dialect

@@ -9,6 +9,8 @@ import click
 from vudissect.analysis import Analysis, UpToTheCut
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.lines import lines_of
 from vudissect.cli.output import say
@@ -24,9 +26,19 @@ from vudissect.render.style import style_for
 _MOST_REMEMBERED = 10_000
 
 
-@click.command("explain")
-@click.argument("text", metavar="[TEXT|FILE]", required=False)
-@click.option("--capture", metavar="FILE", help="Also print what this capture of the session shows about each line.")
+@click.command(
+    "explain",
+    cls=Command,
+    examples=[
+        ("A line of a log", "vudissect explain 'Received unexpected msg type'"),
+        ("A log, with what a capture shows", "vudissect explain --capture boot.pcapng qemu.log"),
+        ("The log of a running program", "journalctl -f -u my-vm | vudissect explain"),
+    ],
+)
+@click.argument("text", type=FILE, metavar="[TEXT|FILE]", required=False)
+@click.option(
+    "--capture", type=FILE, metavar="FILE", help="Also print what this capture of the session shows about each line."
+)
 def command(text: str | None, capture: str | None) -> None:
     """Explain a line of a log (of QEMU, DPDK, SPDK, rust-vmm and others), or all known lines in a log FILE.
 

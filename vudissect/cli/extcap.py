@@ -17,7 +17,7 @@ _STDOUT = 1
 _ROLES = click.Choice(["listen", "connect"])
 
 
-@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Program)
 @click.option("--extcap-interfaces", "ask_interfaces", is_flag=True, help="Print the interfaces.")
 @click.option("--extcap-version", metavar="VERSION", help="The version of Wireshark; ignored.")
 @click.option("--extcap-interface", "interface", metavar="NAME", help="The interface to use.")

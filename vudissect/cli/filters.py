@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vudissect.cli.command import Command
 from vudissect.cli.errors import fail, warn
 from vudissect.cli.output import say
 
@@ -15,18 +16,25 @@ if TYPE_CHECKING:
     from vudissect.analysis import Judged
     from vudissect.filter import Filter, Narrowed
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _HELP = "help"
 
 
-@click.command("filters")
+@click.command(
+    "filters",
+    cls=Command,
+    examples=[
+        ("The page of the language", "vudissect filters"),
+        ("A filter in use", "vudissect show --filter 'SET_VRING_* and ring=1' boot.pcapng"),
+    ],
+)
 def command() -> None:
     """Explain the language of --filter, with examples."""
     _print_page()
 
 
-def filter_option(purpose: str) -> Callable[[Command], Command]:
+def filter_option(purpose: str) -> Callable[[Decorated], Decorated]:
     """The option for a filter; None if it is not given. `--filter help` prints the page and exits."""
     return click.option(
         "-Y",

@@ -5,27 +5,31 @@ from typing import Any, TypeVar
 
 import click
 
+from vudissect.cli.choices import OneOf
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.render.format import Format, Option, Replayed, Reported, Shown, Stated, Summarised
 from vudissect.render.formats import formats_of
 
 T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated)
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _JSON, _JUNIT = "json", "junit"
 
 
-def format_options(renders: type[T], *, json: str, junit: str = "") -> Callable[[Command], Command]:
+def format_options(renders: type[T], *, json: str, junit: str = "") -> Callable[[Decorated], Decorated]:
     """`--format` and its shorthands, with their help."""
     names = list(formats_of(renders))
     options = [
-        click.option("--format", "form", type=click.Choice(names), help="The output format (docs/formats.md)."),
+        click.option(
+            "--format", "form", type=OneOf(names), help=f"The output format (docs/formats.md); {names[0]} without it."
+        ),
         click.option("--json", "as_json", is_flag=True, help=f"{json} Short for --format json."),
     ]
     if junit:
-        options.append(click.option("--junit", "junit_file", metavar="FILE", help=junit))
+        options.append(click.option("--junit", "junit_file", type=FILE, metavar="FILE", help=junit))
 
-    def add(command: Command) -> Command:
+    def add(command: Decorated) -> Decorated:
         for option in reversed(options):
             command = option(command)
         return command

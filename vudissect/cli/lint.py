@@ -10,6 +10,10 @@ import click
 from vudissect.analysis import Analysis, Linted
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.choices import OneOf
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, dialects
+from vudissect.cli.completion import rules as rule_names
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
@@ -29,19 +33,40 @@ if TYPE_CHECKING:
     from vudissect.filter import Filter, Narrowed
 
 
-@click.command("lint")
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
+@click.command(
+    "lint",
+    cls=Command,
+    examples=[
+        ("What is wrong in a capture", "vudissect lint boot.pcapng"),
+        ("What is wrong about ring 1", "vudissect lint --filter ring=1 boot.pcapng"),
+        ("All captures of a folder in CI", "vudissect lint --strict --junit lint.xml captures/"),
+        ("Without a known warning", "vudissect lint --ignore VU-STA-01 boot.pcapng"),
+    ],
+)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @format_options(Reported, json="One JSON object per finding.", junit="Also write a JUnit report.")
 @click.option("--strict", is_flag=True, help="Treat warnings like errors.")
 @click.option(
     "--severity",
     "least",
-    type=click.Choice([severity.value for severity in sorted(Severity, key=lambda severity: severity.rank)]),
+    type=OneOf([severity.value for severity in sorted(Severity, key=lambda severity: severity.rank)]),
     help="Report only findings of at least this severity. info lists everything, including what healthy sessions have.",
 )
-@click.option("--ignore", multiple=True, metavar="RULE", help="Ignore this rule or family (repeatable).")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=rule_names,
+    help="Ignore this rule or family (repeatable).",
+)
 @filter_option("Report only findings about messages that match")
-@click.option("--dialect", "speaks", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
+@click.option(
+    "--dialect",
+    "speaks",
+    metavar="NAME",
+    shell_complete=dialects,
+    help="Decode the messages in this dialect (vudissect dialects).",
+)
 def command(
     files: tuple[str, ...],
     form: str | None,

@@ -18,12 +18,12 @@ _COMMANDS = {
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
-    "check": ("check", "Check a back-end for conformance: does it do what the specification says?"),
+    "check": ("check", "Check a back-end: does it do what the specification says?"),
     "filters": ("filters", "Explain the language of --filter, with examples."),
     "messages": ("messages", "Print the message table."),
     "dialects": ("dialects", "List the dialects of the protocol."),
     "compose": ("compose", "Create a capture from a conversation written as text."),
-    "wireshark": ("wireshark", "Add a plugin, a profile and the proxy as an interface to Wireshark."),
+    "wireshark": ("wireshark", "Add vhost-user to Wireshark: plugin, profile, interface."),
     "demo": ("demo", "Record and show a small session; needs no other programs."),
 }
 
@@ -53,7 +53,14 @@ class _LazyGroup(ProgramGroup):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup,
+    examples=[
+        ("Record what passes between two programs", "vuproxy --listen front.sock --connect back.sock -w boot.pcapng"),
+        ("What is wrong, and who is to blame", "vudissect lint boot.pcapng"),
+        ("The session, one line per message", "vudissect show boot.pcapng"),
+    ],
+)
 @click.version_option(__version__, prog_name="vudissect")
 def main() -> None:
     """Explain the traffic between a vhost-user front-end and back-end.

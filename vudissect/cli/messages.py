@@ -1,23 +1,39 @@
 """`vudissect messages`: print the message table."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import NoReturn
 
 import click
 
+from vudissect.cli.command import Command
+from vudissect.cli.completion import dialects
+from vudissect.cli.completion import messages as message_names
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.protocol.dialects import DIALECTS
+from vudissect.protocol.spelling import did_you_mean
 from vudissect.protocol.table import UPSTREAM, Protocol, plain_name
 from vudissect.render.dialects import elsewhere, meaning_detail
 from vudissect.render.table import markdown, message_detail, message_list
 
 
-@click.command("messages")
-@click.argument("name", required=False)
-@click.option("--dialect", metavar="NAME", help="The table of this dialect (vudissect dialects lists them).")
+@click.command(
+    "messages",
+    cls=Command,
+    examples=[
+        ("All about a message, by its number or name", "vudissect messages 41"),
+        ("Messages by a pattern", "vudissect messages 'SET_VRING_*'"),
+        ("The table of a fork", "vudissect messages --dialect mst-2015"),
+    ],
+)
+@click.argument("name", required=False, shell_complete=message_names)
+@click.option(
+    "--dialect",
+    metavar="NAME",
+    shell_complete=dialects,
+    help="The table of this dialect (vudissect dialects lists them).",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="The whole table as a page of documentation.")
 def command(name: str | None, dialect: str | None, as_markdown: bool) -> None:
     """Print the message table, or all about the messages called NAME.
@@ -56,6 +72,4 @@ def _about(name: str, protocol: Protocol, *, everywhere: bool) -> Iterator[str]:
 def _unknown(name: str, protocols: list[Protocol]) -> NoReturn:
     rows = (row for protocol in protocols for row in protocol.messages)
     names = {spelling for row in rows for spelling in (row.name, *row.aliases)}
-    near = get_close_matches(plain_name(name), names, n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else "vudissect messages lists them"
-    fail(f"unknown message {name!r}; {hint}")
+    fail(f"unknown message {name!r}; {did_you_mean(plain_name(name), names, 'vudissect messages lists them')}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from vudissect.cli.command import Command, Group, meaning
 from vudissect.cli.errors import CANNOT, INTERRUPTED, fail, warn
 from vudissect.cli.output import OutputError, ReaderLeftError, standard_output
 from vudissect.host.limits import LimitError, require_descriptors
@@ -20,7 +21,7 @@ TRACEBACK = "VUDISSECT_TRACEBACK"
 _DESCRIPTORS_NEEDED = 8
 
 
-class Program(click.Command):
+class Program(Command):
     """A command that is a program."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
@@ -35,7 +36,7 @@ class Program(click.Command):
         sys.exit(status)
 
 
-class ProgramGroup(Program, click.Group):
+class ProgramGroup(Program, Group):
     """The same with subcommands."""
 
 
@@ -73,7 +74,7 @@ def _status(run: Callable[[], Any]) -> int:
 
 
 def _tell(error: click.ClickException) -> None:
-    text = error.format_message()
+    text = meaning(error) if isinstance(error, click.UsageError) else error.format_message()
     if text.startswith("Usage:"):
         click.echo(text, err=True)  # the help, if a group was called without a command
         return

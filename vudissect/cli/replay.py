@@ -10,6 +10,9 @@ import click
 from vudissect.analysis import UpToTheCut
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.choices import OneOf
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, files, messages
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.lines import text_of
@@ -33,30 +36,50 @@ _STDOUT, _STDERR = 1, 2
 _SLOWEST = 0.001
 
 
-@click.command("replay")
-@click.argument("file")
+@click.command(
+    "replay",
+    cls=Command,
+    examples=[
+        ("Compare a back-end with what it did", "vudissect replay boot.pcapng --as front-end --connect back.sock"),
+        ("Be the back-end of the capture", "vudissect replay boot.pcapng --as back-end --listen front.sock"),
+        (
+            "Accept other features",
+            "vudissect replay boot.pcapng --as front-end --connect b.sock \\\n      --allow GET_FEATURES.features",
+        ),
+    ],
+)
+@click.argument("file", type=FILE)
 @click.option(
     "--as",
     "side",
     required=True,
-    type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]),
+    type=OneOf([Side.FRONT_END.label, Side.BACK_END.label]),
     help="The side to play.",
 )
-@click.option("--connect", metavar="ADDRESS", help="Where the live peer listens: a path, @NAME or fd:NUMBER.")
-@click.option("--listen", metavar="ADDRESS", help="Where the live peer connects; any user can connect to an @NAME.")
+@click.option(
+    "--connect",
+    metavar="ADDRESS",
+    shell_complete=files,
+    help="Where the live peer listens: a path, @NAME or fd:NUMBER.",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    shell_complete=files,
+    help="Where the live peer connects; any user can connect to an @NAME.",
+)
 @click.option(
     "--speed",
     metavar="FACTOR",
     type=Finite(0, 1000),
-    default=0.0,
-    help="0, the default: as fast as answers come; 1: in real time; 2: twice as fast.",
+    default=0,
+    help="0: as fast as answers come; 1: in real time; 2: twice as fast.",
 )
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=Finite(0.001, LONGEST),
-    default=10.0,
-    show_default=True,
+    default=10,
     help="How long to wait for each message, and for the peer to connect.",
 )
 @click.option(
@@ -66,18 +89,21 @@ _SLOWEST = 0.001
     help="Time limit for the whole replay; the default suffices for any peer that answers (docs/replay.md).",
 )
 @click.option("--from", "first", metavar="FRAME", type=click.IntRange(1), default=1, help="Start with this frame.")
-@click.option("--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame.")
+@click.option(
+    "--to", "last", metavar="FRAME", type=click.IntRange(1), help="End with this frame (without it, the last)."
+)
 @click.option("--keep-going", is_flag=True, help="Continue after a difference.")
-@click.option("--policy", "policy_file", metavar="FILE", help="How fields are compared (docs/replay.md).")
+@click.option("--policy", "policy_file", type=FILE, metavar="FILE", help="How fields are compared (docs/replay.md).")
 @click.option(
     "--allow",
     "allowed",
     multiple=True,
     metavar="MESSAGE[.FIELD]",
+    shell_complete=messages,
     help="Do not compare this field, or accept that this message is missing or not in the recording (repeatable).",
 )
 @click.option("--incomplete", is_flag=True, help="Play a capture with missing parts as far as possible.")
-@click.option("-w", "--write", "capture", metavar="FILE", help="Record the replayed session.")
+@click.option("-w", "--write", "capture", type=FILE, metavar="FILE", help="Record the replayed session.")
 @format_options(Replayed, json="The report as a JSON object.", junit="Also write a JUnit report.")
 def command(
     file: str,

@@ -1,10 +1,10 @@
 """`vudissect rules`: print the rules of the linter."""
 
-from difflib import get_close_matches
-
 import click
 
 from vudissect.analysis import Analysis
+from vudissect.cli.command import Command
+from vudissect.cli.completion import rules as rule_names
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.conversation.text import read_conversation
@@ -12,11 +12,19 @@ from vudissect.lint.page import Example, page_of
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES, rules_named
 from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.spelling import did_you_mean
 from vudissect.render.rules import JudgedExample, RulePage, rule_list, rules_markdown
 
 
-@click.command("rules")
-@click.argument("number", required=False, metavar="[RULE]")
+@click.command(
+    "rules",
+    cls=Command,
+    examples=[
+        ("The page of a rule", "vudissect rules VU-RPL-03"),
+        ("The rules about rings", "vudissect rules VU-VRG"),
+    ],
+)
+@click.argument("number", required=False, metavar="[RULE]", shell_complete=rule_names)
 @click.option("--markdown", "as_markdown", is_flag=True, help="The index of the documentation.")
 def command(number: str | None, as_markdown: bool) -> None:
     """Print all rules of the linter, those of a family (VU-VRG), or the page of one RULE, by its id or its name."""
@@ -36,11 +44,8 @@ def known_rules(text: str) -> tuple[Rule, ...]:
     """The rules of this id, name or family; exit 2 if there are none."""
     found = rules_named(text)
     if not found:
-        near = [*get_close_matches(text.upper(), [rule.id for rule in ALL_RULES], n=3)]
-        near += get_close_matches(text.lower(), [rule.name for rule in ALL_RULES], n=3)
-        fail(
-            f"unknown rule {text!r}; " + (f"did you mean {', '.join(near)}?" if near else "vudissect rules lists them")
-        )
+        known = [name for rule in ALL_RULES for name in (rule.id, rule.name)]
+        fail(f"unknown rule {text!r}; {did_you_mean(text, known, 'vudissect rules lists them')}")
     return found
 
 

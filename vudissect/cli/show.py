@@ -12,6 +12,9 @@ import click
 from vudissect.analysis import Analysis, Judged, in_runs
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.choices import OneOf
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, devices, dialects, messages
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
@@ -29,26 +32,58 @@ _LINES_AT_ONCE = 256
 _LAST_RING = (1 << 32) - 1
 
 
-@click.command("show")
-@click.argument("file")
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("The whole session, as text for a bug report", "vudissect show boot.pcapng > boot.txt"),
+        ("What was said about ring 1, with every field", "vudissect show -v --ring 1 boot.pcapng"),
+        ("The answers that took long", "vudissect show --filter 'latency>100ms' boot.pcapng"),
+        ("A session while vuproxy records it", "vudissect show --follow boot.pcapng"),
+    ],
+)
+@click.argument("file", type=FILE)
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
 @format_options(Shown, json="One JSON object per line.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Omit what differs from run to run, to compare transcripts.")
 @click.option("--no-findings", is_flag=True, help="Do not check the rules: quicker on huge captures.")
-@click.option("--device", metavar="TYPE", help="Override the guessed device type (blk, net, fs, ...).")
-@click.option("--dialect", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
+@click.option(
+    "--device", metavar="TYPE", shell_complete=devices, help="Override the guessed device type (blk, net, fs, ...)."
+)
+@click.option(
+    "--dialect",
+    metavar="NAME",
+    shell_complete=dialects,
+    help="Decode the messages in this dialect (vudissect dialects).",
+)
 @filter_option("Show only what matches")
-@click.option("-m", "--message", "names", multiple=True, metavar="GLOB", help="Only these messages (SET_VRING_*).")
-@click.option("--channel", "channels", multiple=True, type=click.Choice([channel.label for channel in Channel]))
-@click.option("--from", "sender", type=click.Choice([Side.FRONT_END.label, Side.BACK_END.label]))
+@click.option(
+    "-m",
+    "--message",
+    "names",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=messages,
+    help="Only these messages (SET_VRING_*; repeatable).",
+)
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    type=OneOf([channel.label for channel in Channel]),
+    help="Only this channel (repeatable).",
+)
+@click.option(
+    "--from", "sender", type=OneOf([Side.FRONT_END.label, Side.BACK_END.label]), help="Only what this side sent."
+)
 @click.option(
     "--ring",
     "rings",
     multiple=True,
     type=click.IntRange(0, _LAST_RING),
     metavar="N",
-    help="Only messages for this ring.",
+    help="Only messages for this ring (repeatable).",
 )
 def command(
     file: str,

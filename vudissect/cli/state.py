@@ -7,6 +7,8 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.filters import filter_option
 from vudissect.cli.formats import chosen, format_options
@@ -20,8 +22,16 @@ if TYPE_CHECKING:
 _FRAME = click.IntRange(1)
 
 
-@click.command("state")
-@click.argument("file")
+@click.command(
+    "state",
+    cls=Command,
+    examples=[
+        ("What is waited for at the end", "vudissect state boot.pcapng"),
+        ("What was known before frame 31", "vudissect state --before 31 boot.pcapng"),
+        ("When ring 1 was started", "vudissect state --filter 'SET_VRING_KICK and ring=1' boot.pcapng"),
+    ],
+)
+@click.argument("file", type=FILE)
 @click.option("--at", "--after", "after", type=_FRAME, metavar="FRAME", help="After this frame (default: the last).")
 @click.option("--before", type=_FRAME, metavar="FRAME", help="Before this frame.")
 @filter_option("After the first frame that matches")

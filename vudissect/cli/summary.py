@@ -8,6 +8,8 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
 from vudissect.cli.formats import chosen, format_options
@@ -21,10 +23,23 @@ from vudissect.summary.collect import Collector
 from vudissect.summary.values import Summary
 
 
-@click.command("summary")
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
+@click.command(
+    "summary",
+    cls=Command,
+    examples=[
+        ("What happened, on one screen", "vudissect summary boot.pcapng"),
+        ("Every capture of a folder", "vudissect summary captures/"),
+    ],
+)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @format_options(Summarised, json="One JSON object per capture.")
-@click.option("--dialect", "speaks", metavar="NAME", help="Decode the messages in this dialect (vudissect dialects).")
+@click.option(
+    "--dialect",
+    "speaks",
+    metavar="NAME",
+    shell_complete=dialects,
+    help="Decode the messages in this dialect (vudissect dialects).",
+)
 def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str | None) -> None:
     """Print each capture on one screen: the verdict, who talked about what, and how it ended.
 

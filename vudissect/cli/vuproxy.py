@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vudissect import __version__
+from vudissect.cli.choices import OneOf
+from vudissect.cli.completion import FILE, files
 from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
 from vudissect.cli.numbers import SECONDS
@@ -15,12 +17,35 @@ if TYPE_CHECKING:
     from vudissect.filter import Filter
 
 
-@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--listen", metavar="ADDRESS", help="Where the front-end connects: --front-end listen:ADDRESS.")
-@click.option("--connect", metavar="ADDRESS", help="Where the back-end listens: --back-end connect:ADDRESS.")
+@click.command(
+    cls=Program,
+    examples=[
+        (
+            "Between QEMU, which connects, and a back-end that listens",
+            "vuproxy --listen front.sock --connect back.sock -w boot.pcapng",
+        ),
+        (
+            "QEMU listens, Open vSwitch connects",
+            "vuproxy --front-end connect:qemu.sock --back-end listen:ovs.sock",
+        ),
+        ("Live in Wireshark", "vuproxy --listen a.sock --connect b.sock -w - | wireshark -k -i -"),
+        ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
+    ],
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    shell_complete=files,
+    help="Where the front-end connects: --front-end listen:ADDRESS.",
+)
+@click.option(
+    "--connect", metavar="ADDRESS", shell_complete=files, help="Where the back-end listens: --back-end connect:ADDRESS."
+)
 @click.option("--front-end", metavar="ROLE:ADDRESS", help="listen: wait for the front-end; connect: connect to it.")
 @click.option("--back-end", metavar="ROLE:ADDRESS", help="listen: wait for the back-end; connect: connect to it.")
-@click.option("-w", "--write", "capture", metavar="FILE", help="Where to write the capture; - for standard output.")
+@click.option(
+    "-w", "--write", "capture", type=FILE, metavar="FILE", help="Where to write the capture; - for standard output."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No live transcript.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message in the live transcript.")
 @filter_option("Show only messages that match in the live transcript; everything is recorded")
@@ -29,8 +54,7 @@ if TYPE_CHECKING:
     "--wait",
     metavar="SECONDS",
     type=SECONDS,
-    default=30.0,
-    show_default=True,
+    default=30,
     help="How long to keep trying to connect to a side.",
 )
 @click.option(
@@ -38,7 +62,6 @@ if TYPE_CHECKING:
     metavar="BYTES",
     type=click.IntRange(12),
     default=65536,
-    show_default=True,
     help="The most bytes of a message to record.",
 )
 @click.option(
@@ -47,7 +70,12 @@ if TYPE_CHECKING:
 @click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
-@click.option("--byte-order", type=click.Choice(["auto", "little", "big"]), default="auto", show_default=True)
+@click.option(
+    "--byte-order",
+    type=OneOf(["auto", "little", "big"]),
+    default="auto",
+    help="auto: found out from the first message.",
+)
 @click.version_option(__version__, prog_name="vuproxy")
 def main(
     listen: str | None,

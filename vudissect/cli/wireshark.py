@@ -9,6 +9,8 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command, Group
+from vudissect.cli.completion import FILE, devices, dialects
 from vudissect.cli.devices import known_device
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
@@ -22,15 +24,22 @@ from vudissect.wireshark.generate import plugin
 from vudissect.wireshark.pieces import Piece, is_ours, pieces
 
 
-@click.group("wireshark")
+@click.group(
+    "wireshark",
+    cls=Group,
+    examples=[
+        ("Install all of it", "vudissect wireshark install"),
+        ("Look at a capture with it", "wireshark -C vhost-user boot.pcapng"),
+    ],
+)
 def command() -> None:
     """Add vhost-user to Wireshark: a plugin, a profile, and the proxy as an interface."""
 
 
-@command.command()
+@command.command(cls=Command, examples=[("Once, for your user", "vudissect wireshark install")])
 @click.option("--force", is_flag=True, help="Also replace files that vudissect did not write.")
 def install(force: bool) -> None:
-    """Install the plugin, the profile and the interface into your Wireshark folders."""
+    """Install it all into your Wireshark folders."""
     with clear_errors("wireshark"):
         wanted = [(piece, piece.present()) for piece in _pieces()]
         changed = {piece for piece, text in wanted if text is not None and not is_ours(text)} if not force else set()
@@ -48,7 +57,7 @@ def install(force: bool) -> None:
     click.echo("Restart Wireshark; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
 
 
-@command.command()
+@command.command(cls=Command, examples=[("Remove all of it", "vudissect wireshark uninstall")])
 def uninstall() -> None:
     """Remove what install added, and nothing else."""
     with clear_errors("wireshark"):
@@ -66,26 +75,37 @@ def uninstall() -> None:
                 piece.path.parent.rmdir()
 
 
-@command.command()
+@command.command(cls=Command, examples=[("Where the files are", "vudissect wireshark path")])
 def path() -> None:
     """Print the paths of all files."""
     for piece in _pieces():
         say(printable(str(piece.path)))
 
 
-@command.command()
+@command.command(
+    cls=Command, examples=[("For a machine without vudissect", "vudissect wireshark generate > vhost_user.lua")]
+)
 def generate() -> None:
     """Print the plugin, generated from the message table."""
     with clear_errors("wireshark"):
         sys.stdout.write(plugin())
 
 
-@command.command()
-@click.argument("file")
-@click.option("--dialect", metavar="NAME", default=UPSTREAM.key, help="The dialect for both sides.")
-@click.option("--device", metavar="TYPE", help="The device type for both sides, instead of a guess.")
+@command.command(
+    cls=Command, examples=[("Check that Wireshark shows the same", "vudissect wireshark check boot.pcapng")]
+)
+@click.argument("file", type=FILE)
+@click.option(
+    "--dialect", metavar="NAME", default=UPSTREAM.key, shell_complete=dialects, help="The dialect for both sides."
+)
+@click.option(
+    "--device", metavar="TYPE", shell_complete=devices, help="The device type for both sides, instead of a guess."
+)
 def check(file: str, dialect: str, device: str | None) -> None:
-    """Compare the plugin in tshark with vudissect on the capture FILE: every field of every frame."""
+    """Compare the plugin with vudissect on a capture.
+
+    Every field of every frame in FILE is compared, as tshark shows it.
+    """
     speaks, told = known_dialect(dialect), known_device(device)
     options = ["-o", f"vhost_user.dialect:{speaks.key}"]
     options += ["-o", f"vhost_user.device:{told.name}"] if told is not None else []
