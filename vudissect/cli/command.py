@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from vudissect.protocol.spelling import did_you_mean
-
 
 class Example(NamedTuple):
     """An example for the help: what it is for, and the command line."""
@@ -42,6 +40,8 @@ class Group(Command, click.Group):
         """The subcommand; a usage error that names the nearest ones if there is none of this name."""
         name = args[0]
         if not (ctx.resilient_parsing or name.startswith("-")) and self.get_command(ctx, name) is None:
+            from vudissect.protocol.spelling import did_you_mean
+
             known = self.list_commands(ctx)
             every = f"use {', '.join(known)}"
             ctx.fail(f"unknown command {name!r}: {did_you_mean(name, known, every)}")
@@ -51,6 +51,9 @@ class Group(Command, click.Group):
 def meaning(error: click.UsageError) -> str:
     """The text of an error, with what was probably meant."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        # Not at the start: help and completion need none of the protocol.
+        from vudissect.protocol.spelling import did_you_mean
+
         known = [name for param in error.ctx.command.params for name in param.opts if name.startswith("--")]
         hint = did_you_mean(error.option_name, known)
         return f"unknown option {error.option_name}{f': {hint}' if hint else '.'}"

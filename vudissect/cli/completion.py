@@ -3,7 +3,7 @@
 The tables are imported only when one of their words is completed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import click
 from click.shell_completion import CompletionItem
@@ -33,9 +33,10 @@ def rules(_context: click.Context, _parameter: click.Parameter, incomplete: str)
     """Ids, names and families of the rules of the linter."""
     from vudissect.lint.rules import ALL_RULES
 
-    families = dict.fromkeys(rule.id.rpartition("-")[0] for rule in ALL_RULES)
-    names = [name for rule in ALL_RULES for name in (rule.id, rule.name)]
-    return _starting_with(incomplete, [*families, *names])
+    families = {rule.id.rpartition("-")[0]: "all of this family" for rule in ALL_RULES}
+    ids = {rule.id: rule.name for rule in ALL_RULES}
+    names = {rule.name: rule.id for rule in ALL_RULES}
+    return _starting_with(incomplete, families | ids | names)
 
 
 def messages(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -44,22 +45,24 @@ def messages(context: click.Context, _parameter: click.Parameter, incomplete: st
 
     chosen = dialect_by_name(str(context.params.get("dialect") or ""))
     rows = [row for dialect in ([chosen] if chosen else DIALECTS) for row in dialect.protocol.messages]
-    return _starting_with(incomplete, dict.fromkeys(row.name for row in rows))
+    return _starting_with(incomplete, {row.name: "" for row in rows})
 
 
 def dialects(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of dialects."""
     from vudissect.protocol.dialects import DIALECTS
 
-    return _starting_with(incomplete, [dialect.key for dialect in DIALECTS])
+    return _starting_with(incomplete, {dialect.key: dialect.title for dialect in DIALECTS})
 
 
 def devices(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Types of devices."""
     from vudissect.protocol.devices import DEVICES
 
-    return _starting_with(incomplete, [device.name for device in DEVICES])
+    return _starting_with(incomplete, {device.name: "" for device in DEVICES})
 
 
-def _starting_with(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
+def _starting_with(incomplete: str, names: Mapping[str, str]) -> list[CompletionItem]:
+    """The names, with what zsh and fish print next to them."""
+    wanted = incomplete.lower()
+    return [CompletionItem(name, help=text or None) for name, text in names.items() if name.lower().startswith(wanted)]

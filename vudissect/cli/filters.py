@@ -47,8 +47,9 @@ def filter_option(purpose: str) -> Callable[[Decorated], Decorated]:
     )
 
 
-def _compiled(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Filter | None":
-    if text is None:
+def _compiled(context: click.Context, _parameter: click.Parameter, text: str | None) -> "Filter | None":
+    # A shell that completes a later word must not see an error about this one.
+    if text is None or context.resilient_parsing:
         return None
     if text == _HELP:
         _print_page()

@@ -4,6 +4,7 @@ import gc
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from vudissect import __version__
 from vudissect.cli.errors import needs_linux
@@ -47,6 +48,13 @@ class _LazyGroup(ProgramGroup):
         gc.enable()
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Without importing all commands for their help.
+        found = [
+            CompletionItem(name, help=text) for name, (_, text) in _COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
