@@ -2,7 +2,7 @@
 
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
-from vudissect.filter import Narrowed, compile_filter
+from vudissect.filter import Narrowed, compile_filter, never_held
 
 
 def narrowed(text: str) -> tuple[Narrowed, list[str], int]:
@@ -47,3 +47,28 @@ def test_an_empty_capture_has_no_end() -> None:
 
     assert list(found) == []
     assert found.ending(analysis.session, analysis.finish()) == ([], ())
+
+
+def instead(*texts: str) -> list[tuple[str, set[object]]]:
+    """What the captures of one filter have instead of what it asks for."""
+    return [(seen.asked.title, seen.values) for seen in never_held([narrowed(text)[0].found for text in texts])]
+
+
+def test_it_knows_what_is_there_instead() -> None:
+    assert instead("GET_QUEUE_NUM") == [("messages", {"SET_OWNER", "GET_FEATURES"})]
+    assert instead("connection=3") == [("connections", {1, 2})]
+    assert instead("channel=gpu") == [("channels", {"main"})]
+    assert instead("ring=0") == [("rings", set())]
+
+
+def test_of_several_comparisons_those_count_that_never_hold() -> None:
+    assert instead("SET_OWNER and connection=3") == [("connections", {1, 2})]
+    assert instead("SET_OWNER and connection=2") == []
+
+
+def test_what_is_excluded_is_not_missed() -> None:
+    assert instead("not (SET_* or channel=gpu) and from=back-end") == [("senders", {"front-end"})]
+
+
+def test_one_capture_that_has_it_is_enough() -> None:
+    assert instead("connection=2 and ring=0", "connection=9 and ring=0") == [("rings", set())]

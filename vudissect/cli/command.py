@@ -57,4 +57,5 @@ def meaning(error: click.UsageError) -> str:
         known = [name for param in error.ctx.command.params for name in param.opts if name.startswith("--")]
         hint = did_you_mean(error.option_name, known)
         return f"unknown option {error.option_name}{f': {hint}' if hint else '.'}"
-    return error.format_message()
+    text = error.format_message()
+    return text if text.endswith((".", "?")) or text.startswith("Usage:") else f"{text}."

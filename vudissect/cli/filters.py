@@ -11,14 +11,17 @@ import click
 from vudissect.cli.command import Command
 from vudissect.cli.errors import fail, warn
 from vudissect.cli.output import say
+from vudissect.render.units import duration_text
 
 if TYPE_CHECKING:
     from vudissect.analysis import Judged
-    from vudissect.filter import Filter, Narrowed
+    from vudissect.filter import Filter, Narrowed, Seen
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _HELP = "help"
+# How many values a capture has are listed.
+_MOST_LISTED = 12
 
 
 @click.command(
@@ -103,7 +106,29 @@ def _message_filter(name: str) -> "Filter":
 def report_no_match(narrowed: Sequence["Narrowed"]) -> None:
     """One line on standard error if a filter matched nothing in any capture."""
     if narrowed and not any(each.matched for each in narrowed):
-        warn(f"nothing matches {narrowed[0].wanted.text}")
+        warn(no_match(narrowed))
+
+
+def no_match(narrowed: Sequence["Narrowed"]) -> str:
+    """That nothing matches, and what these captures have instead of what was asked for."""
+    from vudissect.filter import never_held
+
+    instead = {
+        f"{seen.asked.title} seen: {_values_text(seen)}" for seen in never_held([each.found for each in narrowed])
+    }
+    return "; ".join((f"no message matches {narrowed[0].wanted.text}", *sorted(instead)))
+
+
+def _values_text(seen: "Seen") -> str:
+    """The values, or their range if they are many."""
+    values = sorted(seen.values)
+    if not values:
+        return "none"
+    shown = [duration_text(value) if seen.asked.are_durations else str(value) for value in values]
+    if seen.asked.are_durations or (len(values) > _MOST_LISTED and isinstance(values[0], int)):
+        return shown[0] if len(shown) == 1 else f"{shown[0]} to {shown[-1]}"
+    more = f" and {len(shown) - _MOST_LISTED} more" if len(shown) > _MOST_LISTED else ""
+    return ", ".join(shown[:_MOST_LISTED]) + more
 
 
 def _print_page() -> None:

@@ -10,7 +10,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.cli.filters import filter_option
+from vudissect.cli.filters import filter_option, narrowed, no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import write
 from vudissect.cli.reading import conclude
@@ -74,11 +74,9 @@ def _read_to_frame(analysis: Analysis, file: str, after: int | None, before: int
 
 def _read_to_match(analysis: Analysis, file: str, wanted: "Filter") -> int:
     """Read up to the first frame that matches, and return it; exit 2 if there is none."""
-    frame = 0
-    for event, findings in analysis:
-        frame = event.record.frame
-        if wanted(event, findings):
-            return frame
+    shown = narrowed(wanted, analysis)
+    for event, _ in shown:
+        return event.record.frame
     if analysis.records.has_messages:
-        fail(f"{file}: nothing matches {wanted.text}, so there is no such point")
-    return frame
+        fail(f"{file}: {no_match([shown])}")
+    return shown.seen

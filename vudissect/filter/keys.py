@@ -1,25 +1,43 @@
 """What a filter can test besides messages and fields: the names before an operator, and after `has:`."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from vudissect.filter.errors import unknown
 from vudissect.filter.fields import rings
-from vudissect.filter.values import Comparison, Predicate, compare, duration, number, word
+from vudissect.filter.seen import Asked
+from vudissect.filter.values import Comparison, Findings, Predicate, Values, compare, duration, number, word
 from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.model import Channel, Side
-from vudissect.session.event import Kind
+from vudissect.session.event import Event, Kind
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 class Key(NamedTuple):
-    """A name that can be compared: a description of its values, and how to compare them.
+    """A name that can be compared: a description of its values, the values of an event, and how to compare them.
 
-    `judges`: it needs findings, so the rules have to be checked.
+    `title` is what several values are called, and `text` how one is written. `judges`: it needs findings, so the rules
+    have to be checked.
     """
 
-    values: str
-    make: Callable[[Comparison], Predicate]
+    meaning: str
+    title: str
+    values: Values
+    comparing: Callable[[Values], Callable[[Comparison], Predicate]]
+    text: Callable[[Any], Any] = _itself
     judges: bool = False
+
+    def asked(self, comparison: Comparison) -> Asked:
+        """A comparison of it; `FilterError` if that makes no sense."""
+        values, text = self.values, self.text
+
+        def texts(event: Event, findings: Findings) -> Iterable[Any]:
+            return map(text, values(event, findings))
+
+        return Asked(self.title, self.comparing(values)(comparison), texts, self.comparing is duration)
 
 
 class Thing(NamedTuple):
@@ -44,51 +62,89 @@ _CHANNELS = {channel.label: channel for channel in Channel} | {"slave": Channel.
 _RANKS = {Severity.INFO: 0, Severity.COMPAT: 1, Severity.WARNING: 2, Severity.ERROR: 3}
 
 
-def _rule(comparison: Comparison) -> Predicate:
-    # The rules take longest to import.
-    from vudissect.lint.rules import ALL_RULES, rules_named
+def _rule(values: Values) -> Callable[[Comparison], Predicate]:
+    """Comparisons with a rule, or with any rule of a family."""
 
-    comparison.needs_equality()
-    token = comparison.value
-    wanted = {rule.id for rule in rules_named(token.text)}
-    if not wanted:
-        is_number = token.text.upper().startswith("VU-")
-        known = [rule.id if is_number else rule.name for rule in ALL_RULES]
-        raise unknown("rule", token, known)
-    return compare(lambda _, findings: [finding.rule in wanted for finding in findings], comparison.operator, True)
+    def make(comparison: Comparison) -> Predicate:
+        # The rules take longest to import.
+        from vudissect.lint.rules import ALL_RULES, rules_named
+
+        comparison.needs_equality()
+        token = comparison.value
+        wanted = {rule.id for rule in rules_named(token.text)}
+        if not wanted:
+            is_number = token.text.upper().startswith("VU-")
+            known = [rule.id if is_number else rule.name for rule in ALL_RULES]
+            raise unknown("rule", token, known)
+        return compare(
+            lambda event, findings: [rule in wanted for rule in values(event, findings)], comparison.operator, True
+        )
+
+    return make
+
+
+def _word(words: Mapping[str, Any], *, ordered: bool = False) -> Callable[[Values], Callable[[Comparison], Predicate]]:
+    return lambda values: word(values, words, ordered=ordered)
 
 
 KEYS: Mapping[str, Key] = {
-    "ring": Key("the number of the ring that a message is for", number(lambda event, _: rings(event))),
+    "ring": Key("the number of the ring that a message is for", "rings", lambda event, _: rings(event), number),
     "from": Key(
         "`front-end`, `back-end`, or `proxy` for events; `master` and `slave` too",
-        word(lambda event, _: (event.record.sender,), _SIDES),
+        "senders",
+        lambda event, _: (event.record.sender,),
+        _word(_SIDES),
+        lambda side: side.label,
     ),
-    "channel": Key("`main`, `backend` or `gpu`", word(lambda event, _: (event.record.channel,), _CHANNELS)),
+    "channel": Key(
+        "`main`, `backend` or `gpu`",
+        "channels",
+        lambda event, _: (event.record.channel,),
+        _word(_CHANNELS),
+        lambda channel: channel.label,
+    ),
     "kind": Key(
         "`request`, `reply`, `ack`, `event` (recorded by the proxy) or `malformed`",
-        word(lambda event, _: (event.kind,), {kind.value: kind for kind in Kind}),
+        "kinds",
+        lambda event, _: (event.kind,),
+        _word({kind.value: kind for kind in Kind}),
+        lambda kind: kind.value,
     ),
-    "connection": Key("the number of the connection, from 1", number(lambda event, _: (event.record.connection,))),
-    "frame": Key("the number of the frame, from 1", number(lambda event, _: (event.record.frame,))),
-    "elapsed": Key("the time since the first frame", duration(lambda event, _: (event.elapsed,))),
+    "connection": Key(
+        "the number of the connection, from 1",
+        "connections",
+        lambda event, _: (event.record.connection,),
+        number,
+    ),
+    "frame": Key("the number of the frame, from 1", "frames", lambda event, _: (event.record.frame,), number),
+    "elapsed": Key("the time since the first frame", "times", lambda event, _: (event.elapsed,), duration),
     "latency": Key(
         "how long this reply took",
-        duration(lambda event, _: () if event.latency is None else (event.latency,)),
+        "latencies",
+        lambda event, _: () if event.latency is None else (event.latency,),
+        duration,
     ),
     "severity": Key(
         "`info`, `compat`, `warning` or `error`, in this order, of a finding about the message",
-        word(
-            lambda _, findings: [_RANKS[finding.severity] for finding in findings],
-            {severity.value: rank for severity, rank in _RANKS.items()},
-            ordered=True,
-        ),
+        "severities",
+        lambda _, findings: [_RANKS[finding.severity] for finding in findings],
+        _word({severity.value: rank for severity, rank in _RANKS.items()}, ordered=True),
+        lambda rank: list(_RANKS)[rank].value,
         judges=True,
     ),
-    "rule": Key("id, name or family of the [rule](rules.md) of a finding", _rule, judges=True),
+    "rule": Key(
+        "id, name or family of the [rule](rules.md) of a finding",
+        "broken rules",
+        lambda _, findings: [finding.rule for finding in findings],
+        _rule,
+        judges=True,
+    ),
     "blame": Key(
         "who is to blame for a finding: `front-end`, `back-end`, `both` or `unknown`",
-        word(lambda _, findings: [finding.blame for finding in findings], {blame.value: blame for blame in Blame}),
+        "blamed",
+        lambda _, findings: [finding.blame for finding in findings],
+        _word({blame.value: blame for blame in Blame}),
+        lambda blame: blame.value,
         judges=True,
     ),
 }

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from vudissect.filter.errors import FilterError, Token, unknown
 from vudissect.filter.fields import field
 from vudissect.filter.keys import KEYS, THINGS
-from vudissect.filter.messages import message
+from vudissect.filter.messages import message, names
+from vudissect.filter.seen import Asked
 from vudissect.filter.values import OPERATORS, Comparison, Findings, Predicate
 from vudissect.session.event import Event
 
@@ -28,11 +29,15 @@ _DEEPEST = 50
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter: call it with an event and its findings. `judges`: it needs findings."""
+    """A filter: call it with an event and its findings. `judges`: it needs findings.
+
+    `asked` is what it compares, apart from what it excludes, to say what a capture has instead.
+    """
 
     text: str
     predicate: Predicate
     judges: bool = False
+    asked: tuple[Asked, ...] = ()
 
     def __call__(self, event: Event, findings: Findings = ()) -> bool:
         """Whether to show it."""
@@ -43,12 +48,13 @@ def compile_filter(text: str) -> Filter:
     """The filter for a text, as `docs/filters.md` describes it; `FilterError` has the column of the error."""
     parser = _Parser(_tokens(text))
     predicate = parser.whole()
-    return Filter(text.strip(), predicate, parser.judges)
+    return Filter(text.strip(), predicate, parser.judges, tuple(parser.asked))
 
 
 def message_filter(pattern: str) -> Filter:
     """The messages of one name, pattern or number, which may contain any signs."""
-    return Filter(pattern, message(Token(pattern, 1)))
+    predicate = message(Token(pattern, 1))
+    return Filter(pattern, predicate, asked=(_of_messages(predicate),))
 
 
 def any_of(filters: Sequence[Filter]) -> Filter:
@@ -66,8 +72,15 @@ def _joined(filters: Sequence[Filter], sign: str, join: Callable[[list[Predicate
         return filters[0]
     texts = (f"({each.text})" if " " in each.text else each.text for each in filters)
     return Filter(
-        f" {sign} ".join(texts), join([each.predicate for each in filters]), any(each.judges for each in filters)
+        f" {sign} ".join(texts),
+        join([each.predicate for each in filters]),
+        any(each.judges for each in filters),
+        tuple(asked for each in filters for asked in each.asked),
     )
+
+
+def _of_messages(predicate: Predicate) -> Asked:
+    return Asked("messages", predicate, names)
 
 
 def _any(predicates: list[Predicate]) -> Predicate:
@@ -92,6 +105,7 @@ class _Parser:
 
     def __init__(self, tokens: list[Token]) -> None:
         self.judges = False
+        self.asked: list[Asked] = []
         self._tokens = tokens
         self._next = 0
         self._depth = 0
@@ -139,7 +153,10 @@ class _Parser:
         negated = False
         while self._takes("not", "!"):
             negated = not negated
+        asked = len(self.asked)
         predicate = self._group() if self._token.text == "(" else self._test()
+        if negated:
+            del self.asked[asked:]
         return _negated(predicate) if negated else predicate
 
     def _group(self) -> Predicate:
@@ -163,7 +180,9 @@ class _Parser:
             return self._has(token)
         if token.text.lower() in KEYS:
             raise FilterError(token.column, f"{token} needs an operator and a value: {token}=...")
-        return message(token)
+        predicate = message(token)
+        self.asked.append(_of_messages(predicate))
+        return predicate
 
     def _comparison(self, name: Token) -> Predicate:
         sign = self._take().text
@@ -174,7 +193,9 @@ class _Parser:
         if key is None:
             return field(comparison, KEYS)
         self.judges |= key.judges
-        return key.make(comparison)
+        asked = key.asked(comparison)
+        self.asked.append(asked)
+        return asked.holds
 
     def _has(self, token: Token) -> Predicate:
         name = Token(token.text[len(_HAS) :], token.column + len(_HAS))

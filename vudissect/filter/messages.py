@@ -1,6 +1,6 @@
 """Messages in a filter: by name, old name, pattern or number, as the tables of all dialects have them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from vudissect.filter.errors import FilterError, Token, unknown
@@ -43,6 +43,12 @@ def message(token: Token) -> Predicate:
         return found is not None and found.row is not None and matches(found.row)
 
     return is_named
+
+
+def names(event: Event, _: Findings) -> Iterable[str]:
+    """The name of the message, if it has one."""
+    message = event.message
+    return () if message is None or message.row is None else (message.row.name,)
 
 
 def _numbered(token: Token) -> Predicate:

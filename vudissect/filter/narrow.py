@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.filter.language import Filter
+from vudissect.filter.seen import Seen
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Channel, Side
 from vudissect.session.event import Event, Kind
@@ -24,6 +25,8 @@ class Narrowed:
         self.matched = False
         """Whether any event was shown."""
         self.wanted = wanted
+        self.found = [Seen(asked) for asked in wanted.asked]
+        """What the capture has, until something matches."""
         self._judged = judged
 
     def __iter__(self) -> Iterator[tuple[Event, Sequence[Finding]]]:
@@ -34,6 +37,9 @@ class Narrowed:
             if wanted(event, findings):
                 self.matched = True
                 yield event, findings
+            elif not self.matched:
+                for found in self.found:
+                    found.look(event, findings)
 
     def ending(self, session: Session, findings: Sequence[Finding]) -> tuple[list[Finding], tuple[Request, ...]]:
         """The matching findings at the end of the capture, and the matching unanswered requests.

@@ -18,8 +18,9 @@ A filter selects messages. The same language is used everywhere, after `--filter
 | `vudissect.compile_filter("FILTER")` | the same in Python: a function of an event and its findings |
 
 Put it in single quotes, because `*`, `!`, `<` and `>` are special in shells. `vudissect filters` and `--filter help`
-print this page. If nothing matches, a line on standard error reports it and the exit status does not change, except for
-`state`, which then has no point in time and exits with status 2.
+print this page. If nothing matches, a line on standard error reports it, with what the capture has instead (`no message
+matches ring=9; rings seen: 0, 1`), and the exit status does not change, except for `state`, which then has no point in
+time and exits with status 2.
 
 ## Examples
 
@@ -95,7 +96,7 @@ end match by rule, severity, blame and connection, but not by message.
 def filters_page() -> Iterator[str]:
     """The page, line by line."""
     yield from _BEGINNING.splitlines()
-    yield from (f"| `{name}` | {key.values} |" for name, key in KEYS.items())
+    yield from (f"| `{name}` | {key.meaning} |" for name, key in KEYS.items())
     yield from _MIDDLE.splitlines()
     yield from (f"| `has:{name}` | {thing.meaning} |" for name, thing in THINGS.items())
     yield from _END.splitlines()
