@@ -9,7 +9,7 @@ from tests.peers.captures import CAPTURES, path_of
 from tests.session.test_watching import draft
 from vudissect.analysis import Analysis, in_runs, read
 from vudissect.capture.errors import CaptureError
-from vudissect.capture.record import Record
+from vudissect.capture.record import Record, RecordKind
 from vudissect.protocol.dialects import UPSTREAM_DIALECT
 from vudissect.protocol.model import Channel
 from vudissect.protocol.table import UPSTREAM
@@ -68,3 +68,12 @@ def test_what_came_before_the_damage_in_a_capture_is_still_there() -> None:
         seen.extend(event.record for event, _ in in_runs(Analysis(damaged()).ahead()))
 
     assert seen == records
+
+
+def test_it_counts_messages_and_not_what_the_proxy_recorded_besides() -> None:
+    talk = Conversation()
+    talk.front_end("SET_OWNER")
+    talk.front_end("GET_FEATURES")
+    talk.event(RecordKind.CONNECTION_CLOSED)
+
+    assert Analysis(talk.records).lint().messages == 2

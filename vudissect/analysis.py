@@ -37,11 +37,11 @@ _MOST_IN_A_RUN = 64
 
 
 class Linted(NamedTuple):
-    """The findings of a capture, how many more were withheld per rule, and how many frames it has."""
+    """The findings of a capture, how many more were withheld per rule, and how many messages it has."""
 
     findings: list["Finding"]
     withheld: dict[str, int]
-    frames: int
+    messages: int
 
 
 class UpToTheCut:
@@ -118,11 +118,11 @@ class Analysis:
     def lint(self) -> Linted:
         """All findings from here to the end of the capture."""
         findings: list[Finding] = []
-        frames = 0
-        for _, found in self.ahead():
+        messages = 0
+        for event, found in self.ahead():
             findings += found
-            frames += 1
-        return Linted(findings + self.finish(), self.withheld, frames)
+            messages += event.record.kind is RecordKind.MESSAGE
+        return Linted(findings + self.finish(), self.withheld, messages)
 
     def read_to(self, frame: int | None = None) -> int:
         """Read up to a frame (None: to the end), and return the number of the frame that was reached.

@@ -20,7 +20,7 @@ def narrowed(text: str) -> tuple[Narrowed, list[str], int]:
 def test_it_counts_what_it_sees() -> None:
     found, _, _ = narrowed("SET_OWNER")
 
-    assert (found.seen, found.matched) == (2, True)
+    assert (found.messages, found.matched) == (2, True)
 
 
 def test_it_knows_that_nothing_matched() -> None:

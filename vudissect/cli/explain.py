@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import click
 
 from vudissect.analysis import Analysis, UpToTheCut
-from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.lines import lines_of
 from vudissect.cli.output import say
+from vudissect.cli.progress import opened
 from vudissect.cli.reading import conclude
 from vudissect.lint.dictionary.evidence import Evidence
 from vudissect.lint.dictionary.recognise import Recognised, recognise
@@ -93,7 +93,7 @@ def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, 
 def _read(file: str) -> tuple[UpToTheCut, Evidence]:
     """The evidence in a capture."""
     evidence = Evidence()
-    with clear_errors(file), open_capture(file) as stream:
+    with opened(file) as stream:
         analysis = Analysis(read_capture(stream))
         for event, findings in analysis:
             evidence.add(event, findings)

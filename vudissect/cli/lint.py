@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from vudissect.analysis import Analysis, Linted
-from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.completion import rules as rule_names
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
+from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.output import ReaderLeftError, write
+from vudissect.cli.progress import opened
 from vudissect.cli.reading import captures_in, complaints, verdict
 from vudissect.cli.rules import known_rules
 from vudissect.lint.finding import Finding, Severity
@@ -130,7 +130,7 @@ def _report(
     least: str | None,
 ) -> tuple[CaptureReport, int]:
     """What is wrong in one capture, and the exit status that the capture itself deserves."""
-    with clear_errors(file), open_capture(file) as stream:
+    with opened(file) as stream:
         analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
         linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
     if least is not None:
@@ -151,7 +151,7 @@ def _narrowed_lint(analysis: Analysis, wanted: "Filter", seen: list["Narrowed"])
         seen.append(shown)
     rules = {finding.rule for finding in findings}
     withheld = {rule: times for rule, times in analysis.withheld.items() if rule in rules}
-    return Linted(findings, withheld, shown.seen)
+    return Linted(findings, withheld, shown.messages)
 
 
 def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import click
 
 from vudissect.analysis import UpToTheCut
-from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
@@ -18,6 +17,7 @@ from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import LONGEST, Finite
 from vudissect.cli.output import ReaderLeftError, write
+from vudissect.cli.progress import opened
 from vudissect.cli.reading import complaints, conclude, verdict
 from vudissect.compare.outcome import Outcome, Trouble
 from vudissect.compare.policy import Override, Policy, PolicyError, allow, overrides_of_file
@@ -176,7 +176,7 @@ def _policy(file: str | None, allowed: tuple[str, ...]) -> Policy:
 
 
 def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> tuple[Script, UpToTheCut]:
-    with clear_errors(file), open_capture(file) as stream:
+    with opened(file) as stream:
         records = UpToTheCut(read_capture(stream))
         script = script_of(records, side, first, last)
     if not records.has_messages:

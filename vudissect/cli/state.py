@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import click
 
 from vudissect.analysis import Analysis
-from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
-from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.errors import fail
 from vudissect.cli.filters import filter_option, narrowed, no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import write
+from vudissect.cli.progress import opened
 from vudissect.cli.reading import conclude
 from vudissect.render.format import ConnectionState, Stated
 
@@ -46,7 +46,7 @@ def command(
     output = chosen(Stated, form, as_json=as_json)
     if sum(point is not None for point in (after, before, wanted)) > 1:
         fail("--at (or --after), --before and --filter each select a point: use one of them")
-    with clear_errors(file), open_capture(file) as stream:
+    with opened(file) as stream:
         rules = None if wanted is not None and wanted.judges else ()
         analysis = Analysis(read_capture(stream), rules=rules)
         if wanted is not None:
@@ -79,4 +79,4 @@ def _read_to_match(analysis: Analysis, file: str, wanted: "Filter") -> int:
         return event.record.frame
     if analysis.records.has_messages:
         fail(f"{file}: {no_match([shown])}")
-    return shown.seen
+    return 0

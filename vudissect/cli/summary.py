@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import click
 
 from vudissect.analysis import Analysis
-from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.dialects import known_dialect
-from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors
+from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import screen_width, write
+from vudissect.cli.progress import opened
 from vudissect.cli.reading import captures_in, verdict
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.render.findings import fails
@@ -75,7 +75,7 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str
 def _summary(file: str, dialect: Dialect | None) -> tuple[Summary, int]:
     """The summary of a capture, and the exit status for it."""
     collector = Collector()
-    with clear_errors(file), open_capture(file) as stream:
+    with opened(file) as stream:
         analysis = Analysis(read_capture(stream), dialect=dialect)
         for _ in collector.watch(analysis.ahead()):
             pass

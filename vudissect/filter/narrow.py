@@ -18,8 +18,8 @@ class Narrowed:
     """The events that a filter shows, with their findings."""
 
     def __init__(self, wanted: Filter, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
-        self.seen = 0
-        """The number of events so far."""
+        self.messages = 0
+        """The number of messages so far."""
         self.last: Event | None = None
         """The last event."""
         self.matched = False
@@ -32,7 +32,7 @@ class Narrowed:
     def __iter__(self) -> Iterator[tuple[Event, Sequence[Finding]]]:
         wanted = self.wanted.predicate
         for event, findings in self._judged:
-            self.seen += 1
+            self.messages += event.record.kind is RecordKind.MESSAGE
             self.last = event
             if wanted(event, findings):
                 self.matched = True

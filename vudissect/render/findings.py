@@ -52,7 +52,7 @@ def report(
         yield f"{rule}: {times} more times"
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
     words = [f"{count} {severity.value}{'s' if count != 1 else ''}" for severity, count in counts.items() if count]
-    yield f"{messages} messages: {', '.join(words) or 'nothing found'}"
+    yield f"{messages} message{'s' * (messages != 1)}: {', '.join(words) or 'nothing found'}"
 
 
 def _is_usual(finding: Finding) -> bool:

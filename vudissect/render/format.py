@@ -58,7 +58,7 @@ class CaptureReport(NamedTuple):
     file: str
     findings: "Sequence[Finding]"
     withheld: dict[str, int]
-    frames: int
+    messages: int
     complaints: Sequence[str]
 
 

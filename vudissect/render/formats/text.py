@@ -28,7 +28,7 @@ def _findings(linted: Reported) -> Iterator[str]:
     for capture in linted.captures:
         if linted.several:
             yield f"{printable(capture.file)}:\n"
-        for line in report(capture.findings, capture.withheld, capture.frames, linted.style, usual=linted.usual):
+        for line in report(capture.findings, capture.withheld, capture.messages, linted.style, usual=linted.usual):
             yield f"{line}\n"
 
 

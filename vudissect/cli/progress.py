@@ -1,0 +1,80 @@
+"""How far a long file has been read: one line on standard error that is overwritten, only on a terminal."""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TextIO
+
+from vudissect.capture.files import ByteSource, open_capture
+from vudissect.cli.errors import clear_errors
+from vudissect.render.units import printable
+
+_FIRST_AFTER_SECONDS = 1.0
+_EVERY_SECONDS = 0.25
+_LONGEST_NAME = 40
+
+
+@contextmanager
+def opened(file: str) -> Iterator[ByteSource]:
+    """A capture for reading, `-` for standard input, with a line of progress if it takes long; exit 2 on errors."""
+    with clear_errors(file), open_capture(file) as stream:
+        if not sys.stderr.isatty():
+            yield stream
+            return
+        progress = Progress(stream, file.rpartition("/")[2], _size(stream), sys.stderr)
+        try:
+            yield progress
+        finally:
+            progress.clear()
+
+
+class Progress:
+    """A stream that prints how much of it was read."""
+
+    def __init__(
+        self, stream: ByteSource, name: str, size: int | None, terminal: TextIO, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """`size` is the number of bytes in the stream, None if that is not known."""
+        self._stream = stream
+        self._name = printable(name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}")
+        self._size = size
+        self._terminal = terminal
+        self._clock = clock
+        self._done = 0
+        self._next = clock() + _FIRST_AFTER_SECONDS
+        self._shown = False
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes, and none at the end."""
+        data = self._stream.read(size)
+        self._done += len(data)
+        if not data:
+            self.clear()
+        elif self._clock() >= self._next:
+            self._show()
+        return data
+
+    def clear(self) -> None:
+        """Make way for other lines."""
+        if self._shown:
+            self._shown = False
+            print("\r\x1b[K", end="", file=self._terminal, flush=True)
+
+    def _show(self) -> None:
+        self._next = self._clock() + _EVERY_SECONDS
+        self._shown = True
+        of = f" of {self._size >> 20}M, {self._done * 100 // self._size}%" if self._size else ""
+        text = f"reading {self._name}: {self._done >> 20}M{of}"
+        print(f"\r{text}\x1b[K", end="", file=self._terminal, flush=True)
+
+
+def _size(stream: object) -> int | None:
+    """The bytes of a regular file; unknown of a pipe, and of what is decompressed."""
+    if not isinstance(stream, io.BufferedReader):
+        return None
+    about = os.fstat(stream.fileno())
+    return about.st_size if stat.S_ISREG(about.st_mode) else None
