@@ -1,12 +1,15 @@
 """What became of a back-end, beside what it did: faults of the reference that are more than a wrong answer."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from vudissect.check.cases import ALL_CASES
+from vudissect.check.link import Clock
 from vudissect.check.model import Behaviour, Verdict
 from vudissect.check.outcome import Life
+from vudissect.check.program import descriptors_of, settled_descriptors
 from vudissect.check.runner import Options
 from vudissect.check.selftest import Reference, references
 from vudissect.cli.check_views import conversation_of
@@ -65,6 +68,25 @@ def test_the_transcript_has_the_line_that_decided(reference: Reference, case: st
     lines, deviation = conversation_of(reference.play(CASES[case]).mutant)
 
     assert line in lines[deviation - 1]
+
+
+def test_the_last_line_decided_where_a_back_end_dies_of_no_single_message(reference: Reference) -> None:
+    mutant = reference.play(CASES["RNG-22"]).mutant
+
+    assert (mutant.verdict, mutant.why) == (Verdict.CRASH, f"{mutant.fate}")
+    assert conversation_of(mutant).deviation > 0
+
+
+def test_a_back_end_gets_time_to_notice_that_a_connection_was_closed() -> None:
+    reader, writer = os.pipe()
+    os.close(writer)
+    held = descriptors_of(os.getpid())
+
+    class Closing(Clock):
+        def sleep(self, seconds: float) -> None:
+            os.close(reader)
+
+    assert settled_descriptors(os.getpid(), held - 1, Closing()) == held - 1
 
 
 def test_no_line_of_a_pass_is_a_deviation(reference: Reference) -> None:

@@ -105,10 +105,12 @@ class Result:
     @property
     def why(self) -> str:
         """What was seen, on one line."""
-        text = self.played.text or str(self.played.behaviour)
-        if self.fate.life in (Life.KILLED, Life.GONE, Life.SPINNING, Life.HUNG) or self.fate.next_connection is False:
-            return f"{text}; {self.fate}"
-        return text
+        played, fate = self.played, self.fate
+        text = played.text or str(played.behaviour)
+        if fate.life not in (Life.KILLED, Life.GONE, Life.SPINNING, Life.HUNG) and fate.next_connection is not False:
+            return text
+        # That all steps worked is not worth a word beside such an end.
+        return f"{text}; {fate}" if text != Behaviour.WORKS else str(fate)
 
     def repeated(self, others: tuple["Result", ...]) -> "Result":
         """The worst of several, which knows them all."""

@@ -9,6 +9,7 @@ Without a `?` all lines must work.
 """
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from vudissect.check.model import Behaviour, Case, Verdict
@@ -57,7 +58,7 @@ def play(case: Case, room: Room) -> Played:
             worst = played
         if played.verdict.is_failure() or played.behaviour.ends_connection:
             break
-    return worst
+    return worst if worst.line else replace(worst, frame=player.frame)
 
 
 def _deviated(case: Case, line: _Line, deviation: DeviationError, frame: int) -> Played:

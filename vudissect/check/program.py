@@ -27,6 +27,7 @@ _GRACE = 2.0
 _LAST_LINES = 20
 _LONGEST_LINE = 300
 _LOOKS, _BETWEEN_LOOKS = 20, 0.005
+_SETTLE = 0.05
 _NOBODY = Peer(0, 0, 0)
 _ABSENT = {errno.ENOENT, errno.ECONNREFUSED}
 
@@ -307,6 +308,17 @@ def descriptors_of(pid: int) -> int:
         return len(os.listdir(f"/proc/{pid}/fd")) if pid else -1
     except OSError:
         return -1
+
+
+def settled_descriptors(pid: int, most: int, clock: Clock) -> int:
+    """How many descriptors a process holds, once it has had time to get down to `most`; -1 if that cannot be seen.
+
+    Until then it may not have noticed that a connection was closed, and may not accept the next one.
+    """
+    deadline = time.monotonic() + _SETTLE
+    while (now := descriptors_of(pid)) > most and time.monotonic() < deadline:
+        clock.sleep(_RETRY)
+    return now
 
 
 def busy(pid: int, clock: Clock) -> float:

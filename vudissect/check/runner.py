@@ -8,7 +8,7 @@ from vudissect.check.judging import judge_sides, panicked
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import play
-from vudissect.check.program import Ended, Program, ProgramError, busy, descriptors_of, last_lines
+from vudissect.check.program import Ended, Program, ProgramError, busy, descriptors_of, last_lines, settled_descriptors
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError, Stage
 from vudissect.conversation.conversation import ConversationError
@@ -130,6 +130,7 @@ class Runner:
         if "reconnect" not in self.discovered.abilities:
             ended = self._wait_for_end(_END_WITHIN)
             return Fate(ended.life, ended.number, connection)
+        settled_descriptors(backend.pid, before, backend.clock)
         served = self._serves_another()
         ended = backend.life()
         if not served:
@@ -137,14 +138,8 @@ class Runner:
         if ended.life is Life.ALIVE and (not served or played.behaviour is Behaviour.SILENT):
             spins = busy(backend.pid, backend.clock) > _BUSY > self.discovered.idle
             ended = Ended(Life.SPINNING if spins else Life.HUNG if not served else Life.ALIVE)
-        return Fate(ended.life, ended.number, connection, served, (before, self._settled_descriptors(before)))
-
-    def _settled_descriptors(self, before: int) -> int:
-        """How many the process holds, once it has had time to close those of the last connection."""
-        deadline = time.monotonic() + _SETTLE
-        while (now := descriptors_of(self._backend.pid)) > before and time.monotonic() < deadline:
-            self._backend.clock.sleep(0.002)
-        return now
+        after = settled_descriptors(backend.pid, before, backend.clock)
+        return Fate(ended.life, ended.number, connection, served, (before, after))
 
     def _serves_another(self) -> bool:
         """Whether a new connection is made and answered."""

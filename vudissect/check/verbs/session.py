@@ -4,6 +4,7 @@ import os
 
 from vudissect.check.memory import GUEST_ADDRESS, SIZE, USER_ADDRESS, page_region
 from vudissect.check.model import Behaviour
+from vudissect.check.program import descriptors_of, settled_descriptors
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs import rings
@@ -97,8 +98,10 @@ def nothing_more(room: Room) -> None:
 
 @verb(r"close", "closes the connection")
 def close(room: Room) -> None:
-    """Hang up."""
+    """Hang up, and let the back-end notice it."""
+    held = descriptors_of(room.backend.pid)
     room.stage.hang_up()
+    settled_descriptors(room.backend.pid, held - 1, room.backend.clock)
 
 
 @verb(r"connect", "connects again")
