@@ -1,5 +1,6 @@
 """`vudissect check` from outside: how a back-end is reached, what is printed and written, what it exits with."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.report.examples import case_document, document
 from vudissect.analysis import analyse
 from vudissect.host.python import python_module
 
@@ -135,8 +137,10 @@ def test_results_of_several_are_put_side_by_side(tmp_path: Path) -> None:
         (b'{"format": "vudissect-ch', "results.json: not a file of results, as vudissect check --json makes it"),
         (b"\x7fELF\x00\xff", "results.json: not a file of results, as vudissect check --json makes it"),
         (b'{"format": "vudissect-check", "version": 1}', "results.json: peer is missing"),
+        (gzip.compress(b"{}" * 100)[:-20], "results.json: cannot be decompressed: "),
+        (b"\x1f\x8b\x08 and then", "results.json: cannot be decompressed: "),
     ],
-    ids=["missing", "cut", "something else", "damaged"],
+    ids=["missing", "cut", "something else", "damaged", "cut and compressed", "damaged and compressed"],
 )
 def test_a_file_that_is_not_of_results_gets_one_line(tmp_path: Path, contents: bytes | None, line: str) -> None:
     if contents is not None:
@@ -146,6 +150,14 @@ def test_a_file_that_is_not_of_results_gets_one_line(tmp_path: Path, contents: b
 
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert line in done.stderr
+
+
+def test_results_may_be_compressed(tmp_path: Path) -> None:
+    (tmp_path / "results.json.gz").write_bytes(gzip.compress(json.dumps(document([case_document()])).encode()))
+
+    done = check("matrix", "results.json.gz", cwd=tmp_path)
+
+    assert done.stdout.splitlines()[0] == "A  my-disk 1.2: 0 pass, 1 fail, 0 crash", done.stderr
 
 
 def test_what_is_not_offered_is_skipped_in_a_junit_report(tmp_path: Path) -> None:
