@@ -11,7 +11,8 @@ from vudissect.report.case import case_page
 from vudissect.report.filing import paragraph
 from vudissect.report.html import Html, join, tag
 from vudissect.report.index import index_page
-from vudissect.report.matrix import matrix_lines, matrix_markdown, matrix_page, peers_of
+from vudissect.report.markdown import failures_markdown, matrix_markdown
+from vudissect.report.matrix import matrix_lines, matrix_page, peers_of
 from vudissect.report.site import matrix_site, peer_site
 from vudissect.report.verdicts import MEANINGS, SIGNS
 
@@ -114,9 +115,9 @@ def test_a_failure_can_be_filed_as_it_is() -> None:
     value = results([case_document("RNG-02", "crash")])
 
     assert paragraph(value, value.cases[0]) == (
-        "my-disk 1.2 (vhost-user blk) crashes in the conformance case RNG-02, “the title of RNG-02”: what was seen in"
-        " RNG-02. Its last output is “bye”. Expected is: It is refused. Source: vhost-user specification, Ring states."
-        " To reproduce with vudissect 0.2.0: vudissect check --only RNG-02 -- my-disk '{socket}'"
+        "my-disk 1.2 (vhost-user blk) crashes in case RNG-02 of the vhost-user conformance suite vudissect 0.2.0, “the"
+        " title of RNG-02”. What happens: what was seen in RNG-02. Its last output is “bye”. What is expected: It is"
+        " refused. Source: vhost-user specification, Ring states. To reproduce:"
     )
 
 
@@ -170,5 +171,35 @@ def test_a_table_in_markdown_stays_one_whatever_the_names() -> None:
     assert list(matrix_markdown(peers_of([value]))) == [
         "| case | x\\|y 1.2 |",
         "|---|---|",
-        "| RNG-02 a \\| &lt;b> | ✗ fail |",
+        "| RNG-02 a \\| \\<b> | ✗ fail |",
     ]
+
+
+def test_each_failure_is_a_section_worst_first() -> None:
+    value = results([case_document("RNG-02"), case_document("RNG-03", "pass"), case_document("RNG-06", "crash")])
+
+    assert [line.strip() for line in failures_markdown(value) if line.startswith("#")] == [
+        "# my-disk 1.2",
+        "## RNG-06: crash",
+        "## RNG-02: fail",
+    ]
+
+
+def test_a_failure_is_filed_with_the_conversation_around_the_line_that_decided() -> None:
+    lines = [f"{number:6}" for number in range(1, 31)]
+    value = results([case_document(transcript=lines, deviation=20)])
+
+    shown = [line.strip() for line in failures_markdown(value) if line.startswith("    ")]
+
+    assert shown[2:-1] == [
+        *("* negotiate", "? F>B SET_VRING_NUM ring 0 num=0"),
+        *map(str, range(12, 21)),
+        "▲ what was seen in RNG-02",
+        *map(str, range(21, 25)),
+    ]
+
+
+def test_what_a_peer_says_is_no_markup_in_markdown_either() -> None:
+    page = "\n".join(failures_markdown(hostile_results()))
+
+    assert not re.search(r"(?<!\\)<", re.sub(r"^    .*$", "", page, flags=re.MULTILINE))

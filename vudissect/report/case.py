@@ -126,4 +126,4 @@ def _suite_errors(case: CaseResult) -> Iterator[Html]:
 def _text_to_file(results: Results, case: CaseResult) -> Iterator[Html]:
     if case.verdict.is_failure():
         yield tag("h2", "Text for a bug report")
-        yield tag("pre", paragraph(results, case), class_="wraps")
+        yield tag("pre", f"{paragraph(results, case)}\n\n    {case.run_again}", class_="wraps")

@@ -7,12 +7,12 @@ _WHAT = {Verdict.WEDGED: "hangs or spins in", Verdict.CRASH: "crashes in"}
 
 
 def paragraph(results: Results, case: CaseResult) -> str:
-    """What was done, what happened, what is expected and why, and how to see it again."""
+    """What was done, what happened, and what is expected and why. The command that shows it again comes after it."""
     device = f" (vhost-user {results.device})" if results.device else ""
     return (
-        f"{results.title}{device} {_WHAT.get(case.verdict, 'fails')} the conformance case {case.id}, “{case.title}”:"
-        f" {case.why}.{_last_words(case)} Expected is: {case.expected} {_source(case)}"
-        f" To reproduce with vudissect {results.suite}: {case.run_again}"
+        f"{results.title}{device} {_WHAT.get(case.verdict, 'fails')} case {case.id} of the vhost-user conformance suite"
+        f" vudissect {results.suite}, “{case.title}”. What happens: {case.why}.{_last_words(case)}"
+        f" What is expected: {case.expected} {_source(case)} To reproduce:"
     )
 
 

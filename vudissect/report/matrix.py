@@ -1,4 +1,4 @@
-"""Several results side by side: peers as columns, cases as rows; as a page, as Markdown and for a terminal."""
+"""Several results side by side: peers as columns, cases as rows; as a page and for a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -156,18 +156,3 @@ def _fails(peer: Peer, case: CaseResult) -> bool:
 def _sign(peer: Peer, case: CaseResult) -> str:
     result = peer.cases.get(case.id)
     return SIGNS[result.verdict] if result is not None else " "
-
-
-def matrix_markdown(peers: Sequence[Peer]) -> Iterator[str]:
-    """The same as a table in Markdown, with all cases."""
-    yield f"| case | {' | '.join(_plain(peer.results.title) for peer in peers)} |"
-    yield f"|---|{'---|' * len(peers)}"
-    for case in rows(peers):
-        results = (peer.cases.get(case.id) for peer in peers)
-        cells = (f"{SIGNS[each.verdict]} {each.verdict}" if each is not None else "" for each in results)
-        yield f"| {case.id} {_plain(case.title)} | {' | '.join(cells)} |"
-
-
-def _plain(text: str) -> str:
-    """A text that means nothing in a table in Markdown."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
