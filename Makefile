@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
 JOBS ?= 2
 
-.PHONY: help demo test test-quick test-peers soak fuzz check dist-check packages bench docs captures clean
+.PHONY: help demo test test-quick test-peers soak fuzz check dist-check packages bench docs captures conformance clean
 
 help:
 	@echo "make help        print this"
@@ -22,6 +22,7 @@ help:
 	@echo "make packages    install the Debian packages that make test needs"
 	@echo "make bench       measure against a relay in C and against tshark"
 	@echo "make docs        generate the pages of docs/ that come from the code"
+	@echo "make conformance run the conformance suite against real back-ends, and write docs/conformance/ again"
 	@echo "make captures    record the captures in captures/ again"
 	@echo "make clean       remove the virtual environment and what tools have cached"
 
@@ -78,6 +79,7 @@ docs: $(VENV)/installed
 	$(BIN)/vudissect filters > docs/filters.md
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 	$(BIN)/python -m vudissect.check.page > docs/conformance-cases.md
+	$(BIN)/python -m tools.conformance --pages
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 	$(BIN)/vudissect wireshark generate > wireshark/vhost_user.lua
 	$(BIN)/python -m vudissect.scapy.stub > $(VENV)/stub && mv $(VENV)/stub vudissect/scapy/__init__.pyi
@@ -87,6 +89,11 @@ captures: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
 	@sh tests/peers/trixie.sh
 	$(BIN)/python captures/make.py
+
+conformance: $(VENV)/installed packages
+	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
+	@sh tests/peers/trixie.sh
+	$(BIN)/python -m tools.conformance
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,164 @@
+"""Runs the conformance suite against real back-ends.
+
+    python -m tools.conformance [NAME...]              writes docs/conformance/ again; without names for all of them
+    python -m tools.conformance --pages                writes only the pages, from the results that are there
+    python -m tools.conformance --runs N [NAME...]     plays the suite N times, and prints verdicts that change
+
+tests/peers/backends.py has the back-ends. Exit status: 0, 1 if a back-end cannot be checked or a verdict changes, 2 for
+an unknown name.
+"""
+
+import argparse
+import gzip
+import json
+import shlex
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.peers.backends import BACK_ENDS, BackEnd, check
+from tests.peers.processes import PeerError
+from vudissect.check.model import Verdict
+from vudissect.check.results import Results, read_results
+from vudissect.report.markdown import failures_markdown, matrix_markdown, plain
+from vudissect.report.matrix import matrix_page, peers_of
+from vudissect.report.verdicts import MEANINGS, SIGNS
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "conformance"
+# Where the published commands were run, whatever the folder was called.
+_ANYWHERE = "/tmp/check"
+_DETAILS = ("transcript", "findings", "last_words")
+
+_INTRODUCTION = """# Results of the conformance suite
+
+What `vudissect check` finds in back-ends that Debian has. `make conformance` plays all cases with each of them and
+writes this folder: this page; a page for each back-end, where each failure has a text that can be filed as it is; the
+matrix as a page that can be filtered, [matrix.html](matrix.html); the known results for `--expect`, in `expect/`; and
+in `results/` the results as JSON, with transcripts of failures. This puts them beside your own, with a page for each
+case:
+
+    vudissect check matrix docs/conformance/results/*.json.gz mine.json --html pages
+
+[../conformance.md](../conformance.md) describes the suite, and [../conformance-cases.md](../conformance-cases.md) the
+cases. The commands run in `/tmp/check`, where there are a disk (`truncate -s 16M disk.img`) and a folder (`mkdir
+shared`).
+"""
+
+
+def results_file(back_end: BackEnd) -> Path:
+    """Where its results are."""
+    return FOLDER / "results" / f"{back_end.key}.json.gz"
+
+
+def publish(back_end: BackEnd) -> str:
+    """Check a back-end and write its files; its summary. `PeerError` if it cannot be checked."""
+    with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
+        folder = Path(created).resolve()
+        done = check(back_end, folder, ("--json", "results", "--write-expect", "known"))
+        if not (folder / "results").exists():
+            raise PeerError(done.stderr.strip() or "the suite wrote nothing")
+        text = (folder / "results").read_text().replace(str(folder), _ANYWHERE)
+        document = published(json.loads(text), back_end.release.within)
+        (FOLDER / "results").mkdir(parents=True, exist_ok=True)
+        results_file(back_end).write_bytes(packed(document))
+        (FOLDER / "expect" / f"{back_end.key}.json").write_text((folder / "known").read_text())
+    return str(document["summary"])
+
+
+def published(document: dict[str, Any], within: Sequence[str]) -> dict[str, Any]:
+    """Results without `within`, which is only needed on this machine, and without the details of what does not fail."""
+    prefix = f"{shlex.join(within)} " if within else ""
+    cases = [
+        case
+        | {"run_again": case["run_again"].replace(prefix, "")}
+        | ({} if Verdict(case["verdict"]).is_failure() else {"deviation": 0} | {key: [] for key in _DETAILS})
+        for case in document["cases"]
+    ]
+    return document | {"command": document["command"][len(within) :], "cases": cases}
+
+
+def packed(document: dict[str, Any]) -> bytes:
+    """A file of results; the same document makes the same file."""
+    return gzip.compress(json.dumps(document, indent=1).encode(), mtime=0)
+
+
+def pages(every: dict[str, Results]) -> Iterator[tuple[str, str]]:
+    """The pages about these results, which are given by the names of their files."""
+    peers = peers_of(list(every.values()))
+    yield "README.md", "\n".join(_overview(every))
+    yield "matrix.html", matrix_page(peers)
+    for key, results in every.items():
+        yield f"{key}.md", "\n".join(failures_markdown(results))
+
+
+def _overview(every: dict[str, Results]) -> Iterator[str]:
+    yield _INTRODUCTION
+    yield "| back-end | device | date | result |\n|---|---|---|---|"
+    for key, results in every.items():
+        yield f"| [{plain(results.title)}]({key}.md) | {results.device} | {results.began[:10]} | {results.tally} |"
+    yield "\n## All cases\n"
+    yield "\n".join(f"* {SIGNS[verdict]} {verdict}: {meaning}" for verdict, meaning in MEANINGS.items())
+    yield ""
+    yield from matrix_markdown(peers_of(list(every.values())))
+    yield ""
+
+
+def read_all() -> dict[str, Results]:
+    """The results that are there, in the order of the table."""
+    files = {back_end.key: results_file(back_end) for back_end in BACK_ENDS}
+    return {
+        key: read_results(gzip.decompress(file.read_bytes()).decode()) for key, file in files.items() if file.exists()
+    }
+
+
+def repeat(back_end: BackEnd, runs: int) -> bool:
+    """Play the suite several times; whether all runs have the same verdicts."""
+    seen: dict[str, Counter[str]] = {}
+    began = time.monotonic()
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
+            folder = Path(created).resolve()
+            done = check(back_end, folder, ("--write-expect", "known"))
+            if not (folder / "known").exists():
+                raise PeerError(done.stderr.strip() or "the suite wrote nothing")
+            for case, verdict in json.loads((folder / "known").read_text())["cases"].items():
+                seen.setdefault(case, Counter())[verdict] += 1
+    each = (time.monotonic() - began) / runs
+    changing = {case: verdicts for case, verdicts in seen.items() if verdicts.most_common(1)[0][1] < runs}
+    print(f"{back_end.key}: {runs} runs of {len(seen)} cases, {each:.1f} s each: {len(changing)} verdicts change")
+    for case, verdicts in changing.items():
+        print(f"  {case}: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}")
+    return not changing
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=0, metavar="N", help="play the suite N times, and write nothing")
+    parser.add_argument("--pages", action="store_true", help="only write the pages, from the results that are there")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(each.key for each in BACK_ENDS)])
+    given = parser.parse_args(arguments)
+    status = 0
+    for back_end in () if given.pages else BACK_ENDS:
+        if given.names and back_end.key not in given.names:
+            continue
+        try:
+            if given.runs:
+                status |= not repeat(back_end, given.runs)
+            else:
+                print(publish(back_end), flush=True)
+        except PeerError as error:
+            print(f"{back_end.key}: {error}", file=sys.stderr)
+            status = 1
+    if not given.runs:
+        for name, text in pages(read_all()):
+            (FOLDER / name).write_text(text)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
