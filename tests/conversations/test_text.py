@@ -40,7 +40,7 @@ def event_of(*lines: str) -> Event:
 def fields(*lines: str) -> Fields:
     event = event_of(*lines)
     assert event.message is not None
-    assert event.message.layout is not None
+    assert event.message.fits
     return to_fields(event.message.layout, event.message.values)
 
 

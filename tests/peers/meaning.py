@@ -89,7 +89,7 @@ def _add(meaning: Meaning, event: Event) -> None:
         return
     meaning.messages[record.channel] += 1
     meaning.descriptors += len(event.descriptors)
-    if event.kind is Kind.MALFORMED or message.row is None or message.layout is None:
+    if event.kind is Kind.MALFORMED or not message.fits:
         meaning.malformed.append(f"{where}: {message.row or message.id}: {message.problem}")
         return
     fields = to_fields(message.layout, message.values)

@@ -51,7 +51,7 @@ def last_frame_without_data(capture: str, side: Side) -> int | None:
     frame, postcopy = None, False
     for event in Session(known=recorded.known).events(recorded.records):
         message = event.message
-        if message is None or message.row is None or message.layout is None:
+        if message is None or not message.fits:
             continue
         if message.reply:
             frame = event.record.frame

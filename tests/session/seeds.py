@@ -36,7 +36,7 @@ def always_answered(protocol: Protocol) -> set[str]:
 
 def fields(event: Event) -> dict[str, object]:
     assert event.message is not None
-    assert event.message.layout is not None
+    assert event.message.fits
     return to_fields(event.message.layout, event.message.values)
 
 

@@ -8,6 +8,7 @@ from tests.session.test_watching import draft
 from vudissect.capture.record import Record, RecordKind
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.unknown import unknown_row
 from vudissect.session.arbiter import Arbiter
 from vudissect.session.dialect import Detector
 from vudissect.session.memory import NO_MEMORY, Region
@@ -210,7 +211,7 @@ class TestMemory:
 
 
 def request(frame: int, number: int, owed: bool = True) -> Request:
-    return Request(frame, frame, Channel.MAIN, number, None, owed, 0)
+    return Request(frame, frame, Channel.MAIN, number, unknown_row(Channel.MAIN), owed, 0)
 
 
 class TestWaiting:

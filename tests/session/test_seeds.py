@@ -129,7 +129,7 @@ class TestConfigRfc:
         last = Heard(talk).last
 
         assert last.message is not None
-        assert last.message.layout is not None
+        assert last.message.fits
         assert (last.kind, last.message.layout.note) == (Kind.REPLY, "the back-end could not answer")
 
     def test_the_device_announces_a_change_with_need_reply(self) -> None:

@@ -35,7 +35,7 @@ def unanswered(talk: Conversation) -> list[str]:
     session = Session()
     for record in talk.records:
         session.feed(record)
-    return [request.row.name for request in session.unanswered() if request.row is not None]
+    return [request.row.name for request in session.unanswered()]
 
 
 class TestPairing:

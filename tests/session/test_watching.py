@@ -26,7 +26,7 @@ def draft() -> Conversation:
 
 
 def names(events: list[Event]) -> list[str]:
-    return [event.message.row.name for event in events if event.message is not None and event.message.row is not None]
+    return [event.message.row.name for event in events if event.message is not None]
 
 
 def test_a_look_ahead_reads_the_first_message_in_the_right_dialect() -> None:

@@ -13,6 +13,7 @@ from vudissect.protocol.dialects.drafts import MST_2015 as MST_2015_DIALECT
 from vudissect.protocol.model import Channel, Layout, Meaning, Row, Side
 from vudissect.protocol.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
 from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.protocol.unknown import unknown_row
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields, to_fields
 from vudissect.wire.header import ByteOrder, detect_byte_order
@@ -71,7 +72,7 @@ def test_named_fields_encode_to_the_same_bytes(form: Form, data: st.DataObject) 
     wire = little.encode(row, layout, data.draw(values(layout)), reply=reply)
 
     decoded = little.decode(row.channel, sender(row, reply), wire)
-    assert decoded.layout is not None
+    assert decoded.fits
     fields = to_fields(decoded.layout, decoded.values)
 
     assert little.encode(row, decoded.layout, from_fields(decoded.layout, fields), reply=reply) == wire
@@ -130,7 +131,7 @@ def test_user_mode_linux_sends_two_slots_for_one_region() -> None:
     decoded = LITTLE.decode(Channel.MAIN, Side.FRONT_END, header(row, 1, 72) + payload)
 
     assert decoded.problem == ""
-    assert decoded.layout is not None
+    assert decoded.fits
     assert "two slots" in decoded.layout.deviation
 
 
@@ -150,7 +151,7 @@ def test_the_operation_distinguishes_two_crypto_sessions_of_one_size(u32_at_8: i
 
     decoded = LITTLE.decode(Channel.MAIN, Side.FRONT_END, header(main("CREATE_CRYPTO_SESSION"), 1, 632) + payload)
 
-    assert decoded.layout is not None
+    assert decoded.fits
     assert decoded.layout.title == generation
 
 
@@ -180,7 +181,7 @@ def test_an_unknown_number_keeps_its_bytes() -> None:
 
     decoded = LITTLE.decode(Channel.MAIN, Side.FRONT_END, wire)
 
-    assert (decoded.row, decoded.problem, decoded.data) == (None, "unknown message", wire)
+    assert (decoded.row, decoded.problem, decoded.data) == (unknown_row(Channel.MAIN), "unknown message", wire)
 
 
 def test_a_partly_recorded_message_is_decoded_up_to_where_it_ends() -> None:

@@ -132,7 +132,7 @@ class _Player:
         wanted = self._stage.expected(text)
         if wanted.id != answered.message.id:
             raise DeviationError(Behaviour.FAILED, f"{wanted.name} was to be answered, not {sent.name}")
-        if wanted.layout is None:
+        if not wanted.fits:
             return
         if answered.message.problem:
             raise DeviationError(Behaviour.FAILED, f"the answer to {sent.name}: {answered.message.problem}")
@@ -160,10 +160,10 @@ class _Player:
                 stage.reply_to(barrier)
         except DeviationError as deviation:
             return deviation.behaviour, f"{deviation} on {sent.name}"
-        if sent.row is None and answered.message.id != sent.number:
+        if not sent.row.known and answered.message.id != sent.number:
             raise DeviationError(Behaviour.FAILED, f"{sent.name} is answered with {answered.message.name}")
         stage.check_header(sent, answered)
-        if sent.row is not None and answered.message.problem:
+        if sent.row.known and answered.message.problem:
             raise DeviationError(Behaviour.FAILED, f"the answer to {sent.name}: {answered.message.problem}")
         self._last = sent, answered
         behaviour = stage.behaviour(sent, answered)

@@ -21,6 +21,7 @@ from vudissect.protocol.model import Answer, Channel, Device, Row, Side
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.unknown import message_name, unknown_row
 from vudissect.session.state import State
 from vudissect.wire.codec import Codec, WireMessage, codec_of
 from vudissect.wire.fields import Fields, to_fields
@@ -43,9 +44,9 @@ class DeviationError(Exception):
 
 
 class Sent(NamedTuple):
-    """A message that was sent: its row (None for an unknown number), number, flags, and whether an answer is due."""
+    """A message that was sent: its row, number, flags, and whether an answer is due."""
 
-    row: Row | None
+    row: Row
     number: int
     flags: int
     owed: bool
@@ -54,7 +55,7 @@ class Sent(NamedTuple):
     @property
     def name(self) -> str:
         """What to call it."""
-        return self.row.name if self.row is not None else f"message {self.number}"
+        return message_name(self.row, self.number)
 
 
 class Answered(NamedTuple):
@@ -66,7 +67,7 @@ class Answered(NamedTuple):
     @property
     def fields(self) -> Fields:
         """The payload by field name; empty where it could not be decoded."""
-        return to_fields(self.message.layout, self.message.values) if self.message.layout is not None else {}
+        return to_fields(self.message.layout, self.message.values)
 
 
 class Stage:
@@ -139,16 +140,16 @@ class Stage:
             self._write(self.links[connection], data, fds, marks)
         except LinkError as error:
             raise self._gone(connection, error, f"while {sent.name} was sent") from None
-        if sent.row is not None and sent.row.opens is Channel.BACKEND and record.descriptors:
+        if sent.row.opens is Channel.BACKEND and record.descriptors:
             self._open_channel(connection, record)
         return sent
 
     def _sent(self, record: Record, acknowledge: bool) -> tuple[Sent, bytes]:
         data = record.data
         number, flags = (_HEADER.unpack_from(data)[:2]) if len(data) >= HEADER_SIZE else (0, 0)
-        row = UPSTREAM.request(Channel.MAIN, number)
+        row = UPSTREAM.request(Channel.MAIN, number) or unknown_row(Channel.MAIN)
         state = self.state(record.connection)
-        if row is None:
+        if not row.known:
             owed = bool(flags & NEED_REPLY) and state.has("REPLY_ACK")
         else:
             owed = state.owes_reply(row, flags)
@@ -228,14 +229,14 @@ class Stage:
         message = answered.message
         row = sent.row
         asked = bool(sent.flags & NEED_REPLY)
-        explicit = row is not None and (row.answer is Answer.ALWAYS or not (row.answer is Answer.ON_REQUEST or asked))
+        explicit = row.known and (row.answer is Answer.ALWAYS or not (row.answer is Answer.ON_REQUEST or asked))
         if not explicit and message.size == ACK.size:
             failed = any(message.data[HEADER_SIZE:])
             return Behaviour.REFUSED if failed else Behaviour.ACKNOWLEDGED
-        if message.layout is not None:
+        if message.fits:
             if message.layout.failure and message.values[0] & message.layout.failure:
                 return Behaviour.REFUSED
-            if row is not None and row.purpose is Purpose.READ_CONFIG and not answered.fields.get("size"):
+            if row.purpose is Purpose.READ_CONFIG and not answered.fields.get("size"):
                 return Behaviour.REFUSED
         return Behaviour.ANSWERED
 

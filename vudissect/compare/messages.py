@@ -72,7 +72,7 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
     if ours.flags != theirs.flags:
         for item in (item for item in _flags(ours, theirs) if item.recorded != item.live):
             _judge(item, policy.of_message(row, item.name), recorded, live, result)
-    if ours.layout is not theirs.layout or ours.layout is None:
+    if ours.layout is not theirs.layout or not ours.fits:
         # There are no field names for this payload: compare the bytes.
         compared += 1
         if ours.size != theirs.size:
@@ -83,13 +83,12 @@ def compare(recorded: Event, live: Event, policy: Policy, identities: Identities
     else:
         compared += len(ours.layout.names)
         if ours.values != theirs.values:
-            assert row is not None
             for item in _values(ours.layout, ours.values, theirs.values, "", ours.size == theirs.size):
                 assert item.field is not None
                 assert item.layout is not None
                 rule = policy.of_field(row, item.layout, item.field, item.name, reply=ours.reply)
                 _judge(item, rule, recorded, live, result)
-        elif ours.reply and row is not None and row.purpose is Purpose.STOP_RING:
+        elif ours.reply and row.purpose is Purpose.STOP_RING:
             for item in _impossible_position(ours.layout, live):
                 assert item.field is not None
                 if policy.of_field(row, ours.layout, item.field, item.name, reply=True).how is How.RELATED:
@@ -230,7 +229,7 @@ def _related(item: _Item, recorded: Event, live: Event) -> bool:
 def _is_where_it_began(item: _Item, live: Event) -> bool:
     """Whether a ring stops at the base that it was given: the rings of a replay are empty."""
     message = live.message
-    if message is None or not message.reply or message.row is None or message.row.purpose is not Purpose.STOP_RING:
+    if message is None or not message.reply or message.row.purpose is not Purpose.STOP_RING:
         return False
     ring = live.after.rings.get(message.values[0])
     if ring is None or possible_positions(item.live, ring, live.after):

@@ -113,15 +113,16 @@ class Policy:
             rule = self._known[key] = self.named(row.name, name) or _default(row, layout, field, reply)
         return rule
 
-    def of_message(self, row: Row | None, name: str) -> Rule:
+    def of_message(self, row: Row, name: str) -> Rule:
         """The rule for a part that every message has: flags, size, descriptors."""
-        if row is not None:
-            rule = self.named(row.name, name)
-            if rule is not None:
-                return rule
-            # Some back-ends do not initialise these flags.
-            if row.channel is Channel.GPU and name in (VERSION, REPLY, NEED_REPLY, RESERVED):
-                return IGNORED
+        if not row.known:
+            return EXACT
+        rule = self.named(row.name, name)
+        if rule is not None:
+            return rule
+        # Some back-ends do not initialise these flags.
+        if row.channel is Channel.GPU and name in (VERSION, REPLY, NEED_REPLY, RESERVED):
+            return IGNORED
         return EXACT
 
     def named(self, message: str, field: str) -> Rule | None:

@@ -10,6 +10,7 @@ from vudissect.conversation.payload import RESULT, PayloadReader
 from vudissect.conversation.values import duration, number
 from vudissect.protocol.model import Answer, Device, Layout, Row
 from vudissect.protocol.payloads import ACK
+from vudissect.protocol.unknown import NO_LAYOUT
 from vudissect.session.state import State
 
 # What a transcript adds for its reader: the request that a reply answers, the descriptor that another replaces.
@@ -20,9 +21,9 @@ _NUMBERS = ("header_flags", "header_size", "cut_short")
 
 
 class Context(NamedTuple):
-    """What is known about a message before its contents: row (None for an unknown number), direction, state, device."""
+    """What is known about a message before its contents: row, direction, state, device."""
 
-    row: Row | None
+    row: Row
     reply: bool
     state: State | None
     device: Device | None
@@ -35,7 +36,7 @@ def read_contents(text: str, context: Context, objects: Objects) -> dict[str, An
     options, rest = _take_options(text)
     if descriptors:
         options["descriptors"] = descriptors
-    if layout is None or context.row is None:
+    if layout is NO_LAYOUT:
         if rest:
             raise ConversationError(f"{rest.split()[0]!r} is not understood: give the payload in hexadecimal")
         return options
@@ -43,11 +44,11 @@ def read_contents(text: str, context: Context, objects: Objects) -> dict[str, An
     return options | {"layout": layout} | fields
 
 
-def _take_layout(text: str, context: Context) -> tuple[Layout | None, str]:
+def _take_layout(text: str, context: Context) -> tuple[Layout, str]:
     """The layout, and the text without its name: the one in parentheses, or with these fields, or the row's first."""
     row = context.row
-    if row is None:
-        return None, text
+    if not row.known:
+        return NO_LAYOUT, text
     known = layouts_of(row, context.reply)
     for layout in known:
         for named in _IN_PARENTHESES.finditer(text):
@@ -58,7 +59,7 @@ def _take_layout(text: str, context: Context) -> tuple[Layout | None, str]:
     if not known and "payload=" not in text:
         raise ConversationError(f"{row.name} has no reply of its own; write an acknowledgement: ok or FAILED (1)")
     words = {word.partition("=")[0] for word in text.split()}
-    return next((layout for layout in known if words & set(layout.names)), known[0] if known else None), text
+    return next((layout for layout in known if words & set(layout.names)), known[0] if known else NO_LAYOUT), text
 
 
 def _take_options(text: str) -> tuple[dict[str, Any], str]:

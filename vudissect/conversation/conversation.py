@@ -18,12 +18,13 @@ from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.protocol.unknown import unknown_row
 from vudissect.session.event import Event
 from vudissect.session.session import Session
 from vudissect.wire.codec import codec_of
 from vudissect.wire.errors import FieldError
 from vudissect.wire.fields import from_fields
-from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, ByteOrder, struct_of
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, ByteOrder, struct_of
 
 EPOCH = 1_700_000_000_000_000_000
 MILLISECOND = 1_000_000
@@ -105,15 +106,15 @@ class Conversation:
         reply = side is not channel.initiator
         row = self.row(name, channel)
         if payload is None:
-            if row is None:
+            if not row.known:
                 raise ConversationError(f"the {channel.label} channel has no message {name}; give its payload")
             chosen, fields = (ACK, {"result": ack}) if ack is not None else (self.layout(row, layout, reply), fields)
             payload = self._payload(row, chosen, fields)
-        flags = 0 if channel is Channel.GPU else VERSION if row is None else row.version
+        flags = 0 if channel is Channel.GPU else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
         data = (
             self._pack_header(
-                row.id if row is not None else int(name),
+                row.id if row.known else int(name),
                 flags if header_flags is None else header_flags,
                 len(payload) if header_size is None else header_size,
             )
@@ -168,10 +169,10 @@ class Conversation:
         """Something that the proxy noted."""
         self._record(kind, Side.PROXY, channel, b"", connection=connection, after=after, details=details)
 
-    def row(self, name: str | int, channel: Channel) -> Row | None:
+    def row(self, name: str | int, channel: Channel) -> Row:
         """The row for a name or number; `ConversationError` for a name that the channel does not have."""
         if isinstance(name, int):
-            return self.protocol.request(channel, name)
+            return self.protocol.request(channel, name) or unknown_row(channel)
         for row in self.protocol.find(name):
             if row.channel is channel:
                 return row

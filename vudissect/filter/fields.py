@@ -59,7 +59,7 @@ def _of_entries(position: int, leaf: Leaf) -> Callable[[Values], Iterable[Any]]:
 def rings(event: Event) -> Iterable[int]:
     """The rings that a message names."""
     message = event.message
-    if message is None or message.layout is None:
+    if message is None:
         return ()
     layout, values = message.layout, message.values
     found = _RINGS.get(layout)
@@ -88,7 +88,7 @@ def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:
 
     def holds(event: Event, _: Findings) -> bool:
         message = event.message
-        if message is None or message.row is None or message.layout is None:
+        if message is None:
             return False
         key = (message.row, message.layout)
         tests = asked.get(key)

@@ -40,7 +40,7 @@ def message(token: Token) -> Predicate:
 
     def is_named(event: Event, _: Findings) -> bool:
         found = event.message
-        return found is not None and found.row is not None and matches(found.row)
+        return found is not None and found.row.known and matches(found.row)
 
     return is_named
 

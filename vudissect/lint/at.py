@@ -110,7 +110,7 @@ class At(Generic[Memory_co]):
         """The payload by field name; empty if it does not fit any layout."""
         if self._fields is None:
             message = self.message
-            self._fields = to_fields(message.layout, message.values) if message.layout is not None else {}
+            self._fields = to_fields(message.layout, message.values)
         return self._fields
 
     @property

@@ -44,7 +44,7 @@ def is_against_sender(findings: list[Finding]) -> str:
 def remarks(event: Event, state: State) -> Iterator[str]:
     """What is unusual about a message, given the state before it; usually nothing."""
     message = event.message
-    if message is None or message.row is None or message.layout is None:
+    if message is None or not message.fits:
         return
     layout = message.layout
     if layout.deviation:

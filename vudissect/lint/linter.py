@@ -65,10 +65,10 @@ class Linter:
     def __init__(self, session: Session, rules: Iterable[Rule] = ALL_RULES) -> None:
         self._session = session
         self._rules = tuple(rules)
-        self._for_message: tuple[dict[tuple[Row | None, bool], _Selection], ...] = tuple({} for _ in range(_KINDS))
+        self._for_message: tuple[dict[tuple[Row, bool], _Selection], ...] = tuple({} for _ in range(_KINDS))
         # Of these, those for messages about which nothing is out of the ordinary: nearly all.
         self._for_form: dict[Form, _Selection] = {}
-        self._bits: dict[tuple[Row | None, bool], int] = {}
+        self._bits: dict[tuple[Row, bool], int] = {}
         self._irregular = self._of(lambda trigger: trigger.irregular)
         # Nobody has seen what was not forwarded: only how it is made can be judged, not what it means.
         self._not_forwarded = _Selection(self._irregular, (), 0, patient=False)
@@ -213,7 +213,7 @@ class Linter:
         key = (message.row, message.reply)
         return self._for_message[kind].get(key) or self._select(key, kind)
 
-    def _select(self, key: tuple[Row | None, bool], kind: int) -> _Selection:
+    def _select(self, key: tuple[Row, bool], kind: int) -> _Selection:
         of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
@@ -243,5 +243,5 @@ def _is_odd_answer(event: Event, message: WireMessage) -> bool:
         request is None
         or request.overtaken > 0
         or (event.latency or 0) > SLOW
-        or (layout is not None and layout.failure != 0 and message.values[0] & layout.failure != 0)
+        or (layout.failure != 0 and message.values[0] & layout.failure != 0)
     )

@@ -51,7 +51,7 @@ class Trigger:
     `at_end`: once at the end of the capture, for each connection that is still open.
     """
 
-    matches: Callable[[Row | None, bool], bool] | None = None
+    matches: Callable[[Row, bool], bool] | None = None
     kinds: frozenset[RecordKind] = frozenset()
     irregular: bool = False
     carrying: bool = False
@@ -73,12 +73,12 @@ class Trigger:
 
 def requests(*purposes: Purpose) -> Trigger:
     """For requests with one of these purposes; without purposes for all requests."""
-    return Trigger(lambda row, reply: not reply and (not purposes or (row is not None and row.purpose in purposes)))
+    return Trigger(lambda row, reply: not reply and (not purposes or (row.purpose in purposes)))
 
 
 def replies(*purposes: Purpose) -> Trigger:
     """For answers to requests with one of these purposes; without purposes for all answers."""
-    return Trigger(lambda row, reply: reply and (not purposes or (row is not None and row.purpose in purposes)))
+    return Trigger(lambda row, reply: reply and (not purposes or (row.purpose in purposes)))
 
 
 def first_requests(*purposes: Purpose) -> Trigger:
@@ -86,7 +86,7 @@ def first_requests(*purposes: Purpose) -> Trigger:
     return replace(requests(*purposes), once=True)
 
 
-def messages(where: Callable[[Row | None, bool], bool]) -> Trigger:
+def messages(where: Callable[[Row, bool], bool]) -> Trigger:
     """For the messages whose row and direction (is it a reply?) satisfy a condition."""
     return Trigger(where)
 

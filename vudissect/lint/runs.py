@@ -26,9 +26,9 @@ def ring_of(at: At) -> Ring | None:
     return at.after.rings.get(at.fields.get("index", -1))
 
 
-def purpose_of(at: At) -> Purpose | None:
-    """The purpose of the message; None at the end."""
-    return None if at.over or at.message.row is None else at.message.row.purpose
+def purpose_of(at: At) -> Purpose:
+    """The purpose of the message; NONE at the end."""
+    return Purpose.NONE if at.over else at.message.row.purpose
 
 
 def list_text(rings: Iterable[Ring]) -> str:

@@ -7,7 +7,6 @@ from vudissect.wire.codec import WireMessage
 
 def undefined_choices(message: WireMessage) -> Iterator[str]:
     """The fields whose value is not one of their named values: `phase 3`."""
-    if message.layout is not None:
-        for field, value in zip(message.layout.fields, message.values, strict=False):
-            if field.choices and value not in field.choices:
-                yield f"{field.name} {value}"
+    for field, value in zip(message.layout.fields, message.values, strict=False):
+        if field.choices and value not in field.choices:
+            yield f"{field.name} {value}"

@@ -14,7 +14,7 @@ _MOST_LISTED = 6
 
 def request_text(request: Request) -> str:
     """A request by name and frame: `GET_FEATURES (#2)`."""
-    return f"{request.row.name if request.row is not None else f'message {request.id}'} (#{request.frame})"
+    return f"{request.name} (#{request.frame})"
 
 
 def event_name(event: Event) -> str:
@@ -27,7 +27,7 @@ def fields_of(event: Event) -> Fields:
     """The payload of a message by field name; empty where it fits no layout, or was too long to be remembered."""
     message = event.message
     # The values of a long message are not remembered.
-    if message is None or message.layout is None or not message.values:
+    if message is None or not message.values:
         return {}
     return to_fields(message.layout, message.values)
 

@@ -1,8 +1,7 @@
 """The vocabulary of the message table: what a row, a payload layout, a field and a feature bit can express.
 
-No message is named here. The rows are in the other modules of this package (`front_end`, `back_end`, `gpu`, `features`,
-`devices`); `table` looks them up. Everything is immutable, so that a dialect is simply a modified copy;
-rows and layouts are compared by identity.
+No message is named here: the rows are in other modules of this package, and `table` looks them up. Everything is
+immutable, so that a dialect is simply a modified copy; rows and layouts are compared by identity.
 """
 
 import re
@@ -210,10 +209,8 @@ class Layout:
             return None
         if self.array is None:
             return self.fixed_size
-        entry = self.array.entry.size
-        if isinstance(self.array.count, int) and entry is not None:
-            return self.fixed_size + self.array.count * entry
-        return None
+        count, entry = self.array.count, self.array.entry.size
+        return self.fixed_size + count * entry if isinstance(count, int) and entry is not None else None
 
     @cached_property
     def is_region(self) -> bool:
@@ -335,9 +332,9 @@ class HeaderRules:
 class Row:
     """One row of the table: everything about a message.
 
-    `request` and `reply` list the known layouts, the specified one first; the size of the payload, and the
-    count in it, distinguish them. `reply` has the explicit reply; the acknowledgement is the same for all, and a
-    request sent back has the layouts of the request. `version` is the first header version that has the message.
+    `request` and `reply` list the known layouts, the specified one first; the size of the payload, and the count in it,
+    distinguish them. `reply` has the explicit reply; the acknowledgement is the same for all, and a request sent back
+    has the layouts of the request. `version` is the first header version that has the message.
     """
 
     channel: Channel
@@ -361,6 +358,11 @@ class Row:
         return f"<Row {self.channel.label} {self.id} {self.name}>"
 
     @property
+    def known(self) -> bool:
+        """Whether it is in a table; see `vudissect.protocol.unknown`."""
+        return bool(self.name)
+
+    @property
     def initiator(self) -> Side:
         """The side that sends the request."""
         return self.channel.initiator
@@ -370,8 +372,8 @@ class Row:
 class Device:
     """A virtio device type: configuration space, feature bits, and the names of its queues.
 
-    Older peers may send a shorter `config`; it is decoded up to where it ends. `queues` names the
-    queues in order; a name ending in `*` repeats.
+    Older peers may send a shorter `config`; it is decoded up to where it ends. `queues` names them in order; a name
+    ending in `*` repeats.
     """
 
     id: int

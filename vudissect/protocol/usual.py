@@ -51,33 +51,32 @@ USUAL_TIMES: Final = (
 ANY_OTHER: Final = UsualTime(15 * _MILLISECOND, (), "measured: every other answer")
 
 
-def may_take_long(row: Row | None) -> bool:
+def may_take_long(row: Row) -> bool:
     """Whether an answer reports a shown frame, which never comes from a hidden window; for EDIDs see VU-GPU-02."""
-    if row is None or row.channel is not Channel.GPU:
+    if not row.known or row.channel is not Channel.GPU:
         return False
     return bool(row.gate.gpu) or not any(layout.size for layout in row.reply)
 
 
-def usual_time(row: Row | None, command: str) -> UsualTime:
+def usual_time(row: Row, command: str) -> UsualTime:
     """How long an answer from the program with this command name usually takes."""
-    if row is not None:
-        for usual in USUAL_TIMES:
-            if row.purpose in usual.purposes and (not usual.commands or _is_one_of(usual.commands, command)):
-                return usual
+    for usual in USUAL_TIMES:
+        if row.purpose in usual.purposes and (not usual.commands or _is_one_of(usual.commands, command)):
+            return usual
     return ANY_OTHER
 
 
-def is_late(row: Row | None, command: str, latency: int) -> bool:
+def is_late(row: Row, command: str, latency: int) -> bool:
     """Whether an answer took longer (ns) than usual, and so long that somebody may notice."""
     return latency > _LATE_AFTER and latency > late_after(row, command) and not may_take_long(row)
 
 
-def late_after(row: Row | None, command: str) -> int:
+def late_after(row: Row, command: str) -> int:
     """After how long (ns) an answer is late."""
     return max(usual_time(row, command).time, _LATE_AFTER)
 
 
-def is_far_too_late(row: Row | None, command: str, latency: int) -> bool:
+def is_far_too_late(row: Row, command: str, latency: int) -> bool:
     """Whether an answer took far longer (ns) than usual."""
     usual = usual_time(row, command).time
     return latency > max(usual * _FAR_TOO_LATE, _FAR_TOO_LATE_AFTER) and not may_take_long(row)

@@ -28,11 +28,10 @@ def detail_lines(event: Event) -> Iterator[str]:
     if message is None:
         return
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
-    if message.layout is not None:
-        stored = not event.record.marks & Mark.KEYS_MASKED
-        yield from _layout_lines(message.layout, message.values, event.after, "", stored)
-        if message.layout.deviation:
-            yield f"note: {message.layout.deviation}"
+    stored = not event.record.marks & Mark.KEYS_MASKED
+    yield from _layout_lines(message.layout, message.values, event.after, "", stored)
+    if message.layout.deviation:
+        yield f"note: {message.layout.deviation}"
     if message.problem:
         yield f"bytes: {hex_text(message.data, _MOST_BYTES)}"
     for named in event.descriptors:

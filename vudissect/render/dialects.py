@@ -9,6 +9,7 @@ from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.unknown import message_name
 from vudissect.render.table import message_detail, message_list
 from vudissect.session.dialect import Evidence, Verdict
 
@@ -193,7 +194,7 @@ def _speaks_against(verdict: Verdict, dialect: Dialect) -> bool:
 
 
 def _evidence(evidence: Evidence) -> str:
-    name = evidence.row.name if evidence.row is not None else f"message {evidence.number}"
+    name = message_name(evidence.row, evidence.number)
     way = " reply" if evidence.reply else ""
     keys = ", ".join(dialect.key for dialect in evidence.against)
     return f"#{evidence.frame} {evidence.channel.label} {name}{way} is evidence against {keys}: {evidence.reason.value}"

@@ -64,7 +64,7 @@ def _facts(facts: Facts) -> Iterator[str]:
 
 def _message(named: Named) -> str:
     row = named.row
-    if row is None:
+    if not row.known:
         called = f"; the line calls it {named.called}" if named.called else ""
         role = named.role or "message"
         return f"{role}: {named.number} is not in this table: it is newer, or from a vendor{called}"

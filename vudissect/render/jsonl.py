@@ -131,7 +131,7 @@ def _template(event: Event) -> str:
     number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
     if message is not None:
         number, size, flags = str(message.id), str(message.size), _flags(message.flags)
-        name = f'"{message.row.name}"' if message.row is not None else "null"
+        name = f'"{message.row.name}"' if message.row.known else "null"
     return (
         '{"frame":%d,"time":%d,"elapsed":%d,"connection":%d,'
         f'"channel":"{record.channel.label}","from":"{record.sender.label}","kind":"{event.kind}","id":{number},'
@@ -164,10 +164,8 @@ def _flags(flags: int) -> str:
 
 
 def _payload(message: WireMessage, marks: Mark) -> Fields:
-    fields: Fields = {}
-    if message.layout is not None:
-        stored = not marks or not marks & Mark.KEYS_MASKED
-        fields = to_fields(message.layout, message.values, keys_stored=stored)
+    stored = not marks or not marks & Mark.KEYS_MASKED
+    fields = to_fields(message.layout, message.values, keys_stored=stored)
     if message.problem:
         fields["problem"] = message.problem
         fields["bytes"] = message.data.hex()

@@ -51,7 +51,7 @@ _OF_THE_RUN = re.compile(r" \(pid \d+\)| at 0x[0-9a-f]+")
 
 
 # Messages without a form are described by row, layout and direction alone, whatever their size.
-_MessageKind = Form | tuple[Row | None, Layout | None, bool]
+_MessageKind = Form | tuple[Row, Layout, bool]
 
 
 class _Head(NamedTuple):
@@ -157,14 +157,14 @@ class Transcript:
         row, layout = message.row, message.layout
         name = message.name
         styled = f"{self._style.reply(name)} ->" if message.reply else self._style.name(name)
-        deviation = f" ({layout.words})" if layout is not None and layout.deviation else ""
+        deviation = f" ({layout.words})" if layout.deviation else ""
         head = _Head(
             f"{self._start} {_ARROWS[record.sender]}{_CHANNELS[record.channel]} {styled}",
-            describe(layout, row.purpose, reply=message.reply) if row is not None and layout is not None else None,
+            describe(layout, row.purpose, reply=message.reply) if message.fits else None,
             deviation,
             deviation + (" need_reply" if _wants_reply(record, message) else ""),
         )
-        if row is not None:
+        if row.known:
             self._heads[kind] = head
         return head
 

@@ -58,7 +58,6 @@ class BackEnd:
                 except PeerError:
                     return
                 row = received.message.row
-                assert row is not None
                 if row.opens is Channel.BACKEND:
                     end = socket.socket(fileno=os.dup(received.descriptors[0]))
                     channel = owned.enter_context(Peer(end, Side.BACK_END, Channel.BACKEND))
@@ -72,7 +71,6 @@ class BackEnd:
 
     def _answer(self, peer: Peer, received: Received) -> None:
         message, fields = received.message, received.fields
-        assert message.row is not None
         match message.row.name:
             case "GET_FEATURES":
                 peer.reply(message, {"features": _OFFERED})

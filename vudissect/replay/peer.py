@@ -30,7 +30,7 @@ class Received(NamedTuple):
     @property
     def fields(self) -> Fields:
         """The payload by field name; empty if it could not be decoded."""
-        return to_fields(self.message.layout, self.message.values) if self.message.layout is not None else {}
+        return to_fields(self.message.layout, self.message.values)
 
     def close(self) -> None:
         """Close the descriptors."""
@@ -97,7 +97,7 @@ class Peer:
         descriptors: tuple[int, ...] = (),
     ) -> None:
         """Answer a request with its explicit reply."""
-        if request.row is None:
+        if not request.row.known:
             raise PeerError(f"message {request.id} is unknown, and so is its reply")
         layout = layout or request.row.reply[0]
         values = from_fields(layout, fields, request.row.name)

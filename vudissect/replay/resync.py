@@ -124,7 +124,7 @@ class Resync:
     def answer(self, live: Event) -> RawMessage | None:
         """An answer to a request that is not in the recording: the one that is elsewhere in it, otherwise success."""
         message = live.message
-        if message is None or message.row is None or message.reply or not _owed(live):
+        if message is None or message.reply or not _owed(live):
             return None
         if message.row.purpose is Purpose.GET_STATUS and live.after.status is not None:
             return _reply(live, message.row.reply[0], live.after.status)
@@ -136,7 +136,7 @@ class Resync:
 
 def _owed(event: Event) -> bool:
     message = event.message
-    if message is None or message.row is None or message.reply:
+    if message is None or message.reply:
         return False
     return event.after.owes_reply(message.row, message.flags)
 
@@ -148,7 +148,6 @@ def _acknowledgement(live: Event) -> RawMessage:
 def _reply(live: Event, layout: Layout, value: int) -> RawMessage:
     message = live.message
     assert message is not None
-    assert message.row is not None
     codec = Codec(live.after.protocol, _byte_order(live))
     return RawMessage(codec.encode(message.row, layout, (value,), reply=True))
 

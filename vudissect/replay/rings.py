@@ -24,7 +24,7 @@ _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 def prepare_ring(live: Event, file_of: Callable[[str], int | None]) -> str:
     """Write the base of the ring that a message sets up, if any; return why it could not be written, or ""."""
     message = live.message
-    if message is None or message.row is None or message.row.purpose not in _ABOUT_A_RING:
+    if message is None or message.row.purpose not in _ABOUT_A_RING:
         return ""
     ring = live.after.rings.get(live.fields.get("index", -1))
     if ring is None:

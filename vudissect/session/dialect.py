@@ -44,7 +44,7 @@ class Evidence(NamedTuple):
     channel: Channel
     reply: bool
     number: int
-    row: Row | None
+    row: Row
     reason: Reason
     weight: int
     against: tuple[Dialect, ...]

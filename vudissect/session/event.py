@@ -55,7 +55,7 @@ class Event(NamedTuple):
     def fields(self) -> Fields:
         """The payload of the message by field name; empty if it fits no layout."""
         message = self.message
-        if message is None or message.layout is None:
+        if message is None:
             return {}
         return to_fields(message.layout, message.values)
 

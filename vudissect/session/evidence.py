@@ -16,6 +16,7 @@ from vudissect.protocol.model import Channel, FdKind, Layout, Meaning, PhaseNeed
 from vudissect.protocol.payloads import LIVE_MIGRATION
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.protocol.unknown import NO_LAYOUT, unknown_row
 from vudissect.wire.codec import forms, layout_codec
 from vudissect.wire.header import VERSION_MASK, ByteOrder
 from vudissect.wire.layout import Values
@@ -66,10 +67,10 @@ class Sighting(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a protocol reads a sighting: row and layout are None if there is none."""
+    """How a protocol reads a sighting, as in a `WireMessage`."""
 
-    row: Row | None
-    layout: Layout | None
+    row: Row
+    layout: Layout
     values: Values
 
 
@@ -82,16 +83,16 @@ def read(protocol: Protocol, sighting: Sighting) -> Reading:
     failed = sighting.number & protocol.header.error
     row = protocol.request(sighting.channel, sighting.number & ~protocol.header.error)
     if row is None:
-        return Reading(None, None, ())
+        return Reading(unknown_row(sighting.channel), NO_LAYOUT, ())
     for layout in forms(row, reply=sighting.reply and not failed):
         values = layout_codec(layout, sighting.byte_order).decode(sighting.payload, sighting.size)
         if values is not None:
             return Reading(row, layout, values)
-    return Reading(row, None, ())
+    return Reading(row, NO_LAYOUT, ())
 
 
 def _number(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    return reading.row is None and not _is_newer(protocol, sighting)
+    return not reading.row.known and not _is_newer(protocol, sighting)
 
 
 def _is_newer(protocol: Protocol, sighting: Sighting) -> bool:
@@ -106,15 +107,15 @@ def _header(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     version = sighting.flags & VERSION_MASK
     if version not in protocol.header.versions:
         return 1
-    return reading.row is not None and not sighting.reply and version < reading.row.version
+    return reading.row.known and not sighting.reply and version < reading.row.version
 
 
 def _payload(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
-    return reading.row is not None and reading.layout is None
+    return reading.row.known and reading.layout is NO_LAYOUT
 
 
 def _descriptors(_protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    if reading.row is None or reading.layout is None or sighting.kinds is None:
+    if reading.layout is NO_LAYOUT or sighting.kinds is None:
         return 0
     expected = reading.row.reply_fds if sighting.reply else reading.row.fds
     if reading.layout.bare:
@@ -128,7 +129,7 @@ def _descriptors(_protocol: Protocol, sighting: Sighting, reading: Reading) -> i
 
 
 def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
-    if reading.row is None or sighting.reply:
+    if sighting.reply:
         return 0
     gate = reading.row.gate
     if not (gate.protocol or gate.virtio):
@@ -148,22 +149,20 @@ def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 def _bit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     wanted = Purpose.OFFER_PROTOCOL_FEATURES if sighting.reply else Purpose.ACK_PROTOCOL_FEATURES
-    if reading.row is None or reading.row.purpose is not wanted or not reading.values:
+    if reading.row.purpose is not wanted or not reading.values:
         return 0
     known = protocol.protocol_features.by_number
     return sum(number not in known for number in set_bits(reading.values[0]))
 
 
 def _value(_protocol: Protocol, _sighting: Sighting, reading: Reading) -> int:
-    if reading.layout is None:
-        return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
     return any(field.choices and value not in field.choices for field, value in fields)
 
 
 def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     bit = protocol.protocol_features.known("GPA_ADDRESSES")
-    if reading.layout is None or not bit:
+    if not bit:
         return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
     if not any(field.meaning is Meaning.RING_ADDRESS and value >= _HOST_POINTERS for field, value in fields):
@@ -173,7 +172,7 @@ def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     """A rust-vmm front-end writes fields that a driver writes, and there is no migration."""
-    if not sighting.eager or reading.row is None or reading.layout is None:
+    if not sighting.eager:
         return 0
     if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & F_LOG_ALL:
         return 0

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.unknown import message_name
 
 # Looked up once: a look-up takes as long as pairing an answer with its request.
 _MAIN = Channel.MAIN
@@ -28,7 +29,7 @@ class Request(NamedTuple):
     forwarded: int
     channel: Channel
     id: int
-    row: Row | None
+    row: Row
     owed: bool
     flags: int
     overtaken: int = 0
@@ -36,7 +37,7 @@ class Request(NamedTuple):
     @property
     def name(self) -> str:
         """The name in the table, `message 1000` for one that is not in it."""
-        return self.row.name if self.row is not None else f"message {self.id}"
+        return message_name(self.row, self.id)
 
 
 _NONE_ANSWERED: dict[int, tuple[Request, int]] = {}
@@ -110,7 +111,7 @@ class Waiting:
             request: Request | None = queue.pop(0)
         else:
             request = self._find(number, frame)
-        if request is not None and request.row is not None:
+        if request is not None and request.row.known:
             if self.answered is _NONE_ANSWERED:
                 self.answered = {}
             self.answered[number] = (request, frame)

@@ -23,7 +23,7 @@ class Plan(NamedTuple):
     For a request, `owed`: an answer is due; `awaits`: an answer is due or possible.
     """
 
-    row: Row | None
+    row: Row
     id: int
     flags: int
     reply: bool
@@ -73,18 +73,18 @@ class Table:
         else:
             kind = Kind.REQUEST
         apply: Apply | None = None
-        if row is not None and layout is not None and not (reply and message.error):
+        if message.fits and not (reply and message.error):
             apply = (self._on_reply if reply else self._on_request).get(row)
-        owed = not reply and row is not None and answering.owes(row, message.flags)
-        if owed and row is not None and row.answer is Answer.IF_POSTCOPY and _ends_exchange(message, answering):
+        owed = not reply and answering.owes(row, message.flags)
+        if owed and row.answer is Answer.IF_POSTCOPY and _ends_exchange(message, answering):
             owed = False
-        awaits = not reply and (owed or row is None or bool(message.flags & NEED_REPLY))
+        awaits = not reply and (owed or not row.known or bool(message.flags & NEED_REPLY))
         return Plan(row, message.id, message.flags, reply, kind, apply, owed, awaits)
 
 
 def _ends_exchange(message: WireMessage, answering: Answering) -> bool:
     """Whether the front-end merely acknowledges the addresses that it received for postcopy; nobody answers that."""
     layout = message.layout
-    if layout is None or not answering.listening:
+    if not message.fits or not answering.listening:
         return False
     return layout.bare or (layout.array is not None and not message.values[-1])

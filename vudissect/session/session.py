@@ -182,7 +182,7 @@ class Session:
             connection.pairing[channel].ask(_new(Request, waits))
         else:
             connection.pairing[channel].unasked[number] = frame
-        if apply is not None and seen and message.layout is not None and row is not None:
+        if apply is not None and seen:
             fields = to_fields(message.layout, message.values)
             asked_in = request.frame if request is not None else 0
             act = Act(row.purpose, fields, descriptors, frame, received, awaits, asked_in)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import Protocol
+from vudissect.protocol.unknown import NO_LAYOUT, message_name, unknown_row
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, VERSION_MASK, ByteOrder, struct_of
 from vudissect.wire.layout import LayoutCodec, Values
 
@@ -49,19 +50,19 @@ class Form:
 class WireMessage(NamedTuple):
     """A message as decoded.
 
-    `row` is None for a number that is not in the table, `layout` None for a payload that fits no layout.
+    A number that is not in the table has an `unknown_row`, a payload that fits no layout has `NO_LAYOUT`.
     `values` are the fields of `layout` in order, integers as on the wire; an array is a tuple of tuples. `size` is
     the payload size in the header; `data` are the available bytes from the header on.
     `problem` is empty for a well-formed message. `error`: a failed request, sent back with the error bit, which
     `id` does not include. `form` is shared with similar messages; None for malformed ones and those without fixed size.
     """
 
-    row: Row | None
+    row: Row
     reply: bool
     id: int
     flags: int
     size: int
-    layout: Layout | None
+    layout: Layout
     values: Values
     problem: str
     data: bytes
@@ -71,7 +72,12 @@ class WireMessage(NamedTuple):
     @property
     def name(self) -> str:
         """The name in the table, `message 1000` for one that is not in it."""
-        return self.row.name if self.row is not None else f"message {self.id}"
+        return message_name(self.row, self.id)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the payload fits a layout, and there are values."""
+        return self.layout is not NO_LAYOUT
 
 
 class _Shapes(NamedTuple):
@@ -88,6 +94,7 @@ class _Direction:
         self.channel = channel
         self.sender = sender
         self.reply = sender is not channel.initiator
+        self.unknown = unknown_row(channel)
         self.shapes = {
             row.id: _Shapes(row, _codecs(forms(row, reply=self.reply), byte_order)) for row in protocol.channel(channel)
         }
@@ -180,13 +187,15 @@ class Codec:
     def _decode_any(self, direction: _Direction, data: bytes, length: int) -> WireMessage:
         if len(data) < HEADER_SIZE:
             problem = f"header cut short: {length} of {HEADER_SIZE} bytes"
-            return WireMessage(None, direction.reply, 0, 0, 0, None, (), problem, data)
+            return WireMessage(direction.unknown, direction.reply, 0, 0, 0, NO_LAYOUT, (), problem, data)
         number, flags, size = self._unpack_header(data)
         error = bool(number & self.protocol.header.error)
         number &= ~self.protocol.header.error
-        row, layout, values, problem = self._payload(
-            direction.failures if error else direction.shapes, number, size, data
-        )
+        shapes = (direction.failures if error else direction.shapes).get(number)
+        if shapes is None:
+            row, layout, values, problem = direction.unknown, NO_LAYOUT, (), "unknown message"
+        else:
+            row, (layout, values, problem) = shapes.row, self._payload(shapes, size, data)
         if length < HEADER_SIZE + size:
             problem = f"cut short: {length - HEADER_SIZE} of {size} payload bytes"
         elif error and not direction.reply:
@@ -205,21 +214,16 @@ class Codec:
         )
 
     @staticmethod
-    def _payload(
-        known: dict[int, _Shapes], number: int, size: int, data: bytes
-    ) -> tuple[Row | None, Layout | None, Values, str]:
-        shapes = known.get(number)
-        if shapes is None:
-            return None, None, (), "unknown message"
+    def _payload(shapes: _Shapes, size: int, data: bytes) -> tuple[Layout, Values, str]:
         payload = data[HEADER_SIZE : HEADER_SIZE + size]
         for codec in shapes.layouts:
             values = codec.decode(payload, size)
             if values is not None:
-                return shapes.row, codec.layout, values, ""
+                return codec.layout, values, ""
         if not shapes.layouts:
-            return shapes.row, None, (), "takes no reply"
+            return NO_LAYOUT, (), "takes no reply"
         expected = " or ".join(dict.fromkeys(codec.layout.size_text for codec in shapes.layouts))
-        return shapes.row, None, (), f"payload is {size} bytes, expected {expected}"
+        return NO_LAYOUT, (), f"payload is {size} bytes, expected {expected}"
 
     @staticmethod
     def _flags_problem(direction: _Direction, flags: int) -> str:
@@ -252,7 +256,7 @@ class Codec:
 
     def reencode(self, message: WireMessage) -> bytes:
         """The bytes of a well-formed message, made from its values: equal to `message.data`."""
-        if message.layout is None:
+        if not message.fits:
             raise ValueError(f"message {message.id} has no known layout: {message.problem}")
         payload = layout_codec(message.layout, self.byte_order).encode(message.values)
         return self._header.pack(self._number(message.id, message.error), message.flags, message.size) + payload

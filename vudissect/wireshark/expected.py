@@ -43,7 +43,7 @@ def expected(event: Event) -> Iterator[Item]:
     yield joined("message"), message.name
     if len(message.data) >= HEADER_SIZE:
         yield from _header(record)
-    if message.layout is not None:
+    if message.fits:
         yield joined("form"), message.layout.title
         yield from _layout(message.layout, message.values, device)
         yield from _config(message, device)
@@ -177,10 +177,9 @@ def _bytes(name: str, field: Field, value: bytes) -> Iterator[Item]:
 def _config(message: WireMessage, device: Device | None) -> Iterator[Item]:
     """The fields of a configuration space that was read or written from its start."""
     layout = message.layout
-    assert layout is not None
     if layout.tail is None or layout.tail.field.meaning is not Meaning.CONFIG or device is None:
         return
-    asked = not message.reply and message.row is not None and message.row.purpose is Purpose.READ_CONFIG
+    asked = not message.reply and message.row.purpose is Purpose.READ_CONFIG
     offset = message.values[[field.name for field in layout.fields].index("offset")]
     if asked or offset:
         return

@@ -147,8 +147,7 @@ class Session:
             if row.answer is not Answer.ALWAYS:
                 return None
             return to_fields(layout, layout_codec(layout, "little").decode(bytes(layout.size), layout.size) or ())
-        refuse("", message.layout is None, "a payload that fits no layout")
-        assert message.layout is not None
+        refuse("", not message.fits, "a payload that fits no layout")
         return to_fields(message.layout, message.values)
 
     def _check_gate(self, row: Row, known: bool) -> None:

@@ -30,7 +30,7 @@ class Said(NamedTuple):
     frame: int
     time: int
     name: str
-    row: Row | None
+    row: Row
     ring: int | None
 
     @property
@@ -83,7 +83,7 @@ class Sent:
     """How often a message was sent as a request, and where: its first frames and its last; `row` is None if unknown."""
 
     name: str
-    row: Row | None
+    row: Row
     count: int = 0
     first: list[int] = field(default_factory=list)
     last: int = 0
@@ -146,12 +146,12 @@ class Evidence:
         if not message.reply:
             self._count(record.channel, message.name, message.row, record.frame)
         layout = message.layout
-        if message.reply and event.request is not None and layout is not None and layout.failure and message.values:
+        if message.reply and event.request is not None and layout.failure and message.values:
             value = message.values[0]
             if isinstance(value, int) and value & layout.failure:
                 self.refusals.append(Refusal(event.request, record.frame, event.latency or 0, value))
 
-    def _count(self, channel: Channel, name: str, row: Row | None, frame: int) -> None:
+    def _count(self, channel: Channel, name: str, row: Row, frame: int) -> None:
         sent = self.sent.get((channel, name))
         if sent is None:
             if len(self.sent) >= _MOST_KINDS:

@@ -9,6 +9,7 @@ from vudissect.lint.dictionary.entry import MESSAGE_NUMBERS
 from vudissect.lint.dictionary.errnos import Errno, errno_of, errnos_in
 from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.table import UPSTREAM, plain_name
+from vudissect.protocol.unknown import unknown_row
 
 # The facts of a line are in its beginning.
 _MOST_CHARACTERS = 4096
@@ -32,12 +33,12 @@ _SOURCE_FILES = (".c", ".rs", ".go", ".h")
 class Named(NamedTuple):
     """A message that a line names, by number or by name: its role in the line ("" for none), and its row.
 
-    `row` is None for a number that is not in the table; `called` is the name that the line gives it, if any.
+    `called` is the name that the line gives it, if any.
     """
 
     role: str
     number: int
-    row: Row | None
+    row: Row
     called: str = ""
 
 
@@ -52,7 +53,7 @@ class Facts(NamedTuple):
     @property
     def rows(self) -> tuple[Row, ...]:
         """The messages that are in the table."""
-        return tuple(dict.fromkeys(named.row for named in self.messages if named.row is not None))
+        return tuple(dict.fromkeys(named.row for named in self.messages if named.row.known))
 
 
 def facts_of(text: str, match: re.Match[str] | None, channel: Channel) -> Facts:
@@ -89,7 +90,8 @@ def _numbered(beginning: str, text: str, match: re.Match[str] | None, channel: C
 
 def _named(role: str, number: str, rest: str, channel: Channel) -> Named:
     called = _CALLED.match(rest)
-    return Named(role, int(number), UPSTREAM.request(channel, int(number)), plain_name(called[1]) if called else "")
+    row = UPSTREAM.request(channel, int(number)) or unknown_row(channel)
+    return Named(role, int(number), row, plain_name(called[1]) if called else "")
 
 
 def _rows_in(text: str, channel: Channel) -> Iterator[Row]:

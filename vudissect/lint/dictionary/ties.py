@@ -8,8 +8,9 @@ from vudissect.lint.dictionary.evidence import Connection, Evidence, Sent
 from vudissect.lint.dictionary.recognise import Recognised
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.words import count_text, time_text
-from vudissect.protocol.model import Channel, Row, Side
+from vudissect.protocol.model import Row, Side
 from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.unknown import message_name
 from vudissect.session.pairing import Request
 
 _MOST_CONNECTIONS = 3
@@ -152,11 +153,7 @@ def _connections(evidence: Evidence) -> str:
 
 def _messages(known: Recognised, evidence: Evidence, frames: set[int]) -> Iterator[str]:
     """The messages that the line names, or if none, those that it is about."""
-    channel = known.entries[0].channel if known.entries else Channel.MAIN
-    names = [
-        (named.row.channel, named.row.name) if named.row is not None else (channel, f"message {named.number}")
-        for named in known.facts.messages
-    ]
+    names = [(named.row.channel, message_name(named.row, named.number)) for named in known.facts.messages]
     for place in dict.fromkeys(names[:_MOST_MESSAGES]):
         sent = evidence.sent.get(place)
         if sent is None:
@@ -166,7 +163,7 @@ def _messages(known: Recognised, evidence: Evidence, frames: set[int]) -> Iterat
             yield _sent(sent)
     if not names:
         about = {purpose for entry in known.entries for purpose in entry.about}
-        found = [sent for sent in evidence.sent.values() if sent.row is not None and sent.row.purpose in about]
+        found = [sent for sent in evidence.sent.values() if sent.row.purpose in about]
         for sent in found[:_MOST_MESSAGES]:
             frames |= {*sent.first, sent.last}
             yield _sent(sent)
@@ -221,7 +218,7 @@ def _what_is_wrong(findings: tuple[Finding, ...]) -> str:
     )
 
 
-def _rows(known: Recognised) -> set[Row | None]:
+def _rows(known: Recognised) -> set[Row]:
     about = {purpose for entry in known.entries for purpose in entry.about}
     return {*known.facts.rows, *(row for row in UPSTREAM.messages if row.purpose in about)}
 

@@ -29,7 +29,7 @@ class _Unconfirmed:
     remembers=_Unconfirmed,
 )
 def logging_awaited(at: At[_Unconfirmed]) -> Findings:
-    purpose, change = (None if at.over else purpose_of(at)), at.memory
+    purpose, change = purpose_of(at), at.memory
     if purpose is Purpose.ACK_FEATURES:
         turned_on = at.after.features.has(F_LOG_ALL) and not at.before.features.has(F_LOG_ALL)
         if turned_on and at.before.rings.running:

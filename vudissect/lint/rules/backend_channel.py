@@ -31,19 +31,18 @@ _NIL = str(UUID(int=0))
 _PAGE = 4096
 
 
-def _shares_object(row: Row | None) -> bool:
-    return row is not None and row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT)
+def _shares_object(row: Row) -> bool:
+    return row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT)
 
 
-def _names_object(row: Row | None) -> bool:
-    return row is not None and any(field.meaning is Meaning.UUID for layout in row.request for field in layout.fields)
+def _names_object(row: Row) -> bool:
+    return any(field.meaning is Meaning.UUID for layout in row.request for field in layout.fields)
 
 
-def _may_ask_for_acknowledgement(row: Row | None, reply: bool) -> bool:
+def _may_ask_for_acknowledgement(row: Row, reply: bool) -> bool:
     # Translations, of which there are thousands, are for VU-IOT-04.
     return (
-        row is not None
-        and not reply
+        not reply
         and row.channel is Channel.BACKEND
         and row.answer is Answer.ON_REQUEST
         and row.purpose is not Purpose.UPDATE_IOTLB
@@ -89,7 +88,7 @@ def _inverted(at: At[_Expectations]) -> Findings:
     if not at.message.reply:
         uuid, objects = at.fields.get("uuid", _NIL), at.before.objects
         if at.event.awaits and uuid != _NIL and uuid not in objects.doubtful and len(expected) < _MOST_EXPECTED:
-            adds = at.message.row is not None and at.message.row.purpose is Purpose.ADD_OBJECT
+            adds = at.message.row.purpose is Purpose.ADD_OBJECT
             expected[at.frame] = adds != (uuid in objects.added)
     elif request is not None and request.frame in expected:
         succeeds = expected.pop(request.frame)
@@ -117,7 +116,7 @@ class _Closed:
     Severity.WARNING,
     "the back-end channel stays open for the whole session",
     "QEMU closes the channel on a malformed message and carries on without it",
-    messages(lambda row, reply: not reply and row is not None and _shows_life(row))
+    messages(lambda row, reply: not reply and row.known and _shows_life(row))
     | events(RecordKind.CHANNEL_CLOSED)
     | ending(),
     remembers=_Closed,
@@ -128,7 +127,7 @@ def channel_closed(at: At[_Closed]) -> Findings:
         by = str(record.details.get("by"))
         if record.channel is Channel.BACKEND and by in _BLAMES:
             closed.by, closed.frame, closed.time = by, at.frame, record.received
-    elif message is not None and message.row is not None and message.row.opens is Channel.BACKEND:
+    elif message is not None and message.row.opens is Channel.BACKEND:
         at.restart()
     elif closed.by and (not at.over or record.received - closed.time >= SECOND):
         at.restart()
@@ -151,14 +150,11 @@ def _shows_life(row: Row) -> bool:
     Severity.ERROR,
     "a shared object has a UUID, is added once before it is removed, and a lookup returns its descriptor",
     f"{SPEC}, SHARED_OBJECT; rust-vmm refuses the nil UUID",
-    messages(
-        lambda row, reply: _names_object(row) and row is not None and (row.channel is Channel.BACKEND or not reply)
-    ),
+    messages(lambda row, reply: _names_object(row) and (row.channel is Channel.BACKEND or not reply)),
 )
 def shared_objects(at: At) -> Findings:
     message, row = at.message, at.message.row
     objects = at.before.objects
-    assert row is not None
     uuid = at.fields.get("uuid")
     if message.reply:
         if row.answer is Answer.ALWAYS and at.fields.get("result") == 0 and not at.event.descriptors and not _lost(at):
@@ -199,13 +195,13 @@ class _Nameless:
     Severity.ERROR,
     "a shared object is requested by its UUID, and the answer carries one descriptor",
     f"{SPEC}, GET_SHARED_OBJECT; QEMU hw/virtio/vhost-user.c sends size 0; libvhost-user reads 16 bytes",
-    messages(lambda row, reply: _names_object(row) and row is not None and row.channel is Channel.MAIN),
+    messages(lambda row, reply: _names_object(row) and row.channel is Channel.MAIN),
     remembers=_Nameless,
 )
 def asked_for_object(at: At[_Nameless]) -> Findings:
     message, request, nameless = at.message, at.event.request, at.memory.frames
     if not message.reply:
-        if message.layout is not None and message.layout.deviation:
+        if message.layout.deviation:
             if len(nameless) < _MOST_EXPECTED:
                 nameless.add(at.frame)
             yield at.finding(
@@ -214,7 +210,7 @@ def asked_for_object(at: At[_Nameless]) -> Findings:
             )
     elif request is not None and request.frame in nameless:
         nameless.remove(request.frame)  # there is no right answer to it
-    elif message.layout is not None and not at.event.descriptors and not _lost(at):
+    elif message.fits and not at.event.descriptors and not _lost(at):
         yield at.finding(f"the answer to {at.name} has no descriptor: the front-end does not receive the object")
 
 
@@ -239,7 +235,7 @@ def _place(mapping: SharedMapping) -> str:
 )
 def shared_memory(at: At) -> Findings:
     mapping, row = _mapping(at), at.message.row
-    if mapping is None or row is None:
+    if mapping is None:
         return
     mappings = at.before.mappings
     if row.purpose is Purpose.MAP_SHARED_MEMORY:
@@ -290,7 +286,7 @@ def _not_on_pages(at: At) -> str:
 )
 def shared_memory_sizes(at: At[LastFrame]) -> Findings:
     sizes = at.after.shared_memory
-    if at.message.layout is None or sizes is None:
+    if not at.message.fits or sizes is None:
         return
     for region, size in enumerate(sizes):
         if size % _PAGE:

@@ -41,8 +41,8 @@ def _range(at: At) -> _Range | None:
     return _Range(fields["offset"], fields["size"], fields["flags"]) if "offset" in fields else None
 
 
-def _read(row: Row | None, reply: bool) -> bool:
-    return row is not None and row.purpose is Purpose.READ_CONFIG
+def _read(row: Row, reply: bool) -> bool:
+    return row.purpose is Purpose.READ_CONFIG
 
 
 @memory
@@ -71,7 +71,6 @@ def _asked(at: At[_Reads]) -> _Range | None:
     requests(Purpose.READ_CONFIG),
 )
 def config_gate(at: At) -> Findings:
-    assert at.message.row is not None
     lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(f"{at.name} is sent, but {lack.text}: the back-end need not answer", frames=lack.frames)
@@ -87,7 +86,7 @@ def config_gate(at: At) -> Findings:
 )
 def config_answer(at: At[_Reads]) -> Findings:
     asked, request = _asked(at), at.event.request
-    if asked is None or request is None or at.message.layout is None:
+    if asked is None or request is None or not at.message.fits:
         return
     wanted = f"{count_text(asked.size, 'byte')} at offset {asked.offset}"
     answered, device = _range(at), at.after.guess.device
@@ -148,7 +147,7 @@ def config_range(at: At) -> Findings:
 def config_read_only(at: At) -> Findings:
     written, device = _range(at), at.after.guess.device
     layout = at.message.layout
-    if written is None or device is None or layout is None or _purpose(layout, written.flags) != WRITABLE:
+    if written is None or device is None or _purpose(layout, written.flags) != WRITABLE:
         return
     covered = [(begin, field) for begin, field in _layout(device) if _overlap(written, begin, field)]
     fields = [(begin, field) for begin, field in covered if not field.writable and field.meaning is not Meaning.PADDING]
@@ -217,7 +216,6 @@ def config_flags(at: At) -> Findings:
     requests(Purpose.CHANGE_CONFIG),
 )
 def config_change_gate(at: At) -> Findings:
-    assert at.message.row is not None
     lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(
@@ -267,7 +265,7 @@ def config_whole(at: At[_Reads]) -> Findings:
     Severity.WARNING,
     "a disk has a capacity, and at least as many queues as are used",
     "virtio specification, Block Device; SPDK 3f12b5fa1e",
-    Trigger(lambda row, reply: row is not None and row.purpose is (Purpose.READ_CONFIG if reply else Purpose.SET_KICK)),
+    Trigger(lambda row, reply: row.purpose is (Purpose.READ_CONFIG if reply else Purpose.SET_KICK)),
 )
 def config_of_disk(at: At) -> Findings:
     state = at.after
@@ -321,10 +319,7 @@ class _Change:
     "the front-end reads the configuration again after a change is announced",
     f"{SPEC}, BACKEND_CONFIG_CHANGE_MSG; cloud-hypervisor before #8824 did not open the channel for it",
     Trigger(
-        lambda row, reply: (
-            row is not None
-            and (row.purpose is Purpose.CHANGE_CONFIG or (row.purpose is Purpose.READ_CONFIG and not reply))
-        ),
+        lambda row, reply: row.purpose is Purpose.CHANGE_CONFIG or (row.purpose is Purpose.READ_CONFIG and not reply),
         ending().kinds,
         at_end=True,
     ),
@@ -332,7 +327,7 @@ class _Change:
 )
 def config_change_heard(at: At[_Change]) -> Findings:
     change, now = at.memory, at.event.elapsed
-    if not at.over and at.message.row is not None and at.message.row.purpose is Purpose.CHANGE_CONFIG:
+    if not at.over and at.message.row.purpose is Purpose.CHANGE_CONFIG:
         if at.message.reply:
             change.acknowledged = at.frame
         elif not change.frame:

@@ -52,18 +52,16 @@ def _taken(row: Row, reply: bool) -> Descriptors:
 
 def _most(message: WireMessage) -> int | None:
     """The most descriptors that a message may carry; None if unknown or counted otherwise."""
-    if message.row is None:
-        return None
     taken = _taken(message.row, message.reply)
-    if taken.per or taken.unless:
+    if not message.row.known or taken.per or taken.unless:
         return None
-    return 0 if message.layout is not None and message.layout.bare else taken.most
+    return 0 if message.layout.bare else taken.most
 
 
 def _is_told_elsewhere(message: WireMessage) -> bool:
     """Surplus descriptors that have a rule of their own: VU-FD-07, VU-LOG-01."""
     row = message.row
-    return row is not None and not message.reply and row.purpose in (Purpose.REMOVE_MEMORY, Purpose.SET_LOG)
+    return not message.reply and row.purpose in (Purpose.REMOVE_MEMORY, Purpose.SET_LOG)
 
 
 def _named(descriptors: tuple[NamedDescriptor, ...]) -> str:
@@ -97,11 +95,11 @@ def surplus(at: At) -> Findings:
     Severity.ERROR,
     "a message carries the descriptors that it needs",
     f"{_ANCILLARY}; DPDK: 'expect %d FDs for request %s, received %d'",
-    messages(lambda row, reply: row is not None and _needs_some(row, reply)),
+    messages(lambda row, reply: _needs_some(row, reply)),
 )
 def missing(at: At) -> Findings:
     message, carried = at.message, len(at.event.descriptors)
-    if message.row is None or message.layout is None or message.layout.bare or _lost(at):
+    if not message.fits or message.layout.bare or _lost(at):
         return
     taken = _taken(message.row, message.reply)
     what = f"the answer to {at.name}" if message.reply else at.name
@@ -128,10 +126,9 @@ def _lost(at: At) -> bool:
     Severity.ERROR,
     "bit 8 of the message (no descriptor) agrees with the descriptors that it carries",
     f"{SPEC}, Front-end message types; rust-vmm refuses contradictions",
-    messages(lambda row, reply: row is not None and bool(_taken(row, reply).unless)),
+    messages(lambda row, reply: bool(_taken(row, reply).unless)),
 )
 def contradiction(at: At) -> Findings:
-    assert at.message.row is not None
     fields, carried = at.fields, at.event.descriptors
     denied = fields.get(_taken(at.message.row, at.message.reply).unless)
     if denied is None or _lost(at) or fields.get("error"):  # a failure: VU-DST-01
@@ -152,7 +149,7 @@ def contradiction(at: At) -> Findings:
 )
 def several_for_a_ring(at: At) -> Findings:
     row, carried = at.message.row, at.event.descriptors
-    if row is not None and _taken(row, at.message.reply).unless and len(carried) > 1:
+    if _taken(row, at.message.reply).unless and len(carried) > 1:
         yield at.finding(f"{at.name} takes one descriptor but carries {len(carried)} ({_named(carried)})")
 
 
@@ -180,7 +177,7 @@ def too_many_descriptors(at: At) -> Findings:
 )
 def kind(at: At) -> Findings:
     row = at.message.row
-    if row is None:
+    if not row.known:
         return
     wanted = _taken(row, at.message.reply).kind
     for named in at.event.descriptors:
@@ -222,7 +219,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
 )
 def removal_with_descriptor(at: At) -> Findings:
     row = at.message.row
-    if row is not None and row.purpose is Purpose.REMOVE_MEMORY and not at.message.reply:
+    if row.purpose is Purpose.REMOVE_MEMORY and not at.message.reply:
         yield at.finding(
             f"{at.name} carries {_named(at.event.descriptors)}, as QEMU before 7.1 does (fixed by a81d8d4a72): "
             "rust-vmm refuses it, a receiver that does not close it leaks it"
@@ -268,13 +265,13 @@ def leaks(at: At[_Passed]) -> Findings:
 def _room_in_table(at: At) -> int:
     """How many of its descriptors a message needs according to the table; all of them if the message is unknown."""
     message, carried = at.message, len(at.event.descriptors)
-    if message.row is None:
+    if not message.row.known:
         return carried
     taken = _taken(message.row, message.reply)
     if taken.per:
         count: int = at.fields.get(taken.per, carried)
         return count
-    return 0 if message.layout is not None and message.layout.bare else taken.most
+    return 0 if message.layout.bare else taken.most
 
 
 @RULES.rule(
@@ -301,7 +298,7 @@ def late(at: At) -> Findings:
 )
 def beyond_file(at: At) -> Findings:
     row, carried = at.message.row, at.event.descriptors
-    if row is None or at.message.layout is None or at.message.layout.bare:
+    if at.message.layout.bare:
         return
     if row.purpose is Purpose.REPLACE_MEMORY:
         parts = [(region.get("mmap_offset", 0), region["size"]) for region in at.fields.get("regions", ())]
@@ -330,7 +327,7 @@ def beyond_file(at: At) -> Findings:
 def one_way_channel(at: At) -> Findings:
     row = at.message.row
     for named in at.event.descriptors[:1]:
-        if row is not None and row.opens is Channel.BACKEND and named.descriptor.kind is DescriptorKind.PIPE:
+        if row.opens is Channel.BACKEND and named.descriptor.kind is DescriptorKind.PIPE:
             yield at.finding(
                 f"{at.name} passes {named.name}, a pipe: a back-end that waits for an answer on it waits forever"
             )

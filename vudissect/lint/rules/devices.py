@@ -51,9 +51,7 @@ class _Status:
     Severity.ERROR,
     "the device status only gains bits, DRIVER_OK follows FEATURES_OK, and all rings are stopped before a reset (0)",
     f"{SPEC}, SET_STATUS; virtio specification, Device Status Field; QEMU 6f8be29ec1",
-    Trigger(
-        lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
-    ),
+    Trigger(lambda row, reply: row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)),
     remembers=_Status,
 )
 def status_order(at: At[_Status]) -> Findings:
@@ -96,9 +94,7 @@ def status_order(at: At[_Status]) -> Findings:
     Severity.WARNING,
     "the back-end keeps FEATURES_OK: it accepts the acknowledged features",
     "virtio specification, Device Initialization",
-    Trigger(
-        lambda row, reply: row is not None and row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)
-    ),
+    Trigger(lambda row, reply: row.purpose is (Purpose.GET_STATUS if reply else Purpose.SET_STATUS)),
     remembers=_Status,
 )
 def features_refused(at: At[_Status]) -> Findings:
@@ -145,8 +141,8 @@ def status_reset(at: At[_Status]) -> Findings:
         )
 
 
-def _creates_crypto_session(row: Row | None, reply: bool) -> bool:
-    return row is not None and "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
+def _creates_crypto_session(row: Row, reply: bool) -> bool:
+    return "CRYPTO_SESSION" in row.gate.protocol and row.answer is Answer.ALWAYS
 
 
 @memory
@@ -222,11 +218,10 @@ def _makes_sense(layout: Layout, fields: dict[str, Any]) -> bool:
     "on the GPU channel flags only mark replies, sizes are exact, only negotiated features are used, and dma-buf "
     "updates wait for their answers",
     _GPU_SPEC,
-    messages(lambda row, reply: row is not None and row.channel is Channel.GPU),
+    messages(lambda row, reply: row.known and row.channel is Channel.GPU),
 )
 def gpu_messages(at: At) -> Findings:
     message, row = at.message, at.message.row
-    assert row is not None
     right = REPLY if message.reply else 0
     if message.flags != right and at.first((row.id, message.reply)):
         yield at.finding(
@@ -239,7 +234,7 @@ def gpu_messages(at: At) -> Findings:
     lack = lacking(at.after, row.gate)
     if lack is not None and at.first(row.id):
         yield at.finding(f"{at.name} is sent, but {lack.text} on the GPU channel", frames=lack.frames)
-    if message.layout is None and UPDATE in row.request and len(message.data) >= HEADER_SIZE + UPDATE.fixed_size:
+    if not message.fits and UPDATE in row.request and len(message.data) >= HEADER_SIZE + UPDATE.fixed_size:
         head = _head(at, UPDATE)
         width, height = head["width"], head["height"]
         wanted = UPDATE.fixed_size + 4 * width * height
@@ -285,7 +280,7 @@ class _Edid:
     "a request for an EDID is answered, even for a scanout that does not exist",
     "QEMU hw/display/vhost-user-gpu.c does not answer for a scanout out of range",
     Trigger(
-        lambda row, reply: row is not None and (_asks_edid(row, reply) or (reply and DISPLAY_INFO in row.reply)),
+        lambda row, reply: _asks_edid(row, reply) or (reply and DISPLAY_INFO in row.reply),
         frozenset({RecordKind.CHANNEL_CLOSED, RecordKind.CONNECTION_CLOSED}),
         at_end=True,
     ),
@@ -294,7 +289,7 @@ class _Edid:
 def gpu_edid(at: At[_Edid]) -> Findings:
     if at.over or at.event.message is None:
         for request in waited_in_vain(at):
-            if request.row is not None and _asks_edid(request.row, False):
+            if _asks_edid(request.row, False):
                 yield from _no_edid(at, request.frame)
     elif at.message.reply:
         displays = at.fields.get("displays", ())
@@ -326,7 +321,7 @@ def _no_edid(at: At[_Edid], frame: int) -> Findings:
 )
 def in_band_messages(at: At) -> Findings:
     row, fields = at.message.row, at.fields
-    if row is None or "index" not in fields:
+    if "index" not in fields:
         return
     index = fields["index"]
     if fields["num"]:

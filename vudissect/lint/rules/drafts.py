@@ -39,9 +39,7 @@ _MOST_MEANINGS = 3
 def _tells(field: str) -> Trigger:
     """For answers that may have this field."""
     return messages(
-        lambda row, reply: (
-            reply and row is not None and any(each.name == field for layout in row.reply for each in layout.fields)
-        )
+        lambda row, reply: reply and any(each.name == field for layout in row.reply for each in layout.fields)
     )
 
 
@@ -128,7 +126,7 @@ def works_alone(at: At) -> Findings:
 )
 def draft_of_2015(at: At) -> Findings:
     message, row = at.message, at.message.row
-    if row is not None and row.version > 1:
+    if row.version > 1:
         version = message.flags & VERSION_MASK
         if version < row.version and not message.reply:
             yield at.finding(f"{at.name} does not exist in header version {version}, only from {row.version} on")
@@ -156,15 +154,10 @@ def _are_alike(request: Record, answer: Record) -> bool:
     Severity.WARNING,
     "the back-end channel is opened once its feature is acknowledged",
     _SLAVE,
-    messages(
-        lambda row, reply: (
-            not reply and row is not None and row.opens is Channel.BACKEND and row.gate.phase is PhaseNeeded.OFFERED
-        )
-    ),
+    messages(lambda row, reply: not reply and row.opens is Channel.BACKEND and row.gate.phase is PhaseNeeded.OFFERED),
 )
 def opened_on_offer(at: At) -> Findings:
     features = at.after.protocol_features
-    assert at.message.row is not None
     names = at.message.row.gate.protocol
     if features.acked is not None and not all(map(at.after.has, names)):
         yield at.finding(
@@ -194,14 +187,14 @@ def _only_speaker(at: At) -> Blame | None:
 )
 def contested_number(at: At) -> Findings:
     row = at.message.row
-    if row is None:
+    if not row.known:
         return
     if row.purpose in (Purpose.DISABLE_RINGS, Purpose.HALT_RINGS) and not at.message.reply and at.first(row.id):
         yield from _of_many_meanings(at)
     elif _is_not_upstream(row) and at.message.reply is bool(row.reply):
         if at.first((row.id, "dialect")):
             yield from _of_a_dialect(at, row)
-    elif at.event.kind is Kind.MALFORMED and at.message.layout is None:
+    elif at.event.kind is Kind.MALFORMED and not at.message.fits:
         yield from _fitting_elsewhere(at, row)
 
 
@@ -245,9 +238,7 @@ def _asked_in(at: At) -> tuple[int, ...]:
     return (at.event.request.frame,) if at.event.request is not None else ()
 
 
-def _is_not_upstream(row: Row | None) -> bool:
-    if row is None:
-        return False
+def _is_not_upstream(row: Row) -> bool:
     published = UPSTREAM.request(row.channel, row.id)
     return published is not None and _is_another(row, published)
 
@@ -260,7 +251,6 @@ def _other_meanings(at: At) -> list[tuple[Dialect, Row]]:
     """The meanings that other dialects give to a message that fits none of its layouts here, one per name."""
     record, found = at.event.record, dict[str, tuple[Dialect, Row]]()
     order: ByteOrder = "big" if record.marks & Mark.BIG_ENDIAN else "little"
-    assert at.message.row is not None
     for dialect, row in _namesakes(record.channel, at.message.id):
         if row.name not in found and row.name != at.message.row.name:
             message = _codec(dialect, order).decode(record.channel, record.sender, record.data, record.length)
@@ -297,11 +287,10 @@ def _elsewhere(name: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
     Severity.COMPAT,
     "both sides give a negotiated protocol feature bit the same meaning",
     _CONTESTED,
-    messages(lambda row, reply: not reply and row is not None and any(map(_elsewhere, row.gate.protocol))),
+    messages(lambda row, reply: not reply and any(map(_elsewhere, row.gate.protocol))),
 )
 def misunderstood_feature(at: At) -> Findings:
     features = at.after.protocol_features
-    assert at.message.row is not None
     for name in at.message.row.gate.protocol:
         if features.acked is None or features.has(UPSTREAM.protocol_features.known(name)):
             continue
@@ -322,7 +311,7 @@ def misunderstood_feature(at: At) -> Findings:
     Severity.INFO,
     "a vendor-specific message is sent only between programs of that vendor",
     _CONTESTED,
-    messages(lambda row, _: row is None),
+    messages(lambda row, _: not row.known),
 )
 def vendor_message(at: At) -> Findings:
     if at.message.reply or not at.first(at.message.id):

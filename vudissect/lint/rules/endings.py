@@ -69,7 +69,7 @@ def left_after_answer(at: At) -> Findings:
     last = said[-1]
     message, request = last.message, last.request
     waited = at.time - last.record.received
-    if message is None or not message.reply or message.row is None or request is None or waited >= SLOW:
+    if message is None or not message.reply or not message.row.known or request is None or waited >= SLOW:
         return
     if message.problem or any(finding.severity is not Severity.INFO for finding in at.found_in(last.record.frame)):
         return  # that rule explains it
@@ -90,7 +90,6 @@ def _left(at: At, last: Event, waited: int) -> Finding:
 def _what_is_odd(at: At, last: Event) -> str:
     """What may have made it stop: bits that are new or unknown."""
     assert last.message is not None
-    assert last.message.row is not None
     state = at.after
     if last.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
         bits, offered = state.protocol.protocol_features, state.protocol_features.offered or 0

@@ -34,7 +34,7 @@ _NEXT = 16
     Severity.ERROR,
     "a message number is defined in the dialect, and a back-end handles the messages of the features that it offers",
     f"{_HEADER}; libvhost-user and VPP close the connection on unknown messages, DPDK refuses them",
-    messages(lambda row, reply: row is None and not reply) | ending(),
+    messages(lambda row, reply: not row.known and not reply) | ending(),
 )
 def known_number(at: At) -> Findings:
     if at.over:
@@ -88,7 +88,7 @@ def _offered_but_unknown(at: At) -> Findings:
         row = request.row
         hung_up = at.event.record.details.get("by") == Side.BACK_END.label
         waited = at.time - request.forwarded
-        if row is not None and row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= SECOND):
+        if row.purpose is Purpose.OFFER_PROTOCOL_FEATURES and (hung_up or waited >= SECOND):
             reaction = "hung up on" if hung_up else "never answered"
             yield at.finding(
                 f"the back-end offers PROTOCOL_FEATURES but {reaction} {row.name} (message {row.id}), "
@@ -118,7 +118,7 @@ def _has_error_bit(at: At) -> bool:
 
 def _has_header(at: At) -> bool:
     """Whether the header can be checked: it is of a known message, and not of the GPU channel."""
-    return at.message.row is not None and at.event.record.channel is not Channel.GPU
+    return at.message.row.known and at.event.record.channel is not Channel.GPU
 
 
 @RULES.rule(
@@ -191,7 +191,7 @@ def reply_needs_reply(at: At) -> Findings:
     "NEED_REPLY is set only once REPLY_ACK is negotiated",
     f"{SPEC}, REPLY_ACK; rust-vmm then does not answer, DPDK and libvhost-user do",
     # Messages that are always or never answered do not depend on the flag.
-    messages(lambda row, reply: not reply and row is not None and _waits_for_flag(row)),
+    messages(lambda row, reply: not reply and _waits_for_flag(row)),
 )
 def unnegotiated_need_reply(at: At) -> Findings:
     if asks_in_vain(at) and at.first():
@@ -235,8 +235,8 @@ def payload_size(at: At) -> Findings:
         )
     elif (
         not message.reply  # answers: VU-RPL-06
-        and message.row is not None
-        and message.layout is None
+        and message.row.known
+        and not message.fits
         and not _has_size_rule(message.row, message.size)
         and record.length == len(message.data)  # else the snap length cut off the evidence
     ):
@@ -257,11 +257,11 @@ def _has_size_rule(row: Row, size: int) -> bool:
     Severity.ERROR,
     "a message is not longer than its receiver has room for",
     "QEMU, libvhost-user, DPDK, rust-vmm: size of their message buffers",
-    messages(lambda row, reply: row is not None and _may_be_long(row, reply)),
+    messages(lambda row, reply: _may_be_long(row, reply)),
 )
 def too_large_payload(at: At) -> Findings:
     message = at.message
-    if message.layout is None:
+    if not message.fits:
         return  # VU-HDR-07
     receiver = Side(1 - at.event.record.sender)
     room = room_of(at.after.programs[receiver], receiver)
@@ -337,9 +337,8 @@ def glued_descriptors(at: At) -> Findings:
     irregular(),
 )
 def error_bit(at: At) -> Findings:
-    if _has_error_bit(at):
-        row = at.after.protocol.request(at.event.record.channel, at.message.id & ~_MESSAGE_ERROR)
-        assert row is not None
+    row = at.after.protocol.request(at.event.record.channel, at.message.id & ~_MESSAGE_ERROR)
+    if row is not None and _has_error_bit(at):
         yield at.finding(
             f"message {at.message.id:#x} is {row.name} with the error bit {_MESSAGE_ERROR:#x}, which only the dialect "
             f"{MST_2015.key} defines: to the receiver the message is unknown"
@@ -358,9 +357,7 @@ class _Orders:
     Severity.COMPAT,
     "both sides use the byte order of the same machine",
     f"{_HEADER}: native byte order",
-    messages(
-        lambda row, reply: row is not None and row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)
-    ),
+    messages(lambda row, reply: row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES)),
     remembers=_Orders,
 )
 def byte_order(at: At[_Orders]) -> Findings:

@@ -81,16 +81,12 @@ class _Exchange:
     Severity.ERROR,
     "the back-end allocates in-flight memory large enough for the rings, and the front-end hands it back unchanged",
     f"{SPEC}, Inflight I/O tracking",
-    Trigger(
-        lambda row, reply: (
-            row is not None and row.purpose in (Purpose.OFFER_INFLIGHT, *(() if reply else (Purpose.SET_INFLIGHT,)))
-        )
-    ),
+    Trigger(lambda row, reply: row.purpose in (Purpose.OFFER_INFLIGHT, *(() if reply else (Purpose.SET_INFLIGHT,)))),
     remembers=_Exchange,
 )
 def inflight_memory(at: At[_Exchange]) -> Findings:
     told, row = _told(at), at.message.row
-    if told is None or row is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
+    if told is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
         return
     if at.message.reply:
         at.memory.made = told
@@ -167,7 +163,6 @@ def inflight_rings(at: At[_Given]) -> Findings:
         yield from _crash_on_unknown_rings(at)
         return
     row, told = at.message.row, _told(at)
-    assert row is not None
     if told is None:
         index, given = at.fields.get("index", 0), at.memory.inflight
         if given is not None and index >= given.queues and at.first(index):
@@ -240,9 +235,7 @@ def _long_stop(at: At, request: Request) -> int:
     "device state is transferred while all rings are stopped, the answer has an error or a descriptor, not both, "
     "and the final check is answered",
     f"{SPEC}, SET_DEVICE_STATE_FD, CHECK_DEVICE_STATE",
-    Trigger(
-        lambda row, reply: row is not None and row.purpose is Purpose.START_STATE_TRANSFER, ending().kinds, at_end=True
-    ),
+    Trigger(lambda row, reply: row.purpose is Purpose.START_STATE_TRANSFER, ending().kinds, at_end=True),
 )
 def state_transfer(at: At) -> Findings:
     if at.over:
@@ -266,7 +259,7 @@ def state_transfer(at: At) -> Findings:
 
 def _unchecked(at: At) -> Findings:
     for request in waited_in_vain(at):
-        if request.row is not None and request.row.purpose is Purpose.CHECK_STATE_TRANSFER:
+        if request.row.purpose is Purpose.CHECK_STATE_TRANSFER:
             yield at.finding(
                 f"{request.row.name} of #{request.frame} was never answered: "
                 "its answer reports whether the device state has arrived, and is always due",

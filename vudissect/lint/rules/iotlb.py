@@ -38,11 +38,7 @@ _MOST_MISSED = 64
 
 
 def _on(channel: Channel) -> Trigger:
-    return Trigger(
-        lambda row, reply: (
-            not reply and row is not None and row.purpose is Purpose.UPDATE_IOTLB and row.channel is channel
-        )
-    )
+    return Trigger(lambda row, reply: not reply and row.purpose is Purpose.UPDATE_IOTLB and row.channel is channel)
 
 
 @RULES.rule(
@@ -191,7 +187,7 @@ class _Translated:
 )
 def ring_translated(at: At[_Translated]) -> Findings:
     translated = at.memory
-    if not at.over and at.message.row is not None and at.message.row.purpose is _UPDATE:
+    if not at.over and at.message.row.purpose is _UPDATE:
         _note_update(at, translated)
         return
     if not translated.bytes or not at.after.features.has(F_ACCESS_PLATFORM):

@@ -66,7 +66,7 @@ def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Ext
 )
 def number_of_regions(at: At) -> Findings:
     number, row = at.fields.get("nregions"), at.message.row
-    if number is None or row is None or _ends_postcopy_exchange(at):
+    if number is None or _ends_postcopy_exchange(at):
         return
     if number == 0:
         yield at.finding(f"{at.name} has no regions: guest memory must be shareable (memfd, or a file with share=on)")
@@ -150,8 +150,8 @@ def slots(at: At[LastFrame]) -> Findings:
     requests(Purpose.REMOVE_MEMORY),
 )
 def removed_region(at: At) -> Findings:
-    row, memory = at.message.row, at.after.memory
-    if row is None or not at.fields or not at.after.knows_memory:
+    memory = at.after.memory
+    if not at.fields or not at.after.knows_memory:
         return
     if memory.changed_in != at.frame:
         asked = {name: at.fields[name] for name in ("guest_addr", "size", "user_addr")}
@@ -178,7 +178,7 @@ def removed_region(at: At) -> Findings:
 )
 def table_after_regions(at: At[LastFrame]) -> Findings:
     row = at.message.row
-    if row is None or not at.fields:
+    if not at.fields:
         return
     if row.purpose is not Purpose.REPLACE_MEMORY:
         at.memory.frame = at.memory.frame or at.frame
@@ -230,10 +230,10 @@ def fewer_slots(at: At) -> Findings:
 def table_size(at: At) -> Findings:
     message = at.message
     record = at.event.record
-    if message.layout is None and not record.marks & Mark.CUT_SHORT and not record.is_cut:
+    if not message.fits and not record.marks & Mark.CUT_SHORT and not record.is_cut:
         carried = len(at.event.descriptors)
         yield at.finding(f"{at.name} with {carried} descriptors: {message.problem}")
-    elif message.layout is not None and _is_xen(message.layout) and at.after.lacks("XEN_MMAP"):
+    elif _is_xen(message.layout) and at.after.lacks("XEN_MMAP"):
         yield at.finding(f"{at.name} has Xen regions ({message.size} bytes), but XEN_MMAP is not negotiated")
 
 
@@ -246,7 +246,7 @@ def table_size(at: At) -> Findings:
 )
 def region_form(at: At) -> Findings:
     layout, row = at.message.layout, at.message.row
-    if layout is None or row is None:
+    if not at.message.fits:
         return
     specified = row.request[0].size
     if layout.deviation:
@@ -297,8 +297,8 @@ def _is_xen(layout: Layout) -> bool:
     return any(field.bits is XEN_MMAP_FLAGS for field in fields)
 
 
-def _holds_regions(row: Row | None, reply: bool) -> bool:
-    return row is not None and not reply and any(_is_xen(layout) for layout in row.request)
+def _holds_regions(row: Row, reply: bool) -> bool:
+    return not reply and any(_is_xen(layout) for layout in row.request)
 
 
 @RULES.rule(
@@ -312,7 +312,7 @@ def xen_fields(at: At) -> Findings:
     state, layout = at.after, at.message.layout
     if not state.has("XEN_MMAP"):
         return
-    if layout is None or layout.bare or _is_xen(layout) or at.fields.get("nregions") == 0:
+    if not at.message.fits or layout.bare or _is_xen(layout) or at.fields.get("nregions") == 0:
         return
     if at.first():
         yield at.finding(

@@ -43,7 +43,7 @@ def _with_end(*purposes: Purpose) -> Trigger:
 )
 def log_form(at: At) -> Findings:
     layout, descriptors = at.message.layout, at.event.descriptors
-    if layout is None or at.after.protocol_features.acked is None:
+    if not at.message.fits or at.after.protocol_features.acked is None:
         return
     if not at.after.has("LOG_SHMFD"):
         if descriptors:
@@ -180,9 +180,7 @@ def log_only(at: At[_Steps]) -> Findings:
     "postcopy is advised before it listens, and then memory messages are answered with the back-end's addresses",
     f"{SPEC}, POSTCOPY_LISTEN, SET_MEM_TABLE",
     Trigger(
-        lambda row, reply: (
-            row is not None and row.purpose in (_MEMORY if reply else (Purpose.ADVISE_POSTCOPY, Purpose.START_POSTCOPY))
-        ),
+        lambda row, reply: row.purpose in (_MEMORY if reply else (Purpose.ADVISE_POSTCOPY, Purpose.START_POSTCOPY)),
         ending().kinds,
         at_end=True,
     ),
@@ -193,7 +191,6 @@ def postcopy_order(at: At[LastFrame]) -> Findings:
         yield from _memory_unanswered(at)
         return
     row, request = at.message.row, at.event.request
-    assert row is not None
     if at.message.reply:
         if request is not None and request.owed and at.event.kind is Kind.ACK and _listens(at.after):
             yield at.finding(
@@ -216,7 +213,7 @@ def _listens(state: State) -> bool:
 def _memory_unanswered(at: At) -> Findings:
     if _listens(at.after):
         for request in waited_in_vain(at):
-            if request.row is not None and request.row.purpose in _MEMORY:
+            if request.row.purpose in _MEMORY:
                 yield at.finding(
                     f"{request.row.name} of #{request.frame} was never answered: while postcopy listens the back-end "
                     "must send the addresses at which it mapped the memory, with or without NEED_REPLY",
@@ -235,7 +232,6 @@ def _memory_unanswered(at: At) -> Findings:
 )
 def postcopy_need_reply(at: At[LastFrame]) -> Findings:
     row = at.message.row
-    assert row is not None
     if row.purpose is Purpose.START_POSTCOPY:
         at.memory.frame = at.frame
     elif at.message.flags & NEED_REPLY and _listens(at.after) and _tells_memory(at):
@@ -262,7 +258,7 @@ def _tells_memory(at: At) -> bool:
 def postcopy_end_of_exchange(at: At[LastFrame]) -> Findings:
     if not at.over:
         layout = at.message.layout
-        if layout is not None and layout.bare:
+        if layout.bare:
             at.memory.frame = at.frame
         return
     consumed = at.memory.frame
@@ -284,7 +280,7 @@ def postcopy_end_of_exchange(at: At[LastFrame]) -> Findings:
 )
 def postcopy_end(at: At) -> Findings:
     for request in waited_in_vain(at):
-        if request.row is not None and request.row.purpose is Purpose.END_POSTCOPY:
+        if request.row.purpose is Purpose.END_POSTCOPY:
             asked = "with" if request.flags & NEED_REPLY else "without"
             yield at.finding(
                 f"{request.row.name} of #{request.frame} ({asked} NEED_REPLY) was never answered; "

@@ -79,7 +79,6 @@ def _unoffered(at: At) -> int:
     requests(Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES),
 )
 def unoffered_negotiation(at: At) -> Findings:
-    assert at.message.row is not None
     lack = lacking(at.after, at.message.row.gate)
     if lack is not None and at.first():
         yield at.finding(
@@ -96,7 +95,6 @@ def unoffered_negotiation(at: At) -> Findings:
     remembers=LastFrame,
 )
 def unasked_protocol_features(at: At[LastFrame]) -> Findings:
-    assert at.message.row is not None
     if at.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
         at.memory.frame = at.frame
     elif not at.memory.frame and at.after.from_start and at.first():

@@ -154,7 +154,6 @@ class _Channels:
     remembers=_Channels,
 )
 def second_channel(at: At[_Channels]) -> Findings:
-    assert at.message.row is not None
     channel, given = at.message.row.opens, at.memory.given_in
     if channel is None or not at.event.descriptors:
         return

@@ -32,9 +32,9 @@ _CHANNEL = "BACKEND_REQ"
 _CHANNEL_FDS = "BACKEND_SEND_FD"
 
 
-def is_gated(row: Row | None, reply: bool) -> bool:
+def is_gated(row: Row, reply: bool) -> bool:
     """Whether VU-NEG-06 is about a message: a request with a gate that no other rule checks."""
-    if reply or row is None or row.channel is Channel.GPU or row.purpose in _TOLD_ELSEWHERE:
+    if reply or row.channel is Channel.GPU or row.purpose in _TOLD_ELSEWHERE:
         return False
     return bool(row.gate.protocol or row.gate.virtio) and _IN_BAND not in row.gate.protocol
 
@@ -48,7 +48,6 @@ def is_gated(row: Row | None, reply: bool) -> bool:
 )
 def gated(at: At) -> Findings:
     row = at.message.row
-    assert row is not None
     lack = lacking(at.after, _own_gate(at, row))
     if lack is not None and at.first(row):
         yield at.finding(
@@ -76,7 +75,6 @@ def _own_gate(at: At, row: Row) -> Gate:
 )
 def acknowledged_in_vain(at: At) -> Findings:
     acked_in = at.after.protocol_features.acked_in
-    assert at.message.row is not None
     if at.message.row.purpose is Purpose.SET_KICK:
         feature, wrong = _IN_BAND, at.fields.get("nofd") == 0
         instead = f"passes an eventfd for ring {at.fields.get('index')}"
@@ -143,7 +141,7 @@ def standalone(at: At) -> Findings:
     Severity.ERROR,
     "the back-end channel is used only with BACKEND_REQ, and carries descriptors only with BACKEND_SEND_FD",
     f"{SPEC}, Back-end communication",
-    messages(lambda row, reply: not reply and row is not None and _uses_channel(row)),
+    messages(lambda row, reply: not reply and row.known and _uses_channel(row)),
 )
 def channel_features(at: At) -> Findings:
     missing = [_CHANNEL] if at.after.lacks(_CHANNEL) else []

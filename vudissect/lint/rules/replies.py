@@ -39,7 +39,6 @@ def _stray(at: At) -> _Stray | None:
     request, _ = waiting.answered.get(message.id, (None, 0))
     unasked = waiting.unasked.get(message.id, 0)
     if request is not None and request.frame > unasked:
-        assert request.row is not None
         on_top = request.row.answer is Answer.ALWAYS and request.flags & NEED_REPLY
         return _Stray.ACKNOWLEDGED_ON_TOP if on_top else _Stray.AGAIN
     if unasked:
@@ -84,7 +83,6 @@ def extra_answer(at: At) -> Findings:
     elif stray is _Stray.AGAIN:
         at.lose_sync()
         request, answered_in = waiting.answered[at.message.id]
-        assert request.row is not None
         # The front-end has asked for both: the answer for postcopy, and an acknowledgement.
         asked_for = bool(request.flags & NEED_REPLY) and at.after.owes_reply(request.row, 0)
         cause = " (its NEED_REPLY asks for an acknowledgement besides the answer)" if asked_for else ""
@@ -104,13 +102,13 @@ def extra_answer(at: At) -> Findings:
 )
 def failure(at: At) -> Findings:
     message, request = at.message, at.event.request
-    if not message.reply or message.layout is None or request is None:
+    if not message.reply or request is None:
         return
     code = message.values[0] & message.layout.failure if message.layout.failure else 0
     if not code:
         return
     blame, remark = Blame.UNKNOWN, ""
-    if request.row is not None and request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
+    if request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
         blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 sends this on success (fixed by eea5aeef84)"
     sent = next((event for event in at.recent(request.channel) if event.record.frame == request.frame), None)
     unusual = "; ".join(remarks(sent, sent.before)) if sent is not None else ""
@@ -133,10 +131,10 @@ def failure(at: At) -> Findings:
 )
 def answer_size(at: At) -> Findings:
     message, request = at.message, at.event.request
-    if not message.reply or message.row is None or request is None:
+    if not message.reply or not message.row.known or request is None:
         return
     frames = (request.frame,)
-    if message.layout is None:
+    if not message.fits:
         if at.event.record.length == HEADER_SIZE + message.size == len(message.data):  # else it is cut off
             yield at.finding(f"the answer to {request_text(request)} does not fit: {message.problem}", frames=frames)
     elif (
@@ -180,7 +178,7 @@ def acknowledged_on_top(at: At) -> Findings:
 )
 def needless_need_reply(at: At) -> Findings:
     message, request = at.message, at.event.request
-    if not message.reply or request is None or request.row is None or at.event.record.channel is Channel.GPU:
+    if not message.reply or request is None or at.event.record.channel is Channel.GPU:
         return
     if message.flags & NEED_REPLY and request.flags & NEED_REPLY and request.row.answer is Answer.ALWAYS and at.first():
         yield at.finding(

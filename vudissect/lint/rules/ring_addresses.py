@@ -95,7 +95,7 @@ def _in_other_addresses(at: At, address: int) -> str:
 )
 def addresses_after_memory(at: At) -> Findings:
     state, ring, row = at.after, _ring(at), at.message.row
-    if ring is None or ring.addresses is None or row is None or state.features.has(F_ACCESS_PLATFORM):
+    if ring is None or ring.addresses is None or state.features.has(F_ACCESS_PLATFORM):
         return
     told, changed = ring.addresses.frame, state.memory.changed_in
     if row.purpose is Purpose.SET_RING_ADDRESSES:

@@ -46,7 +46,6 @@ def _could_be_asked_for(at: At) -> bool:
 
 
 def _replacement(at: At, ring: Ring) -> str:
-    assert at.message.row is not None
     slot = ring.slots[at.message.row.purpose]
     return (
         f"{at.event.replaced} of ring {ring.index} becomes {slot.name or 'none'} (its no. {slot.epoch}) while it runs"

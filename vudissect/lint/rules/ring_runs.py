@@ -48,7 +48,7 @@ class _Starts:
 def started_means_used(at: At[_Starts]) -> Findings:
     purpose, ring = purpose_of(at), None if at.over else ring_of(at)
     at.memory.run.follow(at)
-    if purpose is None:
+    if at.over:
         yield from _never_enabled(at, [each for each in at.after.rings.values() if each.started is Started.STARTED])
     elif ring is None:
         return
@@ -157,7 +157,7 @@ class _Again:
 )
 def started_again(at: At[_Again]) -> Findings:
     used, purpose = at.memory.rings, purpose_of(at)
-    if purpose is None:
+    if at.over:
         yield from _not_started_again(at, list(used.values()))
         return
     ring = ring_of(at)

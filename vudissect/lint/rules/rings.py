@@ -285,7 +285,7 @@ def shared_kick(at: At) -> Findings:
     Severity.ERROR,
     "rings are kicked and called by message only with INBAND_NOTIFICATIONS",
     f"{SPEC}, In-band notifications",
-    messages(lambda row, reply: row is not None and not reply and _IN_BAND in row.gate.protocol),
+    messages(lambda row, reply: not reply and _IN_BAND in row.gate.protocol),
 )
 def in_band_descriptors(at: At) -> Findings:
     # VU-NEG-08 is about descriptors that are passed although it is negotiated, VU-INB-01 about using both.

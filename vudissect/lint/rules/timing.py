@@ -32,7 +32,7 @@ _BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BAC
 )
 def slow_answer(at: At) -> Findings:
     request, latency = at.event.request, at.event.latency or 0
-    if request is None or request.row is None:
+    if request is None or not request.row.known:
         return
     command = at.after.programs[at.event.record.sender]
     far = is_far_too_late(request.row, command, latency)

@@ -30,7 +30,6 @@ _BLAMES = {Side.FRONT_END: Blame.FRONT_END, Side.BACK_END: Blame.BACK_END}
 )
 def missing_answer(at: At[Closings]) -> Findings:
     for hang, request in _kept_waiting(at):
-        assert request.row is not None
         if at.after.owes_reply(request.row, 0):
             yield _missing(at, hang, request, "answer", ())
 
@@ -46,7 +45,6 @@ def missing_answer(at: At[Closings]) -> Findings:
 def missing_acknowledgement(at: At[Closings]) -> Findings:
     acked_in = at.after.protocol_features.acked_in
     for hang, request in _kept_waiting(at):
-        assert request.row is not None
         if not at.after.owes_reply(request.row, 0):
             kind = f"acknowledgement (NEED_REPLY; REPLY_ACK was negotiated in #{acked_in})"
             yield _missing(at, hang, request, kind, (acked_in,))
@@ -57,7 +55,7 @@ def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     """A finding if the message that enables REPLY_ACK asks for the first acknowledgement, and does not get it."""
     said = at.delivered(Channel.MAIN) if at.over else []
     last = said[-1] if said else None
-    if last is None or last.message is None or last.message.row is None or not at.after.has("REPLY_ACK"):
+    if last is None or last.message is None or not last.message.row.known or not at.after.has("REPLY_ACK"):
         return
     waited = at.time - last.record.received
     asks = last.message.flags & NEED_REPLY and not last.before.has("REPLY_ACK")
@@ -260,7 +258,7 @@ def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     last, message = said[-1], said[-1].message
     assert message is not None
     silence = hang.at - last.record.received
-    if message.reply or message.row is None or (hang.by and silence < SLOW):
+    if message.reply or not message.row.known or (hang.by and silence < SLOW):
         return
     state, asks = at.after, bool(message.flags & NEED_REPLY)
     if asks and message.row.answer is not Answer.NEVER and state.lacks("REPLY_ACK"):
