@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from vudissect.protocol.table import UPSTREAM as UPSTREAM
     from vudissect.proxy.beside import NotRecordedError as NotRecordedError
     from vudissect.proxy.beside import recording as recording
+    from vudissect.session.event import ConnectionEvent as ConnectionEvent
     from vudissect.session.event import Event as Event
     from vudissect.session.event import Kind as Kind
+    from vudissect.session.event import MessageEvent as MessageEvent
     from vudissect.session.state import State as State
 
 __version__ = "0.2.0"
@@ -56,6 +58,7 @@ _HOMES = {
     "Blame": "lint.finding",
     "CaptureError": "capture.errors",
     "Channel": "protocol.model",
+    "ConnectionEvent": "session.event",
     "Conversation": "conversation.conversation",
     "ConversationError": "conversation.conversation",
     "DEVICES": "protocol.devices",
@@ -66,6 +69,7 @@ _HOMES = {
     "Finding": "lint.finding",
     "Kind": "session.event",
     "Linted": "analysis",
+    "MessageEvent": "session.event",
     "NotRecordedError": "proxy.beside",
     "Record": "capture.record",
     "RecordKind": "capture.record",
@@ -96,6 +100,7 @@ __all__ = [
     "Blame",
     "CaptureError",
     "Channel",
+    "ConnectionEvent",
     "Conversation",
     "ConversationError",
     "Event",
@@ -104,6 +109,7 @@ __all__ = [
     "Finding",
     "Kind",
     "Linted",
+    "MessageEvent",
     "NotRecordedError",
     "Record",
     "RecordKind",

@@ -10,6 +10,8 @@ import pytest
 from vudissect.lint import rules
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES, rules_named
+from vudissect.protocol.model import Channel
+from vudissect.protocol.unknown import unknown_row
 
 HERE = Path(__file__).parent
 TESTS = "".join(path.read_text() for path in HERE.glob("test_*.py") if path != Path(__file__))
@@ -40,3 +42,15 @@ def test_a_rule_is_found_by_id_and_by_name(text: str) -> None:
 
 def test_a_family_is_found_by_its_letters() -> None:
     assert {rule.id.rpartition("-")[0] for rule in rules_named("VU-VRG")} == {"VU-VRG"}
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_only_the_rules_for_unknown_messages_are_about_their_row(channel: Channel) -> None:
+    about = {
+        rule.id
+        for rule in ALL_RULES
+        for reply in (False, True)
+        if rule.trigger.matches is not None and rule.trigger.matches(unknown_row(channel), reply)
+    }
+
+    assert about == {"VU-DRF-08", "VU-HDR-01"}

@@ -400,6 +400,18 @@ def test_big_endian_messages_are_understood() -> None:
     assert event.message.values == (1, 256)
 
 
+def test_a_connection_event_has_no_message_and_leaves_requests_unanswered() -> None:
+    talk = Conversation()
+    talk.front_end("GET_FEATURES")
+    talk.event(RecordKind.CONNECTION_CLOSED, by="front-end")
+
+    asked, closed = talk.events()
+
+    assert isinstance(asked, MessageEvent)
+    assert isinstance(closed, ConnectionEvent)
+    assert [request.frame for request in closed.unanswered] == [asked.record.frame]
+
+
 def test_a_malformed_message_is_an_event() -> None:
     talk = Conversation()
     talk.raw(Side.FRONT_END, struct.pack("<III", 8, 1, 4) + b"abcd")

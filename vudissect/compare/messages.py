@@ -10,7 +10,7 @@ from vudissect.compare.positions import is_idle, possible_positions
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.model import Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wire.layout import Values
@@ -61,11 +61,9 @@ class _Item(NamedTuple):
     live: Any
 
 
-def compare(recorded: Event, live: Event, policy: Policy, identities: Identities) -> Comparison:
+def compare(recorded: MessageEvent, live: MessageEvent, policy: Policy, identities: Identities) -> Comparison:
     """Compare two messages with the same number and direction."""
     ours, theirs = recorded.message, live.message
-    assert ours is not None
-    assert theirs is not None
     result = Comparison(0, [], [])
     row = ours.row
     compared = 1
@@ -135,7 +133,7 @@ def _values(layout: Layout, ours: Values, theirs: Values, prefix: str, same_size
         yield _Item(prefix + layout.tail.field.name, layout.tail.field, layout, ours[rest], theirs[rest])
 
 
-def _descriptors(recorded: Event, live: Event, identities: Identities) -> Iterator[_Item]:
+def _descriptors(recorded: MessageEvent, live: MessageEvent, identities: Identities) -> Iterator[_Item]:
     ours, theirs = recorded.descriptors, live.descriptors
     if not ours and not theirs:
         return
@@ -156,10 +154,9 @@ def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -
         yield _Item(names.FD_IDENTITY, None, None, "the same as before", "the same as before" if same else "another")
 
 
-def _impossible_position(layout: Layout, live: Event) -> Iterator[_Item]:
+def _impossible_position(layout: Layout, live: MessageEvent) -> Iterator[_Item]:
     """The position in this reply, if no ring could have it, although it is as recorded."""
     message = live.message
-    assert message is not None
     ring = live.after.rings.get(message.values[0])
     for field, position in zip(layout.fields, message.values, strict=False):
         if field.meaning is Meaning.RING_BASE and ring is not None:
@@ -168,7 +165,7 @@ def _impossible_position(layout: Layout, live: Event) -> Iterator[_Item]:
                 yield _Item(field.name, field, layout, expected, position)
 
 
-def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Comparison) -> None:
+def _judge(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent, result: Comparison) -> None:
     if _passes(item, rule, recorded, live):
         frame, name = recorded.record.frame, recorded.name
         result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))
@@ -176,7 +173,7 @@ def _judge(item: _Item, rule: Rule, recorded: Event, live: Event, result: Compar
         _differs(item, recorded, result)
 
 
-def _differs(item: _Item, recorded: Event, result: Comparison) -> None:
+def _differs(item: _Item, recorded: MessageEvent, result: Comparison) -> None:
     result.differences.append(
         Difference(
             Trouble.VALUE,
@@ -193,7 +190,7 @@ def _differs(item: _Item, recorded: Event, result: Comparison) -> None:
     )
 
 
-def _passes(item: _Item, rule: Rule, recorded: Event, live: Event) -> bool:
+def _passes(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent) -> bool:
     before, after = item.recorded, item.live
     if rule.how is How.IGNORED:
         return True
@@ -209,7 +206,7 @@ def _passes(item: _Item, rule: Rule, recorded: Event, live: Event) -> bool:
     return False
 
 
-def _related(item: _Item, recorded: Event, live: Event) -> bool:
+def _related(item: _Item, recorded: MessageEvent, live: MessageEvent) -> bool:
     """Whether two values that differ have the same meaning, each in its own session."""
     if item.field is None or item.layout is None:
         return False
@@ -226,10 +223,10 @@ def _related(item: _Item, recorded: Event, live: Event) -> bool:
     return bool(before) == bool(after)
 
 
-def _is_where_it_began(item: _Item, live: Event) -> bool:
+def _is_where_it_began(item: _Item, live: MessageEvent) -> bool:
     """Whether a ring stops at the base that it was given: the rings of a replay are empty."""
     message = live.message
-    if message is None or not message.reply or message.row.purpose is not Purpose.STOP_RING:
+    if not message.reply or message.row.purpose is not Purpose.STOP_RING:
         return False
     ring = live.after.rings.get(message.values[0])
     if ring is None or possible_positions(item.live, ring, live.after):
@@ -237,7 +234,7 @@ def _is_where_it_began(item: _Item, live: Event) -> bool:
     return is_idle(item.live, item.recorded, ring, live.after)
 
 
-def _is_own_address(address: int, event: Event) -> bool:
+def _is_own_address(address: int, event: MessageEvent) -> bool:
     """Whether the guest address of a region is the front-end's own address, as that of every region is.
 
     So in libblkio, SPDK, DPDK's virtio-user and User-Mode Linux: there is no guest, or it is the process itself.

@@ -8,7 +8,7 @@ from vudissect.filter.language import Filter
 from vudissect.filter.seen import Seen
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Channel, Side
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import ConnectionEvent, Event
 from vudissect.session.pairing import Request
 from vudissect.session.session import Session
 from vudissect.session.state import State
@@ -62,7 +62,7 @@ class Narrowed:
         return shown, tuple(unanswered)
 
 
-def _end_of(state: State, last: Event) -> Event:
+def _end_of(state: State, last: Event) -> ConnectionEvent:
     """The event for the end of the capture on a connection."""
     record = last.record._replace(
         kind=RecordKind.CONNECTION_CLOSED,
@@ -74,4 +74,4 @@ def _end_of(state: State, last: Event) -> Event:
         marks=Mark(0),
         descriptors=(),
     )
-    return Event(record, state, state, Kind.EVENT, last.elapsed)
+    return ConnectionEvent(record, state, state, last.elapsed)

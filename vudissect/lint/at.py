@@ -7,7 +7,7 @@ from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.lint.history import History
 from vudissect.protocol.model import Channel
-from vudissect.session.event import Event
+from vudissect.session.event import Event, MessageEvent
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.session import Session
 from vudissect.session.state import State
@@ -144,14 +144,14 @@ class At(Generic[Memory_co]):
             memory = self._lasting[kind] = kind()
         return memory
 
-    def recent(self, channel: Channel) -> list[Event]:
+    def recent(self, channel: Channel) -> list[MessageEvent]:
         """The last few messages on a channel of this connection, including this one; the newest comes last.
 
         A long message is kept only in part, without its values.
         """
         return [event for event in self._history.recent[channel] if event.message is not None]
 
-    def delivered(self, channel: Channel) -> list[Event]:
+    def delivered(self, channel: Channel) -> list[MessageEvent]:
         """Those of the recent messages on a channel that reached the other side."""
         return [event for event in self.recent(channel) if not event.record.marks & Mark.NOT_FORWARDED]
 

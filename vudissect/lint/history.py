@@ -7,7 +7,7 @@ from typing import Any
 
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Channel
-from vudissect.session.event import Event
+from vudissect.session.event import Event, MessageEvent
 
 # A hostile peer must not make the memory of a rule grow without bound.
 _MOST_KEYS = 256
@@ -78,11 +78,8 @@ class History:
         self.recent = tuple([last] if last.record.channel is channel else [] for channel in Channel)
 
 
-def beginning(event: Event) -> Event:
+def beginning(event: MessageEvent) -> MessageEvent:
     """The event; if its message is long, with only the beginning of it and without its values."""
     record, message = event.record, event.message
     data = record.data[:MOST_BYTES]
-    return event._replace(
-        record=record._replace(data=data),
-        message=message._replace(data=data, values=()) if message is not None else None,
-    )
+    return event._replace(record=record._replace(data=data), message=message._replace(data=data, values=()))

@@ -13,7 +13,7 @@ from vudissect.lint.words import count_text, fields_of
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import F_VERSION_1
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.rings import Started
 from vudissect.session.state import State
 from vudissect.wire.fields import Fields
@@ -26,7 +26,7 @@ _USUAL_ENTRIES = 1024
 _USUAL_QUEUES = 256
 
 
-def lawfulness(event: Event, findings: list[Finding]) -> str:
+def lawfulness(event: MessageEvent, findings: list[Finding]) -> str:
     """Whether a message was correct, as a clause after its name; `findings` are those about its frame."""
     against = is_against_sender(findings)
     if against:
@@ -41,10 +41,10 @@ def is_against_sender(findings: list[Finding]) -> str:
     return next(against, "")
 
 
-def remarks(event: Event, state: State) -> Iterator[str]:
+def remarks(event: MessageEvent, state: State) -> Iterator[str]:
     """What is unusual about a message, given the state before it; usually nothing."""
     message = event.message
-    if message is None or not message.fits:
+    if not message.fits:
         return
     layout = message.layout
     if layout.deviation:

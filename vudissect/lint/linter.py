@@ -14,9 +14,9 @@ from vudissect.lint.rule import SLOW, Rule, Trigger
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
-from vudissect.session.event import Event
+from vudissect.session.event import ConnectionEvent, Event, MessageEvent
 from vudissect.session.session import Session
-from vudissect.wire.codec import Form, WireMessage
+from vudissect.wire.codec import Form
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
 # Bits that select additional rules of a row.
@@ -83,19 +83,17 @@ class Linter:
 
     def check(self, event: Event) -> Sequence[Finding]:
         """What is wrong with this event."""
-        return self._check(event, self._selection_of(event))
+        if event.message is None:
+            return self._check_other(event)
+        return self._check_message(event, self._selection_of(event))
 
-    def _check(self, event: Event, selection: _Selection | None) -> Sequence[Finding]:
-        record, message = event.record, event.message
+    def _check_message(self, event: MessageEvent, selection: _Selection) -> Sequence[Finding]:
+        record = event.record
         history = self._connections.get(record.connection)
-        if history is None:
-            history = self._connections[record.connection] = History()
-        if history.settled:
-            self._wake(record.connection, history)
+        if history is None or history.settled:
+            history = self._wake(record.connection)
         history.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
-        if message is None or selection is None:
-            return self._check_note(event, history)
-        if message.reply and record.channel in history.lost_sync:
+        if event.message.reply and record.channel in history.lost_sync:
             return ()  # all that follows a lost synchronisation is its consequence
         rules = selection.always
         if selection.once and not history.kinds & selection.bit:
@@ -103,12 +101,15 @@ class Linter:
             rules = selection.once
         return self._ask(rules, event, history) if rules else ()
 
-    def _check_note(self, event: Event, history: History) -> Sequence[Finding]:
-        """What is wrong with what the proxy noted."""
-        kind = event.record.kind
-        findings = self._ask(self._for_event[kind], event, history)
-        if kind is RecordKind.CONNECTION_CLOSED:
-            del self._connections[event.record.connection]
+    def _check_other(self, event: ConnectionEvent) -> Sequence[Finding]:
+        record = event.record
+        history = self._connections.get(record.connection)
+        if history is None or history.settled:
+            history = self._wake(record.connection)
+        history.recent[record.channel].append(event)
+        findings = self._ask(self._for_event[record.kind], event, history)
+        if record.kind is RecordKind.CONNECTION_CLOSED:
+            del self._connections[record.connection]
         return findings
 
     def judge(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
@@ -121,12 +122,17 @@ class Linter:
 
         At a change of dialect the session is where the event is.
         """
-        run: list[tuple[Event, _Selection]] = []
+        run: list[tuple[MessageEvent, _Selection]] = []
         protocol: Protocol | None = None
         try:
             for event in self._session.events(records):
+                if event.message is None:
+                    protocol = event.after.protocol
+                    yield from self._judged(run)
+                    yield event, self._check_other(event)
+                    continue
                 selection = self._selection_of(event)
-                if selection is not None and selection.patient and event.after.protocol is protocol:
+                if selection.patient and event.after.protocol is protocol:
                     run.append((event, selection))
                     if len(run) < _MOST_IN_A_RUN:
                         continue
@@ -134,16 +140,16 @@ class Linter:
                 else:
                     protocol = event.after.protocol
                     yield from self._judged(run)
-                    yield event, self._check(event, selection)
+                    yield event, self._check_message(event, selection)
         except CaptureError:
             yield from self._judged(run)
             raise
         yield from self._judged(run)
 
-    def _judged(self, run: list[tuple[Event, _Selection]]) -> Iterator[tuple[Event, Sequence[Finding]]]:
+    def _judged(self, run: list[tuple[MessageEvent, _Selection]]) -> Iterator[tuple[Event, Sequence[Finding]]]:
         self._at.late = True
         for event, selection in run:
-            yield event, self._check(event, selection)
+            yield event, self._check_message(event, selection)
         self._at.late = False
         run.clear()
 
@@ -173,8 +179,9 @@ class Linter:
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
 
-    def _wake(self, number: int, history: History) -> None:
+    def _wake(self, number: int) -> History:
         """A connection has an event, for the first time or again: drop what is of little use of older connections."""
+        history = self._connections.setdefault(number, History())
         history.wake()
         self._fresh.append(number)
         if len(self._fresh) > _MOST_FRESH:
@@ -182,24 +189,23 @@ class Linter:
             # Numbers may be reused.
             if oldest is not None and oldest is not history and not oldest.settled:
                 oldest.settle()
+        return history
 
-    def _new_form(self, form: Form, event: Event, message: WireMessage) -> _Selection:
-        selection = self._for_form[form] = self._selection(event, message)
+    def _new_form(self, form: Form, event: MessageEvent) -> _Selection:
+        selection = self._for_form[form] = self._selection(event)
         return selection
 
-    def _selection_of(self, event: Event) -> _Selection | None:
-        """The rules to be asked about a message; None for what the proxy noted."""
+    def _selection_of(self, event: MessageEvent) -> _Selection:
+        """The rules to be asked about a message."""
         message = event.message
-        if message is None:
-            return None
         form, marks = message.form, event.record.marks
-        if form is None or event.descriptors or marks or (message.reply and _is_odd_answer(event, message)):
-            return self._selection(event, message)
-        return self._for_form.get(form) or self._new_form(form, event, message)
+        if form is None or event.descriptors or marks or (message.reply and _is_odd_answer(event)):
+            return self._selection(event)
+        return self._for_form.get(form) or self._new_form(form, event)
 
-    def _selection(self, event: Event, message: WireMessage) -> _Selection:
+    def _selection(self, event: MessageEvent) -> _Selection:
         """The rules to be asked about any message."""
-        record = event.record
+        record, message = event.record, event.message
         if record.marks & Mark.NOT_FORWARDED:
             return self._not_forwarded
         kind = _CARRYING if event.descriptors else 0
@@ -207,7 +213,7 @@ class Linter:
             message.problem
             or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
             or int(record.marks) & ~_REGULAR_MARKS
-            or (message.reply and _is_odd_answer(event, message))
+            or (message.reply and _is_odd_answer(event))
         ):
             kind |= _IRREGULAR
         key = (message.row, message.reply)
@@ -236,12 +242,12 @@ def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, .
     return tuple(rule for rule in special if rule not in rules) + rules
 
 
-def _is_odd_answer(event: Event, message: WireMessage) -> bool:
+def _is_odd_answer(event: MessageEvent) -> bool:
     """Whether an answer has no request, is late or out of order, or reports a failure."""
-    request, layout = event.request, message.layout
+    request, message = event.request, event.message
     return (
         request is None
         or request.overtaken > 0
         or (event.latency or 0) > SLOW
-        or (layout.failure != 0 and message.values[0] & layout.failure != 0)
+        or (message.layout.failure != 0 and message.values[0] & message.layout.failure != 0)
     )

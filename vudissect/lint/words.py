@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.pairing import Request
-from vudissect.wire.fields import Fields, to_fields
+from vudissect.wire.fields import Fields
 
 SECOND = 1_000_000_000
 
@@ -17,22 +17,18 @@ def request_text(request: Request) -> str:
     return f"{request.name} (#{request.frame})"
 
 
-def event_name(event: Event) -> str:
+def event_name(event: MessageEvent) -> str:
     """The name of a message."""
-    assert event.message is not None
     return event.message.name
 
 
-def fields_of(event: Event) -> Fields:
+def fields_of(event: MessageEvent) -> Fields:
     """The payload of a message by field name; empty where it fits no layout, or was too long to be remembered."""
-    message = event.message
     # The values of a long message are not remembered.
-    if message is None or not message.values:
-        return {}
-    return to_fields(message.layout, message.values)
+    return event.fields if event.message.values else {}
 
 
-def event_text(event: Event) -> str:
+def event_text(event: MessageEvent) -> str:
     """A message by name, ring and frame, and what it carries: `SET_VRING_KICK ring 0 with evt#3 (#22)`."""
     fields = fields_of(event)
     ring = f" ring {fields['index']}" if isinstance(fields.get("index"), int) else ""

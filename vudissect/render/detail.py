@@ -10,7 +10,7 @@ from vudissect.render.descriptors import seals_text
 from vudissect.render.features import offered_text
 from vudissect.render.units import hex_text, printable, size_text
 from vudissect.render.values import config_fields
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
@@ -22,11 +22,9 @@ _MOST_BYTES = 256
 _DECIMAL = frozenset({Meaning.NUMBER, Meaning.COUNT, Meaning.RING, Meaning.STATUS_CODE, Meaning.CHOICE})
 
 
-def detail_lines(event: Event) -> Iterator[str]:
+def detail_lines(event: MessageEvent) -> Iterator[str]:
     """The header, every field of the payload, the descriptors, and the changes that the message made."""
     message = event.message
-    if message is None:
-        return
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
     stored = not event.record.marks & Mark.KEYS_MASKED
     yield from _layout_lines(message.layout, message.values, event.after, "", stored)

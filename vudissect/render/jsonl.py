@@ -52,14 +52,15 @@ def json_lines(judged: Iterable[tuple[Event, Sequence[Finding]]], *, look_ahead:
     halves = _Halves()
     for event, findings in judged:
         head, tail = halves.of(event, findings)
-        if event.request is not None:
+        if event.message is None:
+            for request in event.unanswered:
+                unanswered = asked.pop(request.frame, None)
+                if unanswered is not None:
+                    unanswered.open = False
+        elif event.request is not None:
             answered = asked.pop(event.request.frame, None)
             if answered is not None:
                 answered.close(event.record.frame)
-        for request in event.unanswered:
-            unanswered = asked.pop(request.frame, None)
-            if unanswered is not None:
-                unanswered.open = False
         if look_ahead and event.awaits:
             line = _Line(event.record.frame, head, tail)
             asked[line.frame] = line

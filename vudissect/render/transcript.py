@@ -23,7 +23,7 @@ from vudissect.render.style import Style
 from vudissect.render.units import duration_text, hex_text, printable
 from vudissect.render.values import describe
 from vudissect.session.dialect import Verdict
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import ConnectionEvent, Event, Kind, MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
 from vudissect.session.waits import Wait
@@ -95,12 +95,12 @@ class Transcript:
         if event.message is None:
             line = self._event_line(event)
         else:
-            line = self._message_line(event, event.message)
+            line = self._message_line(event)
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
         if event.after.protocol is not self._protocol:
             line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.after))])
-        if event.unanswered:
+        if event.message is None and event.unanswered:
             return f"{line}\n{self.unanswered(event.unanswered, findings)}{self.findings(findings, event.record.frame)}"
         return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
 
@@ -141,14 +141,15 @@ class Transcript:
         connection = f" c{number}" if number > 1 else ""
         return (record.frame, event.elapsed / 1e9, connection) if self._times else (record.frame, connection)
 
-    def _message_line(self, event: Event, message: WireMessage) -> str:
+    def _message_line(self, event: MessageEvent) -> str:
+        message = event.message
         kind = message.form or (message.row, message.layout, message.reply)
         start, describe_contents, deviation, end = self._heads.get(kind) or self._new_head(event.record, message, kind)
         line = start % self._place(event)
         if describe_contents is not None and (contents := describe_contents(message.values, event.after)):
             line = f"{line} {contents if self._times else _OF_THE_RUN.sub('', contents)}"
         if message.form is None or event.descriptors or event.before is not event.after or event.record.marks:
-            line = " ".join([line + deviation, *self._irregular(event, message)])
+            line = " ".join([line + deviation, *self._irregular(event)])
         elif end:
             line += end
         return f"{line} {self._answered(event)}" if message.reply else line
@@ -168,9 +169,9 @@ class Transcript:
             self._heads[kind] = head
         return head
 
-    def _irregular(self, event: Event, message: WireMessage) -> Iterator[str]:
+    def _irregular(self, event: MessageEvent) -> Iterator[str]:
         """What may come after the contents, except for the request that a reply answers."""
-        record = event.record
+        record, message = event.record, event.message
         if record.is_cut:
             style = self._style.bad if event.kind is Kind.MALFORMED else self._style.dim
             yield style(f"CUT, {len(record.data)} of {record.length} bytes were recorded")
@@ -185,7 +186,7 @@ class Transcript:
         if int(record.marks) & _WORTH_SAYING:
             yield self._style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks))
 
-    def _answered(self, event: Event) -> str:
+    def _answered(self, event: MessageEvent) -> str:
         request, latency = event.request, event.latency
         if request is None:
             return self._style.dim("[answers nothing that was asked]")
@@ -198,14 +199,14 @@ class Transcript:
         name = request.name
         return _INDENT + self._style.bad(f"!{_CHANNELS[request.channel]} {name} (#{request.frame}) was never answered")
 
-    def _event_line(self, event: Event) -> str:
+    def _event_line(self, event: ConnectionEvent) -> str:
         make = _EVENTS.get(event.record.kind, _unknown_event)
         text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
         start = self._start % self._place(event)
         return f"{start} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
 
 
-def _is_late(event: Event, request: Request) -> bool:
+def _is_late(event: MessageEvent, request: Request) -> bool:
     return is_late(request.row, event.after.programs[event.record.sender], event.latency or 0)
 
 
@@ -218,44 +219,44 @@ def _wants_reply(record: Record, message: WireMessage) -> bool:
     return bool(message.flags & NEED_REPLY) and not message.reply and record.channel is not Channel.GPU
 
 
-def _peer(event: Event, side: str) -> str:
+def _peer(event: ConnectionEvent, side: str) -> str:
     details = event.record.details
     command = details.get(f"{side}_command") or "?"
     pid = details.get(f"{side}_pid")
     return f"{command} (pid {pid})" if pid else str(command)
 
 
-def _connection_opened(event: Event) -> str:
+def _connection_opened(event: ConnectionEvent) -> str:
     front_end, back_end = _peer(event, "front_end"), _peer(event, "back_end")
     return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}"
 
 
-def _connection_closed(event: Event) -> str:
+def _connection_closed(event: ConnectionEvent) -> str:
     details = event.record.details
     how = f" ({details['how']})" if details.get("how") else ""
     return f"connection {event.record.connection} closed by the {details.get('by', '?')}{how}"
 
 
-def _channel_opened(event: Event) -> str:
+def _channel_opened(event: ConnectionEvent) -> str:
     return f"{event.record.channel.label} channel opened"
 
 
-def _channel_closed(event: Event) -> str:
+def _channel_closed(event: ConnectionEvent) -> str:
     details = event.record.details
     how = f" ({details['how']})" if details.get("how") else ""
     return f"{event.record.channel.label} channel closed by the {details.get('by', '?')}{how}"
 
 
-def _gap(event: Event) -> str:
+def _gap(event: ConnectionEvent) -> str:
     details = event.record.details
     return f"{details.get('messages', '?')} messages are missing here: {details.get('reason', '?')}"
 
 
-def _note(event: Event) -> str:
+def _note(event: ConnectionEvent) -> str:
     return str(event.record.details.get("text", ""))
 
 
-def _unknown_event(event: Event) -> str:
+def _unknown_event(event: ConnectionEvent) -> str:
     return " ".join(f"{key}={value}" for key, value in event.record.details.items())
 
 

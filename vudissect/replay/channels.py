@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vudissect.protocol.model import Channel
 from vudissect.replay.descriptors import DescriptorPool
 from vudissect.replay.stream import MOST_PIXELS, RawMessage, SocketStream, Stream
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.wire.header import ByteOrder
 
 
@@ -58,10 +58,10 @@ class Channels:
         """Note a new connection."""
         self._streams[connection, Channel.MAIN] = stream
 
-    def handed_over(self, live: Event, fds: Sequence[int], *, ours: bool) -> None:
+    def handed_over(self, live: MessageEvent, fds: Sequence[int], *, ours: bool) -> None:
         """Note a passed message: if it hands a channel over, that is open now. `ours`: we have sent it."""
-        row = live.message.row if live.message is not None and not live.message.reply else None
-        if row is None or row.opens is None or len(fds) != 1:
+        row = live.message.row
+        if live.message.reply or row.opens is None or len(fds) != 1:
             return
         try:
             end = self._pool.take_other_end(fds[0]) if ours else os.dup(fds[0])

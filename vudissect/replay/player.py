@@ -27,7 +27,7 @@ from vudissect.replay.resync import Resync
 from vudissect.replay.rings import prepare_ring
 from vudissect.replay.script import Script
 from vudissect.replay.stream import MOST_PIXELS, RawMessage, Stream, StreamError
-from vudissect.session.event import Event
+from vudissect.session.event import Event, MessageEvent
 from vudissect.session.session import Session
 from vudissect.wire.header import ByteOrder
 
@@ -133,7 +133,7 @@ class Player:
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             if record.details.get("by") == self._script.side.label:
                 self._channels.hang_up(record.connection, record.channel)
-        elif record.kind is RecordKind.MESSAGE and not self._resync.skips(event):
+        elif event.message is not None and not self._resync.skips(event):
             if record.sender is self._script.side:
                 self._send(event)
             else:
@@ -157,7 +157,7 @@ class Player:
             self._live.feed(opened)
         return stream
 
-    def _stream(self, event: Event) -> Stream:
+    def _stream(self, event: MessageEvent) -> Stream:
         """The stream of a message; if the capture begins in mid-session, connect now."""
         record = event.record
         stream = self._channels.stream(record.connection, record.channel)
@@ -210,7 +210,7 @@ class Player:
 
     # Messages
 
-    def _send(self, event: Event) -> None:
+    def _send(self, event: MessageEvent) -> None:
         record = event.record
         stream = self._stream(event)
         self._pace(event)
@@ -232,7 +232,7 @@ class Player:
         self._played.add(record.frame)
         self._channels.handed_over(live, fds, ours=True)
 
-    def _receive(self, event: Event) -> None:
+    def _receive(self, event: MessageEvent) -> None:
         record = event.record
         stream = self._stream(event)
         place, number = (record.connection, record.channel), record.data[:4]
@@ -262,7 +262,7 @@ class Player:
                     raise _EndError
             self._answer(live, stream, self._resync.answer(live))
 
-    def _misses(self, event: Event, error: StreamError) -> bool:
+    def _misses(self, event: MessageEvent, error: StreamError) -> bool:
         """Handle a message that did not come; return whether to continue without it."""
         record = event.record
         if error.data:
@@ -276,7 +276,7 @@ class Player:
         self._fails(event, error)
         return error.trouble is Trouble.SILENCE and not error.data and self._options.keep_going
 
-    def _compare(self, event: Event, raw: RawMessage) -> None:
+    def _compare(self, event: MessageEvent, raw: RawMessage) -> None:
         self._outcome.received += 1
         self._played.add(event.record.frame)
         live = self._take(event.record, self._script.other, raw)
@@ -294,7 +294,7 @@ class Player:
                 raise _EndError
             self._answer(live, self._stream(event), self._resync.answer_missing(event, live))
 
-    def _unmatched(self, record: Record, raw: RawMessage) -> tuple[Event, bool]:
+    def _unmatched(self, record: Record, raw: RawMessage) -> tuple[MessageEvent, bool]:
         """Handle a message that is not in the recording; the second value is whether the policy allows it."""
         self._outcome.received += 1
         live = self._take(record, self._script.other, raw)
@@ -307,7 +307,7 @@ class Player:
             raise _EndError
         return live, allowed
 
-    def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> Event | None:
+    def _unmatched_message(self, connection: int, channel: Channel, frame: int, raw: RawMessage) -> MessageEvent | None:
         """Handle a message after the end of the recording; None if the policy does not allow it."""
         live, allowed = self._unmatched(_nowhere(connection, channel, frame), raw)
         if allowed:
@@ -318,14 +318,14 @@ class Player:
         )
         return None
 
-    def _answer(self, live: Event, stream: Stream, answer: RawMessage | None) -> None:
+    def _answer(self, live: MessageEvent, stream: Stream, answer: RawMessage | None) -> None:
         """Answer a request that has no answer in the recording, so that the other side continues."""
         if answer is not None:
             self._outcome.remarks.append(f"#{live.record.frame}: {_name(live)} is answered, but was not recorded")
             self._take(live.record, self._script.side, answer)
             self._pass(live, stream, answer)
 
-    def _pass(self, event: Event, stream: Stream, raw: RawMessage) -> None:
+    def _pass(self, event: MessageEvent, stream: Stream, raw: RawMessage) -> None:
         try:
             stream.send(raw.data, raw.descriptors, self._limits.within())
         except StreamError as error:
@@ -333,13 +333,14 @@ class Player:
             raise _EndError from None
         self._outcome.sent += 1
 
-    def _take(self, at: Record, sender: Side, raw: RawMessage, marks: Mark = _NO_MARKS) -> Event:
+    def _take(self, at: Record, sender: Side, raw: RawMessage, marks: Mark = _NO_MARKS) -> MessageEvent:
         """Record a message in place of the recorded one `at`; return its meaning in the live session."""
         descriptors: tuple[Descriptor, ...] = tuple(map(inspect, raw.descriptors))
         marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if raw.lost else _NO_MARKS)
-        return self._live.feed(
-            self._log.message(at.connection, at.channel, sender, raw.data, descriptors, marks, at.frame)
-        )
+        message = self._log.message(at.connection, at.channel, sender, raw.data, descriptors, marks, at.frame)
+        live = self._live.feed(message)
+        assert live.message is not None
+        return live
 
     # Time, and reports of differences
 
@@ -361,7 +362,7 @@ class Player:
             else:
                 self._outcome.lag = max(self._outcome.lag, late)
 
-    def _fails(self, event: Event, error: StreamError) -> None:
+    def _fails(self, event: MessageEvent, error: StreamError) -> None:
         """Report a message that did not pass, and whether the deadline was the cause."""
         if error.trouble is Trouble.SILENCE and self._limits.over:
             text = f"{error}: the deadline of {self._limits.seconds:g} s for the whole replay was reached"

@@ -10,7 +10,7 @@ from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.replay.script import Script
 from vudissect.replay.stream import RawMessage
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.wire.codec import Codec
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
@@ -39,7 +39,7 @@ class Resync:
             if record.kind is RecordKind.MESSAGE and record.sender is script.side:
                 self._answers.setdefault((record.channel, record.data[:4]), record)
 
-    def skips(self, event: Event) -> bool:
+    def skips(self, event: MessageEvent) -> bool:
         """Whether to leave out a step: its message was skipped, or the request it answers did not come as recorded."""
         if event.record.frame in self._skipped:
             return True
@@ -50,7 +50,7 @@ class Resync:
             return True
         return event.request.frame in self._skipped or event.request.frame in self._unasked
 
-    def optional(self, event: Event, data: bytes) -> str:
+    def optional(self, event: MessageEvent, data: bytes) -> str:
         """The name of a message from the other side in place of an event, if it is optional; otherwise ""."""
         channel = event.record.channel
         if channel.initiator is self._script.side or len(data) < HEADER_SIZE:
@@ -59,7 +59,7 @@ class Resync:
         row = event.after.protocol.request(channel, number)
         return row.name if row is not None and self._policy.is_optional(row.name) else ""
 
-    def miss(self, expected: Event) -> bool:
+    def miss(self, expected: MessageEvent) -> bool:
         """Continue without a message that did not come, if it is optional; return whether it is."""
         record = expected.record
         name = self.optional(expected, record.data)
@@ -68,14 +68,14 @@ class Resync:
             self.allowed.append(Allowed(record.frame, name, "", name, None, str(OPTIONAL)))
         return bool(name)
 
-    def accept(self, live: Event, data: bytes) -> bool:
+    def accept(self, live: MessageEvent, data: bytes) -> bool:
         """Accept a message that is not in the recording, if it is optional; return whether it is."""
         name = self.optional(live, data)
         if name:
             self.allowed.append(Allowed(live.record.frame, name, "", None, name, str(OPTIONAL)))
         return bool(name)
 
-    def skip_optional_to(self, expected: Event, number: bytes) -> bool:
+    def skip_optional_to(self, expected: MessageEvent, number: bytes) -> bool:
         """Skip what was expected, as `skip_to` does, but only optional messages."""
         passed = self._before(expected.record, number)
         if not passed or not all(self.optional(expected, record.data) for record in passed):
@@ -112,19 +112,17 @@ class Resync:
                 passed.append(record)
         return ()
 
-    def answer_missing(self, recorded: Event, live: Event) -> RawMessage | None:
+    def answer_missing(self, recorded: MessageEvent, live: MessageEvent) -> RawMessage | None:
         """The answer to a request that is owed one now but was not in the recording; None in the opposite case."""
-        assert recorded.message is not None
-        assert live.message is not None
         owed, owed_then = _owed(live), _owed(recorded)
         if owed_then and not owed:
             self._unasked.add(recorded.record.frame)
         return _acknowledgement(live) if owed and not owed_then else None
 
-    def answer(self, live: Event) -> RawMessage | None:
+    def answer(self, live: MessageEvent) -> RawMessage | None:
         """An answer to a request that is not in the recording: the one that is elsewhere in it, otherwise success."""
         message = live.message
-        if message is None or message.reply or not _owed(live):
+        if message.reply or not _owed(live):
             return None
         if message.row.purpose is Purpose.GET_STATUS and live.after.status is not None:
             return _reply(live, message.row.reply[0], live.after.status)
@@ -134,23 +132,20 @@ class Resync:
         return _acknowledgement(live) if message.flags & NEED_REPLY else None
 
 
-def _owed(event: Event) -> bool:
+def _owed(event: MessageEvent) -> bool:
     message = event.message
-    if message is None or message.reply:
-        return False
-    return event.after.owes_reply(message.row, message.flags)
+    return not message.reply and event.after.owes_reply(message.row, message.flags)
 
 
-def _acknowledgement(live: Event) -> RawMessage:
+def _acknowledgement(live: MessageEvent) -> RawMessage:
     return _reply(live, ACK, 0)
 
 
-def _reply(live: Event, layout: Layout, value: int) -> RawMessage:
+def _reply(live: MessageEvent, layout: Layout, value: int) -> RawMessage:
     message = live.message
-    assert message is not None
     codec = Codec(live.after.protocol, _byte_order(live))
     return RawMessage(codec.encode(message.row, layout, (value,), reply=True))
 
 
-def _byte_order(event: Event) -> ByteOrder:
+def _byte_order(event: MessageEvent) -> ByteOrder:
     return "big" if event.record.marks & Mark.BIG_ENDIAN else "little"

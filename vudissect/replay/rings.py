@@ -11,7 +11,7 @@ from struct import Struct
 
 from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
 
@@ -21,10 +21,10 @@ _FLAGS_AND_INDEX = Struct("<HH")
 _LARGEST_OFFSET = (1 << 63) - 1 - _FLAGS_AND_INDEX.size
 
 
-def prepare_ring(live: Event, file_of: Callable[[str], int | None]) -> str:
+def prepare_ring(live: MessageEvent, file_of: Callable[[str], int | None]) -> str:
     """Write the base of the ring that a message sets up, if any; return why it could not be written, or ""."""
     message = live.message
-    if message is None or message.row.purpose not in _ABOUT_A_RING:
+    if message.row.purpose not in _ABOUT_A_RING:
         return ""
     ring = live.after.rings.get(live.fields.get("index", -1))
     if ring is None:

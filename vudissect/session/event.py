@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from vudissect.capture.record import Record
 from vudissect.session.changes import Change, changes, replaced_descriptor
@@ -23,8 +23,8 @@ class Kind(StrEnum):
     MALFORMED = "malformed"
 
 
-class Event(NamedTuple):
-    """One record and its meaning, as an immutable value."""
+class MessageEvent(NamedTuple):
+    """A message and its meaning, as an immutable value."""
 
     record: Record
     before: State
@@ -34,8 +34,7 @@ class Event(NamedTuple):
     kind: Kind
     elapsed: int
     """Time (ns) since the first record."""
-    message: WireMessage | None = None
-    """None for events that are not messages."""
+    message: WireMessage
     awaits: bool = False
     """Whether an answer to this request is due or possible."""
     request: Request | None = None
@@ -43,28 +42,64 @@ class Event(NamedTuple):
     latency: int | None = None
     """How long (ns) a reply took."""
     descriptors: tuple[NamedDescriptor, ...] = ()
-    unanswered: tuple[Request, ...] = ()
-    """Requests that were owed an answer and can no longer receive one."""
+
+    @property
+    def unanswered(self) -> tuple[Request, ...]:
+        """Only other events leave requests unanswered."""
+        return ()
 
     @property
     def name(self) -> str:
-        """The name of the message, `message 1000` for one that is not in the table; "" for events."""
-        return self.message.name if self.message is not None else ""
+        """The name of the message, `message 1000` for one that is not in the table."""
+        return self.message.name
 
     @property
     def fields(self) -> Fields:
         """The payload of the message by field name; empty if it fits no layout."""
-        message = self.message
-        if message is None:
-            return {}
-        return to_fields(message.layout, message.values)
+        return to_fields(self.message.layout, self.message.values)
 
     @property
     def changes(self) -> Iterator[Change]:
-        """What this record changes, in words."""
+        """What this message changes, in words."""
         return changes(self.before, self.after)
 
     @property
     def replaced(self) -> str:
         """The name of the descriptor that this message replaces; "" if there is none."""
         return replaced_descriptor(self.before, self.after)
+
+
+class ConnectionEvent(NamedTuple):
+    """Everything else in a capture: a connection or channel opens or closes, messages were lost, a note.
+
+    It has all that a message event has, empty; `event.message is None` distinguishes the two, also for a type checker.
+    """
+
+    record: Record
+    before: State
+    after: State
+    elapsed: int
+    unanswered: tuple[Request, ...] = ()
+    """Requests that were owed an answer and can no longer receive one."""
+    kind: Literal[Kind.EVENT] = Kind.EVENT
+    message: None = None
+    awaits: Literal[False] = False
+    request: None = None
+    latency: None = None
+    descriptors: tuple[()] = ()
+    name: Literal[""] = ""
+    replaced: Literal[""] = ""
+
+    @property
+    def fields(self) -> Fields:
+        """Empty: there is no payload."""
+        return {}
+
+    @property
+    def changes(self) -> Iterator[Change]:
+        """What this event changes, in words."""
+        return changes(self.before, self.after)
+
+
+Event = MessageEvent | ConnectionEvent
+"""One record and its meaning: a message, or something that happened to its connection."""

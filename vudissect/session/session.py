@@ -21,7 +21,7 @@ from vudissect.session.arbiter import NOTHING_KNOWN, Arbiter, Known
 from vudissect.session.device import DeviceGuess
 from vudissect.session.dialect import Detector, Verdict
 from vudissect.session.effects import Act
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import ConnectionEvent, Event, MessageEvent
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.phases import Step
@@ -162,7 +162,9 @@ class Session:
         else:
             self._connection_event(record, connection, connection.state)
 
-    def _message_event(self, record: Record, connection: "_Connection", before: State, message: WireMessage) -> Event:
+    def _message_event(
+        self, record: Record, connection: "_Connection", before: State, message: WireMessage
+    ) -> MessageEvent:
         _, _, channel, _, _, received, forwarded, _, _, _, marks, carried, _, frame = record
         seen = marks is _UNMARKED or not int(marks) & _NOT_FORWARDED
         plan = connection.plans.get(message.form) or connection.plan(message)
@@ -188,14 +190,14 @@ class Session:
             act = Act(row.purpose, fields, descriptors, frame, received, awaits, asked_in)
             connection.change(apply(connection.state, act))
         return _new(
-            Event,
+            MessageEvent,
             (
                 record, before, connection.state, kind, received - self._start, message, awaits and seen,
-                request, latency, descriptors, (),
+                request, latency, descriptors,
             ),
         )  # fmt: skip
 
-    def _connection_event(self, record: Record, connection: "_Connection", before: State) -> Event:
+    def _connection_event(self, record: Record, connection: "_Connection", before: State) -> ConnectionEvent:
         unanswered: tuple[Request, ...] = ()
         state = connection.state
         if record.kind is RecordKind.CONNECTION_OPENED:
@@ -210,7 +212,7 @@ class Session:
             unanswered = tuple(request for channel in Channel for request in connection.pairing.close(channel))
             self._end(record.connection)
         elapsed = record.received - self._start
-        return Event(record, before, connection.state, Kind.EVENT, elapsed, unanswered=unanswered)
+        return ConnectionEvent(record, before, connection.state, elapsed, unanswered)
 
     def _interrupt(self, connection: "_Connection | None") -> None:
         """Messages are missing from one connection, or possibly from all."""

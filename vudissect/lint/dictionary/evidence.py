@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Channel, Row, Side
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import Event, Kind, MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.rings import Rings
 from vudissect.session.session import Session
@@ -133,9 +133,8 @@ class Evidence:
                 connection.waiting = session.pairing(number).owed()
                 connection.running = _running(state.rings)
 
-    def _message(self, event: Event, connection: Connection) -> None:
+    def _message(self, event: MessageEvent, connection: Connection) -> None:
         record, message = event.record, event.message
-        assert message is not None
         if record.marks & Mark.NOT_FORWARDED:
             connection.undelivered += 1
         elif record.channel is Channel.MAIN:

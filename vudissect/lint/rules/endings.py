@@ -11,13 +11,13 @@ from vudissect.lint.words import event_text, time_text
 from vudissect.protocol.bits import BitSet, set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.rings import Started
 
 RULES = RuleBook()
 
 
-def _delivered(at: At, side: Side) -> Event | None:
+def _delivered(at: At, side: Side) -> MessageEvent | None:
     """The last message that a side sent on the main channel and the other received."""
     reached = [event for event in at.delivered(Channel.MAIN) if event.record.sender is side]
     return reached[-1] if reached else None
@@ -50,9 +50,7 @@ def left_while_running(at: At) -> Findings:
 
 def _is_explained(at: At) -> bool:
     """Whether another rule explains the end, with an answer that is due or a message that was not received."""
-    return bool(at.unanswered) or any(
-        event.record.marks & Mark.NOT_FORWARDED for event in at.recent(Channel.MAIN) if event.message is not None
-    )
+    return bool(at.unanswered) or any(event.record.marks & Mark.NOT_FORWARDED for event in at.recent(Channel.MAIN))
 
 
 @RULES.rule(
@@ -69,14 +67,14 @@ def left_after_answer(at: At) -> Findings:
     last = said[-1]
     message, request = last.message, last.request
     waited = at.time - last.record.received
-    if message is None or not message.reply or not message.row.known or request is None or waited >= SLOW:
+    if not message.reply or not message.row.known or request is None or waited >= SLOW:
         return
     if message.problem or any(finding.severity is not Severity.INFO for finding in at.found_in(last.record.frame)):
         return  # that rule explains it
     yield _left(at, last, waited)
 
 
-def _left(at: At, last: Event, waited: int) -> Finding:
+def _left(at: At, last: MessageEvent, waited: int) -> Finding:
     odd = _what_is_odd(at, last)
     return at.finding(
         f"the front-end closed the connection {time_text(waited)} after the answer {event_text(last)}, before the "
@@ -87,9 +85,8 @@ def _left(at: At, last: Event, waited: int) -> Finding:
     )
 
 
-def _what_is_odd(at: At, last: Event) -> str:
+def _what_is_odd(at: At, last: MessageEvent) -> str:
     """What may have made it stop: bits that are new or unknown."""
-    assert last.message is not None
     state = at.after
     if last.message.row.purpose is Purpose.OFFER_PROTOCOL_FEATURES:
         bits, offered = state.protocol.protocol_features, state.protocol_features.offered or 0

@@ -11,7 +11,7 @@ from vudissect.lint.words import event_name, event_text, request_text, time_text
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.usual import is_far_too_late, is_late, may_take_long, usual_time
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.rings import Enabled
 
 RULES = RuleBook()
@@ -110,7 +110,7 @@ def reconnect_loop(at: At[_Opened]) -> Findings:
         )
 
 
-def _where(asked: list[Event]) -> str:
+def _where(asked: list[MessageEvent]) -> str:
     """The message after which a back-end closed the connection, and the first one that it missed."""
     taken = [event for event in asked if not event.record.marks & Mark.NOT_FORWARDED]
     missed = [event for event in asked if event.record.marks & Mark.NOT_FORWARDED]

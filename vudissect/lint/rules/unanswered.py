@@ -11,7 +11,7 @@ from vudissect.lint.words import event_text, frames_text, request_text, time_tex
 from vudissect.protocol.model import Answer, Channel, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.usual import may_take_long
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.wire.header import NEED_REPLY
 
@@ -55,7 +55,7 @@ def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     """A finding if the message that enables REPLY_ACK asks for the first acknowledgement, and does not get it."""
     said = at.delivered(Channel.MAIN) if at.over else []
     last = said[-1] if said else None
-    if last is None or last.message is None or not last.message.row.known or not at.after.has("REPLY_ACK"):
+    if last is None or not last.message.row.known or not at.after.has("REPLY_ACK"):
         return
     waited = at.time - last.record.received
     asks = last.message.flags & NEED_REPLY and not last.before.has("REPLY_ACK")
@@ -139,7 +139,7 @@ class _End:
 )
 def closed_instead(at: At[_Gone]) -> Findings:
     if at.event.message is not None:
-        yield from _already_gone(at)
+        yield from _already_gone(at, at.event)
         return
     hang = hang_of(at)
     if hang is None:
@@ -166,12 +166,12 @@ def _hung_up(at: At, hang: Hang, request: Request) -> Finding:
     )
 
 
-def _already_gone(at: At[_Gone]) -> Findings:
+def _already_gone(at: At[_Gone], event: MessageEvent) -> Findings:
     """A finding on the first message sent after the back-end was gone."""
     if (
-        not at.event.record.marks & Mark.NOT_FORWARDED
-        or at.event.record.sender is not Side.FRONT_END
-        or at.event.record.channel is not Channel.MAIN
+        not event.record.marks & Mark.NOT_FORWARDED
+        or event.record.sender is not Side.FRONT_END
+        or event.record.channel is not Channel.MAIN
         or at.memory.is_gone
     ):
         return
@@ -182,19 +182,19 @@ def _already_gone(at: At[_Gone]) -> Findings:
         last = f"the last message it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
     if _is_news(at, at.message.id):
         yield at.finding(
-            f"{event_text(at.event)} was sent after the back-end was gone (QEMU: 'Failed to write msg', "
+            f"{event_text(event)} was sent after the back-end was gone (QEMU: 'Failed to write msg', "
             f"'Failed to set msg fds'): {last}",
             Blame.BACK_END,
             frames=tuple(event.record.frame for event in delivered[-1:]),
         )
 
 
-def _recent(at: At, frame: int) -> Event | None:
+def _recent(at: At, frame: int) -> MessageEvent | None:
     """A message on the main channel, if it is one of the most recent."""
     return next((event for event in at.recent(Channel.MAIN) if event.record.frame == frame), None)
 
 
-def _lawfulness(at: At, event: Event | None) -> str:
+def _lawfulness(at: At, event: MessageEvent | None) -> str:
     """Whether the last message that the back-end received was correct, as the end of a sentence."""
     return lawfulness(event, at.found_in(event.record.frame)) if event is not None else ""
 
@@ -256,7 +256,6 @@ def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     if not said or at.lost_sync(Channel.MAIN) is not None:
         return
     last, message = said[-1], said[-1].message
-    assert message is not None
     silence = hang.at - last.record.received
     if message.reply or not message.row.known or (hang.by and silence < SLOW):
         return
