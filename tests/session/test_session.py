@@ -13,7 +13,7 @@ from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.payloads import MEM_REG_CONSUMED
-from vudissect.session.event import Event, Kind
+from vudissect.session.event import ConnectionEvent, Event, Kind, MessageEvent
 from vudissect.session.session import Session, foresee
 
 REPLY_ACK = PROTOCOL_FEATURES.mask("REPLY_ACK")

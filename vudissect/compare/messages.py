@@ -52,13 +52,25 @@ class Comparison(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """A value in both messages, under the name that policies and reports use."""
+    """A property of both messages, under the name that policies and reports use."""
 
     name: str
-    field: Field | None
-    layout: Layout | None
     recorded: Any
     live: Any
+    field: None = None
+
+
+class _FieldItem(NamedTuple):
+    """The value of a field in both messages; policies and reports use its path as name."""
+
+    name: str
+    recorded: Any
+    live: Any
+    field: Field
+    layout: Layout
+
+
+_AnyItem = _Item | _FieldItem
 
 
 def compare(recorded: MessageEvent, live: MessageEvent, policy: Policy, identities: Identities) -> Comparison:
@@ -74,23 +86,20 @@ def compare(recorded: MessageEvent, live: MessageEvent, policy: Policy, identiti
         # There are no field names for this payload: compare the bytes.
         compared += 1
         if ours.size != theirs.size:
-            item = _Item(names.PAYLOAD_SIZE, None, None, ours.size, theirs.size)
+            item = _Item(names.PAYLOAD_SIZE, ours.size, theirs.size)
             _judge(item, policy.of_message(row, names.PAYLOAD_SIZE), recorded, live, result)
         elif not _alike(ours.data, theirs.data):
-            _judge(_Item("bytes", None, None, ours.data, theirs.data), EXACT, recorded, live, result)
+            _judge(_Item("bytes", ours.data, theirs.data), EXACT, recorded, live, result)
     else:
         compared += len(ours.layout.names)
         if ours.values != theirs.values:
-            for item in _values(ours.layout, ours.values, theirs.values, "", ours.size == theirs.size):
-                assert item.field is not None
-                assert item.layout is not None
-                rule = policy.of_field(row, item.layout, item.field, item.name, reply=ours.reply)
-                _judge(item, rule, recorded, live, result)
+            for value in _values(ours.layout, ours.values, theirs.values, "", ours.size == theirs.size):
+                rule = policy.of_field(row, value.layout, value.field, value.name, reply=ours.reply)
+                _judge(value, rule, recorded, live, result)
         elif ours.reply and row.purpose is Purpose.STOP_RING:
-            for item in _impossible_position(ours.layout, live):
-                assert item.field is not None
-                if policy.of_field(row, ours.layout, item.field, item.name, reply=True).how is How.RELATED:
-                    _differs(item, recorded, result)
+            for value in _impossible_position(ours.layout, live):
+                if policy.of_field(row, value.layout, value.field, value.name, reply=True).how is How.RELATED:
+                    _differs(value, recorded, result)
     for item in _descriptors(recorded, live, identities):
         compared += 1
         if item.recorded != item.live:
@@ -100,10 +109,10 @@ def compare(recorded: MessageEvent, live: MessageEvent, policy: Policy, identiti
 
 def _flags(ours: WireMessage, theirs: WireMessage) -> Iterator[_Item]:
     before, after = ours.flags, theirs.flags
-    yield _Item(names.VERSION, None, None, before & VERSION_MASK, after & VERSION_MASK)
-    yield _Item(names.REPLY, None, None, int(bool(before & REPLY)), int(bool(after & REPLY)))
-    yield _Item(names.NEED_REPLY, None, None, int(bool(before & NEED_REPLY)), int(bool(after & NEED_REPLY)))
-    yield _Item(names.RESERVED, None, None, before & _RESERVED, after & _RESERVED)
+    yield _Item(names.VERSION, before & VERSION_MASK, after & VERSION_MASK)
+    yield _Item(names.REPLY, int(bool(before & REPLY)), int(bool(after & REPLY)))
+    yield _Item(names.NEED_REPLY, int(bool(before & NEED_REPLY)), int(bool(after & NEED_REPLY)))
+    yield _Item(names.RESERVED, before & _RESERVED, after & _RESERVED)
 
 
 def _alike(before: bytes, after: bytes) -> bool:
@@ -112,49 +121,51 @@ def _alike(before: bytes, after: bytes) -> bool:
     return before[:kept] == after[:kept]
 
 
-def _values(layout: Layout, ours: Values, theirs: Values, prefix: str, same_size: bool) -> Iterator[_Item]:
+def _values(layout: Layout, ours: Values, theirs: Values, prefix: str, same_size: bool) -> Iterator[_FieldItem]:
     """The values that differ."""
     for field, recorded, live in zip(layout.fields, ours, theirs, strict=False):
         if recorded == live:
             continue
         if not field.parts:
-            yield _Item(prefix + field.name, field, layout, recorded, live)
+            yield _FieldItem(prefix + field.name, recorded, live, field, layout)
             continue
         for part in field.parts:
             before, after = (recorded & part.mask) >> part.low, (live & part.mask) >> part.low
             if before != after:
-                yield _Item(prefix + part.name, Field(part.name, field.code, part.meaning), layout, before, after)
+                part_of = Field(part.name, field.code, part.meaning)
+                yield _FieldItem(prefix + part.name, before, after, part_of, layout)
     rest = len(layout.fields)
     if layout.array is not None:
         path = f"{prefix}{layout.array.name}."
         for before, after in zip(ours[rest], theirs[rest], strict=False):
             yield from _values(layout.array.entry, before, after, path, same_size)
     elif layout.tail is not None and not (same_size and _alike(ours[rest], theirs[rest])):
-        yield _Item(prefix + layout.tail.field.name, layout.tail.field, layout, ours[rest], theirs[rest])
+        field = layout.tail.field
+        yield _FieldItem(prefix + field.name, ours[rest], theirs[rest], field, layout)
 
 
 def _descriptors(recorded: MessageEvent, live: MessageEvent, identities: Identities) -> Iterator[_Item]:
     ours, theirs = recorded.descriptors, live.descriptors
     if not ours and not theirs:
         return
-    yield _Item(names.FDS, None, None, len(ours), len(theirs))
+    yield _Item(names.FDS, len(ours), len(theirs))
     for before, after in zip(ours, theirs, strict=False):
         yield from _descriptor(before.descriptor, after.descriptor, identities)
 
 
 def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -> Iterator[_Item]:
-    yield _Item(names.FD_KIND, None, None, before.kind.label, after.kind.label)
+    yield _Item(names.FD_KIND, before.kind.label, after.kind.label)
     if before.kind is not after.kind:
         return
-    yield _Item(names.FD_SIZE, None, None, before.size, after.size)
-    yield _Item(names.FD_PAGE_SIZE, None, None, before.page_size, after.page_size)
-    yield _Item(names.FD_SEALS, None, None, before.seals, after.seals)
+    yield _Item(names.FD_SIZE, before.size, after.size)
+    yield _Item(names.FD_PAGE_SIZE, before.page_size, after.page_size)
+    yield _Item(names.FD_SEALS, before.seals, after.seals)
     if before.kind in _IDENTIFIED and before.identity and after.identity:
         same = identities.agree(before.identity, after.identity)
-        yield _Item(names.FD_IDENTITY, None, None, "the same as before", "the same as before" if same else "another")
+        yield _Item(names.FD_IDENTITY, "the same as before", "the same as before" if same else "another")
 
 
-def _impossible_position(layout: Layout, live: MessageEvent) -> Iterator[_Item]:
+def _impossible_position(layout: Layout, live: MessageEvent) -> Iterator[_FieldItem]:
     """The position in this reply, if no ring could have it, although it is as recorded."""
     message = live.message
     ring = live.after.rings.get(message.values[0])
@@ -162,10 +173,10 @@ def _impossible_position(layout: Layout, live: MessageEvent) -> Iterator[_Item]:
         if field.meaning is Meaning.RING_BASE and ring is not None:
             expected = possible_positions(position, ring, live.after)
             if expected:
-                yield _Item(field.name, field, layout, expected, position)
+                yield _FieldItem(field.name, expected, position, field, layout)
 
 
-def _judge(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent, result: Comparison) -> None:
+def _judge(item: _AnyItem, rule: Rule, recorded: MessageEvent, live: MessageEvent, result: Comparison) -> None:
     if _passes(item, rule, recorded, live):
         frame, name = recorded.record.frame, recorded.name
         result.allowed.append(Allowed(frame, name, item.name, item.recorded, item.live, str(rule)))
@@ -173,7 +184,7 @@ def _judge(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent, 
         _differs(item, recorded, result)
 
 
-def _differs(item: _Item, recorded: MessageEvent, result: Comparison) -> None:
+def _differs(item: _AnyItem, recorded: MessageEvent, result: Comparison) -> None:
     result.differences.append(
         Difference(
             Trouble.VALUE,
@@ -190,7 +201,7 @@ def _differs(item: _Item, recorded: MessageEvent, result: Comparison) -> None:
     )
 
 
-def _passes(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent) -> bool:
+def _passes(item: _AnyItem, rule: Rule, recorded: MessageEvent, live: MessageEvent) -> bool:
     before, after = item.recorded, item.live
     if rule.how is How.IGNORED:
         return True
@@ -206,9 +217,9 @@ def _passes(item: _Item, rule: Rule, recorded: MessageEvent, live: MessageEvent)
     return False
 
 
-def _related(item: _Item, recorded: MessageEvent, live: MessageEvent) -> bool:
+def _related(item: _AnyItem, recorded: MessageEvent, live: MessageEvent) -> bool:
     """Whether two values that differ have the same meaning, each in its own session."""
-    if item.field is None or item.layout is None:
+    if item.field is None:
         return False
     before, after, meaning = item.recorded, item.live, item.field.meaning
     if meaning is Meaning.RING_BASE:
@@ -223,7 +234,7 @@ def _related(item: _Item, recorded: MessageEvent, live: MessageEvent) -> bool:
     return bool(before) == bool(after)
 
 
-def _is_where_it_began(item: _Item, live: MessageEvent) -> bool:
+def _is_where_it_began(item: _FieldItem, live: MessageEvent) -> bool:
     """Whether a ring stops at the base that it was given: the rings of a replay are empty."""
     message = live.message
     if not message.reply or message.row.purpose is not Purpose.STOP_RING:

@@ -9,9 +9,9 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.devices.storage import BLK
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.model import Channel, Side
 from vudissect.replay.peer import Peer, PeerError, Received
 from vudissect.wire.fields import from_fields
 from vudissect.wire.header import NEED_REPLY
@@ -22,18 +22,9 @@ _QUEUES = 2
 _MEMORY_SIZE = 64 << 20
 _USER_ADDRESS = 0x7F00_0000_0000
 _SECTORS, _SECTORS_RESIZED = 2048, 4096
-
-
-def _disk() -> Device:
-    device = device_by_name("blk")
-    assert device is not None
-    return device
-
-
-_DISK = _disk()
 _CONFIG_SIZE = 60  # what front-ends read from a disk: up to the write-zeroes fields
 _VIRTIO = VIRTIO_FEATURES.mask("EVENT_IDX", "PROTOCOL_FEATURES", "VERSION_1", "RING_RESET")
-_OFFERED = _VIRTIO | _DISK.features.mask("SEG_MAX", "BLK_SIZE", "FLUSH", "MQ")
+_OFFERED = _VIRTIO | BLK.features.mask("SEG_MAX", "BLK_SIZE", "FLUSH", "MQ")
 _PROTOCOL_OFFERED = PROTOCOL_FEATURES.mask("MQ", "REPLY_ACK", "BACKEND_REQ", "CONFIG", "CONFIGURE_MEM_SLOTS")
 
 
@@ -89,7 +80,7 @@ class BackEnd:
 
     def _config(self) -> bytes:
         config = {"capacity": self._sectors, "seg_max": 126, "blk_size": 512, "num_queues": _QUEUES}
-        return LayoutCodec(_DISK.config, "little").encode(from_fields(_DISK.config, config))
+        return LayoutCodec(BLK.config, "little").encode(from_fields(BLK.config, config))
 
 
 def front_end(sock: socket.socket) -> None:

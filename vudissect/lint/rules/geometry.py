@@ -13,7 +13,8 @@ from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
 from vudissect.lint.rule import Findings, RuleBook, requests
 from vudissect.lint.runs import ring_of
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.rings import Ring, Started
+from vudissect.session.rings import Addresses, Started
+from vudissect.session.state import State
 
 RULES = RuleBook()
 
@@ -63,10 +64,10 @@ def ring_geometry(at: At[_Parts]) -> Findings:
         return
     if at.after.features.acked is None:
         return
-    parts = tuple(sorted(_parts(at, ring)))
+    parts = tuple(sorted(_parts(at.after, ring.index, ring.addresses, ring.size)))
     at.memory.put(ring.index, parts)
     if any(one.end > other.start for one, other in pairwise(parts)):
-        yield from _overlaps_itself(at, ring, parts)
+        yield from _overlaps_itself(at, ring.addresses, ring.size, parts)
         return
     for part in parts:
         for other in at.memory.neighbours(part):
@@ -81,23 +82,21 @@ def ring_geometry(at: At[_Parts]) -> Findings:
                 return
 
 
-def _parts(at: At, ring: Ring) -> Iterator[_Part]:
-    assert ring.addresses is not None
-    for name, (start, size) in parts_of(at.after, ring.addresses, ring.size or 0).items():
-        yield _Part(start, start + size, name, ring.index)
+def _parts(state: State, index: int, addresses: Addresses, entries: int) -> Iterator[_Part]:
+    for name, (start, size) in parts_of(state, addresses, entries).items():
+        yield _Part(start, start + size, name, index)
 
 
-def _overlaps_itself(at: At, ring: Ring, parts: tuple[_Part, ...]) -> Findings:
-    assert ring.addresses is not None
+def _overlaps_itself(at: At, addresses: Addresses, entries: int, parts: tuple[_Part, ...]) -> Findings:
     one, other = next(pair for pair in pairwise(parts) if pair[0].end > pair[1].start)
-    fitting = [size for size in _smaller(ring.size or 0) if _fits(at, ring, size)]
+    fitting = [size for size in _smaller(entries) if _fits(at.after, addresses, size)]
     hint = ""
     if fitting:
         hint = f"; the addresses fit a ring of {fitting[0]}: the driver may use fewer entries than the device offers"
     yield at.finding(
-        f"with {ring.size} entries, {one.name} of ring {ring.index} ({one.start:#x} to {one.end:#x}) overlaps "
+        f"with {entries} entries, {one.name} of ring {one.ring} ({one.start:#x} to {one.end:#x}) overlaps "
         f"{other.name} at {other.start:#x}{hint}",
-        frames=(ring.addresses.frame,),
+        frames=(addresses.frame,),
     )
 
 
@@ -109,7 +108,6 @@ def _smaller(size: int) -> Iterator[int]:
         power >>= 1
 
 
-def _fits(at: At, ring: Ring, size: int) -> bool:
-    assert ring.addresses is not None
-    spans = sorted((start, start + length) for start, length in parts_of(at.after, ring.addresses, size).values())
+def _fits(state: State, addresses: Addresses, entries: int) -> bool:
+    spans = sorted((start, start + length) for start, length in parts_of(state, addresses, entries).values())
     return all(one[1] <= other[0] for one, other in pairwise(spans))
