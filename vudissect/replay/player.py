@@ -339,7 +339,7 @@ class Player:
         marks |= at.marks & Mark.BIG_ENDIAN | (Mark.DESCRIPTORS_LOST if raw.lost else _NO_MARKS)
         message = self._log.message(at.connection, at.channel, sender, raw.data, descriptors, marks, at.frame)
         live = self._live.feed(message)
-        assert live.message is not None
+        assert isinstance(live, MessageEvent)
         return live
 
     # Time, and reports of differences
@@ -379,11 +379,9 @@ class Player:
 
 
 def _name(event: Event) -> str:
-    message = event.message
-    if message is None:
+    if event.message is None:
         return CONNECTION
-    name = message.name
-    return f"{name} reply" if message.reply else name
+    return f"{event.name} reply" if event.message.reply else event.name
 
 
 def _close(descriptors: Sequence[int]) -> None:
