@@ -72,7 +72,12 @@ def test_every_configuration_space(tmp_path: Path) -> None:
         assert differences(save(tmp_path / "config.pcapng", said), device=device) == []
 
 
-WELL_FORMED = [record.data for dialect in (DIALECTS[0], DIALECTS[6]) for record in records(dialect.protocol)]
+WELL_FORMED = [
+    record.data
+    for dialect in DIALECTS
+    if dialect.key in ("upstream", "mst-2015")
+    for record in records(dialect.protocol)
+]
 
 
 @st.composite

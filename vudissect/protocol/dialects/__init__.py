@@ -4,43 +4,13 @@ They are in the other modules of this package, by family. Here they are in chron
 comes first and each dialect comes after its base.
 """
 
-from vudissect.protocol.dialects.crosvm import (
-    CROSVM_2022,
-    CROSVM_2023,
-    CROSVM_2024,
-    CROSVM_2026,
-    CROSVM_SHMEM20,
-    CROSVM_SHMEM21,
-)
+from itertools import chain
+
+from vudissect.protocol.dialects import crosvm, drafts, early, forks, probing, shmem, virtio_fs
 from vudissect.protocol.dialects.dialect import Dialect
-from vudissect.protocol.dialects.drafts import (
-    CONFIG_RFC,
-    CRYPTO_RFC,
-    INBAND_RFC,
-    INPUT_RFC,
-    MST_2015,
-    REPLY_ACK_V1,
-    SLAVE_RFC,
-    STATUS_RFC,
-    VFIO_RFC,
-    XEN_RFC,
-)
-from vudissect.protocol.dialects.early import DOC_OFF_BY_ONE, MQ_V1, RESET_DEVICE_4, V1_BASE, VOS_RFC
-from vudissect.protocol.dialects.forks import (
-    FTL,
-    PRESETUP_RFC,
-    RUST_CFGFLAGS,
-    SIZE_VARIANTS,
-    SPDK_NVME_V1,
-    SPDK_NVME_V2,
-    UML_PIPE,
-    VFE,
-    YANDEX_SKIP_DRAIN,
-)
-from vudissect.protocol.dialects.probing import PROBE_V2, STANDALONE_V1
-from vudissect.protocol.dialects.shmem import SHMEM_BIT20, SHMEM_BIT21, SHOBJ_BIT17
-from vudissect.protocol.dialects.virtio_fs import FS_DAX, FS_DAX_2021, RUST_FS
 from vudissect.protocol.table import UPSTREAM
+
+_FAMILIES = (early, drafts, shmem, virtio_fs, crosvm, forks, probing)
 
 UPSTREAM_DIALECT = Dialect(
     key=UPSTREAM.key,
@@ -51,46 +21,21 @@ UPSTREAM_DIALECT = Dialect(
     living=True,
 )
 
+
+def _age(dialect: Dialect) -> tuple[str, int]:
+    """Sorts dialects by the day on which they began; a base comes before what is built on it."""
+    began = dialect.when.removeprefix("since ").split()[0]
+    if not began[0].isdigit():
+        began = "9999"  # unknown, or always
+    if dialect.base is None:
+        return began, 0
+    base, depth = _age(dialect.base)
+    return max(began, base), depth + 1
+
+
 DIALECTS: tuple[Dialect, ...] = (
     UPSTREAM_DIALECT,
-    V1_BASE,
-    VOS_RFC,
-    DOC_OFF_BY_ONE,
-    MQ_V1,
-    RESET_DEVICE_4,
-    MST_2015,
-    REPLY_ACK_V1,
-    INPUT_RFC,
-    SLAVE_RFC,
-    CONFIG_RFC,
-    CRYPTO_RFC,
-    VFIO_RFC,
-    SPDK_NVME_V1,
-    SPDK_NVME_V2,
-    FS_DAX,
-    RUST_FS,
-    RUST_CFGFLAGS,
-    UML_PIPE,
-    INBAND_RFC,
-    STATUS_RFC,
-    FS_DAX_2021,
-    CROSVM_2022,
-    CROSVM_2023,
-    STANDALONE_V1,
-    PROBE_V2,
-    PRESETUP_RFC,
-    VFE,
-    SHOBJ_BIT17,
-    CROSVM_2024,
-    SHMEM_BIT20,
-    CROSVM_SHMEM20,
-    SHMEM_BIT21,
-    CROSVM_SHMEM21,
-    XEN_RFC,
-    CROSVM_2026,
-    FTL,
-    YANDEX_SKIP_DRAIN,
-    SIZE_VARIANTS,
+    *sorted(chain.from_iterable(family.DIALECTS for family in _FAMILIES), key=_age),
 )
 
 _BY_KEY = {dialect.key: dialect for dialect in DIALECTS}

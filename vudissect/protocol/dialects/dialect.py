@@ -1,6 +1,6 @@
 """What a dialect is: a named set of changes to upstream as of a certain release, or to another dialect.
 
-The dialects are in the other modules of this package, by family; `vudissect.protocol.dialects` lists them all.
+The dialects are in the other modules of this package, by family, each listed at the end of its module.
 """
 
 from dataclasses import dataclass, replace

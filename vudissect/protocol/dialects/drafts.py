@@ -338,3 +338,16 @@ XEN_RFC = Dialect(
         ),
     ),
 )
+
+DIALECTS = (
+    MST_2015,
+    REPLY_ACK_V1,
+    INPUT_RFC,
+    SLAVE_RFC,
+    CONFIG_RFC,
+    CRYPTO_RFC,
+    VFIO_RFC,
+    INBAND_RFC,
+    STATUS_RFC,
+    XEN_RFC,
+)

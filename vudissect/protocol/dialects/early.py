@@ -143,3 +143,5 @@ RESET_DEVICE_4 = Dialect(
         ),
     ),
 )
+
+DIALECTS = (V1_BASE, VOS_RFC, DOC_OFF_BY_ONE, MQ_V1, RESET_DEVICE_4)

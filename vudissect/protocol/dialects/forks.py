@@ -294,3 +294,15 @@ SIZE_VARIANTS = Dialect(
         replace(upstream_row(Channel.MAIN, 44), reply=(payloads.SHMEM_CONFIG, SHMEM_CONFIG_COUNTED)),
     ),
 )
+
+DIALECTS = (
+    SPDK_NVME_V1,
+    SPDK_NVME_V2,
+    PRESETUP_RFC,
+    VFE,
+    FTL,
+    RUST_CFGFLAGS,
+    UML_PIPE,
+    YANDEX_SKIP_DRAIN,
+    SIZE_VARIANTS,
+)

@@ -72,3 +72,5 @@ PROBE_V2 = Dialect(
         _probe(43, "GET_MIN_VQ", "Asks for the minimum number of virtqueues.", "min_vqs"),
     ),
 )
+
+DIALECTS = (STANDALONE_V1, PROBE_V2)

@@ -80,3 +80,5 @@ SHMEM_BIT21 = Dialect(
     bits=(Bit(21, "SHMEM"),),
     rows=(upstream_row(Channel.MAIN, 44), *SHMEM_MESSAGES),
 )
+
+DIALECTS = (SHOBJ_BIT17, SHMEM_BIT20, SHMEM_BIT21)

@@ -189,3 +189,5 @@ RUST_FS = Dialect(
         )
     ),
 )
+
+DIALECTS = (FS_DAX, FS_DAX_2021, RUST_FS)
