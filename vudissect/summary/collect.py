@@ -10,7 +10,7 @@ from vudissect.lint.rules import USUAL
 from vudissect.protocol.bits import set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.usual import is_late
-from vudissect.session.event import Event
+from vudissect.session.event import Event, MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.session import Session
 from vudissect.session.state import State
@@ -27,7 +27,6 @@ from vudissect.summary.values import (
     Verdict,
 )
 
-_MESSAGE = RecordKind.MESSAGE
 _SIDES = 2
 _SLOWEST = 3
 # Of the connections that have ended, so many of the first, of the last and of those with findings are kept.
@@ -42,7 +41,7 @@ class _Tally:
     def __init__(self, event: Event) -> None:
         self.began = event.elapsed
         self.latest: Event = event
-        self.last: Event | None = None
+        self.last: MessageEvent | None = None
         self.opening: Record | None = None
         # By channel and side.
         self.messages = [0] * (len(Channel) * _SIDES)
@@ -92,7 +91,7 @@ class Collector:
             if findings:
                 tally.found = True
                 self._findings += findings
-            if record.kind is _MESSAGE:
+            if event.message is not None:
                 tally.last = event
                 place = record.channel * _SIDES + record.sender
                 tally.messages[place] += 1

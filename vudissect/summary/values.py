@@ -7,7 +7,7 @@ from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import Group
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.since import Since
-from vudissect.session.event import Event
+from vudissect.session.event import MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
 
@@ -63,7 +63,7 @@ class End(NamedTuple):
     by: str
     how: str
     frame: int
-    last: Event | None
+    last: MessageEvent | None
     after: int
     unanswered: tuple[Request, ...]
 
