@@ -7,8 +7,8 @@ from vudissect.check.outcome import Played
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.protocol.dialects import dialect_by_name
 
-# What our side speaks, whatever the other side makes of it.
-_OURS = dialect_by_name("upstream")
+OURS = dialect_by_name("upstream")
+"""The dialect that our side speaks, whatever the other side makes of it."""
 # A case hangs up as soon as it has seen enough, and may connect again at once.
 _LEAVING = frozenset({"VU-END-02", "VU-TIM-02"})
 _PANICS = ("panicked at", "AddressSanitizer", "UndefinedBehaviorSanitizer", "ThreadSanitizer")
@@ -23,7 +23,7 @@ def judge_sides(
     case: Case, played: Played, records: tuple[Record, ...], us: Blame = Blame.FRONT_END
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """What is wrong with our side that the case does not declare, and what with the program's."""
-    found = Analysis(records, dialect=_OURS).lint().findings
+    found = Analysis(records, dialect=OURS).lint().findings
     ours = {
         each.rule: each
         for each in found

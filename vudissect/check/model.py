@@ -1,4 +1,4 @@
-"""What a case is, what a back-end may do, and what we call that. Data only."""
+"""What a case is, what the program under test may do, and what we call that. Data only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a case says about a back-end, from the best to the worst."""
+    """What a case says about a program, from the best to the worst."""
 
     PASS = "pass"
     INFORMATIONAL = "informational"
@@ -32,7 +32,7 @@ _FAILURES = frozenset({Verdict.FAIL, Verdict.WEDGED, Verdict.CRASH})
 
 
 class Behaviour(StrEnum):
-    """What the back-end did with the message, or the step, that a case is about."""
+    """What the program did with the message, or the step, that a case is about; the last six are of front-ends."""
 
     WORKS = "works"
     ANSWERED = "answered"
@@ -43,6 +43,12 @@ class Behaviour(StrEnum):
     CLOSED = "connection closed"
     FAILED = "does not work"
     SILENT = "silent"
+    GOES_ON = "goes on"
+    STAYS = "stays connected, and sends nothing more"
+    REPORTS = "reports it, stays connected, and sends nothing more"
+    GIVES_UP = "gives up, and says so"
+    GIVES_UP_QUIETLY = "gives up without a word"
+    RECONNECTS = "connects again"
 
     @property
     def ends_connection(self) -> bool:

@@ -46,6 +46,10 @@ class Recorder:
         """Another channel was handed over."""
         return self._event(RecordKind.CHANNEL_OPENED, connection, channel, {})
 
+    def channel_closed(self, connection: int, channel: Channel, by: Side, how: str = "eof") -> Record:
+        """Another channel has ended, and the main one has not."""
+        return self._event(RecordKind.CHANNEL_CLOSED, connection, channel, {"by": by.label, "how": how})
+
     def note(self, connection: int, text: str) -> Record:
         """Something that no message shows."""
         return self._event(RecordKind.NOTE, connection, Channel.MAIN, {"text": text})

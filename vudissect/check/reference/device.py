@@ -123,8 +123,8 @@ class Device:
     def _ring(self, fields: Fields, case: str) -> Vring:
         """The ring that a message is about; one that is not there is refused, or another one."""
         index: int = fields["index"]
-        self._faults.refuse(case, index >= _RINGS, f"no ring {index}")
-        return self.rings[index % _RINGS]
+        self._faults.refuse(case, index >= len(self.rings), f"no ring {index}")
+        return self.rings[index % len(self.rings)]
 
     # Negotiation
 

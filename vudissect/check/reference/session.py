@@ -56,8 +56,11 @@ class Session:
     def serve(self) -> None:
         """There is something to be read; `HangUpError`."""
         request = self._intake.read()
-        if request is None:
-            return
+        if request is not None:
+            self.carry_out(request)
+
+    def carry_out(self, request: Request) -> None:
+        """Do what a message says, and answer it; `HangUpError`."""
         try:
             self._handle(request)
         except IgnoredError:
@@ -200,10 +203,14 @@ class Session:
         fds = (self.device.reply_descriptor,) if self.device.reply_descriptor >= 0 else ()
         self.device.reply_descriptor = -1
         try:
-            self._link.send(_HEADER.pack(number, flags, len(payload)) + payload, fds, _deadline())
+            self.transmit(_HEADER.pack(number, flags, len(payload)) + payload, fds)
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def transmit(self, data: bytes, fds: tuple[int, ...]) -> None:
+        """Write an answer; `LinkError`."""
+        self._link.send(data, fds, _deadline())
 
 
 def _packed(layout: Layout, fields: Fields) -> bytes:

@@ -85,7 +85,7 @@ class Vring:
                 wanted = self._device.complete(chain, written)
                 self._served += 1
                 if wanted and self.call >= 0 and not self._faults.has("RNG-01"):
-                    _signal(self.call)
+                    signal(self.call)
         except RingError as error:
             self._break(str(error))
 
@@ -100,7 +100,7 @@ class Vring:
         ):
             die()
         if self.err >= 0:
-            _signal(self.err)
+            signal(self.err)
 
     def replace(self, which: str, fd: int) -> None:
         """Use another descriptor, and close the one before."""
@@ -115,6 +115,7 @@ class Vring:
             self.replace(which, -1)
 
 
-def _signal(fd: int) -> None:
+def signal(fd: int) -> None:
+    """Write to a call or err descriptor."""
     with suppress(BlockingIOError):
         os.eventfd_write(fd, 1)

@@ -1,7 +1,7 @@
 """The lines of a talk that begin with `*`: everything that is not one message.
 
 A verb is a function with `@verb("words with (groups)", "what it does, for docs/conformance.md")`. It raises
-`DeviationError` if the back-end does not do its part.
+`DeviationError` if the program under test does not do its part.
 """
 
 import re
@@ -22,24 +22,36 @@ class Verb(NamedTuple):
     do: _Act
 
 
-VERBS: list[Verb] = []
+class VerbBook:
+    """The verbs of one half of the suite."""
+
+    def __init__(self) -> None:
+        self.verbs: list[Verb] = []
+
+    def verb(self, words: str, about: str) -> Callable[[_Act], _Act]:
+        """Add a verb: a regular expression, whose groups are its arguments, and a line about it."""
+
+        def add(do: _Act) -> _Act:
+            self.verbs.append(Verb(re.compile(words), about, do))
+            return do
+
+        return add
+
+    def act(self, place: object, text: str) -> None:
+        """Do what a line says; `ConversationError` if no verb is meant, `DeviationError` if it does not work."""
+        for each in self.verbs:
+            match = each.words.fullmatch(text)
+            if match is not None:
+                each.do(place, *match.groups())
+                return
+        raise ConversationError(f"no verb {text!r}; there are {', '.join(each.words.pattern for each in self.verbs)}")
 
 
-def verb(words: str, about: str) -> Callable[[_Act], _Act]:
-    """Add a verb: a regular expression, whose groups are its arguments, and a line about it."""
-
-    def add(do: _Act) -> _Act:
-        VERBS.append(Verb(re.compile(words), about, do))
-        return do
-
-    return add
+_BOOK = VerbBook()
+VERBS = _BOOK.verbs
+verb = _BOOK.verb
 
 
 def act(room: Room, text: str) -> None:
-    """Do what a line says; `ConversationError` if no verb is meant, `DeviationError` if it does not work."""
-    for each in VERBS:
-        match = each.words.fullmatch(text)
-        if match is not None:
-            each.do(room, *match.groups())
-            return
-    raise ConversationError(f"no verb {text!r}; there are {', '.join(each.words.pattern for each in VERBS)}")
+    """Do what a line for back-ends says; see `VerbBook.act`."""
+    _BOOK.act(room, text)

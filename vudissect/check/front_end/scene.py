@@ -1,0 +1,334 @@
+"""One case while it is played: the front-end's connections, what has passed on them, and what happens next."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from enum import Enum
+from typing import NamedTuple
+
+from vudissect.capture.record import Mark, Record
+from vudissect.check.front_end.device import Offer, Servant, offer_for
+from vudissect.check.front_end.session import Answer, ScriptedSession, Transmit, request_name
+from vudissect.check.link import Incoming, LinkError
+from vudissect.check.model import Behaviour
+from vudissect.check.objects import Objects
+from vudissect.check.outcome import Life
+from vudissect.check.program import Program
+from vudissect.check.recorder import Recorder
+from vudissect.check.reference.intake import HangUpError, Request
+from vudissect.check.stage import DeviationError
+from vudissect.conversation.text import Reader
+from vudissect.host.inspect import inspect
+from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
+from vudissect.session.state import State
+
+_LOOK_EVERY = 0.01
+_ACCEPT = 0.002
+_STARTS = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_KICK}
+
+
+class Happened(Enum):
+    """What came next."""
+
+    NOTHING = "nothing"
+    SOMETHING = "a message, a kick"
+    CONNECTED = "a connection"
+    CLOSED = "the front-end closed the connection"
+
+
+class Course(NamedTuple):
+    """How far a front-end comes without a flaw: the messages that it sends, the requests that it makes in rings.
+
+    `ends`: it ends by itself, with this status; -1 if it does not. `pause` is the longest time between two messages.
+    """
+
+    messages: tuple[str, ...] = ()
+    requests: int = 0
+    ends: int = -1
+    pause: float = 0.0
+
+    def is_reached(self, sent: Iterable[str], requests: int, agreed: State) -> bool:
+        """Whether a front-end that does not end by itself has sent all that it can, and made all requests."""
+        needed = {name for name in self.messages if _may_be_sent(name, agreed)}
+        return bool(self.messages) and self.ends < 0 and needed <= set(sent) and requests >= self.requests
+
+    def is_resumed(self, sent: Iterable[str]) -> bool:
+        """Whether it has started rings again after a reconnect, if it starts any: other things it may remember."""
+        return bool(self.messages) and self.ends < 0 and {*self.messages} & _STARTS <= set(sent)
+
+
+def _may_be_sent(name: str, agreed: State) -> bool:
+    """Whether what a message needs is agreed upon."""
+    gates = (row.gate.protocol for row in UPSTREAM.find(name) if row.channel is Channel.MAIN)
+    return any(all(agreed.has(feature) for feature in gate) for gate in gates)
+
+
+class Scene:
+    """What a front-end meets. `sent` has the names of the messages that it has sent since it was started."""
+
+    def __init__(self, program: Program, device: Device, timeout: float, course: Course) -> None:
+        self.recorder = Recorder()
+        self.timeout = timeout
+        self.device = device
+        self.offer: Offer = offer_for(device)
+        self.servant = Servant(device)
+        self.program = program
+        self.clock = program.clock
+        self.session: ScriptedSession | None = None
+        self.connection = 0
+        self.sent: list[str] = []
+        self.course = course
+        self.held: Request | None = None
+        self.channel_answers: list[Incoming] = []
+        self.channel_is_lost = False
+        self.asked_to_end = False
+        self.closed_by_us = False
+        self.delay = 0.0
+        self.delayed = 0
+        self.pause = 0.0
+        self._state = State(0, UPSTREAM)
+        self._last = time.monotonic()
+        self._wanted: frozenset[int] = frozenset()
+        self._sent_before = 0
+        self._objects = Objects()
+        self._reader = Reader()
+        self._reader.read(f"device {device.name}")
+
+    # What happens
+
+    def connect(self, deadline: float) -> bool:
+        """Accept a connection of the front-end; whether there is one in time."""
+        try:
+            sock = self.program.connect(deadline)
+        except OSError:
+            return False
+        self.connection += 1
+        self._sent_before = len(self.sent)
+        self.session = ScriptedSession(sock, self.device, self.servant, self.offer, self._arrived, self.transmit)
+        self._hear(self.recorder.opened(self.connection, self.program.peer, Side.FRONT_END))
+        return True
+
+    @property
+    def has_come(self) -> bool:
+        """Whether it has come as far as without a flaw, on the current connection."""
+        if self.session is None:
+            return False
+        sent = self.sent[self._sent_before :]
+        if self._sent_before and self.course.is_resumed(sent):
+            return True
+        return self.course.is_reached(sent, self.servant.requests, self.agreed)
+
+    def ensure_connected(self) -> None:
+        """Accept the first connection, which is there since the front-end was started."""
+        if not self.connection:
+            self.connect(time.monotonic() + self.timeout)
+
+    def step(self) -> Happened:
+        """Let one thing happen, and answer it as it should be; `DeviationError` for what is not to be answered."""
+        session = self.session
+        if session is None:
+            return Happened.CONNECTED if self.connect(time.monotonic() + _ACCEPT) else self._nothing()
+        try:
+            happened = self._serve(session)
+        except HangUpError:
+            pass
+        else:
+            if happened is Happened.SOMETHING:
+                now = time.monotonic()
+                self.pause = max(self.pause, now - self._last)
+                self._last = now
+            return happened
+        refused = session.refusal
+        self.hang_up(Side.BACK_END if refused else Side.FRONT_END)
+        if refused:
+            raise DeviationError(Behaviour.FAILED, refused)
+        return Happened.CLOSED
+
+    def _serve(self, session: ScriptedSession) -> Happened:
+        kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
+        main = session.socket.fileno()
+        channel = session.channel.socket.fileno() if session.channel is not None else -1
+        ready = self.clock.poll([fd for fd in (main, channel, *kicks) if fd >= 0], time.monotonic() + _LOOK_EVERY)
+        session.device.poll()
+        for fd in ready:
+            if fd in kicks:
+                session.device.kicked(kicks[fd])
+        if channel in ready:
+            self._read_channel(session)
+        if main in ready:
+            session.serve()
+        return Happened.SOMETHING if ready else Happened.NOTHING
+
+    def _nothing(self) -> Happened:
+        self.clock.sleep(_LOOK_EVERY)
+        return Happened.NOTHING
+
+    def wait_for(self, messages: Mapping[str, int]) -> None:
+        """Hold the next of these messages until `answer`, `DeviationError` if none comes."""
+        self._wanted = frozenset(messages.values())
+        what = " or ".join(messages)
+        quiet = time.monotonic()
+        while self.held is None:
+            happened = self.step()
+            if happened is Happened.SOMETHING:
+                quiet = time.monotonic()
+            if happened is Happened.CLOSED or self.ended:
+                raise DeviationError(Behaviour.CLOSED, f"the front-end closed the connection before {what}")
+            if time.monotonic() - quiet > self.timeout:
+                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {self.timeout:g} s")
+        self._wanted = frozenset()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is over."""
+        return self.program.life().life is not Life.ALIVE
+
+    def answer(self, transmit: Transmit | None = None) -> None:
+        """Carry out the message that is held; its answer goes to `transmit`, or to the front-end."""
+        held, self.held = self.held, None
+        if held is None or self.session is None:
+            return
+        self._answering = transmit
+        try:
+            self._carry_out(self.session, held)
+        finally:
+            self._answering = None
+
+    _answering: Transmit | None = None
+
+    def hang_up(self, by: Side = Side.BACK_END) -> None:
+        """The connection ends."""
+        session, self.session = self.session, None
+        self.held = None
+        self.closed_by_us = by is Side.BACK_END
+        if session is not None:
+            self._state = self.agreed
+            session.close()
+            self._hear(self.recorder.closed(self.connection, by))
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, if it has not ended by itself."""
+        self.asked_to_end = True
+        if not self.ended:
+            with suppress(ProcessLookupError):
+                os.kill(self.program.pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Close everything, at the end of the process."""
+        self.hang_up(Side.FRONT_END)
+        self._objects.close()
+
+    # Messages
+
+    def transmit(self, answer: Answer) -> None:
+        """Send an answer, unless the case does something else with it; `LinkError`."""
+        if self._answering is not None:
+            self._answering(answer)
+            return
+        if self.delayed:
+            self.delayed -= 1
+            self.clock.sleep(self.delay)
+        self.send(answer)
+
+    def send_part(self, answer: Answer, size: int) -> None:
+        """Send the first bytes of an answer; `LinkError`."""
+        assert self.session is not None  # somebody asked
+        marks = Mark.CUT_SHORT
+        self._hear(self.recorder.message(self.connection, Channel.MAIN, Side.BACK_END, answer.data[:size], (), marks))
+        self.session.write(answer.data[:size])
+
+    def send(self, answer: Answer, piece: int = 0) -> None:
+        """Send an answer; with `piece` 1 byte by byte, else the first `piece` bytes and the rest; `LinkError`."""
+        assert self.session is not None  # somebody asked
+        described = tuple(inspect(fd) for fd in answer.descriptors)
+        self._hear(
+            self.recorder.message(self.connection, Channel.MAIN, Side.BACK_END, answer.data, described),
+        )
+        whole = len(answer.data)
+        ends = range(1, whole + 1) if piece == 1 else (piece, whole) if piece else (whole,)
+        start = 0
+        for end in ends:
+            self.session.write(answer.data[start:end], answer.descriptors if not start else ())
+            start = end
+            if piece:
+                self.session.link.await_reader(time.monotonic() + self.timeout)
+
+    def say(self, line: str) -> None:
+        """Send a message of the back-end, on either channel, in the words of a conversation."""
+        record = self._reader.compose(f"c{self.connection} {line}")[-1]
+        answer = Answer(record.data)
+        if record.channel is Channel.MAIN:
+            self.send(answer)
+            return
+        session = self.session
+        if session is None or session.channel is None:
+            raise DeviationError(Behaviour.FAILED, "the front-end has not opened the channel of the back-end")
+        fds = tuple(self._objects.give(each) for each in record.descriptors)
+        described = tuple(inspect(fd) for fd in fds)
+        marks = record.marks & Mark.CUT_SHORT
+        self._hear(
+            self.recorder.message(self.connection, Channel.BACKEND, Side.BACK_END, record.data, described, marks)
+        )
+        try:
+            session.channel.send(record.data, fds, time.monotonic() + self.timeout)
+        except LinkError as error:
+            self._lose_channel(session)
+            raise DeviationError(Behaviour.CLOSED, f"{error}: the channel") from None
+
+    @property
+    def channel_unread(self) -> bool:
+        """Whether something was sent on the channel that the front-end has not read yet."""
+        channel = self.session.channel if self.session is not None else None
+        return channel is not None and channel.unread
+
+    def close_channel(self) -> None:
+        """Close our end of the channel."""
+        if self.session is not None:
+            self._lose_channel(self.session, Side.BACK_END)
+
+    @property
+    def agreed(self) -> State:
+        """What both sides have agreed upon on the current connection, or the last one."""
+        return self._reader.session.states.get(self.connection, self._state)
+
+    def _arrived(self, request: Request) -> None:
+        self.sent.append(request_name(request.number))
+        described = tuple(inspect(fd) for fd in request.descriptors)
+        self._hear(self.recorder.message(self.connection, Channel.MAIN, Side.FRONT_END, request.data, described))
+        if request.number in self._wanted:
+            self.held = request
+            return
+        assert self.session is not None  # it has read the message
+        self._carry_out(self.session, request)
+
+    def _carry_out(self, session: ScriptedSession, request: Request) -> None:
+        before = session.channel
+        session.carry_out(request)
+        if session.channel is not before:
+            self._hear(self.recorder.channel_opened(self.connection, Channel.BACKEND))
+
+    def _read_channel(self, session: ScriptedSession) -> None:
+        channel = session.channel
+        assert channel is not None  # it was waited for
+        try:
+            channel.read()
+            while (incoming := channel.next()) is not None:
+                self.channel_answers.append(incoming)
+                record = self.recorder.message(self.connection, Channel.BACKEND, Side.FRONT_END, incoming.data)
+                self._hear(record)
+        except LinkError:
+            self._lose_channel(session)
+
+    def _lose_channel(self, session: ScriptedSession, by: Side = Side.FRONT_END) -> None:
+        if session.channel is not None:
+            session.channel.close()
+            session.channel = None
+            self.channel_is_lost = True
+            self._hear(self.recorder.channel_closed(self.connection, Channel.BACKEND, by))
+
+    def _hear(self, record: Record) -> None:
+        self._reader.session.feed(record)

@@ -1,0 +1,148 @@
+"""One connection of a front-end: answered as it should be, but for what the script of the case does with an answer."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from vudissect.check.front_end.device import CONFIG_ROOM, Offer, Servant, rings_for
+from vudissect.check.link import Clock, Link
+from vudissect.check.reference.device import OFFERED, Fds
+from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.intake import HangUpError, Request
+from vudissect.check.reference.session import Session
+from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
+from vudissect.wire.fields import Fields
+from vudissect.wire.header import NEED_REPLY, struct_of
+
+_HEADER = struct_of("III", "little")
+
+
+class Answer(NamedTuple):
+    """An answer before it is sent."""
+
+    data: bytes
+    descriptors: tuple[int, ...] = ()
+
+    def with_header(self, *, number: int | None = None, flags: int | None = None) -> "Answer":
+        """The same with another header."""
+        old_number, old_flags, size = _HEADER.unpack_from(self.data)
+        header = _HEADER.pack(old_number if number is None else number, old_flags if flags is None else flags, size)
+        return self._replace(data=header + self.data[len(header) :])
+
+    def with_payload(self, payload: bytes) -> "Answer":
+        """The same with another payload."""
+        number, flags, _ = _HEADER.unpack_from(self.data)
+        return self._replace(data=_HEADER.pack(number, flags, len(payload)) + payload)
+
+    @property
+    def payload(self) -> bytes:
+        """What follows the header."""
+        return self.data[_HEADER.size :]
+
+
+Transmit = Callable[[Answer], None]
+
+
+def request_name(number: int) -> str:
+    """What to call a message of the front-end."""
+    row = UPSTREAM.request(Channel.MAIN, number)
+    return row.name if row is not None else f"message {number}"
+
+
+def wants_acknowledgement(request: Request) -> bool:
+    """Whether NEED_REPLY is set."""
+    return bool(request.flags & NEED_REPLY)
+
+
+class ScriptedSession(Session):
+    """The reference back-end as the device that is offered. `arrived` gets each message, `transmits` each answer."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        device: Device,
+        servant: Servant,
+        offer: Offer,
+        arrived: Callable[[Request], None],
+        transmits: Transmit,
+    ) -> None:
+        super().__init__(sock, servant, Faults(), OFFERED & ~offer.protocol_features)
+        self.channel: Link | None = None
+        self.refusal = ""
+        self._offer = offer
+        self._arrived = arrived
+        self._transmits = transmits
+        self.device.rings[:] = rings_for(device, offer.rings, servant)
+        known = self.device.handlers
+        self._right = {purpose: known[purpose] for purpose in (Purpose.ACK_FEATURES, Purpose.OPEN_CHANNEL)}
+        self._offered_before = known[Purpose.OFFER_FEATURES]({}, ()) or {}
+        self._acknowledge = known[Purpose.ACK_PROTOCOL_FEATURES]
+        known |= {
+            Purpose.OFFER_FEATURES: lambda fields, fds: {"features": offer.features},
+            Purpose.OFFER_PROTOCOL_FEATURES: lambda fields, fds: {"features": offer.protocol_features},
+            Purpose.ACK_FEATURES: self._set_features,
+            Purpose.ACK_PROTOCOL_FEATURES: self._set_protocol_features,
+            Purpose.COUNT_QUEUES: lambda fields, fds: {"queues": offer.queues},
+            Purpose.COUNT_MEMORY_SLOTS: lambda fields, fds: {"slots": offer.slots},
+            Purpose.OPEN_CHANNEL: self._open_channel,
+            Purpose.READ_CONFIG: self._read_config,
+            Purpose.WRITE_CONFIG: lambda fields, fds: None,
+        }
+
+    def serve(self) -> None:
+        """There is something to be read; `HangUpError`."""
+        request = self._intake.read()
+        if request is not None:
+            self._arrived(request)
+
+    def carry_out(self, request: Request) -> None:
+        """See `Session`; what a front-end may not send is remembered."""
+        try:
+            super().carry_out(request)
+        except HangUpError:
+            if not self._link.ended:
+                self.refusal = f"{request_name(request.number)} is malformed, or is not offered"
+            raise
+
+    def transmit(self, data: bytes, fds: tuple[int, ...]) -> None:
+        """See `Session`."""
+        self._transmits(Answer(data, fds))
+
+    def write(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
+        """Write bytes to the front-end; `LinkError`."""
+        super().transmit(data, fds)
+
+    @property
+    def link(self) -> Link:
+        """Our end of the connection."""
+        return self._link
+
+    def close(self) -> None:
+        """See `Session`."""
+        if self.channel is not None:
+            self.channel.close()
+        super().close()
+
+    def _set_features(self, fields: Fields, fds: Fds) -> None:
+        """What was offered though it is not there may be acknowledged."""
+        there = self._offered_before["features"]
+        self._right[Purpose.ACK_FEATURES]({**fields, "features": fields["features"] & there}, fds)
+
+    def _set_protocol_features(self, fields: Fields, fds: Fds) -> None:
+        there = OFFERED & self._offer.protocol_features
+        self._acknowledge({**fields, "features": fields["features"] & there}, fds)
+
+    def _open_channel(self, fields: Fields, fds: Fds) -> None:
+        self._right[Purpose.OPEN_CHANNEL](fields, fds)
+        if self.channel is not None:
+            self.channel.close()
+        self.channel = Link(socket.socket(fileno=os.dup(fds[0])), Clock(), Side.FRONT_END)
+
+    def _read_config(self, fields: Fields, _: Fds) -> Fields:
+        start, size = fields["offset"], fields["size"]
+        if start + size > CONFIG_ROOM:
+            return {}
+        return {**fields, "contents": bytes(self._offer.config[start : start + size])}

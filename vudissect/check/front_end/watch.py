@@ -1,0 +1,56 @@
+"""Serves a front-end until it is clear what it does."""
+
+import time
+
+from vudissect.check.front_end.scene import Happened, Scene
+from vudissect.check.model import Behaviour
+
+_SETTLED = 0.05
+_LONGEST = 8
+_DEATH_WITHIN = 0.5
+_AGAIN_WITHIN = 1.5
+
+
+def observe(scene: Scene, sent: int = 0) -> tuple[Behaviour, str]:
+    """Serve the front-end until it is clear what it does; `sent` is how many messages it had sent before."""
+    began = last = time.monotonic()
+    connections = scene.connection
+    quiet = scene.timeout + 2 * scene.course.pause
+    alone = _AGAIN_WITHIN if scene.session is None else min(quiet, _DEATH_WITHIN)
+    while True:
+        happened = scene.step()
+        now = time.monotonic()
+        if happened is not Happened.NOTHING:
+            last = now
+        again = scene.connection > connections
+        if scene.ended:
+            return _ended(scene)
+        if scene.session is None and not again and now - last > alone:
+            return _left(scene)
+        if scene.has_come and not scene.asked_to_end and now - last > _SETTLED:
+            return (Behaviour.RECONNECTS if again else Behaviour.GOES_ON), ""
+        if now - last > (alone if scene.session is None else quiet) or now - began > _LONGEST * quiet:
+            break
+    if scene.asked_to_end:
+        return Behaviour.STAYS, "does not end"
+    if again:
+        return Behaviour.RECONNECTS, "connects again, but does not come as far as before"
+    later = scene.sent[sent:]
+    if later:
+        return Behaviour.STAYS, f"goes on to {later[-1]}, and sends nothing more"
+    return Behaviour.STAYS, ""
+
+
+def _left(scene: Scene) -> tuple[Behaviour, str]:
+    if scene.closed_by_us:
+        return Behaviour.STAYS, "does not connect again"
+    return Behaviour.GIVES_UP, "closes the connection"
+
+
+def _ended(scene: Scene) -> tuple[Behaviour, str]:
+    status = scene.program.life().number
+    if scene.asked_to_end:
+        return Behaviour.GOES_ON, "ends as it is asked to"
+    if status == scene.course.ends:
+        return Behaviour.GOES_ON, "comes to its end as without the flaw"
+    return Behaviour.GIVES_UP, f"exits with status {status}"
