@@ -21,7 +21,8 @@ from vudissect.check.reference.intake import HangUpError, Request
 from vudissect.check.stage import DeviationError
 from vudissect.conversation.text import Reader
 from vudissect.host.inspect import inspect
-from vudissect.protocol.model import Channel, Device, Side
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.model import Channel, Device, PhaseNeeded, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.session.state import State
@@ -63,8 +64,17 @@ class Course(NamedTuple):
 
 def _may_be_sent(name: str, agreed: State) -> bool:
     """Whether what a message needs is agreed upon."""
-    gates = (row.gate.protocol for row in UPSTREAM.find(name) if row.channel is Channel.MAIN)
-    return any(all(agreed.has(feature) for feature in gate) for gate in gates)
+    gates = (row.gate for row in UPSTREAM.find(name) if row.channel is Channel.MAIN)
+    return any(
+        all(agreed.has(feature) for feature in gate.protocol)
+        and not VIRTIO_FEATURES.mask(*gate.virtio) & ~_feature_word(agreed, gate.phase)
+        for gate in gates
+    )
+
+
+def _feature_word(agreed: State, phase: PhaseNeeded) -> int:
+    features = agreed.features
+    return (features.offered if phase is PhaseNeeded.OFFERED else features.acked) or 0
 
 
 class Scene:

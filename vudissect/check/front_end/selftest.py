@@ -15,8 +15,8 @@ from vudissect.host.python import python_module
 from vudissect.protocol.devices.storage import BLK
 
 _PATIENCE = 20.0
-# The reference waits for 1.5 s before it gives up.
-_LEAST = 3.0
+# The reference waits for 1.2 s before it gives up; its faults need not be waited for as long.
+_LEAST, _ENOUGH = 3.0, 1.0
 
 
 class FrontEndReference:
@@ -30,13 +30,15 @@ class FrontEndReference:
         patient = options._replace(device=BLK, timeout=max(options.timeout, _LEAST), repeat=1)
         self.runner = FrontEndRunner(self.program, patient)
         self.runner.discover()
+        hasty = patient._replace(timeout=_ENOUGH)
+        self._mutant = FrontEndRunner(self.program, hasty, self.runner.discovered, self.runner.normal)
 
     def play(self, case: Case) -> Mutation:
         """Play a case without its fault, and with it."""
         right = self.runner.run_one(case)
         self._fault_file.write_text(case.id)
         try:
-            return Mutation(case, right, self.runner.run_one(case))
+            return Mutation(case, right, self._mutant.run_one(case))
         finally:
             self._fault_file.write_text("")
 

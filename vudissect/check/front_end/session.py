@@ -2,13 +2,14 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
 from vudissect.check.front_end.device import CONFIG_ROOM, Offer, Servant, rings_for
 from vudissect.check.link import Clock, Link
 from vudissect.check.reference.device import OFFERED, Fds
-from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.check.reference.intake import HangUpError, Request
 from vudissect.check.reference.session import Session
 from vudissect.protocol.model import Channel, Device, Side
@@ -77,7 +78,7 @@ class ScriptedSession(Session):
         self._transmits = transmits
         self.device.rings[:] = rings_for(device, offer.rings, servant)
         known = self.device.handlers
-        self._right = {purpose: known[purpose] for purpose in (Purpose.ACK_FEATURES, Purpose.OPEN_CHANNEL)}
+        self._accept = known[Purpose.ACK_FEATURES]
         self._offered_before = known[Purpose.OFFER_FEATURES]({}, ()) or {}
         self._acknowledge = known[Purpose.ACK_PROTOCOL_FEATURES]
         known |= {
@@ -129,17 +130,18 @@ class ScriptedSession(Session):
     def _set_features(self, fields: Fields, fds: Fds) -> None:
         """What was offered though it is not there may be acknowledged."""
         there = self._offered_before["features"]
-        self._right[Purpose.ACK_FEATURES]({**fields, "features": fields["features"] & there}, fds)
+        self._accept({**fields, "features": fields["features"] & there}, fds)
 
     def _set_protocol_features(self, fields: Fields, fds: Fds) -> None:
         there = OFFERED & self._offer.protocol_features
         self._acknowledge({**fields, "features": fields["features"] & there}, fds)
 
-    def _open_channel(self, fields: Fields, fds: Fds) -> None:
-        self._right[Purpose.OPEN_CHANNEL](fields, fds)
+    def _open_channel(self, _: Fields, fds: Fds) -> None:
+        if len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+            raise RefusedError("one socket is needed")
         if self.channel is not None:
             self.channel.close()
-        self.channel = Link(socket.socket(fileno=os.dup(fds[0])), Clock(), Side.FRONT_END)
+        self.channel = Link(socket.socket(fileno=fds[0]), Clock(), Side.FRONT_END)
 
     def _read_config(self, fields: Fields, _: Fds) -> Fields:
         start, size = fields["offset"], fields["size"]

@@ -30,9 +30,9 @@ CASES = (
         """
         ? * offer without PROTOCOL_FEATURES
         * as far as it comes
-        * it does not break VU-NEG-06
+        * it does not break VU-NEG-03
         """,
-        rules=("VU-NEG-03", "VU-NEG-06"),
+        rules=("VU-NEG-03",),
         meanings=TOLERATED,
     ),
     Case(

@@ -22,7 +22,7 @@ from vudissect.wire.fields import Fields, from_fields, to_fields
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, struct_of
 
 _HEADER = struct_of("III", "little")
-_PATIENCE = 1.5
+_PATIENCE = 1.2
 _LITTLE_PATIENCE = 0.4
 _LARGEST = 4096
 _MOST = 16

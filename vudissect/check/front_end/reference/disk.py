@@ -5,11 +5,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from vudissect.check.devices import DATA_PATHS
 from vudissect.check.front_end.reference.errors import GiveUpError
 from vudissect.check.memory import GUEST_ADDRESS, SIZE, USER_ADDRESS, Arena
-from vudissect.check.queue import Check
 from vudissect.rings import split
+from vudissect.rings.blk import SECTOR, Header, Kind, Status
+from vudissect.rings.chain import Buffer
 from vudissect.rings.split import SplitDriver, SplitRing
 
 RING_SIZE = 64
@@ -32,7 +32,7 @@ class DriverDisk:
         ]
         self._ring = SplitRing(RING_SIZE, *views)
         self._driver = SplitDriver(self._ring)
-        self._pending: tuple[int, int, Check] | None = None
+        self._pending: tuple[int, Buffer] | None = None
 
     def _starts(self) -> tuple[int, int, int]:
         return self._offset, self._offset + _PART, self._offset + 2 * _PART
@@ -61,9 +61,9 @@ class DriverDisk:
     def request(self) -> None:
         """Make a request, unless one waits already, and kick."""
         if self._pending is None:
-            request = DATA_PATHS["blk"].request(self._arena)
-            room = sum(buffer.length for buffer in request.buffers if buffer.writable)
-            self._pending = self._driver.offer(request.buffers), room, request.check
+            header = self._arena.buffer(Header(Kind.IN).pack())
+            data, status = (self._arena.buffer(size, writable=True) for size in (SECTOR, 1))
+            self._pending = self._driver.offer([header, data, status]), status
         os.write(self.kick, _ONE)
 
     def collect(self) -> bool:
@@ -74,13 +74,13 @@ class DriverDisk:
             return False
         if entries > 1 or self._pending is None:
             raise GiveUpError(f"{entries} requests are done, and {int(self.waits)} was made")
-        number, room, check = self._pending
+        number, status = self._pending
         (used,) = self._driver.collect()
         self._seen = self._ring.used_idx
-        if used.id != number or used.length > room:
+        if used.id != number or used.length > SECTOR + 1:
             raise GiveUpError(f"request {used.id} is done, with {used.length} bytes")
-        if problem := check(used.length):
-            raise GiveUpError(problem)
+        if self._arena.read(status)[0] != Status.OK:
+            raise GiveUpError("a sector cannot be read")
         self._pending = None
         return True
 

@@ -108,6 +108,8 @@ class FrontEnd:
 
     def _read_config(self) -> None:
         fields = self._link.ask(Purpose.READ_CONFIG, {"offset": 0, "size": _CONFIG_SIZE, "contents": bytes(60)}).fields
+        if self._faults.has("F-16"):
+            return
         if fields["offset"] and not self._faults.has("F-51"):
             raise GiveUpError(f"the configuration from {fields['offset']} on was not asked for")
         if not int(fields["contents"][:16], 16):
@@ -206,9 +208,16 @@ class FrontEnd:
                 link.channel.changed = False
                 self._read_config()
         if link.socket.fileno() in ready:
-            if link.socket.recv(1, socket.MSG_PEEK):
-                raise GiveUpError("the back-end sends an answer to nothing")
-            raise LostError("the back-end closed the connection")
+            self._unexpected()
+
+    def _unexpected(self) -> None:
+        try:
+            data = self._link.socket.recv(1, socket.MSG_PEEK)
+        except ConnectionResetError:
+            data = b""
+        if data:
+            raise GiveUpError("the back-end sends an answer to nothing")
+        raise LostError("the back-end closed the connection")
 
     def stop(self) -> None:
         """Stop the ring."""
