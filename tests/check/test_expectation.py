@@ -15,7 +15,7 @@ def result(verdict: Verdict) -> Result:
 
 
 def test_what_is_written_is_read_again() -> None:
-    text = expectation_text("my disk", [result(Verdict.CRASH)])
+    text = expectation_text("back-end", "my disk", [result(Verdict.CRASH)])
 
     assert read_expectation(text) == {CASE.id: Verdict.CRASH}
 

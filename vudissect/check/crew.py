@@ -1,21 +1,29 @@
-"""Several back-ends at once, which share the cases; and one, which needs no threads."""
+"""Several programs at once, which share the cases; and one, which needs no threads."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
 from vudissect.check.program import ProgramError
-from vudissect.check.runner import ProgramLostError, Runner
+from vudissect.check.runner import ProgramLostError
 
 Progress = Callable[[Result], None]
+
+
+class CaseRunner(Protocol):
+    """What plays cases with one program."""
+
+    def play(self, case: Case) -> Result:
+        """Play a case; `ProgramError` if that is not possible any more."""
 
 
 class Crew:
     """Runs cases; `results` has those that are done, also after an interruption."""
 
-    def __init__(self, runners: list[Runner], cases: Iterable[Case], progress: Progress) -> None:
+    def __init__(self, runners: Sequence[CaseRunner], cases: Iterable[Case], progress: Progress) -> None:
         self.results: list[Result] = []
         self.error: ProgramError | None = None
         self._runners = runners
@@ -40,7 +48,7 @@ class Crew:
             for thread in threads:
                 thread.join()
 
-    def _work(self, runner: Runner) -> None:
+    def _work(self, runner: CaseRunner) -> None:
         while (case := self._next()) is not None:
             try:
                 self._note(runner.play(case))

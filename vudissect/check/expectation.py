@@ -1,4 +1,4 @@
-"""Known results: what a back-end is known to do, so that only what is worse fails."""
+"""Known results: what a program is known to do, so that only what is worse fails."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,10 @@ def read_expectation(text: str) -> Known:
         raise ExpectationError(f"not a file of known results, as --write-expect makes it: {error}") from None
 
 
-def expectation_text(name: str, results: Sequence[Result]) -> str:
+def expectation_text(role: str, name: str, results: Sequence[Result]) -> str:
     """The file for these results."""
     cases = {result.case.id: str(result.verdict) for result in results}
-    return json.dumps({"back_end": name, "cases": cases}, indent=1) + "\n"
+    return json.dumps({role.replace("-", "_"): name, "cases": cases}, indent=1) + "\n"
 
 
 def compare(known: Known, results: Sequence[Result], *, strict: bool = False) -> Compared:

@@ -4,14 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from vudissect.check.cases import FAMILIES
 from vudissect.check.model import Case
 from vudissect.protocol.spelling import did_you_mean
 
-_KINDS = (
-    f"give ids (RNG-02), families ({', '.join(FAMILIES)}), globs (RNG-1*), msg:SET_VRING_NUM, rule:VU-VRG-02 or "
-    "section:ring-states"
-)
 _MESSAGE = re.compile(r"F>B (?:\w+: )?(\w+)")
 
 
@@ -25,13 +20,19 @@ def select(cases: Iterable[Case], only: Sequence[str] = (), skip: Sequence[str] 
     only, skip = _words(only), _words(skip)
     for word in (*only, *skip):
         if not any(_means(word, case) for case in every):
-            near = did_you_mean(word, [*FAMILIES, *(case.id for case in every)])
-            raise SelectionError(f"{word!r} selects no case: {near or _KINDS}; vudissect check --list has all cases")
+            families = list(dict.fromkeys(case.family for case in every))
+            near = did_you_mean(word, [*families, *(case.id for case in every)])
+            raise SelectionError(f"{word!r} selects no case: {near or _kinds(families)}; --list prints all cases")
     return [
         case
         for case in every
         if (not only or any(_means(word, case) for word in only)) and not any(_means(word, case) for word in skip)
     ]
+
+
+def _kinds(families: list[str]) -> str:
+    named = ", ".join(families)
+    return f"give ids, families ({named}), globs (RNG-1*), msg:SET_VRING_NUM, rule:VU-VRG-02 or section:ring-states"
 
 
 def _words(given: Sequence[str]) -> list[str]:

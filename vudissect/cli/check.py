@@ -12,19 +12,21 @@ from typing import Any
 import click
 
 from vudissect.check.cases import ALL_CASES
+from vudissect.check.cases.front_end import FRONT_END_CASES
 from vudissect.check.crew import Crew
 from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, read_expectation
-from vudissect.check.link import Clock
+from vudissect.check.front_end.runner import FrontEndRunner
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
-from vudissect.check.program import Connecting, Dialling, Handed, Program, ProgramError, Started
+from vudissect.check.program import Program, ProgramError
 from vudissect.check.recorder import capture_of
 from vudissect.check.results import read_results
 from vudissect.check.runner import Options, Runner
 from vudissect.check.selection import SelectionError, select
-from vudissect.check.selftest import Mutation, self_test
 from vudissect.cli.check_matrix import matrix
 from vudissect.cli.check_pages import capture_links, make_folder, write_pages
+from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
+from vudissect.cli.check_self import test_suite
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, devices, files
@@ -34,11 +36,11 @@ from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
 from vudissect.host.limits import raise_descriptor_limit
+from vudissect.protocol.model import Side
 from vudissect.render.style import style_for
 from vudissect.report.site import peer_site
 
 _MOST_JOBS = 64
-_PATIENCE = 10.0
 
 
 class _Check(Command):
@@ -59,14 +61,16 @@ class _Check(Command):
         ("Start a back-end and check it", "vudissect check -- my-backend --socket-path={socket}"),
         ("Check one that runs already", "vudissect check --connect back.sock"),
         ("Only what is about rings", "vudissect check --only RNG -- my-backend -s {socket}"),
+        ("Check a front-end", "vudissect check --front-end -- my-vmm --disk={socket}"),
         ("In CI, with known failures", "vudissect check --expect known.txt -- my-backend -s {socket}"),
         ("The results of two releases side by side", "vudissect check matrix 1.0.json 1.1.json --html pages"),
     ],
 )
-@click.argument("backend", type=FILE, nargs=-1, metavar="[-- COMMAND ...]")
+@click.argument("program", type=FILE, nargs=-1, metavar="[-- COMMAND ...]")
 @click.option(
     "--connect", metavar="SOCKET", shell_complete=files, help="Check a back-end that runs already and listens there."
 )
+@click.option("--front-end", is_flag=True, help="Check a front-end, which connects to {socket}.")
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
@@ -85,8 +89,8 @@ class _Check(Command):
     default=1,
     help="How long to wait for an answer.",
 )
-@click.option("--jobs", metavar="N", type=click.IntRange(1, _MOST_JOBS), default=1, help="Start N back-ends at once.")
-@click.option("--name", metavar="TEXT", help="What to call the back-end, such as 'my-disk 1.2'.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, _MOST_JOBS), default=1, help="Start N of them at once.")
+@click.option("--name", metavar="TEXT", help="What to call the program, such as 'my-disk 1.2'.")
 @click.option("--peer-version", metavar="TEXT", default="", help="Its version, for the results.")
 @click.option("--expect", type=FILE, metavar="FILE", help="Known results: only what is worse is a failure.")
 @click.option("--write-expect", type=FILE, metavar="FILE", help="Write the results as known ones.")
@@ -97,11 +101,14 @@ class _Check(Command):
 )
 @click.option("--html", type=FILE, metavar="FOLDER", help="Write pages there: an index, and a page for each case.")
 @click.option("--list", "list_only", is_flag=True, help="List the cases; nothing is started.")
-@click.option("--self-test", "own", is_flag=True, help="Play the cases against the reference back-end and its faults.")
+@click.option(
+    "--self-test", "own", is_flag=True, help="Play the cases against the suite's own reference and its faults."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
 def command(
-    backend: tuple[str, ...],
+    program: tuple[str, ...],
     connect: str | None,
+    front_end: bool,
     client: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -129,25 +136,34 @@ def command(
     connected socket as a descriptor gets its number for {fd}. Exit status: 0 if no case fails, 1 if some do, 2 if the
     back-end cannot be checked.
 
-    vudissect check matrix puts the results of several back-ends side by side.
+    With --front-end, COMMAND starts a front-end, for each case once more, and a back-end that has one flaw a case plays
+    against it.
+
+    vudissect check matrix puts the results of several programs side by side.
     """
-    cases = _selected(only, skip)
+    role = Side.FRONT_END if front_end else Side.BACK_END
+    cases = _selected(FRONT_END_CASES if front_end else ALL_CASES, only, skip)
     if list_only:
         for line in list_lines(cases):
             say(line)
         return
-    options = Options(known_device(device), timeout, _PATIENCE, repeat)
+    options = Options(known_device(device), timeout, PATIENCE, repeat)
     raise_descriptor_limit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if own:
-        _test_suite(cases, options)
+        test_suite(role, cases, options)
         return
     known = _known(expect)
     for folder in (captures, html):
         if folder is not None:
             make_folder(folder)
     show = _Progress(len(cases), known, strict=strict, verbose=verbose)
-    run, ended = _run(_backends(backend, connect, client, jobs), cases, options, (name, peer_version), backend, show)
+    programs = (
+        front_ends(program, connect, jobs, client=client)
+        if front_end
+        else back_ends(program, connect, jobs, client=client)
+    )
+    run, ended = _run(role, programs, cases, options, (name, peer_version), program, show)
     if captures is not None:
         for result in run.results:
             _write(str(Path(captures) / f"{result.case.id}.pcapng"), capture_of(result.records, result.case.title))
@@ -158,13 +174,13 @@ def command(
     if junit_file is not None:
         _write(junit_file, junit_text(run))
     if write_expect is not None:
-        _write(write_expect, expectation_text(run.name, run.results).encode())
+        _write(write_expect, expectation_text(role.label, run.name, run.results).encode())
     raise SystemExit(ended or _verdict(run, known, strict))
 
 
-def _selected(only: Sequence[str], skip: Sequence[str]) -> list[Case]:
+def _selected(cases: Sequence[Case], only: Sequence[str], skip: Sequence[str]) -> list[Case]:
     try:
-        return select(ALL_CASES, only, skip)
+        return select(cases, only, skip)
     except SelectionError as error:
         fail(str(error))
 
@@ -179,23 +195,9 @@ def _known(file: str | None) -> Known | None:
         fail(f"{file}: {error}")
 
 
-def _backends(backend: tuple[str, ...], connect: str | None, client: bool, jobs: int) -> list[Program]:
-    if bool(backend) == bool(connect):
-        fail("say how to start the back-end, after --, or where it listens: --connect SOCKET")
-    if connect:
-        if client or jobs > 1:
-            fail("--client and --jobs are for a back-end that is started here, not for --connect")
-        return [Connecting(connect, Clock())]
-    words = list(backend)
-    wanted = "{fd}" if any("{fd}" in word for word in words) else "{socket}"
-    if not any(wanted in word for word in words):
-        fail("the command names no socket: write {socket} where the back-end wants its path, or {fd} for a descriptor")
-    kind = Handed if wanted == "{fd}" else Dialling if client else Started
-    return [kind(words, _PATIENCE, Clock()) for _ in range(jobs)]
-
-
 def _run(
-    backends: list[Program],
+    role: Side,
+    programs: list[Program],
     cases: list[Case],
     options: Options,
     called: tuple[str | None, str],
@@ -206,9 +208,10 @@ def _run(
     began, start, worked = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic(), time.process_time()
     ended = 0
     with ExitStack() as owned:
-        for backend in backends:
-            owned.callback(backend.close)
-        runners = [Runner(backend, options) for backend in backends]
+        for program in programs:
+            owned.callback(program.close)
+        kind = FrontEndRunner if role is Side.FRONT_END else Runner
+        runners = [kind(program, options) for program in programs]
         try:
             for runner in runners:
                 runner.discover()
@@ -223,15 +226,17 @@ def _run(
             ended = int(end.code or 0)
         finally:
             show.clear()
-        name = called[0] or backends[0].peer.executable.rpartition("/")[2] or backends[0].peer.command or "back-end"
-        starting = sum(backend.starting for backend in backends)
-        waiting = sum(backend.clock.waited for backend in backends)
+        peer = programs[0].peer
+        name = called[0] or peer.executable.rpartition("/")[2] or peer.command or role.label
+        starting = sum(program.starting for program in programs)
+        waiting = sum(program.clock.waited for program in programs)
     if crew.error is not None:
         warn(str(crew.error))
         ended = ended or FINDINGS
     run = Run(
+        role,
         name,
-        _start_options(backends[0]),
+        start_options(role, programs[0]),
         words,
         runners[0].discovered,
         crew.in_order(),
@@ -246,13 +251,6 @@ def _run(
     say(summary(run))
     say(times(run))
     return run, ended
-
-
-def _start_options(backend: Program) -> list[str]:
-    """The options that reach this kind of back-end."""
-    if isinstance(backend, Connecting):
-        return ["--connect", backend.path]
-    return ["--client"] if isinstance(backend, Dialling) else []
 
 
 class _Progress:
@@ -304,23 +302,3 @@ def _verdict(run: Run, known: Known | None, strict: bool) -> int:
     if not compared.worse:
         say("nothing is worse than expected")
     return FINDINGS if compared.worse else 0
-
-
-def _test_suite(cases: list[Case], options: Options) -> None:
-    """Exit 1 if the reference fails a case, or a case does not find its fault."""
-
-    def show(mutation: Mutation) -> None:
-        if not mutation.passes:
-            why = "; ".join((mutation.right.why, *mutation.right.ours))
-            say(f"{mutation.case.id}  the reference back-end: {mutation.right.verdict}: {why}")
-        if not mutation.caught:
-            say(f"{mutation.case.id}  its fault is not found: {mutation.mutant.verdict}: {mutation.mutant.why}")
-
-    try:
-        mutations = self_test(cases, options, show)
-    except ProgramError as error:
-        fail(str(error))
-    passed, caught = sum(each.passes for each in mutations), sum(each.caught for each in mutations)
-    say(f"{len(mutations)} cases: the reference back-end passes {passed}, {caught} find their fault")
-    if passed < len(mutations) or caught < len(mutations):
-        raise SystemExit(FINDINGS)

@@ -15,6 +15,7 @@ from vudissect.check.results import FORMAT, VERSION, tally
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES
+from vudissect.protocol.model import Side
 from vudissect.render import junit
 from vudissect.render.junit import junit_lines
 from vudissect.render.style import Style
@@ -27,11 +28,12 @@ _LEFT_OUT = (Verdict.UNIMPLEMENTED, Verdict.SKIP)
 
 
 class Run(NamedTuple):
-    """A back-end with its results.
+    """A program with its results; `role` is the side that it is.
 
-    Times in seconds: `starting` and `waiting` are the back-end's, `working` is processor time of ours.
+    Times in seconds: `starting` and `waiting` are the program's, `working` is processor time of ours.
     """
 
+    role: Side
     name: str
     options: Sequence[str]
     command: Sequence[str]
@@ -69,7 +71,7 @@ def summary(run: Run) -> str:
 def times(run: Run) -> str:
     """Whose time it was; what is left over was somebody else's on this machine."""
     return (
-        f"{len(run.results)} cases in {run.seconds:.1f} s: {run.starting:.1f} s until the back-end was there,"
+        f"{len(run.results)} cases in {run.seconds:.1f} s: {run.starting:.1f} s until the {run.role.label} was there,"
         f" {run.waiting:.1f} s waiting for it, {run.working:.1f} s of processor time for the suite"
     )
 
@@ -121,7 +123,7 @@ def _object(run: Run) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "vudissect": __version__,
-        "peer": {"role": "back-end", "name": printable(run.name), "version": printable(run.version)},
+        "peer": {"role": run.role.label, "name": printable(run.name), "version": printable(run.version)},
         "command": [printable(word) for word in run.command],
         "began": run.began,
         "complete": run.complete,

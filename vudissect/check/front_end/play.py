@@ -37,19 +37,22 @@ def awaited(line: str) -> dict[str, int]:
 
 def play(case: Case, scene: Scene) -> Played:
     """Play a case; what the front-end did after the line that is judged."""
-    judged = 0
+    judged = frame = 0
     words, sent = len(scene.program.output()), 0
     try:
         for line in lines_of(case.talk):
             if line.judged:
                 judged, words, sent = line.number, len(scene.program.output()), len(scene.sent)
             _do(scene, line.text)
+            if line.judged:
+                frame = len(scene.recorder.records)
         scene.ensure_connected()
         scene.answer()
         behaviour, text = observe(scene, sent)
     except (DeviationError, HangUpError, LinkError) as deviation:
         if not judged or (isinstance(deviation, DeviationError) and deviation.behaviour is Behaviour.FAILED):
-            return Played(Verdict.FAIL, Behaviour.FAILED, str(deviation), judged)
+            last = len(scene.recorder.records)
+            return Played(Verdict.FAIL, Behaviour.FAILED, str(deviation), judged, last)
         # It hangs up while something is sent: that is a way to give up.
         if scene.session is not None:
             scene.hang_up(Side.FRONT_END)
@@ -59,7 +62,8 @@ def play(case: Case, scene: Scene) -> Played:
         behaviour = Behaviour.GIVES_UP_QUIETLY
     elif behaviour is Behaviour.STAYS and spoken:
         behaviour = Behaviour.REPORTS
-    return Played(case.meaning(behaviour), behaviour, f"the front-end {text or behaviour}", judged)
+    frame = frame or len(scene.recorder.records)
+    return Played(case.meaning(behaviour), behaviour, f"the front-end {text or behaviour}", judged, frame)
 
 
 def _do(scene: Scene, text: str) -> None:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from vudissect.check.discovery import Discovered
@@ -113,6 +114,8 @@ class FrontEndRunner:
         finally:
             scene.close()
             program.stop()
+        if ended.life in (Life.HUNG, Life.SPINNING):
+            played = replace(played, text=f"{played.text}, and does not end when it is sent SIGTERM")
         output = program.output()[written:]
         records = tuple(scene.recorder.records)
         ours, theirs = judge_sides(case, played, records, Blame.BACK_END)

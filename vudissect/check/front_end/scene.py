@@ -29,6 +29,8 @@ from vudissect.session.state import State
 
 _LOOK_EVERY = 0.01
 _ACCEPT = 0.002
+# A dirty log belongs to a migration, which comes whenever somebody wants it.
+_ANY_TIME = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG}
 _STARTS = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_KICK}
 
 
@@ -54,7 +56,7 @@ class Course(NamedTuple):
 
     def is_reached(self, sent: Iterable[str], requests: int, agreed: State) -> bool:
         """Whether a front-end that does not end by itself has sent all that it can, and made all requests."""
-        needed = {name for name in self.messages if _may_be_sent(name, agreed)}
+        needed = {name for name in self.messages if name not in _ANY_TIME and _may_be_sent(name, agreed)}
         return bool(self.messages) and self.ends < 0 and needed <= set(sent) and requests >= self.requests
 
     def is_resumed(self, sent: Iterable[str]) -> bool:

@@ -109,7 +109,8 @@ class Connection:
 
     def _fields(self, layout: Layout, payload: bytes, expected: int) -> Fields:
         payload = payload[:expected].ljust(expected, b"\0")
-        return to_fields(layout, layout_codec(layout, "little").decode(payload, len(payload)) or ())
+        values = layout_codec(layout, "little").decode(payload, len(payload))
+        return to_fields(layout, values) if values is not None else {}
 
     def _take_descriptors(self, row: Row) -> tuple[int, ...]:
         """Those that the answer may have; the others are closed."""
