@@ -114,7 +114,7 @@ class FrontEndRunner:
         finally:
             scene.close()
             program.stop()
-        if ended.life in (Life.HUNG, Life.SPINNING):
+        if ended.life in (Life.HUNG, Life.SPINNING) and not scene.asked_to_end:
             played = replace(played, text=f"{played.text}, and does not end when it is sent SIGTERM")
         output = program.output()[written:]
         records = tuple(scene.recorder.records)
