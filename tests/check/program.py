@@ -1,6 +1,9 @@
 """A program to be checked, in the ways in which back-ends want their socket; run as a file."""
 
+import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -19,6 +22,16 @@ def main(way: str, where: str) -> None:
             Server(socket.socket()).serve(socket.socket(fileno=int(where)))
         case "listen":
             Server(listen(where)).run()
+        case "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            Server(listen(where)).run()
+        case "with a daemon":
+            subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            Server(listen(where)).run()
+        case "stops":
+            listening = listen(where)
+            Server(listening).serve(listening.accept()[0])
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "silent":
             listening = listen(where)
             print("I never answer", flush=True)

@@ -7,7 +7,6 @@ import errno
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -18,16 +17,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from vudissect.check.ending import end_group, end_strays, marked
 from vudissect.check.link import Clock
 from vudissect.check.outcome import Life, signal_name
 from vudissect.host.peer import Peer, peer_of
 
 _RETRY = 0.002
-_GRACE = 2.0
 _LAST_LINES = 20
 _LONGEST_LINE = 300
 _LOOKS, _BETWEEN_LOOKS = 20, 0.005
 _SETTLE = 0.05
+# A terminating NUL comes after it.
+_LONGEST_PATH = 107
 _NOBODY = Peer(0, 0, 0)
 _ABSENT = {errno.ENOENT, errno.ECONNREFUSED}
 
@@ -130,7 +131,7 @@ class Started:
         self.starting = 0.0
         self._command = command
         self._patience = patience
-        self._folder = Path(tempfile.mkdtemp(prefix="vudissect-check-"))
+        self._folder = _folder()
         self._socket = self._folder / "socket"
         self._log = self._folder / "output"
         self._process: subprocess.Popen[bytes] | None = None
@@ -172,9 +173,9 @@ class Started:
             self._first.close()
             self._first = None
         ended = self.life()
-        process, self._process = self._process, None
-        if process is not None:
-            _end_group(process, gently=ended.life is Life.ALIVE)
+        if self._process is not None:
+            end_group(self._process, gently=ended.life is Life.ALIVE)
+            self._process = None
             self._earlier += self._log.read_text(errors="replace")
         with suppress(FileNotFoundError):
             self._socket.unlink()
@@ -200,6 +201,7 @@ class Started:
     def close(self) -> None:
         """See `Program`."""
         self.stop()
+        end_strays(str(self._folder))
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _spawn(self) -> None:
@@ -213,6 +215,7 @@ class Started:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     pass_fds=fds,
+                    env=marked(str(self._folder)),
                 )
         except OSError as error:
             raise ProgramError(f"{command[0]}: cannot be started: {error.strerror}") from None
@@ -296,6 +299,18 @@ class Handed(Started):
         return first
 
 
+def _folder() -> Path:
+    """A temporary folder where a socket can be; `ProgramError`."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="vudissect-check-"))
+    except OSError as error:
+        raise ProgramError(f"there is no temporary folder, set TMPDIR: {error.strerror}") from None
+    if len(os.fsencode(folder / "socket")) > _LONGEST_PATH:
+        folder.rmdir()
+        raise ProgramError(f"{folder}: too long for the path of a socket; set TMPDIR to a shorter folder")
+    return folder
+
+
 def last_lines(output: str, count: int = _LAST_LINES) -> tuple[str, ...]:
     """The end of what a program wrote."""
     lines = [line[:_LONGEST_LINE] for line in output.splitlines() if line.strip()]
@@ -363,18 +378,3 @@ def _dial(
             clock.sleep(_RETRY)
         else:
             time.sleep(_RETRY)
-
-
-def _end_group(process: subprocess.Popen[bytes], *, gently: bool) -> None:
-    """End a process and all that it has started."""
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-    if gently and process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -10,7 +10,7 @@ from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import play
 from vudissect.check.program import Ended, Program, ProgramError, busy, descriptors_of, last_lines, settled_descriptors
 from vudissect.check.room import Room
-from vudissect.check.stage import DeviationError, Stage
+from vudissect.check.stage import FIRST_ANSWER, DeviationError, Stage
 from vudissect.conversation.conversation import ConversationError
 from vudissect.protocol.model import Device
 from vudissect.rings.memory import RingError
@@ -46,7 +46,7 @@ class Runner:
         backend = self._backend
         backend.start()
         try:
-            stage = self._stage(self._options.patience)
+            stage = self._stage(self._options.patience / (1 + FIRST_ANSWER))
             stage.connect()
             found = discover(stage, self._options.device)
         except (DeviationError, OSError) as error:

@@ -46,7 +46,11 @@ class Reference:
         command = [*python_module("vudissect.check.reference"), "{socket}", str(self._fault_file), hex(without)]
         self.backend = Started(command, _PATIENCE, Clock())
         self._right = Runner(self.backend, options)
-        self.discovered = self._right.discover()
+        try:
+            self.discovered = self._right.discover()
+        except BaseException:
+            self.backend.close()
+            raise
         # Some faults are that nothing comes.
         hasty = options._replace(timeout=min(options.timeout, _SOON))
         self._mutant = Runner(self.backend, hasty, self.discovered)

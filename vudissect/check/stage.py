@@ -29,7 +29,7 @@ from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, struc
 
 _PAUSE = 0.02
 # How many time-outs more the first answer may take: DPDK may look at a new connection only a second later.
-_FIRST_ANSWER = 2
+FIRST_ANSWER = 2
 _HEADER = struct_of("III", "little")
 _ACK = struct_of("Q", "little")
 _FLAGS = struct_of("I", "little")
@@ -193,8 +193,7 @@ class Stage:
         """The next message on the main channel, None if none comes in time; `DeviationError` at the end."""
         link = self.links[connection]
         deadline = self.deadline if deadline is None else deadline
-        if link.is_new and connection == 1:
-            deadline += _FIRST_ANSWER * self.timeout
+        deadline += self._more_time(connection)
         try:
             while (incoming := link.next()) is None:
                 self.serve_channels()
@@ -208,11 +207,16 @@ class Stage:
             raise self._gone(connection, error) from None
         return self._heard(connection, Channel.MAIN, incoming)
 
+    def _more_time(self, connection: int) -> float:
+        """Seconds that the next answer may take besides the time-out."""
+        return FIRST_ANSWER * self.timeout if self.links[connection].is_new and connection == 1 else 0.0
+
     def reply_to(self, sent: Sent) -> Answered:
         """The answer to a message that has one; `DeviationError` for none, another one, or a wrong header."""
+        seconds = self.timeout + self._more_time(sent.connection)
         answered = self.answer(sent.connection)
         if answered is None:
-            raise DeviationError(Behaviour.SILENT, f"no answer to {sent.name} within {self.timeout:g} s")
+            raise DeviationError(Behaviour.SILENT, f"no answer to {sent.name} within {seconds:g} s")
         self.check_header(sent, answered)
         return answered
 

@@ -1,6 +1,5 @@
 """`vudissect check`: the conformance suite."""
 
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +30,8 @@ from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, re
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, devices, files
 from vudissect.cli.devices import known_device
-from vudissect.cli.errors import FINDINGS, INTERRUPTED, clear_errors, fail, warn
+from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
+from vudissect.cli.interruption import exit_on_signals, ignore_signals
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
@@ -149,7 +149,7 @@ def command(
         return
     options = Options(known_device(device), timeout, PATIENCE, repeat)
     raise_descriptor_limit()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_on_signals()
     if own:
         test_suite(role, cases, options)
         return
@@ -158,11 +158,11 @@ def command(
         if folder is not None:
             make_folder(folder)
     show = _Progress(len(cases), known, strict=strict, verbose=verbose)
-    programs = (
-        front_ends(program, connect, jobs, client=client)
-        if front_end
-        else back_ends(program, connect, jobs, client=client)
-    )
+    start = front_ends if front_end else back_ends
+    try:
+        programs = start(program, connect, jobs, client=client)
+    except ProgramError as error:
+        fail(str(error))
     run, ended = _run(role, programs, cases, options, (name, peer_version), program, show)
     if captures is not None:
         for result in run.results:
@@ -210,6 +210,7 @@ def _run(
     with ExitStack() as owned:
         for program in programs:
             owned.callback(program.close)
+        owned.callback(ignore_signals)
         kind = FrontEndRunner if role is Side.FRONT_END else Runner
         runners = [kind(program, options) for program in programs]
         try:
@@ -220,8 +221,6 @@ def _run(
         crew = Crew(runners, cases, show)
         try:
             crew.run()
-        except KeyboardInterrupt:
-            ended = INTERRUPTED
         except SystemExit as end:
             ended = int(end.code or 0)
         finally:

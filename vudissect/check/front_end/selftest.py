@@ -29,7 +29,11 @@ class FrontEndReference:
         self.program = Dialling(command, _PATIENCE, Clock())
         patient = options._replace(device=BLK, timeout=max(options.timeout, _LEAST), repeat=1)
         self.runner = FrontEndRunner(self.program, patient)
-        self.runner.discover()
+        try:
+            self.runner.discover()
+        except BaseException:
+            self.program.close()
+            raise
         hasty = patient._replace(timeout=_ENOUGH)
         self._mutant = FrontEndRunner(self.program, hasty, self.runner.discovered, self.runner.normal)
 
