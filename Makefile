@@ -81,6 +81,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m vudissect.check.page > docs/conformance-cases.md
 	$(BIN)/python -m tools.conformance --pages
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
+	$(BIN)/python tools/version_differences.py > docs/version-differences.md
 	$(BIN)/vudissect wireshark generate > wireshark/vhost_user.lua
 	$(BIN)/python -m vudissect.scapy.stub > $(VENV)/stub && mv $(VENV)/stub vudissect/scapy/__init__.pyi
 	$(BIN)/python -m vudissect.wireshark.profile wireshark/profiles/vhost-user

@@ -14,9 +14,10 @@ from tests.cli.test_replay import OTHER, back_end, save
 from tests.conversation import Conversation, memfd
 from tests.replay.talks import records_of
 from vudissect.capture.record import RecordKind
-from vudissect.render.format import COMMANDS, AnyFormat, Option, Replayed, Shown, Syntax
+from vudissect.render.format import COMMANDS, AnyFormat, Differing, Option, Replayed, Syntax
 from vudissect.render.formats import FORMATS
 
+HEALTHY = Path(__file__).parents[2] / "captures" / "qemu-7.2-blk-qsd.pcapng"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -69,6 +70,8 @@ def output_of(form: AnyFormat, folder: Path, request: pytest.FixtureRequest) -> 
         options = ("--as", "front-end", "--connect", str(request.getfixturevalue("live")))
     else:
         path.write_bytes(hostile().capture())
+    if form.renders is Differing:
+        options = (str(HEALTHY),)
     result = run(COMMANDS[form.renders], "--format", form.name, str(path), *options)
     return result.stdout.decode()
 
@@ -104,10 +107,18 @@ def refusal(*arguments: str) -> str:
     return result.stderr.decode().removeprefix("-c: ").removesuffix("\n")
 
 
-@pytest.mark.parametrize("option", Option)
-@pytest.mark.parametrize("form", [form for form in FORMATS if form.renders is Shown and not form.honours], ids=title)
+REFUSED = [
+    (form, option)
+    for form in FORMATS
+    for option in Option
+    if option not in form.honours and any(option in other.honours for other in FORMATS if other.renders is form.renders)
+]
+
+
+@pytest.mark.parametrize(("form", "option"), REFUSED, ids=lambda each: each if isinstance(each, str) else title(each))
 def test_an_option_that_a_format_ignores_is_refused(capture: Path, form: AnyFormat, option: Option) -> None:
-    said = refusal("show", "--format", form.name, option, str(capture))
+    files = [str(capture)] * (2 if form.renders is Differing else 1)
+    said = refusal(COMMANDS[form.renders], "--format", form.name, option, *files)
 
     assert said == f"{option} has no effect with --format {form.name}: omit it, or use --format text"
 

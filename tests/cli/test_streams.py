@@ -14,6 +14,7 @@ COMMANDS = [
     ["--help"],
     ["show", "talk.pcapng"],
     ["summary", "talk.pcapng"],
+    ["diff", "talk.pcapng", "talk.pcapng"],
     ["lint", "talk.pcapng"],
     ["state", "talk.pcapng"],
     ["messages"],

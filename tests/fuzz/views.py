@@ -23,6 +23,7 @@ from vudissect.capture.errors import CaptureError
 from vudissect.replay import InMemory, Options, Side, load, replay
 
 SLOW = 10.0
+_HEALTHY = Path(__file__).parents[2] / "captures" / "qemu-7.2-blk-qsd.pcapng"
 _TRACEBACK_DEPTH = 3
 # The last term always holds: what shows nothing has something to report.
 _FILTERS = (
@@ -85,6 +86,13 @@ def check(seed: int, folder: Path) -> Result:
         _command("summary", str(file))
     with view("summary --json"):
         for line in _command("summary", "--json", str(file)).splitlines():
+            json.loads(line)
+    with view("diff"):
+        _command("diff", str(file), str(_HEALTHY))
+    with view("diff --since-first"):
+        _command("diff", "--since-first", str(_HEALTHY), str(file))
+    with view("diff --json"):
+        for line in _command("diff", "--json", str(file), str(_HEALTHY)).splitlines():
             json.loads(line)
     with view("show --filter"):
         _command("show", "--filter", _FILTERS[seed % len(_FILTERS)], str(file))

@@ -22,6 +22,11 @@ def result(request: pytest.FixtureRequest, folder: Path) -> object:
 
 
 @pytest.fixture(scope="class")
-def meaning(result: object, folder: Path) -> Meaning:
+def recording(result: object, folder: Path) -> Path:
+    return folder / _RECORDING
+
+
+@pytest.fixture(scope="class")
+def meaning(recording: Path) -> Meaning:
     """The contents of the recording."""
-    return meaning_of(folder / _RECORDING)
+    return meaning_of(recording)

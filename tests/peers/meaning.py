@@ -4,14 +4,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.peers.captures import path_of
+from vudissect.analysis import Analysis, read
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Mark, RecordKind
+from vudissect.compare.captures import by_connection, compare_captures
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.linter import Linter
 from vudissect.protocol.model import Channel, Descriptors, FdKind, Layout, Side
 from vudissect.protocol.purpose import Purpose
+from vudissect.render.diff import heading, sides
 from vudissect.session.event import Event, Kind
 from vudissect.session.session import Session
 from vudissect.wire.fields import Fields, to_fields
@@ -24,6 +28,7 @@ _KINDS = {
     FdKind.USERFAULTFD: {DescriptorKind.USERFAULTFD},
     FdKind.PIPE: {DescriptorKind.PIPE},
 }
+_MOST_EXCHANGES = 10_000
 _LOSSES = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
 
 
@@ -70,6 +75,19 @@ def meaning_of(capture: Path) -> Meaning:
     meaning.faults |= {finding.rule for finding in findings if finding.severity.rank <= Severity.WARNING.rank}
     meaning.unanswered += [f"frame {request.frame}: {request.row}" for request in session.unanswered()]
     return meaning
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """What is different between two captures, a line for each."""
+    both = (
+        by_connection((event for event, _ in Analysis(read(path), rules=())), _MOST_EXCHANGES)
+        for path in (first, second)
+    )
+    return [
+        f"{heading(each)}: {' | '.join(sides(each))}"
+        for part in compare_captures(*both)
+        for each in part.compared.distinctions
+    ]
 
 
 def _add(meaning: Meaning, event: Event) -> None:
@@ -157,6 +175,7 @@ class WellFormedCapture:
 class HealthyCapture(WellFormedCapture):
     """Tests for every recording of peers that work."""
 
+    capture: str
     connections: int = 1
     closed: int = 1
     faults: frozenset[str] = frozenset()  # rules that these peers are known to break
@@ -166,3 +185,6 @@ class HealthyCapture(WellFormedCapture):
 
     def test_the_connections_are_opened_and_closed(self, meaning: Meaning) -> None:
         assert (meaning.connections, meaning.closed) == (self.connections, self.closed)
+
+    def test_nothing_is_different_from_the_committed_capture(self, recording: Path) -> None:
+        assert differences(path_of(self.capture), recording) == []

@@ -58,6 +58,13 @@ class Record(NamedTuple):
         return self.length > len(self.data)
 
     @property
+    def peer_names(self) -> tuple[str, str]:
+        """Of an opened connection, the names of the peers' executable files, or else `programs`."""
+        paths = (str(self.details.get(f"{side}_executable", "")) for side in ("front_end", "back_end"))
+        front_end, back_end = (path.rpartition("/")[2] for path in paths)
+        return front_end or self.programs[0], back_end or self.programs[1]
+
+    @property
     def programs(self) -> tuple[str, str]:
         """Of an opened connection, the command names of the peers ("" if unknown), by `Side`."""
         front_end, back_end = (self.details.get(f"{side}_command", "") for side in ("front_end", "back_end"))

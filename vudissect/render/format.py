@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from vudissect.render.style import Style
 
 if TYPE_CHECKING:
+    from vudissect.compare.captures import Part
     from vudissect.compare.outcome import Outcome
     from vudissect.lint.finding import Finding
     from vudissect.session.dialect import Verdict
@@ -32,6 +33,7 @@ class Option(StrEnum):
 
     VERBOSE = "-v"
     NO_TIMES = "--no-times"
+    SINCE_FIRST = "--since-first"
 
 
 class Ending(NamedTuple):
@@ -109,10 +111,34 @@ class Summarised(NamedTuple):
     width: int
 
 
-COMMANDS = {Shown: "show", Summarised: "summary", Reported: "lint", Stated: "state", Replayed: "replay"}
+class Unknown(NamedTuple):
+    """Something that a capture does not have, in words."""
+
+    file: str
+    text: str
+
+
+class Differing(NamedTuple):
+    """What is different between the connections of two captures; `in_order` of the session instead of by cause."""
+
+    parts: "Sequence[Part]"
+    files: tuple[str, str]
+    unknown: Sequence[Unknown]
+    style: Style
+    in_order: bool
+
+
+COMMANDS = {
+    Shown: "show",
+    Summarised: "summary",
+    Reported: "lint",
+    Stated: "state",
+    Replayed: "replay",
+    Differing: "diff",
+}
 """The command that prints each type."""
 
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated)
+T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing)
 
 
 class Format(NamedTuple, Generic[T]):

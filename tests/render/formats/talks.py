@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
-from vudissect.render.format import CaptureReport, Ending, Option, Reported, Shown, Summarised
+from vudissect.compare.captures import by_connection, compare_captures
+from vudissect.render.format import CaptureReport, Differing, Ending, Option, Reported, Shown, Summarised
 from vudissect.render.style import Style
 from vudissect.summary.collect import Collector
 
@@ -37,6 +38,11 @@ def summarised(*talks: Conversation) -> Summarised:
         deque(collector.watch(analysis), maxlen=0)
         summaries.append(collector.finish(analysis.session, analysis.finish(), f"{number}.pcapng"))
     return Summarised(summaries, len(talks) > 1, PLAIN, 80)
+
+
+def differing(first: Conversation, second: Conversation, *, in_order: bool = False) -> Differing:
+    ours, theirs = (by_connection((event for event, _ in Analysis(talk.records)), 100) for talk in (first, second))
+    return Differing(compare_captures(ours, theirs), ("1.pcapng", "2.pcapng"), [], PLAIN, in_order)
 
 
 def linted(*talks: Conversation, complaints: Sequence[str] = (), strict: bool = False) -> Reported:

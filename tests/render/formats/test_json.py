@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.conversation import Conversation, eventfd, memfd
-from tests.render.formats.talks import broken, linted, shown, summarised
+from tests.render.formats.talks import broken, differing, linted, shown, summarised
 from vudissect.analysis import Analysis
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.render.format import ConnectionState, Reported, Shown, Stated, Summarised
+from vudissect.render.format import ConnectionState, Differing, Reported, Shown, Stated, Summarised
 from vudissect.render.formats import formats_of
 
 
@@ -68,6 +68,29 @@ def test_a_summary_has_its_verdict_in_words_and_in_parts() -> None:
         1,
     )
     assert summary["details"][0]["end"]["unanswered"] == [{"channel": "main", "name": "GET_FEATURES", "frame": 1}]
+
+
+def differences(first: Conversation, second: Conversation) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in formats_of(Differing)["json"].render(differing(first, second))]
+
+
+def test_every_key_of_a_difference_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
+    section = page.partition("## Differences")[2].partition("\n## ")[0]
+    found = differences(broken(), Conversation())
+
+    assert len(found) == 1
+    assert [key for key in found[0] if f"`{key}`" not in section] == []
+
+
+def test_a_difference_has_both_values_as_numbers_and_in_words() -> None:
+    first, second = Conversation(), Conversation()
+    first.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1", "EVENT_IDX"))
+    second.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1"))
+
+    (found,) = differences(first, second)
+    assert (found["first"], found["first_text"]) == (1 << 32 | 1 << 29, "EVENT_IDX")
+    assert (found["second"], found["second_text"]) == (1 << 32, "")
 
 
 def test_a_state_has_names_and_numbers() -> None:

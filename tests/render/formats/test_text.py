@@ -1,7 +1,7 @@
 """Text: the options of the transcript, and the frame of a report."""
 
-from tests.render.formats.talks import broken, linted, shown, summarised
-from vudissect.render.format import Option, Reported, Shown, Summarised
+from tests.render.formats.talks import broken, differing, linted, shown, summarised
+from vudissect.render.format import Differing, Option, Reported, Shown, Summarised
 from vudissect.render.formats import formats_of
 
 TRANSCRIPT = formats_of(Shown)["text"].render
@@ -32,6 +32,12 @@ def test_each_of_several_captures_has_its_name_above() -> None:
     titles = [line for line in REPORT(linted(broken(), broken())) if line.endswith(".pcapng:\n")]
 
     assert titles == ["1.pcapng:\n", "2.pcapng:\n"]
+
+
+def test_differences_end_with_their_number() -> None:
+    text = "".join(formats_of(Differing)["text"].render(differing(broken(), broken())))
+
+    assert text == "no differences\n"
 
 
 def test_each_of_several_summaries_has_its_name_above() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Replayed, Reported, Shown, Stated, Summarised, Syntax
+from vudissect.render.format import AnyFormat, Differing, Format, Replayed, Reported, Shown, Stated, Summarised, Syntax
 
 
 def _events(shown: Shown) -> Iterator[str]:
@@ -39,10 +39,17 @@ def _summaries(summarised: Summarised) -> Iterator[str]:
     return (f"{summary_json(summary)}\n" for summary in summarised.summaries)
 
 
+def _differences(differing: Differing) -> Iterator[str]:
+    from vudissect.render.diff_json import diff_json
+
+    return (f"{line}\n" for line in diff_json(differing.parts, differing.files, differing.unknown))
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
     Format("json", Summarised, Syntax.JSON_LINES, "json.md#summaries", _summaries),
     Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
     Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
+    Format("json", Differing, Syntax.JSON_LINES, "json.md#differences", _differences),
     Format("json", Stated, Syntax.JSON_LINES, "json.md#states", _states),
 )

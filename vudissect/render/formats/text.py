@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Format, Option, Replayed, Reported, Shown, Stated, Summarised, Syntax
+from vudissect.render.format import (
+    AnyFormat,
+    Differing,
+    Format,
+    Option,
+    Replayed,
+    Reported,
+    Shown,
+    Stated,
+    Summarised,
+    Syntax,
+)
 from vudissect.render.units import printable
 
 
@@ -62,8 +73,17 @@ def _summaries(summarised: Summarised) -> Iterator[str]:
             yield f"{line}\n"
 
 
+def _differences(differing: Differing) -> Iterator[str]:
+    from vudissect.render.diff import diff_lines
+
+    parts, files, unknown, style, in_order = differing
+    lines = diff_lines(parts, files, unknown, style, in_order=in_order)
+    return (f"{line}\n" for line in lines)
+
+
 FORMATS: tuple[AnyFormat, ...] = (
-    Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset(Option)),
+    Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset({Option.VERBOSE, Option.NO_TIMES})),
+    Format("text", Differing, Syntax.TEXT, "formats.md#text", _differences, frozenset({Option.SINCE_FIRST})),
     Format("text", Summarised, Syntax.TEXT, "formats.md#text", _summaries),
     Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
     Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
