@@ -137,4 +137,4 @@ def test_two_formats_are_refused(capture: Path, command: str) -> None:
 def test_an_unknown_format_is_refused_with_those_there_are(capture: Path) -> None:
     said = refusal("show", "--format", "runes", str(capture))
 
-    assert said.startswith("Invalid value for '--format': 'runes' is not one of 'text', ")
+    assert said.startswith("Invalid value for '--format': 'runes' is not one of text, ")
