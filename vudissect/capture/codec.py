@@ -47,6 +47,7 @@ _EVENT_TEXTS = {
     RecordKind.CHANNEL_CLOSED: "connection {}: {} channel closed",
     RecordKind.GAP: "connection {}: capture gap",
     RecordKind.NOTE: "connection {}: note",
+    RecordKind.RING_OBSERVED: "connection {}: ring observed",
 }
 
 _CHANNEL_DESCRIPTIONS = {

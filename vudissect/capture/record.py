@@ -23,6 +23,7 @@ class RecordKind(IntEnum):
     CHANNEL_CLOSED = 5
     GAP = 6
     NOTE = 7
+    RING_OBSERVED = 8
 
 
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})

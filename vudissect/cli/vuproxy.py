@@ -10,7 +10,7 @@ from vudissect.cli.choices import OneOf
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
-from vudissect.cli.numbers import SECONDS
+from vudissect.cli.numbers import LONGEST, SECONDS, Finite
 from vudissect.cli.program import Program
 
 if TYPE_CHECKING:
@@ -68,6 +68,21 @@ if TYPE_CHECKING:
     "--keep-keys", is_flag=True, help="Also record the keys of crypto sessions, which are otherwise replaced by zeros."
 )
 @click.option(
+    "--rings",
+    type=click.Choice(["indices", "requests"]),
+    is_flag=False,
+    flag_value="indices",
+    help="Also look into the rings: indices and event counters, or also the header of the oldest pending request.",
+)
+@click.option(
+    "--rings-interval",
+    metavar="SECONDS",
+    type=Finite(0.01, LONGEST),
+    default=1.0,
+    show_default=True,
+    help="How often to look into all rings.",
+)
+@click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
 @click.option(
@@ -90,6 +105,8 @@ def main(
     wait: float,
     snaplen: int,
     keep_keys: bool,
+    rings: str | None,
+    rings_interval: float,
     no_interpose: bool,
     byte_order: str,
 ) -> None:
@@ -104,6 +121,7 @@ def main(
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
+    from vudissect.proxy.ring_observer import RingOptions
     from vudissect.proxy.shared import Settings
 
     if (listen and front_end) or (connect and back_end):
@@ -124,7 +142,15 @@ def main(
         sys.exit(
             run(
                 settings,
-                Recording(capture, quiet, verbose, wanted.text if wanted is not None else "", snaplen, keep_keys),
+                Recording(
+                    capture,
+                    quiet,
+                    verbose,
+                    wanted.text if wanted is not None else "",
+                    snaplen,
+                    keep_keys,
+                    rings=RingOptions(rings == "requests", rings_interval) if rings else None,
+                ),
             )
         )
     except (AddressError, RecordingError, LimitError) as error:

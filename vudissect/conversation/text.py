@@ -7,6 +7,7 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.conversation.contents import Context, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
 from vudissect.conversation.objects import Objects
+from vudissect.conversation.rings import read_observation
 from vudissect.conversation.values import count, duration
 from vudissect.protocol.devices import DEVICES, device_by_name
 from vudissect.protocol.dialects import DIALECTS, dialect_by_name
@@ -165,7 +166,9 @@ class Reader:
             talk.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
         elif match := _NOTE.fullmatch(text):
             talk.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
+        elif seen := read_observation(text):
+            talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, connection, after, **seen.details)
         else:
             raise ConversationError(
-                f"--- {text!r} is not understood: write connection, closed by, channel opened or note"
+                f"--- {text!r} is not understood: write connection, closed by, channel opened, ring or note"
             )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from vudissect.host.cached_status import cached_status
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.host.fdinfo import fdinfo
 
 # Linux's fcntl.h; the fcntl module does not have it in every build.
 _F_GET_SEALS = 1034
@@ -61,7 +62,7 @@ def examine(fd: int) -> Inspected:
 
 def _examine(fd: int) -> Inspected:
     flags = fcntl(fd, F_GETFL)
-    _, _, after = _fdinfo(fd).partition(_EVENTFD_ID)
+    _, _, after = fdinfo(fd).partition(_EVENTFD_ID)
     if after:
         identity = f"eventfd:{int(after.split(None, 1)[0])}"
         return Inspected(Descriptor(DescriptorKind.EVENTFD, identity, flags=flags, name=_EVENTFD), False)
@@ -115,17 +116,6 @@ def _link(fd: int) -> str:
         return os.readlink(b"/proc/self/fd/%d" % fd).decode(errors="backslashreplace")
     except OSError:
         return ""
-
-
-def _fdinfo(fd: int) -> bytes:
-    try:
-        info = os.open(b"/proc/self/fdinfo/%d" % fd, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(info, 4096)
-    finally:
-        os.close(info)
 
 
 def _socket_type(fd: int) -> tuple[int, str]:

@@ -114,6 +114,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Sets the byte order of a ring of a legacy device.",
         request=(payloads.VRING_ENDIAN,),
         gate=_needs("CROSS_ENDIAN"),
+        purpose=Purpose.SET_BYTE_ORDER,
         since=qemu("2.10", "5df04f1762"),
     ),
     _message(

@@ -113,6 +113,7 @@ LOG_REPLY_VALUE = Layout(
 
 IOTLB_MISS = 1
 IOTLB_UPDATE = 2
+IOTLB_INVALIDATE = 3
 IOTLB = Layout(
     "iotlb",
     (
@@ -126,7 +127,7 @@ IOTLB = Layout(
             choices={
                 IOTLB_MISS: "MISS",
                 IOTLB_UPDATE: "UPDATE",
-                3: "INVALIDATE",
+                IOTLB_INVALIDATE: "INVALIDATE",
                 4: "ACCESS_FAIL",
                 5: "BATCH_BEGIN",
                 6: "BATCH_END",

@@ -36,6 +36,7 @@ class Purpose(Enum):
     SET_RING_ADDRESSES = "sets the addresses of a ring", KEPT
     SET_RING_BASE = "sets the position of a ring", KEPT
     STOP_RING = "stops a ring; the reply has its position", KEPT
+    SET_BYTE_ORDER = "sets the byte order of a ring"
     SET_KICK = "replaces the kick descriptor of a ring, and starts it", KEPT
     SET_CALL = "replaces the call descriptor of a ring", KEPT
     SET_ERR = "replaces the err descriptor of a ring", KEPT

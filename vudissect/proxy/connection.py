@@ -66,6 +66,15 @@ class Connection:
         """Relay what the peers have sent so far, then close everything."""
         self._main.finish(by, how)
 
+    @property
+    def number(self) -> int:
+        """Its number."""
+        return self._numbering.connection
+
+    def observed(self, details: Mapping[str, str | int]) -> None:
+        """Record what was seen in one of its rings."""
+        self._event(RecordKind.RING_OBSERVED, Channel.MAIN, details)
+
     def owns(self, fd: int) -> bool:
         """Whether a descriptor is a socket of one of the channels."""
         return any(link.owns(fd) for link in (self._main, *self._handed_over))

@@ -19,8 +19,10 @@ from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
 from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.observer import Observer, Report
+from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
+from vudissect.proxy.ring_observer import RingObserver, RingOptions
 from vudissect.proxy.shared import Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
@@ -39,6 +41,7 @@ class Recording:
 
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
+    `rings`: also record what is seen in the rings.
     """
 
     capture: str | None = None
@@ -49,6 +52,7 @@ class Recording:
     keep_keys: bool = False
     while_read: bool = False
     program: str = "vuproxy"
+    rings: RingOptions | None = None
 
 
 class RecordingError(Exception):
@@ -90,9 +94,12 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     if recording.while_read:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
-    observer = None
+    observer = ring_observer = None
     path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
     try:
+        if recording.rings is not None:
+            ring_observer = _start_ring_observer(recording.rings, encoder, relay, tell)
+            recorder.offer_descriptors(ring_observer.offer)
         if _has_transcript(recording):
             observer = _start_observer(recording, path, encoder, tell)
         # Last, so that an older capture is not lost if something else is wrong.
@@ -100,14 +107,19 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         recorder.add_sink(capture)
         if observer is not None:
             recorder.add_sink(observer.sink)
+        if ring_observer is not None:
+            recorder.add_sink(ring_observer.sink)
         relay.run()
     except RecordingError:
-        if observer is not None:
-            observer.abandon()
+        for companion in (observer, ring_observer):
+            if companion is not None:
+                companion.abandon()
         raise
     finally:
         relay.close()
     recorder.close()
+    if ring_observer is not None:
+        ring_observer.finish()
     summary = Summary(relay, recorder, capture.lost, observer.finish() if observer else Report())
     tell(str(summary))
     return summary.status
@@ -153,6 +165,15 @@ def _start_observer(recording: Recording, path: str, encoder: CaptureEncoder, te
         return Observer(options, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"cannot start the live transcript: {error.strerror}: leave it out with -q") from None
+
+
+def _start_ring_observer(options: RingOptions, encoder: CaptureEncoder, relay: Relay, tell: Warn) -> RingObserver:
+    try:
+        observer = RingObserver(options, encoder.preamble(), _gap_maker(encoder), tell, relay.observed)
+    except OSError as error:
+        raise RecordingError(f"cannot start to observe rings: {error.strerror}: leave out --rings") from None
+    relay.poller.watch(observer.report, READABLE, observer.read, lambda _: relay.poller.forget(observer.report))
+    return observer
 
 
 def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> Sink:

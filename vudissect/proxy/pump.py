@@ -269,7 +269,7 @@ class Pump:
                 self._handover.done(command.sequence)
                 self._handover = None
             case Inspect():
-                command.message.inspect()
+                self._recorder.inspect(command.message)
             case LostDescriptors():
                 self._recorder.lost_descriptors(self._flow)
         return None

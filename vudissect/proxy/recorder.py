@@ -1,7 +1,7 @@
 """Recording off the fast path: forwarded messages are queued until there is time to inspect, encode and write them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
@@ -10,7 +10,7 @@ from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
 from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
-from vudissect.proxy.rights import count_and_highest
+from vudissect.proxy.rights import count_and_highest, descriptors
 from vudissect.proxy.sink import Sink
 from vudissect.wire.framing import Rights
 
@@ -49,6 +49,7 @@ class Recorder:
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
+        self._offer: Callable[[list[int]], None] | None = None
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
@@ -65,6 +66,10 @@ class Recorder:
         if self._records:
             return _WRITE_AFTER
         return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None
+
+    def offer_descriptors(self, offer: Callable[[list[int]], None]) -> None:
+        """Call `offer` with the descriptors of each message before the message is written and they are closed."""
+        self._offer = offer
 
     def add_sink(self, sink: Sink) -> None:
         """Also write everything there from now on."""
@@ -104,6 +109,12 @@ class Recorder:
     ) -> None:
         """Record an event that happens now."""
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
+
+    def inspect(self, message: Passed) -> None:
+        """Inspect the descriptors of a message and close them."""
+        if self._offer is not None and message.rights:
+            self._offer(descriptors(message.rights))
+        message.inspect()
 
     def use_pause(self) -> None:
         """Do one step: prepare the oldest entry, or write if all are prepared.
@@ -168,7 +179,7 @@ class Recorder:
             sink.write(records)
 
     def _encode_message(self, message: Passed) -> bytes:
-        message.inspect()
+        self.inspect(message)
         flow = message.flow
         flow.totals.messages += 1
         flow.totals.bytes += message.length

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from time import monotonic
 
 from vudissect.capture.record import RecordKind
@@ -75,6 +76,12 @@ class Relay:
     def stop(self) -> None:
         """Make `run` return soon; may be called from anywhere, even a signal handler or another thread."""
         os.eventfd_write(self._wake, 1)
+
+    def observed(self, connection: int, details: Mapping[str, str | int]) -> None:
+        """Record what was seen in a ring of a connection, unless it is closed already."""
+        for active in self._active:
+            if active.number == connection:
+                active.observed(details)
 
     def _woken(self) -> None:
         self._stopping = True

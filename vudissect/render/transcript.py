@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from vudissect.capture.observation import observation_of
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.protocol.model import Channel, Layout, Row
@@ -19,6 +20,7 @@ from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
 from vudissect.render.dialects import verdict_lines
 from vudissect.render.findings import finding_text
+from vudissect.render.rings import observation_text
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, hex_text, printable
 from vudissect.render.values import describe
@@ -256,6 +258,11 @@ def _note(event: ConnectionEvent) -> str:
     return str(event.record.details.get("text", ""))
 
 
+def _ring_observed(event: ConnectionEvent) -> str:
+    seen = observation_of(event.record.details)
+    return observation_text(seen) if seen is not None else _unknown_event(event)
+
+
 def _unknown_event(event: ConnectionEvent) -> str:
     return " ".join(f"{key}={value}" for key, value in event.record.details.items())
 
@@ -267,4 +274,5 @@ _EVENTS = {
     RecordKind.CHANNEL_CLOSED: _channel_closed,
     RecordKind.GAP: _gap,
     RecordKind.NOTE: _note,
+    RecordKind.RING_OBSERVED: _ring_observed,
 }

@@ -10,6 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from vudissect.capture.observation import Observation
 from vudissect.protocol.purpose import Purpose
 
 # More than any device has; a hostile peer could use four billion.
@@ -120,6 +121,10 @@ class Ring:
     stopped_in: int = 0
     addresses: Addresses | None = None
     slots: Mapping[Purpose, Slot] = field(default_factory=lambda: _NO_SLOTS)
+    seen: Observation | None = None
+    """What the recorder last saw in it, if it looked."""
+    seen_in: int = 0
+    """The frame of that."""
 
     @property
     def running(self) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from vudissect.capture.keys import KEY_NUMBERS, without_keys
+from vudissect.capture.observation import observation_of
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.protocol.table import UPSTREAM, Protocol
@@ -207,6 +208,8 @@ class Session:
             unanswered = connection.pairing.close(record.channel)
         elif record.kind is RecordKind.GAP:
             self._interrupt(connection if record.connection else None)
+        elif record.kind is RecordKind.RING_OBSERVED:
+            connection.state = _observed(state, record)
         elif record.kind is RecordKind.CONNECTION_CLOSED:
             connection.state = state.after_step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.pairing.close(channel))
@@ -229,6 +232,13 @@ class Session:
         self._since_gap.pop(number, None)
         if self._arbiter is not None:
             self._arbiter.end(number)
+
+
+def _observed(state: State, record: Record) -> State:
+    """The state after a look into a ring."""
+    seen = observation_of(record.details)
+    ring = state.rings.get(seen.ring) if seen is not None else None
+    return state.with_ring(replace(ring, seen=seen, seen_in=record.frame)) if ring is not None else state
 
 
 class _Connection:

@@ -65,6 +65,16 @@ def is_auxiliary(device: Device, index: int, count: int) -> bool:
     return _queue_name(device, index, count) in _AUXILIARY
 
 
+# Queues that the driver fills with empty buffers beforehand: the device completes one when it has something to report.
+_FILLED = frozenset({"alarm", "control rx", "event", "free page", "reporting", "stats"})
+
+
+def is_filled_beforehand(device: Device, index: int, count: int) -> bool:
+    """Whether a buffer in a queue of a device that has so many may lawfully stay there for ever."""
+    name = _queue_name(device, index, count)
+    return name in _FILLED or name.startswith("rx")
+
+
 def _queue_name(device: Device, index: int, count: int) -> str:
     names = device.queues
     repeated = [place for place, name in enumerate(names) if name.endswith("*")]

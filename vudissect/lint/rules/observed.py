@@ -1,0 +1,269 @@
+"""VU-OBS: what was seen in the rings. These rules know what the others can only suspect."""
+
+from collections.abc import Iterator
+from dataclasses import field
+
+from vudissect.capture.observation import Observation, observation_of
+from vudissect.capture.record import RecordKind
+from vudissect.lint.at import At
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.memory import memory
+from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
+from vudissect.lint.words import SECOND, count_text, time_text
+from vudissect.protocol.devices import is_filled_beforehand
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.rings import Enabled, Ring, Started
+
+RULES = RuleBook()
+
+_SPLIT = "virtio specification, Split Virtqueues"
+_OBSERVED = events(RecordKind.RING_OBSERVED)
+_WRAP = 0x10000
+# A request may take long, on a slow disk or with a guest that polls for it.
+_LONG = 5 * SECOND
+_MOST_RINGS = 1024
+_NEVER = 1 << 63
+
+
+@memory
+class _Reported:
+    """The rings about which this was reported, and has not ended since."""
+
+    rings: set[int] = field(default_factory=set)
+
+
+def _begins(at: At[_Reported], ring: int, *, holds: bool) -> bool:
+    """Whether something holds for a ring now that did not before."""
+    reported = at.memory.rings
+    if not holds:
+        reported.discard(ring)
+        return False
+    if ring in reported or len(reported) >= _MOST_RINGS:
+        return False
+    reported.add(ring)
+    return True
+
+
+def _seen(at: At) -> Iterator[tuple[Ring, Observation]]:
+    """The ring that was looked into, as it was before, if it is known, and what was seen."""
+    seen = observation_of(at.event.record.details)
+    ring = at.before.rings.get(seen.ring) if seen is not None else None
+    if seen is not None and ring is not None:
+        yield ring, seen
+
+
+def _waits(at: At, seen: Observation) -> bool:
+    """Whether requests are pending that the device has to complete."""
+    device = at.after.guess.device
+    if not seen.pending or device is None:
+        return False
+    return not is_filled_beforehand(device, seen.ring, len(at.after.rings))
+
+
+def _pending(seen: Observation) -> str:
+    """What is pending, and for how long: `request 34: write sector 2048, 8 sectors, pending for 5 s`."""
+    what = seen.request or count_text(seen.pending or 0, "request")
+    return f"{what}, pending for {time_text(seen.waited)}"
+
+
+@RULES.rule(
+    "VU-OBS-01",
+    Severity.ERROR,
+    "a back-end reads the kicks of a ring that it has to process",
+    f"{SPEC}, Ring states; {_SPLIT}, Available Buffer Notification",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def kick_not_read(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        stuck = seen.kick_unread >= SECOND and seen.waited >= SECOND and not seen.no_kicks
+        if _begins(at, ring.index, holds=ring.running and stuck and _waits(at, seen)):
+            yield at.finding(
+                f"ring {ring.index}: {_pending(seen)}, and its kick is unread: the back-end does not run, or does not "
+                "watch the kick descriptor that it was given",
+                Blame.BACK_END,
+                frames=(ring.runs_since,),
+            )
+
+
+@RULES.rule(
+    "VU-OBS-02",
+    Severity.WARNING,
+    "a back-end completes the requests that it has taken",
+    f"{_SPLIT}, Supplying Buffers to The Device",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def request_not_completed(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        noticed = seen.kick == 0 or (seen.no_kicks and seen.kick is not None)
+        stuck = seen.waited >= _LONG and noticed
+        if _begins(at, ring.index, holds=ring.running and stuck and _waits(at, seen)):
+            how = "it asks for no kicks, so it has to look by itself" if seen.no_kicks else "its kick was read"
+            yield at.finding(
+                f"ring {ring.index}: {_pending(seen)}; {how}: the back-end has it and does not complete it",
+                Blame.BACK_END,
+                frames=(ring.runs_since,),
+            )
+
+
+@RULES.rule(
+    "VU-OBS-03",
+    Severity.WARNING,
+    "a ring in which requests are waiting is enabled",
+    f"{SPEC}, Ring states: a back-end does not process a ring that is not enabled",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def waiting_in_disabled_ring(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        idle = ring.started is Started.STARTED and ring.enabled is Enabled.DISABLED
+        if _begins(at, ring.index, holds=idle and seen.waited >= SECOND and _waits(at, seen)):
+            yield at.finding(
+                f"ring {ring.index}: {_pending(seen)}, but the ring is started and not enabled, and before that a "
+                "back-end must not process it",
+                Blame.FRONT_END,
+            )
+
+
+@RULES.rule(
+    "VU-OBS-04",
+    Severity.WARNING,
+    "a front-end passes calls on to the guest",
+    f"{_SPLIT}, Used Buffer Notification Suppression",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def call_not_read(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        unread = seen.call_unread >= SECOND and seen.unnoticed >= SECOND
+        if _begins(at, ring.index, holds=unread and ring.started is Started.STARTED):
+            yield at.finding(
+                f"ring {ring.index}: the device is at {seen.used}, its call has been unread for "
+                f"{time_text(seen.call_unread)}, and the driver has not noticed: the front-end or its guest does not "
+                "run, or does not watch the call descriptor",
+                Blame.FRONT_END,
+            )
+
+
+@RULES.rule(
+    "VU-OBS-05",
+    Severity.WARNING,
+    "a back-end calls a driver that has asked for it",
+    f"{_SPLIT}, Used Buffer Notification Suppression",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def not_called(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        missed = seen.unnoticed >= SECOND and seen.call == 0 and not seen.no_calls
+        if _begins(at, ring.index, holds=missed and ring.started is Started.STARTED):
+            yield at.finding(
+                f"ring {ring.index}: the device has completed requests up to {seen.used}, the driver had asked to be "
+                f"called, and for {time_text(seen.unnoticed)} neither is there a call nor has the driver noticed: the "
+                "back-end did not signal, unless the guest is stopped",
+                Blame.BACK_END,
+            )
+
+
+@RULES.rule(
+    "VU-OBS-06",
+    Severity.WARNING,
+    "a ring contains only what a driver may put there",
+    f"{_SPLIT}, The Virtqueue Descriptor Table",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def invalid_ring(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        if _begins(at, ring.index, holds=bool(seen.fault) and ring.started is Started.STARTED):
+            blame, why = _who_broke(ring, seen)
+            yield at.finding(f"ring {ring.index}: {seen.fault}{why}", blame)
+
+
+def _who_broke(ring: Ring, seen: Observation) -> tuple[Blame, str]:
+    """Whose index jumped; if it is not an index, the driver wrote it."""
+    before, size = ring.seen, ring.size or 0
+    if seen.avail is None or seen.used is None:
+        return Blame.FRONT_END, ": the guest's driver wrote this, and no back-end can use it"
+    if before is None or before.avail is None or before.used is None:
+        return Blame.UNKNOWN, f": avail is {seen.avail}, used {seen.used}"
+    if (seen.used - before.used) % _WRAP > (before.pending or 0) + size:
+        return Blame.BACK_END, f": the used index went from {before.used} to {seen.used}"
+    return Blame.FRONT_END, f": the avail index went from {before.avail} to {seen.avail}"
+
+
+@memory
+class _Stops:
+    """When (ns) rings were last stopped, those not compared yet, by index."""
+
+    times: dict[int, int] = field(default_factory=dict)
+
+
+@RULES.rule(
+    "VU-OBS-07",
+    Severity.WARNING,
+    "a back-end stops a ring where it has completed all that it took",
+    f"{SPEC}, VHOST_USER_GET_VRING_BASE; {_SPLIT}",
+    replies(Purpose.STOP_RING) | _OBSERVED,
+    remembers=_Stops,
+)
+def stopped_with_requests(at: At[_Stops]) -> Findings:
+    stops = at.memory.times
+    if at.event.message is not None:
+        if "index" in at.fields and len(stops) < _MOST_RINGS:
+            stops[at.fields["index"]] = at.time
+        return
+    for ring, seen in _seen(at):
+        if ring.stopped_at is None or (seen.time or at.time) < stops.get(ring.index, _NEVER):
+            continue
+        del stops[ring.index]
+        if ring.started is Started.STARTED or seen.used is None or seen.avail is None or at.after.inflight is not None:
+            continue
+        position = ring.stopped_at % _WRAP
+        taken, left = (position - seen.used) % _WRAP, (seen.avail - position) % _WRAP
+        # A guest may use the memory for other things as soon as the ring is stopped.
+        if taken and taken + left <= (ring.size or 0):
+            yield at.finding(
+                f"ring {ring.index} stopped at {position}, but only requests up to {seen.used} are completed: "
+                f"{count_text(taken, 'request')} will never be, as there is no in-flight memory to find them in",
+                Blame.BACK_END,
+                frames=(ring.stopped_in,),
+            )
+
+
+@memory
+class _Starts:
+    """The frames in which the addresses were set of rings whose positions were compared, by index."""
+
+    frames: dict[int, int] = field(default_factory=dict)
+
+
+@RULES.rule(
+    "VU-OBS-08",
+    Severity.WARNING,
+    "a ring begins where the last back-end left it",
+    f"{SPEC}, VHOST_USER_SET_VRING_BASE; {_SPLIT}",
+    _OBSERVED,
+    remembers=_Starts,
+)
+def begins_elsewhere(at: At[_Starts]) -> Findings:
+    compared = at.memory.frames
+    for ring, seen in _seen(at):
+        addresses, base = ring.addresses, ring.base
+        if addresses is None or base is None or seen.used is None or compared.get(ring.index) == addresses.frame:
+            continue
+        if len(compared) < _MOST_RINGS:
+            compared[ring.index] = addresses.frame
+        # What is recorded before the start was seen before it.
+        if ring.started is Started.STARTED or ring.stopped_in > addresses.frame or at.after.inflight is not None:
+            continue
+        position = base % _WRAP
+        if position != seen.used:
+            skipped = (position - seen.used) % _WRAP <= (ring.size or 0)
+            yield at.finding(
+                f"ring {ring.index} begins at {position}, but the last completed position in it is {seen.used}: the "
+                f"requests between them are {'never processed' if skipped else 'processed twice'}",
+                Blame.FRONT_END,
+                frames=(addresses.frame,),
+            )

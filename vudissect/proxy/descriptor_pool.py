@@ -1,0 +1,40 @@
+"""Descriptors that were received before the messages that they came with, by what they refer to."""
+
+import os
+
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.inspect import inspect
+
+_KEPT = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.EVENTFD})
+
+
+class DescriptorPool:
+    """Holds descriptors of memory and of events until they are taken or the pool is emptied."""
+
+    def __init__(self) -> None:
+        self._fds: dict[str, int] = {}
+        self._older: set[str] = set()
+
+    def add(self, fd: int) -> None:
+        """Hold a descriptor, or close it if nothing will ask for it."""
+        descriptor = inspect(fd)
+        if descriptor.kind not in _KEPT or not descriptor.identity or descriptor.identity in self._fds:
+            os.close(fd)
+        else:
+            self._fds[descriptor.identity] = fd
+
+    def take(self, identity: str) -> int | None:
+        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
+        return self._fds.pop(identity, None)
+
+    def age(self) -> None:
+        """Close what nobody has taken since the last call."""
+        for identity in self._older & self._fds.keys():
+            os.close(self._fds.pop(identity))
+        self._older = set(self._fds)
+
+    def empty(self) -> None:
+        """Close what nobody has taken."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
