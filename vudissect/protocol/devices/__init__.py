@@ -62,7 +62,7 @@ _AUXILIARY = frozenset({"control", "ctrl", "control rx", "control tx", "cursor",
 
 def is_auxiliary(device: Device, index: int, count: int) -> bool:
     """Whether a queue of a device that has so many is for control or events, not for its work."""
-    return _queue_name(device, index, count) in _AUXILIARY
+    return queue_name(device, index, count) in _AUXILIARY
 
 
 # Queues that the driver fills with empty buffers beforehand: the device completes one when it has something to report.
@@ -71,11 +71,12 @@ _FILLED = frozenset({"alarm", "control rx", "event", "free page", "reporting", "
 
 def is_filled_beforehand(device: Device, index: int, count: int) -> bool:
     """Whether a buffer in a queue of a device that has so many may lawfully stay there for ever."""
-    name = _queue_name(device, index, count)
+    name = queue_name(device, index, count)
     return name in _FILLED or name.startswith("rx")
 
 
-def _queue_name(device: Device, index: int, count: int) -> str:
+def queue_name(device: Device, index: int, count: int) -> str:
+    """The name of a queue of a device that has so many; a `*` at its end if there may be several. "" if unknown."""
     names = device.queues
     repeated = [place for place, name in enumerate(names) if name.endswith("*")]
     if not repeated:
@@ -85,7 +86,8 @@ def _queue_name(device: Device, index: int, count: int) -> str:
         return names[index]
     # What comes after those that repeat is there where it fits: a network device without CTRL_VQ has pairs only.
     after = names[first + number :]
-    is_there = number == 1 or (count - first) % number == len(after)
+    repeats = count - first - len(after)
+    is_there = repeats >= number and repeats % number == 0
     if is_there and count - len(after) <= index < count:
         return after[index - count]
     return names[first + (index - first) % number]
