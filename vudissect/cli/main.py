@@ -19,6 +19,7 @@ _COMMANDS = {
     "explain": ("explain", "Explain lines of a log, and what a capture shows about them."),
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),
+    "rings": ("rings", "Show what was seen in the rings (vuproxy --rings)."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
     "check": ("check", "Check a back-end: does it do what the specification says?"),
     "filters": ("filters", "Explain the language of --filter, with examples."),

@@ -8,13 +8,21 @@ from vudissect.render.units import duration_text
 
 def observation_text(seen: Observation, *, times: bool = True) -> str:
     """`ring 0: avail 149, used 146, 3 pending for 5.00 s, kick 1 unread for 5.00 s, call 0`."""
-    facts = ", ".join(_facts(seen, times))
-    remarks = [
-        f"{name}: {text}"
-        for name, text in (("oldest", seen.request), ("fault", seen.fault), ("not read", seen.unreadable))
-        if text
-    ]
+    facts, *remarks = _parts(seen, times)
     return "; ".join([f"ring {seen.ring}: {facts}" if facts else f"ring {seen.ring}:", *remarks])
+
+
+def seen_text(seen: Observation) -> str:
+    """The same without the ring."""
+    return "; ".join(filter(None, _parts(seen, times=True)))
+
+
+def _parts(seen: Observation, times: bool) -> Iterator[str]:
+    """The facts, which may be empty, and each remark."""
+    yield ", ".join(_facts(seen, times))
+    for name, text in (("oldest", seen.request), ("fault", seen.fault), ("not read", seen.unreadable)):
+        if text:
+            yield f"{name}: {text}"
 
 
 def _facts(seen: Observation, times: bool) -> Iterator[str]:

@@ -7,7 +7,8 @@ from vudissect.protocol.features import GPU_FEATURES, STATUS_BITS
 from vudissect.protocol.model import Channel
 from vudissect.protocol.purpose import Purpose
 from vudissect.render.features import offered_text
-from vudissect.render.units import address_text, size_text
+from vudissect.render.rings import seen_text
+from vudissect.render.units import address_text, printable, size_text
 from vudissect.session.pairing import Pairing
 from vudissect.session.rings import Addresses, Ring, Slot
 from vudissect.session.shared import SharedObjects
@@ -61,6 +62,8 @@ def _ring_lines(state: State, ring: Ring) -> Iterator[str]:
     if ring.addresses is not None:
         yield f"    {_addresses(state, ring.addresses)}"
     yield "    " + ", ".join(f"{title} {_slot(ring.slots[purpose])}" for purpose, title in _SLOTS)
+    if ring.seen is not None:
+        yield f"    seen (#{ring.seen_in}): {printable(seen_text(ring.seen))}"
 
 
 def _addresses(state: State, addresses: Addresses) -> str:

@@ -85,6 +85,7 @@ def _ring(state: State, ring: Ring) -> dict[str, Any]:
         "stopped_at": ring.stopped_at,
         "addresses": _addresses(state, ring),
         **{name: _slot(ring.slots[purpose]) for purpose, name in _SLOTS},
+        "seen": {**ring.seen.details, "frame": ring.seen_in} if ring.seen is not None else None,
     }
 
 

@@ -1,0 +1,95 @@
+"""`vudissect rings` as a user calls it."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import run
+from vudissect.conversation.text import read_conversation
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+SEEN = """\
+--- connection front-end=qemu-kvm back-end=vhost-user-blk
+F>B SET_VRING_NUM ring 0 num 8
+F>B SET_VRING_NUM ring 1 num 8
+--- ring 0: avail 4, used 0, 4 pending, kick 1, call 0
+--- ring 1: avail 7, used 7, 0 pending, kick 0, call 1
+... 2s
+--- ring 0: avail 4, used 0, 4 pending for 2s, kick 1 unread for 2s, call 0; oldest: request 0: flush
+"""
+HEADING = "   frame     seconds  avail   used  pending                   kick  call"
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Path:
+    path = tmp_path / "seen.pcapng"
+    path.write_bytes(read_conversation(SEEN).capture())
+    return path
+
+
+def test_each_ring_over_time(seen: Path) -> None:
+    result = run("rings", str(seen))
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.decode().splitlines() == [
+        "ring 0 of connection 1 (blk request), size 8",
+        HEADING,
+        "       4    0.003000      4      0        4 ########             1     0",
+        "       6    2.005000      4      0        4 ########             1     0",
+        "                     request 0: flush, waiting for 2.000s",
+        "                     the kick has been unread for 2.000s",
+        "",
+        "ring 1 of connection 1 (blk request), size 8",
+        HEADING,
+        "       5    0.004000      7      7        0                      0     1",
+    ]
+
+
+def test_one_ring(seen: Path) -> None:
+    result = run("rings", "--ring", "1", str(seen))
+
+    assert [line for line in result.stdout.decode().splitlines() if line.startswith("ring ")] == [
+        "ring 1 of connection 1 (blk request), size 8"
+    ]
+
+
+def test_a_ring_that_was_not_seen(seen: Path) -> None:
+    result = run("rings", "--ring", "7", str(seen))
+
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert result.stderr.endswith(f"{seen}: nothing was seen in ring 7; rings seen: 0, 1\n".encode())
+
+
+def test_a_capture_without_a_look_into_rings() -> None:
+    result = run("rings", str(CAPTURES / "qemu-7.2-blk-qsd.pcapng"))
+
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert result.stderr.endswith(b"nothing was seen in its rings: record it with vuproxy --rings\n")
+
+
+def test_a_capture_without_messages(tmp_path: Path) -> None:
+    path = tmp_path / "empty.pcapng"
+    path.write_bytes(read_conversation("--- note: nothing\n").capture())
+
+    assert run("rings", str(path)).returncode == 2
+
+
+def test_the_rings_as_they_are_now(seen: Path) -> None:
+    main, side = pty.openpty()
+    command = [sys.executable, "-m", "vudissect", "rings", "--follow", str(seen)]
+    with subprocess.Popen(command, stdout=side, env={**os.environ, "NO_COLOR": "1", "TERM": "xterm"}) as following:
+        os.close(side)
+        screen = ""
+        while not ("request 0: flush" in screen and screen.endswith("     0     1\n")):
+            screen = (screen + os.read(main, 4096).decode().replace("\r\n", "\n")).rpartition("\x1b[2J")[2]
+        following.terminate()
+    os.close(main)
+
+    assert [line.split(",")[0] for line in screen.splitlines() if line.startswith("ring ")] == [
+        "ring 0 of connection 1 (blk request)",
+        "ring 1 of connection 1 (blk request)",
+    ]

@@ -1,0 +1,97 @@
+"""`vudissect rings`: what a recorder saw in the rings of a session, over time or live."""
+
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+
+from vudissect.analysis import Analysis
+from vudissect.capture.files import FollowedFile, open_capture
+from vudissect.capture.observation import observation_of
+from vudissect.capture.reader import read_capture
+from vudissect.capture.record import RecordKind
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
+from vudissect.cli.errors import clear_errors, warn
+from vudissect.cli.output import say
+from vudissect.cli.reading import conclude
+from vudissect.render.ring_table import Sample, current_lines, history_lines
+from vudissect.render.style import Style, style_for
+
+# Cursor to the upper left corner, and clear the screen.
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+@click.command(
+    "rings",
+    cls=Command,
+    examples=[
+        ("How the rings of a session filled and emptied", "vudissect rings boot.pcapng"),
+        ("Only ring 1", "vudissect rings --ring 1 boot.pcapng"),
+        ("The rings of a running session, like top", "vudissect rings --follow boot.pcapng"),
+    ],
+)
+@click.argument("file", type=FILE)
+@click.option(
+    "--ring", "wanted", multiple=True, type=click.IntRange(0), metavar="N", help="Only this ring (repeatable)."
+)
+@click.option("-f", "--follow", is_flag=True, help="Show the rings as they are now, until interrupted.")
+def command(file: str, wanted: tuple[int, ...], follow: bool) -> None:
+    """Print what was seen in the rings of the capture FILE, which vuproxy recorded with --rings.
+
+    A row has the positions of driver and device, the requests that are pending (the bar is the part of the ring that
+    they fill), and the counters of the kick and call descriptors: above 0, a notification was written and not read.
+    """
+    style = style_for(sys.stdout)
+    with clear_errors(file):
+        stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
+        analysis = Analysis(read_capture(stream), rules=(), live=follow)
+        if follow:
+            _follow(_samples(analysis), frozenset(wanted), style)
+        else:
+            samples = list(_samples(analysis))
+            if analysis.records.has_messages:
+                _print(samples, frozenset(wanted), style, file)
+        conclude(file, analysis.records)
+
+
+def _samples(analysis: Analysis) -> Iterator[Sample]:
+    first: int | None = None
+    for event, _ in analysis:
+        record = event.record
+        if first is None:
+            first = record.received
+        seen = observation_of(record.details) if record.kind is RecordKind.RING_OBSERVED else None
+        if seen is not None:
+            yield Sample(record.frame, record.received - first, event.after, seen)
+
+
+def _print(samples: list[Sample], wanted: frozenset[int], style: Style, file: str) -> None:
+    rings = {sample.seen.ring for sample in samples}
+    for line in history_lines((sample for sample in samples if not wanted or sample.seen.ring in wanted), style):
+        say(line)
+    if not rings:
+        warn(f"{file}: nothing was seen in its rings: record it with vuproxy --rings")
+    elif wanted and not wanted & rings:
+        warn(f"{file}: nothing was seen in ring {_list(wanted)}; rings seen: {_list(rings)}")
+
+
+def _list(rings: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(rings)))
+
+
+def _follow(samples: Iterator[Sample], wanted: frozenset[int], style: Style) -> None:
+    """On a terminal the rings as they are now, in a pipe each sample as it comes."""
+    latest: dict[tuple[int, int], Sample] = {}
+    for sample in samples:
+        if wanted and sample.seen.ring not in wanted:
+            continue
+        latest[sample.ring] = sample
+        if sys.stdout.isatty():
+            sys.stdout.write(_CLEAR)
+            shown = list(latest.values())
+        else:
+            shown = [sample]
+        for line in current_lines(shown, style):
+            say(line)
+        sys.stdout.flush()
