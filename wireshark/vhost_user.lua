@@ -2,8 +2,8 @@
 -- It needs Wireshark 4.0 or newer (Lua 5.2 to 5.4) and nothing else.
 
 local T = {
-text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,by=true,how=true,reason=true,text=true},
-number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true},
+text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,by=true,how=true,reason=true,text=true,request=true,fault=true,unreadable=true},
+number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,no_kicks=true,no_calls=true},
 rows = {
 {id=1,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"},since=2001},
 {id=2,channel=0,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={"virtio_features"},reply={"ack"},since=2001},
@@ -27,7 +27,7 @@ rows = {
 {id=20,channel=0,name="NET_SET_MTU",answer="ON_REQUEST",purpose="NONE",request={"u64:mtu"},reply={"ack"},gate={protocol={"MTU"},phase="negotiated"},since=2009},
 {id=21,channel=0,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={"none"},reply={"ack"},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"},since=2010},
 {id=22,channel=0,name="IOTLB_MSG",answer="ALWAYS",purpose="UPDATE_IOTLB",request={"iotlb"},reply={"u64:result"},since=2010},
-{id=23,channel=0,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="NONE",request={"vring_state:endian"},reply={"ack"},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"},since=2010},
+{id=23,channel=0,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="SET_BYTE_ORDER",request={"vring_state:endian"},reply={"ack"},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"},since=2010},
 {id=24,channel=0,name="GET_CONFIG",answer="ALWAYS",purpose="READ_CONFIG",request={"device_configuration_space"},reply={"device_configuration_space","none:config"},since=2012},
 {id=25,channel=0,name="SET_CONFIG",answer="ON_REQUEST",purpose="WRITE_CONFIG",request={"device_configuration_space"},reply={"ack"},gate={protocol={"CONFIG"},phase="negotiated"},since=2012},
 {id=26,channel=0,name="CREATE_CRYPTO_SESSION",answer="ALWAYS",purpose="NONE",request={"crypto_session.third_asymmetric","crypto_session.first","crypto_session.third","crypto_session.second"},reply={"crypto_session.third_asymmetric","crypto_session.first","crypto_session.third","crypto_session.second"},gate={protocol={"CRYPTO_SESSION"},phase="negotiated"},size_rule=0,since=2012},
@@ -725,7 +725,7 @@ gpu_features={[0]={"EDID","gpu_features.edid"},[1]={"DMABUF2","gpu_features.dmab
 },
 fields = {
 {"record.version","version","uint32","DEC",{},0,0},
-{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note"},0,0},
+{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note",[8]="ring observed"},0,0},
 {"record.header_length","header length","uint32","DEC",{},0,0},
 {"record.length","length on the wire","uint64","DEC",{},0,0},
 {"channel","channel","uint32","DEC",{[0]="main",[1]="backend",[2]="gpu"},0,0},
@@ -788,6 +788,9 @@ fields = {
 {"event.how","how","string","NONE",{},0,0},
 {"event.reason","reason","string","NONE",{},0,0},
 {"event.text","text","string","NONE",{},0,0},
+{"event.request","request","string","NONE",{},0,0},
+{"event.fault","fault","string","NONE",{},0,0},
+{"event.unreadable","unreadable","string","NONE",{},0,0},
 {"event.other","other","string","NONE",{},0,0},
 {"event.front_end_pid","front_end_pid","int64","DEC",{},0,0},
 {"event.front_end_uid","front_end_uid","int64","DEC",{},0,0},
@@ -798,6 +801,19 @@ fields = {
 {"event.undelivered","undelivered","int64","DEC",{},0,0},
 {"event.by_sequence","by_sequence","int64","DEC",{},0,0},
 {"event.messages","messages","int64","DEC",{},0,0},
+{"event.ring","ring","int64","DEC",{},0,0},
+{"event.time","time","int64","DEC",{},0,0},
+{"event.avail","avail","int64","DEC",{},0,0},
+{"event.used","used","int64","DEC",{},0,0},
+{"event.pending","pending","int64","DEC",{},0,0},
+{"event.waited","waited","int64","DEC",{},0,0},
+{"event.kick","kick","int64","DEC",{},0,0},
+{"event.kick_unread","kick_unread","int64","DEC",{},0,0},
+{"event.call","call","int64","DEC",{},0,0},
+{"event.call_unread","call_unread","int64","DEC",{},0,0},
+{"event.unnoticed","unnoticed","int64","DEC",{},0,0},
+{"event.no_kicks","no_kicks","int64","DEC",{},0,0},
+{"event.no_calls","no_calls","int64","DEC",{},0,0},
 {"features.notify_on_empty","NOTIFY_ON_EMPTY","bool","DEC",{},16777216,32},
 {"features.log_all","LOG_ALL","bool","DEC",{},67108864,32},
 {"features.any_layout","ANY_LAYOUT","bool","DEC",{},134217728,32},
@@ -3378,6 +3394,31 @@ end
 local CHANNELS = { [0] = "main", "backend", "gpu" }
 text.CHANNELS = CHANNELS
 
+local function lasting(details, key, before)
+  local length = tonumber(details[key] or "0")
+  if length == 0 then return "" end
+  return before .. " for " .. numbers.duration(length)
+end
+
+local function observation(details)
+  local facts = {}
+  local function fact(key, words) if details[key] then facts[#facts + 1] = words end end
+  fact("avail", "avail " .. (details.avail or ""))
+  fact("used", "used " .. (details.used or ""))
+  fact("pending", (details.pending or "") .. " pending" .. lasting(details, "waited", ""))
+  fact("kick", "kick " .. (details.kick or "") .. lasting(details, "kick_unread", " unread"))
+  fact("call", "call " .. (details.call or "") .. lasting(details, "call_unread", " unread"))
+  fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
+  fact("no_kicks", "no kicks wanted")
+  fact("no_calls", "no calls wanted")
+  local told = format("ring %s:", details.ring or "?")
+  if #facts > 0 then told = told .. " " .. table.concat(facts, ", ") end
+  if details.request then told = told .. "; oldest: " .. details.request end
+  if details.fault then told = told .. "; fault: " .. details.fault end
+  if details.unreadable then told = told .. "; not read: " .. details.unreadable end
+  return told
+end
+
 local EVENTS = {
   [2] = function(this, details)
     return format("connection %s: front-end %s, back-end %s", decimal(this.connection, 0), peer(details, "front_end"),
@@ -3394,6 +3435,7 @@ local EVENTS = {
     return format("%s messages are missing here: %s", details.messages or "?", details.reason or "?")
   end,
   [7] = function(_, details) return details.text or "" end,
+  [8] = function(_, details) return observation(details) end,
 }
 
 -- What the proxy noted; `details` by key.
@@ -4267,7 +4309,7 @@ function protocol.dissector(tvb, pinfo, root)
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
-  elseif this.kind < 1 or this.kind > 7 then
+  elseif this.kind < 1 or this.kind > 8 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)

@@ -110,6 +110,34 @@ def test_a_conversation_reads_as_in_show_and_lint(scenario_capture: Path, tmp_pa
     assert told(scenario_capture, tmp_path) == (transcript(said), findings(said))
 
 
+RINGS = """\
+--- connection front-end=qemu-kvm back-end=vhost-user-blk
+--- ring 0: avail 149, used 146, 3 pending, kick 1, call 0
+... 5s
+--- ring 0: avail 149, used 146, 3 pending for 5s, kick 1 unread for 4.999s, call 0; oldest: request 146: flush
+--- ring 1: avail 8, used 8, 0 pending, kick 0, call 2 unread for 70s, completion unnoticed for 12.5ms
+--- ring 2: avail 0, used 0, 0 pending, no kicks wanted, no calls wanted
+--- ring 3:; fault: a chain of descriptors never ends, from 0
+--- ring 4: kick 0; not read: it is not a file
+"""
+
+
+def test_what_was_seen_in_rings_reads_as_in_show(tmp_path: Path) -> None:
+    capture = tmp_path / "rings.pcapng"
+    capture.write_bytes(read_conversation(RINGS).capture())
+
+    assert told(capture, tmp_path)[0] == transcript(read(capture))
+
+
+def test_what_was_seen_in_rings_can_be_filtered(tmp_path: Path) -> None:
+    capture = tmp_path / "rings.pcapng"
+    capture.write_bytes(read_conversation(RINGS).capture())
+
+    rows = columns(capture, tmp_path, "frame.number", options=["-Y", "vhost_user.event.waited > 1000000000"])
+
+    assert rows == [["3"]]
+
+
 def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[int, str]]]:
     """The info column of each frame; frame and rule of all findings of the plugin, once all frames were seen."""
     names = ("frame.number", "_ws.col.Info", "vhost_user.rule")

@@ -65,10 +65,13 @@ HEADER_FLAGS = ((REPLY, "reply"), (NEED_REPLY, "need_reply"))
 TEXT_DETAILS = (
     *(f"{side}_{what}" for side in ("front_end", "back_end") for what in ("command", "executable")),
     *("by", "how", "reason", "text"),
+    *("request", "fault", "unreadable"),
 )
 NUMBER_DETAILS = (
     *(f"{side}_{what}" for side in ("front_end", "back_end") for what in ("pid", "uid", "gid")),
     *("undelivered", "by_sequence", "messages"),
+    *("ring", "time", "avail", "used", "pending", "waited", "kick", "kick_unread", "call", "call_unread"),
+    *("unnoticed", "no_kicks", "no_calls"),
 )
 
 FIXED: tuple[ProtoField, ...] = (

@@ -132,6 +132,31 @@ end
 local CHANNELS = { [0] = "main", "backend", "gpu" }
 text.CHANNELS = CHANNELS
 
+local function lasting(details, key, before)
+  local length = tonumber(details[key] or "0")
+  if length == 0 then return "" end
+  return before .. " for " .. numbers.duration(length)
+end
+
+local function observation(details)
+  local facts = {}
+  local function fact(key, words) if details[key] then facts[#facts + 1] = words end end
+  fact("avail", "avail " .. (details.avail or ""))
+  fact("used", "used " .. (details.used or ""))
+  fact("pending", (details.pending or "") .. " pending" .. lasting(details, "waited", ""))
+  fact("kick", "kick " .. (details.kick or "") .. lasting(details, "kick_unread", " unread"))
+  fact("call", "call " .. (details.call or "") .. lasting(details, "call_unread", " unread"))
+  fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
+  fact("no_kicks", "no kicks wanted")
+  fact("no_calls", "no calls wanted")
+  local told = format("ring %s:", details.ring or "?")
+  if #facts > 0 then told = told .. " " .. table.concat(facts, ", ") end
+  if details.request then told = told .. "; oldest: " .. details.request end
+  if details.fault then told = told .. "; fault: " .. details.fault end
+  if details.unreadable then told = told .. "; not read: " .. details.unreadable end
+  return told
+end
+
 local EVENTS = {
   [2] = function(this, details)
     return format("connection %s: front-end %s, back-end %s", decimal(this.connection, 0), peer(details, "front_end"),
@@ -148,6 +173,7 @@ local EVENTS = {
     return format("%s messages are missing here: %s", details.messages or "?", details.reason or "?")
   end,
   [7] = function(_, details) return details.text or "" end,
+  [8] = function(_, details) return observation(details) end,
 }
 
 -- What the proxy noted; `details` by key.
