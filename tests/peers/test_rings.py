@@ -1,0 +1,96 @@
+"""Rings of real programs, seen while they run: who is stuck is named, and nobody who works is accused."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.peers.captures import CAPTURES
+from tests.peers.daemons import storage_daemon
+from tests.peers.processes import Process, running, wait_for_listener
+from tests.peers.proxy import recorded
+from tests.peers.situations.disk import IMAGE, contents
+from tests.peers.situations.situation import BACK, FRONT
+from tests.peers.uml import DISK, uml
+from vudissect.analysis import analyse
+from vudissect.capture.observation import Observation, observation_of
+from vudissect.capture.record import RecordKind
+
+_READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
+_QUICK = (
+    "uml-6.1-blk-qsd-7.2",
+    "dpdk-22.11-virtio-user-vhost",
+    "dpdk-22.11-virtio-user-2-queues-packed",
+    "qemu-7.2-net-dpdk-22.11",
+)
+
+
+def _mark(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.peers if name in _QUICK else pytest.mark.peers_slow)
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[Process]:
+    """A `vuproxy` that looks into the rings and prints what it sees."""
+    command = [os.fspath(Path(sys.executable).with_name("vuproxy")), "--rings=requests", "--rings-interval=0.2"]
+    command += ["--listen", FRONT, "--connect", BACK, "-w", "recorded.pcapng"]
+    with running("vuproxy", command, folder) as proxy:
+        wait_for_listener(FRONT, proxy)
+        yield proxy
+        proxy.terminate()
+        proxy.finish()
+
+
+def observed(capture: Path) -> tuple[list[Observation], set[str]]:
+    """What was seen in the rings, and the rules about it that were broken."""
+    analysis = analyse(capture)
+    judged = list(analysis)
+    seen = [
+        observation
+        for event, _ in judged
+        if event.record.kind is RecordKind.RING_OBSERVED
+        and (observation := observation_of(event.record.details)) is not None
+    ]
+    findings = [*(finding for _, found in judged for finding in found), *analysis.finish()]
+    return seen, {finding.rule for finding in findings if finding.rule.startswith("VU-OBS")}
+
+
+@pytest.mark.parametrize("name", [_mark(name) for name in CAPTURES])
+def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) -> None:
+    situation = CAPTURES[name].situation
+    capture = tmp_path / "recorded.pcapng"
+    options = ("--rings=requests", "--rings-interval=0.1")
+
+    situation.run(tmp_path, partial(recorded, capture, once=situation.front_end_listens, options=options))
+
+    seen, broken = observed(capture)
+    assert any(observation.avail for observation in seen)
+    assert broken == set()
+
+
+@pytest.mark.peers
+def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -> None:
+    image = tmp_path / IMAGE
+    image.write_bytes(contents())
+
+    with (
+        storage_daemon(image, BACK, tmp_path) as back_end,
+        watched(tmp_path) as proxy,
+        uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+    ):
+        proxy.expect(r"ring 0: avail \d{2,}")
+        os.kill(back_end.pid, signal.SIGSTOP)
+        try:
+            line = proxy.expect(r"VU-OBS-01 \S+ .*(?:\n +.*)*").group()
+        finally:
+            os.kill(back_end.pid, signal.SIGCONT)
+        front_end.kill()
+
+    assert re.search(r"back-end: ring 0: request \d+: read sector \d+, 8 sectors, pending for", " ".join(line.split()))
