@@ -15,7 +15,8 @@ _UNANSWERED_BY_DESIGN = {FORGET, BATCH_FORGET, INTERRUPT}
 _IN_HEADER = struct.Struct("=IIQQ16x")
 _OUT_HEADER = struct.Struct("=IiQ")
 _ROOT, _FILE = 1, 2
-_DETACH = 2
+# A forced unmount ends the connection, so that a descriptor that a test left open cannot hang its process at exit.
+_FORCE, _DETACH = 1, 2
 
 SIZE = 12345
 
@@ -47,7 +48,7 @@ class FileServer:
     def close(self) -> None:
         """Unmount; pending requests get an error."""
         self.release()
-        self._libc.umount2(self._folder, _DETACH)
+        self._libc.umount2(self._folder, _FORCE | _DETACH)
 
     def _serve(self) -> None:
         while True:

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.proxy import observer
+from vudissect.proxy import companion, observer
 from vudissect.proxy.observer import Observer, Report
 
 PREAMBLE = CaptureEncoder("test", "test", 65536, 0).preamble()
@@ -49,7 +49,7 @@ def test_one_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_one_that_cannot_be_ended_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
-    monkeypatch.setattr(observer, "_LAST_SECONDS", 0.01)
+    monkeypatch.setattr(companion, "_LAST_SECONDS", 0.01)
     observing = start()
     os.kill(observing.pid, signal.SIGSTOP)
     observing.sink.close()

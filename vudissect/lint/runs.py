@@ -112,5 +112,7 @@ def is_unconfirmed(at: At, ring: Ring) -> bool:
 
 
 def has_not_moved(ring: Ring) -> bool:
-    """Whether the ring stopped where it began."""
-    return ring.base is not None and ring.stopped_at is not None and ring.base & POSITION == ring.stopped_at & POSITION
+    """Whether the ring stopped where it began; not if it was seen to be empty."""
+    if ring.base is None or ring.stopped_at is None or (ring.seen is not None and ring.seen.pending == 0):
+        return False
+    return ring.base & POSITION == ring.stopped_at & POSITION

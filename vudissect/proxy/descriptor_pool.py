@@ -5,7 +5,15 @@ import os
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.host.inspect import inspect
 
-_KEPT = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.EVENTFD})
+_KEPT = frozenset(
+    {
+        DescriptorKind.MEMFD,
+        DescriptorKind.FILE,
+        DescriptorKind.DEVICE,
+        DescriptorKind.DMABUF,
+        DescriptorKind.EVENTFD,
+    }
+)
 
 
 class DescriptorPool:

@@ -105,16 +105,18 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
         if bool(flags[index] & DescriptorFlag.USED) is turns[index]:
             break  # completed, or never written
         pending += 1
-    done = ids[(head - 1 - pending) % parts.size]
-    # What has the id of the last completed request is the rest of it.
-    rest = sum(ids[(head - left) % parts.size] == done for left in range(1, pending + 1)) if pending < parts.size else 0
+    last = (head - 1 - pending) % parts.size
+    was_written = any(table[last * DESCRIPTOR_SIZE : (last + 1) * DESCRIPTOR_SIZE])
+    if was_written and pending < parts.size:
+        # What has the id of the last completed request is the rest of it.
+        pending -= sum(ids[(head - back) % parts.size] == ids[last] for back in range(1, pending + 1))
     events = Struct(">HH" if parts.big_endian else "<HH")
     _, driver_flags = events.unpack(read(parts.driver, events.size))
     _, device_flags = events.unpack(read(parts.device, events.size))
     return Look(
         head | (_PACKED_WRAP if wrap else 0),
         None,
-        pending - rest,
+        pending,
         device_flags == _PACKED_DISABLE,
         driver_flags == _PACKED_DISABLE,
     )

@@ -119,7 +119,8 @@ def _unconfirmed_starts(at: At[Run]) -> Findings:
     if not at.after.features.has(F_PROTOCOL_FEATURES):
         return
     if at.over:
-        rings = [ring for ring in run.rings(at) if ring.running and is_unconfirmed(at, ring)]
+        # What was seen in a ring is for VU-OBS.
+        rings = [ring for ring in run.rings(at) if ring.running and is_unconfirmed(at, ring) and ring.seen is None]
         severity, outcome = (
             Severity.INFO,
             "if the device hangs, the first request of the driver may have come too early",

@@ -1,0 +1,386 @@
+"""VU-OBS: a recorder looks into the rings and settles who has the ball."""
+
+from typing import Any
+
+from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd
+from tests.lint import found, only
+from tests.lint.opening import opened
+from vudissect.capture.observation import Observation
+from vudissect.capture.record import RecordKind
+from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.model import Channel
+
+BLK, NET = device_by_name("blk"), device_by_name("net")
+SIZE = 128
+
+
+def see(talk: Conversation, ring: int = 0, **seen: Any) -> None:
+    talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, 1, MILLISECOND, **Observation(ring, **seen).details)
+
+
+def configured(base: int = 0, ring: int = 0, talk: Conversation | None = None) -> Conversation:
+    """Memory and a ring that has everything but its kick descriptor."""
+    talk = talk or opened()
+    talk.front_end(
+        "SET_MEM_TABLE",
+        regions=[{"guest_addr": 0, "size": 1 << 28, "user_addr": 0x7F0000000000, "mmap_offset": 0}],
+        descriptors=(memfd("ram", 1 << 28),),
+    )
+    talk.front_end("SET_VRING_NUM", index=ring, num=SIZE)
+    talk.front_end("SET_VRING_BASE", index=ring, num=base)
+    talk.front_end("SET_VRING_CALL", index=ring, descriptors=(eventfd(f"call{ring}"),))
+    desc = 0x7F0000000000 + 0x4000 * ring
+    talk.front_end("SET_VRING_ADDR", index=ring, flags=0, desc=desc, avail=desc + 0x1000, used=desc + 0x2000, log=0)
+    return talk
+
+
+def started(base: int = 0, ring: int = 0) -> Conversation:
+    talk = configured(base, ring)
+    talk.front_end("SET_VRING_KICK", index=ring, descriptors=(eventfd(f"kick{ring}"),))
+    return talk
+
+
+def running(base: int = 0, ring: int = 0) -> Conversation:
+    talk = started(base, ring)
+    talk.front_end("SET_VRING_ENABLE", index=ring, num=1)
+    return talk
+
+
+def judged(talk: Conversation, rule: str) -> tuple[Severity, Blame, str]:
+    finding = only(talk, rule, device=BLK)
+    return finding.severity, finding.blame, finding.message
+
+
+def accused(talk: Conversation, rule: str, device: Any = BLK) -> list[Finding]:
+    return found(talk, rule, device=device)
+
+
+class TestKickNotRead:
+    """VU-OBS-01."""
+
+    STUCK: dict[str, Any] = {  # noqa: RUF012
+        "avail": 35,
+        "used": 34,
+        "pending": 1,
+        "waited": 2 * SECOND,
+        "kick": 1,
+        "kick_unread": 2 * SECOND,
+    }
+
+    def test_the_back_end_does_not_run(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK, request="request 34: write sector 2048, 8 sectors")
+
+        severity, blame, message = judged(talk, "VU-OBS-01")
+
+        assert (severity, blame) == (Severity.ERROR, Blame.BACK_END)
+        assert message.startswith(
+            "ring 0: request 34: write sector 2048, 8 sectors, pending for 2.0 s, and its kick is unread"
+        )
+
+    def test_it_is_reported_once_while_it_lasts(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK)
+        see(talk, **{**self.STUCK, "waited": 9 * SECOND, "kick_unread": 9 * SECOND})
+
+        assert len(accused(talk, "VU-OBS-01")) == 1
+
+    def test_it_is_reported_again_after_it_ended(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK)
+        see(talk, avail=36, used=36, pending=0, kick=0)
+        see(talk, **self.STUCK)
+
+        assert len(accused(talk, "VU-OBS-01")) == 2
+
+    def test_each_ring_is_reported(self) -> None:
+        talk = configured(ring=1, talk=running())
+        talk.front_end("SET_VRING_KICK", index=1, descriptors=(eventfd("kick1"),))
+        talk.front_end("SET_VRING_ENABLE", index=1, num=1)
+        see(talk, 0, **self.STUCK)
+        see(talk, 1, **self.STUCK)
+
+        assert [finding.message.split(":")[0] for finding in accused(talk, "VU-OBS-01")] == ["ring 0", "ring 1"]
+
+    def test_a_back_end_that_polls_need_not_read_it(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK, no_kicks=True)
+
+        assert accused(talk, "VU-OBS-01") == []
+
+    def test_a_kick_that_was_unread_for_a_moment(self) -> None:
+        talk = running()
+        see(talk, **{**self.STUCK, "kick_unread": SECOND // 2, "waited": SECOND // 2})
+
+        assert accused(talk, "VU-OBS-01") == []
+
+    def test_a_receive_ring_waits_for_the_network(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK)
+
+        assert accused(talk, "VU-OBS-01", NET) == []
+
+    def test_of_an_unknown_device_nothing_is_known(self) -> None:
+        talk = running()
+        see(talk, **self.STUCK)
+
+        assert accused(talk, "VU-OBS-01", None) == []
+
+    def test_a_ring_that_was_not_set_up(self) -> None:
+        talk = running()
+        see(talk, 7, **self.STUCK)
+
+        assert accused(talk, "VU-OBS-01") == []
+
+
+class TestRequestNotCompleted:
+    """VU-OBS-02."""
+
+    def test_the_kick_was_read(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1, waited=6 * SECOND, kick=0)
+
+        severity, blame, message = judged(talk, "VU-OBS-02")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "1 request, pending for 6.0 s; its kick was read" in message
+
+    def test_a_back_end_that_polls_has_to_look(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1, waited=6 * SECOND, kick=3, kick_unread=6 * SECOND, no_kicks=True)
+
+        assert "it asks for no kicks" in judged(talk, "VU-OBS-02")[2]
+
+    def test_a_slow_disk(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1, waited=4 * SECOND, kick=0)
+
+        assert accused(talk, "VU-OBS-02") == []
+
+    def test_without_a_view_of_the_kick_it_is_not_known(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1, waited=6 * SECOND)
+
+        assert accused(talk, "VU-OBS-02") == []
+
+
+class TestWaitingInDisabledRing:
+    """VU-OBS-03."""
+
+    def test_started_and_not_enabled(self) -> None:
+        talk = started()
+        see(talk, avail=1, used=0, pending=1, waited=2 * SECOND, kick=1, kick_unread=2 * SECOND)
+
+        severity, blame, message = judged(talk, "VU-OBS-03")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert "started and not enabled" in message
+
+    def test_the_back_end_is_not_accused_of_it(self) -> None:
+        talk = started()
+        see(talk, avail=1, used=0, pending=1, waited=2 * SECOND, kick=1, kick_unread=2 * SECOND)
+
+        assert accused(talk, "VU-OBS-01") == []
+
+    def test_it_is_enabled_a_moment_later(self) -> None:
+        talk = started()
+        see(talk, avail=1, used=0, pending=1, waited=SECOND // 2, kick=1)
+        talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+
+        assert accused(talk, "VU-OBS-03") == []
+
+
+class TestCallNotRead:
+    """VU-OBS-04."""
+
+    def test_the_guest_does_not_look(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=1, call_unread=2 * SECOND, unnoticed=2 * SECOND)
+
+        severity, blame, message = judged(talk, "VU-OBS-04")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert "the device is at 35, its call has been unread for 2.0 s" in message
+
+    def test_the_driver_looked_by_itself(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=1, call_unread=2 * SECOND)
+
+        assert accused(talk, "VU-OBS-04") == []
+
+
+class TestNotCalled:
+    """VU-OBS-05."""
+
+    def test_the_driver_asked_for_it(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=0, unnoticed=2 * SECOND)
+
+        severity, blame, message = judged(talk, "VU-OBS-05")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "completed requests up to 35" in message
+
+    def test_the_driver_asks_for_no_calls(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=0, unnoticed=2 * SECOND, no_calls=True)
+
+        assert accused(talk, "VU-OBS-05") == []
+
+    def test_the_call_is_there(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=1, unnoticed=2 * SECOND)
+
+        assert accused(talk, "VU-OBS-05") == []
+
+
+class TestInvalidRing:
+    """VU-OBS-06."""
+
+    FAULT = "366 requests are pending in a ring of 128"
+
+    def test_the_avail_index_jumped(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1)
+        see(talk, avail=400, used=34, pending=366, fault=self.FAULT)
+
+        severity, blame, message = judged(talk, "VU-OBS-06")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert "the avail index went from 35 to 400" in message
+
+    def test_the_used_index_jumped(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1)
+        see(talk, avail=35, used=900, pending=64671, fault="64671 requests are pending in a ring of 128")
+
+        _, blame, message = judged(talk, "VU-OBS-06")
+
+        assert blame is Blame.BACK_END
+        assert "the used index went from 34 to 900" in message
+
+    def test_it_was_so_from_the_beginning(self) -> None:
+        talk = running()
+        see(talk, avail=400, used=34, pending=366, fault=self.FAULT)
+
+        assert judged(talk, "VU-OBS-06")[1] is Blame.UNKNOWN
+
+    def test_a_chain_without_an_end(self) -> None:
+        talk = running()
+        see(talk, fault="a chain of descriptors never ends, from 0")
+
+        _, blame, message = judged(talk, "VU-OBS-06")
+
+        assert blame is Blame.FRONT_END
+        assert "never ends, from 0: the guest's driver wrote this" in message
+
+    def test_a_full_ring(self) -> None:
+        talk = running()
+        see(talk, avail=162, used=34, pending=SIZE)
+
+        assert accused(talk, "VU-OBS-06") == []
+
+
+class TestStoppedWithRequests:
+    """VU-OBS-07."""
+
+    @staticmethod
+    def stopped_at(position: int, talk: Conversation | None = None) -> Conversation:
+        talk = talk or running()
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+        return talk
+
+    def test_a_request_was_taken_and_not_completed(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, avail=35, used=34, pending=1)
+
+        severity, blame, message = judged(talk, "VU-OBS-07")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "ring 0 stopped at 35, but only requests up to 34 are completed: 1 request will never be" in message
+
+    def test_all_that_was_taken_is_completed(self) -> None:
+        talk = self.stopped_at(34)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    def test_the_in_flight_memory_has_it(self) -> None:
+        talk = configured(talk=opened("INFLIGHT_SHMFD"))
+        talk.front_end(
+            "SET_INFLIGHT_FD",
+            mmap_size=4096,
+            mmap_offset=0,
+            num_queues=1,
+            queue_size=SIZE,
+            descriptors=(memfd("inflight", 4096),),
+        )
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+        self.stopped_at(35, talk)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    def test_what_was_seen_before_the_stop_says_nothing(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, time=1, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    def test_the_guest_uses_the_memory_for_other_things(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, avail=0x4141, used=0x4242, pending=0)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+
+class TestBeginsElsewhere:
+    """VU-OBS-08."""
+
+    def test_requests_are_skipped(self) -> None:
+        talk = configured(base=34)
+        see(talk, avail=35, used=30, pending=5)
+
+        severity, blame, message = judged(talk, "VU-OBS-08")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert message.startswith("ring 0 begins at 34, but the last completed position in it is 30")
+        assert message.endswith("never processed")
+
+    def test_requests_are_processed_twice(self) -> None:
+        talk = configured(base=30)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert judged(talk, "VU-OBS-08")[2].endswith("processed twice")
+
+    def test_it_goes_on_where_it_was(self) -> None:
+        talk = configured(base=30)
+        see(talk, avail=35, used=30, pending=5)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+    def test_a_ring_that_runs_is_ahead_of_its_base(self) -> None:
+        talk = running(base=30)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+
+class TestSuspicionsThatAreSettled:
+    """What the messages alone suggest is not said of a ring that was looked into."""
+
+    def test_a_ring_that_stops_where_it_began_was_empty(self) -> None:
+        talk = running()
+        see(talk, avail=0, used=0, pending=0, kick=0)
+        talk.silence(5 * SECOND)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+        talk.close("front-end")
+
+        assert accused(talk, "VU-VRG-09") == []
+
+    def test_a_ring_whose_start_was_not_acknowledged_works(self) -> None:
+        talk = running()
+        see(talk, avail=5, used=5, pending=0, kick=0)
+
+        assert found(talk, "VU-VRG-20", "VU-VRG-21", device=BLK) == []

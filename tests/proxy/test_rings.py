@@ -1,0 +1,317 @@
+"""The observation of rings: a session is played, with real memory and real event descriptors, and looked into."""
+
+import mmap
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conversation import SECOND, Conversation
+from vudissect.capture.observation import Observation
+from vudissect.host.inspect import inspect
+from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.proxy.descriptor_pool import DescriptorPool
+from vudissect.proxy.rings import RingWatch
+from vudissect.rings.blk import Header, Kind
+from vudissect.rings.chain import Buffer
+from vudissect.rings.memory import GuestMemory, Region
+from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing, parts
+from vudissect.session.session import Session
+
+SIZE = 1 << 20
+OFFSET = 0x3000  # of the region in its file
+GUEST, USER = 0x40000000, 0x7F0000000000
+DESC, AVAIL, USED = 0x1000, 0x2000, 0x3000
+HEADER, STATUS = 0x8000, 0x9000
+ENTRIES = 8
+
+
+class Scene:
+    """A front-end that sets up ring 0 in its memory, a device, and an observer of what they pass to each other."""
+
+    def __init__(
+        self, *, requests: bool = False, features: tuple[str, ...] = ("VERSION_1", "PROTOCOL_FEATURES")
+    ) -> None:
+        self.memory = os.memfd_create("guest")
+        os.ftruncate(self.memory, SIZE + OFFSET)
+        self.kick, self.call = os.eventfd(0), os.eventfd(0)
+        self.pool = DescriptorPool()
+        self.watch = RingWatch(self.pool, requests=requests)
+        self.talk = Conversation()
+        self.session = Session(device_by_name("blk"))
+        self.seen: list[Observation] = []
+        self.now = 0
+        self.talk.open("qemu", "vhost-user-blk")
+        self.say("SET_FEATURES", features=VIRTIO_FEATURES.mask(*features))
+        mapped = memoryview(mmap.mmap(self.memory, SIZE + OFFSET))[OFFSET:]
+        self.guest = GuestMemory([Region(GUEST, USER, mapped)])
+        sizes = parts(ENTRIES)
+        ring = SplitRing(
+            ENTRIES, *(mapped[at : at + size] for at, size in zip((DESC, AVAIL, USED), sizes, strict=True))
+        )
+        self.driver, self.device = SplitDriver(ring), SplitDevice(ring)
+
+    def say(self, name: str, *fds: int, **fields: Any) -> None:
+        """The front-end sends a message; the observer gets its descriptors first, then the message."""
+        for fd in fds:
+            self.pool.add(os.dup(fd))
+        self.talk.front_end(name, descriptors=tuple(map(inspect, fds)), **fields)
+        for record in self.talk.records[-1:]:
+            self.seen += (seen.observation for seen in self.watch.see(self.session.feed(record)))
+
+    def give_memory(self) -> None:
+        region = {"guest_addr": GUEST, "size": SIZE, "user_addr": USER, "mmap_offset": OFFSET}
+        self.say("SET_MEM_TABLE", self.memory, regions=[region])
+
+    def start(self) -> None:
+        """Set up ring 0 and start it."""
+        self.give_memory()
+        self.say("SET_VRING_CALL", self.call, index=0)
+        self.say("SET_VRING_NUM", index=0, num=ENTRIES)
+        self.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=USER + USED)
+        self.say("SET_VRING_KICK", self.kick, index=0)
+        self.say("SET_VRING_ENABLE", index=0, num=1)
+        self.seen.clear()
+
+    def look(self, after: int = SECOND) -> list[Observation]:
+        """What an observer records some time later."""
+        self.now += after
+        return [seen.observation._replace(time=0) for seen in self.watch.look(self.now)]
+
+    def offer(self, *buffers: Buffer) -> None:
+        self.driver.offer(buffers or [Buffer(GUEST + HEADER, 16)])
+
+    def complete(self) -> None:
+        chain = self.device.take(self.guest)
+        assert chain is not None
+        self.device.complete(chain, 1)
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.watch.close()
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_an_idle_ring(scene: Scene) -> None:
+    scene.start()
+
+    assert scene.look() == []
+
+
+def test_the_start_shows_where_the_ring_is(scene: Scene) -> None:
+    scene.driver.ring.avail_idx = scene.driver.ring.used_idx = 5
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=ENTRIES)
+    assert scene.seen == []
+    scene.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=USER + USED)
+
+    assert [seen._replace(time=0) for seen in scene.seen] == [Observation(0, avail=5, used=5, pending=0)]
+
+
+def test_a_request_that_nobody_takes(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    os.eventfd_write(scene.kick, 1)
+
+    assert scene.look() == [Observation(0, avail=1, used=0, pending=1, kick=1, call=0)]
+    assert scene.look() == [
+        Observation(0, avail=1, used=0, pending=1, waited=SECOND, kick=1, kick_unread=SECOND, call=0)
+    ]
+
+
+def test_what_lasts_is_recorded_less_and_less_often(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    recorded = [seen.waited // SECOND for _ in range(130) for seen in scene.look()]
+
+    assert recorded == [0, 1, 2, 5, 10, 30, 60, 120]
+
+
+def test_a_request_that_is_completed(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    scene.look()
+    scene.complete()
+    os.eventfd_write(scene.call, 1)
+
+    assert scene.look() == [Observation(0, avail=1, used=1, pending=0, kick=0, call=1)]
+
+
+def test_the_wait_begins_again_when_another_request_was_completed(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    scene.offer()
+    scene.look()
+    scene.complete()
+
+    (seen,) = scene.look()
+
+    assert (seen.pending, seen.waited) == (1, 0)
+
+
+def test_a_completion_that_the_driver_does_not_notice() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
+    scene.start()
+    for _ in range(2):
+        scene.offer()
+        scene.complete()
+        scene.driver.collect()
+    scene.look()
+    scene.offer()
+    scene.complete()
+    scene.look()
+
+    (seen,) = scene.look()
+
+    assert seen.unnoticed == SECOND
+
+
+def test_a_completion_that_the_driver_notices() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
+    scene.start()
+    for _ in range(3):
+        scene.offer()
+        scene.complete()
+        scene.look()
+        scene.driver.collect()
+
+    assert scene.look() == []
+
+
+def test_the_oldest_request_in_words() -> None:
+    scene = Scene(requests=True)
+    scene.start()
+    scene.guest.at_guest(GUEST + HEADER, 16)[:] = Header(Kind.OUT, 2048).pack()
+    scene.offer(Buffer(GUEST + HEADER, 16), Buffer(GUEST + 0xA000, 4096), Buffer(GUEST + STATUS, 1, writable=True))
+
+    (seen,) = scene.look()
+
+    assert seen.request == "request 0: write sector 2048, 8 sectors"
+
+
+def test_a_descriptor_of_the_driver_is_outside_of_memory() -> None:
+    scene = Scene(requests=True)
+    scene.start()
+    scene.offer(Buffer(0x1000, 16))
+
+    (seen,) = scene.look()
+
+    assert seen.fault == "16 bytes at 0x1000 are in no memory region"
+
+
+def test_an_index_that_jumped(scene: Scene) -> None:
+    scene.start()
+    scene.driver.ring.avail_idx = 400
+
+    (seen,) = scene.look()
+
+    assert seen.fault == "400 requests are pending in a ring of 8"
+
+
+def test_a_ring_outside_of_memory(scene: Scene) -> None:
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=ENTRIES)
+    scene.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=0x1000)
+
+    (seen,) = scene.seen
+
+    assert seen.fault == "4 bytes at 0x1000 are in no memory region"
+
+
+def test_a_file_that_has_shrunk(scene: Scene) -> None:
+    scene.start()
+    os.ftruncate(scene.memory, 0)
+
+    (seen,) = scene.look()
+
+    assert seen.fault == "the file of region0 ends before 0x7f0000003000"
+
+
+def test_a_ring_of_impossible_size_is_left_alone(scene: Scene) -> None:
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=1 << 31)
+    scene.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=USER + USED)
+
+    assert scene.seen == []
+
+
+def test_memory_whose_descriptor_did_not_arrive(scene: Scene) -> None:
+    scene.start()
+    scene.pool.empty()
+    scene.say("REM_MEM_REG", guest_addr=GUEST, size=SIZE, user_addr=USER)
+    scene.talk.front_end(
+        "ADD_MEM_REG", guest_addr=GUEST, size=SIZE, user_addr=USER, mmap_offset=0, descriptors=(inspect(scene.memory),)
+    )
+    list(scene.watch.see(scene.session.feed(scene.talk.records[-1])))
+
+    (seen,) = scene.look()
+
+    assert seen.unreadable == "region0: its descriptor did not arrive at the observer"
+
+
+def test_memory_on_something_that_cannot_be_read(scene: Scene) -> None:
+    scene.memory = os.open("/dev/zero", os.O_RDONLY)
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=ENTRIES)
+    scene.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=USER + USED)
+
+    (seen,) = scene.seen
+
+    assert seen.unreadable == "region0: it is not a file"
+
+
+def test_memory_is_let_go_when_its_region_is_removed(scene: Scene) -> None:
+    scene.start()
+    before = open_files()
+    scene.say("REM_MEM_REG", guest_addr=GUEST, size=SIZE, user_addr=USER)
+
+    assert open_files() == before - 1
+
+
+def test_an_event_descriptor_is_let_go_when_it_is_replaced(scene: Scene) -> None:
+    scene.start()
+    before = open_files()
+    scene.say("SET_VRING_CALL", os.eventfd(0), index=0)
+
+    assert open_files() == before + 1  # our own
+
+
+def test_all_is_let_go_when_the_connection_closes(scene: Scene) -> None:
+    before = open_files()
+    scene.start()
+    scene.talk.close("front-end")
+    list(scene.watch.see(scene.session.feed(scene.talk.records[-1])))
+    scene.pool.empty()
+
+    assert open_files() == before
+
+
+def test_rings_at_iovas() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "ACCESS_PLATFORM"))
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=ENTRIES)
+    scene.say("SET_VRING_ADDR", index=0, desc=0x1000, avail=0x2000, used=0x3000)
+    assert scene.seen[-1].unreadable == "no translation of IOVA 0x3000 was sent"
+    scene.say("IOTLB_MSG", iova=0, size=0x8000, user_addr=USER, perm=3, type=2)
+    scene.say("SET_VRING_KICK", scene.kick, index=0)
+
+    assert (scene.seen[-1].avail, scene.seen[-1].pending) == (0, 0)
+
+
+def test_an_iova_that_was_invalidated() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "ACCESS_PLATFORM"))
+    scene.give_memory()
+    scene.say("SET_VRING_NUM", index=0, num=ENTRIES)
+    scene.say("IOTLB_MSG", iova=0, size=0x8000, user_addr=USER, perm=3, type=2)
+    scene.say("IOTLB_MSG", iova=0, size=0x8000, user_addr=0, perm=0, type=3)
+    scene.say("SET_VRING_ADDR", index=0, desc=0x1000, avail=0x2000, used=0x3000)
+
+    assert scene.seen[-1].unreadable == "no translation of IOVA 0x3000 was sent"
