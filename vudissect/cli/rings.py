@@ -56,14 +56,10 @@ def command(file: str, wanted: tuple[int, ...], follow: bool) -> None:
 
 
 def _samples(analysis: Analysis) -> Iterator[Sample]:
-    first: int | None = None
     for event, _ in analysis:
-        record = event.record
-        if first is None:
-            first = record.received
-        seen = observation_of(record.details) if record.kind is RecordKind.RING_OBSERVED else None
+        seen = observation_of(event.record.details) if event.record.kind is RecordKind.RING_OBSERVED else None
         if seen is not None:
-            yield Sample(record.frame, record.received - first, event.after, seen)
+            yield Sample(event.record.frame, event.elapsed, event.after, seen)
 
 
 def _print(samples: list[Sample], wanted: frozenset[int], style: Style, file: str) -> None:

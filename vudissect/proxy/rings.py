@@ -146,7 +146,7 @@ class RingWatch:
 
     def _note_translation(self, watched: _Watched, event: Event) -> None:
         message = event.message
-        if message is None or message.row is None or message.reply:
+        if message is None or message.reply:
             return
         purpose, fields = message.row.purpose, event.fields
         if purpose is Purpose.SET_BYTE_ORDER and fields:
