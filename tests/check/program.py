@@ -23,7 +23,7 @@ def main(way: str, where: str) -> None:
         case "listen":
             Server(listen(where)).run()
         case "stubborn":
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             Server(listen(where)).run()
         case "with a daemon":
             subprocess.Popen(["sleep", "1000"], start_new_session=True)

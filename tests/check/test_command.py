@@ -81,6 +81,21 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str
     assert line in done.stderr
 
 
+def test_a_known_failure_does_not_fail_in_a_junit_report_either(tmp_path: Path) -> None:
+    known, report = tmp_path / "known.json", tmp_path / "report.xml"
+    options = ("--only", "LIF-07", "--timeout", "0.2", "--junit", str(report))
+    back_end = ("--", *_PROGRAM, "stubborn", "{socket}")
+
+    done = check(*options, "--write-expect", str(known), *back_end)
+    new = [each.tag for each in ElementTree.parse(report).getroot().iter() if each.get("message")]
+    again = check(*options, "--expect", str(known), *back_end)
+    old = [each for each in ElementTree.parse(report).getroot().iter() if each.get("message")]
+
+    assert (done.returncode, new) == (1, ["failure"]), done.stdout
+    assert (again.returncode, [each.tag for each in old]) == (0, ["skipped"]), again.stdout
+    assert str(old[0].get("message")).startswith("known ")
+
+
 def test_known_results_are_no_failures(tmp_path: Path) -> None:
     known = tmp_path / "known.json"
     known.write_text(json.dumps({"cases": {"RNG-01": "fail"}}))

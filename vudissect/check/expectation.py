@@ -49,3 +49,10 @@ def compare(known: Known, results: Sequence[Result], *, strict: bool = False) ->
         elif before.is_failure(strict=strict) and result.verdict.severity < before.severity:
             compared.better.append(text)
     return compared
+
+
+def fails(known: Known | None, result: Result, *, strict: bool = False) -> bool:
+    """Whether this result is a failure: with known results only if it is worse."""
+    if known is None:
+        return result.verdict.is_failure(strict=strict)
+    return bool(compare(known, [result], strict=strict).worse)

@@ -13,7 +13,7 @@ import click
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.cases.front_end import FRONT_END_CASES
 from vudissect.check.crew import Crew
-from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, read_expectation
+from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, fails, read_expectation
 from vudissect.check.front_end.runner import FrontEndRunner
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
@@ -172,7 +172,7 @@ def command(
     if html is not None:
         write_pages(html, peer_site(read_results(json_text(run)), capture_links(run, html, captures)))
     if junit_file is not None:
-        _write(junit_file, junit_text(run))
+        _write(junit_file, junit_text(run, lambda result: fails(known, result, strict=strict)))
     if write_expect is not None:
         _write(write_expect, expectation_text(role.label, run.name, run.results).encode())
     raise SystemExit(ended or _verdict(run, known, strict))
@@ -267,9 +267,7 @@ class _Progress:
     def __call__(self, result: Result) -> None:
         self._done += 1
         self.clear()
-        failed = result.verdict.is_failure(strict=self._strict)
-        if self._known is not None:
-            failed = bool(compare(self._known, [result], strict=self._strict).worse)
+        failed = fails(self._known, result, strict=self._strict)
         if self._verbose or result.ours or failed or result.changes:
             for line in result_lines(result, self._style):
                 say(line)
@@ -292,7 +290,7 @@ def _verdict(run: Run, known: Known | None, strict: bool) -> int:
     if any(result.ours for result in run.results):
         warn("the suite broke rules that its cases do not declare (suite error): please report it")
     if known is None:
-        return FINDINGS if any(result.verdict.is_failure(strict=strict) for result in run.results) else 0
+        return FINDINGS if any(fails(known, result, strict=strict) for result in run.results) else 0
     compared = compare(known, run.results, strict=strict)
     for line in compared.better:
         say(f"better than expected: {line}")
