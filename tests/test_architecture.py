@@ -22,6 +22,7 @@ LAYERS = {
     "lint": 4,
     "analysis": 5,
     "summary": 5,
+    "timing": 5,
     "check": 6,
     "filter": 6,
     "proxy": 6,

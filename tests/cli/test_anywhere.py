@@ -13,6 +13,7 @@ READERS = [
     ["show", CAPTURE],
     ["show", "-v", CAPTURE],
     ["summary", CAPTURE],
+    ["times", CAPTURE],
     ["diff", CAPTURE, CAPTURE],
     ["show", "--json", CAPTURE],
     ["lint", CAPTURE],

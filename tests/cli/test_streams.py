@@ -15,6 +15,7 @@ COMMANDS = [
     ["show", "talk.pcapng"],
     ["summary", "talk.pcapng"],
     ["diff", "talk.pcapng", "talk.pcapng"],
+    ["times", "talk.pcapng"],
     ["lint", "talk.pcapng"],
     ["state", "talk.pcapng"],
     ["messages"],

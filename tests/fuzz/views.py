@@ -87,6 +87,11 @@ def check(seed: int, folder: Path) -> Result:
     with view("summary --json"):
         for line in _command("summary", "--json", str(file)).splitlines():
             json.loads(line)
+    with view("times"):
+        _command("times", "--perfetto", str(folder / "trace"), str(file))
+    with view("times --json"):
+        for line in _command("times", "--json", str(file), str(_HEALTHY)).splitlines():
+            json.loads(line)
     with view("diff"):
         _command("diff", str(file), str(_HEALTHY))
     with view("diff --since-first"):

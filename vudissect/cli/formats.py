@@ -8,10 +8,10 @@ import click
 from vudissect.cli.choices import OneOf
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.render.format import Differing, Format, Option, Replayed, Reported, Shown, Stated, Summarised
+from vudissect.render.format import Differing, Format, Option, Replayed, Reported, Shown, Stated, Summarised, Timed
 from vudissect.render.formats import formats_of
 
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing)
+T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _JSON, _JUNIT = "json", "junit"

@@ -16,6 +16,7 @@ _COMMANDS = {
     "summary": ("summary", "Print captures in short: the verdict, who, what, and how it ended."),
     "lint": ("lint", "Report what is wrong in captures, and who is to blame."),
     "diff": ("diff", "Report what is different between two captures, and what causes what."),
+    "times": ("times", "Report how long what took: answers, phases, reconnects, migrations."),
     "explain": ("explain", "Explain lines of a log, and what a capture shows about them."),
     "rules": ("rules", "Print the rules of the linter."),
     "state": ("state", "Print the state of the connections at a frame."),

@@ -12,8 +12,8 @@ from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event, MessageEvent
 from vudissect.wire.codec import WireMessage
 
-# How many there are depends on what the guest does.
-_TRAFFIC = frozenset({Purpose.UPDATE_IOTLB, Purpose.KICK_RING, Purpose.CALL_RING, Purpose.FAIL_RING})
+# How many there are depends on what the guest does, or on a timer.
+_TRAFFIC = frozenset({Purpose.ANNOUNCE, Purpose.UPDATE_IOTLB, Purpose.KICK_RING, Purpose.CALL_RING, Purpose.FAIL_RING})
 
 
 class Key(NamedTuple):

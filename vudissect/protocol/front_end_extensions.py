@@ -75,6 +75,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Asks a network back-end to announce the guest's MAC address after migration.",
         request=(payloads.MAC,),
         gate=_needs("RARP"),
+        purpose=Purpose.ANNOUNCE,
         since=qemu("2.5", "3e866365e1"),
     ),
     _message(

@@ -65,4 +65,5 @@ class Purpose(Enum):
     ADD_OBJECT = "offers a shared object", KEPT
     REMOVE_OBJECT = "withdraws a shared object", KEPT
     CHANGE_CONFIG = "reports that the configuration space has changed"
+    ANNOUNCE = "announces a migrated guest to the network"
     WRITE_CONFIG = "writes the configuration space"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vudissect.session.pairing import Pairing, Request
     from vudissect.session.state import State
     from vudissect.summary.values import Summary
+    from vudissect.timing.values import Migration, Times
 
 
 class Syntax(Enum):
@@ -128,9 +129,18 @@ class Differing(NamedTuple):
     in_order: bool
 
 
+class Timed(NamedTuple):
+    """How long what took in captures, and the migrations between them."""
+
+    captures: "Sequence[Times]"
+    migrations: "Sequence[Migration]"
+    style: Style
+
+
 COMMANDS = {
     Shown: "show",
     Summarised: "summary",
+    Timed: "times",
     Reported: "lint",
     Stated: "state",
     Replayed: "replay",
@@ -138,7 +148,7 @@ COMMANDS = {
 }
 """The command that prints each type."""
 
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing)
+T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
 
 
 class Format(NamedTuple, Generic[T]):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
 from vudissect.compare.captures import by_connection, compare_captures
-from vudissect.render.format import CaptureReport, Differing, Ending, Option, Reported, Shown, Summarised
+from vudissect.render.format import CaptureReport, Differing, Ending, Option, Reported, Shown, Summarised, Timed
 from vudissect.render.style import Style
 from vudissect.summary.collect import Collector
+from vudissect.timing import collect as timing
+from vudissect.timing.migration import Track, migrations
 
 PLAIN = Style(False)
 
@@ -43,6 +45,16 @@ def summarised(*talks: Conversation) -> Summarised:
 def differing(first: Conversation, second: Conversation, *, in_order: bool = False) -> Differing:
     ours, theirs = (by_connection((event for event, _ in Analysis(talk.records)), 100) for talk in (first, second))
     return Differing(compare_captures(ours, theirs), ("1.pcapng", "2.pcapng"), [], PLAIN, in_order)
+
+
+def timed(*talks: Conversation) -> Timed:
+    captures, tracks = [], list[tuple[str, Track]]()
+    for number, talk in enumerate(talks, 1):
+        collector, file = timing.Collector(), f"{number}.pcapng"
+        deque(collector.watch(Analysis(talk.records)), maxlen=0)
+        captures.append(collector.finish(file, ()))
+        tracks += ((file, track) for track in collector.tracks())
+    return Timed(captures, list(migrations(tracks)), PLAIN)
 
 
 def linted(*talks: Conversation, complaints: Sequence[str] = (), strict: bool = False) -> Reported:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.conversation import Conversation, eventfd, memfd
-from tests.render.formats.talks import broken, differing, linted, shown, summarised
+from tests.render.formats.talks import broken, differing, linted, shown, summarised, timed
 from vudissect.analysis import Analysis
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.render.format import ConnectionState, Differing, Reported, Shown, Stated, Summarised
+from vudissect.render.format import ConnectionState, Differing, Reported, Shown, Stated, Summarised, Timed
 from vudissect.render.formats import formats_of
 
 
@@ -91,6 +91,20 @@ def test_a_difference_has_both_values_as_numbers_and_in_words() -> None:
     (found,) = differences(first, second)
     assert (found["first"], found["first_text"]) == (1 << 32 | 1 << 29, "EVENT_IDX")
     assert (found["second"], found["second_text"]) == (1 << 32, "")
+
+
+def test_every_key_of_times_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "json.md").read_text("utf-8")
+    section = page.partition("## Times")[2].partition("\n## ")[0]
+    talk = broken()
+    talk.back_end("GET_FEATURES", features=0)
+    talk.front_end("SET_LOG_BASE", mmap_size=4096, mmap_offset=0, descriptors=(memfd(size=4096),))
+    talk.close("front-end")
+    talk.open("a", "b", connection=2)
+    found = [json.loads(line) for line in formats_of(Timed)["json"].render(timed(talk))]
+
+    assert {line["kind"] for line in found} == {"phase", "latency", "migration"}
+    assert [key for line in found for key in line if f"`{key}`" not in section] == []
 
 
 def test_a_state_has_names_and_numbers() -> None:

@@ -1,7 +1,7 @@
 """Text: the options of the transcript, and the frame of a report."""
 
-from tests.render.formats.talks import broken, differing, linted, shown, summarised
-from vudissect.render.format import Differing, Option, Reported, Shown, Summarised
+from tests.render.formats.talks import broken, differing, linted, shown, summarised, timed
+from vudissect.render.format import Differing, Option, Reported, Shown, Summarised, Timed
 from vudissect.render.formats import formats_of
 
 TRANSCRIPT = formats_of(Shown)["text"].render
@@ -38,6 +38,12 @@ def test_differences_end_with_their_number() -> None:
     text = "".join(formats_of(Differing)["text"].render(differing(broken(), broken())))
 
     assert text == "no differences\n"
+
+
+def test_each_of_several_times_has_its_name_above() -> None:
+    lines = list(formats_of(Timed)["text"].render(timed(broken(), broken())))
+
+    assert [line for line in lines if line.endswith(".pcapng:\n")] == ["1.pcapng:\n", "2.pcapng:\n"]
 
 
 def test_each_of_several_summaries_has_its_name_above() -> None:

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from vudissect.render.format import AnyFormat, Differing, Format, Replayed, Reported, Shown, Stated, Summarised, Syntax
+from vudissect.render.format import (
+    AnyFormat,
+    Differing,
+    Format,
+    Replayed,
+    Reported,
+    Shown,
+    Stated,
+    Summarised,
+    Syntax,
+    Timed,
+)
 
 
 def _events(shown: Shown) -> Iterator[str]:
@@ -45,11 +56,18 @@ def _differences(differing: Differing) -> Iterator[str]:
     return (f"{line}\n" for line in diff_json(differing.parts, differing.files, differing.unknown))
 
 
+def _times(timed: Timed) -> Iterator[str]:
+    from vudissect.render.times_json import times_json
+
+    return (f"{line}\n" for line in times_json(timed))
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
     Format("json", Summarised, Syntax.JSON_LINES, "json.md#summaries", _summaries),
     Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
     Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
     Format("json", Differing, Syntax.JSON_LINES, "json.md#differences", _differences),
+    Format("json", Timed, Syntax.JSON_LINES, "json.md#times", _times),
     Format("json", Stated, Syntax.JSON_LINES, "json.md#states", _states),
 )

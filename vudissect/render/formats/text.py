@@ -13,6 +13,7 @@ from vudissect.render.format import (
     Stated,
     Summarised,
     Syntax,
+    Timed,
 )
 from vudissect.render.units import printable
 
@@ -81,11 +82,18 @@ def _differences(differing: Differing) -> Iterator[str]:
     return (f"{line}\n" for line in lines)
 
 
+def _times(timed: Timed) -> Iterator[str]:
+    from vudissect.render.times import times_lines
+
+    return (f"{line}\n" for line in times_lines(timed))
+
+
 FORMATS: tuple[AnyFormat, ...] = (
     Format("text", Shown, Syntax.TEXT, "formats.md#text", _transcript, frozenset({Option.VERBOSE, Option.NO_TIMES})),
     Format("text", Differing, Syntax.TEXT, "formats.md#text", _differences, frozenset({Option.SINCE_FIRST})),
     Format("text", Summarised, Syntax.TEXT, "formats.md#text", _summaries),
     Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
     Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
+    Format("text", Timed, Syntax.TEXT, "formats.md#text", _times),
     Format("text", Stated, Syntax.TEXT, "formats.md#text", _states),
 )
