@@ -1,14 +1,10 @@
 """The only writer of JUnit reports, as CI servers read them: well-formed whatever the names contain."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from vudissect.render.units import printable
-
-# Characters that are allowed in printable text but not in XML.
-_NOT_XML = re.compile("[\ufffe\uffff]")
+from vudissect.render.units import xml_text
 
 
 class Failure(NamedTuple):
@@ -57,7 +53,7 @@ def junit_lines(title: str, suites: Sequence[Suite]) -> Iterator[str]:
 def _add_case(parent: ElementTree.Element, file: str, case: Case) -> None:
     element = _element(parent, "testcase", classname=file, name=case.name)
     _time(element, case.seconds)
-    text = "\n".join(map(_escaped, case.text.split("\n")))
+    text = "\n".join(map(xml_text, case.text.split("\n")))
     if case.failure is not None:
         kind = {"type": case.failure.kind} if case.failure.kind else {}
         _element(element, "failure", **kind, message=case.failure.message).text = text
@@ -68,13 +64,9 @@ def _add_case(parent: ElementTree.Element, file: str, case: Case) -> None:
 
 
 def _element(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
-    return ElementTree.SubElement(parent, tag, {name: _escaped(value) for name, value in attributes.items()})
+    return ElementTree.SubElement(parent, tag, {name: xml_text(value) for name, value in attributes.items()})
 
 
 def _time(element: ElementTree.Element, seconds: float | None) -> None:
     if seconds is not None:
         element.set("time", f"{seconds:.6f}")
-
-
-def _escaped(text: str) -> str:
-    return _NOT_XML.sub(lambda match: f"\\u{ord(match.group()):04x}", printable(text))

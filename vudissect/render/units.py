@@ -6,6 +6,9 @@ from functools import lru_cache
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# Characters that are allowed in printable text but not in XML.
+_NOT_XML = re.compile("[\ufffe\uffff]")
+
 
 @lru_cache(maxsize=1024)
 def size_text(size: int) -> str:
@@ -41,6 +44,11 @@ def hex_text(data: bytes, most: int) -> str:
 def printable(text: str) -> str:
     """External text, with everything that could control a terminal escaped."""
     return _CONTROL.sub(_escape, text)
+
+
+def xml_text(text: str) -> str:
+    """External text as in `printable`, also without the characters that XML does not allow."""
+    return _NOT_XML.sub(lambda match: f"\\u{ord(match.group()):04x}", printable(text))
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
 from vudissect.compare.captures import by_connection, compare_captures
+from vudissect.lint.rule import Rule
 from vudissect.render.format import CaptureReport, Differing, Ending, Option, Reported, Shown, Summarised, Timed
 from vudissect.render.style import Style
 from vudissect.summary.collect import Collector
@@ -23,8 +24,8 @@ def broken() -> Conversation:
     return talk
 
 
-def shown(talk: Conversation, *options: Option) -> Shown:
-    analysis = Analysis(talk.records)
+def shown(talk: Conversation, *options: Option, rules: Sequence[Rule] | None = None) -> Shown:
+    analysis = Analysis(talk.records, rules=rules)
     session = analysis.session
 
     def ending() -> Ending:

@@ -6,11 +6,11 @@ They import what they need only when used, so that a command does not wait for t
 from typing import TypeVar
 
 from vudissect.render.format import AnyFormat, Differing, Format, Replayed, Reported, Shown, Stated, Summarised, Timed
-from vudissect.render.formats import json, junit, text
+from vudissect.render.formats import json, junit, sequence, text
 
 T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
 
-FORMATS: tuple[AnyFormat, ...] = (*text.FORMATS, *json.FORMATS, *junit.FORMATS)
+FORMATS: tuple[AnyFormat, ...] = (*text.FORMATS, *json.FORMATS, *junit.FORMATS, *sequence.FORMATS)
 
 
 def formats_of(renders: type[T]) -> dict[str, Format[T]]:
