@@ -219,3 +219,15 @@ def test_with_the_event_index_a_driver_is_called_where_it_asked_for_it() -> None
         calls.append(here.device.complete(chain, 0))
 
     assert calls == [False, True, False]
+
+
+def test_with_the_event_index_a_device_asks_for_a_kick_for_what_comes_next() -> None:
+    here = a_split_ring(event_index=True)
+    assert isinstance(here.device, SplitDevice)
+    here.driver.offer([_READ])
+    here.driver.offer([_READ])
+
+    assert here.device.take(here.memory)
+    assert here.device.take(here.memory)
+    assert here.device.take(here.memory) is None
+    assert here.device.ring.avail_event == 2

@@ -12,9 +12,11 @@ from vudissect.rings.chain import (
     Used,
 )
 from vudissect.rings.memory import GuestMemory, RingError
+from vudissect.rings.words import store
 
 _EVENT = Struct("<HH")
 _FLAGS = Struct("<H")
+_ALL_BUT_FLAGS = Struct("<QIH")
 _FLAGS_AT = 14
 _WRAP_BIT = 1 << 15
 _DISABLE = 1
@@ -80,8 +82,8 @@ class PackedRing:
     def write(self, index: int, address: int, length: int, number: int, flags: int) -> None:
         """Write a descriptor, its flags last: they hand it over."""
         start = index * DESCRIPTOR_SIZE
-        PACKED_DESCRIPTOR.pack_into(self.desc, start, address, length, number, self.flags(index))
-        _FLAGS.pack_into(self.desc, start + _FLAGS_AT, flags)
+        _ALL_BUT_FLAGS.pack_into(self.desc, start, address, length, number)
+        store(self.desc, start + _FLAGS_AT, flags)
 
     @property
     def driver_event(self) -> tuple[int, int]:
@@ -116,7 +118,7 @@ class PackedDriver:
             else:
                 self.ring.write(self._next.index, buffer.address, buffer.length, number, flags)
             self._next.advance()
-        _FLAGS.pack_into(self.ring.desc, head * DESCRIPTOR_SIZE + _FLAGS_AT, head_flags)
+        store(self.ring.desc, head * DESCRIPTOR_SIZE + _FLAGS_AT, head_flags)
         self._lengths[number] = len(buffers)
         self._free -= len(buffers)
         return number

@@ -13,6 +13,7 @@ from vudissect.rings.chain import (
     walk_table,
 )
 from vudissect.rings.memory import GuestMemory, RingError
+from vudissect.rings.words import store
 
 _U16 = Struct("<H")
 _USED = Struct("<II")
@@ -40,7 +41,7 @@ class SplitRing:
 
     @avail_idx.setter
     def avail_idx(self, value: int) -> None:
-        _U16.pack_into(self.avail, 2, value % _WRAP)
+        store(self.avail, 2, value % _WRAP)
 
     @property
     def used_idx(self) -> int:
@@ -49,7 +50,7 @@ class SplitRing:
 
     @used_idx.setter
     def used_idx(self, value: int) -> None:
-        _U16.pack_into(self.used, 2, value % _WRAP)
+        store(self.used, 2, value % _WRAP)
 
     @property
     def used_event(self) -> int:
@@ -58,7 +59,16 @@ class SplitRing:
 
     @used_event.setter
     def used_event(self, value: int) -> None:
-        _U16.pack_into(self.avail, 4 + 2 * self.size, value % _WRAP)
+        store(self.avail, 4 + 2 * self.size, value % _WRAP)
+
+    @property
+    def avail_event(self) -> int:
+        """Up to where the device wants no kick, with EVENT_IDX."""
+        return int(_U16.unpack_from(self.used, 4 + 8 * self.size)[0])
+
+    @avail_event.setter
+    def avail_event(self, value: int) -> None:
+        store(self.used, 4 + 8 * self.size, value % _WRAP)
 
     @property
     def avail_flags(self) -> int:
@@ -158,6 +168,9 @@ class SplitDevice:
 
     def take(self, memory: GuestMemory) -> Chain | None:
         """The next request, None if there is none; `RingError` for one that no driver may offer."""
+        if self._event_index:
+            # Before the index is read: what is made available after that is kicked.
+            self.ring.avail_event = self._taken
         ahead = (self.ring.avail_idx - self._taken) % _WRAP
         if ahead > self.ring.size:
             raise RingError(f"{ahead} requests are available in a ring of {self.ring.size}")
