@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vudissect.check.discovery import Discovered
 from vudissect.check.front_end.play import awaited, play
-from vudissect.check.front_end.scene import Course, Scene
+from vudissect.check.front_end.scene import ENOUGH_REQUESTS, Course, Scene
 from vudissect.check.front_end.verbs import NotHereError
 from vudissect.check.front_end.watch import observe
 from vudissect.check.judging import judge_sides, panicked
@@ -64,7 +64,8 @@ class FrontEndRunner:
         try:
             scene.ensure_connected()
             behaviour, text = _observed(scene)
-            messages, requests, pause = tuple(scene.sent), scene.servant.requests, scene.pause
+            messages, pause = tuple(scene.sent), scene.pause
+            requests = min(scene.servant.requests, ENOUGH_REQUESTS)
             before = program.life()
             if before == (Life.EXITED, 0) and messages:
                 behaviour, text = Behaviour.GOES_ON, ""
@@ -119,7 +120,8 @@ class FrontEndRunner:
         output = program.output()[written:]
         records = tuple(scene.recorder.records)
         ours, theirs = judge_sides(case, played, records, Blame.BACK_END)
-        if played.verdict is Verdict.UNIMPLEMENTED:
+        # It may be refused only by breaking a rule in return.
+        if played.verdict is Verdict.UNIMPLEMENTED or scene.refused:
             ours = ()
         if played.verdict is Verdict.SKIP:
             ours = (played.text, *ours)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record
 from vudissect.check.front_end.device import Offer, Servant, offer_for
-from vudissect.check.front_end.session import Answer, ScriptedSession, Transmit, request_name
+from vudissect.check.front_end.session import Answer, RefusalError, ScriptedSession, Transmit, request_name
 from vudissect.check.link import Incoming, LinkError
 from vudissect.check.model import Behaviour
 from vudissect.check.objects import Objects
@@ -22,15 +22,18 @@ from vudissect.check.stage import DeviationError
 from vudissect.conversation.text import Reader
 from vudissect.host.inspect import inspect
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Channel, Device, PhaseNeeded, Side
+from vudissect.protocol.model import Channel, Device, Gate, PhaseNeeded, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.session.state import State
 
 _LOOK_EVERY = 0.01
 _ACCEPT = 0.002
+ENOUGH_REQUESTS = 100
 # A dirty log belongs to a migration, which comes whenever somebody wants it.
 _ANY_TIME = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG}
+_GATES = {row.name: row.gate for row in UPSTREAM.channel(Channel.MAIN)}
+_NO_GATE = Gate()
 _STARTS = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_KICK}
 
 
@@ -38,7 +41,8 @@ class Happened(Enum):
     """What came next."""
 
     NOTHING = "nothing"
-    SOMETHING = "a message, a kick"
+    SOMETHING = "a message"
+    KICKED = "a kick"
     CONNECTED = "a connection"
     CLOSED = "the front-end closed the connection"
 
@@ -66,17 +70,10 @@ class Course(NamedTuple):
 
 def _may_be_sent(name: str, agreed: State) -> bool:
     """Whether what a message needs is agreed upon."""
-    gates = (row.gate for row in UPSTREAM.find(name) if row.channel is Channel.MAIN)
-    return any(
-        all(agreed.has(feature) for feature in gate.protocol)
-        and not VIRTIO_FEATURES.mask(*gate.virtio) & ~_feature_word(agreed, gate.phase)
-        for gate in gates
-    )
-
-
-def _feature_word(agreed: State, phase: PhaseNeeded) -> int:
+    gate = _GATES.get(name, _NO_GATE)
     features = agreed.features
-    return (features.offered if phase is PhaseNeeded.OFFERED else features.acked) or 0
+    word = (features.offered if gate.phase is PhaseNeeded.OFFERED else features.acked) or 0
+    return all(map(agreed.has, gate.protocol)) and not VIRTIO_FEATURES.mask(*gate.virtio) & ~word
 
 
 class Scene:
@@ -97,6 +94,7 @@ class Scene:
         self.held: Request | None = None
         self.channel_answers: list[Incoming] = []
         self.channel_is_lost = False
+        self.refused = False
         self.asked_to_end = False
         self.closed_by_us = False
         self.delay = 0.0
@@ -125,6 +123,11 @@ class Scene:
         return True
 
     @property
+    def quiet(self) -> float:
+        """After how many seconds of silence nothing more is expected."""
+        return self.timeout + 2 * self.course.pause
+
+    @property
     def has_come(self) -> bool:
         """Whether it has come as far as without a flaw, on the current connection."""
         if self.session is None:
@@ -147,18 +150,20 @@ class Scene:
         try:
             happened = self._serve(session)
         except HangUpError:
-            pass
+            self.hang_up(Side.FRONT_END)
+            return Happened.CLOSED
+        except RefusalError as refusal:
+            # Whoever waits for an answer has to be freed.
+            if refusal.answered:
+                self.hang_up()
+            self.refused = True
+            raise DeviationError(Behaviour.FAILED, str(refusal)) from None
         else:
-            if happened is Happened.SOMETHING:
+            if self.is_active(happened):
                 now = time.monotonic()
                 self.pause = max(self.pause, now - self._last)
                 self._last = now
             return happened
-        refused = session.refusal
-        self.hang_up(Side.BACK_END if refused else Side.FRONT_END)
-        if refused:
-            raise DeviationError(Behaviour.FAILED, refused)
-        return Happened.CLOSED
 
     def _serve(self, session: ScriptedSession) -> Happened:
         kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
@@ -173,7 +178,15 @@ class Scene:
             self._read_channel(session)
         if main in ready:
             session.serve()
-        return Happened.SOMETHING if ready else Happened.NOTHING
+        if main in ready or channel in ready:
+            return Happened.SOMETHING
+        return Happened.KICKED if ready else Happened.NOTHING
+
+    def is_active(self, happened: Happened) -> bool:
+        """Whether this shows that more is to come; a driver that makes requests without end does not."""
+        if happened is Happened.KICKED:
+            return self.servant.requests < ENOUGH_REQUESTS
+        return happened is not Happened.NOTHING
 
     def _nothing(self) -> Happened:
         self.clock.sleep(_LOOK_EVERY)
@@ -186,12 +199,12 @@ class Scene:
         quiet = time.monotonic()
         while self.held is None:
             happened = self.step()
-            if happened is Happened.SOMETHING:
+            if self.is_active(happened):
                 quiet = time.monotonic()
             if happened is Happened.CLOSED or self.ended:
                 raise DeviationError(Behaviour.CLOSED, f"the front-end closed the connection before {what}")
-            if time.monotonic() - quiet > self.timeout:
-                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {self.timeout:g} s")
+            if time.monotonic() - quiet > self.quiet:
+                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {self.quiet:.1f} s")
         self._wanted = frozenset()
 
     @property

@@ -12,6 +12,7 @@ from vudissect.check.reference.device import OFFERED, Fds
 from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.check.reference.intake import HangUpError, Request
 from vudissect.check.reference.session import Session
+from vudissect.protocol.model import Answer as RowAnswer
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
@@ -58,6 +59,14 @@ def wants_acknowledgement(request: Request) -> bool:
     return bool(request.flags & NEED_REPLY)
 
 
+class RefusalError(Exception):
+    """The front-end sends what it may not send. `answered`: it may wait for an answer, which it does not get."""
+
+    def __init__(self, request: Request, *, answered: bool) -> None:
+        super().__init__(f"{request_name(request.number)} is malformed, or is not offered")
+        self.answered = answered
+
+
 class ScriptedSession(Session):
     """The reference back-end as the device that is offered. `arrived` gets each message, `transmits` each answer."""
 
@@ -72,13 +81,14 @@ class ScriptedSession(Session):
     ) -> None:
         super().__init__(sock, servant, Faults(), OFFERED & ~offer.protocol_features)
         self.channel: Link | None = None
-        self.refusal = ""
         self._offer = offer
         self._arrived = arrived
         self._transmits = transmits
         self.device.rings[:] = rings_for(device, offer.rings, servant)
         known = self.device.handlers
         self._accept = known[Purpose.ACK_FEATURES]
+        self._enable_ring = known[Purpose.ENABLE_RING]
+        self._has_features = False
         self._offered_before = known[Purpose.OFFER_FEATURES]({}, ()) or {}
         self._acknowledge = known[Purpose.ACK_PROTOCOL_FEATURES]
         known |= {
@@ -88,6 +98,7 @@ class ScriptedSession(Session):
             Purpose.ACK_PROTOCOL_FEATURES: self._set_protocol_features,
             Purpose.COUNT_QUEUES: lambda fields, fds: {"queues": offer.queues},
             Purpose.COUNT_MEMORY_SLOTS: lambda fields, fds: {"slots": offer.slots},
+            Purpose.ENABLE_RING: self._enable,
             Purpose.OPEN_CHANNEL: self._open_channel,
             Purpose.READ_CONFIG: self._read_config,
             Purpose.WRITE_CONFIG: lambda fields, fds: None,
@@ -100,13 +111,18 @@ class ScriptedSession(Session):
             self._arrived(request)
 
     def carry_out(self, request: Request) -> None:
-        """See `Session`; what a front-end may not send is remembered."""
+        """See `Session`; `RefusalError` for what a front-end may not send."""
         try:
             super().carry_out(request)
         except HangUpError:
-            if not self._link.ended:
-                self.refusal = f"{request_name(request.number)} is malformed, or is not offered"
-            raise
+            if self._link.ended:
+                raise
+            raise RefusalError(request, answered=self._is_answered(request)) from None
+
+    def _is_answered(self, request: Request) -> bool:
+        """Whether the front-end may wait for an answer."""
+        row = UPSTREAM.request(Channel.MAIN, request.number)
+        return row is None or row.answer is not RowAnswer.ON_REQUEST or wants_acknowledgement(request)
 
     def transmit(self, data: bytes, fds: tuple[int, ...]) -> None:
         """See `Session`."""
@@ -129,12 +145,20 @@ class ScriptedSession(Session):
 
     def _set_features(self, fields: Fields, fds: Fds) -> None:
         """What was offered though it is not there may be acknowledged."""
+        self._has_features = True
         there = self._offered_before["features"]
         self._accept({**fields, "features": fields["features"] & there}, fds)
 
     def _set_protocol_features(self, fields: Fields, fds: Fds) -> None:
         there = OFFERED & self._offer.protocol_features
         self._acknowledge({**fields, "features": fields["features"] & there}, fds)
+
+    def _enable(self, fields: Fields, fds: Fds) -> None:
+        """QEMU does that to network devices before it acknowledges features."""
+        if self._has_features:
+            self._enable_ring(fields, fds)
+        elif fields["index"] < len(self.device.rings):
+            self.device.rings[fields["index"]].enabled = bool(fields["num"])
 
     def _open_channel(self, _: Fields, fds: Fds) -> None:
         if len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):

@@ -2,8 +2,9 @@
 
 import time
 
-from vudissect.check.front_end.scene import Happened, Scene
+from vudissect.check.front_end.scene import Scene
 from vudissect.check.model import Behaviour
+from vudissect.check.outcome import Life, signal_name
 
 _SETTLED = 0.05
 _LONGEST = 8
@@ -15,12 +16,12 @@ def observe(scene: Scene, sent: int = 0) -> tuple[Behaviour, str]:
     """Serve the front-end until it is clear what it does; `sent` is how many messages it had sent before."""
     began = last = time.monotonic()
     connections = scene.connection
-    quiet = scene.timeout + 2 * scene.course.pause
+    quiet = scene.quiet
     alone = _AGAIN_WITHIN if scene.session is None else min(quiet, _DEATH_WITHIN)
     while True:
         happened = scene.step()
         now = time.monotonic()
-        if happened is not Happened.NOTHING:
+        if scene.is_active(happened):
             last = now
         again = scene.connection > connections
         if scene.ended:
@@ -48,9 +49,11 @@ def _left(scene: Scene) -> tuple[Behaviour, str]:
 
 
 def _ended(scene: Scene) -> tuple[Behaviour, str]:
-    status = scene.program.life().number
+    ended = scene.program.life()
     if scene.asked_to_end:
         return Behaviour.GOES_ON, "ends as it is asked to"
-    if status == scene.course.ends:
+    if ended == (Life.EXITED, scene.course.ends):
         return Behaviour.GOES_ON, "comes to its end as without the flaw"
-    return Behaviour.GIVES_UP, f"exits with status {status}"
+    if ended.life is Life.KILLED:
+        return Behaviour.GIVES_UP, f"is killed by {signal_name(ended.number)}"
+    return Behaviour.GIVES_UP, f"exits with status {ended.number}"

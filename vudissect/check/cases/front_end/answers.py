@@ -1,6 +1,6 @@
 """Answers: their headers, sizes, number, descriptors and times."""
 
-from vudissect.check.cases.front_end.meanings import HARMLESS, NOTICED, NOTICED_BY_CUSTOM, TOLERATED
+from vudissect.check.cases.front_end.meanings import HARMLESS, NOTICED, NOTICED_BY_CUSTOM, TOLERATED, UNUSUAL
 from vudissect.check.model import Case
 
 _FLAGS = "Header: bit 2 is the reply flag, bit 3 the need_reply flag, the version is 1"
@@ -107,7 +107,7 @@ CASES = (
         ? * answer byte by byte
         """,
         rules=("VU-HDR-09",),
-        meanings=HARMLESS,
+        meanings=UNUSUAL,
     ),
     Case(
         "F-08",

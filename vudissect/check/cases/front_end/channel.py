@@ -120,7 +120,7 @@ CASES = (
         rules=("VU-HDR-08",),
         meanings=TOLERATED,
         needs=_CHANNEL,
-        ours_perhaps=("VU-HDR-08", "VU-HDR-07"),
+        ours_perhaps=("VU-HDR-08", "VU-HDR-07", "VU-CFG-06"),
     ),
     Case(
         "F-54",
@@ -134,7 +134,7 @@ CASES = (
         rules=("VU-HDR-07",),
         meanings=TOLERATED,
         needs=_CHANNEL,
-        ours_perhaps=("VU-HDR-07",),
+        ours_perhaps=("VU-HDR-07", "VU-CFG-06"),
     ),
     Case(
         "F-55",

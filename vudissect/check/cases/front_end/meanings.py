@@ -24,3 +24,6 @@ HARMLESS: Meanings = {Behaviour.GOES_ON: Verdict.PASS}
 
 SURVIVED: Meanings = {**TOLERATED, Behaviour.STAYS: Verdict.PASS, Behaviour.GIVES_UP_QUIETLY: Verdict.PASS}
 """What it does is up to its driver, or its guest; it must not crash, and can be ended."""
+
+UNUSUAL: Meanings = {**dict.fromkeys(_ENDS, Verdict.NON_STRICT), Behaviour.GOES_ON: Verdict.PASS}
+"""Nothing is wrong, but no back-end does it."""

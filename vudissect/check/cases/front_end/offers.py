@@ -69,11 +69,9 @@ CASES = (
         """
         ? * offer 0 memory slots
         F>B GET_MAX_MEM_SLOTS
-        * as far as it comes
-        * it does not break VU-MEM-06
         """,
         rules=("VU-MEM-06",),
-        meanings=TOLERATED,
+        meanings=NOTICED_BY_CUSTOM,
         needs=("CONFIGURE_MEM_SLOTS",),
     ),
     Case(
@@ -208,7 +206,7 @@ CASES = (
     Case(
         "F-49",
         "CONFIGURE_MEM_SLOTS is not offered",
-        "The front-end sends its memory as a table.",
+        "The front-end sends its memory as a table, or says that it cannot.",
         "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS; VHOST_USER_SET_MEM_TABLE",
         """
         ? * offer without CONFIGURE_MEM_SLOTS
@@ -216,12 +214,12 @@ CASES = (
         * it does not break VU-NEG-06
         """,
         rules=("VU-NEG-06", "VU-MEM-01"),
-        meanings=HARMLESS,
+        meanings=TOLERATED,
     ),
     Case(
         "F-50",
         "STATUS and INFLIGHT_SHMFD are not offered",
-        "The front-end does without them.",
+        "The front-end does without them, or says that it cannot.",
         _OPTIONAL,
         """
         ? * offer without STATUS INFLIGHT_SHMFD
@@ -229,7 +227,7 @@ CASES = (
         * it does not break VU-NEG-06
         """,
         rules=("VU-NEG-06",),
-        meanings=HARMLESS,
+        meanings=TOLERATED,
     ),
     Case(
         "F-51",
