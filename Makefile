@@ -22,7 +22,7 @@ help:
 	@echo "make packages    install the Debian packages that make test needs"
 	@echo "make bench       measure against a relay in C and against tshark"
 	@echo "make docs        generate the pages of docs/ that come from the code"
-	@echo "make conformance run the conformance suite against real back-ends, and write docs/conformance/ again"
+	@echo "make conformance run the conformance suite against real programs, and write docs/conformance/ again"
 	@echo "make captures    record the captures in captures/ again"
 	@echo "make clean       remove the virtual environment and what tools have cached"
 

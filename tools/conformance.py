@@ -1,10 +1,10 @@
-"""Runs the conformance suite against real back-ends.
+"""Runs the conformance suite against real programs.
 
     python -m tools.conformance [NAME...]              writes docs/conformance/ again; without names for all of them
     python -m tools.conformance --pages                writes only the pages, from the results that are there
     python -m tools.conformance --runs N [NAME...]     plays the suite N times, and prints verdicts that change
 
-tests/peers/backends.py has the back-ends. Exit status: 0, 1 if a back-end cannot be checked or a verdict changes, 2 for
+tests/peers/checked.py has the programs. Exit status: 0, 1 if one cannot be checked or a verdict changes, 2 for
 an unknown name.
 """
 
@@ -20,10 +20,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.peers.backends import BACK_ENDS, BackEnd, check
+from tests.peers.checked import CHECKED, Checked, check
 from tests.peers.processes import PeerError
 from vudissect.check.model import Verdict
 from vudissect.check.results import Results, read_results
+from vudissect.protocol.model import Side
 from vudissect.report.markdown import failures_markdown, matrix_markdown, plain
 from vudissect.report.matrix import matrix_page, peers_of
 from vudissect.report.verdicts import MEANINGS, SIGNS
@@ -35,10 +36,11 @@ _DETAILS = ("transcript", "findings", "last_words")
 
 _INTRODUCTION = """# Results of the conformance suite
 
-What `vudissect check` finds in back-ends that Debian has. `make conformance` plays all cases with each of them and
-writes this folder: this page; a page for each back-end, where each failure has a text that can be filed as it is; the
-matrix as a page that can be filtered, [matrix.html](matrix.html); the known results for `--expect`, in `expect/`; and
-in `results/` the results as JSON, with transcripts of failures. This puts them beside your own, with a page for each
+What `vudissect check` finds in back-ends and front-ends that Debian has. `make conformance` plays all cases with each
+of them and writes this folder: this page; a page for each program, where each failure has a text that can be filed as
+it is; the matrices as pages that can be filtered, [matrix.html](matrix.html) and
+[front-ends.html](front-ends.html); the known results for `--expect`, in `expect/`; and in `results/` the results as
+JSON, with transcripts of failures. This puts them beside your own, with a page for each
 case:
 
     vudissect check matrix docs/conformance/results/*.json.gz mine.json --html pages
@@ -49,23 +51,23 @@ shared`).
 """
 
 
-def results_file(back_end: BackEnd) -> Path:
+def results_file(checked: Checked) -> Path:
     """Where its results are."""
-    return FOLDER / "results" / f"{back_end.key}.json.gz"
+    return FOLDER / "results" / f"{checked.key}.json.gz"
 
 
-def publish(back_end: BackEnd) -> str:
-    """Check a back-end and write its files; its summary. `PeerError` if it cannot be checked."""
+def publish(checked: Checked) -> str:
+    """Check a program and write its files; its summary. `PeerError` if it cannot be checked."""
     with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
         folder = Path(created).resolve()
-        done = check(back_end, folder, ("--json", "results", "--write-expect", "known"))
+        done = check(checked, folder, ("--json", "results", "--write-expect", "known"))
         if not (folder / "results").exists():
             raise PeerError(done.stderr.strip() or "the suite wrote nothing")
         text = (folder / "results").read_text().replace(str(folder), _ANYWHERE)
-        document = published(json.loads(text), back_end.release.within)
+        document = published(json.loads(text), checked.release.within)
         (FOLDER / "results").mkdir(parents=True, exist_ok=True)
-        results_file(back_end).write_bytes(packed(document))
-        (FOLDER / "expect" / f"{back_end.key}.json").write_text((folder / "known").read_text())
+        results_file(checked).write_bytes(packed(document))
+        (FOLDER / "expect" / f"{checked.key}.json").write_text((folder / "known").read_text())
     return str(document["summary"])
 
 
@@ -88,48 +90,55 @@ def packed(document: dict[str, Any]) -> bytes:
 
 def pages(every: dict[str, Results]) -> Iterator[tuple[str, str]]:
     """The pages about these results, which are given by the names of their files."""
-    peers = peers_of(list(every.values()))
     yield "README.md", "\n".join(_overview(every))
-    yield "matrix.html", matrix_page(peers)
+    yield "matrix.html", matrix_page(peers_of(list(_of(Side.BACK_END, every).values())))
+    yield "front-ends.html", matrix_page(peers_of(list(_of(Side.FRONT_END, every).values())))
     for key, results in every.items():
         yield f"{key}.md", "\n".join(failures_markdown(results))
 
 
+def _of(side: Side, every: dict[str, Results]) -> dict[str, Results]:
+    return {key: results for key, results in every.items() if results.role == side.label}
+
+
 def _overview(every: dict[str, Results]) -> Iterator[str]:
     yield _INTRODUCTION
-    yield "| back-end | device | date | result |\n|---|---|---|---|"
-    for key, results in every.items():
-        yield f"| [{plain(results.title)}]({key}.md) | {results.device} | {results.began[:10]} | {results.tally} |"
-    yield "\n## All cases\n"
+    for side in (Side.BACK_END, Side.FRONT_END):
+        yield f"| {side.label} | device | date | result |\n|---|---|---|---|"
+        for key, results in _of(side, every).items():
+            yield f"| [{plain(results.title)}]({key}.md) | {results.device} | {results.began[:10]} | {results.tally} |"
+        yield ""
+    yield "## All cases\n"
     yield "\n".join(f"* {SIGNS[verdict]} {verdict}: {meaning}" for verdict, meaning in MEANINGS.items())
-    yield ""
-    yield from matrix_markdown(peers_of(list(every.values())))
+    for side in (Side.BACK_END, Side.FRONT_END):
+        yield f"\n### {side.label.capitalize()}s\n"
+        yield from matrix_markdown(peers_of(list(_of(side, every).values())))
     yield ""
 
 
 def read_all() -> dict[str, Results]:
     """The results that are there, in the order of the table."""
-    files = {back_end.key: results_file(back_end) for back_end in BACK_ENDS}
+    files = {checked.key: results_file(checked) for checked in CHECKED}
     return {
         key: read_results(gzip.decompress(file.read_bytes()).decode()) for key, file in files.items() if file.exists()
     }
 
 
-def repeat(back_end: BackEnd, runs: int) -> bool:
+def repeat(checked: Checked, runs: int) -> bool:
     """Play the suite several times; whether all runs have the same verdicts."""
     seen: dict[str, Counter[str]] = {}
     began = time.monotonic()
     for _ in range(runs):
         with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
             folder = Path(created).resolve()
-            done = check(back_end, folder, ("--write-expect", "known"))
+            done = check(checked, folder, ("--write-expect", "known"))
             if not (folder / "known").exists():
                 raise PeerError(done.stderr.strip() or "the suite wrote nothing")
             for case, verdict in json.loads((folder / "known").read_text())["cases"].items():
                 seen.setdefault(case, Counter())[verdict] += 1
     each = (time.monotonic() - began) / runs
     changing = {case: verdicts for case, verdicts in seen.items() if verdicts.most_common(1)[0][1] < runs}
-    print(f"{back_end.key}: {runs} runs of {len(seen)} cases, {each:.1f} s each: {len(changing)} verdicts change")
+    print(f"{checked.key}: {runs} runs of {len(seen)} cases, {each:.1f} s each: {len(changing)} verdicts change")
     for case, verdicts in changing.items():
         print(f"  {case}: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}")
     return not changing
@@ -140,19 +149,19 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=0, metavar="N", help="play the suite N times, and write nothing")
     parser.add_argument("--pages", action="store_true", help="only write the pages, from the results that are there")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(each.key for each in BACK_ENDS)])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(each.key for each in CHECKED)])
     given = parser.parse_args(arguments)
     status = 0
-    for back_end in () if given.pages else BACK_ENDS:
-        if given.names and back_end.key not in given.names:
+    for checked in () if given.pages else CHECKED:
+        if given.names and checked.key not in given.names:
             continue
         try:
             if given.runs:
-                status |= not repeat(back_end, given.runs)
+                status |= not repeat(checked, given.runs)
             else:
-                print(publish(back_end), flush=True)
+                print(publish(checked), flush=True)
         except PeerError as error:
-            print(f"{back_end.key}: {error}", file=sys.stderr)
+            print(f"{checked.key}: {error}", file=sys.stderr)
             status = 1
     if not given.runs:
         for name, text in pages(read_all()):

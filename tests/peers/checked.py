@@ -1,4 +1,4 @@
-"""The back-ends that the conformance suite is run against: a table, and how to run one of its rows.
+"""The programs that the conformance suite is run against: a table, and how to run one of its rows.
 
 `docs/conformance/` has the results, which tools/conformance.py makes.
 """
@@ -18,10 +18,10 @@ _TIMEOUT = 1200.0
 _LOCKS = Path("/var/run/virtiofsd")
 
 
-class BackEnd(NamedTuple):
+class Checked(NamedTuple):
     """A row.
 
-    `key` is the name of its files. `words` come after the program in its command: `{socket}` is where it listens, and
+    `key` is the name of its files. `words` come after the program in its command: `{socket}` is its socket, and
     `{folder}` the folder in which it runs, which has a disk `disk.img` and a folder `shared`. `options` are those of
     `vudissect check`.
     """
@@ -70,8 +70,8 @@ _NET_VHOST = (
 _PASST = ("--foreground", "--vhost-user", "--socket", "{socket}", "--ipv4-only", "--address", "192.0.2.15")
 
 BACK_ENDS = (
-    BackEnd("qemu-storage-daemon-7.2", "qemu-storage-daemon", "qemu-storage-daemon", "qemu-system-common", _DISK),
-    BackEnd(
+    Checked("qemu-storage-daemon-7.2", "qemu-storage-daemon", "qemu-storage-daemon", "qemu-system-common", _DISK),
+    Checked(
         "qemu-storage-daemon-10.0",
         "qemu-storage-daemon",
         "qemu-storage-daemon",
@@ -79,14 +79,14 @@ BACK_ENDS = (
         _DISK,
         Release.TRIXIE,
     ),
-    BackEnd(
+    Checked(
         "virtiofsd-c-7.2",
         "virtiofsd (C)",
         "/usr/lib/qemu/virtiofsd",
         "qemu-system-common",
         ("--socket-path={socket}", "-o", "source={folder}/shared", "-o", "sandbox=chroot"),
     ),
-    BackEnd(
+    Checked(
         "virtiofsd-1.13",
         "virtiofsd (Rust)",
         "virtiofsd",
@@ -94,9 +94,9 @@ BACK_ENDS = (
         ("--socket-path={socket}", "--shared-dir=shared", "--sandbox=chroot"),
         Release.TRIXIE,
     ),
-    BackEnd("dpdk-net-vhost-22.11", "DPDK net_vhost", "dpdk-testpmd", "dpdk-dev", _NET_VHOST),
-    BackEnd("dpdk-net-vhost-24.11", "DPDK net_vhost", "dpdk-testpmd", "dpdk-dev", _NET_VHOST, Release.TRIXIE),
-    BackEnd(
+    Checked("dpdk-net-vhost-22.11", "DPDK net_vhost", "dpdk-testpmd", "dpdk-dev", _NET_VHOST),
+    Checked("dpdk-net-vhost-24.11", "DPDK net_vhost", "dpdk-testpmd", "dpdk-dev", _NET_VHOST, Release.TRIXIE),
+    Checked(
         "vhost-user-gpu-10.0",
         "vhost-user-gpu",
         "vhost-user-gpu",
@@ -104,7 +104,7 @@ BACK_ENDS = (
         ("--socket-path={socket}",),
         Release.TRIXIE,
     ),
-    BackEnd(
+    Checked(
         "passt-trixie",
         "passt",
         "passt",
@@ -115,18 +115,75 @@ BACK_ENDS = (
 )
 
 
-def check(back_end: BackEnd, folder: Path, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run `vudissect check` on a back-end in an empty folder; `PeerError` if the back-end is not installed."""
-    command = back_end.command(folder)
+_QEMU = (
+    *("-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-machine", "q35,memory-backend=mem"),
+    *("-object", "memory-backend-memfd,id=mem,size=64M,share=on", "-device", "vhost-user-blk-pci,chardev=c"),
+)
+_FRONT_END = ("--front-end", "--jobs", "2")
+
+FRONT_ENDS = (
+    Checked(
+        "qemu-7.2",
+        "QEMU",
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        (*_QEMU, "-chardev", "socket,id=c,path={socket},reconnect=1"),
+        options=_FRONT_END,
+    ),
+    Checked(
+        "qemu-10.0",
+        "QEMU",
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        (*_QEMU, "-chardev", "socket,id=c,path={socket},reconnect-ms=500"),
+        Release.TRIXIE,
+        _FRONT_END,
+    ),
+    Checked(
+        "libblkio-1.5",
+        "libblkio in qemu-img",
+        "qemu-img",
+        "libblkio1",
+        (
+            "bench",
+            "-c",
+            "4",
+            "-t",
+            "none",
+            "--image-opts",
+            "driver=virtio-blk-vhost-user,path={socket},cache.direct=on",
+        ),
+        Release.TRIXIE,
+        _FRONT_END,
+    ),
+    Checked(
+        "dpdk-virtio-user-22.11",
+        "DPDK virtio_user",
+        "dpdk-testpmd",
+        "dpdk-dev",
+        (
+            *("--lcores", "0@(0-1),1@1", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "--no-shconf"),
+            *("--vdev", "net_virtio_user0,path={socket},queues=1"),
+            *("--", "--forward-mode=txonly", "--total-num-mbufs=2048", "--no-mlockall"),
+        ),
+        options=("--front-end", "--device", "net"),
+    ),
+)
+CHECKED = (*BACK_ENDS, *FRONT_ENDS)
+
+
+def check(checked: Checked, folder: Path, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run `vudissect check` on a program in an empty folder; `PeerError` if it is not installed."""
+    command = checked.command(folder)
     with (folder / "disk.img").open("wb") as disk:
         disk.truncate(_DISK_SIZE)
     (folder / "shared").mkdir()
-    named = ("--name", back_end.name, "--peer-version", back_end.version)
+    named = ("--name", checked.name, "--peer-version", checked.version)
     try:
         return subprocess.run(
             [
                 *python_module("vudissect"),
-                *("check", *named, *back_end.options, *options, "--", *back_end.release.within, *command),
+                *("check", *named, *checked.options, *options, "--", *checked.release.within, *command),
             ],
             capture_output=True,
             text=True,
