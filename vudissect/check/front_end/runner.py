@@ -200,7 +200,9 @@ def _not_played(case: Case, verdict: Verdict, why: str) -> Result:
 
 
 def _verdict(played: Played, ended: Ended, output: str) -> Verdict:
-    """Behaviour and fate together."""
+    """Behaviour and fate together; nothing is said about what could not be tried."""
+    if played.verdict is Verdict.UNIMPLEMENTED:
+        return Verdict.UNIMPLEMENTED
     if ended.life is Life.KILLED or panicked(output):
         return Verdict.CRASH
     if ended.life in (Life.SPINNING, Life.HUNG):

@@ -152,18 +152,11 @@ class Scene:
         except HangUpError:
             self.hang_up(Side.FRONT_END)
             return Happened.CLOSED
-        except RefusalError as refusal:
-            # Whoever waits for an answer has to be freed.
-            if refusal.answered:
-                self.hang_up()
-            self.refused = True
-            raise DeviationError(Behaviour.FAILED, str(refusal)) from None
-        else:
-            if self.is_active(happened):
-                now = time.monotonic()
-                self.pause = max(self.pause, now - self._last)
-                self._last = now
-            return happened
+        if self.is_active(happened):
+            now = time.monotonic()
+            self.pause = max(self.pause, now - self._last)
+            self._last = now
+        return happened
 
     def _serve(self, session: ScriptedSession) -> Happened:
         kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
@@ -332,7 +325,14 @@ class Scene:
 
     def _carry_out(self, session: ScriptedSession, request: Request) -> None:
         before = session.channel
-        session.carry_out(request)
+        try:
+            session.carry_out(request)
+        except RefusalError as refusal:
+            # Whoever waits for an answer has to be freed.
+            if refusal.answered:
+                self.hang_up()
+            self.refused = True
+            raise DeviationError(Behaviour.FAILED, str(refusal)) from None
         if session.channel is not before:
             self._hear(self.recorder.channel_opened(self.connection, Channel.BACKEND))
 

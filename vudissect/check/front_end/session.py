@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from vudissect.check.front_end.device import CONFIG_ROOM, Offer, Servant, rings_for
-from vudissect.check.link import Clock, Link
+from vudissect.check.link import Clock, Link, LinkError
 from vudissect.check.reference.device import OFFERED, Fds
 from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.check.reference.intake import HangUpError, Request
@@ -62,8 +62,8 @@ def wants_acknowledgement(request: Request) -> bool:
 class RefusalError(Exception):
     """The front-end sends what it may not send. `answered`: it may wait for an answer, which it does not get."""
 
-    def __init__(self, request: Request, *, answered: bool) -> None:
-        super().__init__(f"{request_name(request.number)} is malformed, or is not offered")
+    def __init__(self, request: Request, why: str, *, answered: bool) -> None:
+        super().__init__(f"{request_name(request.number)} may not be sent: {why or 'it is malformed'}")
         self.answered = answered
 
 
@@ -81,6 +81,7 @@ class ScriptedSession(Session):
     ) -> None:
         super().__init__(sock, servant, Faults(), OFFERED & ~offer.protocol_features)
         self.channel: Link | None = None
+        self._lost = False
         self._offer = offer
         self._arrived = arrived
         self._transmits = transmits
@@ -114,10 +115,10 @@ class ScriptedSession(Session):
         """See `Session`; `RefusalError` for what a front-end may not send."""
         try:
             super().carry_out(request)
-        except HangUpError:
-            if self._link.ended:
+        except HangUpError as error:
+            if self._lost:
                 raise
-            raise RefusalError(request, answered=self._is_answered(request)) from None
+            raise RefusalError(request, str(error), answered=self._is_answered(request)) from None
 
     def _is_answered(self, request: Request) -> bool:
         """Whether the front-end may wait for an answer."""
@@ -130,7 +131,11 @@ class ScriptedSession(Session):
 
     def write(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
         """Write bytes to the front-end; `LinkError`."""
-        super().transmit(data, fds)
+        try:
+            super().transmit(data, fds)
+        except LinkError:
+            self._lost = True
+            raise
 
     @property
     def link(self) -> Link:

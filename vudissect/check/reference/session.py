@@ -65,8 +65,8 @@ class Session:
             self._handle(request)
         except IgnoredError:
             pass
-        except RefusedError:
-            self._refuse(request)
+        except RefusedError as refused:
+            self._refuse(request, str(refused))
         except LinkError:
             raise HangUpError from None
 
@@ -165,7 +165,7 @@ class Session:
         if newest and self._faults.has(newest):
             raise IgnoredError
         if row.answer is Answer.ALWAYS:
-            raise HangUpError
+            raise HangUpError("not offered")
         raise RefusedError("not offered")
 
     def _answer(self, row: Row, request: Request, answer: Fields | None) -> None:
@@ -190,14 +190,14 @@ class Session:
             if row.purpose is Purpose.SET_ERR and self._faults.has("NEG-08"):
                 self._send(request.number, flags, bytes(8))
 
-    def _refuse(self, request: Request) -> None:
+    def _refuse(self, request: Request, why: str) -> None:
         """Say no, where there is a way to say it; else hang up."""
         row = UPSTREAM.request(Channel.MAIN, request.number)
         acknowledged = row is None or row.answer is not Answer.ALWAYS
         if acknowledged and request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
             self._send(request.number, VERSION | REPLY, b"\1" + bytes(7))
         else:
-            raise HangUpError
+            raise HangUpError(why)
 
     def _send(self, number: int, flags: int, payload: bytes) -> None:
         fds = (self.device.reply_descriptor,) if self.device.reply_descriptor >= 0 else ()
