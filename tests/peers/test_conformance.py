@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.checked import BACK_ENDS, CHECKED, Checked, check
+from tests.peers.checked import BACK_ENDS, CHECKED, FRONT_ENDS, Checked, check
 from tests.peers.releases import Release
 
 _EXPECT = Path(__file__).parents[2] / "docs" / "conformance" / "expect"
@@ -19,5 +19,16 @@ def _row(checked: Checked) -> object:
 @pytest.mark.parametrize("checked", [_row(checked) for checked in CHECKED])
 def test_a_program_is_as_known(checked: Checked, tmp_path: Path) -> None:
     done = check(checked, tmp_path, ("--expect", str(_EXPECT / f"{checked.key}.json")))
+
+    assert (done.returncode, "better" in done.stdout, done.stderr) == (0, False, ""), done.stdout
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(("key", "cases"), [("qemu-7.2", "F-00,F-05,F-46,F-76"), ("dpdk-virtio-user-22.11", "F-00")])
+def test_some_cases_show_quickly_that_front_ends_are_served(key: str, cases: str, tmp_path: Path) -> None:
+    """virtio_user looks at the ring all the time, and crashes over what it may not see."""
+    (front_end,) = (each for each in FRONT_ENDS if each.key == key)
+
+    done = check(front_end, tmp_path, ("--only", cases, "--expect", str(_EXPECT / f"{key}.json")))
 
     assert (done.returncode, "better" in done.stdout, done.stderr) == (0, False, ""), done.stdout

@@ -95,7 +95,7 @@ def test_an_interrupted_run_has_the_results_so_far_and_leaves_nothing(tmp_path: 
     with subprocess.Popen([*_CHECK, *command, "{socket}"], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("F-05  pass")
-        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGTERM)
         running.wait()
 
     assert list(json.loads(known.read_text())["cases"]) == ["F-05"]
