@@ -228,20 +228,28 @@ def analyse(
     return Analysis(read(source), device=device, dialect=dialect, rules=rules)
 
 
-def findings(source: Source, *, dialect: Dialect | None = None, rules: Iterable["Rule"] | None = None) -> Linted:
+def findings(
+    source: Source,
+    *,
+    device: Device | None = None,
+    dialect: Dialect | None = None,
+    rules: Iterable["Rule"] | None = None,
+) -> Linted:
     """What is wrong in a capture; errors as for `read`."""
-    return Analysis(read(source), dialect=dialect, rules=rules).lint()
+    return Analysis(read(source), device=device, dialect=dialect, rules=rules).lint()
 
 
-def states(source: Source, frame: int | None = None) -> dict[int, State]:
+def states(source: Source, frame: int | None = None, *, device: Device | None = None) -> dict[int, State]:
     """The states of the connections that are open after a frame (None: at the end), by number; errors as for `read`."""
-    analysis = Analysis(read(source), rules=())
+    analysis = Analysis(read(source), device=device, rules=())
     analysis.read_to(frame)
     return analysis.session.states
 
 
 @contextmanager
-def follow(path: str | PathLike[str], *, rules: Iterable["Rule"] | None = None) -> Iterator[Analysis]:
+def follow(
+    path: str | PathLike[str], *, device: Device | None = None, rules: Iterable["Rule"] | None = None
+) -> Iterator[Analysis]:
     """The events of a capture that is still being written, as they arrive, without an end. Errors as for `read`."""
     with FollowedFile(fspath(path)) as stream:
-        yield Analysis(read_capture(stream), rules=rules, live=True)
+        yield Analysis(read_capture(stream), device=device, rules=rules, live=True)

@@ -2,7 +2,7 @@
 -- It needs Wireshark 4.0 or newer (Lua 5.2 to 5.4) and nothing else.
 
 local T = {
-text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,by=true,how=true,reason=true,text=true,request=true,fault=true,unreadable=true},
+text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,device=true,by=true,how=true,reason=true,text=true,request=true,fault=true,unreadable=true},
 number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,no_kicks=true,no_calls=true},
 rows = {
 {id=1,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"},since=2001},
@@ -412,7 +412,7 @@ dialects = {
 },{},{}}},
 },
 devices = {
-{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f="config.net.mac",raw=true},{n="status",o=6,z=2,m="FLAGS",f="config.net.status",w="config.net.status"},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f="config.net.max_virtqueue_pairs"},{n="mtu",o=10,z=2,m="NUMBER",f="config.net.mtu"},{n="speed",o=12,z=4,m="NUMBER",f="config.net.speed"},{n="duplex",o=16,z=1,m="CHOICE",f="config.net.duplex"},{n="rss_max_key_size",o=17,z=1,m="SIZE",f="config.net.rss_max_key_size"},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f="config.net.rss_max_indirection_table_length"},{n="supported_hash_types",o=20,z=4,m="FLAGS",f="config.net.supported_hash_types",w="config.net.supported_hash_types"},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f="config.net.supported_tunnel_types",w="config.net.supported_tunnel_types"}},features="features.net",bits=43,ends={[6]=true,[8]=true,[10]=true,[12]=true,[16]=true,[17]=true,[18]=true,[20]=true,[24]=true,[28]=true}},
+{id=1,name="net",fields={{n="mac",o=0,z=6,m="MAC",f="config.net.mac",raw=true},{n="status",o=6,z=2,m="FLAGS",f="config.net.status",w="config.net.status"},{n="max_virtqueue_pairs",o=8,z=2,m="NUMBER",f="config.net.max_virtqueue_pairs"},{n="mtu",o=10,z=2,m="NUMBER",f="config.net.mtu"},{n="speed",o=12,z=4,m="NUMBER",f="config.net.speed"},{n="duplex",o=16,z=1,m="CHOICE",f="config.net.duplex"},{n="rss_max_key_size",o=17,z=1,m="SIZE",f="config.net.rss_max_key_size"},{n="rss_max_indirection_table_length",o=18,z=2,m="NUMBER",f="config.net.rss_max_indirection_table_length"},{n="supported_hash_types",o=20,z=4,m="FLAGS",f="config.net.supported_hash_types",w="config.net.supported_hash_types"},{n="supported_tunnel_types",o=24,z=4,m="FLAGS",f="config.net.supported_tunnel_types",w="config.net.supported_tunnel_types"}},features="features.net",bits=43,ends={[1]=true,[2]=true,[3]=true,[4]=true,[5]=true,[6]=true,[8]=true,[10]=true,[12]=true,[16]=true,[17]=true,[18]=true,[20]=true,[24]=true,[28]=true}},
 {id=2,name="blk",fields={{n="capacity",o=0,z=8,m="NUMBER",f="config.blk.capacity"},{n="size_max",o=8,z=4,m="SIZE",f="config.blk.size_max"},{n="seg_max",o=12,z=4,m="NUMBER",f="config.blk.seg_max"},{n="cylinders",o=16,z=2,m="NUMBER",f="config.blk.cylinders"},{n="heads",o=18,z=1,m="NUMBER",f="config.blk.heads"},{n="sectors",o=19,z=1,m="NUMBER",f="config.blk.sectors"},{n="blk_size",o=20,z=4,m="SIZE",f="config.blk.blk_size"},{n="physical_block_exp",o=24,z=1,m="NUMBER",f="config.blk.physical_block_exp"},{n="alignment_offset",o=25,z=1,m="NUMBER",f="config.blk.alignment_offset"},{n="min_io_size",o=26,z=2,m="NUMBER",f="config.blk.min_io_size"},{n="opt_io_size",o=28,z=4,m="NUMBER",f="config.blk.opt_io_size"},{n="writeback",o=32,z=1,m="CHOICE",f="config.blk.writeback"},{n="unused0",o=33,z=1,m="PADDING",f="config.blk.unused0",raw=true},{n="num_queues",o=34,z=2,m="NUMBER",f="config.blk.num_queues"},{n="max_discard_sectors",o=36,z=4,m="NUMBER",f="config.blk.max_discard_sectors"},{n="max_discard_seg",o=40,z=4,m="NUMBER",f="config.blk.max_discard_seg"},{n="discard_sector_alignment",o=44,z=4,m="NUMBER",f="config.blk.discard_sector_alignment"},{n="max_write_zeroes_sectors",o=48,z=4,m="NUMBER",f="config.blk.max_write_zeroes_sectors"},{n="max_write_zeroes_seg",o=52,z=4,m="NUMBER",f="config.blk.max_write_zeroes_seg"},{n="write_zeroes_may_unmap",o=56,z=1,m="CHOICE",f="config.blk.write_zeroes_may_unmap"},{n="unused1",o=57,z=3,m="PADDING",f="config.blk.unused1",raw=true},{n="max_secure_erase_sectors",o=60,z=4,m="NUMBER",f="config.blk.max_secure_erase_sectors"},{n="max_secure_erase_seg",o=64,z=4,m="NUMBER",f="config.blk.max_secure_erase_seg"},{n="secure_erase_sector_alignment",o=68,z=4,m="NUMBER",f="config.blk.secure_erase_sector_alignment"},{n="zone_sectors",o=72,z=4,m="NUMBER",f="config.blk.zone_sectors"},{n="max_open_zones",o=76,z=4,m="NUMBER",f="config.blk.max_open_zones"},{n="max_active_zones",o=80,z=4,m="NUMBER",f="config.blk.max_active_zones"},{n="max_append_sectors",o=84,z=4,m="NUMBER",f="config.blk.max_append_sectors"},{n="write_granularity",o=88,z=4,m="SIZE",f="config.blk.write_granularity"},{n="zoned_model",o=92,z=1,m="CHOICE",f="config.blk.zoned_model"},{n="unused2",o=93,z=3,m="PADDING",f="config.blk.unused2",raw=true}},features="features.blk",bits=16,ends={[8]=true,[12]=true,[16]=true,[18]=true,[19]=true,[20]=true,[24]=true,[25]=true,[26]=true,[28]=true,[32]=true,[33]=true,[34]=true,[36]=true,[40]=true,[44]=true,[48]=true,[52]=true,[56]=true,[57]=true,[60]=true,[64]=true,[68]=true,[72]=true,[76]=true,[80]=true,[84]=true,[88]=true,[92]=true,[93]=true,[96]=true}},
 {id=3,name="console",fields={{n="cols",o=0,z=2,m="NUMBER",f="config.console.cols"},{n="rows",o=2,z=2,m="NUMBER",f="config.console.rows"},{n="max_nr_ports",o=4,z=4,m="NUMBER",f="config.console.max_nr_ports"},{n="emerg_wr",o=8,z=4,m="HEX",f="config.console.emerg_wr"}},features="features.console",bits=3,ends={[2]=true,[4]=true,[8]=true,[12]=true}},
 {id=4,name="rng",features="features.rng",bits=0,ends={}},
@@ -427,7 +427,7 @@ devices = {
 {id=13,name="memballoon",features="features.memballoon",bits=0,ends={}},
 {id=16,name="gpu",fields={{n="events_read",o=0,z=4,m="FLAGS",f="config.gpu.events_read",w="config.gpu.events_read"},{n="events_clear",o=4,z=4,m="FLAGS",f="config.gpu.events_clear",w="config.gpu.events_clear"},{n="num_scanouts",o=8,z=4,m="NUMBER",f="config.gpu.num_scanouts"},{n="num_capsets",o=12,z=4,m="NUMBER",f="config.gpu.num_capsets"},{n="blob_alignment",o=16,z=4,m="SIZE",f="config.gpu.blob_alignment"}},features="features.gpu",bits=6,ends={[4]=true,[8]=true,[12]=true,[16]=true,[20]=true}},
 {id=17,name="rtc",features="features.rtc",bits=1,ends={}},
-{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f="config.input.select"},{n="subsel",o=1,z=1,m="NUMBER",f="config.input.subsel"},{n="size",o=2,z=1,m="SIZE",f="config.input.size"},{n="reserved",o=3,z=5,m="PADDING",f="config.input.reserved",raw=true},{n="data",o=8,z=128,m="BYTES",f="config.input.data",raw=true}},features="features.input",bits=0,ends={[1]=true,[2]=true,[3]=true,[8]=true,[136]=true}},
+{id=18,name="input",fields={{n="select",o=0,z=1,m="CHOICE",f="config.input.select"},{n="subsel",o=1,z=1,m="NUMBER",f="config.input.subsel"},{n="size",o=2,z=1,m="SIZE",f="config.input.size"},{n="reserved",o=3,z=5,m="PADDING",f="config.input.reserved",raw=true},{n="data",o=8,z=128,m="BYTES",f="config.input.data",raw=true}},features="features.input",bits=0,ends={[1]=true,[2]=true,[3]=true,[8]=true,[9]=true,[10]=true,[11]=true,[12]=true,[13]=true,[14]=true,[15]=true,[16]=true,[17]=true,[18]=true,[19]=true,[20]=true,[21]=true,[22]=true,[23]=true,[24]=true,[25]=true,[26]=true,[27]=true,[28]=true,[29]=true,[30]=true,[31]=true,[32]=true,[33]=true,[34]=true,[35]=true,[36]=true,[37]=true,[38]=true,[39]=true,[40]=true,[41]=true,[42]=true,[43]=true,[44]=true,[45]=true,[46]=true,[47]=true,[48]=true,[49]=true,[50]=true,[51]=true,[52]=true,[53]=true,[54]=true,[55]=true,[56]=true,[57]=true,[58]=true,[59]=true,[60]=true,[61]=true,[62]=true,[63]=true,[64]=true,[65]=true,[66]=true,[67]=true,[68]=true,[69]=true,[70]=true,[71]=true,[72]=true,[73]=true,[74]=true,[75]=true,[76]=true,[77]=true,[78]=true,[79]=true,[80]=true,[81]=true,[82]=true,[83]=true,[84]=true,[85]=true,[86]=true,[87]=true,[88]=true,[89]=true,[90]=true,[91]=true,[92]=true,[93]=true,[94]=true,[95]=true,[96]=true,[97]=true,[98]=true,[99]=true,[100]=true,[101]=true,[102]=true,[103]=true,[104]=true,[105]=true,[106]=true,[107]=true,[108]=true,[109]=true,[110]=true,[111]=true,[112]=true,[113]=true,[114]=true,[115]=true,[116]=true,[117]=true,[118]=true,[119]=true,[120]=true,[121]=true,[122]=true,[123]=true,[124]=true,[125]=true,[126]=true,[127]=true,[128]=true,[129]=true,[130]=true,[131]=true,[132]=true,[133]=true,[134]=true,[135]=true,[136]=true}},
 {id=19,name="vsock",fields={{n="guest_cid",o=0,z=8,m="NUMBER",f="config.vsock.guest_cid"}},features="features.vsock",bits=3,ends={[8]=true}},
 {id=20,name="crypto",fields={{n="status",o=0,z=4,m="FLAGS",f="config.crypto.status",w="config.crypto.status"},{n="max_dataqueues",o=4,z=4,m="NUMBER",f="config.crypto.max_dataqueues"},{n="crypto_services",o=8,z=4,m="FLAGS",f="config.crypto.crypto_services",w="config.crypto.crypto_services"},{n="cipher_algo_l",o=12,z=4,m="FLAGS",f="config.crypto.cipher_algo_l",w="config.crypto.cipher_algo_l"},{n="cipher_algo_h",o=16,z=4,m="FLAGS",f="config.crypto.cipher_algo_h",w="config.crypto.cipher_algo_h"},{n="hash_algo",o=20,z=4,m="FLAGS",f="config.crypto.hash_algo",w="config.crypto.hash_algo"},{n="mac_algo_l",o=24,z=4,m="FLAGS",f="config.crypto.mac_algo_l",w="config.crypto.mac_algo_l"},{n="mac_algo_h",o=28,z=4,m="FLAGS",f="config.crypto.mac_algo_h",w="config.crypto.mac_algo_h"},{n="aead_algo",o=32,z=4,m="FLAGS",f="config.crypto.aead_algo",w="config.crypto.aead_algo"},{n="max_cipher_key_len",o=36,z=4,m="SIZE",f="config.crypto.max_cipher_key_len"},{n="max_auth_key_len",o=40,z=4,m="SIZE",f="config.crypto.max_auth_key_len"},{n="akcipher_algo",o=44,z=4,m="FLAGS",f="config.crypto.akcipher_algo",w="config.crypto.akcipher_algo"},{n="max_size",o=48,z=8,m="SIZE",f="config.crypto.max_size"}},features="features.crypto",bits=6,ends={[4]=true,[8]=true,[12]=true,[16]=true,[20]=true,[24]=true,[28]=true,[32]=true,[36]=true,[40]=true,[44]=true,[48]=true,[56]=true}},
 {id=21,name="signal",features="features.signal",bits=0,ends={}},
@@ -435,7 +435,7 @@ devices = {
 {id=23,name="iommu",fields={{n="page_size_mask",o=0,z=8,m="HEX",f="config.iommu.page_size_mask"},{n="input_range_start",o=8,z=8,m="IOVA",f="config.iommu.input_range_start"},{n="input_range_end",o=16,z=8,m="IOVA",f="config.iommu.input_range_end"},{n="domain_range_start",o=24,z=4,m="NUMBER",f="config.iommu.domain_range_start"},{n="domain_range_end",o=28,z=4,m="NUMBER",f="config.iommu.domain_range_end"},{n="probe_size",o=32,z=4,m="SIZE",f="config.iommu.probe_size"},{n="bypass",o=36,z=1,m="CHOICE",f="config.iommu.bypass"},{n="reserved",o=37,z=3,m="PADDING",f="config.iommu.reserved",raw=true}},features="features.iommu",bits=7,ends={[8]=true,[16]=true,[24]=true,[28]=true,[32]=true,[36]=true,[37]=true,[40]=true}},
 {id=24,name="mem",fields={{n="block_size",o=0,z=8,m="SIZE",f="config.mem.block_size"},{n="node_id",o=8,z=2,m="NUMBER",f="config.mem.node_id"},{n="padding",o=10,z=6,m="PADDING",f="config.mem.padding",raw=true},{n="addr",o=16,z=8,m="GUEST_ADDRESS",f="config.mem.addr"},{n="region_size",o=24,z=8,m="SIZE",f="config.mem.region_size"},{n="usable_region_size",o=32,z=8,m="SIZE",f="config.mem.usable_region_size"},{n="plugged_size",o=40,z=8,m="SIZE",f="config.mem.plugged_size"},{n="requested_size",o=48,z=8,m="SIZE",f="config.mem.requested_size"}},features="features.mem",bits=3,ends={[8]=true,[10]=true,[16]=true,[24]=true,[32]=true,[40]=true,[48]=true,[56]=true}},
 {id=25,name="sound",fields={{n="jacks",o=0,z=4,m="NUMBER",f="config.sound.jacks"},{n="streams",o=4,z=4,m="NUMBER",f="config.sound.streams"},{n="chmaps",o=8,z=4,m="NUMBER",f="config.sound.chmaps"},{n="controls",o=12,z=4,m="NUMBER",f="config.sound.controls"}},features="features.sound",bits=1,ends={[4]=true,[8]=true,[12]=true,[16]=true}},
-{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f="config.fs.tag",raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f="config.fs.num_request_queues"},{n="notify_buf_size",o=40,z=4,m="SIZE",f="config.fs.notify_buf_size"}},features="features.fs",bits=1,ends={[36]=true,[40]=true,[44]=true}},
+{id=26,name="fs",fields={{n="tag",o=0,z=36,m="TEXT",f="config.fs.tag",raw=true},{n="num_request_queues",o=36,z=4,m="NUMBER",f="config.fs.num_request_queues"},{n="notify_buf_size",o=40,z=4,m="SIZE",f="config.fs.notify_buf_size"}},features="features.fs",bits=1,ends={[1]=true,[2]=true,[3]=true,[4]=true,[5]=true,[6]=true,[7]=true,[8]=true,[9]=true,[10]=true,[11]=true,[12]=true,[13]=true,[14]=true,[15]=true,[16]=true,[17]=true,[18]=true,[19]=true,[20]=true,[21]=true,[22]=true,[23]=true,[24]=true,[25]=true,[26]=true,[27]=true,[28]=true,[29]=true,[30]=true,[31]=true,[32]=true,[33]=true,[34]=true,[35]=true,[36]=true,[40]=true,[44]=true}},
 {id=27,name="pmem",fields={{n="start",o=0,z=8,m="GUEST_ADDRESS",f="config.pmem.start"},{n="size",o=8,z=8,m="SIZE",f="config.pmem.size"}},features="features.pmem",bits=1,ends={[8]=true,[16]=true}},
 {id=28,name="rpmb",fields={{n="capacity",o=0,z=1,m="NUMBER",f="config.rpmb.capacity"},{n="max_wr_cnt",o=1,z=1,m="NUMBER",f="config.rpmb.max_wr_cnt"},{n="max_rd_cnt",o=2,z=1,m="NUMBER",f="config.rpmb.max_rd_cnt"}},features="features.rpmb",bits=0,ends={[1]=true,[2]=true,[3]=true}},
 {id=29,name="hwsim",features="features.hwsim",bits=0,ends={}},
@@ -457,12 +457,21 @@ devices = {
 {id=45,name="spi",fields={{n="cs_max_number",o=0,z=1,m="NUMBER",f="config.spi.cs_max_number"},{n="cs_change_supported",o=1,z=1,m="CHOICE",f="config.spi.cs_change_supported"},{n="tx_nbits_supported",o=2,z=1,m="FLAGS",f="config.spi.tx_nbits_supported",w="config.spi.tx_nbits_supported"},{n="rx_nbits_supported",o=3,z=1,m="FLAGS",f="config.spi.rx_nbits_supported",w="config.spi.rx_nbits_supported"},{n="bits_per_word_mask",o=4,z=4,m="HEX",f="config.spi.bits_per_word_mask"},{n="mode_func_supported",o=8,z=4,m="BITS",f="config.spi.mode_func_supported",p={{n="cpha",low=0,width=2,m="HEX",f="config.spi.cpha"},{n="cpol",low=2,width=2,m="HEX",f="config.spi.cpol"},{n="cs_active_high",low=4,width=1,m="NUMBER",f="config.spi.cs_active_high"},{n="lsb_first",low=5,width=1,m="NUMBER",f="config.spi.lsb_first"},{n="loopback",low=6,width=1,m="NUMBER",f="config.spi.loopback"},{n="reserved",low=7,width=25,m="PADDING",f="config.spi.reserved"}}},{n="max_freq_hz",o=12,z=4,m="NUMBER",f="config.spi.max_freq_hz"},{n="max_word_delay_ns",o=16,z=4,m="NUMBER",f="config.spi.max_word_delay_ns"},{n="max_cs_setup_ns",o=20,z=4,m="NUMBER",f="config.spi.max_cs_setup_ns"},{n="max_cs_hold_ns",o=24,z=4,m="NUMBER",f="config.spi.max_cs_hold_ns"},{n="max_cs_inactive_ns",o=28,z=4,m="NUMBER",f="config.spi.max_cs_inactive_ns"}},features="features.spi",bits=0,ends={[1]=true,[2]=true,[3]=true,[4]=true,[8]=true,[12]=true,[16]=true,[20]=true,[24]=true,[28]=true,[32]=true}},
 {id=46,name="tee",features="features.tee",bits=0,ends={}},
 {id=47,name="cpu-balloon",features="features.cpu-balloon",bits=0,ends={}},
-{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0,ends={[4]=true,[8]=true,[40]=true}},
+{id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0,ends={[4]=true,[8]=true,[9]=true,[10]=true,[11]=true,[12]=true,[13]=true,[14]=true,[15]=true,[16]=true,[17]=true,[18]=true,[19]=true,[20]=true,[21]=true,[22]=true,[23]=true,[24]=true,[25]=true,[26]=true,[27]=true,[28]=true,[29]=true,[30]=true,[31]=true,[32]=true,[33]=true,[34]=true,[35]=true,[36]=true,[37]=true,[38]=true,[39]=true,[40]=true}},
 {id=49,name="usb",features="features.usb",bits=0,ends={}},
 },
 config_sizes = {[0]={rng=1,rtc=1,scmi=1,i2c=1},[2]={can=4},[3]={rpmb=4},[4]={console=4},[6]={net=1,bt=1},[8]={net=1,console=1,balloon=1,vsock=1,gpio=1},[10]={net=4},[12]={net=1,console=1,balloon=1,sound=1},[16]={balloon=1,gpu=1,sound=1,pmem=1},[17]={net=4},[20]={gpu=4},[24]={net=4},[28]={net=4},[32]={spi=4},[36]={blk=1,scsi=1,iommu=1},[40]={iommu=1,fs=1,media=1},[44]={fs=4},[48]={blk=4},[56]={crypto=1,mem=1},[57]={blk=4},[60]={blk=4},[72]={blk=4},[96]={blk=4},[136]={input=4}},
 device_weights = {served=8,best_features=2,other_features=-4,no_field=-3,most_sizes=32},
-programs = {["ovs-vswitchd"]="net",passt="net",["passt.avx2"]="net",["qemu-storage-da"]="blk",["vhost-device-ca"]="can",["vhost-device-co"]="console",["vhost-device-i2"]="i2c",["vhost-device-in"]="input",["vhost-device-me"]="media",["vhost-device-rn"]="rng",["vhost-device-so"]="sound",["vhost-device-sp"]="spi",["vhost-device-vs"]="vsock",["vhost-user-blk"]="blk",["vhost-user-gpu"]="gpu",["vhost-user-inpu"]="input",["vhost-user-scsi"]="scsi",virtiofsd="fs"},
+programs = {["dpdk-testpmd"]={net=true},["dpdk-vhost_cryp"]={crypto=true},["dpdk-vhost_crypto"]={crypto=true},["ovs-vswitchd"]={net=true},passt={net=true},["passt.avx2"]={net=true},["qemu-storage-da"]={blk=true},["qemu-storage-daemon"]={blk=true},snabb={net=true},testpmd={net=true},["vhost-device-ca"]={can=true},["vhost-device-can"]={can=true},["vhost-device-co"]={console=true},["vhost-device-console"]={console=true},["vhost-device-gp"]={gpio=true,gpu=true,several=true},["vhost-device-gpio"]={gpio=true},["vhost-device-gpu"]={gpu=true},["vhost-device-i2"]={i2c=true},["vhost-device-i2c"]={i2c=true},["vhost-device-in"]={input=true},["vhost-device-input"]={input=true},["vhost-device-me"]={media=true},["vhost-device-media"]={media=true},["vhost-device-rn"]={rng=true},["vhost-device-rng"]={rng=true},["vhost-device-rt"]={rtc=true},["vhost-device-rtc"]={rtc=true},["vhost-device-sc"]={scmi=true,scsi=true,several=true},["vhost-device-scmi"]={scmi=true},["vhost-device-scsi"]={scsi=true},["vhost-device-so"]={sound=true},["vhost-device-sound"]={sound=true},["vhost-device-sp"]={spi=true},["vhost-device-spi"]={spi=true},["vhost-device-vi"]={["video-dec"]=true,["video-enc"]=true,several=true},["vhost-device-video"]={["video-dec"]=true,["video-enc"]=true,several=true},["vhost-device-vs"]={vsock=true},["vhost-device-vsock"]={vsock=true},["vhost-user-blk"]={blk=true},["vhost-user-brid"]={net=true},["vhost-user-bridge"]={net=true},["vhost-user-gpu"]={gpu=true},["vhost-user-inpu"]={input=true},["vhost-user-input"]={input=true},["vhost-user-scsi"]={scsi=true},vhost_blk={blk=true},vhost_crypto={crypto=true},virtiofsd={fs=true}},
+usual_times = {
+{late_after=5000000000,purposes={REPLACE_MEMORY=true,ADD_MEMORY=true},commands={"^dpdk%-.*$","^testpmd$","^ovs%-vswitchd$","^vpp.*$","^spdk.*$","^reactor_.*$","^snabb.*$"}},
+{late_after=1000000000,purposes={REPLACE_MEMORY=true,ADD_MEMORY=true}},
+{late_after=1000000000,purposes={STOP_RING=true},commands={"^dpdk%-.*$","^testpmd$","^ovs%-vswitchd$","^vpp.*$","^spdk.*$","^reactor_.*$","^snabb.*$"}},
+{late_after=3000000000,purposes={STOP_RING=true}},
+{late_after=3000000000,purposes={RESET=true,SET_STATUS=true}},
+{late_after=5000000000,purposes={CHECK_STATE_TRANSFER=true}},
+{late_after=1000000000,purposes={OFFER_FEATURES=true}},
+},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -776,6 +785,7 @@ fields = {
 {"response_in","response in","framenum","RESPONSE",{},0,0},
 {"response_to","response to","framenum","REQUEST",{},0,0},
 {"response_time","response time","relative_time","NONE",{},0,0},
+{"response_late","later than usual","bool","DEC",{},0,0},
 {"unanswered","never answered","bool","DEC",{},0,0},
 {"unanswered.request","never answered","framenum","NONE",{},0,0},
 {"rule","rule","string","NONE",{},0,0},
@@ -784,6 +794,7 @@ fields = {
 {"event.front_end_executable","front_end_executable","string","NONE",{},0,0},
 {"event.back_end_command","back_end_command","string","NONE",{},0,0},
 {"event.back_end_executable","back_end_executable","string","NONE",{},0,0},
+{"event.device","device","string","NONE",{},0,0},
 {"event.by","by","string","NONE",{},0,0},
 {"event.how","how","string","NONE",{},0,0},
 {"event.reason","reason","string","NONE",{},0,0},
@@ -2545,6 +2556,14 @@ function pairing.owed(waiting)
   return owed
 end
 
+-- Whether the request of a frame is owed an answer that has not come.
+function pairing.is_open(waiting, frame)
+  for at = waiting.first, waiting.last do
+    if waiting[at].frame == frame then return waiting[at].owed end
+  end
+  return false
+end
+
 return pairing
 end)()
 
@@ -2573,14 +2592,11 @@ end
 
 local function word(message) return { value(message, message.layout.by.features) } end
 
--- The device type with the fewest bits that has all those that are offered, and the names of all that have them; nil if
--- there are too few bits to tell.
-local function fitting_features(offered)
+-- The device type with the fewest bits that has all these, the names of all that have them, and whether the bits are
+-- enough to tell.
+local function fitting_features(named)
   local own = {}
-  for bit = 0, 63 do
-    if (bit < 24 or bit >= 50) and numbers.has_bit(offered[1], offered[2], bit) then own[#own + 1] = bit end
-  end
-  if #own < 3 then return nil end
+  for bit in pairs(named) do own[#own + 1] = bit end
   local best, all = nil, {}
   for _, device in ipairs(T.devices) do
     local fitting = true
@@ -2595,18 +2611,33 @@ local function fitting_features(offered)
       if not best or device.bits < best.bits then best = device end
     end
   end
-  return best and best.name, all
+  return best and best.name, all, #own >= 3
+end
+
+-- Add the bits of a word that belong to the device type to those that were named before.
+local function name_features(connection, named)
+  if connection.settled then return nil end
+  local is_new = false
+  for bit = 0, 63 do
+    if (bit < 24 or bit >= 50) and not connection.named[bit] and numbers.has_bit(named[1], named[2], bit) then
+      connection.named[bit], is_new = true, true
+    end
+  end
+  if not is_new then return nil end
+  connection.best_fit, connection.fitting, connection.is_telling = fitting_features(connection.named)
+  return effects.guess(connection) or false
 end
 
 -- Weigh what is known of the device, as `session/device.py` does; nil where nothing speaks for one.
 function effects.guess(connection)
   local weights, best, most = T.device_weights, nil, 0
   for _, device in ipairs(T.devices) do
-    local points = connection.served == device.name and weights.served or 0
-    if connection.fitting then
+    local is_served = connection.served and connection.served[device.name]
+    local points = is_served and weights.served or 0
+    if connection.is_telling or (connection.fitting and is_served and connection.served.several) then
       if not connection.fitting[device.name] then
         points = points + weights.other_features
-      elseif connection.best_fit == device.name then
+      elseif connection.is_telling and connection.best_fit == device.name then
         points = points + weights.best_features
       end
     end
@@ -2699,7 +2730,8 @@ end
 effects.on_request = {
   ACK_FEATURES = function(connection, message, frame)
     connection.acked_in = frame
-    see(connection, frame, { acked = word(message) })
+    local acked = word(message)
+    see(connection, frame, { acked = acked, device = name_features(connection, acked) })
   end,
   ACK_PROTOCOL_FEATURES = function(connection, message, frame) see(connection, frame, { protocol_acked = word(message) }) end,
   REPLACE_MEMORY = replace_memory,
@@ -2716,12 +2748,7 @@ effects.on_request = {
 effects.on_reply = {
   OFFER_FEATURES = function(connection, message, frame)
     local offered = word(message)
-    local changes = { offered = offered }
-    if not connection.settled then
-      connection.best_fit, connection.fitting = fitting_features(offered)
-      changes.device = effects.guess(connection) or false
-    end
-    see(connection, frame, changes)
+    see(connection, frame, { offered = offered, device = name_features(connection, offered) })
   end,
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })
@@ -2749,7 +2776,25 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency
+local connections, peer, latency, late
+
+-- The side that answers on a channel: 0 for the front-end.
+local ANSWERS = { [0] = 1, 0, 0 }
+local SECOND = 1000000000
+
+-- Whether a request was answered later (ns) than is usual for it and for the program that answers.
+local function is_late(connection, message, took)
+  local row, command = message.row, connection.programs[ANSWERS[message.channel]] or ""
+  if row and row.may_take_long then return false end
+  for _, usual in ipairs(T.usual_times) do
+    if row and usual.purposes[row.purpose] then
+      local applies = not usual.commands
+      for _, pattern in ipairs(usual.commands or {}) do applies = applies or command:match(pattern) ~= nil end
+      if applies then return took > usual.late_after end
+    end
+  end
+  return true
+end
 
 -- Forget everything: another file, or the same one again.
 function session.reset(dialect, device)
@@ -2761,6 +2806,8 @@ function session.reset(dialect, device)
   peer, latency = {}, {}
   session.peer = peer -- frame of a reply to that of its request, and back
   session.latency = latency -- of a reply
+  late = {}
+  session.late = late -- replies that came later than is usual
   session.carried = {} -- names of the descriptors of a frame
   session.replaced = {} -- name of the descriptor that a frame puts out of use
   session.lost = {} -- requests that will never be answered
@@ -2775,8 +2822,10 @@ local function new_waiting() return { [0] = pairing.new(), pairing.new(), pairin
 local function connect(of, frame)
   local connection = {
     number = of,
-    view = { device = session.device, memory = {}, map = "", bits = session.dialect.bits },
+    view = { device = session.device, is_guess = not session.device, memory = {}, map = "", bits = session.dialect.bits },
     settled = session.device ~= nil,
+    programs = {},
+    named = {},
     sizes = {},
     size_count = 0,
     postcopy = "none",
@@ -2854,11 +2903,18 @@ function session.is_inert(message)
 end
 
 -- A frame answers a request.
-function session.pair(request, frame, s)
+function session.pair(connection, request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
   peer[frame], peer[asked] = asked, frame
   latency[frame] = took
+  if took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
   return asked, took
+end
+
+-- Whether nothing of what was read up to now answers the request of a frame. Asked when all of a capture was read.
+function session.is_open(of, channel, frame)
+  local connection = connections[of]
+  return connection ~= nil and pairing.is_open(connection.waiting[channel], frame)
 end
 
 -- Take in a message. `request` is set on the connection to what a reply answers.
@@ -2873,7 +2929,7 @@ function session.message(connection, frame, message, this, s)
   if message.is_reply then
     local request = answer(waiting, message.id, frame)
     connection.request = request
-    if request then session.pair(request, frame, s) end
+    if request then session.pair(connection, request, frame, s) end
     local apply = row and message.layout and not this.is_not_forwarded and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
@@ -2900,8 +2956,14 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
-    connection.served = T.programs[details.back_end_command or ""]
-    if connection.served and not connection.settled then
+    connection.programs = { [0] = details.front_end_command, details.back_end_command }
+    local executable = (details.back_end_executable or ""):match("[^/]*$")
+    connection.served = T.programs[executable] or T.programs[details.back_end_command or ""]
+    local device = tables.devices[details.device or ""]
+    if device and not connection.settled then
+      connection.settled = true
+      views.see(connection, frame, { device = device, is_guess = false })
+    elseif connection.served and not connection.settled then
       views.see(connection, frame, { device = effects.guess(connection) })
     end
   elseif this.kind == 3 then
@@ -2927,6 +2989,7 @@ local values = (function()
 -- The payload of a message in few words, as `vudissect show` prints it: bits, fields, regions, configuration spaces.
 
 local format, concat = string.format, table.concat
+local max, min = math.max, math.min
 local decimal, address, size_text, part = numbers.decimal, numbers.address, numbers.size, numbers.part
 local has_bit, printable, read = numbers.has_bit, words.printable, numbers.read
 
@@ -3187,19 +3250,30 @@ end
 
 -- Configuration spaces -------------------------------------------------------------------------------------------------
 
--- Fields of a configuration space that are not zero, and in any case the first, as far as the bytes go. It is
--- little-endian on every machine.
-local function config_text(device, s)
-  local said, place = {}, 0
-  for _, field in ipairs(device.fields) do
-    if field.o + field.z > #s then break end
-    if field.m ~= "PADDING" then
+-- Bytes that are not decoded: `capacity[0:4]=00000001`, `unknown[60:64]=0`.
+local function part_text(name, start, s)
+  local bytes = "0"
+  if s:find("[^\0]") then bytes = numbers.plain_hex(s:sub(1, MOST_BYTES)) .. (#s > MOST_BYTES and "..." or "") end
+  return format("%s[%s:%s]=%s", name, decimal(start, 0), decimal(start + #s, 0), bytes)
+end
+
+-- Fields of a configuration space that are not zero, and in any case the first; then what is not decoded. The bytes begin
+-- at an offset, and are little-endian on every machine.
+local function config_text(device, s, offset)
+  local said, place, parts, stop, known = {}, 0, {}, offset + #s, 0
+  for _, field in ipairs(device and device.fields or {}) do
+    known = field.o + field.z
+    local first, last = max(field.o, offset), min(known, stop)
+    local is_there, is_whole = first < last and field.m ~= "PADDING", last - first == field.z
+    if is_there and not is_whole and not (field.m == "TEXT" and first == field.o) then
+      parts[#parts + 1] = part_text(field.n, first - field.o, s:sub(first - offset + 1, last - offset))
+    elseif is_there then
       local value, is_zero
       if field.raw then
-        value = bytes_text(field.m, s:sub(field.o + 1, field.o + field.z))
+        value = bytes_text(field.m, s:sub(first - offset + 1, last - offset))
         is_zero = value == ""
       else
-        local lo, hi = read(numbers.little, s, field.o + 1, field.z)
+        local lo, hi = read(numbers.little, s, first - offset + 1, field.z)
         local is_negative = false
         if field.signed then lo, hi, is_negative = numbers.signed(lo, hi, field.z) end
         value, is_zero = (is_negative and "-" or "") .. decimal(lo, hi), lo == 0 and hi == 0
@@ -3208,6 +3282,9 @@ local function config_text(device, s)
       place = place + 1
     end
   end
+  local rest = max(known, offset)
+  if stop > rest then parts[#parts + 1] = part_text("unknown", rest, s:sub(rest - offset + 1)) end
+  for _, part in ipairs(parts) do said[#said + 1] = part end
   return concat(said, " ")
 end
 
@@ -3215,8 +3292,8 @@ local function tail_text(message, tail, view)
   local start = FIRST + message.layout.fixed
   local contents = message.data:sub(start, decode.HEADER + message.there)
   if tail.m == "CONFIG" then
-    if view.device then return view.device.name .. ": " .. config_text(view.device, contents) end
-    return numbers.hex_bytes(contents, MOST_BYTES)
+    local told = config_text(view.device, contents, decode.number(message, "offset"))
+    return view.device and format("%s%s: %s", view.device.name, view.is_guess and "?" or "", told) or told
   end
   if tail.m == "PIXELS" then return tail.n .. " " .. size_text(#contents, 0) end
   return tail.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES)
@@ -3353,9 +3430,9 @@ function text.plain(message, this, view)
   return told
 end
 
-function text.answer(told, request, latency)
+function text.answer(told, request, latency, frame)
   if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", told, request, latency / 1000) end
-  return format("%s [#%d +%s]", told, request, numbers.duration(latency))
+  return format("%s [#%d +%s%s]", told, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end
 
 -- The message of a frame that was taken in before.
@@ -3374,7 +3451,7 @@ function text.message(message, frame, this, view)
   if not message.is_reply then return told end
   local request = session.peer[frame]
   if not request then return told .. " [answers nothing that was asked]" end
-  return text.answer(told, request, session.latency[frame])
+  return text.answer(told, request, session.latency[frame], frame)
 end
 
 -- Events -------------------------------------------------------------------------------------------------------------
@@ -3421,8 +3498,9 @@ end
 
 local EVENTS = {
   [2] = function(this, details)
-    return format("connection %s: front-end %s, back-end %s", decimal(this.connection, 0), peer(details, "front_end"),
-      peer(details, "back_end"))
+    local device = details.device and details.device ~= "" and ", device " .. details.device or ""
+    return format("connection %s: front-end %s, back-end %s%s", decimal(this.connection, 0), peer(details, "front_end"),
+      peer(details, "back_end"), device)
   end,
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))
@@ -3464,8 +3542,8 @@ local function quick(this, message, frame, s)
   if message.is_reply then
     local first, id = waiting[waiting.first], message.id
     if not first or first.message.id ~= id then return nil end
-    local asked, latency = pair(answer(waiting, id, frame), frame, s)
-    return answer_text(message.view == view and message.text or plain(message, this, view), asked, latency), view
+    local asked, latency = pair(connection, answer(waiting, id, frame), frame, s)
+    return answer_text(message.view == view and message.text or plain(message, this, view), asked, latency, frame), view
   end
   local owed = view.owes[message.row]
   if owed then
@@ -4033,12 +4111,14 @@ local function field(root, each, tvb, s, at, is_big, view)
   end
 end
 
-local function config(root, device, tvb, s, at, size)
+-- The bytes of a configuration space from an offset on: its fields that are there as a whole.
+local function config(root, device, tvb, s, at, size, offset)
   if size == 0 then return end
   local item = root:add(range(tvb, at, size), "Configuration of " .. device.name)
   for _, each in ipairs(device.fields) do
-    if each.o + each.z > size then break end
-    field(item, each, tvb, s, at + each.o, false, {})
+    if each.o >= offset and each.o + each.z <= offset + size then
+      field(item, each, tvb, s, at + each.o - offset, false, {})
+    end
   end
 end
 
@@ -4070,8 +4150,8 @@ local function payload(root, tvb, s, start, message, view, this)
     local size = message.there - layout.fixed
     if size > 0 then item:add(F[tail.f], range(tvb, at, size)) end
     local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
-    if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
-      config(item, view.device, tvb, s, at, size)
+    if tail.m == "CONFIG" and view.device and not is_asked then
+      config(item, view.device, tvb, s, at, size, decode.number(message, "offset"))
     end
   end
 end
@@ -4111,11 +4191,16 @@ local function findings(root, frame)
   end
 end
 
-function tree.message(root, tvb, s, this, message, frame, view)
+-- `is_seen`: all frames were seen before.
+function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   tree.record(root, tvb, this)
   for place, each in ipairs(this.descriptors) do descriptor(root, tvb, each, session.carried[frame][place]) end
   root:add(F.dialect, session.dialect.key):set_generated()
-  if view.device then root:add(F.device, view.device.name):set_generated() end
+  if view.device then
+    local item = root:add(F.device, view.device.name)
+    item:set_generated()
+    if view.is_guess then item:append_text(" (guessed)") end
+  end
   root:add(F.kind, kind(message)):set_generated()
   root:add(F.message, printable(message.name)):set_generated()
   local at = this.at
@@ -4139,13 +4224,16 @@ function tree.message(root, tvb, s, this, message, frame, view)
   if peer and message.is_reply then
     root:add(F.response_to, peer):set_generated()
     add_seconds(root, session.latency[frame])
+    if session.late[frame] then root:add(F.response_late, true):set_generated() end
   elseif peer then
     root:add(F.response_in, peer):set_generated()
   end
-  if session.lost[frame] then
-    local item = root:add(F.unanswered, true)
+  local missing = session.lost[frame] and "never answered"
+    or (is_seen and session.is_open(this.connection, message.channel, frame) and "not answered by the end of the capture")
+  if missing then
+    local item = root:add(F.unanswered, true, missing)
     item:set_generated()
-    item:add_proto_expert_info(fields.unanswered, "never answered")
+    item:add_proto_expert_info(fields.unanswered, missing)
   end
   findings(root, frame)
 end
@@ -4242,15 +4330,16 @@ local function start(tvb, root)
   return root:add(protocol, tvb())
 end
 
-local function add_message(tvb, root, s, this, message, frame, view)
+local function add_message(tvb, root, s, this, message, frame, view, is_seen)
   local item = root:add(protocol, tvb())
   item:append_text(", " .. words.printable(message.name))
-  tree.message(item, tvb, s, this, message, frame, view)
+  tree.message(item, tvb, s, this, message, frame, view, is_seen)
 end
 
 local function message_frame(tvb, cols, root, s, this, message, frame)
   local view
-  if frame > latest then
+  local is_seen = frame <= latest
+  if not is_seen then
     local connection = session.connection(this.connection, frame)
     session.message(connection, frame, message, this, s)
     rules.message(connection, frame, message, this, s)
@@ -4259,7 +4348,7 @@ local function message_frame(tvb, cols, root, s, this, message, frame)
     view = views.at(this.connection, frame)
   end
   cols.info = text.message(message, frame, this, view)
-  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
+  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view, is_seen) end
 end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)

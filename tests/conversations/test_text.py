@@ -54,7 +54,7 @@ def transcript(records: Iterable[Record]) -> list[str]:
 def test_a_transcript_of_a_real_session_is_a_conversation(path: Path) -> None:
     with open_capture(str(path)) as stream:
         records = list(read_capture(stream))
-    device = next(known.device.name for known in foresee(records).values() if known.device is not None)
+    device = next(guess.device.name for guess, _ in foresee(records).values() if guess.device is not None)
     lines = transcript(records)
 
     again = transcript(read_conversation("\n".join((f"device {device}", *lines))).records)
@@ -113,6 +113,18 @@ class TestMessages:
         assert contents == ((2048).to_bytes(8, "little") + bytes(12) + (512).to_bytes(4, "little")).hex().ljust(
             120, "0"
         )
+
+    def test_a_part_of_a_configuration_space_begins_at_its_offset(self) -> None:
+        line = "F>B SET_CONFIG offset 30 size 4 opt_io_size[2:4]=0500 writeback 1"
+
+        assert fields("device blk", line)["contents"] == "05000100"
+        assert (
+            fields("F>B SET_CONFIG offset 88 size 10 blk?: write_granularity 512 unknown[96:98]=0709")["contents"]
+            == "00020000000000000709"
+        )
+
+    def test_the_configuration_space_of_an_unknown_device_is_bytes(self) -> None:
+        assert fields("F>B SET_CONFIG offset 2 size 4 unknown[2:4]=0102 unknown[4:6]=0")["contents"] == "01020000"
 
     def test_entries_of_an_array_are_numbered(self) -> None:
         sizes = fields("B>F GET_SHMEM_CONFIG -> nregions 1 size2 size 64M")["sizes"]
@@ -272,6 +284,10 @@ class TestRefusals:
                 "F>B SET_CONFIG blk: capacity 99999999999999999999",
                 "blk.capacity: 99999999999999999999 does not fit into u64",
             ),
+            ("F>B SET_CONFIG size 8 blk: capacity[0:4]=01", "capacity[0:4]=01: 1 bytes are given for 4"),
+            ("F>B SET_CONFIG size 8 blk: capacity[0:1]=xy", "no field 'capacity[0:1]'"),
+            ("F>B SET_CONFIG size 8 blk: colour[0:1]=01", "no field 'colour' in the configuration space"),
+            ("F>B SET_CONFIG blk: unknown[0:99999999999999]=0", "a payload of 99999999999999 bytes is not possible"),
             ("F>B SEND_RARP mac=00:11:22:33:44:55:66", "SEND_RARP.mac: there is room for 6 bytes, not 7"),
             ("F>B message 4294967296 payload=", "'4294967296' does not fit in 32 bits"),
             ("F>B message " + "9" * 5000 + " payload=", "does not fit in"),

@@ -54,6 +54,27 @@ def test_a_request_has_its_reply_and_the_reply_its_request() -> None:
     assert answered["payload"] == {"features": 2**64 - 1}
 
 
+def test_a_configuration_space_is_decoded_by_name() -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "qemu-storage-da")
+    talk.front_end("SET_CONFIG", offset=32, flags=1, contents=b"\1\0\2")
+    talk.front_end("GET_CONFIG", contents=bytes(4))
+
+    _, written, asked = objects(talk)
+
+    assert written["payload"] == {
+        "offset": 32,
+        "size": 3,
+        "flags": 1,
+        "contents": "010002",
+        "device": "blk",
+        "device_guessed": True,
+        "config": {"writeback": 1},
+        "undecoded": [{"field": "num_queues", "start": 0, "bytes": "02"}],
+    }
+    assert "config" not in asked["payload"]
+
+
 def test_times_are_nanoseconds() -> None:
     talk = Conversation()
     talk.front_end("SET_OWNER")

@@ -26,6 +26,13 @@ def test_counts_are_in_words() -> None:
     assert "    kick unknown, call none (#2, given once), err unknown" in lines(talk)
 
 
+def test_a_device_that_nobody_has_named_is_a_guess() -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "virtiofsd")
+
+    assert lines(talk)[0] == "connection 1: connected, device fs (guessed)"
+
+
 def test_mappings_are_below_their_region() -> None:
     talk = Conversation()
     talk.ask("GET_SHMEM_CONFIG", nregions=2, sizes=[{"size": 64 << 20}, {"size": 4 * PAGE}])

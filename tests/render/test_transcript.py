@@ -206,7 +206,7 @@ def test_the_configuration_space_is_decoded_by_device_type() -> None:
 
     assert [line.split(maxsplit=2)[2] for line in lines(talk)] == [
         "GET_CONFIG offset 0 size 60 writable",
-        "GET_CONFIG -> offset 0 size 60 writable blk: capacity 2048 [#1]",
+        "GET_CONFIG -> offset 0 size 60 writable blk?: capacity 2048 [#1]",
     ]
 
 
@@ -215,7 +215,57 @@ def test_a_disk_with_zero_capacity_is_shown() -> None:
     talk.front_end("GET_CONFIG", contents=bytes(60))
     talk.back_end("GET_CONFIG", contents=bytes(12) + b"\x7e" + bytes(47))
 
-    assert last(talk) == "GET_CONFIG -> offset 0 size 60 writable blk: capacity 0 seg_max 126 [#1]"
+    assert last(talk) == "GET_CONFIG -> offset 0 size 60 writable blk?: capacity 0 seg_max 126 [#1]"
+
+
+def test_a_device_that_the_user_has_named_is_not_marked_as_a_guess() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, back_end_command="disk", device="blk")
+    talk.back_end("GET_CONFIG", contents=(2048).to_bytes(8, "little"))
+
+    opened, answered = lines(talk)
+
+    assert opened.endswith(", device blk")
+    assert "writable blk: capacity 2048" in answered
+
+
+def test_what_is_written_to_the_configuration_space_is_shown_by_field() -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "qemu-storage-da")
+    talk.front_end("SET_CONFIG", offset=32, flags=1, contents=b"\1")
+
+    assert last(talk) == "SET_CONFIG offset 0x20 size 1 live migration blk?: writeback 1"
+
+
+def test_a_field_that_is_there_in_part_and_bytes_after_the_last_one() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, device="blk")
+    talk.back_end("GET_CONFIG", offset=4, contents=bytes((1, 0, 0, 0)))
+    talk.back_end("GET_CONFIG", offset=88, contents=bytes((0, 2, 0, 0, 1, 0, 0, 0, 7, 9)))
+
+    assert [line.partition("blk: ")[2].partition(" [")[0] for line in lines(talk)[1:]] == [
+        "capacity[4:8]=01000000",
+        "write_granularity 512 zoned_model 1 unknown[96:98]=0709",
+    ]
+
+
+def test_the_configuration_space_of_an_unknown_device_is_bytes() -> None:
+    talk = Conversation()
+    talk.back_end("GET_CONFIG", offset=2, contents=b"\1\0\0")
+
+    assert "writable unknown[2:5]=010000" in last(talk)
+
+
+def test_every_field_of_a_configuration_space_in_detail() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, device="blk")
+    talk.front_end("SET_CONFIG", offset=30, contents=b"\5\0\1")
+
+    assert [line.strip() for line in lines(talk, verbose=True) if "contents" in line] == [
+        "contents = 05 00 01",
+        "contents.blk.writeback = 1",
+        "contents.blk.opt_io_size[2:4] = 0500",
+    ]
 
 
 def test_a_malformed_message_shows_reason_and_bytes() -> None:

@@ -1,11 +1,12 @@
 """Which device the two are talking about: a guess that can be overturned."""
 
 from tests.conversation import Conversation
+from vudissect.capture.record import RecordKind
 from vudissect.protocol.devices import DEVICES, config_candidates, device_by_name
 from vudissect.session.device import MOST_SIZES, PROGRAMS, DeviceGuess
 from vudissect.session.session import Session
 
-BLK, NET, FS = (device_by_name(name) for name in ("blk", "net", "fs"))
+BLK, NET, FS, GPIO, GPU = (device_by_name(name) for name in ("blk", "net", "fs", "gpio", "gpu"))
 # Features of a disk of qemu-storage-daemon; a network device has all of these bits, too.
 OF_A_DISK = 0x7E46
 
@@ -28,6 +29,19 @@ class TestEvidence:
 
     def test_a_program_that_nobody_knows(self) -> None:
         assert DeviceGuess().after_program("my-daemon").device is None
+
+    def test_the_executable_has_the_whole_name(self) -> None:
+        assert DeviceGuess().after_program("vhost-device-gp", "/usr/bin/vhost-device-gpio").device is GPIO
+        assert DeviceGuess().after_program("my-wrapper", "/usr/libexec/virtiofsd").device is FS
+
+    def test_features_tell_apart_programs_with_the_same_command_name(self) -> None:
+        guess = DeviceGuess().after_program("vhost-device-gp")
+
+        assert guess.after_features(0b10).device is GPU
+        assert guess.after_features(0b1).after_config(8).device is GPIO
+
+    def test_acknowledged_features_count_as_offered_ones(self) -> None:
+        assert DeviceGuess().after_features(0x46).after_features(OF_A_DISK).device is BLK
 
     def test_a_size_that_one_device_has(self) -> None:
         assert DeviceGuess().after_config(60).device is BLK
@@ -73,8 +87,8 @@ def test_sizes_without_end_cost_nothing() -> None:
 
 
 def test_every_program_serves_a_device_that_there_is() -> None:
-    assert {device_by_name(name) for name in PROGRAMS.values()} <= set(DEVICES)
-    assert all(len(command) <= 15 for command in PROGRAMS)
+    assert {device_by_name(name) for names in PROGRAMS.values() for name in names} <= set(DEVICES)
+    assert PROGRAMS["qemu-storage-daemon"] == PROGRAMS["qemu-storage-da"] == ("blk",)
 
 
 def test_in_a_session() -> None:
@@ -83,6 +97,37 @@ def test_in_a_session() -> None:
     reads(talk, 16, 24)
 
     assert guessed(talk) == "blk"
+
+
+def test_the_capture_names_it() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, back_end_command="qemu-storage-da", device="net")
+    reads(talk, 60)
+
+    assert guessed(talk) == "net"
+
+
+def test_the_user_knows_better_than_the_capture() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, device="blk")
+
+    assert guessed(talk, device=NET) == "net"
+
+
+def test_a_device_that_nobody_knows_is_not_named() -> None:
+    talk = Conversation()
+    talk.event(RecordKind.CONNECTION_OPENED, device="toaster")
+    reads(talk, 60)
+
+    assert guessed(talk) == "blk"
+
+
+def test_a_guess_is_marked_as_one() -> None:
+    guess = DeviceGuess().after_config(60)
+
+    assert (guess.text, guess.words) == ("blk?", "blk (guessed)")
+    assert (guess.named("blk").text, guess.named("blk").words) == ("blk", "blk")
+    assert (DeviceGuess().text, DeviceGuess().words) == ("", "")
 
 
 def test_the_user_names_it_for_a_session() -> None:

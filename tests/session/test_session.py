@@ -330,7 +330,7 @@ class TestDescriptors:
 
 class TestDevice:
     def device(self, talk: Conversation) -> str | None:
-        guessed = foresee(talk.records)[1].device
+        guessed = foresee(talk.records)[1].guess.device
         return guessed.name if guessed is not None else None
 
     def test_the_size_of_the_configuration_space_identifies_it(self) -> None:

@@ -4,13 +4,15 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conversation import MILLISECOND, Conversation
 from tests.interop.scenarios import SCENARIOS, Scenario
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
-from vudissect.capture.record import Record
+from vudissect.capture.record import Record, RecordKind
 from vudissect.conversation.text import read_conversation
 from vudissect.lint.linter import Linter
 from vudissect.render.style import Style
@@ -24,6 +26,14 @@ ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "wireshark" / "vhost_user.lua"
 CAPTURES = sorted((ROOT / "captures").glob("*.pcapng"))
 # The columns have the direction instead.
+# Events of opened connections: with a device that is guessed, named, not known by name, and with a program of two.
+CONNECTIONS: tuple[dict[str, Any], ...] = (
+    {"back_end_command": "qemu-storage-da"},
+    {"back_end_command": "qemu-storage-da", "device": "net"},
+    {"device": "toaster"},
+    {"back_end_command": "vhost-device-gp", "back_end_executable": "/usr/bin/vhost-device-gpio"},
+    {"back_end_command": "vhost-device-gp"},
+)
 LINE = re.compile(r" *(\d+) +[\d.]+  ?(c\d+ )?(?:F>B|B>F|---)(?: backend:| gpu:)? ?(.*)")
 
 
@@ -129,6 +139,23 @@ def test_what_was_seen_in_rings_reads_as_in_show(tmp_path: Path) -> None:
     assert told(capture, tmp_path)[0] == transcript(read(capture))
 
 
+def written(talk: Conversation, folder: Path) -> Path:
+    path = folder / "talk.pcapng"
+    path.write_bytes(talk.capture())
+    return path
+
+
+def test_configuration_spaces_read_as_in_show(tmp_path: Path) -> None:
+    talk = Conversation()
+    for connection, details in enumerate(CONNECTIONS, 1):
+        talk.event(RecordKind.CONNECTION_OPENED, connection=connection, **details)
+        for offset in (0, 4, 32, 94):
+            talk.front_end("SET_CONFIG", offset=offset, contents=bytes(range(9)), connection=connection)
+    capture = written(talk, tmp_path)
+
+    assert told(capture, tmp_path)[0] == transcript(read(capture))
+
+
 def test_what_was_seen_in_rings_can_be_filtered(tmp_path: Path) -> None:
     capture = tmp_path / "rings.pcapng"
     capture.write_bytes(read_conversation(RINGS).capture())
@@ -136,6 +163,42 @@ def test_what_was_seen_in_rings_can_be_filtered(tmp_path: Path) -> None:
     rows = columns(capture, tmp_path, "frame.number", options=["-Y", "vhost_user.event.waited > 1000000000"])
 
     assert rows == [["3"]]
+
+
+def test_a_device_that_is_guessed_is_marked(tmp_path: Path) -> None:
+    talk = Conversation()
+    for connection, details in enumerate(CONNECTIONS[:2], 1):
+        talk.event(RecordKind.CONNECTION_OPENED, connection=connection, **details)
+        talk.front_end("SET_OWNER", connection=connection)
+
+    tree = tshark(written(talk, tmp_path), tmp_path, "-V", "-Y", "vhost_user.device")
+
+    assert re.findall(r"\[device type: (.*)\]", tree) == ["blk (guessed)", "net"]
+
+
+def test_late_answers_are_marked(tmp_path: Path) -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "dpdk-testpmd")
+    talk.front_end("GET_QUEUE_NUM")
+    talk.back_end("GET_QUEUE_NUM", queues=4, after=7300 * MILLISECOND)
+    talk.front_end("GET_VRING_BASE", index=0)
+    talk.back_end("GET_VRING_BASE", index=0, after=900 * MILLISECOND)
+    capture = written(talk, tmp_path)
+
+    assert columns(capture, tmp_path, "frame.number", options=["-Y", "vhost_user.response_late"]) == [["3"]]
+    assert told(capture, tmp_path)[0] == transcript(read(capture))
+
+
+def test_a_request_that_is_open_at_the_end_is_unanswered(tmp_path: Path) -> None:
+    talk = Conversation()
+    talk.ask("GET_QUEUE_NUM", queues=4)
+    talk.front_end("SET_OWNER")
+    talk.front_end("GET_FEATURES")
+    capture = written(talk, tmp_path)
+
+    unanswered = ["-2", "-Y", "vhost_user.unanswered"]
+    assert columns(capture, tmp_path, "frame.number", options=unanswered) == [["4"]]
+    assert "not answered by the end of the capture" in tshark(capture, tmp_path, *unanswered, "-V")
 
 
 def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[int, str]]]:

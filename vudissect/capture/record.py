@@ -70,3 +70,13 @@ class Record(NamedTuple):
         """Of an opened connection, the command names of the peers ("" if unknown), by `Side`."""
         front_end, back_end = (self.details.get(f"{side}_command", "") for side in ("front_end", "back_end"))
         return str(front_end), str(back_end)
+
+    @property
+    def back_end_executable(self) -> str:
+        """Of an opened connection, the path of the back-end's executable; "" if unknown."""
+        return str(self.details.get("back_end_executable", ""))
+
+    @property
+    def device(self) -> str:
+        """Of an opened connection, the device type that the recording user named; "" for none."""
+        return str(self.details.get("device", ""))

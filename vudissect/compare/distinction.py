@@ -44,9 +44,10 @@ class Distinction(NamedTuple):
 
     `messages` and `rings` are those that it concerns, each only once; `field` is "" for whole messages. `before` is the
     value in the first session, `after` that in the second (numbers of messages for `What.TIMES`). `kind` and `device`
-    describe the field. `features` are names of features that differ, or without which such a message is not sent.
-    `frames` and `other_frames` are the places in both captures. `number` counts the differences of two connections from
-    1; `because` is the number of the one that causes it, 0 if it is a cause itself.
+    describe the field, `offset` is where its part of a configuration space begins. `features` are names of features
+    that differ, or without which such a message is not sent. `frames` and `other_frames` are the places in both
+    captures. `number` counts the differences of two connections from 1; `because` is the number of the one that causes
+    it, 0 if it is a cause itself.
     """
 
     what: What
@@ -61,6 +62,7 @@ class Distinction(NamedTuple):
     kind: Field | None = None
     device: Device | None = None
     features: frozenset[str] = frozenset()
+    offset: int = 0
     because: int = 0
     number: int = 0
 

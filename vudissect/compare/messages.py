@@ -197,8 +197,17 @@ def _differs(item: _AnyItem, recorded: MessageEvent, result: Comparison) -> None
             item.live,
             item.field,
             recorded.after.guess.device,
+            _config_offset(item, recorded),
         )
     )
+
+
+def _config_offset(item: _AnyItem, recorded: MessageEvent) -> int:
+    """Where the part of a configuration space begins that a field has; 0 for other fields."""
+    if item.field is None or item.field.meaning is not Meaning.CONFIG:
+        return 0
+    offset: int = recorded.message.values[0]
+    return offset
 
 
 def _passes(item: _AnyItem, rule: Rule, recorded: MessageEvent, live: MessageEvent) -> bool:

@@ -30,7 +30,8 @@ class Difference(NamedTuple):
     """Something that was not as recorded.
 
     `frame` is the frame in the recording (0: none), `message` and `field` are names; `field` is "" for the whole
-    message. `kind` is the field in the table, if it is part of the payload, and `device` the device type.
+    message. `kind` is the field in the table, if it is part of the payload, and `device` the device type, and
+    `offset` where the part of its configuration space begins.
     """
 
     trouble: Trouble
@@ -43,6 +44,7 @@ class Difference(NamedTuple):
     got: Value
     kind: Field | None = None
     device: Device | None = None
+    offset: int = 0
 
 
 class Allowed(NamedTuple):

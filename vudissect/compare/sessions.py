@@ -184,6 +184,7 @@ def _value(difference: Difference, first: MessageEvent, second: MessageEvent, su
         kind,
         difference.device,
         features,
+        difference.offset,
     )
 
 

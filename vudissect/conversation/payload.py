@@ -16,6 +16,8 @@ RESULT = re.compile(r"\bok\b|FAILED \((\d+)\)|\back[= ](\d+)")
 
 _REGION = re.compile(r"(?<!\w)(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+))?,?")
 _PACKED_BASE = re.compile(r"avail (\d+) wrap ([01]) used (\d+) wrap ([01])")
+# Bytes of a configuration space that are not a whole field: `capacity[0:4]=00000001`, `unknown[60:64]=0`.
+_PART = re.compile(r"(\w+)\[(\d+):(\d+)\]=(0|(?:[0-9a-f]{2})+)")
 _ENTRY = re.compile(r"([a-z]+)(\d+)")
 _MAX_ENTRIES = 4096
 _REGION_MEANINGS = (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
@@ -36,6 +38,7 @@ class PayloadReader:
         self._device = device
         self._fields: dict[str, Any] = {}
         self._config: dict[str, str] = {}
+        self._parts: list[tuple[int, bytes]] = []
 
     def read(self, text: str) -> dict[str, Any]:
         """The fields by name; `ConversationError` for words that have no meaning here."""
@@ -106,8 +109,11 @@ class PayloadReader:
         entry: dict[str, Any] | None = None
         remaining = iter(words)
         for text in remaining:
-            if device := device_by_name(text.removesuffix(":")) if text.endswith(":") else None:
+            if device := device_by_name(text.rstrip("?:")) if text.endswith(":") else None:
                 self._device = device
+                continue
+            if self._has_config and (part := _PART.fullmatch(text)):
+                self._parts.append(self._part(part))
                 continue
             name, equals, value = text.partition("=")
             if (started := self._start_entry(name)) is not None:
@@ -145,10 +151,29 @@ class PayloadReader:
 
     def _is_config(self, name: str) -> bool:
         """Whether the message carries configuration space with a field of this name; `blk:` sets the device."""
-        tail = self._layout.tail
-        if tail is None or tail.field.meaning is not Meaning.CONFIG:
+        if not self._has_config or self._device is None:
             return False
-        return self._device is not None and any(each.name == name for each in self._device.config.fields)
+        return any(each.name == name for each in self._device.config.fields)
+
+    @property
+    def _has_config(self) -> bool:
+        tail = self._layout.tail
+        return tail is not None and tail.field.meaning is Meaning.CONFIG
+
+    def _part(self, match: re.Match[str]) -> tuple[int, bytes]:
+        """The offset in the configuration space and the bytes of a part."""
+        name, (start, end) = match[1], map(number, match.groups()[1:3])
+        fields = self._device.config.fields if self._device is not None else ()
+        if name != "unknown" and all(each.name != name for each in fields):
+            raise ConversationError(f"no field {name!r} in the configuration space")
+        for each in fields if name != "unknown" else ():
+            if each.name == name:
+                break
+            start, end = start + each.size, end + each.size
+        data = bytes.fromhex(match[4]) if match[4] != "0" else zeros(end - start)
+        if len(data) != end - start:
+            raise ConversationError(f"{match[0]}: {len(data)} bytes are given for {end - start}")
+        return start, data
 
     def _is_flag(self, name: str) -> bool:
         return any(part.name == name and part.width == 1 for each in self._layout.fields for part in each.parts)
@@ -216,6 +241,14 @@ class PayloadReader:
         if tail is not None and tail.field.name not in self._fields:
             factors = (each if isinstance(each, int) else self._fields.get(each, 0) for each in tail.length)
             size = prod(factors)
-            self._fields[tail.field.name] = (
-                config_bytes(self._device, self._config, size) if self._device else zeros(size)
-            )
+            self._fields[tail.field.name] = self._contents(size) if self._has_config else zeros(size)
+
+    def _contents(self, size: int) -> bytes:
+        """The bytes of a configuration space from where it is read or written."""
+        offset = self._fields.get(self._layout.names[0], 0)
+        space = bytearray(zeros(offset + size))
+        if self._device is not None:
+            space[:] = config_bytes(self._device, self._config, offset + size)
+        for start, data in self._parts:
+            space[start : start + len(data)] = data
+        return bytes(space[offset : offset + size])

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from functools import cached_property
-from itertools import accumulate
 from struct import Struct
 
 from vudissect.protocol.bits import BitSet
@@ -382,11 +381,6 @@ class Device:
     features: BitSet
     queues: tuple[str, ...] = ()
     note: str = ""
-
-    @cached_property
-    def config_ends(self) -> frozenset[int]:
-        """Where the fields of the configuration space end."""
-        return frozenset(accumulate(each.size for each in self.config.fields))
 
     def config_size(self, offered: int) -> int:
         """Bytes of the configuration space up to the last field that exists with these features."""

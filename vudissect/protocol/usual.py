@@ -15,7 +15,7 @@ _MILLISECOND: Final = 1_000_000
 _SECOND: Final = 1_000_000_000
 
 # Shorter delays are not noticed. An answer is far too late if it is this much later than usual.
-_LATE_AFTER: Final = _SECOND
+LATE_AFTER: Final = _SECOND
 _FAR_TOO_LATE: Final = 10
 _FAR_TOO_LATE_AFTER: Final = 5 * _SECOND
 
@@ -68,12 +68,12 @@ def usual_time(row: Row, command: str) -> UsualTime:
 
 def is_late(row: Row, command: str, latency: int) -> bool:
     """Whether an answer took longer (ns) than usual, and so long that somebody may notice."""
-    return latency > _LATE_AFTER and latency > late_after(row, command) and not may_take_long(row)
+    return latency > LATE_AFTER and latency > late_after(row, command) and not may_take_long(row)
 
 
 def late_after(row: Row, command: str) -> int:
     """After how long (ns) an answer is late."""
-    return max(usual_time(row, command).time, _LATE_AFTER)
+    return max(usual_time(row, command).time, LATE_AFTER)
 
 
 def is_far_too_late(row: Row, command: str, latency: int) -> bool:

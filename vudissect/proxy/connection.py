@@ -59,7 +59,8 @@ class Connection:
         wire = Wire(Channel.MAIN, peers.sockets, settings.byte_order)
         interposing = Interposing(frozenset(_OPENERS), self._interpose) if settings.interpose else None
         self._main = Link(wire, self._numbering, shared, self._main_closed, interposing)
-        self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, peers.details())
+        named = {"device": settings.device} if settings.device else {}
+        self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, peers.details() | named)
         self._main.start()
 
     def finish(self, by: Side, how: str) -> None:

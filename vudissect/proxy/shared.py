@@ -10,7 +10,10 @@ from vudissect.wire.header import ByteOrder
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The configuration of a relay: where the front-end and the back-end are, and how to treat them."""
+    """The configuration of a relay: where the front-end and the back-end are, and how to treat them.
+
+    `device` is the name of the device type, for the capture; "" if the user has not named it.
+    """
 
     front_end: Address
     back_end: Address
@@ -18,6 +21,7 @@ class Settings:
     wait: float = 30.0
     interpose: bool = True
     byte_order: ByteOrder | None = None
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

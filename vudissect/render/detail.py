@@ -6,10 +6,10 @@ from typing import Any
 from vudissect.capture.record import Mark
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.model import Field, Layout, Meaning
+from vudissect.render.config import carried_config, decode_config
 from vudissect.render.descriptors import seals_text
 from vudissect.render.features import offered_text
 from vudissect.render.units import hex_text, printable, size_text
-from vudissect.render.values import config_fields
 from vudissect.session.event import MessageEvent
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
@@ -28,6 +28,8 @@ def detail_lines(event: MessageEvent) -> Iterator[str]:
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
     stored = not event.record.marks & Mark.KEYS_MASKED
     yield from _layout_lines(message.layout, message.values, event.after, "", stored)
+    if config := carried_config(message):
+        yield from _config_lines(event.after, *config)
     if message.layout.deviation:
         yield f"note: {message.layout.deviation}"
     if message.problem:
@@ -64,10 +66,6 @@ def _field_lines(field: Field, value: Any, state: State, path: str, keys_stored:
             number = (value & part.mask) >> part.low
             if number or part.meaning is not Meaning.PADDING:
                 yield f"{path}{part.name} = {number}"
-    elif field.meaning is Meaning.CONFIG and state.guess.device is not None:
-        yield f"{name} = {hex_text(value, _MOST_BYTES)}"
-        for key, content in config_fields(state.guess.device, value).items():
-            yield f"{name}.{state.guess.device.name}.{key} = {printable(str(content))}"
     elif isinstance(value, bytes):
         yield f"{name} = {_bytes_text(field.meaning, value, keys_stored)}"
     elif field.meaning is Meaning.VIRTIO_FEATURES:
@@ -80,6 +78,16 @@ def _field_lines(field: Field, value: Any, state: State, path: str, keys_stored:
         yield f"{name} = {value} ({size_text(value)})" if value >= 1024 else f"{name} = {value}"
     else:
         yield f"{name} = {value}" if field.meaning in _DECIMAL else f"{name} = {value:#x}"
+
+
+def _config_lines(state: State, offset: int, contents: bytes) -> Iterator[str]:
+    guess = state.guess
+    owner = f"{guess.text}." if guess.device is not None else ""
+    fields, parts = decode_config(guess.device, contents, offset)
+    for key, content in fields.items():
+        yield f"contents.{owner}{key} = {printable(str(content))}"
+    for part in parts:
+        yield f"contents.{owner if part.field else ''}{part.name} = {part.text}"
 
 
 def _bytes_text(meaning: Meaning, value: bytes, keys_stored: bool) -> str:

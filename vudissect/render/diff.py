@@ -9,12 +9,12 @@ from vudissect.compare.outcome import Value
 from vudissect.lint.words import count_text, frames_text
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.model import Meaning
+from vudissect.render.config import decode_config
 from vudissect.render.diff_transcript import aligned_transcripts
 from vudissect.render.features import offered_text
 from vudissect.render.format import Unknown
 from vudissect.render.style import Style
 from vudissect.render.units import hex_text, printable, size_text
-from vudissect.render.values import config_fields
 
 _MOST_BYTES = 24
 _MOST_FRAMES = 3
@@ -112,7 +112,7 @@ def _named(distinction: Distinction) -> tuple[str, str] | None:
         return None
     if not isinstance(before, bytes) or not isinstance(after, bytes):
         return None
-    ours, theirs = config_fields(device, before), config_fields(device, after)
+    ours, theirs = (decode_config(device, each, distinction.offset).fields for each in (before, after))
     changed = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
     return (_config(ours, changed), _config(theirs, changed)) if changed else None
 

@@ -12,6 +12,7 @@ from json import JSONEncoder
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Layout
+from vudissect.render.config import carried_config, decode_config
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.wire.codec import Form, WireMessage
@@ -100,7 +101,8 @@ class _Halves:
         if message is None:
             template, payload = _template(event), _dumps(dict(record.details))
         elif message.form is None or record.marks:
-            template, payload = _template(event), _dumps(_payload(message, record.marks))
+            template, config = _template(event), carried_config(message)
+            payload = _dumps(_payload(message, record.marks) | (_config(event, *config) if config else {}))
         else:
             template, write_payload = self._templates.get(message.form) or self._new_template(event, message.form)
             payload = write_payload(message.values)
@@ -171,6 +173,18 @@ def _payload(message: WireMessage, marks: Mark) -> Fields:
         fields["problem"] = message.problem
         fields["bytes"] = message.data.hex()
     return fields
+
+
+def _config(event: Event, offset: int, contents: bytes) -> Fields:
+    """A configuration space by field, and the bytes that are not decoded."""
+    guess = event.after.guess
+    fields, parts = decode_config(guess.device, contents, offset)
+    return {
+        "device": guess.device.name if guess.device is not None else None,
+        "device_guessed": guess.device is not None and not guess.settled,
+        "config": fields,
+        "undecoded": [{"field": part.field, "start": part.start, "bytes": part.data.hex()} for part in parts],
+    }
 
 
 def _descriptor(named: NamedDescriptor) -> Fields:

@@ -10,11 +10,11 @@ from vudissect.capture.record import Record
 from vudissect.compare.outcome import Allowed, Difference, Outcome, Trouble, Value
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.model import Channel, Meaning
+from vudissect.render.config import decode_config
 from vudissect.render.features import offered_text
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import duration_text, hex_text, printable, unicode
-from vudissect.render.values import config_fields
 from vudissect.session.session import Session
 
 _MOST_BYTES = 32
@@ -101,7 +101,7 @@ def _named_difference(difference: Difference) -> str:
         and isinstance(expected, bytes)
         and isinstance(got, bytes)
     ):
-        before, after = config_fields(difference.device, expected), config_fields(difference.device, got)
+        before, after = (decode_config(difference.device, each, difference.offset).fields for each in (expected, got))
         return ", ".join(
             f"{name} expected {printable(str(value))}, got {printable(str(after.get(name)))}"
             for name, value in before.items()

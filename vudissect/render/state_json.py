@@ -51,6 +51,7 @@ def state_json(state: State, pairing: Pairing, frame: int, file: str) -> str:
                 for channel in Channel
                 for request in pairing[channel].owed()
             ],
+            "device_guessed": device is not None and not state.guess.settled,
         }
     )
 

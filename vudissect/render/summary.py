@@ -143,8 +143,7 @@ def _peer(peer: Peer) -> str:
 
 
 def _device(state: State) -> str:
-    device = state.guess.device
-    words = [device.name if device is not None else f"type {_UNKNOWN}", f"dialect {state.protocol.key}"]
+    words = [state.guess.words or f"type {_UNKNOWN}", f"dialect {state.protocol.key}"]
     if state.queues is not None:
         words.append(count_text(state.queues, "queue"))
     if state.memory_slots is not None:

@@ -64,6 +64,7 @@ def _connection(connection: ConnectionSummary) -> dict[str, Any]:
         "front_end": _peer(connection.front_end),
         "back_end": _peer(connection.back_end),
         "device": device.name if device is not None else None,
+        "device_guessed": device is not None and not state.guess.settled,
         "dialect": state.protocol.key,
         "phase": state.phase.value,
         "began": connection.began,

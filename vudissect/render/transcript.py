@@ -230,7 +230,8 @@ def _peer(event: ConnectionEvent, side: str) -> str:
 
 def _connection_opened(event: ConnectionEvent) -> str:
     front_end, back_end = _peer(event, "front_end"), _peer(event, "back_end")
-    return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}"
+    device = f", device {event.record.device}" if event.record.device else ""
+    return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}{device}"
 
 
 def _connection_closed(event: ConnectionEvent) -> str:

@@ -1,17 +1,18 @@
 """Payloads in a few words, compiled once for each row and layout: the part of a transcript line after the name."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from vudissect.protocol.features import F_RING_PACKED
-from vudissect.protocol.model import Array, BitField, Device, Field, Layout, Meaning
+from vudissect.protocol.model import Array, BitField, Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
+from vudissect.render.config import config_text
 from vudissect.render.features import protocol_features_text, virtio_features_text
 from vudissect.render.units import address_text, hex_text, printable, size_text
 from vudissect.session.state import State
 from vudissect.wire.fields import bytes_text
-from vudissect.wire.layout import LayoutCodec, Values
+from vudissect.wire.layout import Values
 
 Text = Callable[[Any, State], str]
 
@@ -28,7 +29,7 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
     # A transcript spends most of its time here, so everything that messages of a layout have in common is compiled
     # into one expression: a loop over the fields with a call for each would be several times slower.
     words: list[str] = []
-    names: dict[str, Any] = {"size": size_text}
+    names: dict[str, Any] = {"size": size_text, "config": _config}
     fields = list(enumerate(layout.fields))
     if layout.tail is not None and (reply or purpose is not Purpose.READ_CONFIG):
         # A request to read has space for the contents, but they have no meaning.
@@ -46,6 +47,9 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
 def _expression(field: Field, position: int, purpose: Purpose, names: dict[str, Any]) -> str:
     """The part of an f-string that describes value `position` of `v`; the objects it uses are added to `names`."""
     value, meaning = f"v[{position}]", field.meaning
+    if meaning is Meaning.CONFIG:
+        # What the bytes are depends on where they begin, which the first field says.
+        return f"{{config(v[0], {value}, c)}}"
     if not (field.parts or field.bits or field.code.endswith("s")):
         if field.choices:
             names[f"choices{position}"] = field.choices
@@ -122,9 +126,10 @@ def _parts(parts: tuple[BitField, ...], value: int, state: State) -> str:
     return " ".join(words)
 
 
-def _config(_field: Field, value: bytes, state: State) -> str:
-    device = state.guess.device
-    return f"{device.name}: {config_text(device, value)}" if device else hex_text(value, _MOST_BYTES)
+def _config(offset: int, contents: bytes, state: State) -> str:
+    guess = state.guess
+    text = config_text(guess.device, contents, offset)
+    return f"{guess.text}: {text}" if guess.device is not None else text
 
 
 def _pixels(field: Field, value: bytes, _: State) -> str:
@@ -139,7 +144,6 @@ _SPECIAL: dict[Meaning, Callable[[Field, Any, State], str]] = {
     Meaning.RING_BASE: _ring_base,
     Meaning.RING_ADDRESS: _ring_address,
     Meaning.USER_ADDRESS: _user_address,
-    Meaning.CONFIG: _config,
     Meaning.PIXELS: _pixels,
 }
 
@@ -175,33 +179,3 @@ def _array_text(array: Array) -> Text:
         return ", ".join(used) or f"no {array.name}"
 
     return text
-
-
-def config_fields(device: Device, contents: bytes) -> dict[str, Any]:
-    """The fields of a device's configuration space, up to where the bytes end; little-endian on every machine."""
-    layout = device.config
-    padded = contents.ljust(layout.fixed_size, b"\0")[: layout.fixed_size]
-    values = _fixed_part(layout).decode(padded, layout.fixed_size) or ()
-    fields: dict[str, Any] = {}
-    end = 0
-    for field, value in zip(layout.fields, values, strict=True):
-        end += field.size
-        if end > len(contents):
-            break
-        if field.meaning is not Meaning.PADDING:
-            fields[field.name] = bytes_text(field.meaning, value) if isinstance(value, bytes) else value
-    return fields
-
-
-@cache
-def _fixed_part(layout: Layout) -> LayoutCodec:
-    return LayoutCodec(Layout(layout.key, layout.fields), "little")
-
-
-def config_text(device: Device, contents: bytes) -> str:
-    """The fields of a configuration space that are not zero, and always the first."""
-    fields = config_fields(device, contents)
-    words = [
-        f"{name} {printable(str(value))}" for number, (name, value) in enumerate(fields.items()) if value or not number
-    ]
-    return " ".join(words)

@@ -149,7 +149,7 @@ class Player:
             self._differs(event, error.trouble, "a connection", str(error))
             raise _EndError from None
         self._channels.open(record.connection, stream)
-        details = this_process().details(self._script.side.label)
+        details = this_process().details(self._script.side.label) | event.after.guess.details
         if stream.peer is not None:
             details |= stream.peer.details(self._script.other.label)
         opened = self._log.event(RecordKind.CONNECTION_OPENED, record.connection, Channel.MAIN, record.frame, details)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vudissect.capture.record import Mark, Record, RecordKind
-from vudissect.protocol.model import Side
+from vudissect.protocol.model import Device, Side
 from vudissect.session.arbiter import Known
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, foresee
 
@@ -40,13 +40,18 @@ class Script:
         )
 
 
-def script_of(records: Iterable[Record], side: Side, first: int = 0, last: int | None = None) -> Script:
-    """The recording of `side` in a capture, from frame `first` to frame `last` (None: to the end)."""
+def script_of(
+    records: Iterable[Record], side: Side, first: int = 0, last: int | None = None, device: Device | None = None
+) -> Script:
+    """The recording of `side` in a capture, from frame `first` to frame `last` (None: to the end).
+
+    The device type is guessed if it is not given.
+    """
     everything = tuple(records)
     end = _END if last is None else last
     wanted = tuple(record for record in everything if record.frame <= end)
     obstacles = tuple(obstacle for record in wanted if record.frame >= first and (obstacle := _obstacle(record, side)))
-    known = foresee(islice(everything, RECORDS_TO_GUESS_FROM))
+    known = foresee(islice(everything, RECORDS_TO_GUESS_FROM), device)
     return Script(side, wanted, first, len(wanted) == len(everything), obstacles, known)
 
 

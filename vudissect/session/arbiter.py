@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from vudissect.capture.record import Record
-from vudissect.protocol.model import Device
 from vudissect.protocol.table import Protocol
+from vudissect.session.device import DeviceGuess
 from vudissect.session.dialect import Detector, Verdict
 from vudissect.session.watch import Watches
 
@@ -21,7 +21,7 @@ from vudissect.session.watch import Watches
 class Known(NamedTuple):
     """What a look ahead has found out about a connection."""
 
-    device: Device | None
+    guess: DeviceGuess
     detector: Detector
 
 

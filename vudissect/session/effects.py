@@ -50,7 +50,9 @@ def _offer_features(state: State, act: Act) -> State:
 
 def _ack_features(state: State, act: Act) -> State:
     word = act.fields["features"]
-    state = replace(state, features=state.features.acknowledge(word, act.frame)).after_step(Step.FEATURES)
+    state = replace(
+        state, features=state.features.acknowledge(word, act.frame), guess=state.guess.after_features(word)
+    ).after_step(Step.FEATURES)
     return state if word & F_PROTOCOL_FEATURES else state.after_order_to_all(Order.ENABLE_ALL, act.frame, act.time)
 
 

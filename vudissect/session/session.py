@@ -128,8 +128,11 @@ class Session:
 
     def _first_state(self, number: int, protocol: Protocol) -> State:
         known = self._known.get(number)
-        device = self._device or (known.device if known is not None else None)
-        return State(number, protocol, DeviceGuess(device, device is not None))
+        if self._device is not None:
+            guess = DeviceGuess(self._device, True)
+        else:
+            guess = known.guess if known is not None else DeviceGuess()
+        return State(number, protocol, guess)
 
     def _table(self, protocol: Protocol) -> Table:
         table = self._tables.get(protocol.key)
@@ -202,7 +205,8 @@ class Session:
         unanswered: tuple[Request, ...] = ()
         state = connection.state
         if record.kind is RecordKind.CONNECTION_OPENED:
-            guess = state.guess.after_program(record.programs[Side.BACK_END])
+            guess = state.guess.after_program(record.programs[Side.BACK_END], record.back_end_executable)
+            guess = guess.named(record.device)
             connection.state = replace(state, opened=record.frame, programs=record.programs, guess=guess)
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.pairing.close(record.channel)
@@ -286,14 +290,17 @@ class _Connection:
         self.pairing.interrupt()
 
 
-def foresee(records: Iterable[Record]) -> dict[int, Known]:
-    """The device type and the dialect of each connection, according to these records."""
+def foresee(records: Iterable[Record], device: Device | None = None) -> dict[int, Known]:
+    """The device type and the dialect of each connection, according to these records.
+
+    The device type is `device` if the user selected it.
+    """
     known: dict[int, Known] = {}
     detectors: dict[int, Detector] = {}
-    session = Session()
+    session = Session(device)
     for record in records:
         state = session.feed(record).after
         detector = detectors.setdefault(state.number, Detector())
         detector.see(record)
-        known[state.number] = Known(state.guess.device, detector)
+        known[state.number] = Known(state.guess, detector)
     return known

@@ -14,6 +14,7 @@ from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device, Field, Layout, Meaning
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.usual import is_late
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.wire.codec import WireMessage
@@ -57,6 +58,8 @@ def expected(event: Event) -> Iterator[Item]:
     if event.request is not None and event.latency is not None:
         yield joined("response_to"), event.request.frame
         yield joined("response_time"), event.latency
+        if is_late(event.request.row, event.after.programs[record.sender], event.latency):
+            yield joined("response_late"), True
 
 
 def _kind(message: WireMessage) -> str:
@@ -175,19 +178,19 @@ def _bytes(name: str, field: Field, value: bytes) -> Iterator[Item]:
 
 
 def _config(message: WireMessage, device: Device | None) -> Iterator[Item]:
-    """The fields of a configuration space that was read or written from its start."""
+    """The fields of a configuration space that are there as a whole."""
     layout = message.layout
     if layout.tail is None or layout.tail.field.meaning is not Meaning.CONFIG or device is None:
         return
     asked = not message.reply and message.row.purpose is Purpose.READ_CONFIG
     offset = message.values[[field.name for field in layout.fields].index("offset")]
-    if asked or offset:
+    if asked:
         return
     contents, end = message.values[-1], 0
     for field in device.config.fields:
         start, end = end, end + field.size
-        if end > len(contents):
-            return
+        if start < offset or end > offset + len(contents):
+            continue
         one = Layout("field", (field,))
-        (value,) = LayoutCodec(one, "little").decode(contents[start:end], field.size) or (0,)
+        (value,) = LayoutCodec(one, "little").decode(contents[start - offset : end - offset], field.size) or (0,)
         yield from _field(f"config.{device.name}", field, value, None)

@@ -64,7 +64,7 @@ HEADER_FLAGS = ((REPLY, "reply"), (NEED_REPLY, "need_reply"))
 # Keys of events written by vuproxy; others are shown as text.
 TEXT_DETAILS = (
     *(f"{side}_{what}" for side in ("front_end", "back_end") for what in ("command", "executable")),
-    *("by", "how", "reason", "text"),
+    *("device", "by", "how", "reason", "text"),
     *("request", "fault", "unreadable"),
 )
 NUMBER_DETAILS = (
@@ -113,6 +113,7 @@ FIXED: tuple[ProtoField, ...] = (
     ProtoField(joined("response_in"), "response in", Kind.FRAME, "RESPONSE"),
     ProtoField(joined("response_to"), "response to", Kind.FRAME, "REQUEST"),
     ProtoField(joined("response_time"), "response time", Kind.TIME, "NONE"),
+    ProtoField(joined("response_late"), "later than usual", Kind.BOOL),
     ProtoField(joined("unanswered"), "never answered", Kind.BOOL),
     ProtoField(joined("unanswered.request"), "never answered", Kind.FRAME, "NONE"),
     ProtoField(joined("rule"), "rule", Kind.TEXT, "NONE"),

@@ -4,6 +4,7 @@ Each table is described where it is made. Rows refer to rows of other tables by 
 dialect changes only a few lines.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from vudissect.lint.rules import ALL_RULES
 from vudissect.lint.rules.prerequisites import is_gated
 from vudissect.protocol.bits import BitSet
 from vudissect.protocol.crypto import SESSION_C1
-from vudissect.protocol.devices import DEVICES, config_candidates
+from vudissect.protocol.devices import DEVICES, config_candidates, config_ends
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.features import VIRTIO_FEATURES
@@ -22,7 +23,7 @@ from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.since import Since
 from vudissect.protocol.table import UPSTREAM, Protocol
-from vudissect.protocol.usual import may_take_long
+from vudissect.protocol.usual import LATE_AFTER, USUAL_TIMES, UsualTime, may_take_long
 from vudissect.session.device import (
     BEST_FEATURES,
     MOST_SIZES,
@@ -98,7 +99,8 @@ class Tables:
             "devices": _lines(literal(self._device(device)) for device in DEVICES),
             "config_sizes": literal(_config_sizes()),
             "device_weights": literal(_DEVICE_WEIGHTS),
-            "programs": literal(dict(sorted(PROGRAMS.items()))),
+            "programs": literal({command: _served(names) for command, names in sorted(PROGRAMS.items())}),
+            "usual_times": _lines(literal(_usual_time(usual)) for usual in USUAL_TIMES),
             "rules": _lines(_rules()),
             "keys": literal([_keys(channel) for channel in Channel]),
             "layouts": self._layouts.lua(),
@@ -247,7 +249,7 @@ class Tables:
             "fields": self._fields(f"config.{device.name}", device.config),
             "features": self._named_bits(joined("features", device.name), device.features, _WORD),
             "bits": len(device.features.bits),
-            "ends": dict.fromkeys(sorted(device.config_ends), True),
+            "ends": dict.fromkeys(sorted(config_ends(device)), True),
         }
 
 
@@ -324,6 +326,21 @@ def _failure(layout: Layout) -> list[int] | None:
         return [0, 64]
     low = (layout.failure & -layout.failure).bit_length() - 1
     return [low, layout.failure.bit_length() - low]
+
+
+def _served(names: tuple[str, ...]) -> dict[str, bool]:
+    """The devices that a program serves, and whether they are several."""
+    return dict.fromkeys(names, True) | ({"several": True} if len(names) > 1 else {})
+
+
+def _usual_time(usual: UsualTime) -> dict[str, Any]:
+    """After how long (ns) answers are late, with the purposes and patterns of command names for which this applies."""
+    patterns = ["^" + re.escape(command).replace(r"\*", ".*").replace("\\", "%") + "$" for command in usual.commands]
+    return {
+        "late_after": max(usual.time, LATE_AFTER),
+        "purposes": {purpose.name: True for purpose in usual.purposes},
+        "commands": patterns or None,
+    }
 
 
 def _config_sizes() -> dict[int, dict[str, int]]:

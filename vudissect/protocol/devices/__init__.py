@@ -4,6 +4,8 @@ The rows are in the other modules of this package. The fields of a configuration
 machine, except for legacy devices; adjacent queue names ending in `*` repeat together (rx0, tx0, rx1, tx1, …).
 """
 
+from functools import cache
+
 from vudissect.protocol.bits import set_bits
 from vudissect.protocol.devices.crypto import CRYPTO
 from vudissect.protocol.devices.machine import MACHINE_DEVICES
@@ -12,7 +14,7 @@ from vudissect.protocol.devices.network import NETWORK_DEVICES
 from vudissect.protocol.devices.storage import STORAGE_DEVICES
 from vudissect.protocol.devices.undescribed import UNDESCRIBED_DEVICES
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.model import Device
+from vudissect.protocol.model import Device, Meaning
 
 DEVICES: tuple[Device, ...] = tuple(
     sorted(
@@ -98,6 +100,17 @@ def config_candidates(size: int) -> tuple[Device, ...]:
     return tuple(
         device for device in DEVICES if device.config.size == size or size in _EARLIER_SIZES.get(device.name, ())
     )
+
+
+@cache
+def config_ends(device: Device) -> frozenset[int]:
+    """Where a read of the configuration space can end: after a field, or within an array of bytes."""
+    ends, end = set[int](), 0
+    for field in device.config.fields:
+        start, end = end, end + field.size
+        is_array = field.code.endswith("s") and field.meaning is not Meaning.PADDING
+        ends.update(range(start + 1, end + 1) if is_array else (end,))
+    return frozenset(ends)
 
 
 def feature_names(device: Device | None, word: int) -> tuple[str, ...]:

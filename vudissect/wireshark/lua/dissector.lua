@@ -53,15 +53,16 @@ local function start(tvb, root)
   return root:add(protocol, tvb())
 end
 
-local function add_message(tvb, root, s, this, message, frame, view)
+local function add_message(tvb, root, s, this, message, frame, view, is_seen)
   local item = root:add(protocol, tvb())
   item:append_text(", " .. words.printable(message.name))
-  tree.message(item, tvb, s, this, message, frame, view)
+  tree.message(item, tvb, s, this, message, frame, view, is_seen)
 end
 
 local function message_frame(tvb, cols, root, s, this, message, frame)
   local view
-  if frame > latest then
+  local is_seen = frame <= latest
+  if not is_seen then
     local connection = session.connection(this.connection, frame)
     session.message(connection, frame, message, this, s)
     rules.message(connection, frame, message, this, s)
@@ -70,7 +71,7 @@ local function message_frame(tvb, cols, root, s, this, message, frame)
     view = views.at(this.connection, frame)
   end
   cols.info = text.message(message, frame, this, view)
-  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
+  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view, is_seen) end
 end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)

@@ -22,14 +22,11 @@ end
 
 local function word(message) return { value(message, message.layout.by.features) } end
 
--- The device type with the fewest bits that has all those that are offered, and the names of all that have them; nil if
--- there are too few bits to tell.
-local function fitting_features(offered)
+-- The device type with the fewest bits that has all these, the names of all that have them, and whether the bits are
+-- enough to tell.
+local function fitting_features(named)
   local own = {}
-  for bit = 0, 63 do
-    if (bit < 24 or bit >= 50) and numbers.has_bit(offered[1], offered[2], bit) then own[#own + 1] = bit end
-  end
-  if #own < 3 then return nil end
+  for bit in pairs(named) do own[#own + 1] = bit end
   local best, all = nil, {}
   for _, device in ipairs(T.devices) do
     local fitting = true
@@ -44,18 +41,33 @@ local function fitting_features(offered)
       if not best or device.bits < best.bits then best = device end
     end
   end
-  return best and best.name, all
+  return best and best.name, all, #own >= 3
+end
+
+-- Add the bits of a word that belong to the device type to those that were named before.
+local function name_features(connection, named)
+  if connection.settled then return nil end
+  local is_new = false
+  for bit = 0, 63 do
+    if (bit < 24 or bit >= 50) and not connection.named[bit] and numbers.has_bit(named[1], named[2], bit) then
+      connection.named[bit], is_new = true, true
+    end
+  end
+  if not is_new then return nil end
+  connection.best_fit, connection.fitting, connection.is_telling = fitting_features(connection.named)
+  return effects.guess(connection) or false
 end
 
 -- Weigh what is known of the device, as `session/device.py` does; nil where nothing speaks for one.
 function effects.guess(connection)
   local weights, best, most = T.device_weights, nil, 0
   for _, device in ipairs(T.devices) do
-    local points = connection.served == device.name and weights.served or 0
-    if connection.fitting then
+    local is_served = connection.served and connection.served[device.name]
+    local points = is_served and weights.served or 0
+    if connection.is_telling or (connection.fitting and is_served and connection.served.several) then
       if not connection.fitting[device.name] then
         points = points + weights.other_features
-      elseif connection.best_fit == device.name then
+      elseif connection.is_telling and connection.best_fit == device.name then
         points = points + weights.best_features
       end
     end
@@ -148,7 +160,8 @@ end
 effects.on_request = {
   ACK_FEATURES = function(connection, message, frame)
     connection.acked_in = frame
-    see(connection, frame, { acked = word(message) })
+    local acked = word(message)
+    see(connection, frame, { acked = acked, device = name_features(connection, acked) })
   end,
   ACK_PROTOCOL_FEATURES = function(connection, message, frame) see(connection, frame, { protocol_acked = word(message) }) end,
   REPLACE_MEMORY = replace_memory,
@@ -165,12 +178,7 @@ effects.on_request = {
 effects.on_reply = {
   OFFER_FEATURES = function(connection, message, frame)
     local offered = word(message)
-    local changes = { offered = offered }
-    if not connection.settled then
-      connection.best_fit, connection.fitting = fitting_features(offered)
-      changes.device = effects.guess(connection) or false
-    end
-    see(connection, frame, changes)
+    see(connection, frame, { offered = offered, device = name_features(connection, offered) })
   end,
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })

@@ -86,4 +86,12 @@ function pairing.owed(waiting)
   return owed
 end
 
+-- Whether the request of a frame is owed an answer that has not come.
+function pairing.is_open(waiting, frame)
+  for at = waiting.first, waiting.last do
+    if waiting[at].frame == frame then return waiting[at].owed end
+  end
+  return false
+end
+
 return pairing

@@ -13,8 +13,8 @@ local function quick(this, message, frame, s)
   if message.is_reply then
     local first, id = waiting[waiting.first], message.id
     if not first or first.message.id ~= id then return nil end
-    local asked, latency = pair(answer(waiting, id, frame), frame, s)
-    return answer_text(message.view == view and message.text or plain(message, this, view), asked, latency), view
+    local asked, latency = pair(connection, answer(waiting, id, frame), frame, s)
+    return answer_text(message.view == view and message.text or plain(message, this, view), asked, latency, frame), view
   end
   local owed = view.owes[message.row]
   if owed then

@@ -8,7 +8,25 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency
+local connections, peer, latency, late
+
+-- The side that answers on a channel: 0 for the front-end.
+local ANSWERS = { [0] = 1, 0, 0 }
+local SECOND = 1000000000
+
+-- Whether a request was answered later (ns) than is usual for it and for the program that answers.
+local function is_late(connection, message, took)
+  local row, command = message.row, connection.programs[ANSWERS[message.channel]] or ""
+  if row and row.may_take_long then return false end
+  for _, usual in ipairs(T.usual_times) do
+    if row and usual.purposes[row.purpose] then
+      local applies = not usual.commands
+      for _, pattern in ipairs(usual.commands or {}) do applies = applies or command:match(pattern) ~= nil end
+      if applies then return took > usual.late_after end
+    end
+  end
+  return true
+end
 
 -- Forget everything: another file, or the same one again.
 function session.reset(dialect, device)
@@ -20,6 +38,8 @@ function session.reset(dialect, device)
   peer, latency = {}, {}
   session.peer = peer -- frame of a reply to that of its request, and back
   session.latency = latency -- of a reply
+  late = {}
+  session.late = late -- replies that came later than is usual
   session.carried = {} -- names of the descriptors of a frame
   session.replaced = {} -- name of the descriptor that a frame puts out of use
   session.lost = {} -- requests that will never be answered
@@ -34,8 +54,10 @@ local function new_waiting() return { [0] = pairing.new(), pairing.new(), pairin
 local function connect(of, frame)
   local connection = {
     number = of,
-    view = { device = session.device, memory = {}, map = "", bits = session.dialect.bits },
+    view = { device = session.device, is_guess = not session.device, memory = {}, map = "", bits = session.dialect.bits },
     settled = session.device ~= nil,
+    programs = {},
+    named = {},
     sizes = {},
     size_count = 0,
     postcopy = "none",
@@ -113,11 +135,18 @@ function session.is_inert(message)
 end
 
 -- A frame answers a request.
-function session.pair(request, frame, s)
+function session.pair(connection, request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
   peer[frame], peer[asked] = asked, frame
   latency[frame] = took
+  if took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
   return asked, took
+end
+
+-- Whether nothing of what was read up to now answers the request of a frame. Asked when all of a capture was read.
+function session.is_open(of, channel, frame)
+  local connection = connections[of]
+  return connection ~= nil and pairing.is_open(connection.waiting[channel], frame)
 end
 
 -- Take in a message. `request` is set on the connection to what a reply answers.
@@ -132,7 +161,7 @@ function session.message(connection, frame, message, this, s)
   if message.is_reply then
     local request = answer(waiting, message.id, frame)
     connection.request = request
-    if request then session.pair(request, frame, s) end
+    if request then session.pair(connection, request, frame, s) end
     local apply = row and message.layout and not this.is_not_forwarded and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
@@ -159,8 +188,14 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
-    connection.served = T.programs[details.back_end_command or ""]
-    if connection.served and not connection.settled then
+    connection.programs = { [0] = details.front_end_command, details.back_end_command }
+    local executable = (details.back_end_executable or ""):match("[^/]*$")
+    connection.served = T.programs[executable] or T.programs[details.back_end_command or ""]
+    local device = tables.devices[details.device or ""]
+    if device and not connection.settled then
+      connection.settled = true
+      views.see(connection, frame, { device = device, is_guess = false })
+    elseif connection.served and not connection.settled then
       views.see(connection, frame, { device = effects.guess(connection) })
     end
   elseif this.kind == 3 then

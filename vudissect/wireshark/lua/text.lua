@@ -91,9 +91,9 @@ function text.plain(message, this, view)
   return told
 end
 
-function text.answer(told, request, latency)
+function text.answer(told, request, latency, frame)
   if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", told, request, latency / 1000) end
-  return format("%s [#%d +%s]", told, request, numbers.duration(latency))
+  return format("%s [#%d +%s%s]", told, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end
 
 -- The message of a frame that was taken in before.
@@ -112,7 +112,7 @@ function text.message(message, frame, this, view)
   if not message.is_reply then return told end
   local request = session.peer[frame]
   if not request then return told .. " [answers nothing that was asked]" end
-  return text.answer(told, request, session.latency[frame])
+  return text.answer(told, request, session.latency[frame], frame)
 end
 
 -- Events -------------------------------------------------------------------------------------------------------------
@@ -159,8 +159,9 @@ end
 
 local EVENTS = {
   [2] = function(this, details)
-    return format("connection %s: front-end %s, back-end %s", decimal(this.connection, 0), peer(details, "front_end"),
-      peer(details, "back_end"))
+    local device = details.device and details.device ~= "" and ", device " .. details.device or ""
+    return format("connection %s: front-end %s, back-end %s%s", decimal(this.connection, 0), peer(details, "front_end"),
+      peer(details, "back_end"), device)
   end,
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))

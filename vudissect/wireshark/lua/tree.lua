@@ -131,12 +131,14 @@ local function field(root, each, tvb, s, at, is_big, view)
   end
 end
 
-local function config(root, device, tvb, s, at, size)
+-- The bytes of a configuration space from an offset on: its fields that are there as a whole.
+local function config(root, device, tvb, s, at, size, offset)
   if size == 0 then return end
   local item = root:add(range(tvb, at, size), "Configuration of " .. device.name)
   for _, each in ipairs(device.fields) do
-    if each.o + each.z > size then break end
-    field(item, each, tvb, s, at + each.o, false, {})
+    if each.o >= offset and each.o + each.z <= offset + size then
+      field(item, each, tvb, s, at + each.o - offset, false, {})
+    end
   end
 end
 
@@ -168,8 +170,8 @@ local function payload(root, tvb, s, start, message, view, this)
     local size = message.there - layout.fixed
     if size > 0 then item:add(F[tail.f], range(tvb, at, size)) end
     local is_asked = not message.is_reply and message.row.purpose == "READ_CONFIG"
-    if tail.m == "CONFIG" and view.device and not is_asked and decode.number(message, "offset") == 0 then
-      config(item, view.device, tvb, s, at, size)
+    if tail.m == "CONFIG" and view.device and not is_asked then
+      config(item, view.device, tvb, s, at, size, decode.number(message, "offset"))
     end
   end
 end
@@ -209,11 +211,16 @@ local function findings(root, frame)
   end
 end
 
-function tree.message(root, tvb, s, this, message, frame, view)
+-- `is_seen`: all frames were seen before.
+function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   tree.record(root, tvb, this)
   for place, each in ipairs(this.descriptors) do descriptor(root, tvb, each, session.carried[frame][place]) end
   root:add(F.dialect, session.dialect.key):set_generated()
-  if view.device then root:add(F.device, view.device.name):set_generated() end
+  if view.device then
+    local item = root:add(F.device, view.device.name)
+    item:set_generated()
+    if view.is_guess then item:append_text(" (guessed)") end
+  end
   root:add(F.kind, kind(message)):set_generated()
   root:add(F.message, printable(message.name)):set_generated()
   local at = this.at
@@ -237,13 +244,16 @@ function tree.message(root, tvb, s, this, message, frame, view)
   if peer and message.is_reply then
     root:add(F.response_to, peer):set_generated()
     add_seconds(root, session.latency[frame])
+    if session.late[frame] then root:add(F.response_late, true):set_generated() end
   elseif peer then
     root:add(F.response_in, peer):set_generated()
   end
-  if session.lost[frame] then
-    local item = root:add(F.unanswered, true)
+  local missing = session.lost[frame] and "never answered"
+    or (is_seen and session.is_open(this.connection, message.channel, frame) and "not answered by the end of the capture")
+  if missing then
+    local item = root:add(F.unanswered, true, missing)
     item:set_generated()
-    item:add_proto_expert_info(fields.unanswered, "never answered")
+    item:add_proto_expert_info(fields.unanswered, missing)
   end
   findings(root, frame)
 end

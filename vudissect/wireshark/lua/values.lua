@@ -1,6 +1,7 @@
 -- The payload of a message in few words, as `vudissect show` prints it: bits, fields, regions, configuration spaces.
 
 local format, concat = string.format, table.concat
+local max, min = math.max, math.min
 local decimal, address, size_text, part = numbers.decimal, numbers.address, numbers.size, numbers.part
 local has_bit, printable, read = numbers.has_bit, words.printable, numbers.read
 
@@ -261,19 +262,30 @@ end
 
 -- Configuration spaces -------------------------------------------------------------------------------------------------
 
--- Fields of a configuration space that are not zero, and in any case the first, as far as the bytes go. It is
--- little-endian on every machine.
-local function config_text(device, s)
-  local said, place = {}, 0
-  for _, field in ipairs(device.fields) do
-    if field.o + field.z > #s then break end
-    if field.m ~= "PADDING" then
+-- Bytes that are not decoded: `capacity[0:4]=00000001`, `unknown[60:64]=0`.
+local function part_text(name, start, s)
+  local bytes = "0"
+  if s:find("[^\0]") then bytes = numbers.plain_hex(s:sub(1, MOST_BYTES)) .. (#s > MOST_BYTES and "..." or "") end
+  return format("%s[%s:%s]=%s", name, decimal(start, 0), decimal(start + #s, 0), bytes)
+end
+
+-- Fields of a configuration space that are not zero, and in any case the first; then what is not decoded. The bytes begin
+-- at an offset, and are little-endian on every machine.
+local function config_text(device, s, offset)
+  local said, place, parts, stop, known = {}, 0, {}, offset + #s, 0
+  for _, field in ipairs(device and device.fields or {}) do
+    known = field.o + field.z
+    local first, last = max(field.o, offset), min(known, stop)
+    local is_there, is_whole = first < last and field.m ~= "PADDING", last - first == field.z
+    if is_there and not is_whole and not (field.m == "TEXT" and first == field.o) then
+      parts[#parts + 1] = part_text(field.n, first - field.o, s:sub(first - offset + 1, last - offset))
+    elseif is_there then
       local value, is_zero
       if field.raw then
-        value = bytes_text(field.m, s:sub(field.o + 1, field.o + field.z))
+        value = bytes_text(field.m, s:sub(first - offset + 1, last - offset))
         is_zero = value == ""
       else
-        local lo, hi = read(numbers.little, s, field.o + 1, field.z)
+        local lo, hi = read(numbers.little, s, first - offset + 1, field.z)
         local is_negative = false
         if field.signed then lo, hi, is_negative = numbers.signed(lo, hi, field.z) end
         value, is_zero = (is_negative and "-" or "") .. decimal(lo, hi), lo == 0 and hi == 0
@@ -282,6 +294,9 @@ local function config_text(device, s)
       place = place + 1
     end
   end
+  local rest = max(known, offset)
+  if stop > rest then parts[#parts + 1] = part_text("unknown", rest, s:sub(rest - offset + 1)) end
+  for _, part in ipairs(parts) do said[#said + 1] = part end
   return concat(said, " ")
 end
 
@@ -289,8 +304,8 @@ local function tail_text(message, tail, view)
   local start = FIRST + message.layout.fixed
   local contents = message.data:sub(start, decode.HEADER + message.there)
   if tail.m == "CONFIG" then
-    if view.device then return view.device.name .. ": " .. config_text(view.device, contents) end
-    return numbers.hex_bytes(contents, MOST_BYTES)
+    local told = config_text(view.device, contents, decode.number(message, "offset"))
+    return view.device and format("%s%s: %s", view.device.name, view.is_guess and "?" or "", told) or told
   end
   if tail.m == "PIXELS" then return tail.n .. " " .. size_text(#contents, 0) end
   return tail.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES)
