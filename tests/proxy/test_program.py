@@ -169,6 +169,15 @@ def test_the_live_transcript(tmp_path: Path) -> None:
     assert "malformed: 0" in errors
 
 
+def test_the_device_type_is_recorded_and_shown(tmp_path: Path) -> None:
+    with vuproxy(tmp_path, "-w", "capture.pcapng", "--device", "virtio-blk") as program:
+        converse(*program.connect())
+        _, output, _ = program.end()
+        (opened,) = [record for record in program.records() if record.kind is RecordKind.CONNECTION_OPENED]
+    assert opened.device == "blk"
+    assert "device      blk, dialect" in output
+
+
 def test_a_verbose_live_transcript_shows_more(tmp_path: Path) -> None:
     outputs = []
     for options in ((), ("-v",)):

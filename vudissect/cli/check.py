@@ -28,15 +28,15 @@ from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_
 from vudissect.cli.check_self import test_suite
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
 from vudissect.cli.command import Command
-from vudissect.cli.completion import FILE, devices, files
-from vudissect.cli.devices import known_device
+from vudissect.cli.completion import FILE, files
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.interruption import exit_on_signals, ignore_signals
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
 from vudissect.host.limits import raise_descriptor_limit
-from vudissect.protocol.model import Side
+from vudissect.protocol.model import Device, Side
 from vudissect.render.style import style_for
 from vudissect.report.site import peer_site
 
@@ -74,12 +74,7 @@ class _Check(Command):
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
-@click.option(
-    "--device",
-    metavar="TYPE",
-    shell_complete=devices,
-    help="Device type (blk, net, fs, ...), where it is not found out.",
-)
+@device_option("The device type (blk, net, ...), for a back-end that does not show it.")
 @click.option("--strict", is_flag=True, help="What is only a SHOULD or a custom counts as a failure.")
 @click.option("--repeat", metavar="N", type=click.IntRange(1, 10_000), default=1, help="Play each case N times.")
 @click.option(
@@ -112,7 +107,7 @@ def command(
     client: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
-    device: str | None,
+    device: Device | None,
     strict: bool,
     repeat: int,
     timeout: float,
@@ -147,7 +142,7 @@ def command(
         for line in list_lines(cases):
             say(line)
         return
-    options = Options(known_device(device), timeout, PATIENCE, repeat)
+    options = Options(device, timeout, PATIENCE, repeat)
     raise_descriptor_limit()
     exit_on_signals()
     if own:

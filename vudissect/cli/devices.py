@@ -1,15 +1,35 @@
-"""A device type given by the user."""
+"""`--device`: the device type, named by the user instead of guessed.
 
+The devices are imported only if one is named: vuproxy starts without them.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vudissect.cli.completion import devices
 from vudissect.cli.errors import fail
-from vudissect.protocol.devices import DEVICES, device_by_name
-from vudissect.protocol.model import Device
-from vudissect.protocol.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from vudissect.protocol.model import Device
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def known_device(name: str | None) -> Device | None:
-    """The device type of this name; exit 2 with the known ones if there is none."""
+def device_option(
+    purpose: str = "The device type (blk, net, fs, ...), instead of a guess.",
+) -> Callable[[Command], Command]:
+    """The option for a device type; None if it is not given, exit 2 with the known ones if there is no such type."""
+    return click.option("--device", metavar="TYPE", callback=_known, shell_complete=devices, help=purpose)
+
+
+def _known(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "Device | None":
     if name is None:
         return None
+    from vudissect.protocol.devices import DEVICES, device_by_name
+    from vudissect.protocol.spelling import did_you_mean
+
     device = device_by_name(name)
     if device is None:
         known = ", ".join(device.name for device in DEVICES if device.config.fields)

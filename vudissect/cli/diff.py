@@ -12,6 +12,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import FINDINGS, fail
 from vudissect.cli.filters import filter_option, narrowed
 from vudissect.cli.formats import chosen, format_options
@@ -22,6 +23,7 @@ from vudissect.compare.align import TooLongError
 from vudissect.compare.captures import Part, by_connection, compare_captures
 from vudissect.compare.distinction import Place
 from vudissect.compare.exchange import Exchanges
+from vudissect.protocol.model import Device
 from vudissect.render.format import Differing, Option, Unknown
 from vudissect.render.style import style_for
 from vudissect.summary.collect import Collector
@@ -67,6 +69,7 @@ _KINDS = {
     help="Both transcripts, aligned, from the first difference on, instead of a list by cause.",
 )
 @click.option("--only", "kinds", multiple=True, type=OneOf([*_KINDS]), help="Only differences in this.")
+@device_option()
 @filter_option("Compare only messages that match")
 def command(
     first: str,
@@ -75,6 +78,7 @@ def command(
     as_json: bool,
     in_order: bool,
     kinds: tuple[str, ...],
+    device: Device | None,
     wanted: "Filter | None",
 ) -> None:
     """Report what is different between two captures, causes before their consequences.
@@ -90,7 +94,7 @@ def command(
     if "-" == first == second:
         fail("-: standard input can be only one of the two captures")
     try:
-        before, after = _read(first, wanted), _read(second, wanted)
+        before, after = _read(first, device, wanted), _read(second, device, wanted)
         if wanted is not None and not before.connections and not after.connections:
             fail(f"nothing matches {wanted.text} in either capture")
         parts = _only(compare_captures(before.connections, after.connections), kinds)
@@ -112,13 +116,13 @@ class _Read(NamedTuple):
     status: int
 
 
-def _read(name: str, wanted: "Filter | None") -> _Read:
+def _read(name: str, device: Device | None, wanted: "Filter | None") -> _Read:
     """A capture, or one of its connections, as far as a filter matches."""
     file, connection = _split(name)
     collector = Collector()
     rules = None if wanted is not None and wanted.judges else ()
     with opened(file) as stream:
-        analysis = Analysis(read_capture(stream), rules=rules)
+        analysis = Analysis(read_capture(stream), device=device, rules=rules)
         watched = collector.watch(analysis)
         judged: Iterable[Judged] = watched if wanted is None else narrowed(wanted, watched)
         selected = (event for event, _ in judged if connection in (None, event.record.connection))

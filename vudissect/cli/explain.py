@@ -10,6 +10,7 @@ from vudissect.analysis import Analysis, UpToTheCut
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.lines import lines_of
 from vudissect.cli.output import say
@@ -19,6 +20,7 @@ from vudissect.lint.dictionary.evidence import Evidence
 from vudissect.lint.dictionary.recognise import Recognised, recognise
 from vudissect.lint.dictionary.ties import tie
 from vudissect.lint.rules import ALL_RULES
+from vudissect.protocol.model import Device
 from vudissect.render.explanation import again, explanation, head, tied
 from vudissect.render.style import style_for
 
@@ -39,7 +41,8 @@ _MOST_REMEMBERED = 10_000
 @click.option(
     "--capture", type=FILE, metavar="FILE", help="Also print what this capture of the session shows about each line."
 )
-def command(text: str | None, capture: str | None) -> None:
+@device_option("The device type of that capture (blk, net, fs, ...), instead of a guess.")
+def command(text: str | None, capture: str | None, device: Device | None) -> None:
     """Explain a line of a log (of QEMU, DPDK, SPDK, rust-vmm and others), or all known lines in a log FILE.
 
     Without an argument, or with -, the log is read from standard input. The exit status is 0 if a line is known, 1 if
@@ -50,10 +53,12 @@ def command(text: str | None, capture: str | None) -> None:
             fail("explain: give a line of a log, a FILE, or a log on standard input")
         text = "-"
     is_file = text == "-" or os.path.exists(text)
+    if device is not None and capture is None:
+        fail("explain: --device is about a capture: name one with --capture")
     with clear_errors(text):
         if capture == "-" and text == "-":
             fail("explain: log and capture cannot both come from standard input")
-        records, evidence = _read(capture) if capture is not None else (None, None)
+        records, evidence = _read(capture, device) if capture is not None else (None, None)
         lines: Iterable[str] = lines_of(text, "backslashreplace") if is_file else text.splitlines()
         is_known = _explain(recognise(lines, of_log=is_file), capture or "", evidence, is_log=is_file)
     if not is_known and not is_file and not any(map(str.isspace, text)):
@@ -90,11 +95,11 @@ def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, 
     return is_known
 
 
-def _read(file: str) -> tuple[UpToTheCut, Evidence]:
+def _read(file: str, device: Device | None) -> tuple[UpToTheCut, Evidence]:
     """The evidence in a capture."""
     evidence = Evidence()
     with opened(file) as stream:
-        analysis = Analysis(read_capture(stream))
+        analysis = Analysis(read_capture(stream), device=device)
         for event, findings in analysis:
             evidence.add(event, findings)
         evidence.finish(analysis.finish(), analysis.session)

@@ -13,18 +13,19 @@ from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.completion import rules as rule_names
+from vudissect.cli.devices import device_option
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.progress import opened
-from vudissect.cli.reading import captures_in, complaints, verdict
+from vudissect.cli.reading import ReadAs, captures_in, complaints, verdict
 from vudissect.cli.rules import known_rules
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
-from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Device
 from vudissect.render.findings import fails
 from vudissect.render.format import CaptureReport, Reported
 from vudissect.render.style import style_for
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     help="Ignore this rule or family (repeatable).",
 )
 @filter_option("Report only findings about messages that match")
+@device_option()
 @click.option(
     "--dialect",
     "speaks",
@@ -76,6 +78,7 @@ def command(
     least: str | None,
     ignore: tuple[str, ...],
     wanted: "Filter | None",
+    device: Device | None,
     speaks: str | None,
 ) -> None:
     """Report what is wrong in captures: worst first, with the rule, who is to blame, and the frames.
@@ -88,7 +91,7 @@ def command(
     output = chosen(Reported, form, as_json=as_json)
     named = captures_in(files)
     rules = _without(ignore)
-    dialect = known_dialect(speaks) if speaks is not None else None
+    read_as = ReadAs(device, known_dialect(speaks) if speaks is not None else None)
     captures: list[CaptureReport] = []
     seen: list[Narrowed] = []
     status = 0
@@ -97,7 +100,7 @@ def command(
         nonlocal status
         for file in named:
             try:
-                report, found = _report(file, dialect, rules, wanted, seen, least)
+                report, found = _report(file, read_as, rules, wanted, seen, least)
             except SystemExit as end:
                 # One file that cannot be read does not keep the others from being judged.
                 if end.code != CANNOT:
@@ -123,7 +126,7 @@ def command(
 
 def _report(
     file: str,
-    dialect: Dialect | None,
+    read_as: ReadAs,
     rules: Sequence[Rule],
     wanted: "Filter | None",
     seen: list["Narrowed"],
@@ -131,7 +134,7 @@ def _report(
 ) -> tuple[CaptureReport, int]:
     """What is wrong in one capture, and the exit status that the capture itself deserves."""
     with opened(file) as stream:
-        analysis = Analysis(read_capture(stream), dialect=dialect, rules=rules)
+        analysis = Analysis(read_capture(stream), device=read_as.device, dialect=read_as.dialect, rules=rules)
         linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
     if least is not None:
         linted = linted._replace(findings=_at_least(linted.findings, Severity(least)))

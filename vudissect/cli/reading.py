@@ -1,16 +1,26 @@
-"""The complaint and exit status for a capture that is cut off or empty."""
+"""How captures are read, and the complaint and exit status for one that is cut off or empty."""
 
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from vudissect.analysis import UpToTheCut
 from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors, fail, warn
 from vudissect.cli.output import ReaderLeftError
+from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.protocol.model import Device
 
 _SUFFIXES = (".pcapng", ".pcapng.gz", ".pcapng.zst")
 _NOTHING = "no vhost-user messages in this capture: nothing to check"
+
+
+class ReadAs(NamedTuple):
+    """What the user says that captures are of; None where it is detected."""
+
+    device: Device | None
+    dialect: Dialect | None
 
 
 def captures_in(names: Sequence[str]) -> list[str]:

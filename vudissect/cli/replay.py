@@ -12,6 +12,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files, messages
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.lines import text_of
@@ -24,7 +25,7 @@ from vudissect.compare.policy import Override, Policy, PolicyError, allow, overr
 from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.host.output import beginning
-from vudissect.protocol.model import Side
+from vudissect.protocol.model import Device, Side
 from vudissect.render.format import Replayed
 from vudissect.render.style import style_for
 from vudissect.replay.connector import Connector, Dial, Listen
@@ -102,6 +103,7 @@ _SLOWEST = 0.001
     shell_complete=messages,
     help="Do not compare this field, or accept that this message is missing or not in the recording (repeatable).",
 )
+@device_option("The device type of the capture (blk, net, fs, ...), instead of a guess.")
 @click.option("--incomplete", is_flag=True, help="Play a capture with missing parts as far as possible.")
 @click.option("-w", "--write", "capture", type=FILE, metavar="FILE", help="Record the replayed session.")
 @format_options(Replayed, json="The report as a JSON object.", junit="Also write a JUnit report.")
@@ -118,6 +120,7 @@ def command(
     keep_going: bool,
     policy_file: str | None,
     allowed: tuple[str, ...],
+    device: Device | None,
     incomplete: bool,
     capture: str | None,
     form: str | None,
@@ -139,7 +142,7 @@ def command(
     # So that the listening socket is removed, as at any other exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     policy = _policy(policy_file, allowed)
-    script, records = _script(file, played, first, last, incomplete=incomplete)
+    script, records = _script(file, played, first, last, device, incomplete=incomplete)
     with clear_errors(capture or file), ExitStack() as owned:
         try:
             connector: Connector = owned.enter_context(Listen.at(listen)) if listen else Dial.at(connect or "")
@@ -175,10 +178,12 @@ def _policy(file: str | None, allowed: tuple[str, ...]) -> Policy:
     return Policy(overrides)
 
 
-def _script(file: str, side: Side, first: int, last: int | None, *, incomplete: bool) -> tuple[Script, UpToTheCut]:
+def _script(
+    file: str, side: Side, first: int, last: int | None, device: Device | None, *, incomplete: bool
+) -> tuple[Script, UpToTheCut]:
     with opened(file) as stream:
         records = UpToTheCut(read_capture(stream))
-        script = script_of(records, side, first, last)
+        script = script_of(records, side, first, last, device)
     if not records.has_messages:
         conclude(file, records)
     if not script.messages:

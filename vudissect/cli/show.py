@@ -14,14 +14,14 @@ from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
-from vudissect.cli.completion import FILE, devices, dialects, messages
-from vudissect.cli.devices import known_device
+from vudissect.cli.completion import FILE, dialects, messages
+from vudissect.cli.devices import device_option
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.filters import filter_option, narrowed, narrowed_to, report_no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.reading import conclude
-from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.model import Channel, Device, Side
 from vudissect.render.format import Ending, Option, Shown
 from vudissect.render.style import style_for
 
@@ -48,9 +48,7 @@ _LAST_RING = (1 << 32) - 1
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Omit what differs from run to run, to compare transcripts.")
 @click.option("--no-findings", is_flag=True, help="Do not check the rules: quicker on huge captures.")
-@click.option(
-    "--device", metavar="TYPE", shell_complete=devices, help="Override the guessed device type (blk, net, fs, ...)."
-)
+@device_option()
 @click.option(
     "--dialect",
     metavar="NAME",
@@ -93,7 +91,7 @@ def command(
     follow: bool,
     no_times: bool,
     no_findings: bool,
-    device: str | None,
+    device: Device | None,
     dialect: str | None,
     wanted: "Filter | None",
     names: tuple[str, ...],
@@ -109,7 +107,6 @@ def command(
     """
     options = [option for option, given in ((Option.VERBOSE, verbose), (Option.NO_TIMES, no_times)) if given]
     output = chosen(Shown, form, as_json=as_json, options=options)
-    told = known_device(device)
     speaks = known_dialect(dialect) if dialect is not None else None
     narrow = narrowed_to(wanted, names, channels, sender, rings)
     if no_findings and narrow is not None and narrow.judges:
@@ -118,7 +115,7 @@ def command(
     with clear_errors(file):
         stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
         rules = () if no_findings else None
-        analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=rules, live=live)
+        analysis = Analysis(read_capture(stream), device=device, dialect=speaks, rules=rules, live=live)
         session = analysis.session
         shown = narrowed(narrow, analysis) if narrow is not None else None
 

@@ -8,12 +8,14 @@ from vudissect.analysis import Analysis
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import fail
 from vudissect.cli.filters import filter_option, narrowed, no_match
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import write
 from vudissect.cli.progress import opened
 from vudissect.cli.reading import conclude
+from vudissect.protocol.model import Device
 from vudissect.render.format import ConnectionState, Stated
 
 if TYPE_CHECKING:
@@ -34,10 +36,17 @@ _FRAME = click.IntRange(1)
 @click.argument("file", type=FILE)
 @click.option("--at", "--after", "after", type=_FRAME, metavar="FRAME", help="After this frame (default: the last).")
 @click.option("--before", type=_FRAME, metavar="FRAME", help="Before this frame.")
+@device_option()
 @filter_option("After the first frame that matches")
 @format_options(Stated, json="One JSON object per connection.")
 def command(
-    file: str, after: int | None, before: int | None, wanted: "Filter | None", form: str | None, as_json: bool
+    file: str,
+    after: int | None,
+    before: int | None,
+    device: Device | None,
+    wanted: "Filter | None",
+    form: str | None,
+    as_json: bool,
 ) -> None:
     """Print the state of all connections that are open after the last frame of the capture FILE, or at another point.
 
@@ -48,7 +57,7 @@ def command(
         fail("--at (or --after), --before and --filter each select a point: use one of them")
     with opened(file) as stream:
         rules = None if wanted is not None and wanted.judges else ()
-        analysis = Analysis(read_capture(stream), rules=rules)
+        analysis = Analysis(read_capture(stream), device=device, rules=rules)
         if wanted is not None:
             frame = _read_to_match(analysis, file, wanted)
         else:

@@ -9,13 +9,14 @@ from vudissect.analysis import Analysis
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
+from vudissect.cli.devices import device_option
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import screen_width, write
 from vudissect.cli.progress import opened
-from vudissect.cli.reading import captures_in, verdict
-from vudissect.protocol.dialects.dialect import Dialect
+from vudissect.cli.reading import ReadAs, captures_in, verdict
+from vudissect.protocol.model import Device
 from vudissect.render.findings import fails
 from vudissect.render.format import Summarised
 from vudissect.render.style import style_for
@@ -33,6 +34,7 @@ from vudissect.summary.values import Summary
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @format_options(Summarised, json="One JSON object per capture.")
+@device_option()
 @click.option(
     "--dialect",
     "speaks",
@@ -40,7 +42,7 @@ from vudissect.summary.values import Summary
     shell_complete=dialects,
     help="Decode the messages in this dialect (vudissect dialects).",
 )
-def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str | None) -> None:
+def command(files: tuple[str, ...], form: str | None, as_json: bool, device: Device | None, speaks: str | None) -> None:
     """Print each capture on one screen: the verdict, who talked about what, and how it ended.
 
     The verdict is one sentence. Below it are the peers, the device, the features in effect, memory, rings, the slowest
@@ -49,7 +51,7 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str
     The exit status is 1 if there are errors or a file is cut off, and 2 if a file cannot be read or has no messages.
     """
     output = chosen(Summarised, form, as_json=as_json)
-    dialect = known_dialect(speaks) if speaks is not None else None
+    read_as = ReadAs(device, known_dialect(speaks) if speaks is not None else None)
     named = captures_in(files)
     status = 0
 
@@ -57,7 +59,7 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str
         nonlocal status
         for file in named:
             try:
-                summary, found = _summary(file, dialect)
+                summary, found = _summary(file, read_as)
             except SystemExit as end:
                 # One file that cannot be read does not keep the others from being read.
                 if end.code != CANNOT:
@@ -72,11 +74,11 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, speaks: str
         raise SystemExit(status)
 
 
-def _summary(file: str, dialect: Dialect | None) -> tuple[Summary, int]:
+def _summary(file: str, read_as: ReadAs) -> tuple[Summary, int]:
     """The summary of a capture, and the exit status for it."""
     collector = Collector()
     with opened(file) as stream:
-        analysis = Analysis(read_capture(stream), dialect=dialect)
+        analysis = Analysis(read_capture(stream), device=read_as.device, dialect=read_as.dialect)
         for _ in collector.watch(analysis.ahead()):
             pass
         rest = analysis.finish()

@@ -8,6 +8,7 @@ import click
 from vudissect import __version__
 from vudissect.cli.choices import OneOf
 from vudissect.cli.completion import FILE, files
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
 from vudissect.cli.numbers import LONGEST, SECONDS, Finite
@@ -15,6 +16,7 @@ from vudissect.cli.program import Program
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
+    from vudissect.protocol.model import Device
 
 
 @click.command(
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
 @click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
+@device_option("The device type (blk, net, fs, ...), which is recorded in the capture.")
 @click.option(
     "--byte-order",
     type=OneOf(["auto", "little", "big"]),
@@ -108,6 +111,7 @@ def main(
     rings: str | None,
     rings_interval: float,
     no_interpose: bool,
+    device: "Device | None",
     byte_order: str,
 ) -> None:
     """Sit between a vhost-user front-end and its back-end, and show and record their messages.
@@ -138,6 +142,7 @@ def main(
             wait,
             not no_interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
+            device.name if device is not None else "",
         )
         sys.exit(
             run(

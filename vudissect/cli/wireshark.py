@@ -10,12 +10,13 @@ from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command, Group
-from vudissect.cli.completion import FILE, devices, dialects
-from vudissect.cli.devices import known_device
+from vudissect.cli.completion import FILE, dialects
+from vudissect.cli.devices import device_option
 from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
+from vudissect.protocol.model import Device
 from vudissect.protocol.table import UPSTREAM
 from vudissect.render.units import printable
 from vudissect.wireshark.check import CheckError, compare, tshark_frames
@@ -98,20 +99,18 @@ def generate() -> None:
 @click.option(
     "--dialect", metavar="NAME", default=UPSTREAM.key, shell_complete=dialects, help="The dialect for both sides."
 )
-@click.option(
-    "--device", metavar="TYPE", shell_complete=devices, help="The device type for both sides, instead of a guess."
-)
-def check(file: str, dialect: str, device: str | None) -> None:
+@device_option("The device type for both sides, instead of a guess.")
+def check(file: str, dialect: str, device: Device | None) -> None:
     """Compare the plugin with vudissect on a capture.
 
     Every field of every frame in FILE is compared, as tshark shows it.
     """
-    speaks, told = known_dialect(dialect), known_device(device)
+    speaks = known_dialect(dialect)
     options = ["-o", f"vhost_user.dialect:{speaks.key}"]
-    options += ["-o", f"vhost_user.device:{told.name}"] if told is not None else []
+    options += ["-o", f"vhost_user.device:{device.name}"] if device is not None else []
     frames = fields = different = 0
     with clear_errors(file), open_capture(file) as stream:
-        analysis = Analysis(read_capture(stream), device=told, dialect=speaks, rules=())
+        analysis = Analysis(read_capture(stream), device=device, dialect=speaks, rules=())
         events = (event for event, _ in analysis)
         try:
             for event, differences in compare(tshark_frames(file, *options), events, printable):
