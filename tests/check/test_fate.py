@@ -8,11 +8,12 @@ import pytest
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.link import Clock
 from vudissect.check.model import Behaviour, Verdict
-from vudissect.check.outcome import Life
+from vudissect.check.outcome import Life, Played, Result
 from vudissect.check.program import descriptors_of, settled_descriptors
 from vudissect.check.runner import Options
 from vudissect.check.selftest import Reference, references
-from vudissect.cli.check_views import conversation_of
+from vudissect.cli.check_views import conversation_of, result_lines
+from vudissect.render.style import Style
 
 CASES = {case.id: case for case in ALL_CASES}
 
@@ -75,6 +76,12 @@ def test_the_last_line_decided_where_a_back_end_dies_of_no_single_message(refere
 
     assert (mutant.verdict, mutant.why) == (Verdict.CRASH, f"{mutant.fate}")
     assert conversation_of(mutant).deviation > 0
+
+
+def test_a_death_is_printed_with_the_last_output() -> None:
+    died = Result(CASES["RNG-02"], Verdict.CRASH, Played(Verdict.PASS, Behaviour.CLOSED), last_words=("one", "  two"))
+
+    assert list(result_lines(died, Style(False)))[-1].split() == ["its", "last", "output:", "two"]
 
 
 def test_a_back_end_gets_time_to_notice_that_a_connection_was_closed() -> None:

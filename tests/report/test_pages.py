@@ -8,7 +8,7 @@ import pytest
 from tests.report.examples import case_document, hostile_results, results
 from vudissect.check.model import Verdict
 from vudissect.report.case import case_page
-from vudissect.report.filing import paragraph
+from vudissect.report.filing import backtrace, paragraph
 from vudissect.report.html import Html, join, tag
 from vudissect.report.index import index_page
 from vudissect.report.markdown import failures_markdown, matrix_markdown
@@ -119,6 +119,18 @@ def test_a_failure_can_be_filed_as_it_is() -> None:
         " title of RNG-02”. What happens: what was seen in RNG-02. Its last output is “bye”. What is expected: It is"
         " refused. Source: vhost-user specification, Ring states. To reproduce:"
     )
+
+
+def test_a_death_comes_with_the_command_for_a_backtrace() -> None:
+    died, failed = (
+        case_document("RNG-02", verdict, run_again="vudissect check -- x {socket}") for verdict in ("crash", "fail")
+    )
+
+    assert backtrace(results([died]).cases[0]) == (
+        "vudissect check --html backtrace -- gdb -batch -ex run -ex 'bt 15' --args x {socket}"
+    )
+    assert "gdb" in case_page(results([died]), 0)
+    assert "gdb" not in case_page(results([failed]), 0)
 
 
 def test_a_peer_has_an_index_and_a_page_for_each_case() -> None:

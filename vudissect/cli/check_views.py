@@ -52,12 +52,15 @@ def result_lines(result: Result, style: Style) -> Iterator[str]:
     """A result: the verdict, what the case is, what was seen; and what our own side did wrong, if anything."""
     verdict = f"{result.verdict!s:{_WIDTH}}"
     bad = result.verdict.is_failure()
+    indent = " " * (len(result.case.id) + 2)
     yield f"{style.name(result.case.id)}  {style.bad(verdict) if bad else verdict}  {result.case.title}"
     if result.verdict is not Verdict.PASS:
         changes = f"{result.changes}: " if result.changes else ""
-        yield f"{' ' * (len(result.case.id) + 2)}{' ' * _WIDTH}  {printable(changes + result.why)}"
+        yield f"{indent}{'':{_WIDTH}}  {printable(changes + result.why)}"
+    if result.verdict is Verdict.CRASH and result.last_words:
+        yield f"{indent}{'':{_WIDTH}}  its last output: {printable(result.last_words[-1].strip())}"
     for error in result.ours:
-        yield f"{' ' * (len(result.case.id) + 2)}{style.bad('suite error'):{_WIDTH}}  {printable(error)}"
+        yield f"{indent}{style.bad('suite error'):{_WIDTH}}  {printable(error)}"
 
 
 def summary(run: Run) -> str:

@@ -8,7 +8,7 @@ from vudissect.check.results import CaseResult, Results
 from vudissect.lint.finding import Severity
 from vudissect.lint.rules import rules_named
 from vudissect.report.document import document
-from vudissect.report.filing import paragraph
+from vudissect.report.filing import backtrace, paragraph
 from vudissect.report.html import Html, tag
 from vudissect.report.verdicts import MEANINGS, badge
 
@@ -23,7 +23,7 @@ def case_page(results: Results, number: int, *, capture: str = "") -> str:
         _expectation(case),
         () if case.verdict in _NOT_PLAYED else _evidence(case, capture),
         _suite_errors(case),
-        (tag("h2", "This case alone"), tag("pre", case.run_again, class_="wraps")),
+        _alone(case),
         _text_to_file(results, case),
     )
     return document(
@@ -121,6 +121,14 @@ def _suite_errors(case: CaseResult) -> Iterator[Html]:
         yield tag("h2", "Errors of the suite")
         yield tag("p", "Our own side broke rules that the case does not declare. Please report it.")
         yield from (tag("p", error) for error in case.suite_errors)
+
+
+def _alone(case: CaseResult) -> Iterator[Html]:
+    yield tag("h2", "This case alone")
+    yield tag("pre", case.run_again, class_="wraps")
+    if debugged := backtrace(case):
+        yield tag("p", "The same with a backtrace in its last output; how the process ends is then what gdb does:")
+        yield tag("pre", debugged, class_="wraps")
 
 
 def _text_to_file(results: Results, case: CaseResult) -> Iterator[Html]:

@@ -16,6 +16,14 @@ def paragraph(results: Results, case: CaseResult) -> str:
     )
 
 
+def backtrace(case: CaseResult) -> str:
+    """The command that makes a page with a backtrace; "" for a process that does not die, or that already runs."""
+    options, separator, command = case.run_again.partition(" -- ")
+    if case.verdict is not Verdict.CRASH or not separator:
+        return ""
+    return f"{options} --html backtrace -- gdb -batch -ex run -ex 'bt 15' --args {command}"
+
+
 def _source(case: CaseResult) -> str:
     if case.section.startswith("no text"):
         return f"The specification has {case.section}."

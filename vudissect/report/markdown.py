@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from vudissect.check.results import CaseResult, Results
 from vudissect.render.units import printable
-from vudissect.report.filing import paragraph
+from vudissect.report.filing import backtrace, paragraph
 from vudissect.report.matrix import Peer, rows
 from vudissect.report.verdicts import SIGNS
 
@@ -48,6 +48,9 @@ def _failure(results: Results, case: CaseResult) -> Iterator[str]:
     yield f"## {case.id}: {case.verdict}\n"
     yield f"{plain(paragraph(results, case))}\n"
     yield f"    {printable(case.run_again)}\n"
+    if debugged := backtrace(case):
+        yield "The same with a backtrace in its last output:\n"
+        yield f"    {printable(debugged)}\n"
     yield "What the case does; `?` is before the step that is judged:\n"
     yield from (_block(line.strip()) for line in case.talk.strip().splitlines())
     yield ""
