@@ -174,6 +174,24 @@ def test_a_completion_that_the_driver_does_not_notice() -> None:
     assert seen.unnoticed == SECOND
 
 
+def test_a_driver_that_goes_on_making_requests_polls() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
+    scene.start()
+    for _ in range(2):
+        scene.offer()
+        scene.complete()
+        scene.driver.collect()
+    scene.look()
+    scene.offer()
+    scene.complete()
+    scene.look()
+    scene.offer()
+
+    (seen,) = scene.look()
+
+    assert seen.unnoticed == 0
+
+
 def test_a_completion_that_the_driver_notices() -> None:
     scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
     scene.start()

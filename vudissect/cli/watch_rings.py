@@ -1,7 +1,8 @@
 """The observation of rings of a running vuproxy, as a separate process.
 
-It reads the capture from standard input and the descriptors of its messages from a socket, and writes each observation
-as a line of JSON: the number of the connection, and the details of the record.
+It writes an empty line once it is ready. Then it reads the capture from standard input and the descriptors of its
+messages from a socket, and writes each observation as a line of JSON: the number of the connection, and the details of
+the record.
 """
 
 import json
@@ -70,6 +71,7 @@ def main(interval: float, requests: bool) -> None:
     pool = DescriptorPool()
     feed = _Feed(socket.socket(fileno=RIGHTS_FD), pool, interval)
     watch = RingWatch(pool, requests=requests)
+    os.write(REPORT_FD, b"\n")  # it is ready
     with clear_errors("observation of rings"):
         analysis = Analysis(read_capture(feed), live=True, rules=())
 

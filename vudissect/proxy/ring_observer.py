@@ -5,6 +5,7 @@ It can read guest memory only through these, and whatever it meets there, the re
 
 import json
 import os
+import select
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from vudissect.proxy.sink import MakeGap
 # The number of the socket for descriptors in the other process.
 RIGHTS_FD = 4
 _PATIENCE_SECONDS = 2.0
+_START_SECONDS = 30.0
 _READ_SIZE = 65536
 _SEND_BUFFER = 1 << 20
 
@@ -54,9 +56,17 @@ class RingObserver(Companion):
             )
         self._rights = ours
         self._warn = warn
+        self._wait_until_ready()
         self._observed = observed
         self._partial = b""
         self._lost = False
+
+    def _wait_until_ready(self) -> None:
+        """Wait for its first line, so that a short session is not over before it looks. `OSError` if none comes."""
+        is_there = select.select([self.report], [], [], _START_SECONDS)[0]
+        if not is_there or os.read(self.report, 1) != b"\n":
+            self.abandon()
+            raise OSError(0, "its process did not start")
 
     def offer(self, fds: list[int]) -> None:
         """Pass it the descriptors of a message, before the message itself."""

@@ -41,9 +41,13 @@ class Seen(NamedTuple):
 
 
 class _Passed(NamedTuple):
-    """The driver wants to be called from position `call_at` on, and the device has passed it at `since` (ns)."""
+    """The driver wants to be called from position `call_at` on, and the device has passed it.
+
+    `since` then (ns) the driver has neither moved that position nor made a request available.
+    """
 
     call_at: int
+    avail: int
     since: int
 
 
@@ -254,15 +258,17 @@ def _advance(history: _History, seen: Look, now: int) -> None:
 def _passed(history: _History, seen: Look, now: int) -> _Passed | None:
     """Whether the device has passed the position from which the driver wants a call, and that position has not moved.
 
-    A driver that was called looks at the ring and then moves it. Linux writes 0 when it wants no calls.
+    A driver that was called looks at the ring and then moves it. Linux writes 0 when it wants no calls. It leaves the
+    position alone while it polls after a call, but then it goes on making requests available.
     """
     call_at, used, before = seen.call_at, seen.used, history.used
     if not call_at or used is None or before is None:
         return None
-    if history.passed is not None and history.passed.call_at == call_at:
-        return history.passed
+    passed = history.passed
+    if passed is not None and passed.call_at == call_at:
+        return passed if passed.avail == seen.avail else _Passed(call_at, seen.avail, now)
     crossed = (used - call_at - 1) % _WRAP < (used - before) % _WRAP
-    return _Passed(call_at, now) if crossed else None
+    return _Passed(call_at, seen.avail, now) if crossed else None
 
 
 def _is_news(before: Observation | None, after: Observation) -> bool:

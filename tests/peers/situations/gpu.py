@@ -1,7 +1,7 @@
 """A guest's display: QEMU's vhost-user-gpu device and the program vhost-user-gpu, which uses the GPU channel."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -64,8 +64,8 @@ class Gpu(Situation[Guest, Process, Picture]):
         front_end.results()
         return picture
 
-    def record(self, folder: Path, capture: Path) -> Picture:
-        return self.run(folder, partial(recorded, capture, options=_SNAPLEN))
+    def record(self, folder: Path, capture: Path, options: Sequence[str] = ()) -> Picture:
+        return self.run(folder, partial(recorded, capture, options=(*_SNAPLEN, *options)))
 
 
 def _picture(folder: Path, _dumped: object) -> Picture:

@@ -1,5 +1,6 @@
 """A guest keeps its disk while the other end of its connection is killed: QEMU reconnects and resumes the rings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -45,15 +46,15 @@ class RelayKilled(_Persistent):
 
     second: bool = False
 
-    def record(self, folder: Path, capture: Path) -> DiskUse:
+    def record(self, folder: Path, capture: Path, options: Sequence[str] = ()) -> DiskUse:
         rest = folder / "rest.pcapng"
         first, second = (rest, capture) if self.second else (capture, rest)
         with (
             self.back_end(folder, BACK) as back_end,
-            recorded(first, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}") as proxy,
+            recorded(first, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}", options=options) as proxy,
             self.front_end(folder, FRONT) as front_end,
         ):
             front_end.wait_for("piece", _ENOUGH)
             proxy.kill()
-            with recorded(second, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"):
+            with recorded(second, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}", options=options):
                 return self.act(folder, front_end, back_end)

@@ -1,6 +1,7 @@
 """A situation: a front-end and a back-end that can be started alone, and what they do together."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,10 +49,10 @@ class Situation(ABC, Generic[FrontEnd, BackEnd, Result]):
     def act(self, folder: Path, front_end: FrontEnd, back_end: BackEnd) -> Result:
         """Do something with the two while they are connected, until they exit; returns what is visible from outside."""
 
-    def record(self, folder: Path, capture: Path) -> Result:
-        """Run everything in the empty folder of the capture, with `vuproxy` between the two."""
+    def record(self, folder: Path, capture: Path, options: Sequence[str] = ()) -> Result:
+        """Run everything in the empty folder of the capture, with `vuproxy` and more of its `options` between."""
         # Once: a back-end that connects does so again when the front-end has closed the connection.
-        return self.run(folder, partial(recorded, capture, once=self.front_end_listens))
+        return self.run(folder, partial(recorded, capture, once=self.front_end_listens, options=options))
 
     def run(self, folder: Path, between: Between) -> Result:
         """Run everything in an empty folder, with the relay that `between` runs."""

@@ -1,5 +1,6 @@
 """Packets without a guest: DPDK's virtio_user and net_vhost."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -65,8 +66,8 @@ class VhostKilled(VirtioUserListens):
     The received packets are those that the second net_vhost has counted.
     """
 
-    def record(self, folder: Path, capture: Path) -> Packets:
-        return self.run(folder, partial(recorded, capture))
+    def record(self, folder: Path, capture: Path, options: Sequence[str] = ()) -> Packets:
+        return self.run(folder, partial(recorded, capture, options=options))
 
     def act(self, folder: Path, front_end: Testpmd, back_end: Testpmd) -> Packets:
         back_end.ready()

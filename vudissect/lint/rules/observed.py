@@ -19,7 +19,7 @@ RULES = RuleBook()
 _SPLIT = "virtio specification, Split Virtqueues"
 _OBSERVED = events(RecordKind.RING_OBSERVED)
 _WRAP = 0x10000
-# A request may take long, on a slow disk or with a guest that polls for it.
+# A request may take long on a slow disk, and a guest may not run for a while.
 _LONG = 5 * SECOND
 _MOST_RINGS = 1024
 _NEVER = 1 << 63
@@ -156,7 +156,7 @@ def call_not_read(at: At[_Reported]) -> Findings:
 )
 def not_called(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        missed = seen.unnoticed >= SECOND and seen.call == 0 and not seen.no_calls
+        missed = seen.unnoticed >= _LONG and seen.call == 0 and not seen.no_calls
         if _begins(at, ring.index, holds=missed and ring.started is Started.STARTED):
             yield at.finding(
                 f"ring {ring.index}: the device has completed requests up to {seen.used}, the driver had asked to be "
