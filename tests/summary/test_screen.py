@@ -20,12 +20,13 @@ WIDTH, HEIGHT = 80, 24
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.path.stem)
 
 
-def screen(source: Source, width: int = WIDTH) -> list[str]:
+def screen(source: Source, width: int = WIDTH, *, short: bool = False) -> list[str]:
     collector, analysis = Collector(), Analysis(read(source))
     for _ in collector.watch(analysis.ahead()):
         pass
     file = str(source) if isinstance(source, Path) else "talk.pcapng"
-    return [*summary_lines(collector.finish(analysis.session, analysis.finish(), file), Style(False), width)]
+    summary = collector.finish(analysis.session, analysis.finish(), file)
+    return [*summary_lines(summary, Style(False), width, short=short)]
 
 
 def words(lines: list[str]) -> str:
@@ -60,6 +61,23 @@ def test_a_wide_screen_is_used() -> None:
     path = next(path for path in CAPTURES if path.stem == "qemu-7.2-net-iommu-dpdk-22.11")
 
     assert max(map(len, screen(path, 120)[:-1])) in range(81, 121)
+
+
+def test_the_short_form_has_the_answer_and_the_end() -> None:
+    talk = Conversation()
+    talk.open("qemu", "disk")
+    talk.front_end("GET_FEATURES")
+    talk.close("back-end")
+    lines = screen(talk.records, short=True)
+
+    assert [line.partition(" ")[0] for line in lines if line[:1].strip()] == [
+        "verdict",
+        "capture",
+        "device",
+        "rings",
+        "end",
+        "next",
+    ]
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:

@@ -126,7 +126,7 @@ def main(verbose: bool, wanted: "Filter | None", capture: str, report_fd: int) -
         report_no_match([shown])
     if summary.messages:
         sys.stdout.writelines(
-            f"{line}\n" for line in ("", *summary_lines(summary, style_for(sys.stdout), screen_width()))
+            f"{line}\n" for line in ("", *summary_lines(summary, style_for(sys.stdout), screen_width(), short=True))
         )
     counts = {"malformed": found.malformed, "unanswered": found.unanswered, "findings": found.findings}
     os.write(report_fd, json.dumps({"counts": counts, "waits": found.waits}).encode() + b"\n")

@@ -27,6 +27,7 @@ _MOST_LINES = 3
 _MOST_RINGS = 4
 _MOST_CONNECTIONS = 3
 _UNKNOWN = "unknown"
+_SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "end"})
 _BAD = frozenset({Outcome.BROKEN, Outcome.RISKY, Outcome.INCOMPATIBLE, Outcome.EMPTY})
 
 
@@ -38,14 +39,18 @@ class _Fact(NamedTuple):
     weight: int = 0
 
 
-def summary_lines(summary: Summary, style: Style, width: int) -> Iterator[str]:
-    """At most a screen of lines. None is longer than `width`, except for the command to run next, which is not cut."""
+def summary_lines(summary: Summary, style: Style, width: int, *, short: bool = False) -> Iterator[str]:
+    """At most a screen of lines. None is longer than `width`, except for the command to run next, which is not cut.
+
+    `short` is for whoever has just seen the session: the answer and its end, without the facts that do not change.
+    """
     top = [_wrapped(fact, width) for fact in _answer(summary)]
     bad = summary.verdict.outcome in _BAD
     for number, lines in enumerate(top):
         yield from _painted(lines, style, bad=bad and not number)
     yield ""
-    for lines in _fitting([*_facts(summary)], _SCREEN - sum(map(len, top)) - 2, width):
+    facts = [fact for fact in _facts(summary) if not short or fact.label in _SHORT]
+    for lines in _fitting(facts, _SCREEN - sum(map(len, top)) - 2, width):
         yield from _painted(lines, style)
     yield from _painted([f"{'next':<{_LABEL}}{printable(shlex.join(next_command(summary)))}"], style)
 
