@@ -85,7 +85,7 @@ def command(
 
     FILE@2 is the second connection of a capture; otherwise the connections of both are compared in their order.
     Messages are aligned by what they mean; fields are compared as by vudissect replay: addresses by their place in
-    memory, descriptors by identity, times and ring positions not at all.
+    memory, descriptors by identity, times and how far a guest got not at all.
 
     The exit status is 0 if there is no difference, 1 if there is one or a capture is cut off, and 2 if one cannot be
     read.

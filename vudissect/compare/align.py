@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vudissect.compare.exchange import Exchange
 
-MOST_STEPS = 5000
+MOST_STEPS = 2000
 """Longer parts that differ are not aligned, because that takes quadratic time."""
 
 
