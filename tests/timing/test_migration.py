@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+from tests.conversation import Conversation, memfd
 from tests.timing.talks import joined, tracks_of
 from vudissect.analysis import read
 from vudissect.timing.migration import migrations
@@ -54,6 +55,26 @@ def test_the_order_of_the_captures_does_not_matter() -> None:
     (migration,) = migrations(tracks_of(read(DESTINATION), read(SOURCE)))
 
     assert (migration.source, migration.destination) == (("1.pcapng", 1), ("0.pcapng", 1))
+
+
+def test_state_that_is_loaded_is_a_part() -> None:
+    talk = Conversation()
+    talk.open("qemu", "virtiofsd", connection=1)
+    talk.open("qemu", "virtiofsd", connection=2)
+    talk.front_end("SET_LOG_BASE", mmap_size=4096, mmap_offset=0, descriptors=(memfd(size=4096),))
+    talk.front_end("GET_VRING_BASE", index=0)
+    talk.back_end("GET_VRING_BASE", index=0, num=7)
+    talk.front_end("SET_DEVICE_STATE_FD", connection=2, direction=1, phase=0)
+    talk.front_end("SET_VRING_BASE", connection=2, index=0, num=7)
+    talk.front_end("SET_VRING_KICK", connection=2, index=0, nofd=1)
+    (migration,) = migrations(tracks_of(talk.records))
+
+    assert migration.destination == ("0.pcapng", 2)
+    assert [part.span.name for part in migration.parts][-3:] == [
+        "the rest is copied",
+        "device state is loaded",
+        "positions of rings are set",
+    ]
 
 
 def test_a_source_alone_ends_where_it_has_done_its_part() -> None:

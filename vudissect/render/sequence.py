@@ -140,7 +140,7 @@ def _findings(findings: Iterable[Finding]) -> Iterator[Step]:
 
 
 def text_lines(shown: Shown) -> Iterator[str]:
-    """The diagram in plain characters, 79 columns wide."""
+    """The diagram in plain characters, 77 columns wide."""
     diagram = Diagram(shown, _LABEL)
     for number, step in enumerate(diagram.steps()):
         if not number:

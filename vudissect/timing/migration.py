@@ -142,7 +142,7 @@ def migrations(tracks: Iterable[tuple[str, Track]]) -> Iterator[Migration]:
 
 
 def _joined(file: str, source: Track, destination: tuple[str, Track] | None) -> Migration:
-    points = [(point, True) for point in source.leaving()]
+    points = sorted(((point, True) for point in source.leaving()), key=lambda each: each[0].time)
     if destination is None or destination[1].kick is None:
         return Migration((file, source.number), None, tuple(_parts(points, source.stopped)))
     other, track = destination
