@@ -23,6 +23,7 @@ OURS = {
     "show --no-findings --json": "at least 100,000/s",
     "lint": "at least 120,000/s",
     "summary": "at least 100,000/s",
+    "times": "at least 100,000/s",
 }
 PLAIN, BYTES = "tshark", f"tshark -V -c {DETAILED}"
 
