@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vudissect.check.discovery import Discovered
 from vudissect.check.front_end.play import awaited, play
-from vudissect.check.front_end.scene import ENOUGH_REQUESTS, Course, Scene
+from vudissect.check.front_end.scene import ENOUGH_REQUESTS, Course, Happened, Scene
 from vudissect.check.front_end.verbs import NotHereError
 from vudissect.check.front_end.watch import observe
 from vudissect.check.judging import judge_sides, panicked
@@ -81,11 +81,26 @@ class FrontEndRunner:
             program.stop()
         features, protocol_features = agreed.features.acked or 0, agreed.protocol_features.acked or 0
         course = Course(messages, requests, before.number if before.life is Life.EXITED else -1, pause)
-        ends = ended.life not in (Life.HUNG, Life.SPINNING)
+        ends = self._heeds_sigterm(course) if course.ends >= 0 else ended.life not in (Life.HUNG, Life.SPINNING)
         self.normal = Normal(course, tuple(scene.sent[len(messages) :]), ends)
         abilities = frozenset({"process"} | ({"data"} if requests else set()))
         self.discovered = Discovered(features, protocol_features, device=self._device, abilities=abilities, idle=idle)
         return self.discovered
+
+    def _heeds_sigterm(self, course: Course) -> bool:
+        """Whether one that ends by itself ends earlier when it is asked to after its first message."""
+        self._program.start()
+        scene = Scene(self._program, self._device, max(self._options.timeout, _REST), course)
+        try:
+            scene.ensure_connected()
+            with suppress(DeviationError, LinkError, HangUpError):
+                while not scene.sent and scene.step() is not Happened.CLOSED and not scene.ended:
+                    pass
+            scene.ask_to_end()
+            return self._ends(scene) and not scene.has_done_all
+        finally:
+            scene.close()
+            self._program.stop()
 
     def play(self, case: Case) -> Result:
         """Play a case as often as asked for; `ProgramError` if the front-end cannot be started any more."""

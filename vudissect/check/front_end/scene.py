@@ -58,14 +58,14 @@ class Course(NamedTuple):
     ends: int = -1
     pause: float = 0.0
 
-    def is_reached(self, sent: Iterable[str], requests: int, agreed: State) -> bool:
-        """Whether a front-end that does not end by itself has sent all that it can, and made all requests."""
+    def is_complete(self, sent: Iterable[str], requests: int, agreed: State) -> bool:
+        """Whether a front-end has sent all that it can, and made all requests."""
         needed = {name for name in self.messages if name not in _ANY_TIME and _may_be_sent(name, agreed)}
-        return bool(self.messages) and self.ends < 0 and needed <= set(sent) and requests >= self.requests
+        return bool(self.messages) and needed <= set(sent) and requests >= self.requests
 
     def is_resumed(self, sent: Iterable[str]) -> bool:
         """Whether it has started rings again after a reconnect, if it starts any: other things it may remember."""
-        return bool(self.messages) and self.ends < 0 and {*self.messages} & _STARTS <= set(sent)
+        return bool(self.messages) and {*self.messages} & _STARTS <= set(sent)
 
 
 def _may_be_sent(name: str, agreed: State) -> bool:
@@ -129,13 +129,15 @@ class Scene:
 
     @property
     def has_come(self) -> bool:
-        """Whether it has come as far as without a flaw, on the current connection."""
-        if self.session is None:
+        """Whether a front-end that does not end by itself has come as far as without a flaw."""
+        if self.session is None or self.course.ends >= 0:
             return False
-        sent = self.sent[self._sent_before :]
-        if self._sent_before and self.course.is_resumed(sent):
-            return True
-        return self.course.is_reached(sent, self.servant.requests, self.agreed)
+        return (bool(self._sent_before) and self.course.is_resumed(self.sent[self._sent_before :])) or self.has_done_all
+
+    @property
+    def has_done_all(self) -> bool:
+        """Whether it has done all that it does without a flaw, on the current connection or the last one."""
+        return self.course.is_complete(self.sent[self._sent_before :], self.servant.requests, self.agreed)
 
     def ensure_connected(self) -> None:
         """Accept the first connection, which is there since the front-end was started."""

@@ -89,6 +89,8 @@ class ScriptedSession(Session):
         known = self.device.handlers
         self._accept = known[Purpose.ACK_FEATURES]
         self._enable_ring = known[Purpose.ENABLE_RING]
+        self._replace_memory = known[Purpose.REPLACE_MEMORY]
+        self._set_call_event = known[Purpose.SET_CALL]
         self._has_features = False
         self._offered_before = known[Purpose.OFFER_FEATURES]({}, ()) or {}
         self._acknowledge = known[Purpose.ACK_PROTOCOL_FEATURES]
@@ -100,6 +102,8 @@ class ScriptedSession(Session):
             Purpose.COUNT_QUEUES: lambda fields, fds: {"queues": offer.queues},
             Purpose.COUNT_MEMORY_SLOTS: lambda fields, fds: {"slots": offer.slots},
             Purpose.ENABLE_RING: self._enable,
+            Purpose.REPLACE_MEMORY: self._set_memory,
+            Purpose.SET_CALL: self._set_call,
             Purpose.OPEN_CHANNEL: self._open_channel,
             Purpose.READ_CONFIG: self._read_config,
             Purpose.WRITE_CONFIG: lambda fields, fds: None,
@@ -164,6 +168,18 @@ class ScriptedSession(Session):
             self._enable_ring(fields, fds)
         elif fields["index"] < len(self.device.rings):
             self.device.rings[fields["index"]].enabled = bool(fields["num"])
+
+    def _set_memory(self, fields: Fields, fds: Fds) -> None:
+        """User-Mode Linux sends an empty region after its only one."""
+        self._replace_memory({**fields, "regions": [each for each in fields["regions"] if each["size"]]}, fds)
+
+    def _set_call(self, fields: Fields, fds: Fds) -> None:
+        """User-Mode Linux passes a socket, which is written to like an eventfd."""
+        if len(fds) == 1 and stat.S_ISSOCK(os.fstat(fds[0]).st_mode) and fields["index"] < len(self.device.rings):
+            os.set_blocking(fds[0], False)
+            self.device.rings[fields["index"]].replace("call", fds[0])
+        else:
+            self._set_call_event(fields, fds)
 
     def _open_channel(self, _: Fields, fds: Fds) -> None:
         if len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):

@@ -52,7 +52,7 @@ def _ended(scene: Scene) -> tuple[Behaviour, str]:
     ended = scene.program.life()
     if scene.asked_to_end:
         return Behaviour.GOES_ON, "ends as it is asked to"
-    if ended == (Life.EXITED, scene.course.ends):
+    if ended == (Life.EXITED, scene.course.ends) and scene.has_done_all:
         return Behaviour.GOES_ON, "comes to its end as without the flaw"
     if ended.life is Life.KILLED:
         return Behaviour.GIVES_UP, f"is killed by {signal_name(ended.number)}"

@@ -68,7 +68,7 @@ CASES = (
         ? * answer with message number +14
         """,
         rules=("VU-RPL-01",),
-        meanings=NOTICED,
+        meanings=NOTICED_BY_CUSTOM,
         ours=("VU-RPL-01",),
     ),
     Case(
@@ -112,14 +112,14 @@ CASES = (
     Case(
         "F-08",
         "GET_FEATURES is answered twice",
-        "The front-end gives up when the next answer is not the one that it waits for.",
+        "The front-end gives up when the next answer is not the one that it waits for, so that no value is mistaken.",
         "Communication: a request has one reply",
         """
         F>B GET_FEATURES
         ? * answer twice
         """,
         rules=("VU-RPL-07",),
-        meanings=NOTICED,
+        meanings=NOTICED_BY_CUSTOM,
         ours=("VU-RPL-02",),
     ),
     Case(
@@ -171,7 +171,7 @@ CASES = (
         ? * acknowledge unasked
         """,
         rules=("VU-RPL-02",),
-        meanings=NOTICED,
+        meanings=NOTICED_BY_CUSTOM,
         ours=("VU-RPL-02",),
     ),
     Case(

@@ -84,7 +84,7 @@ CASES = (
         ? * answer with 0 bytes
         """,
         rules=("VU-CFG-02",),
-        meanings=NOTICED,
+        meanings=NOTICED_BY_CUSTOM,
         ours=("VU-CFG-02",),
     ),
     Case(
@@ -110,7 +110,7 @@ CASES = (
         ? * answer with 8 bytes more
         """,
         rules=("VU-CFG-02",),
-        meanings=NOTICED,
+        meanings=NOTICED_BY_CUSTOM,
         ours=("VU-RPL-06",),
     ),
     Case(
@@ -228,6 +228,19 @@ CASES = (
         """,
         rules=("VU-NEG-06",),
         meanings=TOLERATED,
+    ),
+    Case(
+        "F-77",
+        "RING_PACKED is offered",
+        "The front-end uses packed rings, which begin with both wrap counters set, or split rings.",
+        "VHOST_USER_SET_VRING_BASE: the wrap counters of a packed ring; virtio specification, Packed Virtqueues",
+        """
+        ? * offer also RING_PACKED
+        * as far as it comes
+        * it does not break VU-VRG-24
+        """,
+        rules=("VU-VRG-24",),
+        meanings=HARMLESS,
     ),
     Case(
         "F-51",

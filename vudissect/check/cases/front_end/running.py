@@ -297,6 +297,7 @@ CASES = (
         "The front-end does not use them on this connection, or gives up.",
         _RECONNECT,
         """
+        * offer also RING_PACKED
         * it runs
         * hang up
         * offer without RING_PACKED INDIRECT_DESC EVENT_IDX

@@ -123,6 +123,8 @@ class FrontEnd:
             features = known.features if again else offered & (_WANTED | _PACKED)
         elif faults.has("F-76") and again:
             features = offered & (_BIT_30 | _VERSION_1)
+        elif faults.has("F-77"):
+            features = offered & (_WANTED | _PACKED)
         elif faults.has("F-11"):
             features = offered
         elif faults.has("F-00"):
