@@ -74,7 +74,7 @@ class _Check(Command):
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
-@device_option("The device type (blk, net, ...), for a back-end that does not show it.")
+@device_option("The device type (blk, net, ...), for a back-end that does not show it; front-ends have blk.")
 @click.option("--strict", is_flag=True, help="What is only a SHOULD or a custom counts as a failure.")
 @click.option("--repeat", metavar="N", type=click.IntRange(1, 10_000), default=1, help="Play each case N times.")
 @click.option(

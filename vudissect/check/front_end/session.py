@@ -20,6 +20,8 @@ from vudissect.wire.fields import Fields
 from vudissect.wire.header import NEED_REPLY, struct_of
 
 _HEADER = struct_of("III", "little")
+SHARED_MEMORY = 1 << 20
+"""The size of the only region of shared memory."""
 
 
 class Answer(NamedTuple):
@@ -81,6 +83,7 @@ class ScriptedSession(Session):
     ) -> None:
         super().__init__(sock, servant, Faults(), OFFERED & ~offer.protocol_features)
         self.channel: Link | None = None
+        self._offered = offer.protocol_features
         self._lost = False
         self._offer = offer
         self._arrived = arrived
@@ -104,6 +107,7 @@ class ScriptedSession(Session):
             Purpose.ENABLE_RING: self._enable,
             Purpose.REPLACE_MEMORY: self._set_memory,
             Purpose.SET_CALL: self._set_call,
+            Purpose.COUNT_SHARED_MEMORY: lambda fields, fds: {"nregions": 1, "sizes": [{"size": SHARED_MEMORY}]},
             Purpose.OPEN_CHANNEL: self._open_channel,
             Purpose.READ_CONFIG: self._read_config,
             Purpose.WRITE_CONFIG: lambda fields, fds: None,

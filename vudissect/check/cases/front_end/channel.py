@@ -80,6 +80,23 @@ CASES = (
         ours_perhaps=("VU-IOT-01", "VU-IOT-02", "VU-NEG-06"),
     ),
     Case(
+        "F-33",
+        "a mapping of shared memory is beyond the end of its region",
+        "It is refused, or the channel is closed; the main connection goes on.",
+        "VHOST_USER_BACKEND_SHMEM_MAP: within the region",
+        """
+        * offer also SHMEM BACKEND_SEND_FD
+        * it runs
+        * it acknowledges SHMEM
+        ? B>F backend: SHMEM_MAP shmid=0 fd_offset=0 shm_offset=0x100000 len=4K mem#map (memfd map 64K) need_reply
+        * the channel acknowledges with a failure
+        """,
+        rules=("VU-SHM-01",),
+        meanings=HARMLESS,
+        needs=(*_CHANNEL, "REPLY_ACK"),
+        ours=("VU-SHM-01",),
+    ),
+    Case(
         "F-39",
         "CONFIG_CHANGE_MSG comes while the front-end waits for the answer to GET_CONFIG",
         "The front-end handles both.",

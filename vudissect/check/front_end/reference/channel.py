@@ -70,6 +70,8 @@ class ServedChannel:
             return self._faults.has("F-31")
         if row.purpose is Purpose.UPDATE_IOTLB:
             self._faults.die_of("F-32")
+        if row.purpose is Purpose.MAP_SHARED_MEMORY:
+            return self._faults.has("F-33")
         if row.purpose is not Purpose.CHANGE_CONFIG:
             return self._faults.has("F-59")
         self.changed = True

@@ -17,7 +17,8 @@ _BIT_30 = VIRTIO_FEATURES.mask("PROTOCOL_FEATURES")
 _VERSION_1 = VIRTIO_FEATURES.mask("VERSION_1")
 _WANTED = _BIT_30 | _VERSION_1 | BLK.features.mask("SEG_MAX", "BLK_SIZE")
 _PROTOCOL = PROTOCOL_FEATURES.mask(
-    *["MQ", "LOG_SHMFD", "REPLY_ACK", "BACKEND_REQ", "CONFIG", "INFLIGHT_SHMFD", "CONFIGURE_MEM_SLOTS", "STATUS"]
+    *["MQ", "LOG_SHMFD", "REPLY_ACK", "BACKEND_REQ", "CONFIG", "INFLIGHT_SHMFD", "CONFIGURE_MEM_SLOTS", "STATUS"],
+    *["SHMEM", "BACKEND_SEND_FD"],
 )
 _SKIP_DRAIN = PROTOCOL_FEATURES.mask("GET_VRING_BASE_SKIP_DRAIN")
 _PACKED = VIRTIO_FEATURES.mask("RING_PACKED")
@@ -57,6 +58,8 @@ class FrontEnd:
     def set_up(self) -> None:
         """Everything up to the first request."""
         features = self._negotiate()
+        if self._link.has("SHMEM"):
+            self._link.ask(Purpose.COUNT_SHARED_MEMORY)
         self._link.send(Purpose.TAKE_OWNERSHIP)
         features &= self._link.ask(Purpose.OFFER_FEATURES).fields["features"]
         if self._link.has("CONFIG") or self._faults.has("F-13"):
