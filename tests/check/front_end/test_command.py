@@ -62,6 +62,12 @@ def test_one_that_ends_by_itself_comes_to_its_end_as_before() -> None:
     ]
 
 
+def test_one_that_ends_by_itself_and_only_by_itself_is_not_wedged_because_it_waits() -> None:
+    done = check("-v", "--only", "F-09", "--", *_PROGRAM, "deaf", "{socket}")
+
+    assert done.stdout.splitlines()[0] == "F-09  non-strict     GET_FEATURES is never answered"
+
+
 def test_one_that_never_ends_or_starts_a_ring_is_not_to_blame_in_a_case() -> None:
     done = check("-v", "--only", "F-00,F-25", "--", *_PROGRAM, "stubborn", "{socket}")
 

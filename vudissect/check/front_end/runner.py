@@ -131,7 +131,9 @@ class FrontEndRunner:
             scene.close()
             program.stop()
         if ended.life in (Life.HUNG, Life.SPINNING) and not scene.asked_to_end:
-            played = replace(played, text=f"{played.text}, and does not end when it is sent SIGTERM")
+            # Whether it had really gone on could not be seen.
+            before = f"{played.text}, and" if played.behaviour is not Behaviour.GOES_ON else "the front-end"
+            played = replace(played, text=f"{before} does not end when it is sent SIGTERM")
         output = program.output()[written:]
         records = tuple(scene.recorder.records)
         ours, theirs = judge_sides(case, played, records, Blame.BACK_END)
