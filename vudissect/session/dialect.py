@@ -6,6 +6,7 @@ wins a tie. The evidence is kept, so that a choice can always be explained.
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record, RecordKind
@@ -14,7 +15,7 @@ from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.model import Answer, Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
-from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places
+from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places_among
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
 # Messages with the same header but other contents are looked at this often; more would add nothing.
@@ -262,7 +263,8 @@ def _open_question(winner: Dialect, rival: Dialect) -> OpenQuestion:
 
 @cache
 def _all_word_places() -> frozenset[tuple[bool, int]]:
-    return frozenset(place for dialect in DIALECTS for place in word_places(dialect.protocol))
+    # Without their tables, which take longer to make than all else that a small capture needs.
+    return word_places_among(chain(UPSTREAM.messages, *(dialect.rows for dialect in DIALECTS)))
 
 
 def detect_dialects(records: Iterable[Record]) -> dict[int, Verdict]:

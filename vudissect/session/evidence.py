@@ -4,7 +4,7 @@ A sighting is checked against the rows of a dialect: unknown number, header, pay
 What no row can describe (addresses, habits of a program) comes last. No message or dialect is named here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache
 from typing import NamedTuple
@@ -208,6 +208,11 @@ _WORDS = (
     (True, Purpose.OFFER_PROTOCOL_FEATURES),
     (False, Purpose.ACK_PROTOCOL_FEATURES),
 )
+
+
+def word_places_among(rows: Iterable[Row]) -> frozenset[tuple[bool, int]]:
+    """The messages among these rows with feature words: reply and number."""
+    return frozenset((reply, row.id) for row in rows for reply, purpose in _WORDS if row.purpose is purpose)
 
 
 @cache
