@@ -7,9 +7,8 @@ everything from the first offset where any of them has a key, or a pointer to on
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from vudissect.capture.record import Mark, Record
 from vudissect.protocol.dialects import DIALECTS
@@ -22,8 +21,7 @@ _SIZE_OFFSET: Final = 8
 _ANNOUNCES_KEYS: Final = frozenset({Meaning.SECRET, Meaning.POINTER})
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPlaces:
+class KeyPlaces(NamedTuple):
     """Where a payload has key material: start and end offsets, by payload size.
 
     In a payload of any other size it is from `otherwise` to the end.
@@ -35,9 +33,12 @@ class KeyPlaces:
 
 def _rows_with_keys() -> Iterator[Row]:
     """The rows of all dialects that have key material."""
-    for row in (*UPSTREAM.messages, *(row for dialect in DIALECTS for row in dialect.rows)):
-        if any(_has_keys(layout) for layout in (*row.request, *row.reply)):
-            yield row
+    rows = (*UPSTREAM.messages, *(row for dialect in DIALECTS for row in dialect.rows))
+    # Many rows share a layout.
+    with_keys = {
+        layout for layout in {layout for row in rows for layout in row.request + row.reply} if _has_keys(layout)
+    }
+    return (row for row in rows if not with_keys.isdisjoint(row.request + row.reply))
 
 
 def _has_keys(layout: Layout) -> bool:

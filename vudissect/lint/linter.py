@@ -69,6 +69,7 @@ class Linter:
         # Of these, those for messages about which nothing is out of the ordinary: nearly all.
         self._for_form: dict[Form, _Selection] = {}
         self._bits: dict[tuple[Row, bool], int] = {}
+        self._by_row = [(rule, rule.trigger.matches) for rule in self._rules if rule.trigger.matches is not None]
         self._irregular = self._of(lambda trigger: trigger.irregular)
         # Nobody has seen what was not forwarded: only how it is made can be judged, not what it means.
         self._not_forwarded = _Selection(self._irregular, (), 0, patient=False)
@@ -220,7 +221,7 @@ class Linter:
         return self._for_message[kind].get(key) or self._select(key, kind)
 
     def _select(self, key: tuple[Row, bool], kind: int) -> _Selection:
-        of_row = self._of(lambda trigger: bool(trigger.matches and trigger.matches(*key)))
+        of_row = tuple(rule for rule, matches in self._by_row if matches(*key))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):

@@ -24,8 +24,8 @@ next. `vudissect.lint.page` describes the page that every rule has.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar, overload
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, overload
 
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
@@ -40,8 +40,7 @@ SPEC = "QEMU docs/interop/vhost-user.rst"
 SLOW = SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """When a rule is called: for the messages that `matches` selects by row and direction, or for events of `kinds`.
 
     `irregular`: only for unusual messages: malformed, with unusual flags, with marks; answers without a request, late
@@ -83,7 +82,7 @@ def replies(*purposes: Purpose) -> Trigger:
 
 def first_requests(*purposes: Purpose) -> Trigger:
     """For the first request of each kind on a connection, of those with one of these purposes."""
-    return replace(requests(*purposes), once=True)
+    return requests(*purposes)._replace(once=True)
 
 
 def messages(where: Callable[[Row, bool], bool]) -> Trigger:

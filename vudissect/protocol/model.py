@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 from functools import cached_property
 from struct import Struct
+from typing import NamedTuple
 
 from vudissect.protocol.bits import BitSet
 from vudissect.protocol.purpose import Purpose
@@ -85,8 +86,7 @@ class Meaning(Enum):
     LEFTOVER = "whatever was in the sender's memory"
 
 
-@dataclass(frozen=True, slots=True)
-class BitField:
+class BitField(NamedTuple):
     """Part of an integer field: `width` bits starting at bit `low`."""
 
     name: str
@@ -267,8 +267,7 @@ class FdKind(StrEnum):
     FILE = "mappable file"
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptors:
+class Descriptors(NamedTuple):
     """How many descriptors a message carries, of which kind, and what decides their number.
 
     `per` names the payload field that counts them; `unless` names the payload bit that means there is none.
@@ -300,8 +299,7 @@ class PhaseNeeded(Enum):
     NEGOTIATED = "negotiated"
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """The features without which a message must not be sent, by name.
 
     `protocol` are protocol features, `virtio` are (VHOST_USER_)F_* bits of the feature word, `gpu` protocol
@@ -315,8 +313,7 @@ class Gate:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderRules:
+class HeaderRules(NamedTuple):
     """What a header may contain on the main and the back-end channel.
 
     `versions` are those that either side may use. `error` is the bit of the request number that marks an answer as
@@ -325,6 +322,10 @@ class HeaderRules:
 
     versions: tuple[int, ...] = (1,)
     error: int = 0
+
+
+_NO_DESCRIPTORS = Descriptors()
+_NO_GATE = Gate()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -343,9 +344,9 @@ class Row:
     request: tuple[Layout, ...]
     answer: Answer = Answer.ON_REQUEST
     reply: tuple[Layout, ...] = ()
-    fds: Descriptors = Descriptors()
-    reply_fds: Descriptors = Descriptors()
-    gate: Gate = Gate()
+    fds: Descriptors = _NO_DESCRIPTORS
+    reply_fds: Descriptors = _NO_DESCRIPTORS
+    gate: Gate = _NO_GATE
     opens: Channel | None = None
     aliases: tuple[str, ...] = ()
     purpose: Purpose = Purpose.NONE

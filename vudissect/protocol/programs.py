@@ -4,8 +4,8 @@ Programs are recognised by the command name that the kernel reports (at most 15 
 sometimes several implementations, share a row: it has the limits of the most generous.
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from vudissect.protocol.model import Side
 
@@ -15,8 +15,7 @@ _DPDK = "DPDK lib/vhost/vhost_user.h, struct VhostUserMsg"
 _RUST = "rust-vmm vhost, MAX_MSG_SIZE and MAX_ATTACHED_FD_ENTRIES"
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """What a program can receive in one message: bytes of payload (None: no limit), and descriptors.
 
     `commands` are patterns of command names; `side` is the side that the program must be on (None: either).

@@ -1,12 +1,11 @@
 """When something was added to the protocol, as data: an old dialect has what existed at its time, and nothing else."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Since:
+class Since(NamedTuple):
     """What introduced something: a release or date of a program, specification or draft, and the commit.
 
     `version` is written as people write it (`2.12`, `18.04`, `2023-09`); `note` says what was added to it later.

@@ -4,9 +4,8 @@ A time is the maximum that was measured with healthy peers. Programs are recogni
 reports (at most 15 characters).
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.purpose import Purpose
@@ -25,8 +24,7 @@ _POLLING: Final = ("dpdk-*", "testpmd", "ovs-vswitchd", "vpp*", "spdk*", "reacto
 _MEMORY: Final = (Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 
 
-@dataclass(frozen=True, slots=True)
-class UsualTime:
+class UsualTime(NamedTuple):
     """The longest time (ns) for answers to messages with one of these purposes from a healthy peer.
 
     `commands` are patterns of the command names of the programs that answer; empty for any program.

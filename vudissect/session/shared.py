@@ -3,26 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from vudissect.session.extents import Extents
 
 # A hostile peer could share objects without end.
 _MOST_SHARED = 1024
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class SharedObjects:
+class SharedObjects(NamedTuple):
     """The shared objects of a connection; immutable.
 
     Some front-ends answer success with what is a failure for others: objects with a failure as answer may exist or not.
     """
 
-    added: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    added: Mapping[str, int] = _NONE
     """The UUIDs that were added, with the frames of the requests."""
     doubtful: frozenset[str] = frozenset()
     """The UUIDs of requests that were answered with a failure."""
-    asked: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    asked: Mapping[int, str] = _NONE
     """The UUIDs of pending requests, by frame."""
 
     @property
@@ -34,26 +34,26 @@ class SharedObjects:
         """A copy with one more."""
         if uuid in self.added or len(self.added) >= _MOST_SHARED:
             return self
-        return replace(self, added=MappingProxyType({**self.added, uuid: frame}))
+        return self._replace(added=MappingProxyType({**self.added, uuid: frame}))
 
     def minus(self, uuid: str) -> "SharedObjects":
         """A copy without one of them."""
-        return replace(self, added=_without(self.added, uuid)) if uuid in self.added else self
+        return self._replace(added=_without(self.added, uuid)) if uuid in self.added else self
 
     def awaiting(self, frame: int, uuid: str) -> "SharedObjects":
         """A copy with a request that will be answered."""
         if len(self.asked) >= _MOST_SHARED:
             return self
-        return replace(self, asked=MappingProxyType({**self.asked, frame: uuid}))
+        return self._replace(asked=MappingProxyType({**self.asked, frame: uuid}))
 
     def answered(self, frame: int, *, failed: bool) -> "SharedObjects":
         """A copy after the answer to the request in a frame."""
         if frame not in self.asked:
             return self
-        uuid, objects = self.asked[frame], replace(self, asked=_without(self.asked, frame))
+        uuid, objects = self.asked[frame], self._replace(asked=_without(self.asked, frame))
         if not failed or len(self.doubtful) >= _MOST_SHARED:
             return objects
-        return replace(objects.minus(uuid), doubtful=self.doubtful | {uuid})
+        return objects.minus(uuid)._replace(doubtful=self.doubtful | {uuid})
 
 
 class SharedMapping(NamedTuple):

@@ -1,7 +1,5 @@
 """VU-NEG-06, 08 to 10, 12 and 16: the features that messages and other features depend on."""
 
-from dataclasses import replace
-
 from vudissect.lint.at import At
 from vudissect.lint.finding import Severity
 from vudissect.lint.gates import lacking
@@ -59,10 +57,10 @@ def _own_gate(at: At, row: Row) -> Gate:
     """The gate of a message without the gate of its channel, and only with what can be required already."""
     gate = row.gate
     if row.channel is Channel.BACKEND:
-        gate = replace(gate, protocol=tuple(name for name in gate.protocol if name not in (_CHANNEL, _CHANNEL_FDS)))
+        gate = gate._replace(protocol=tuple(name for name in gate.protocol if name not in (_CHANNEL, _CHANNEL_FDS)))
     if gate.virtio and at.after.features.acked is None:
         # QEMU enables the rings of a network device before it acknowledges features, and every back-end accepts it.
-        gate = replace(gate, phase=PhaseNeeded.OFFERED)
+        gate = gate._replace(phase=PhaseNeeded.OFFERED)
     return gate
 
 
