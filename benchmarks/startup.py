@@ -15,19 +15,22 @@ def run() -> list[Row]:
     vudissect = installed("vudissect")
     file = str(capture(MESSAGES))
     help_, click = "vudissect --help", 'python -c "import click"'
-    ours, theirs = f"show, {MESSAGES} messages", "tshark -r"
+    theirs = "tshark -r"
+    show, lint = (f"{command}, {MESSAGES} messages" for command in ("show", "lint"))
     results = in_turns(
         ROUNDS,
         {
             help_: _seconds(vudissect, "--help"),
             click: _seconds(sys.executable, "-c", "import click"),
-            ours: _seconds(vudissect, "show", file),
+            show: _seconds(vudissect, "show", file),
+            lint: _seconds(vudissect, "lint", file),
             theirs: _seconds("tshark", "-r", file),
         },
     )
     return [
         compared("start-up", milliseconds, (help_, results[help_]), (click, results[click]), "under 2"),
-        compared("start-up", milliseconds, (ours, results[ours]), (theirs, results[theirs]), "under 1"),
+        compared("start-up", milliseconds, (show, results[show]), (theirs, results[theirs]), "under 1"),
+        compared("start-up", milliseconds, (lint, results[lint]), (theirs, results[theirs]), "under 1"),
     ]
 
 

@@ -4,11 +4,14 @@ The tables are imported only when one of their words is completed.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
 class FileName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
@@ -16,7 +19,7 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 
     name = "file"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         """Leave it to the shell."""
         return files(ctx, param, incomplete)
 
@@ -24,12 +27,14 @@ class FileName(click.ParamType):  # type: ignore[type-arg]  # generic since clic
 FILE = FileName()
 
 
-def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Let the shell complete the path of a file."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 
-def rules(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def rules(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Ids, names and families of the rules of the linter."""
     from vudissect.lint.rules import ALL_RULES
 
@@ -39,7 +44,7 @@ def rules(_context: click.Context, _parameter: click.Parameter, incomplete: str)
     return _starting_with(incomplete, families | ids | names)
 
 
-def messages(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def messages(context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Names of messages: of the dialect that is given, or of all."""
     from vudissect.protocol.dialects import DIALECTS, dialect_by_name
 
@@ -48,21 +53,23 @@ def messages(context: click.Context, _parameter: click.Parameter, incomplete: st
     return _starting_with(incomplete, {row.name: "" for row in rows})
 
 
-def dialects(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def dialects(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Names of dialects."""
     from vudissect.protocol.dialects import DIALECTS
 
     return _starting_with(incomplete, {dialect.key: dialect.title for dialect in DIALECTS})
 
 
-def devices(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def devices(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Types of devices."""
     from vudissect.protocol.devices import DEVICES
 
     return _starting_with(incomplete, {device.name: "" for device in DEVICES})
 
 
-def _starting_with(incomplete: str, names: Mapping[str, str]) -> list[CompletionItem]:
+def _starting_with(incomplete: str, names: Mapping[str, str]) -> "list[CompletionItem]":
     """The names, with what zsh and fish print next to them."""
+    from click.shell_completion import CompletionItem
+
     wanted = incomplete.lower()
     return [CompletionItem(name, help=text or None) for name, text in names.items() if name.lower().startswith(wanted)]

@@ -4,11 +4,9 @@ import click
 
 from vudissect.cli.command import Command
 from vudissect.cli.completion import dialects
-from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.errors import clear_errors
+from vudissect.cli.known import known_dialect
 from vudissect.cli.output import say
-from vudissect.protocol.dialects import DIALECTS, dialect_by_name
-from vudissect.protocol.dialects.dialect import Dialect
-from vudissect.protocol.spelling import did_you_mean
 from vudissect.render.dialects import dialect_detail, dialect_list, markdown
 
 
@@ -28,12 +26,3 @@ def command(name: str | None, as_markdown: bool) -> None:
         lines = markdown() if as_markdown else dialect_list() if name is None else dialect_detail(known_dialect(name))
         for line in lines:
             say(line)
-
-
-def known_dialect(name: str) -> Dialect:
-    """The dialect of this name; exit 2 with the nearest names if there is none."""
-    dialect = dialect_by_name(name)
-    if dialect is None:
-        known = [dialect.key for dialect in DIALECTS]
-        fail(f"unknown dialect {name!r}; {did_you_mean(name, known, 'vudissect dialects lists them')}")
-    return dialect

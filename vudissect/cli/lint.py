@@ -14,14 +14,13 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.completion import rules as rule_names
 from vudissect.cli.devices import device_option
-from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.formats import chosen, format_options, write_junit
+from vudissect.cli.known import known_dialect, known_rules
 from vudissect.cli.output import ReaderLeftError, write
 from vudissect.cli.progress import opened
 from vudissect.cli.reading import ReadAs, captures_in, complaints, verdict
-from vudissect.cli.rules import known_rules
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES

@@ -2,13 +2,16 @@
 
 import gc
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from vudissect import __version__
 from vudissect.cli.errors import needs_linux
 from vudissect.cli.program import ProgramGroup
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Name, module in this package, and the line for --help; the command is the module's `command`.
 _COMMANDS = {
@@ -52,7 +55,9 @@ class _LazyGroup(ProgramGroup):
         command: click.Command = module.command
         return command
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
         # Without importing all commands for their help.
         found = [
             CompletionItem(name, help=text) for name, (_, text) in _COMMANDS.items() if name.startswith(incomplete)

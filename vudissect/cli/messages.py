@@ -8,8 +8,8 @@ import click
 from vudissect.cli.command import Command
 from vudissect.cli.completion import dialects
 from vudissect.cli.completion import messages as message_names
-from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.known import known_dialect
 from vudissect.cli.output import say
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.spelling import did_you_mean

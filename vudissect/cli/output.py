@@ -1,8 +1,6 @@
 """Standard output that accepts any text, and whose failures are not confused with those of the input."""
 
 import io
-import select
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +31,9 @@ class _Descriptor(io.FileIO):
         try:
             # None: not now, because the other end was made non-blocking.
             while (written := super().write(data)) is None:
-                select.select([], [_STDOUT], [])
+                from select import select
+
+                select([], [_STDOUT], [])
         except BrokenPipeError:
             self._broken = True
             raise ReaderLeftError from None
@@ -67,7 +67,11 @@ def standard_output() -> Iterator[None]:
 
 def screen_width() -> int:
     """The columns of the terminal that standard output is; those of a narrow one where it is something else."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _NARROW
+    if not sys.stdout.isatty():
+        return _NARROW
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def say(text: str) -> None:

@@ -5,14 +5,14 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.cli.command import Command
 from vudissect.cli.completion import rules as rule_names
-from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.errors import clear_errors
+from vudissect.cli.known import known_rules
 from vudissect.cli.output import say
 from vudissect.conversation.text import read_conversation
 from vudissect.lint.page import Example, page_of
 from vudissect.lint.rule import Rule
-from vudissect.lint.rules import ALL_RULES, rules_named
+from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.dialects import dialect_by_name
-from vudissect.protocol.spelling import did_you_mean
 from vudissect.render.rules import JudgedExample, RulePage, rule_list, rules_markdown
 
 
@@ -38,15 +38,6 @@ def command(number: str | None, as_markdown: bool) -> None:
             lines = rule_page(found[0]).text() if len(found) == 1 else rule_list(found)
         for line in lines:
             say(line)
-
-
-def known_rules(text: str) -> tuple[Rule, ...]:
-    """The rules of this id, name or family; exit 2 if there are none."""
-    found = rules_named(text)
-    if not found:
-        known = [name for rule in ALL_RULES for name in (rule.id, rule.name)]
-        fail(f"unknown rule {text!r}; {did_you_mean(text, known, 'vudissect rules lists them')}")
-    return found
 
 
 def rule_page(rule: Rule) -> RulePage:

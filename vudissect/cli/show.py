@@ -16,10 +16,10 @@ from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects, messages
 from vudissect.cli.devices import device_option
-from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.filters import filter_option, narrowed, narrowed_to, report_no_match
 from vudissect.cli.formats import chosen, format_options
+from vudissect.cli.known import known_dialect
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.render.format import Ending, Option, Shown

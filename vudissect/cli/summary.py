@@ -10,9 +10,9 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.devices import device_option
-from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import CANNOT, FINDINGS
 from vudissect.cli.formats import chosen, format_options
+from vudissect.cli.known import known_dialect
 from vudissect.cli.output import screen_width, write
 from vudissect.cli.progress import opened
 from vudissect.cli.reading import ReadAs, captures_in, verdict

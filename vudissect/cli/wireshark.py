@@ -12,8 +12,8 @@ from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command, Group
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.devices import device_option
-from vudissect.cli.dialects import known_dialect
 from vudissect.cli.errors import FINDINGS, clear_errors, fail
+from vudissect.cli.known import known_dialect
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Device

@@ -18,7 +18,6 @@ from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.usual import is_late
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
-from vudissect.render.dialects import verdict_lines
 from vudissect.render.findings import finding_text
 from vudissect.render.rings import observation_text
 from vudissect.render.style import Style
@@ -119,6 +118,8 @@ class Transcript:
         self._protocol = connection.protocol
         verdict = self._verdict(connection.number)
         if verdict is not None and verdict.dialect.protocol is connection.protocol:
+            from vudissect.render.dialects import verdict_lines
+
             yield from verdict_lines(verdict)
         else:
             yield f"dialect: {connection.protocol.key}"
