@@ -193,9 +193,9 @@ def in_runs(judged: Iterable[Judged]) -> Iterator[Judged]:
     try:
         for each in judged:
             run.append(each)
-            spoken = each[0].after.protocol
-            if len(run) == _MOST_IN_A_RUN or spoken is not protocol:
-                protocol = spoken
+            read_in = each[0].after.protocol
+            if len(run) == _MOST_IN_A_RUN or read_in is not protocol:
+                protocol = read_in
                 yield from run
                 run.clear()
     except Exception:

@@ -13,7 +13,7 @@ from vudissect.session.arbiter import Arbiter
 from vudissect.session.dialect import Detector
 from vudissect.session.memory import NO_MEMORY, Region
 from vudissect.session.names import DescriptorNames
-from vudissect.session.pairing import Request, Waiting
+from vudissect.session.pairing import Pending, Request
 from vudissect.session.session import Session
 from vudissect.session.state import State
 
@@ -217,7 +217,7 @@ def request(frame: int, number: int, owed: bool = True) -> Request:
 class TestWaiting:
     @pytest.mark.parametrize("before", [1, 31, 32, 33, 200])
     def test_an_overtaken_request_keeps_the_frame_of_the_first_answer_that_overtook_it(self, before: int) -> None:
-        waiting = Waiting()
+        waiting = Pending()
         for frame in range(before):
             waiting.ask(request(frame, frame % 3, owed=frame % 2 == 0))
         waiting.ask(request(before, 7))
@@ -232,7 +232,7 @@ class TestWaiting:
 
     @pytest.mark.parametrize("number", [10, 100])
     def test_the_oldest_request_with_a_number_is_answered_wherever_it_is_queued(self, number: int) -> None:
-        waiting = Waiting()
+        waiting = Pending()
         for frame in range(number):
             waiting.ask(request(frame, frame % 2))
         answered = [waiting.answer(1, 0) for _ in range(number // 2)]
@@ -246,7 +246,7 @@ class TestWaiting:
         assert waiting.oldest(0) is None
 
     def test_ten_thousand_are_not_kept(self) -> None:
-        waiting = Waiting()
+        waiting = Pending()
         for frame in range(10_000):
             waiting.ask(request(frame, 1))
         waiting.ask(request(10_000, 2))

@@ -128,7 +128,7 @@ class TestVerdict:
             detector.see(record)
 
         assert detector.dialect is UPSTREAM_DIALECT
-        assert detector.verdict.told
+        assert detector.verdict.forced
         assert any(UPSTREAM_DIALECT in evidence.against for evidence in detector.verdict.evidence)
         assert detector.verdict.runners_up[0][0].key == "probe-v2"
 

@@ -176,9 +176,9 @@ def _others(names: dict[str, list[str]]) -> str:
 
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
     """Which dialect is in effect and why; one line if there is no evidence against upstream."""
-    how = "forced" if verdict.told else f"score {verdict.score}"
+    how = "forced" if verdict.forced else f"score {verdict.score}"
     yield f"dialect: {verdict.dialect.key} ({how})"
-    if verdict.dialect is UPSTREAM_DIALECT and not verdict.told and not _speaks_against(verdict, verdict.dialect):
+    if verdict.dialect is UPSTREAM_DIALECT and not verdict.forced and not _is_against(verdict, verdict.dialect):
         return
     yield "  runners-up: " + ", ".join(f"{dialect.key} ({score})" for dialect, score in verdict.runners_up)
     for evidence in verdict.evidence:
@@ -189,7 +189,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield f"  {question.dialect.key} fits equally well; it would differ in {', '.join(what)}"
 
 
-def _speaks_against(verdict: Verdict, dialect: Dialect) -> bool:
+def _is_against(verdict: Verdict, dialect: Dialect) -> bool:
     return any(dialect in evidence.against for evidence in verdict.evidence)
 
 

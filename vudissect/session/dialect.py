@@ -60,13 +60,13 @@ class OpenQuestion(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The dialect in effect. `told`: selected by the user, whatever the evidence.
+    """The dialect in effect. `forced`: selected by the user, whatever the evidence.
 
     The score is how much less evidence there is against a dialect than against the worst one, over all messages.
     """
 
     dialect: Dialect
-    told: bool
+    forced: bool
     score: int
     runners_up: tuple[tuple[Dialect, int], ...]
     evidence: tuple[Evidence, ...]
@@ -76,8 +76,8 @@ class Verdict(NamedTuple):
 class Detector:
     """Examines the records of one connection; cheap for messages it has seen before."""
 
-    def __init__(self, told: Dialect | None = None) -> None:
-        self._told = told
+    def __init__(self, forced: Dialect | None = None) -> None:
+        self._forced = forced
         self._looks: dict[_Signature, int] = {}
         self._seen: set[tuple[_Signature, bytes]] = set()
         self._sightings: list[tuple[_Signature, Sighting]] = []
@@ -111,8 +111,8 @@ class Detector:
     @property
     def dialect(self) -> Dialect:
         """The dialect in effect; computes no verdict if there is no evidence against upstream."""
-        if self._told is not None:
-            return self._told
+        if self._forced is not None:
+            return self._forced
         return self._ranking(self._scores())[0] if self._against_upstream else UPSTREAM_DIALECT
 
     @property
@@ -155,14 +155,14 @@ class Detector:
             self._words = {**self._words, (reply, number): _WORD[order](payload)[0]}
         return True
 
-    def _is_spoken(self, dialect: Dialect) -> bool:
+    def _is_used(self, dialect: Dialect) -> bool:
         return any(command.startswith(dialect.programs) for command in self._commands) if dialect.programs else False
 
     def _scores(self) -> dict[Dialect, int]:
         scores = self._tally.scores(self._sightings)
         if self._against_upstream:
-            for dialect in filter(self._is_spoken, DIALECTS):
-                scores[dialect] += _SPOKEN
+            for dialect in filter(self._is_used, DIALECTS):
+                scores[dialect] += _USED
         return scores
 
     @staticmethod
@@ -172,13 +172,13 @@ class Detector:
     def _judge(self) -> Verdict:
         scores = self._scores()
         ranking = self._ranking(scores)
-        winner = self._told or ranking[0]
+        winner = self._forced or ranking[0]
         rivals = [dialect for dialect in ranking if dialect is not winner][:_RUNNERS_UP]
         if UPSTREAM_DIALECT not in (winner, *rivals):
             rivals.append(UPSTREAM_DIALECT)
         return Verdict(
             winner,
-            self._told is not None,
+            self._forced is not None,
             scores[winner],
             tuple((dialect, scores[dialect]) for dialect in rivals),
             _evidence(self._tally.weighed, (winner, *rivals), winner),
@@ -218,9 +218,9 @@ class _Tally:
             self._scores[dialect] = self._scores.get(dialect, 0) + change
 
 
-_JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.told_only)
+_JUDGED = tuple(dialect for dialect in DIALECTS if not dialect.never_detected)
 # The known dialect of one of the two programs outweighs the names of feature bits, but not the shape of messages.
-_SPOKEN = 8
+_USED = 8
 _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 _NOTHING: dict[Reason, int] = {}
 

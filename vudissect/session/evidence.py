@@ -97,8 +97,8 @@ def _number(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
 
 def _is_newer(protocol: Protocol, sighting: Sighting) -> bool:
     """Whether a number may have been added to upstream after this table, as an unknown feature bit was seen too."""
-    said = _said(protocol, sighting)
-    word = (said.protocol_offered or 0) | (said.protocol_acked or 0)
+    words = _words(protocol, sighting)
+    word = (words.protocol_offered or 0) | (words.protocol_acked or 0)
     follows = protocol is UPSTREAM and protocol.follows(sighting.channel, sighting.number) > 0
     return follows and bool(protocol.newer_features(word))
 
@@ -134,10 +134,10 @@ def _gate(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     gate = reading.row.gate
     if not (gate.protocol or gate.virtio):
         return 0
-    said = _said(protocol, sighting)
+    words = _words(protocol, sighting)
     for bits, names, offered, acked in (
-        (protocol.protocol_features, gate.protocol, said.protocol_offered, said.protocol_acked),
-        (VIRTIO_FEATURES, gate.virtio, said.offered, said.acked),
+        (protocol.protocol_features, gate.protocol, words.protocol_offered, words.protocol_acked),
+        (VIRTIO_FEATURES, gate.virtio, words.offered, words.acked),
     ):
         word = acked
         if gate.phase is PhaseNeeded.OFFERED:
@@ -167,14 +167,14 @@ def _address(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     fields = zip(reading.layout.fields, reading.values, strict=False)
     if not any(field.meaning is Meaning.RING_ADDRESS and value >= _HOST_POINTERS for field, value in fields):
         return 0
-    return bool((_said(protocol, sighting).protocol_acked or 0) & bit)
+    return bool((_words(protocol, sighting).protocol_acked or 0) & bit)
 
 
 def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     """A rust-vmm front-end writes fields that a driver writes, and there is no migration."""
     if not sighting.eager:
         return 0
-    if reading.row.purpose is not Purpose.WRITE_CONFIG or (_said(protocol, sighting).acked or 0) & F_LOG_ALL:
+    if reading.row.purpose is not Purpose.WRITE_CONFIG or (_words(protocol, sighting).acked or 0) & F_LOG_ALL:
         return 0
     fields = zip(reading.layout.fields, reading.values, strict=False)
     return any(field.choices.get(value) == LIVE_MIGRATION for field, value in fields)
@@ -193,7 +193,7 @@ QUESTIONS: tuple[tuple[Reason, int, Question], ...] = (
 )
 
 
-class _Said(NamedTuple):
+class _Words(NamedTuple):
     """The feature words of a connection so far, as a protocol reads them; None if a word may have been missed."""
 
     offered: int | None
@@ -222,9 +222,9 @@ def word_places(protocol: Protocol) -> tuple[tuple[bool, int], ...]:
     return tuple((reply, numbers.get(purpose, -1)) for reply, purpose in _WORDS)
 
 
-def _said(protocol: Protocol, sighting: Sighting) -> _Said:
-    words = [sighting.words.get(place) for place in word_places(protocol)]
+def _words(protocol: Protocol, sighting: Sighting) -> _Words:
+    known = [sighting.words.get(place) for place in word_places(protocol)]
     # If the offer of features was seen, nothing before it was missed.
-    if sighting.from_start or words[0] is not None:
-        return _Said(*(word or 0 for word in words))
-    return _Said(*words)
+    if sighting.from_start or known[0] is not None:
+        return _Words(*(word or 0 for word in known))
+    return _Words(*known)

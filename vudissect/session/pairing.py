@@ -71,7 +71,7 @@ class _Numbers:
         return request
 
 
-class Waiting:
+class Pending:
     """The requests of one channel that may still be answered, in the order in which they were sent.
 
     For each number in the table, `answered` has the last request that was answered with the frame of the
@@ -194,10 +194,10 @@ class Pairing:
     __slots__ = ("_channels", "answered")
 
     def __init__(self) -> None:
-        self._channels = [Waiting() for _ in Channel]
+        self._channels = [Pending() for _ in Channel]
         self.answered = 0
 
-    def __getitem__(self, channel: Channel) -> Waiting:
+    def __getitem__(self, channel: Channel) -> Pending:
         return self._channels[channel]
 
     def answer(self, channel: Channel, number: int, frame: int) -> Request | None:
@@ -214,9 +214,9 @@ class Pairing:
     def close(self, channel: Channel) -> tuple[Request, ...]:
         """Forget the pending requests of a channel; return those that will never get the answer that they are owed."""
         owed = self._channels[channel].owed()
-        self._channels[channel] = Waiting()
+        self._channels[channel] = Pending()
         return owed
 
     def interrupt(self) -> None:
         """Messages were missed: pending requests may have been answered."""
-        self._channels = [Waiting() for _ in Channel]
+        self._channels = [Pending() for _ in Channel]

@@ -147,17 +147,17 @@ class Session:
         connection.watched = self._arbiter.is_watched(record.connection)
         if judgement is None:
             return connection.state
-        spoken = connection.state.protocol
+        before = connection.state.protocol
         if judgement.again is None:
             state = replace(connection.state, protocol=judgement.protocol)
         else:
             state = self._first_state(record.connection, judgement.protocol)
-        connection.speak(state, self._table(judgement.protocol))
+        connection.use(state, self._table(judgement.protocol))
         if judgement.again is not None:
             connection.pairing = Pairing()
             for earlier in judgement.again:
                 self._fold(earlier, connection)
-        return replace(connection.state, protocol=spoken)
+        return replace(connection.state, protocol=before)
 
     def _fold(self, record: Record, connection: "_Connection") -> None:
         """Process a record again."""
@@ -257,9 +257,9 @@ class _Connection:
         self.pairing = Pairing()
         self.watched = False
         self.since_gap = False
-        self.speak(state, table)
+        self.use(state, table)
 
-    def speak(self, state: State, table: Table) -> None:
+    def use(self, state: State, table: Table) -> None:
         """Continue from a state, in a dialect."""
         self.state = state
         self.table = table

@@ -24,7 +24,7 @@ class Dialect:
     The messages `removed` do not exist here; `rows` replace the rows with their numbers or add to them. `removed_bits`
     and `bits` do the same for the protocol features. `header` is None if the header is the same as in the base.
     `programs` are prefixes of the command names of programs that use the dialect, if they distinguish them from
-    others. A `told_only` dialect is never detected: the user must select it, because it accepts as valid what
+    others. A `never_detected` dialect is never detected: the user must select it, because it accepts as valid what
     elsewhere is a mistake.
     """
 
@@ -35,7 +35,7 @@ class Dialect:
     source: str
     note: str = ""
     programs: tuple[str, ...] = ()
-    told_only: bool = False
+    never_detected: bool = False
     as_of: Since | None = None
     living: bool = False
     base: "Dialect | None" = None

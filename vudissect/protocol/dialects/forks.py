@@ -243,7 +243,7 @@ YANDEX_SKIP_DRAIN = Dialect(
     who="yc-libvhost-server and QEMU with its patches",
     source="yc-libvhost-server; qemu-devel mailing list, 2026: the draft used message 44",
     as_of=qemu("11.0"),
-    told_only=True,
+    never_detected=True,
     note="Upstream, but GET_VRING_BASE with 1 stops a ring without draining it, as GET_VRING_BASE_SKIP_DRAIN now does.",
     rows=(
         replace(
@@ -280,7 +280,7 @@ SIZE_VARIANTS = Dialect(
     when="at all times",
     who="several",
     source="QEMU, libvhost-user, DPDK, rust-vmm, SPDK, User-mode Linux",
-    told_only=True,
+    never_detected=True,
     living=True,
     note="Upstream, but forms that real programs send are as good as the specified ones.",
     rows=(
