@@ -24,7 +24,7 @@ _FIRST_FRAMES = 3
 _MOST_KINDS = 1024
 
 
-class Said(NamedTuple):
+class LastMessage(NamedTuple):
     """A message that was sent: its frame, when (ns), its name, and the ring that it is about."""
 
     frame: int
@@ -49,7 +49,7 @@ class Connection:
 
     number: int
     programs: tuple[str, str] = ("", "")
-    last: dict[Side, Said] = field(default_factory=dict)
+    last: dict[Side, LastMessage] = field(default_factory=dict)
     frame: int = 0
     time: int = 0
     by: str = ""
@@ -64,9 +64,9 @@ class Connection:
         return bool(self.waiting or self.running)
 
     @property
-    def last_said(self) -> Said | None:
+    def last_message(self) -> LastMessage | None:
         """The last message on the main channel."""
-        return max(self.last.values(), key=lambda said: said.frame, default=None)
+        return max(self.last.values(), key=lambda message: message.frame, default=None)
 
 
 class Refusal(NamedTuple):
@@ -139,7 +139,7 @@ class Evidence:
             connection.undelivered += 1
         elif record.channel is Channel.MAIN:
             ring = event.fields.get("index") if event.kind is not Kind.MALFORMED else None
-            connection.last[record.sender] = Said(
+            connection.last[record.sender] = LastMessage(
                 record.frame, record.received, message.name, message.row, ring if isinstance(ring, int) else None
             )
         if not message.reply:

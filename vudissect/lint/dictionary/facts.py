@@ -66,8 +66,8 @@ def facts_of(text: str, match: re.Match[str] | None, channel: Channel) -> Facts:
     rings = [match["ring"]] if match is not None and "ring" in match.re.groupindex and match["ring"] else []
     rings += _RING.findall(beginning)
     if match is not None and "errno" in match.re.groupindex and match["errno"]:
-        told = errno_of(int(match["errno"]))
-        errnos = (*((told,) if told is not None and told not in errnos else ()), *errnos)
+        named = errno_of(int(match["errno"]))
+        errnos = (*((named,) if named is not None and named not in errnos else ()), *errnos)
     sockets = (path for path in _SOCKET.findall(beginning) if not path.endswith(_SOURCE_FILES))
     return Facts(
         (*numbered, *tuple(by_name)[:_MOST_OF_A_KIND]),

@@ -92,12 +92,12 @@ def plain_text(line: str) -> str:
             held = json.loads(text)
         except (ValueError, RecursionError):
             return text
-        said = next((held[key] for key in _JSON_TEXTS if isinstance(held.get(key), str)), None)
-        if said is not None:
+        message = next((held[key] for key in _JSON_TEXTS if isinstance(held.get(key), str)), None)
+        if message is not None:
             rest = " ".join(
-                f"{key}={value}" for key, value in held.items() if isinstance(value, str) and value is not said
+                f"{key}={value}" for key, value in held.items() if isinstance(value, str) and value is not message
             )
-            return f"{said.strip()} {rest}".strip()
+            return f"{message.strip()} {rest}".strip()
     return text.replace('\\"', '"')
 
 

@@ -49,7 +49,7 @@ def tie(known: Recognised, evidence: Evidence) -> Tie:
     sentences += _messages(known, evidence, frames)
     for connection in endings:
         frames.add(connection.frame)
-        frames |= {said.frame for said in connection.last.values()}
+        frames |= {message.frame for message in connection.last.values()}
         frames |= {request.frame for request in connection.waiting}
     rules = {rule for each in known.entries for rule in each.rules}
     findings = _findings(evidence, rules, frames)
@@ -67,7 +67,7 @@ def _endings(known: Recognised, evidence: Evidence) -> list[Connection]:
     ended = [each for each in evidence.ended if closer is None or each.by in (closer.label, Side.PROXY.label)]
 
     def likelihood(connection: Connection) -> tuple[bool, bool, bool]:
-        asked = {request.row for request in connection.waiting} | {said.row for said in connection.last.values()}
+        asked = {request.row for request in connection.waiting} | {message.row for message in connection.last.values()}
         return bool(rows & asked), bool(connection.waiting), bool(connection.running)
 
     return sorted(ended, key=likelihood, reverse=True)[:_MOST_CONNECTIONS]
@@ -187,7 +187,7 @@ def _end(evidence: Evidence) -> Iterator[str]:
 def _state_of(connection: Connection) -> str:
     if connection.by:
         return _end_of(connection)
-    last = connection.last_said
+    last = connection.last_message
     parts = [f"{_name(connection)} is open when the capture ends (#{connection.frame})"]
     if last is not None:
         parts.append(f"the last message is {last.text}")

@@ -337,10 +337,10 @@ def config_change_heard(at: At[_Change]) -> Findings:
     frame = change.frame
     if not frame or now - change.time < SECOND:  # usually it takes a few milliseconds
         return
-    heard = f", although it acknowledged the change in #{change.acknowledged}" if change.acknowledged else ""
+    despite = f", although it acknowledged the change in #{change.acknowledged}" if change.acknowledged else ""
     when = "never" if at.over else f"only {(now - change.time) / 1e9:.1f} s later (#{at.frame})"
     yield at.finding(
-        f"the configuration changed in #{frame}, but the front-end {when} read it again{heard}: "
+        f"the configuration changed in #{frame}, but the front-end {when} read it again{despite}: "
         "the guest does not see the new size or state" + ("" if at.over else " until then"),
         Blame.FRONT_END,
         frame=frame,

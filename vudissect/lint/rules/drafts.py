@@ -167,15 +167,15 @@ def opened_on_offer(at: At) -> Findings:
         )
 
 
-def _only_speaker(at: At) -> Blame | None:
+def _known_user(at: At) -> Blame | None:
     """The side whose program is known to use the dialect in effect, if the other's is not."""
     dialect = dialect_by_name(at.after.protocol.key)
     if dialect is None or not dialect.programs:
         return None
-    speaks = [command.startswith(dialect.programs) for command in at.after.programs]
-    if speaks[0] == speaks[1]:
+    uses = [command.startswith(dialect.programs) for command in at.after.programs]
+    if uses[0] == uses[1]:
         return None
-    return Blame.FRONT_END if speaks[0] else Blame.BACK_END
+    return Blame.FRONT_END if uses[0] else Blame.BACK_END
 
 
 @RULES.rule(
@@ -209,14 +209,14 @@ def _of_many_meanings(at: At) -> Findings:
 
 def _of_a_dialect(at: At, row: Row) -> Findings:
     """A message whose number is published for another one."""
-    published, speaks = UPSTREAM.request(row.channel, row.id), _only_speaker(at)
+    published, user = UPSTREAM.request(row.channel, row.id), _known_user(at)
     assert published is not None
     yield at.finding(
         f"{row.channel.label} message {row.id} is {row.name} in {at.after.protocol.key}, but {published.name} in the "
-        "specification" + (f", and only the {speaks.value} is known to use that dialect" if speaks else ""),
-        speaks or Blame.UNKNOWN,
+        "specification" + (f", and only the {user.value} is known to use that dialect" if user else ""),
+        user or Blame.UNKNOWN,
         frames=_asked_in(at),
-        severity=Severity.WARNING if speaks else None,
+        severity=Severity.WARNING if user else None,
     )
 
 

@@ -61,10 +61,10 @@ def _is_explained(at: At) -> bool:
     events(RecordKind.CONNECTION_CLOSED),
 )
 def left_after_answer(at: At) -> Findings:
-    state, said = at.after, at.delivered(Channel.MAIN)
-    if left_by(at) != Side.FRONT_END.label or not state.whole or state.features.acked is not None or not said:
+    state, delivered = at.after, at.delivered(Channel.MAIN)
+    if left_by(at) != Side.FRONT_END.label or not state.whole or state.features.acked is not None or not delivered:
         return
-    last = said[-1]
+    last = delivered[-1]
     message, request = last.message, last.request
     waited = at.time - last.record.received
     if not message.reply or not message.row.known or request is None or waited >= SLOW:

@@ -53,7 +53,7 @@ class _Inflight(NamedTuple):
         return ""
 
 
-def _told(at: At) -> _Inflight | None:
+def _inflight_in(at: At) -> _Inflight | None:
     fields = at.fields
     if "mmap_size" not in fields:
         return None
@@ -85,21 +85,21 @@ class _Exchange:
     remembers=_Exchange,
 )
 def inflight_memory(at: At[_Exchange]) -> Findings:
-    told, row = _told(at), at.message.row
-    if told is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
+    inflight, row = _inflight_in(at), at.message.row
+    if inflight is None or at.event.record.marks & Mark.DESCRIPTORS_LOST:
         return
     if at.message.reply:
-        at.memory.made = told
-        yield from _made(at, told)
+        at.memory.made = inflight
+        yield from _made(at, inflight)
     elif row.purpose is Purpose.SET_INFLIGHT:
-        yield from _given_back(at, told)
-        at.memory.given_in = told.frame
+        yield from _given_back(at, inflight)
+        at.memory.given_in = inflight.frame
     else:
         # After a reconnection it is handed back without a request; a front-end that requests it has none to hand back.
         given = at.memory.given_in
         if given and at.memory.asked is None and not at.after.rings.were_started:
             yield at.finding(f"in-flight memory is requested only after it was handed over (#{given})", frames=(given,))
-        at.memory.asked = told
+        at.memory.asked = inflight
 
 
 def _made(at: At[_Exchange], made: _Inflight) -> Findings:
@@ -162,8 +162,8 @@ def inflight_rings(at: At[_Given]) -> Findings:
     if at.over:
         yield from _crash_on_unknown_rings(at)
         return
-    row, told = at.message.row, _told(at)
-    if told is None:
+    row, inflight = at.message.row, _inflight_in(at)
+    if inflight is None:
         index, given = at.fields.get("index", 0), at.memory.inflight
         if given is not None and index >= given.queues and at.first(index):
             yield at.finding(
@@ -173,12 +173,12 @@ def inflight_rings(at: At[_Given]) -> Findings:
             )
         return
     if row.purpose is Purpose.SET_INFLIGHT:
-        at.memory.inflight = told
-        rings = range(min(told.queues, _MOST_NAMED))
+        at.memory.inflight = inflight
+        rings = range(min(inflight.queues, _MOST_NAMED))
         at.memory.unknown_ring = next((ring for ring in rings if ring not in at.after.rings), None)
     most = at.after.most_rings
-    if most is not None and told.queues > most and at.first(told.queues):
-        yield at.finding(f"in-flight memory for {count_text(told.queues, 'ring')}, but the back-end has {most}")
+    if most is not None and inflight.queues > most and at.first(inflight.queues):
+        yield at.finding(f"in-flight memory for {count_text(inflight.queues, 'ring')}, but the back-end has {most}")
 
 
 def _crash_on_unknown_rings(at: At[_Given]) -> Findings:

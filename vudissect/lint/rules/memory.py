@@ -24,7 +24,7 @@ RULES = RuleBook()
 
 _REGIONS = f"{SPEC}, Memory region description"
 
-_told = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
+_gives_regions = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY)
 _changed = partial(requests, Purpose.REPLACE_MEMORY, Purpose.ADD_MEMORY, Purpose.REMOVE_MEMORY)
 
 # For files of unknown page size.
@@ -33,14 +33,14 @@ _SMALL_PAGE = 4096
 _HOST_ADDRESSES = range(1 << 16, 1 << 48)
 
 
-def _regions_told(at: At) -> list[Region]:
+def _regions_in(at: At) -> list[Region]:
     """The regions that this message added."""
     memory = at.after.memory
     if memory.changed_in != at.frame:
         return []
     # The regions of this message are the last ones.
-    told = list(takewhile(lambda region: region.frame == at.frame, reversed(memory.regions)))
-    return told[::-1]
+    own = list(takewhile(lambda region: region.frame == at.frame, reversed(memory.regions)))
+    return own[::-1]
 
 
 def _ends_postcopy_exchange(at: At) -> bool:
@@ -49,7 +49,7 @@ def _ends_postcopy_exchange(at: At) -> bool:
 
 def _overlapping(at: At, what: str, start: Callable[[Region], int], extents: Extents[Region]) -> Findings:
     """The first two regions that overlap, at least one of them added by this message."""
-    pair = extents.overlap(_regions_told(at))
+    pair = extents.overlap(_regions_in(at))
     if pair is not None:
         lower, upper = pair
         texts = (f"region {each.number} ({start(each):#x} to {start(each) + each.size:#x})" for each in pair)
@@ -79,7 +79,7 @@ def number_of_regions(at: At) -> Findings:
     Severity.ERROR,
     "regions do not overlap in guest memory",
     f"{_REGIONS}; libvhost-user panics, DPDK refuses the table",
-    _told(),
+    _gives_regions(),
 )
 def guest_overlap(at: At) -> Findings:
     yield from _overlapping(at, "guest memory", lambda region: region.guest_addr, at.after.memory.by_guest)
@@ -90,7 +90,7 @@ def guest_overlap(at: At) -> Findings:
     Severity.ERROR,
     "regions do not overlap in the front-end's address space, where ring addresses are",
     _REGIONS,
-    _told(),
+    _gives_regions(),
 )
 def user_overlap(at: At) -> Findings:
     if not at.after.uses_guest_addresses:
@@ -103,10 +103,10 @@ def user_overlap(at: At) -> Findings:
     Severity.WARNING,
     "a region is not empty, and begins and ends on a page boundary of its file",
     "mmap(2); SPDK: 'Guest memory size is not a 2MB multiple'; DPDK maps whole pages",
-    _told(),
+    _gives_regions(),
 )
 def whole_pages(at: At) -> Findings:
-    for region, named in zip_longest(_regions_told(at), at.event.descriptors):
+    for region, named in zip_longest(_regions_in(at), at.event.descriptors):
         if region is None:
             return
         page = (named.descriptor.page_size if named is not None else 0) or _SMALL_PAGE
@@ -135,7 +135,7 @@ def slots(at: At[LastFrame]) -> Findings:
         at.memory.frame = at.frame
         return
     number, most = len(at.after.memory.regions), at.after.memory_slots
-    if most is not None and number > most and _regions_told(at):
+    if most is not None and number > most and _regions_in(at):
         frames = (at.memory.frame,) if at.memory.frame else ()
         yield at.finding(
             f"{at.name} brings the number of regions to {number}, but the back-end has room for {most}", frames=frames
@@ -158,8 +158,8 @@ def removed_region(at: At) -> Findings:
         like = next(memory.by_guest.from_start(asked["guest_addr"]), None)
         known = "there is no region at this guest address"
         if like is not None:
-            told = {"size": like.size, "user_addr": like.user_addr}
-            differs = (f"{name} {value:#x}" for name, value in told.items() if value != asked[name])
+            has = {"size": like.size, "user_addr": like.user_addr}
+            differs = (f"{name} {value:#x}" for name, value in has.items() if value != asked[name])
             known = f"region {like.number} there has {' and '.join(differs)}"
         yield at.finding(
             f"{at.name} of guest_addr {asked['guest_addr']:#x}, size {asked['size']:#x}, user_addr "
@@ -208,15 +208,15 @@ class _Slots:
     replies(Purpose.COUNT_MEMORY_SLOTS),
 )
 def fewer_slots(at: At) -> Findings:
-    told = at.fields.get("slots")
-    if told is None:
+    number = at.fields.get("slots")
+    if number is None:
         return
     slots = at.lasting(_Slots)
     before, frame = slots.number, slots.frame
-    slots.number, slots.frame = told, at.frame
-    if told < before:
+    slots.number, slots.frame = number, at.frame
+    if number < before:
         yield at.finding(
-            f"the back-end has {count_text(told, 'memory slot')}, but had {before} in #{frame}", frames=(frame,)
+            f"the back-end has {count_text(number, 'memory slot')}, but had {before} in #{frame}", frames=(frame,)
         )
 
 
@@ -263,12 +263,12 @@ def region_form(at: At) -> Findings:
     Severity.INFO,
     "user addresses are valid addresses of a process",
     "OpenVMM sends guest addresses plus 2^52; a back-end must not use them as pointers",
-    _told(),
+    _gives_regions(),
 )
 def host_pointers(at: At) -> Findings:
     if at.after.uses_guest_addresses:
         return
-    for region in _regions_told(at):
+    for region in _regions_in(at):
         if region.user_addr not in _HOST_ADDRESSES and at.first():
             yield at.finding(
                 f"region {region.number} has the user address {region.user_addr:#x}, which no process can have: it can "
@@ -282,12 +282,12 @@ def host_pointers(at: At) -> Findings:
     Severity.WARNING,
     "no byte of a file is mapped as guest memory twice",
     f"{_REGIONS}; the guest sees its writes at two addresses",
-    _told(),
+    _gives_regions(),
 )
 def aliases(at: At) -> Findings:
     if at.after.has("XEN_MMAP"):
         return  # there the file is a device, and the offset is not a position in it
-    for name in sorted({region.descriptor for region in _regions_told(at)} - {""}):
+    for name in sorted({region.descriptor for region in _regions_in(at)} - {""}):
         of_file = at.after.memory.in_file(name)
         yield from _overlapping(at, f"the file {name}", lambda region: region.mmap_offset, of_file)
 

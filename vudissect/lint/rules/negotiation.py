@@ -209,8 +209,8 @@ def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
         and state.protocol_features.has(bits.known("MQ", "REPLY_ACK"))
         and not (state.protocol_features.acked or 0) & ~bits.known(*_QEMU_2_9)
     )
-    said = at.recent(Channel.MAIN)
-    if not is_suspect or at.unanswered or not said or _left_at_once(at, said[-1].record.received):
+    recent = at.recent(Channel.MAIN)
+    if not is_suspect or at.unanswered or not recent or _left_at_once(at, recent[-1].record.received):
         return
     started = [ring.index for ring in state.rings.values() if ring.started is Started.STARTED]
     bare = sorted(ring.index for ring in state.rings.values() if ring.addresses is None)
@@ -220,7 +220,7 @@ def reply_ack_with_queue_pairs(at: At[_Acknowledged]) -> Findings:
             "REPLY_ACK QEMU 2.7 to 2.9 now waits for the acknowledgement of a memory table that it did not send again "
             f"for the next queue pair (sent once in #{acknowledged.request}, acknowledged in #{acknowledged.answer})",
             Blame.FRONT_END,
-            frame=said[-1].record.frame,
+            frame=recent[-1].record.frame,
             frames=(state.protocol_features.acked_in, acknowledged.request, acknowledged.answer),
         )
 

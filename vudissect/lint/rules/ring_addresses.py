@@ -97,18 +97,18 @@ def addresses_after_memory(at: At) -> Findings:
     state, ring, row = at.after, _ring(at), at.message.row
     if ring is None or ring.addresses is None or state.features.has(F_ACCESS_PLATFORM):
         return
-    told, changed = ring.addresses.frame, state.memory.changed_in
+    set_in, changed = ring.addresses.frame, state.memory.changed_in
     if row.purpose is Purpose.SET_RING_ADDRESSES:
         if not state.memory.regions and state.knows_memory:
             yield at.finding(
                 f"ring {ring.index} gets addresses (desc {ring.addresses.desc:#x}) before any memory region, so the "
                 "back-end cannot translate them"
             )
-    elif told < ring.stopped_in < changed:
+    elif set_in < ring.stopped_in < changed:
         yield at.finding(
-            f"ring {ring.index} is started with the addresses of #{told} (desc {ring.addresses.desc:#x}), but it was "
+            f"ring {ring.index} is started with the addresses of #{set_in} (desc {ring.addresses.desc:#x}), but it was "
             f"stopped in #{ring.stopped_in} and the memory changed in #{changed}: they are stale",
-            frames=(told, ring.stopped_in, changed),
+            frames=(set_in, ring.stopped_in, changed),
         )
 
 

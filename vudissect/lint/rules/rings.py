@@ -76,28 +76,28 @@ class _Beyond:
     remembers=_Beyond,
 )
 def index_in_range(at: At[_Beyond]) -> Findings:
-    told, device = at.after.queues, at.after.guess.device
-    if told is None:
+    announced, device = at.after.queues, at.after.guess.device
+    if announced is None:
         return
     if at.over:
         # An unknown device may count pairs, but an odd number of rings cannot be pairs.
         if device is None and at.memory.frame and len(at.after.rings) % 2:
-            yield at.finding(_beyond(at.memory.index, told), Blame.FRONT_END, frame=at.memory.frame)
+            yield at.finding(_beyond(at.memory.index, announced), Blame.FRONT_END, frame=at.memory.frame)
         return
     index = at.fields.get("index", 0)
-    if index < told or (device in (None, _NET) and index <= 2 * told):
-        if index >= told and not at.memory.frame:
+    if index < announced or (device in (None, _NET) and index <= 2 * announced):
+        if index >= announced and not at.memory.frame:
             at.memory.index, at.memory.frame = index, at.frame
     elif at.first(index):
-        if device is not None and told <= index < (queues := _queues_of(device)):
+        if device is not None and announced <= index < (queues := _queues_of(device)):
             has = f"a {device.name} device has {count_text(queues, 'queue')} ({', '.join(device.queues)})"
-            yield at.finding(f"{has}, but the back-end announced {told}; ring {index} is used", Blame.BACK_END)
+            yield at.finding(f"{has}, but the back-end announced {announced}; ring {index} is used", Blame.BACK_END)
         else:
-            yield at.finding(_beyond(index, told))
+            yield at.finding(_beyond(index, announced))
 
 
-def _beyond(index: int, told: int) -> str:
-    return f"ring {index} is used, but the back-end announced {count_text(told, 'queue')}"
+def _beyond(index: int, announced: int) -> str:
+    return f"ring {index} is used, but the back-end announced {count_text(announced, 'queue')}"
 
 
 @RULES.rule(

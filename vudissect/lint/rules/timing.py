@@ -176,8 +176,8 @@ def late_enable(at: At[_First]) -> Findings:
 )
 def silence(at: At[Closings]) -> Findings:
     hang = hang_of(at)
-    spoken = [at.recent(channel) for channel in Channel]
-    last = max((events[-1].record.received for events in spoken if events), default=0)
+    recent = [at.recent(channel) for channel in Channel]
+    last = max((events[-1].record.received for events in recent if events), default=0)
     if hang is None or not hang.by or hang.at - last < SLOW:
         return
     waiting = [requests[0] for requests in hang.waits.values() if not may_take_long(requests[0].row)]
@@ -187,7 +187,7 @@ def silence(at: At[Closings]) -> Findings:
     texts = [
         f"on the {channel.label} channel "
         + ", ".join(f"{each.record.sender.label} {event_text(each)}" for each in events)
-        for channel, events in zip(Channel, spoken, strict=True)
+        for channel, events in zip(Channel, recent, strict=True)
         if events
     ]
     yield at.finding(

@@ -53,8 +53,8 @@ def missing_acknowledgement(at: At[Closings]) -> Findings:
 
 def _acknowledged_with_its_own_feature(at: At[Closings]) -> Findings:
     """A finding if the message that enables REPLY_ACK asks for the first acknowledgement, and does not get it."""
-    said = at.delivered(Channel.MAIN) if at.over else []
-    last = said[-1] if said else None
+    delivered = at.delivered(Channel.MAIN) if at.over else []
+    last = delivered[-1] if delivered else None
     if last is None or not last.message.row.known or not at.after.has("REPLY_ACK"):
         return
     waited = at.time - last.record.received
@@ -252,10 +252,10 @@ def _deadlock(at: At, hang: Hang, main: Request, other: Request) -> Finding:
 
 def _waits_for_no_reason(at: At, hang: Hang) -> Findings:
     """A finding if the front-end fell silent after a request that need not be answered, as if it waited for one."""
-    said = at.delivered(Channel.MAIN)
-    if not said or at.lost_sync(Channel.MAIN) is not None:
+    delivered = at.delivered(Channel.MAIN)
+    if not delivered or at.lost_sync(Channel.MAIN) is not None:
         return
-    last, message = said[-1], said[-1].message
+    last, message = delivered[-1], delivered[-1].message
     silence = hang.at - last.record.received
     if message.reply or not message.row.known or (hang.by and silence < SLOW):
         return
