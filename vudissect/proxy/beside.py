@@ -37,12 +37,12 @@ def recording(
         finally:
             proxy.terminate()
             try:
-                _, said = proxy.communicate(timeout=_END_SECONDS)
+                _, errors = proxy.communicate(timeout=_END_SECONDS)
             except subprocess.TimeoutExpired:
                 proxy.kill()
-                _, said = proxy.communicate()
+                _, errors = proxy.communicate()
     if proxy.returncode:
-        raise NotRecordedError(said.strip())
+        raise NotRecordedError(errors.strip())
 
 
 def _wait_for(socket: Path, capture: Path, proxy: subprocess.Popen[str]) -> None:
@@ -50,5 +50,5 @@ def _wait_for(socket: Path, capture: Path, proxy: subprocess.Popen[str]) -> None
     while not (socket.is_socket() and capture.exists()) and proxy.poll() is None and monotonic() < deadline:
         sleep(_LOOK_EVERY_SECONDS)
     if proxy.poll() is not None:
-        _, said = proxy.communicate()
-        raise NotRecordedError(said.strip())
+        _, errors = proxy.communicate()
+        raise NotRecordedError(errors.strip())

@@ -139,8 +139,8 @@ class RulePage:
         transcript = Transcript(Style(False))
         text = ""
         for event, found in judged.events:
-            told = [finding for finding in found if finding.severity is not Severity.INFO]
-            text += transcript.text(event, told) + self._infos(found, event.record.frame)
+            shown = [finding for finding in found if finding.severity is not Severity.INFO]
+            text += transcript.text(event, shown) + self._infos(found, event.record.frame)
         text += transcript.unanswered(judged.unanswered, judged.rest)
         text += transcript.findings(judged.rest) + self._infos(judged.rest, None)
         for line in text.splitlines():
@@ -159,8 +159,8 @@ def _sentence(statement: str) -> str:
 
 
 def _remark(example: Example) -> str:
-    told = f"Read with `--dialect {example.dialect}`." if example.dialect else ""
-    return " ".join(filter(None, (example.remark, told)))
+    how = f"Read with `--dialect {example.dialect}`." if example.dialect else ""
+    return " ".join(filter(None, (example.remark, how)))
 
 
 def _plain(text: str) -> str:

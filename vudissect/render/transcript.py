@@ -100,7 +100,7 @@ class Transcript:
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
         if event.after.protocol is not self._protocol:
-            line = "\n".join([line, *(_INDENT + told for told in self._dialect_lines(event.after))])
+            line = "\n".join([line, *(_INDENT + text for text in self._dialect_lines(event.after))])
         if event.message is None and event.unanswered:
             return f"{line}\n{self.unanswered(event.unanswered, findings)}{self.findings(findings, event.record.frame)}"
         return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
@@ -127,8 +127,8 @@ class Transcript:
     def unanswered(self, requests: tuple[Request, ...], findings: Sequence[Finding] = ()) -> str:
         """Lines for the requests that were still pending at the end, except those that have a finding."""
         shown = (finding for finding in findings if self._shows(finding))
-        told = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
-        return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in told)
+        reported = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
+        return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in reported)
 
     def waiting(self, waits: Iterable[Wait]) -> str:
         """Lines for requests that wait for their answer, and may go on to do so."""

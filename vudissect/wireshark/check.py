@@ -72,9 +72,9 @@ def tshark_frames(capture: str, *options: str) -> Iterator[Frame]:
                 for line in tshark.stdout:
                     yield _frame(line.decode("utf-8", "backslashreplace").rstrip("\n"), kinds)
             errors.seek(0)
-            said = errors.read().decode("utf-8", "backslashreplace")
+            output = errors.read().decode("utf-8", "backslashreplace")
         if tshark.returncode:
-            raise CheckError(f"tshark ended with status {tshark.returncode}: {_last_line(said)}")
+            raise CheckError(f"tshark ended with status {tshark.returncode}: {_last_line(output)}")
 
 
 @cache

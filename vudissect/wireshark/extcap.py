@@ -128,7 +128,7 @@ def launcher(python: str) -> str:
 
 def _lines() -> Iterator[str]:
     for number, option in enumerate(OPTIONS):
-        said = {
+        values = {
             "number": str(number),
             "call": option.call,
             "display": option.display,
@@ -140,7 +140,7 @@ def _lines() -> Iterator[str]:
             "required": "true" if option.required else "",
             "group": option.group,
         }
-        yield _sentence("arg", **{name: value for name, value in said.items() if value})
+        yield _sentence("arg", **{name: value for name, value in values.items() if value})
         for value, text in option.choices.items():
             default = {"default": "true"} if value == option.default else {}
             yield _sentence("value", arg=str(number), value=value, display=text, **default)

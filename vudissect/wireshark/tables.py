@@ -116,7 +116,7 @@ class Tables:
         there = {*(self._upstream if as_of is None else self._upstream.as_of(as_of)).messages}
         gone = [row for row in there if protocol.request(row.channel, row.id) is None]
         own = [[row for row in protocol.channel(channel) if row not in there] for channel in Channel]
-        said = {
+        entries = {
             "key": dialect.key,
             "as_of": _release(as_of) if as_of is not None else None,
             "bits": self._bits_of(protocol),
@@ -127,7 +127,7 @@ class Tables:
             else None,
         }
         rows = (_lines(entry(row.id, literal(self._row(row))) for row in of) if of else "{}" for of in own)
-        return f"{literal(said)[:-1]},rows={{{','.join(rows)}}}}}" if any(own) else literal(said)
+        return f"{literal(entries)[:-1]},rows={{{','.join(rows)}}}}}" if any(own) else literal(entries)
 
     def _bits_of(self, protocol: Protocol) -> str:
         """The name of the protocol features of a dialect."""
