@@ -472,6 +472,10 @@ usual_times = {
 {late_after=5000000000,purposes={CHECK_STATE_TRANSFER=true}},
 {late_after=1000000000,purposes={OFFER_FEATURES=true}},
 },
+descriptor_prefixes = {[1]="mem",[2]="mem",[3]="evt",[4]="sock",[5]="pipe",[6]="uffd",[7]="pidfd",[8]="dmabuf",[9]="dev"},
+largest_request = 1100,
+usual_flags = {[1]=true,[2]=true,[5]=true,[6]=true,[9]=true,[13]=true},
+mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"}},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -2345,8 +2349,6 @@ local objects = {}
 -- Nobody has as many; a hostile peer must not fill the memory.
 local MOST_KNOWN = 65536
 
-local PREFIXES = { "mem", "mem", "evt", "sock", "pipe", "uffd", "pidfd", "dmabuf", "dev" }
-
 local known, counts, order, first
 
 function objects.reset()
@@ -2354,7 +2356,7 @@ function objects.reset()
 end
 
 local function next_name(kind)
-  local prefix = PREFIXES[kind] or "fd"
+  local prefix = T.descriptor_prefixes[kind] or "fd"
   counts[prefix] = (counts[prefix] or 0) + 1
   return string.format("%s#%d", prefix, counts[prefix])
 end
@@ -2395,7 +2397,7 @@ local histories
 
 function views.reset() histories = {} end
 
--- The addresses of a memory map as text, so that equal maps are told by comparing them.
+-- The addresses of a memory map as text, so that equal maps are found by comparing them.
 local function map_of(memory)
   local parts = {}
   for place, region in ipairs(memory) do
@@ -2832,7 +2834,7 @@ local function connect(of, frame)
     rings = {},
     ring_count = 0,
     waiting = new_waiting(),
-    told = {},
+    reported = {},
     asked = {},
     lost_sync = {},
     open_gates = {},
@@ -2895,7 +2897,7 @@ function session.prefix(of)
   return latest_prefix
 end
 
--- Whether a message changes nothing but what is waited for, whatever was said before.
+-- Whether a message changes nothing but what is waited for, whatever came before.
 function session.is_inert(message)
   local row = message.row
   if message.is_reply then return not on_reply[row.purpose] end
@@ -3337,7 +3339,7 @@ return values
 end)()
 
 local text = (function()
--- A message or an event in a few words: the info column. It says what `vudissect show` prints.
+-- A message or an event in a few words: the info column. It is what `vudissect show` prints.
 
 local format, concat = string.format, table.concat
 local decimal, size_text = numbers.decimal, numbers.size
@@ -3352,20 +3354,20 @@ local MILLISECOND = 999500 -- as it is rounded
 
 -- What all appearances of a message have in common.
 local function beginning(message, view)
-  local told = message.is_reply and message.name .. " ->" or message.name
+  local line = message.is_reply and message.name .. " ->" or message.name
   local layout = message.layout
   if layout then
-    local said = values.contents(message, view)
-    if said ~= "" then told = told .. " " .. said end
-    if layout.deviation then told = told .. " (" .. layout.deviation .. ")" end
+    local contents = values.contents(message, view)
+    if contents ~= "" then line = line .. " " .. contents end
+    if layout.deviation then line = line .. " (" .. layout.deviation .. ")" end
   end
   if message.sent then -- not all of it was recorded
-    told = format("%s CUT, %d of %s bytes were recorded", told, #message.data, message.sent)
+    line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
-    told = told .. " MALFORMED, " .. message.problem .. ":"
+    line = line .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
-  return told
+  return line
 end
 
 -- The same, made again only if what it depends on has changed.
@@ -3377,16 +3379,12 @@ local function body(message, view)
   elseif depends == "nothing" or (depends == "memory" and message.map == view.map) then
     return message.body
   end
-  local told = beginning(message, view)
-  message.body, message.map = told, view.map
-  return told
+  local line = beginning(message, view)
+  message.body, message.map = line, view.map
+  return line
 end
 
-local KINDS = {
-  [0] = "unknown", "memfd", "file", "eventfd", "socket", "pipe", "userfaultfd", "pidfd", "dmabuf", "device", "anon",
-  "directory",
-}
-text.KINDS = KINDS
+local KINDS = tables.fields["fd.kind"].choices
 
 local function descriptor_text(named, descriptor, frame)
   if named.first ~= frame then return named.name end
@@ -3408,50 +3406,46 @@ local function descriptor_text(named, descriptor, frame)
   return format("+%s (%s)", named.name, what)
 end
 
-local SAID_OF_MARKS = {
-  { 0, "DESCRIPTORS LOST" }, { 1, "CUT SHORT" }, { 2, "NOT FORWARDED" }, { 6, "descriptors not on the first byte" },
-}
-
 local function marks_text(marks)
-  local said = {}
-  for _, mark in ipairs(SAID_OF_MARKS) do
-    if has_bit(marks, 0, mark[1]) then said[#said + 1] = mark[2] end
+  local texts = {}
+  for _, mark in ipairs(T.mark_texts) do
+    if has_bit(marks, 0, mark[1]) then texts[#texts + 1] = mark[2] end
   end
-  return #said > 0 and " " .. concat(said, ", ") or ""
+  return #texts > 0 and " " .. concat(texts, ", ") or ""
 end
 
 -- What all appearances of a message have in common as long as nothing else is known of its connection.
 function text.plain(message, this, view)
   if message.view == view then return message.text end
-  local told = body(message, view)
+  local line = body(message, view)
   -- A view is that of one connection: its name can go along.
-  if this.connection > 1 then told = session.prefix(this.connection) .. told end
-  message.view, message.text = view, told
-  return told
+  if this.connection > 1 then line = session.prefix(this.connection) .. line end
+  message.view, message.text = view, line
+  return line
 end
 
-function text.answer(told, request, latency, frame)
-  if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", told, request, latency / 1000) end
-  return format("%s [#%d +%s%s]", told, request, numbers.duration(latency), session.late[frame] and ", late" or "")
+function text.answer(line, request, latency, frame)
+  if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", line, request, latency / 1000) end
+  return format("%s [#%d +%s%s]", line, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = text.plain(message, this, view)
+  local line = text.plain(message, this, view)
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
-      told = told .. " " .. descriptor_text(carried[place], descriptor, frame)
+      line = line .. " " .. descriptor_text(carried[place], descriptor, frame)
     end
   end
   local replaced = session.replaced[frame]
-  if replaced then told = told .. " (was " .. replaced .. ")" end
-  if message.need_reply and not message.is_reply and message.channel ~= 2 then told = told .. " need_reply" end
-  if not this.is_usual then told = told .. marks_text(this.marks) end
-  if not message.is_reply then return told end
+  if replaced then line = line .. " (was " .. replaced .. ")" end
+  if message.need_reply and not message.is_reply and message.channel ~= 2 then line = line .. " need_reply" end
+  if not this.is_usual then line = line .. marks_text(this.marks) end
+  if not message.is_reply then return line end
   local request = session.peer[frame]
-  if not request then return told .. " [answers nothing that was asked]" end
-  return text.answer(told, request, session.latency[frame], frame)
+  if not request then return line .. " [answers nothing that was asked]" end
+  return text.answer(line, request, session.latency[frame], frame)
 end
 
 -- Events -------------------------------------------------------------------------------------------------------------
@@ -3468,7 +3462,7 @@ local function how(details)
   return ""
 end
 
-local CHANNELS = { [0] = "main", "backend", "gpu" }
+local CHANNELS = tables.fields.channel.choices
 text.CHANNELS = CHANNELS
 
 local function lasting(details, key, before)
@@ -3488,12 +3482,12 @@ local function observation(details)
   fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
   fact("no_kicks", "no kicks wanted")
   fact("no_calls", "no calls wanted")
-  local told = format("ring %s:", details.ring or "?")
-  if #facts > 0 then told = told .. " " .. table.concat(facts, ", ") end
-  if details.request then told = told .. "; oldest: " .. details.request end
-  if details.fault then told = told .. "; fault: " .. details.fault end
-  if details.unreadable then told = told .. "; not read: " .. details.unreadable end
-  return told
+  local line = format("ring %s:", details.ring or "?")
+  if #facts > 0 then line = line .. " " .. table.concat(facts, ", ") end
+  if details.request then line = line .. "; oldest: " .. details.request end
+  if details.fault then line = line .. "; fault: " .. details.fault end
+  if details.unreadable then line = line .. "; not read: " .. details.unreadable end
+  return line
 end
 
 local EVENTS = {
@@ -3518,9 +3512,9 @@ local EVENTS = {
 
 -- What the proxy noted; `details` by key.
 function text.event(this, details)
-  local told = printable(EVENTS[this.kind](this, details))
-  if this.connection > 1 then return session.prefix(this.connection) .. told end
-  return told
+  local line = printable(EVENTS[this.kind](this, details))
+  if this.connection > 1 then return session.prefix(this.connection) .. line end
+  return line
 end
 
 return text
@@ -3560,37 +3554,35 @@ return quick
 end)()
 
 local rules = (function()
--- The rules that need nothing but the table and the header, as `vudissect lint` has them: what is told here in few
--- words it tells at length. `docs/rules.md` has them all.
+-- The rules that need only the table and the header, as in `vudissect lint`, whose findings are longer. Their ids,
+-- statements and severities are in `T.rules`; `docs/rules.md` has all rules.
 
 local format = string.format
 local has_bit, find = numbers.has_bit, decode.find
 
 local rules = {}
 
--- Repetitions are counted, not told again; a hostile peer must not fill the memory.
+-- Repetitions are counted, not reported again; a hostile peer must not fill the memory.
 local MOST_OF_A_RULE, MOST_KEYS = 20, 256
 local SECOND = 1000000000
 local PROTOCOL_FEATURES = tables.features.numbers.PROTOCOL_FEATURES
-local USUAL_FLAGS = { [1] = true, [5] = true, [9] = true, [13] = true, [2] = true, [6] = true }
--- Above every number ever given out, and below any small number read in the wrong order.
-local LARGEST_REQUEST = 1100
+local BACK_END, PROXY = tables.fields.sender.choices[1], tables.fields.sender.choices[2]
 
 local error_bit
 for _, dialect in ipairs(T.dialects) do
   if dialect.error > 0 then error_bit = dialect.error - 1 end
 end
 
-local function tell(connection, frame, id, told)
-  local count = (connection.told[id] or 0) + 1
-  connection.told[id] = count
+local function report(connection, frame, id, finding)
+  local count = (connection.reported[id] or 0) + 1
+  connection.reported[id] = count
   if count > MOST_OF_A_RULE then return end
   local found = session.findings[frame]
   if not found then
     found = {}
     session.findings[frame] = found
   end
-  found[#found + 1] = { rule = id, text = told }
+  found[#found + 1] = { rule = id, text = finding }
 end
 
 -- Whether a rule has not asked this before about the same key on this connection.
@@ -3617,13 +3609,13 @@ end
 
 local function is_swapped(message)
   local function plausible(order)
-    return order.u32(message.data, 1) < LARGEST_REQUEST and USUAL_FLAGS[order.u32(message.data, 5)] or false
+    return order.u32(message.data, 1) < T.largest_request and T.usual_flags[order.u32(message.data, 5)] or false
   end
   local little, big = plausible(numbers.little), plausible(numbers.big)
   return little ~= big and big ~= message.is_big
 end
 
--- A known number with a bit that only a dialect which is not in force gives a meaning.
+-- A known number with a bit that only a dialect which is not in effect gives a meaning.
 local function has_error_bit(message)
   local dialect = session.dialect
   if dialect.error > 0 or not error_bit or not has_bit(message.id, 0, error_bit) then return false end
@@ -3634,52 +3626,52 @@ local function number_known(connection, frame, message)
   if #message.data < decode.HEADER or has_error_bit(message) then return end
   local id, channel = "VU-HDR-01", format("%d", message.channel)
   if is_swapped(message) then
-    if first(connection, id, "swapped") then tell(connection, frame, id, "the header makes sense only in the other byte order") end
+    if first(connection, id, "swapped") then report(connection, frame, id, "the header makes sense only in the other byte order") end
   elseif message.channel ~= 2 and (message.reserved ~= 0 or not is_listed(session.dialect.versions, message.version)) then
     if first(connection, id, "wild" .. channel) then
-      tell(connection, frame, id, "this is no header: the channel is out of step from here on")
+      report(connection, frame, id, "this is no header: the channel is out of step from here on")
     end
   elseif first(connection, id, channel .. "/" .. message.name) then
-    tell(connection, frame, id, format("%s of the %s channel is not defined", message.name, text.CHANNELS[message.channel]))
+    report(connection, frame, id, format("%s of the %s channel is not defined", message.name, text.CHANNELS[message.channel]))
   end
 end
 
 local function header(connection, frame, message, this)
   local name, sender = message.name, format("%d", message.sender)
   if not is_listed(session.dialect.versions, message.version) and first(connection, "VU-HDR-02", sender) then
-    tell(connection, frame, "VU-HDR-02", format("%s has header version %d", name, message.version))
+    report(connection, frame, "VU-HDR-02", format("%s has header version %d", name, message.version))
   end
   if message.has_reply_flag ~= message.is_reply then
     if not message.is_reply then
-      tell(connection, frame, "VU-HDR-03", name .. " is a request but has the REPLY flag")
+      report(connection, frame, "VU-HDR-03", name .. " is a request but has the REPLY flag")
     elseif connection.request then
-      tell(connection, frame, "VU-HDR-03", format("the answer to %s lacks the REPLY flag", name))
+      report(connection, frame, "VU-HDR-03", format("the answer to %s lacks the REPLY flag", name))
     end
   end
   if message.reserved ~= 0 and first(connection, "VU-HDR-04", sender) then
-    tell(connection, frame, "VU-HDR-04", format("%s has the reserved flags %s", name, numbers.hex(message.reserved, 0)))
+    report(connection, frame, "VU-HDR-04", format("%s has the reserved flags %s", name, numbers.hex(message.reserved, 0)))
   end
   if message.is_reply and message.need_reply and first(connection, "VU-HDR-05", name) then
-    tell(connection, frame, "VU-HDR-05", format("the answer to %s repeats the request's NEED_REPLY", name))
+    report(connection, frame, "VU-HDR-05", format("the answer to %s repeats the request's NEED_REPLY", name))
   end
   local row = message.row
   if not this.is_not_forwarded and not message.is_reply and message.channel == 0 and row.answer ~= "ALWAYS" and row.answer ~= "NEVER"
     and message.need_reply and session.lacks(connection, "REPLY_ACK") and first(connection, "VU-HDR-06", "") then
-    tell(connection, frame, "VU-HDR-06", name .. " asks for an acknowledgement, but REPLY_ACK was not negotiated")
+    report(connection, frame, "VU-HDR-06", name .. " asks for an acknowledgement, but REPLY_ACK was not negotiated")
   end
 end
 
 local function size(connection, frame, message, s)
   if message.is_cut then
-    tell(connection, frame, "VU-HDR-07", format("%s was never completed, %s", message.name, message.problem))
+    report(connection, frame, "VU-HDR-07", format("%s was never completed, %s", message.name, message.problem))
     return
   end
   local row = message.row
   if message.is_reply or not row or message.layout then return end
   local lo, hi = record.length(s)
   if row.size_rule and message.size >= row.size_rule then return end
-  if hi == 0 and lo == #message.data then -- else the snap length hides what would tell
-    tell(connection, frame, "VU-HDR-07", format("%s: the %s", message.name, message.problem))
+  if hi == 0 and lo == #message.data then -- else the snap length hides what it should be
+    report(connection, frame, "VU-HDR-07", format("%s: the %s", message.name, message.problem))
   end
 end
 
@@ -3695,22 +3687,22 @@ local function descriptors(connection, frame, message, this)
   if carried > 0 then
     local elsewhere = not message.is_reply and (row.purpose == "REMOVE_MEMORY" or row.purpose == "SET_LOG")
     if not taken.per and not taken.unless and carried > (is_bare and 0 or most) and not elsewhere then
-      tell(connection, frame, "VU-FD-01",
+      report(connection, frame, "VU-FD-01",
         format("%s takes %d descriptors but carries %d", message.name, is_bare and 0 or most, carried))
     end
     if taken.unless and carried > 1 then
-      tell(connection, frame, "VU-FD-04", format("%s takes one descriptor but carries %d", message.name, carried))
+      report(connection, frame, "VU-FD-04", format("%s takes one descriptor but carries %d", message.name, carried))
     end
   end
   if (least > 0 or taken.per) and layout and not is_bare and not is_lost then
     if taken.per then
       local wanted = decode.number(message, taken.per)
       if carried ~= wanted then
-        tell(connection, frame, "VU-FD-02",
+        report(connection, frame, "VU-FD-02",
           format("%s has %s %d but %d descriptors", message.name, taken.per, wanted, carried))
       end
     elseif carried < least then
-      tell(connection, frame, "VU-FD-02",
+      report(connection, frame, "VU-FD-02",
         format("%s has %d descriptors, it needs %d (%s)", message.name, carried, least, taken.kind))
     end
   end
@@ -3718,9 +3710,9 @@ local function descriptors(connection, frame, message, this)
     local denied, failed = find(message, taken.unless), find(message, "error")
     if denied and not is_lost and (not failed or failed == 0) then
       if denied > 0 and carried > 0 then
-        tell(connection, frame, "VU-FD-03", message.name .. " carries a descriptor although its bit 8 says that it carries none")
+        report(connection, frame, "VU-FD-03", message.name .. " carries a descriptor although its bit 8 says that it carries none")
       elseif denied == 0 and carried == 0 then
-        tell(connection, frame, "VU-FD-03", message.name .. " carries no descriptor although its bit 8 does not say so")
+        report(connection, frame, "VU-FD-03", message.name .. " carries no descriptor although its bit 8 does not say so")
       end
     end
   end
@@ -3756,7 +3748,7 @@ local function gate(connection, frame, message)
     connection.open_gates[row] = view
     return true
   elseif first(connection, "VU-NEG-06", format("%d/%d", message.channel, message.id)) then
-    tell(connection, frame, "VU-NEG-06",
+    report(connection, frame, "VU-NEG-06",
       format("%s is sent although %s is not %s", message.name, table.concat(missing, " and "), phase))
   end
   return false
@@ -3768,27 +3760,27 @@ local function stray(connection, frame, message)
   local waiting = connection.waiting[message.channel]
   if not session.from_start(connection) and not waiting.any_answered or #message.data < decode.HEADER then return end
   local answered, unasked = waiting.answered[message.id], waiting.unasked[message.id] or 0
-  local id, told
+  local id, finding
   if answered and answered.frame > unasked then
     local asked = answered.message
     if asked.row.answer == "ALWAYS" and asked.need_reply then
-      id, told = "VU-RPL-07", "%s (#%d) has its answer in #%d and is acknowledged on top"
+      id, finding = "VU-RPL-07", "%s (#%d) has its answer in #%d and is acknowledged on top"
     else
-      id, told = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
+      id, finding = "VU-RPL-02", "%s (#%d) was answered in #%d and is answered again"
     end
-    told = format(told, asked.name, answered.frame, waiting.answered_in[message.id])
+    finding = format(finding, asked.name, answered.frame, waiting.answered_in[message.id])
   elseif unasked > 0 then
-    id, told = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
+    id, finding = "VU-RPL-02", format("%s (#%d) did not ask for an answer, but got this one", message.name, unasked)
   else
     local due = pairing.owed(waiting)[1]
     if due then
-      id, told = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
+      id, finding = "VU-RPL-01", format("the answer to %s (#%d) is due, but this one is to %s", due.message.name, due.frame, message.name)
     else
-      id, told = "VU-RPL-12", format("%s is answered, but was never sent, and no answer is due", message.name)
+      id, finding = "VU-RPL-12", format("%s is answered, but was never sent, and no answer is due", message.name)
     end
   end
   connection.lost_sync[message.channel] = true
-  tell(connection, frame, id, told)
+  report(connection, frame, id, finding)
 end
 
 local function answer(connection, frame, message, this, s)
@@ -3801,18 +3793,18 @@ local function answer(connection, frame, message, this, s)
     local lo, hi = decode.value(message, layout.fields[1])
     lo, hi = numbers.part(lo, hi, layout.failure[1], layout.failure[2])
     if lo ~= 0 or hi ~= 0 then
-      tell(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.message.name, request.frame, numbers.decimal(lo, hi)))
+      report(connection, frame, "VU-RPL-05", format("%s (#%d) failed: the answer is %s", request.message.name, request.frame, numbers.decimal(lo, hi)))
     end
   end
   local row = message.row
   if row and not layout then
     local lo, hi = record.length(s)
     if hi == 0 and lo == decode.HEADER + message.size and lo == #message.data then
-      tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
+      report(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) does not fit: %s", request.message.name, request.frame, message.problem))
     end
   elseif row and row.purpose == "SET_LOG" and layout.key ~= "log_area"
     and session.owes_reply(connection, row, false) and request.message.need_reply then
-    tell(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
+    report(connection, frame, "VU-RPL-06", format("the answer to %s (#%d) has %d bytes of payload", request.message.name, request.frame, message.size))
   end
 end
 
@@ -3856,17 +3848,17 @@ function rules.message(connection, frame, message, this, s)
   if is_header then header(connection, frame, message, this) end
   size(connection, frame, message, s)
   if this.is_lost then
-    tell(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
+    report(connection, frame, "VU-HDR-10", "the kernel dropped descriptors of " .. message.name)
   end
   if has_error_bit(message) then
-    tell(connection, frame, "VU-HDR-12", "the number has the error bit, which only one draft knows")
+    report(connection, frame, "VU-HDR-12", "the number has the error bit, which only one draft knows")
   end
   if message.row and not this.is_not_forwarded then -- else nobody has seen it
     descriptors(connection, frame, message, this)
     if not message.is_reply then gate(connection, frame, message) end
   end
   if this.is_late then
-    tell(connection, frame, "VU-FD-09", format("the descriptors of %s came behind the first byte of its header", message.name))
+    report(connection, frame, "VU-FD-09", format("the descriptors of %s came after the first byte of its header", message.name))
   end
 end
 
@@ -3889,7 +3881,7 @@ function rules.closed(connection, frame, this, details, owed, s)
     local before = connection.closed[channel]
     if #waiting == 0 and before then
       waiting = before.owed
-      if before.by ~= "proxy" and numbers.difference(lo, hi, before.lo, before.hi) >= SECOND then waiting = {} end
+      if before.by ~= PROXY and numbers.difference(lo, hi, before.lo, before.hi) >= SECOND then waiting = {} end
     end
     if #waiting > 0 and not connection.lost_sync[channel] then waits[channel] = waiting end
   end
@@ -3903,19 +3895,19 @@ function rules.closed(connection, frame, this, details, owed, s)
   local early = owed[1]
   if early and early.message.row.purpose == "OFFER_PROTOCOL_FEATURES" and view.offered
     and has_bit(view.offered[1], view.offered[2], PROTOCOL_FEATURES)
-    and (by == "back-end" or since(early) >= SECOND) then
-    tell(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
+    and (by == BACK_END or since(early) >= SECOND) then
+    report(connection, early.frame, "VU-HDR-01", "the back-end offers PROTOCOL_FEATURES but does not answer " .. early.message.name)
   end
   local other = waits[1] or waits[2]
   if waits[0] and other and in_vain(waits[0]) and in_vain(other) then return end -- both wait for each other: VU-RPL-10
   for channel = 0, 2 do
     local waiting = waits[channel]
     local request = waiting and waiting[1]
-    if request and in_vain(waiting) and not (channel == 0 and by == "back-end") and not request.message.row.may_take_long then
+    if request and in_vain(waiting) and not (channel == 0 and by == BACK_END) and not request.message.row.may_take_long then
       if session.owes_reply(connection, request.message.row, false) then
-        tell(connection, request.frame, "VU-RPL-03", request.message.name .. " never got its answer")
+        report(connection, request.frame, "VU-RPL-03", request.message.name .. " never got its answer")
       else
-        tell(connection, request.frame, "VU-RPL-04", request.message.name .. " never got its acknowledgement")
+        report(connection, request.frame, "VU-RPL-04", request.message.name .. " never got its acknowledgement")
       end
     end
   end
@@ -3925,7 +3917,7 @@ return rules
 end)()
 
 local fields = (function()
--- What Wireshark is told of before the first packet: protocol, fields, expert infos, preferences.
+-- What Wireshark has to know before the first packet: protocol, fields, expert infos, preferences.
 
 local fields = {}
 
@@ -3972,7 +3964,7 @@ local dialects, devices = {}, { { 1, "auto", 0 } }
 for place, dialect in ipairs(T.dialects) do dialects[place] = { place, dialect.key, place } end
 for place, device in ipairs(T.devices) do devices[place + 1] = { place + 1, device.name, place } end
 protocol.prefs.dialect = Pref.enum("Dialect", 1, "The revision, draft or fork of the protocol that is spoken", dialects, false)
-protocol.prefs.device = Pref.enum("Device type", 0, "The virtio device; auto: found out by what is said", devices, false)
+protocol.prefs.device = Pref.enum("Device type", 0, "The virtio device; auto: detected from the messages", devices, false)
 
 return fields
 end)()
@@ -4378,9 +4370,9 @@ function protocol.dissector(tvb, pinfo, root)
   local this, message = known(s)
   if message then
     if frame > latest then
-      local told, view = quick(this, message, frame, s)
-      if told then
-        cols.info, latest = told, frame
+      local info, view = quick(this, message, frame, s)
+      if info then
+        cols.info, latest = info, frame
         if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
         return
       end

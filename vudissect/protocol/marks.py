@@ -14,3 +14,12 @@ class Mark(IntFlag):
     BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
     LATE_DESCRIPTORS = 0x40  # descriptors arrived after the first byte of the header
     KEYS_MASKED = 0x80  # key material was replaced by zeros
+
+
+MARK_TEXTS = {
+    Mark.DESCRIPTORS_LOST: "DESCRIPTORS LOST",
+    Mark.CUT_SHORT: "CUT SHORT",
+    Mark.NOT_FORWARDED: "NOT FORWARDED",
+    Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
+}
+"""What a line about a message reports; the other marks are usual."""

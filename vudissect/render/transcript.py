@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vudissect.capture.observation import observation_of
-from vudissect.capture.record import Mark, Record, RecordKind
+from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
+from vudissect.protocol.marks import MARK_TEXTS
 from vudissect.protocol.model import Channel, Layout, Row
 from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.usual import is_late
@@ -38,13 +39,7 @@ _INDENT = " " * 24
 # Indexed by `Side` and by `Channel`.
 _ARROWS = ("F>B", "B>F", "---")
 _CHANNELS = ("", " backend:", " gpu:")
-_MARKS = {
-    Mark.DESCRIPTORS_LOST: "DESCRIPTORS LOST",
-    Mark.CUT_SHORT: "CUT SHORT",
-    Mark.NOT_FORWARDED: "NOT FORWARDED",
-    Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
-}
-_WORTH_SAYING = int(Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.LATE_DESCRIPTORS)
+_REPORTED_MARKS = sum(MARK_TEXTS)
 
 
 # Process ids and the addresses of regions in the front-end's process differ in every run.
@@ -186,8 +181,8 @@ class Transcript:
             yield f"(was {event.replaced})"
         if _wants_reply(record, message):
             yield "need_reply"
-        if int(record.marks) & _WORTH_SAYING:
-            yield self._style.bad(", ".join(text for mark, text in _MARKS.items() if mark & record.marks))
+        if int(record.marks) & _REPORTED_MARKS:
+            yield self._style.bad(", ".join(text for mark, text in MARK_TEXTS.items() if mark & record.marks))
 
     def _answered(self, event: MessageEvent) -> str:
         request, latency = event.request, event.latency

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 
-_PREFIXES = {
+PREFIXES = {
     DescriptorKind.MEMFD: "mem",
     DescriptorKind.FILE: "mem",
     DescriptorKind.EVENTFD: "evt",
@@ -16,6 +16,7 @@ _PREFIXES = {
     DescriptorKind.DMABUF: "dmabuf",
     DescriptorKind.DEVICE: "dev",
 }
+"""What descriptors are called by kind; others are `fd`."""
 
 # Enough for any real session; a flood of new descriptors must not fill the memory.
 _MOST_KNOWN = 65536
@@ -45,7 +46,7 @@ class DescriptorNames:
         """The name of this open object; a new one if it was not seen before or cannot be identified."""
         known = self._known.get(descriptor.identity) if descriptor.identity else None
         if known is None:
-            known = (self._next(_PREFIXES.get(descriptor.kind, "fd")), frame)
+            known = (self._next(PREFIXES.get(descriptor.kind, "fd")), frame)
             if descriptor.identity:
                 self._remember(descriptor.identity, known)
         return NamedDescriptor(*known, descriptor)

@@ -18,9 +18,9 @@ _LITTLE = Struct("<III").unpack_from
 _BIG = Struct(">III").unpack_from
 
 # Above every known number, including those of vendors, and far below any small number read in the wrong order.
-_LARGEST_REQUEST = 1100
+LARGEST_REQUEST = 1100
 # Version 1, and version 2 of a draft.
-_USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD, 0x2, 0x6})
+USUAL_FLAGS = frozenset({0x1, 0x5, 0x9, 0xD, 0x2, 0x6})
 
 
 def struct_of(codes: str, byte_order: ByteOrder) -> Struct:
@@ -39,4 +39,4 @@ def detect_byte_order(header: bytes) -> ByteOrder | None:
 
 
 def _plausible(request: int, flags: int, _size: int) -> bool:
-    return request < _LARGEST_REQUEST and flags in _USUAL_FLAGS
+    return request < LARGEST_REQUEST and flags in USUAL_FLAGS

@@ -18,6 +18,7 @@ from vudissect.protocol.devices import DEVICES, config_candidates, config_ends
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.protocol.marks import MARK_TEXTS
 from vudissect.protocol.model import Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
@@ -34,7 +35,9 @@ from vudissect.session.device import (
     SERVED,
     SHARED_SIZE,
 )
+from vudissect.session.names import PREFIXES
 from vudissect.wire.codec import forms
+from vudissect.wire.header import LARGEST_REQUEST, USUAL_FLAGS
 from vudissect.wireshark.fields import Catalogue, ProtoField
 from vudissect.wireshark.literal import entry, literal
 from vudissect.wireshark.names import field_name, joined, short, subject
@@ -101,6 +104,10 @@ class Tables:
             "device_weights": literal(_DEVICE_WEIGHTS),
             "programs": literal({command: _served(names) for command, names in sorted(PROGRAMS.items())}),
             "usual_times": _lines(literal(_usual_time(usual)) for usual in USUAL_TIMES),
+            "descriptor_prefixes": literal({int(kind): prefix for kind, prefix in PREFIXES.items()}),
+            "largest_request": literal(LARGEST_REQUEST),
+            "usual_flags": literal(dict.fromkeys(sorted(USUAL_FLAGS), True)),
+            "mark_texts": literal([[mark.bit_length() - 1, text] for mark, text in MARK_TEXTS.items()]),
             "rules": _lines(_rules()),
             "keys": literal([_keys(channel) for channel in Channel]),
             "layouts": self._layouts.lua(),

@@ -101,9 +101,9 @@ function protocol.dissector(tvb, pinfo, root)
   local this, message = known(s)
   if message then
     if frame > latest then
-      local told, view = quick(this, message, frame, s)
-      if told then
-        cols.info, latest = told, frame
+      local info, view = quick(this, message, frame, s)
+      if info then
+        cols.info, latest = info, frame
         if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
         return
       end

@@ -1,4 +1,4 @@
--- What Wireshark is told of before the first packet: protocol, fields, expert infos, preferences.
+-- What Wireshark has to know before the first packet: protocol, fields, expert infos, preferences.
 
 local fields = {}
 
@@ -45,6 +45,6 @@ local dialects, devices = {}, { { 1, "auto", 0 } }
 for place, dialect in ipairs(T.dialects) do dialects[place] = { place, dialect.key, place } end
 for place, device in ipairs(T.devices) do devices[place + 1] = { place + 1, device.name, place } end
 protocol.prefs.dialect = Pref.enum("Dialect", 1, "The revision, draft or fork of the protocol that is spoken", dialects, false)
-protocol.prefs.device = Pref.enum("Device type", 0, "The virtio device; auto: found out by what is said", devices, false)
+protocol.prefs.device = Pref.enum("Device type", 0, "The virtio device; auto: detected from the messages", devices, false)
 
 return fields

@@ -5,8 +5,6 @@ local objects = {}
 -- Nobody has as many; a hostile peer must not fill the memory.
 local MOST_KNOWN = 65536
 
-local PREFIXES = { "mem", "mem", "evt", "sock", "pipe", "uffd", "pidfd", "dmabuf", "dev" }
-
 local known, counts, order, first
 
 function objects.reset()
@@ -14,7 +12,7 @@ function objects.reset()
 end
 
 local function next_name(kind)
-  local prefix = PREFIXES[kind] or "fd"
+  local prefix = T.descriptor_prefixes[kind] or "fd"
   counts[prefix] = (counts[prefix] or 0) + 1
   return string.format("%s#%d", prefix, counts[prefix])
 end

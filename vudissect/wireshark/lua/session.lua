@@ -64,7 +64,7 @@ local function connect(of, frame)
     rings = {},
     ring_count = 0,
     waiting = new_waiting(),
-    told = {},
+    reported = {},
     asked = {},
     lost_sync = {},
     open_gates = {},
@@ -127,7 +127,7 @@ function session.prefix(of)
   return latest_prefix
 end
 
--- Whether a message changes nothing but what is waited for, whatever was said before.
+-- Whether a message changes nothing but what is waited for, whatever came before.
 function session.is_inert(message)
   local row = message.row
   if message.is_reply then return not on_reply[row.purpose] end

@@ -1,4 +1,4 @@
--- A message or an event in a few words: the info column. It says what `vudissect show` prints.
+-- A message or an event in a few words: the info column. It is what `vudissect show` prints.
 
 local format, concat = string.format, table.concat
 local decimal, size_text = numbers.decimal, numbers.size
@@ -13,20 +13,20 @@ local MILLISECOND = 999500 -- as it is rounded
 
 -- What all appearances of a message have in common.
 local function beginning(message, view)
-  local told = message.is_reply and message.name .. " ->" or message.name
+  local line = message.is_reply and message.name .. " ->" or message.name
   local layout = message.layout
   if layout then
-    local said = values.contents(message, view)
-    if said ~= "" then told = told .. " " .. said end
-    if layout.deviation then told = told .. " (" .. layout.deviation .. ")" end
+    local contents = values.contents(message, view)
+    if contents ~= "" then line = line .. " " .. contents end
+    if layout.deviation then line = line .. " (" .. layout.deviation .. ")" end
   end
   if message.sent then -- not all of it was recorded
-    told = format("%s CUT, %d of %s bytes were recorded", told, #message.data, message.sent)
+    line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
-    told = told .. " MALFORMED, " .. message.problem .. ":"
+    line = line .. " MALFORMED, " .. message.problem .. ":"
       .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
   end
-  return told
+  return line
 end
 
 -- The same, made again only if what it depends on has changed.
@@ -38,16 +38,12 @@ local function body(message, view)
   elseif depends == "nothing" or (depends == "memory" and message.map == view.map) then
     return message.body
   end
-  local told = beginning(message, view)
-  message.body, message.map = told, view.map
-  return told
+  local line = beginning(message, view)
+  message.body, message.map = line, view.map
+  return line
 end
 
-local KINDS = {
-  [0] = "unknown", "memfd", "file", "eventfd", "socket", "pipe", "userfaultfd", "pidfd", "dmabuf", "device", "anon",
-  "directory",
-}
-text.KINDS = KINDS
+local KINDS = tables.fields["fd.kind"].choices
 
 local function descriptor_text(named, descriptor, frame)
   if named.first ~= frame then return named.name end
@@ -69,50 +65,46 @@ local function descriptor_text(named, descriptor, frame)
   return format("+%s (%s)", named.name, what)
 end
 
-local SAID_OF_MARKS = {
-  { 0, "DESCRIPTORS LOST" }, { 1, "CUT SHORT" }, { 2, "NOT FORWARDED" }, { 6, "descriptors not on the first byte" },
-}
-
 local function marks_text(marks)
-  local said = {}
-  for _, mark in ipairs(SAID_OF_MARKS) do
-    if has_bit(marks, 0, mark[1]) then said[#said + 1] = mark[2] end
+  local texts = {}
+  for _, mark in ipairs(T.mark_texts) do
+    if has_bit(marks, 0, mark[1]) then texts[#texts + 1] = mark[2] end
   end
-  return #said > 0 and " " .. concat(said, ", ") or ""
+  return #texts > 0 and " " .. concat(texts, ", ") or ""
 end
 
 -- What all appearances of a message have in common as long as nothing else is known of its connection.
 function text.plain(message, this, view)
   if message.view == view then return message.text end
-  local told = body(message, view)
+  local line = body(message, view)
   -- A view is that of one connection: its name can go along.
-  if this.connection > 1 then told = session.prefix(this.connection) .. told end
-  message.view, message.text = view, told
-  return told
+  if this.connection > 1 then line = session.prefix(this.connection) .. line end
+  message.view, message.text = view, line
+  return line
 end
 
-function text.answer(told, request, latency, frame)
-  if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", told, request, latency / 1000) end
-  return format("%s [#%d +%s%s]", told, request, numbers.duration(latency), session.late[frame] and ", late" or "")
+function text.answer(line, request, latency, frame)
+  if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", line, request, latency / 1000) end
+  return format("%s [#%d +%s%s]", line, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end
 
 -- The message of a frame that was taken in before.
 function text.message(message, frame, this, view)
-  local told = text.plain(message, this, view)
+  local line = text.plain(message, this, view)
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
-      told = told .. " " .. descriptor_text(carried[place], descriptor, frame)
+      line = line .. " " .. descriptor_text(carried[place], descriptor, frame)
     end
   end
   local replaced = session.replaced[frame]
-  if replaced then told = told .. " (was " .. replaced .. ")" end
-  if message.need_reply and not message.is_reply and message.channel ~= 2 then told = told .. " need_reply" end
-  if not this.is_usual then told = told .. marks_text(this.marks) end
-  if not message.is_reply then return told end
+  if replaced then line = line .. " (was " .. replaced .. ")" end
+  if message.need_reply and not message.is_reply and message.channel ~= 2 then line = line .. " need_reply" end
+  if not this.is_usual then line = line .. marks_text(this.marks) end
+  if not message.is_reply then return line end
   local request = session.peer[frame]
-  if not request then return told .. " [answers nothing that was asked]" end
-  return text.answer(told, request, session.latency[frame], frame)
+  if not request then return line .. " [answers nothing that was asked]" end
+  return text.answer(line, request, session.latency[frame], frame)
 end
 
 -- Events -------------------------------------------------------------------------------------------------------------
@@ -129,7 +121,7 @@ local function how(details)
   return ""
 end
 
-local CHANNELS = { [0] = "main", "backend", "gpu" }
+local CHANNELS = tables.fields.channel.choices
 text.CHANNELS = CHANNELS
 
 local function lasting(details, key, before)
@@ -149,12 +141,12 @@ local function observation(details)
   fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
   fact("no_kicks", "no kicks wanted")
   fact("no_calls", "no calls wanted")
-  local told = format("ring %s:", details.ring or "?")
-  if #facts > 0 then told = told .. " " .. table.concat(facts, ", ") end
-  if details.request then told = told .. "; oldest: " .. details.request end
-  if details.fault then told = told .. "; fault: " .. details.fault end
-  if details.unreadable then told = told .. "; not read: " .. details.unreadable end
-  return told
+  local line = format("ring %s:", details.ring or "?")
+  if #facts > 0 then line = line .. " " .. table.concat(facts, ", ") end
+  if details.request then line = line .. "; oldest: " .. details.request end
+  if details.fault then line = line .. "; fault: " .. details.fault end
+  if details.unreadable then line = line .. "; not read: " .. details.unreadable end
+  return line
 end
 
 local EVENTS = {
@@ -179,9 +171,9 @@ local EVENTS = {
 
 -- What the proxy noted; `details` by key.
 function text.event(this, details)
-  local told = printable(EVENTS[this.kind](this, details))
-  if this.connection > 1 then return session.prefix(this.connection) .. told end
-  return told
+  local line = printable(EVENTS[this.kind](this, details))
+  if this.connection > 1 then return session.prefix(this.connection) .. line end
+  return line
 end
 
 return text

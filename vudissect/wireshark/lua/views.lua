@@ -12,7 +12,7 @@ local histories
 
 function views.reset() histories = {} end
 
--- The addresses of a memory map as text, so that equal maps are told by comparing them.
+-- The addresses of a memory map as text, so that equal maps are found by comparing them.
 local function map_of(memory)
   local parts = {}
   for place, region in ipairs(memory) do
