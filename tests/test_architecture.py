@@ -1,6 +1,7 @@
 """The architecture: each package is in a layer and imports only packages of lower layers."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_a_package_imports_only_lower_layers(path: Path) -> None:
     used = {module.split(".")[1] for module in imports(path) if module.startswith("vudissect.")} - {here}
 
     assert {there for there in used if LAYERS[there] >= LAYERS.get(here, 0)} == set()
+
+
+def test_the_page_about_the_architecture_has_all_layers() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (`vudissect/.*?`) \|", page, re.MULTILINE)
+    named = {
+        each.removesuffix(".py"): int(layer) for layer, cell in rows for each in re.findall(r"vudissect/(\S+?)`", cell)
+    }
+
+    assert named == {each: layer for each, layer in LAYERS.items() if not each.startswith("__")}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if package(path) != "scapy"], ids=name)
