@@ -31,8 +31,11 @@ class TestDetail:
     def test_missing_messages_and_features_are_ranges(self) -> None:
         text = detail("mst-2015")
 
-        assert "missing messages:  main 19-45, backend 1-10, gpu 1-12" in text
-        assert "missing features:  2-23" in text
+        assert "missing messages:  main from 19, backend all, gpu all" in text
+        assert "missing features:  from 2" in text
+
+    def test_what_is_missing_between_others_has_an_end(self) -> None:
+        assert "missing messages:  main 1, from 16, backend all, gpu all" in detail("doc-offbyone")
 
     def test_the_header(self) -> None:
         text = detail("mst-2015")

@@ -1,8 +1,10 @@
 """Dialects for people: a list, a single dialect, a page of the documentation, and the meanings of a number."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 from textwrap import wrap
+from typing import TypeVar
 
 from vudissect.protocol.bits import Bit
 from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
@@ -12,6 +14,8 @@ from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import message_name
 from vudissect.render.table import message_detail, message_list
 from vudissect.session.dialect import Evidence, Verdict
+
+T = TypeVar("T")
 
 _WIDTH = 96
 
@@ -88,12 +92,12 @@ def _facts(dialect: Dialect) -> Iterator[tuple[str, str]]:
     if dialect.changed_bits:
         yield "protocol features", ", ".join(_bit(bit) for bit in dialect.changed_bits)
     if dialect.missing_bits:
-        yield "missing features", _numbers(bit.number for bit in dialect.missing_bits)
+        yield "missing features", _numbers(dialect.missing_bits, UPSTREAM.protocol_features.bits, attrgetter("number"))
     if dialect.missing:
         yield (
             "missing messages",
             ", ".join(
-                f"{channel.label} {_numbers(row.id for row in rows)}"
+                f"{channel.label} {_numbers(tuple(rows), UPSTREAM.channel(channel), attrgetter('id'))}"
                 for channel, rows in groupby(dialect.missing, lambda row: row.channel)
             ),
         )
@@ -103,15 +107,26 @@ def _bit(bit: Bit) -> str:
     return f"{bit.number} {bit.name}" + (f" ({bit.note})" if bit.note else "")
 
 
-def _numbers(numbers: Iterable[int]) -> str:
-    """Numbers in ascending order, with ranges: `1-3, 7`."""
+def _numbers(missing: Sequence[T], known: Sequence[T], number_of: Callable[[T], int]) -> str:
+    """Numbers in ascending order, with ranges: `1-3, 7, from 19`, or `all`.
+
+    The last range is open, so that the text remains as it is when upstream grows.
+    """
+    if len(missing) == len(known):
+        return "all"
     runs: list[list[int]] = []
-    for number in numbers:
+    for number in map(number_of, missing):
         if runs and number == runs[-1][-1] + 1:
             runs[-1][1:] = [number]
         else:
             runs.append([number])
-    return ", ".join("-".join(map(str, run)) for run in runs)
+    *closed, last = runs
+    is_open = last[-1] == max(map(number_of, known))
+    return ", ".join([*map(_range, closed), f"from {last[0]}" if is_open else _range(last)])
+
+
+def _range(ends: Sequence[int]) -> str:
+    return "-".join(map(str, ends))
 
 
 def markdown() -> Iterator[str]:
