@@ -95,6 +95,7 @@ conformance: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
 	@sh tests/peers/trixie.sh
 	$(BIN)/python -m tools.conformance
+	$(BIN)/python -m tools.conformance --deaths
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

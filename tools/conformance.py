@@ -2,10 +2,11 @@
 
     python -m tools.conformance [NAME...]              writes docs/conformance/ again; without names for all of them
     python -m tools.conformance --pages                writes only the pages, from the results that are there
+    python -m tools.conformance --deaths [NAME...]     plays each case in which a program died, alone
     python -m tools.conformance --runs N [NAME...]     plays the suite N times, and prints verdicts that change
 
-tests/peers/checked.py has the programs. Exit status: 0, 1 if one cannot be checked or a verdict changes, 2 for
-an unknown name.
+tests/peers/checked.py has the programs. Exit status: 0, 1 if one cannot be checked, lives where it died, or a verdict
+changes, 2 for an unknown name.
 """
 
 import argparse
@@ -125,23 +126,40 @@ def read_all() -> dict[str, Results]:
     }
 
 
+def verdicts(checked: Checked, *options: str) -> dict[str, str]:
+    """The verdict of each case in one run; `PeerError` if the program cannot be checked."""
+    with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
+        folder = Path(created).resolve()
+        done = check(checked, folder, ("--write-expect", "known", *options))
+        if not (folder / "known").exists():
+            raise PeerError(done.stderr.strip() or "the suite wrote nothing")
+        known: dict[str, str] = json.loads((folder / "known").read_text())["cases"]
+        return known
+
+
+def dies_again(checked: Checked) -> bool:
+    """Play each case alone in which the program died; whether it does that again in all of them."""
+    results = read_all().get(checked.key)
+    deaths = [case.id for case in results.cases if case.verdict is Verdict.CRASH] if results is not None else []
+    lives = [case for case in deaths if verdicts(checked, "--only", case)[case] != Verdict.CRASH]
+    print(f"{checked.key}: {len(deaths)} deaths, {len(deaths) - len(lives)} of them again when played alone")
+    for case in lives:
+        print(f"  {case}: it lives")
+    return not lives
+
+
 def repeat(checked: Checked, runs: int) -> bool:
     """Play the suite several times; whether all runs have the same verdicts."""
     seen: dict[str, Counter[str]] = {}
     began = time.monotonic()
     for _ in range(runs):
-        with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
-            folder = Path(created).resolve()
-            done = check(checked, folder, ("--write-expect", "known"))
-            if not (folder / "known").exists():
-                raise PeerError(done.stderr.strip() or "the suite wrote nothing")
-            for case, verdict in json.loads((folder / "known").read_text())["cases"].items():
-                seen.setdefault(case, Counter())[verdict] += 1
+        for case, verdict in verdicts(checked).items():
+            seen.setdefault(case, Counter())[verdict] += 1
     each = (time.monotonic() - began) / runs
-    changing = {case: verdicts for case, verdicts in seen.items() if verdicts.most_common(1)[0][1] < runs}
+    changing = {case: counts for case, counts in seen.items() if counts.most_common(1)[0][1] < runs}
     print(f"{checked.key}: {runs} runs of {len(seen)} cases, {each:.1f} s each: {len(changing)} verdicts change")
-    for case, verdicts in changing.items():
-        print(f"  {case}: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())}")
+    for case, counts in changing.items():
+        print(f"  {case}: {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common())}")
     return not changing
 
 
@@ -149,6 +167,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=0, metavar="N", help="play the suite N times, and write nothing")
+    parser.add_argument("--deaths", action="store_true", help="play each case alone in which a program died")
     parser.add_argument("--pages", action="store_true", help="only write the pages, from the results that are there")
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(each.key for each in CHECKED)])
     given = parser.parse_args(arguments)
@@ -159,12 +178,14 @@ def main(arguments: Sequence[str]) -> int:
         try:
             if given.runs:
                 status |= not repeat(checked, given.runs)
+            elif given.deaths:
+                status |= not dies_again(checked)
             else:
                 print(publish(checked), flush=True)
         except PeerError as error:
             print(f"{checked.key}: {error}", file=sys.stderr)
             status = 1
-    if not given.runs:
+    if not given.runs and not given.deaths:
         for name, text in pages(read_all()):
             (FOLDER / name).write_text(text)
     return status
