@@ -93,3 +93,19 @@ def test_the_rings_as_they_are_now(seen: Path) -> None:
         "ring 0 of connection 1 (blk request)",
         "ring 1 of connection 1 (blk request)",
     ]
+
+
+def test_a_process_that_is_gone(seen: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+        result = run("rings", "--pid", str(gone.pid), str(seen))
+
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.endswith(f"--pid {gone.pid}: No such process\n".encode())
+
+
+def test_a_process_of_a_session_that_is_over() -> None:
+    result = run("rings", "--pid", str(os.getpid()), str(CAPTURES / "qemu-7.2-blk-qsd.pcapng"))
+
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.endswith(b"no connection is open at its end: the session is over\n")

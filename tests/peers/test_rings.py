@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.cli.test_commands import run
 from tests.peers.captures import CAPTURES
 from tests.peers.daemons import storage_daemon
 from tests.peers.processes import Process, running, wait_for_listener
+from tests.peers.proxy import recorded
 from tests.peers.situations.disk import IMAGE, contents
 from tests.peers.situations.situation import BACK, FRONT
 from tests.peers.uml import DISK, uml
@@ -22,6 +24,8 @@ from vudissect.capture.observation import Observation, observation_of
 from vudissect.capture.record import RecordKind
 
 _READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
+_SOME = 100
+_READ_SOME = f"dd if=/dev/vda of=/dev/null bs=4k count={_SOME} iflag=direct 2> /dev/null\n"
 _QUICK = (
     "uml-6.1-blk-qsd-7.2",
     "dpdk-22.11-virtio-user-vhost",
@@ -73,6 +77,28 @@ def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) ->
     seen, broken = observed(capture)
     assert name in _TOO_SHORT or any(observation.avail is not None for observation in seen)
     assert broken == set()
+
+
+@pytest.mark.peers
+def test_a_session_that_is_recorded_without_it_can_be_seen(tmp_path: Path) -> None:
+    image, capture = tmp_path / IMAGE, tmp_path / "recorded.pcapng"
+    image.write_bytes(contents())
+    script = f"{_READ_SOME}echo RESULT read=all\n{_READ_FOR_EVER}"
+
+    with (
+        storage_daemon(image, BACK, tmp_path) as back_end,
+        recorded(capture, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"),
+        uml(script, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+    ):
+        front_end.expect("RESULT read=all")
+        pids = ("--pid", str(front_end.pid), "--pid", str(back_end.pid))
+        seen = run("rings", *pids, str(capture))
+        front_end.kill()
+
+    assert (seen.returncode, seen.stderr) == (0, b"")
+    lines = seen.stdout.decode().splitlines()
+    assert lines[0] == "ring 0 of connection 1 (blk request), size 256"
+    assert int(lines[-1].split()[2]) >= _SOME
 
 
 @pytest.mark.peers

@@ -272,7 +272,7 @@ def test_memory_whose_descriptor_did_not_arrive(scene: Scene) -> None:
 
     (seen,) = scene.look()
 
-    assert seen.unreadable == "region0: its descriptor did not arrive at the observer"
+    assert seen.unreadable == "region0: its descriptor is not available"
 
 
 def test_memory_on_something_that_cannot_be_read(scene: Scene) -> None:

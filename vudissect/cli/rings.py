@@ -1,7 +1,7 @@
 """`vudissect rings`: what a recorder saw in the rings of a session, over time or live."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
@@ -12,7 +12,7 @@ from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
-from vudissect.cli.errors import clear_errors, warn
+from vudissect.cli.errors import clear_errors, needs_linux, warn
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
 from vudissect.render.ring_table import Sample, current_lines, history_lines
@@ -29,6 +29,7 @@ _CLEAR = "\x1b[H\x1b[2J"
         ("How the rings of a session filled and emptied", "vudissect rings boot.pcapng"),
         ("Only ring 1", "vudissect rings --ring 1 boot.pcapng"),
         ("The rings of a running session, like top", "vudissect rings --follow boot.pcapng"),
+        ("A session that was recorded without --rings, and still runs", "vudissect rings --pid 4711 boot.pcapng"),
     ],
 )
 @click.argument("file", type=FILE)
@@ -36,7 +37,15 @@ _CLEAR = "\x1b[H\x1b[2J"
     "--ring", "wanted", multiple=True, type=click.IntRange(0), metavar="N", help="Only this ring (repeatable)."
 )
 @click.option("-f", "--follow", is_flag=True, help="Show the rings as they are now, until interrupted.")
-def command(file: str, wanted: tuple[int, ...], follow: bool) -> None:
+@click.option(
+    "--pid",
+    "pids",
+    type=click.IntRange(1),
+    multiple=True,
+    metavar="PID",
+    help="Look now, through the descriptors of the running front-end (repeatable: also of the back-end).",
+)
+def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, ...]) -> None:
     """Print what was seen in the rings of the capture FILE, which vuproxy recorded with --rings.
 
     A row has the positions of driver and device, the requests that are pending (the bar is the part of the ring that
@@ -44,14 +53,15 @@ def command(file: str, wanted: tuple[int, ...], follow: bool) -> None:
     """
     style = style_for(sys.stdout)
     with clear_errors(file):
-        stream = FollowedFile(file) if follow and file != "-" else open_capture(file)
+        stream = FollowedFile(file) if follow and not pids and file != "-" else open_capture(file)
         analysis = Analysis(read_capture(stream), rules=(), live=follow)
+        samples = _samples_now(file, pids, analysis, follow) if pids else _samples(analysis)
         if follow:
-            _follow(_samples(analysis), frozenset(wanted), style)
+            _follow(samples, frozenset(wanted), style)
         else:
-            samples = list(_samples(analysis))
+            found = list(samples)
             if analysis.records.has_messages:
-                _print(samples, frozenset(wanted), style, file)
+                _print(found, frozenset(wanted), style, file)
         conclude(file, analysis.records)
 
 
@@ -60,6 +70,13 @@ def _samples(analysis: Analysis) -> Iterator[Sample]:
         seen = observation_of(event.record.details) if event.record.kind is RecordKind.RING_OBSERVED else None
         if seen is not None:
             yield Sample(event.record.frame, event.elapsed, event.after, seen)
+
+
+def _samples_now(file: str, pids: Sequence[int], analysis: Analysis, follow: bool) -> Iterator[Sample]:
+    needs_linux()
+    from vudissect.cli.ring_probe import probe
+
+    return probe(file, pids, analysis, follow=follow)
 
 
 def _print(samples: list[Sample], wanted: frozenset[int], style: Style, file: str) -> None:

@@ -97,7 +97,7 @@ class RingMemory:
         region = place.region
         file = self._files.get(region.descriptor)
         if file is None:
-            raise UnreadableError(f"region{region.number}: its descriptor did not arrive at the observer")
+            raise UnreadableError(f"region{region.number}: its descriptor is not available")
         try:
             data = file.read(region.mmap_offset + place.offset, length)
         except UnreadableError as error:

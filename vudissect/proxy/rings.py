@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from vudissect.capture.observation import Observation
 from vudissect.capture.record import RecordKind
@@ -16,7 +16,6 @@ from vudissect.host.shared_memory import event_counter
 from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
 from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
-from vudissect.proxy.descriptor_pool import DescriptorPool
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
 from vudissect.rings.look import Look, Parts, look, oldest
 from vudissect.rings.memory import RingError
@@ -31,6 +30,16 @@ _WRAP = 0x10000
 _SECOND = 1_000_000_000
 # A duration that grows is worth another record at these points (s), and at every multiple of the last.
 _STEPS = (1, 2, 5, 10, 30, 60)
+
+
+class Source(Protocol):
+    """Where descriptors of memory and events come from."""
+
+    def take(self, identity: str) -> int | None:
+        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
+
+    def empty(self) -> None:
+        """Close all that were not taken."""
 
 
 class Seen(NamedTuple):
@@ -74,7 +83,7 @@ class _Watched:
     big_endian: set[int] = field(default_factory=set)
     histories: dict[int, _History] = field(default_factory=dict)
 
-    def keep(self, event: Event, pool: DescriptorPool) -> None:
+    def keep(self, event: Event, source: Source) -> None:
         """Take the descriptors of a message that are needed from now on, and let go of what no longer is."""
         regions = {region.descriptor for region in self.state.memory.regions}
         slots = {
@@ -89,7 +98,7 @@ class _Watched:
         for name, _, descriptor in event.descriptors:
             wanted_memory = name in regions and name not in self.memory
             if wanted_memory or (name in slots and name not in self.events):
-                fd = pool.take(descriptor.identity)
+                fd = source.take(descriptor.identity)
                 if fd is None:
                     continue
                 if wanted_memory:
@@ -111,8 +120,8 @@ class RingWatch:
     With `requests` the oldest pending request is read too: its descriptors and its header, never its data.
     """
 
-    def __init__(self, pool: DescriptorPool, *, requests: bool) -> None:
-        self._pool = pool
+    def __init__(self, source: Source, *, requests: bool) -> None:
+        self._source = source
         self._requests = requests
         self._connections: dict[int, _Watched] = {}
 
@@ -124,7 +133,7 @@ class RingWatch:
             watched = self._connections[state.number] = _Watched(state)
         watched.state = state
         if state.memory is not event.before.memory or event.descriptors:
-            watched.keep(event, self._pool)
+            watched.keep(event, self._source)
         self._note_translation(watched, event)
         if record.kind is RecordKind.CONNECTION_CLOSED:
             watched.let_go()
@@ -146,7 +155,7 @@ class RingWatch:
         for watched in self._connections.values():
             watched.let_go()
         self._connections.clear()
-        self._pool.empty()
+        self._source.empty()
 
     def _note_translation(self, watched: _Watched, event: Event) -> None:
         message = event.message

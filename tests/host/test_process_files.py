@@ -1,0 +1,68 @@
+"""The descriptors of another process: a child that holds memory and an event."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from vudissect.host.inspect import inspect
+from vudissect.host.process_files import ProcessFiles
+from vudissect.host.shared_memory import event_counter
+
+
+@pytest.fixture
+def passed() -> tuple[int, int]:
+    memory, event = os.memfd_create("memory"), os.eventfd(3)
+    os.write(memory, b"guest")
+    return memory, event
+
+
+@pytest.fixture
+def files(passed: tuple[int, int]) -> Iterator[ProcessFiles]:
+    """Those of a process that has been passed the two."""
+    command = [sys.executable, "-c", "import sys; print('ready', flush=True); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=passed) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        found = ProcessFiles()
+        found.add(holder.pid)
+        yield found
+        found.empty()
+        holder.communicate()
+
+
+def test_memory_can_be_read(passed: tuple[int, int], files: ProcessFiles) -> None:
+    fd = files.take(inspect(passed[0]).identity)
+
+    assert fd is not None
+    assert os.pread(fd, 5, 0) == b"guest"
+
+
+def test_a_counter_can_be_seen(passed: tuple[int, int], files: ProcessFiles) -> None:
+    fd = files.take(inspect(passed[1]).identity)
+
+    assert fd is not None
+    assert event_counter(fd) == 3
+
+
+def test_it_can_be_taken_again(passed: tuple[int, int], files: ProcessFiles) -> None:
+    identity = inspect(passed[0]).identity
+    first, second = files.take(identity), files.take(identity)
+
+    assert first is not None
+    assert second is not None
+    assert first != second
+
+
+def test_what_the_process_does_not_have(files: ProcessFiles) -> None:
+    assert files.take(inspect(os.memfd_create("other")).identity) is None
+
+
+def test_a_process_that_is_gone() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+
+        with pytest.raises(ProcessLookupError):
+            ProcessFiles().add(gone.pid)

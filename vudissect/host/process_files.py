@@ -1,0 +1,67 @@
+"""The memory and the event descriptors of another process.
+
+They are duplicated with pidfd_getfd(2), which needs the permission to trace the process. The process does not notice.
+"""
+
+import ctypes
+import errno
+import os
+from contextlib import suppress
+
+from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.inspect import inspect
+
+# The same number on every architecture; neither the C library nor Python has the call everywhere.
+_PIDFD_GETFD = 438
+_KEPT = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.EVENTFD})
+
+
+class ProcessFiles:
+    """Duplicates of descriptors of processes, by what they refer to."""
+
+    def __init__(self) -> None:
+        self._fds: dict[str, int] = {}
+
+    def add(self, pid: int) -> None:
+        """Duplicate those of a process. `OSError` if it is gone or may not be examined."""
+        process = os.pidfd_open(pid)
+        try:
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                self._add(process, int(number))
+        finally:
+            os.close(process)
+
+    def take(self, identity: str) -> int | None:
+        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
+        fd = self._fds.get(identity)
+        return os.dup(fd) if fd is not None else None
+
+    def empty(self) -> None:
+        """Close all of them."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
+    def _add(self, process: int, number: int) -> None:
+        # It may have closed this one in the meantime.
+        with suppress(_ClosedError):
+            fd = _duplicate(process, number)
+            descriptor = inspect(fd)
+            if descriptor.kind in _KEPT and descriptor.identity and descriptor.identity not in self._fds:
+                self._fds[descriptor.identity] = fd
+            else:
+                os.close(fd)
+
+
+class _ClosedError(Exception):
+    """The process does not have this descriptor."""
+
+
+def _duplicate(process: int, number: int) -> int:
+    fd: int = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, process, number, 0)
+    if fd >= 0:
+        return fd
+    error = ctypes.get_errno()
+    if error in (errno.EPERM, errno.ESRCH, errno.ENOSYS):
+        raise OSError(error, os.strerror(error))
+    raise _ClosedError
