@@ -68,7 +68,14 @@ _KINDS = {
     is_flag=True,
     help="Both transcripts, aligned, from the first difference on, instead of a list by cause.",
 )
-@click.option("--only", "kinds", multiple=True, type=OneOf([*_KINDS]), help="Only differences in this.")
+@click.option(
+    "--only",
+    "kinds",
+    multiple=True,
+    type=OneOf([*_KINDS]),
+    metavar="KIND",
+    help=f"Only differences of this kind (repeatable): {', '.join(_KINDS)}.",
+)
 @device_option()
 @filter_option("Compare only messages that match")
 def command(
