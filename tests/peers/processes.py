@@ -6,6 +6,7 @@ Independent of the protocol and of the programs.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ class Process:
         """Send SIGKILL, and wait until it is gone."""
         note_sent(self._log.parent, self.name, "SIGKILL")
         self.killed = True
-        self._popen.kill()
+        self._kill_all()
         self._popen.wait()
 
     def end(self) -> None:
@@ -103,6 +104,12 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self._popen.wait()
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        """Kill it and what it has started: User-Mode Linux has a process for each of the guest's, which outlive it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.processes import PeerError, Process, program, running, wait_for_listener
+from tests.proxy.harness import eventually
 
 
 def _shell(script: str) -> list[str]:
@@ -51,3 +52,20 @@ def test_waiting_for_a_listener_ends_with_the_program(tmp_path: Path) -> None:
         pytest.raises(PeerError, match=r"(?s)deaf does not listen at a.sock.*cannot listen"),
     ):
         wait_for_listener("a.sock", process)
+
+
+def test_what_a_program_has_started_ends_with_it(tmp_path: Path) -> None:
+    with running("parent", _shell("sleep 60 & echo child $!; wait"), tmp_path) as process:
+        child = int(process.expect(r"child (\d+)")[1])
+        process.kill()
+
+    eventually(lambda: not _runs(child))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    # It may not have been reaped yet.
+    return status.rpartition(")")[2].split()[0] not in "ZX"
