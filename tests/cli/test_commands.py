@@ -53,8 +53,8 @@ def capture(tmp_path: Path) -> Path:
 
 def messages(result: subprocess.CompletedProcess[bytes]) -> list[str]:
     """The message names of a transcript, in order."""
-    lines = result.stdout.decode().splitlines()
-    return [line.split()[3] for line in lines if not line.strip().startswith("!")]
+    lines = (line.split() for line in result.stdout.decode().splitlines())
+    return [line[3] for line in lines if line[0].isdecimal()]
 
 
 class TestShow:
@@ -127,8 +127,22 @@ class TestShow:
 
         assert (result.returncode, result.stderr) == (0, b"")
 
-    def test_no_colour_where_nobody_looks(self, capture: Path) -> None:
-        assert b"\x1b" not in run("show", str(capture), FORCE_COLOR="1").stdout
+    @pytest.mark.parametrize(
+        ("options", "environment", "colour"),
+        [
+            ([], {}, False),
+            ([], {"FORCE_COLOR": "1"}, True),
+            ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+            (["--color=always"], {"NO_COLOR": "1"}, True),
+            (["--color=never"], {"FORCE_COLOR": "1"}, False),
+        ],
+    )
+    def test_colour_in_a_pipe(
+        self, capture: Path, options: list[str], environment: dict[str, str], colour: bool
+    ) -> None:
+        shown = run("show", str(capture), *options, stdin=b"", **environment).stdout
+
+        assert (b"\x1b[" in shown) is colour
 
 
 class TestRefusals:

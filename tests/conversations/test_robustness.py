@@ -16,7 +16,20 @@ WORDS = sorted(
 )
 NAMES = [row.name for row in UPSTREAM.messages]
 
-words = st.one_of(st.sampled_from(WORDS), st.sampled_from(NAMES), st.text(max_size=8))
+REMARKS = (
+    "as in #1",
+    "[#1 +20us]",
+    "[#99999999999 +-1s]",
+    "header_flags 0x101",
+    "empty",
+    "SENT BACK",
+    "NOT FORWARDED",
+    "CUT, 13 of 20 bytes were recorded",
+    "MALFORMED, x: 00 ... (9 bytes)",
+    "unknown bytes 00",
+)
+
+words = st.one_of(st.sampled_from(WORDS), st.sampled_from(REMARKS), st.sampled_from(NAMES), st.text(max_size=8))
 lines = st.builds(
     lambda start, rest: " ".join((start, *rest)),
     st.sampled_from(
@@ -42,6 +55,9 @@ lines = st.builds(
 @example(["F>B ADD_MEM_REG 0+9999999999T at 0x0 mem#1 (memfd x 99999999T)"])
 @example(["F>B SET_VRING_KICK ring 999999 evt#1"])
 @example(["F>B SEND_RARP mac=zz", "F>B GET_SHARED_OBJECT uuid=1"])
+@example(["F>B SET_MEM_TABLE no regions CUT, 4294967295 of 4294967295 bytes were recorded"])
+@example(["F>B SET_MEM_TABLE no regions CUT, 9999999999 of 1 bytes were recorded"])
+@example(["F>B SET_OWNER MALFORMED, x: 00 ... (99999999999 bytes)", "B>F GET_FEATURES -> as in #1"])
 def test_a_text_is_read_or_refused(text: list[str]) -> None:
     with contextlib.suppress(ConversationError):
         read_conversation("\n".join(text)).capture()

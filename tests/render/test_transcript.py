@@ -1,22 +1,25 @@
 """The transcript: the text of a conversation."""
 
+import re
 import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conversation import MILLISECOND, Conversation, eventfd, memfd
+from tests.conversation import MILLISECOND, Conversation, eventfd, memfd, of_kind
 from tests.wire.strategies import FORMS, Form, form_name, pack, values
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.protocol.devices import device_by_name
+from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Meaning, Side
+from vudissect.protocol.payloads import EMPTY
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
-from vudissect.session.session import Session
+from vudissect.session.session import Session, foresee
 
 
 def lines(talk: Conversation, *, verbose: bool = False, times: bool = False) -> list[str]:
@@ -98,6 +101,165 @@ def test_a_message_that_its_sender_cut_short_is_malformed() -> None:
     assert "MALFORMED, cut short: 48 of 136 payload bytes" in lines(talk)[0]
 
 
+def test_a_list_that_was_shown_before_is_referred_to() -> None:
+    talk = Conversation()
+    for offered in (("VERSION_1", "EVENT_IDX", "LOG_ALL"), ("VERSION_1", "EVENT_IDX", "LOG_ALL"), ("VERSION_1",)):
+        talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask(*offered))
+
+    assert [line.split("-> ")[1] for line in lines(talk)[1::2]] == [
+        "LOG_ALL EVENT_IDX VERSION_1 [#1]",
+        "as in #2 [#3]",
+        "VERSION_1 [#5]",
+    ]
+
+
+def test_a_list_is_compared_with_the_latest_one() -> None:
+    talk = Conversation()
+    for offered in (("VERSION_1", "EVENT_IDX"), ("VERSION_1", "LOG_ALL"), ("VERSION_1", "EVENT_IDX")):
+        talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask(*offered))
+
+    assert last(talk) == "GET_FEATURES -> EVENT_IDX VERSION_1 [#5]"
+
+
+def test_a_single_line_refers_to_no_other() -> None:
+    talk = Conversation()
+    for _ in range(2):
+        talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1", "EVENT_IDX", "LOG_ALL"))
+    transcript = Transcript(Style(False), times=False)
+
+    assert [transcript.line(event) for event in talk.events()][1::2] == [
+        "     2  B>F GET_FEATURES -> LOG_ALL EVENT_IDX VERSION_1 [#1]",
+        "     4  B>F GET_FEATURES -> LOG_ALL EVENT_IDX VERSION_1 [#3]",
+    ]
+
+
+class TestWhatLinesAreReadIn:
+    def test_a_guessed_device_is_marked(self) -> None:
+        talk = Conversation()
+        talk.open("qemu-system-x86", "virtiofsd")
+
+        assert lines(talk)[0] == "device fs (guessed)"
+
+    def test_one_that_the_user_named_is_not(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_OWNER")
+        transcript = Transcript(Style(False))
+
+        assert transcript.text(Session(device_by_name("net")).feed(talk.records[0])).startswith("device net\n")
+
+    def test_it_is_shown_once_a_connection(self) -> None:
+        talk = Conversation()
+        talk.open("qemu-system-x86", "virtiofsd")
+        talk.front_end("SET_OWNER")
+        talk.open("qemu-system-x86", "passt", connection=2)
+        talk.front_end("SET_VRING_NUM", index=0, num=8, connection=1)
+
+        assert [line for line in lines(talk) if "device" in line] == ["device fs (guessed)", "c2 device net (guessed)"]
+
+    def test_the_byte_order(self) -> None:
+        talk = Conversation("big")
+        talk.open("a", "b")
+        talk.front_end("SET_OWNER")
+
+        assert lines(talk)[1] == "byte-order big"
+
+    def test_a_dialect_is_one_line_with_its_reason(self) -> None:
+        text = "\n".join(shown(Conversation(protocol=NVME), "NVME_ADMIN"))
+
+        assert re.match(r"dialect spdk-nvme-v2 \(score \d+; upstream \d+; against upstream: #1\)\n     1 ", text)
+
+    def test_with_all_evidence_if_asked_for(self) -> None:
+        text = shown(Conversation(protocol=NVME), "NVME_ADMIN", verbose=True)
+
+        assert text[1].startswith("# runners-up: ")
+        assert text[2].startswith("# #1 main NVME_ADMIN is evidence against ")
+
+
+NVME = next(dialect.protocol for dialect in DIALECTS if dialect.key == "spdk-nvme-v2")
+
+
+def shown(talk: Conversation, name: str, *, verbose: bool = False) -> list[str]:
+    """The lines of one request in a dialect that is detected."""
+    talk.front_end(name)
+    session = Session(known=foresee(talk.records), detect=True)
+    transcript = Transcript(Style(False), times=False, verbose=verbose, verdict=session.dialect)
+    return "".join(transcript.text(session.feed(record)) for record in talk.records).splitlines()
+
+
+class TestWhatIsUnusual:
+    def test_an_answer_without_payload_is_empty(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_LOG_BASE", descriptors=(memfd(),))
+        talk.back_end("SET_LOG_BASE", layout=EMPTY)
+
+        assert last(talk).startswith("SET_LOG_BASE -> empty [")
+
+    def test_a_request_to_stop_a_ring_has_no_position(self) -> None:
+        talk = Conversation()
+        talk.front_end("GET_VRING_BASE", index=1)
+        talk.front_end("GET_VRING_BASE", index=1, num=5)
+
+        assert [line.split("F>B ")[1] for line in lines(talk)[:2]] == [
+            "GET_VRING_BASE ring 1",
+            "GET_VRING_BASE ring 1 base 5",
+        ]
+
+    def test_flags_that_are_not_as_they_should_be(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_OWNER", header_flags=0x101)
+
+        assert last(talk) == "SET_OWNER header_flags 0x101"
+
+    def test_a_message_that_came_in_pieces(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_OWNER", marks=Mark.SPLIT)
+
+        assert last(talk) == "SET_OWNER in pieces"
+
+    def test_an_object_that_is_passed_twice_is_described_once(self) -> None:
+        talk = Conversation()
+        talk.front_end("SET_MEM_TABLE", regions=[{}, {}], descriptors=(memfd(), memfd()))
+
+        assert last(talk).endswith(" +mem#1 (memfd pc.ram 64M) mem#1")
+
+    def test_unknown_configuration_is_said_to_be_unknown(self) -> None:
+        talk = Conversation()
+        talk.open("qemu", "virtiofsd")
+        talk.back_end("GET_CONFIG", contents=b"myfs".ljust(36, b"\0") + bytes((1, 0, 0, 0)) + bytes(4) + b"\7\0")
+
+        assert "fs?: tag myfs num_request_queues 1 unknown[44:46]=0700" in last(talk)
+
+    def test_bytes_that_will_not_be_delivered_are_counted(self) -> None:
+        talk = Conversation()
+        talk.event(RecordKind.CONNECTION_CLOSED, by="back-end", how="reset", undelivered=24)
+
+        assert last(talk) == "connection 1 closed by the back-end (reset), 24 bytes undelivered"
+
+    def test_a_channel_is_named_by_the_socket_that_was_passed_for_it(self) -> None:
+        talk = Conversation()
+        for name in ("a", "b"):
+            talk.front_end("SET_BACKEND_REQ_FD", descriptors=(of_kind(DescriptorKind.SOCKET, name),))
+        talk.event(RecordKind.CHANNEL_OPENED, Channel.BACKEND, by_sequence=talk.records[0].sequence)
+        talk.event(RecordKind.CHANNEL_OPENED, Channel.BACKEND)
+        talk.event(RecordKind.CHANNEL_OPENED, Channel.BACKEND, by_sequence="what a damaged capture has")
+
+        assert [line.split("--- ")[1] for line in lines(talk)[2:]] == [
+            "backend channel opened on sock#1",
+            "backend channel opened",
+            "backend channel opened",
+        ]
+
+    @pytest.mark.parametrize(
+        ("severity", "sign"),
+        [(Severity.ERROR, "!"), (Severity.WARNING, "!"), (Severity.COMPAT, "~"), (Severity.INFO, "i")],
+    )
+    def test_the_sign_of_a_finding_shows_how_severe_it_is(self, severity: Severity, sign: str) -> None:
+        finding = Finding("VU-NEG-01", severity, Blame.BOTH, 1, 1, (), "it is wrong", "")
+        transcript = Transcript(Style(False), verbose=True)
+
+        assert transcript.findings([finding], 1).strip() == f"{sign} {severity.value} VU-NEG-01 both: it is wrong"
+
+
 def test_features_are_named() -> None:
     talk = Conversation()
     talk.ask("GET_FEATURES", features=VIRTIO_FEATURES.mask("VERSION_1", "EVENT_IDX"))
@@ -142,7 +304,7 @@ def test_ring_addresses_are_places_in_the_memory_map() -> None:
     talk.front_end("SET_VRING_ADDR", desc=0x7F00_0000_1000, avail=0x7F00_0000_2000, used=0x1234)
 
     assert lines(talk)[0].endswith("SET_MEM_TABLE region0 0+1M +mem#1 (memfd pc.ram 1M)")
-    assert last(talk) == "SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used 0x1234 avail region0+0x2000 log 0"
+    assert last(talk) == "SET_VRING_ADDR ring 0 desc region0+0x1000 used 0x1234 avail region0+0x2000 log 0"
 
 
 def test_a_region_shows_its_offset_in_the_file() -> None:
@@ -204,9 +366,10 @@ def test_the_configuration_space_is_decoded_by_device_type() -> None:
     talk.front_end("GET_CONFIG", contents=bytes(60))
     talk.back_end("GET_CONFIG", contents=contents)
 
-    assert [line.split(maxsplit=2)[2] for line in lines(talk)] == [
-        "GET_CONFIG offset 0 size 60 writable",
-        "GET_CONFIG -> offset 0 size 60 writable blk?: capacity 2048 [#1]",
+    assert lines(talk) == [
+        "     1  F>B GET_CONFIG offset 0 size 60",
+        "device blk (guessed)",
+        "     2  B>F GET_CONFIG -> offset 0 size 60 blk?: capacity 2048 [#1]",
     ]
 
 
@@ -215,7 +378,7 @@ def test_a_disk_with_zero_capacity_is_shown() -> None:
     talk.front_end("GET_CONFIG", contents=bytes(60))
     talk.back_end("GET_CONFIG", contents=bytes(12) + b"\x7e" + bytes(47))
 
-    assert last(talk) == "GET_CONFIG -> offset 0 size 60 writable blk?: capacity 0 seg_max 126 [#1]"
+    assert last(talk) == "GET_CONFIG -> offset 0 size 60 blk?: capacity 0 seg_max 126 [#1]"
 
 
 def test_a_device_that_the_user_has_named_is_not_marked_as_a_guess() -> None:
@@ -226,7 +389,7 @@ def test_a_device_that_the_user_has_named_is_not_marked_as_a_guess() -> None:
     opened, answered = lines(talk)
 
     assert opened.endswith(", device blk")
-    assert "writable blk: capacity 2048" in answered
+    assert "size 8 blk: capacity 2048" in answered
 
 
 def test_what_is_written_to_the_configuration_space_is_shown_by_field() -> None:
@@ -253,7 +416,7 @@ def test_the_configuration_space_of_an_unknown_device_is_bytes() -> None:
     talk = Conversation()
     talk.back_end("GET_CONFIG", offset=2, contents=b"\1\0\0")
 
-    assert "writable unknown[2:5]=010000" in last(talk)
+    assert "size 3 unknown[2:5]=010000" in last(talk)
 
 
 def test_every_field_of_a_configuration_space_in_detail() -> None:
@@ -329,10 +492,10 @@ def test_the_peers_are_named() -> None:
         back_end_pid=34,
     )
 
-    assert [line.split("--- ")[1] for line in lines(talk, times=True)] == [
-        "connection 1: front-end qemu-system-x86 (pid 12), back-end virtiofsd (pid 34)"
+    assert lines(talk, times=True)[1:] == [
+        "     1    0.000000  --- connection 1: front-end qemu-system-x86 (pid 12), back-end virtiofsd (pid 34)"
     ]
-    assert lines(talk) == ["     1  --- connection 1: front-end qemu-system-x86, back-end virtiofsd"]
+    assert lines(talk)[1:] == ["     1  --- connection 1: front-end qemu-system-x86, back-end virtiofsd"]
 
 
 def test_control_characters_never_reach_the_terminal() -> None:

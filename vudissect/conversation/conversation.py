@@ -36,6 +36,8 @@ _SNAPLEN = 1 << 24
 _MAX_ERROR = 300
 # Everything is kept in memory. Conversations written by hand are far smaller, transcripts are rarely larger.
 _MAX_RECORDS = 1_000_000
+MAX_MESSAGE = 1 << 24
+"""The largest message: a typing error must not fill the memory."""
 _MAX_BYTES = 1 << 28
 
 
@@ -58,11 +60,28 @@ class Conversation:
     def __init__(self, byte_order: ByteOrder = "little", protocol: Protocol = UPSTREAM) -> None:
         self.protocol = protocol
         self.records: list[Record] = []
-        self._codec = codec_of(protocol, byte_order)
-        self._header = struct_of("III", byte_order)
-        self._marks = Mark.BIG_ENDIAN if byte_order == "big" else Mark(0)
+        self.write_in(byte_order)
         self._now = 0
         self._bytes = 0
+
+    def speak(self, protocol: Protocol) -> None:
+        """Messages from here on are those of this dialect."""
+        self.protocol = protocol
+
+    def write_in(self, byte_order: ByteOrder) -> None:
+        """Messages from here on are in this byte order."""
+        self._byte_order = byte_order
+        self._header = struct_of("III", byte_order)
+        self._marks = Mark.BIG_ENDIAN if byte_order == "big" else Mark(0)
+
+    def forwarded_before(self, place: int, duration: int) -> None:
+        """The message at this place of `records` was forwarded `duration` nanoseconds before the latest was received.
+
+        If that is before it was received itself, it was forwarded at once.
+        """
+        message, latest = self.records[place], self.records[-1]
+        forwarded = max(message.received, latest.received - duration)
+        self.records[place] = message._replace(forwarded=forwarded)
 
     def front_end(self, name: str | int, channel: Channel = Channel.MAIN, /, **options: Any) -> None:
         """The front-end sends a message: a request on the main channel, else a reply. Options as for `say`."""
@@ -94,6 +113,9 @@ class Conversation:
         connection: int = 1,
         marks: int = 0,
         cut_short: int | None = None,
+        sent_back: bool = False,
+        recorded: int | None = None,
+        length: int | None = None,
         after: int = MILLISECOND,
         **fields: Any,
     ) -> None:
@@ -101,22 +123,26 @@ class Conversation:
 
         The payload has the first layout of its row, or `layout` (itself or its name); `ack` makes it an
         acknowledgement with this result. `header_flags` and `header_size` go into the header even if they are wrong.
-        `cut_short` is how many bytes of the message arrived, `after` the time (ns) since the previous record.
+        A reply that is `sent_back` is the request with the error bit of the dialect.
+        `cut_short` is how many bytes of the message arrived, `recorded` how many of its `length` were recorded, `after`
+        the time (ns) since the previous record.
         """
         reply = side is not channel.initiator
         row = self.row(name, channel)
         if payload is None:
             if not row.known:
                 raise ConversationError(f"the {channel.label} channel has no message {name}; give its payload")
-            chosen, fields = (ACK, {"result": ack}) if ack is not None else (self.layout(row, layout, reply), fields)
+            chosen = self.layout(row, layout, reply and not sent_back) if ack is None else ACK
+            fields = fields if ack is None else {"result": ack}
             payload = self._payload(row, chosen, fields)
+        size = len(payload) if length is None else max(0, length - HEADER_SIZE)
         flags = 0 if channel is Channel.GPU else row.version
         flags |= (REPLY if reply else 0) | (NEED_REPLY if need_reply else 0)
         data = (
             self._pack_header(
-                row.id if row.known else int(name),
+                (row.id if row.known else int(name)) | (self.protocol.header.error if sent_back else 0),
                 flags if header_flags is None else header_flags,
-                len(payload) if header_size is None else header_size,
+                size if header_size is None else header_size,
             )
             + payload
         )
@@ -124,7 +150,10 @@ class Conversation:
             if not 0 <= cut_short <= len(data):
                 raise ConversationError(f"a message of {len(data)} bytes cannot be cut short to {cut_short}")
             data, marks = data[:cut_short], marks | Mark.CUT_SHORT
-        self.raw(side, data, channel, descriptors=descriptors, connection=connection, marks=marks, after=after)
+        if recorded is not None:
+            data = data.ljust(min(recorded, MAX_MESSAGE), b"\0")[:recorded]
+        options = {"descriptors": descriptors, "connection": connection, "length": length, "after": after}
+        self.raw(side, data, channel, marks=marks, **options)
 
     def raw(self, side: Side, data: bytes, channel: Channel = Channel.MAIN, **options: Any) -> None:
         """Any bytes, including the header."""
@@ -199,7 +228,8 @@ class Conversation:
 
     def _payload(self, row: Row, layout: Layout, fields: dict[str, Any]) -> bytes:
         try:
-            message = self._codec.encode(row, layout, from_fields(layout, fields, row.name))
+            codec = codec_of(self.protocol, self._byte_order)
+            message = codec.encode(row, layout, from_fields(layout, fields, row.name))
         except FieldError as error:
             raise ConversationError(str(error)) from None
         return message[HEADER_SIZE:]
@@ -247,7 +277,7 @@ class Conversation:
                 EPOCH + self._now,
                 len(data) if length is None else length,
                 data,
-                Mark(self._marks | marks),
+                Mark((self._marks if kind is RecordKind.MESSAGE else 0) | marks),
                 descriptors,
                 details,
                 frame,

@@ -38,12 +38,17 @@ class Objects:
         found = tuple(self._descriptor(match) for match in _DESCRIPTOR.finditer(text))
         return _DESCRIPTOR.sub(" ", text), found
 
+    def known(self, word: str) -> Descriptor | None:
+        """The object with a name such as `sock#1`; None if it has not appeared."""
+        prefix, _, name = word.partition("#")
+        return self._known.get((prefix, name))
+
     def _descriptor(self, match: re.Match[str]) -> Descriptor:
         prefix, name, about = match["prefix"], match["name"], match["about"]
         key = prefix, name
         if key not in self._known:
             self._known[key] = _new(prefix, name, about or "")
-        elif about:
+        elif about and _new(prefix, name, about) != self._known[key]:
             raise ConversationError(f"{prefix}#{name} has already been described")
         return self._known[key]
 

@@ -6,7 +6,17 @@ from math import prod
 from typing import Any
 
 from vudissect.conversation.conversation import ConversationError
-from vudissect.conversation.values import choice, config_bytes, count, feature_numbers, number, value_of, word, zeros
+from vudissect.conversation.values import (
+    BYTES,
+    bytes_of,
+    config_bytes,
+    count,
+    feature_numbers,
+    number,
+    value_of,
+    word,
+    zeros,
+)
 from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.model import Channel, Device, Field, Layout, Meaning
 from vudissect.session.state import State
@@ -18,6 +28,8 @@ _REGION = re.compile(r"(?<!\w)(?:region\d+ )?(\w+)\+(\w+) at (\w+)(?: file\+(\w+
 _PACKED_BASE = re.compile(r"avail (\d+) wrap ([01]) used (\d+) wrap ([01])")
 # Bytes of a configuration space that are not a whole field: `capacity[0:4]=00000001`, `unknown[60:64]=0`.
 _PART = re.compile(r"(\w+)\[(\d+):(\d+)\]=(0|(?:[0-9a-f]{2})+)")
+_BYTES = rf"(?P<bytes>(?:{BYTES})+)"
+_UNNAMED_BIT = re.compile(r"\bbit (\d+)")
 _ENTRY = re.compile(r"([a-z]+)(\d+)")
 _MAX_ENTRIES = 4096
 _REGION_MEANINGS = (Meaning.GUEST_ADDRESS, Meaning.SIZE, Meaning.USER_ADDRESS, Meaning.OFFSET)
@@ -60,6 +72,7 @@ class PayloadReader:
 
     def _take_special(self, text: str) -> str:
         """Take everything written in several words: memory regions, packed ring positions, results."""
+        text = _UNNAMED_BIT.sub(r"bit\1", self._take_bytes(text))
         for pattern, take in (
             (_REGION, self._region),
             (_PACKED_BASE, self._packed_base),
@@ -67,7 +80,18 @@ class PayloadReader:
         ):
             text = pattern.sub(take, text)
         if self._layout.array is not None:
-            text = re.sub(rf"\bno {self._layout.array.name}\b", " ", text)
+            text = _no(self._layout.array.name).sub(" ", text)
+        return text
+
+    def _take_bytes(self, text: str) -> str:
+        """Take bytes in hexadecimal, which are separated by blanks."""
+        fields = (*self._layout.fields, *((self._layout.tail.field,) if self._layout.tail is not None else ()))
+        for each in fields:
+            if each.meaning in (Meaning.BYTES, Meaning.CONFIG):
+                text = _no(each.name).sub(" ", text)
+                if match := re.search(rf"(?<!\S){each.name} {_BYTES}", text):
+                    self._fields[each.name] = bytes_of(match["bytes"])
+                    text = f"{text[: match.start()]} {text[match.end() :]}"
         return text
 
     def _region(self, match: re.Match[str]) -> str:
@@ -198,9 +222,7 @@ class PayloadReader:
         """Take words without a name: choices, then features."""
         for each in self._layout.fields:
             if each.choices:
-                for text in [text for text in words if text in each.choices.values()][:1]:
-                    self._fields[each.name] = choice(each, text)
-                    words.remove(text)
+                words = self._take_choice(each, words)
         for each in self._layout.fields:
             if words and (each.meaning is Meaning.VIRTIO_FEATURES or each.bits is not None):
                 self._fields[each.name] = self._features(each, " ".join(words))
@@ -210,10 +232,20 @@ class PayloadReader:
                 f"{words[0]!r} is not understood; fields: {', '.join(self._field_names()) or 'none'}"
             )
 
+    def _take_choice(self, each: Field, words: list[str]) -> list[str]:
+        """Take the first name of one of the field's values; it may consist of several words."""
+        named = {tuple(name.split()): value for value, name in each.choices.items()}
+        for start in range(len(words)):
+            for name, value in named.items():
+                if tuple(words[start : start + len(name)]) == name:
+                    self._fields.setdefault(each.name, value)
+                    return words[:start] + words[start + len(name) :]
+        return words
+
     def _features(self, each: Field, text: str) -> int:
         """`VERSION_1 LOG_ALL`, `all that was offered`, `all but LOG_ALL`, `only VERSION_1`, `none`."""
         numbers = each.bits.numbers if each.bits is not None else feature_numbers(self._device)
-        text, _, extra = re.sub(r"\bbit (\d+)", r"bit\1", text).partition(", and NOT OFFERED:")
+        text, _, extra = text.partition(", and NOT OFFERED:")
         names = text.split()
         if names == ["none"]:
             mask = 0
@@ -252,3 +284,8 @@ class PayloadReader:
         for start, data in self._parts:
             space[start : start + len(data)] = data
         return bytes(space[offset : offset + size])
+
+
+def _no(name: str) -> re.Pattern[str]:
+    """How a transcript writes that there is nothing of this name."""
+    return re.compile(rf"(?<!\S)no {name}(?!\S)")

@@ -2,40 +2,38 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-from vudissect.capture.record import Record, RecordKind
-from vudissect.conversation.contents import Context, read_contents
+from vudissect.capture.record import Record
+from vudissect.conversation.contents import NOTHING_KNOWN, Context, read_contents
 from vudissect.conversation.conversation import MILLISECOND, Conversation, ConversationError
+from vudissect.conversation.notes import NoteReader
 from vudissect.conversation.objects import Objects
-from vudissect.conversation.rings import read_observation
-from vudissect.conversation.values import count, duration
+from vudissect.conversation.values import BYTES, bytes_of, count, duration
 from vudissect.protocol.devices import DEVICES, device_by_name
 from vudissect.protocol.dialects import DIALECTS, dialect_by_name
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.session import Session
-from vudissect.wire.header import ByteOrder
+from vudissect.wire.header import HEADER_SIZE, ByteOrder
 
 _LINE = re.compile(
-    r"(?:\d+ +(?:(?P<seconds>\d+\.\d+) +)?)?(?:c(?P<connection>\d+) +)?(?P<arrow>F>B|B>F|---) +(?P<rest>.*)"
+    r"(?:(?P<frame>\d{1,10}) +(?:(?P<seconds>-?\d+\.\d+) +)?)?(?:c(?P<connection>\d+) +)?"
+    r"(?P<arrow>F>B|B>F|---) +(?P<rest>.*)"
 )
 _MESSAGE = re.compile(r"(?:(?P<channel>backend|gpu): +)?(?:message +)?(?P<name>\w+)(?: +(?P<words>.*))?")
-_MALFORMED = re.compile(r"MALFORMED, [^:]{0,200}: (?P<bytes>[0-9a-f ]+)")
+_MALFORMED = re.compile(rf"MALFORMED, .*: (?P<bytes>(?:{BYTES})*)(?:\.\.\. \((?P<size>\d+) bytes\))?")
+_DIRECTIVE = re.compile(r"(?:c(?P<connection>\d+) +)?(?P<word>\S+) +(?P<name>\S+)(?: +\(.*\))?")
+_ANSWERS = re.compile(r"\[#(?P<frame>\d{1,10})(?: \+(?P<latency>[^],]+))?(?:, late)?\]$")
 _SIDES = {"F>B": Side.FRONT_END, "B>F": Side.BACK_END}
 _CHANNELS = {channel.label: channel for channel in Channel}
-
-_OPENED = re.compile(
-    r"connection(?: (?P<number>\d+))?:? +front-end[ =](?P<front>\S+?)(?: \(pid (?P<front_pid>\d+)\))?,?"
-    r" +back-end[ =](?P<back>\S+)(?: \(pid (?P<back_pid>\d+)\))?"
-)
-_CLOSED = re.compile(
-    r"(?:connection (?P<number>\d+) )?closed by (?:the )?(?P<by>front-end|back-end|proxy)(?: \((?P<how>.*)\))?"
-)
-_CHANNEL_OPENED = re.compile(r"(?P<channel>backend|gpu) channel opened")
-_CHANNEL_CLOSED = re.compile(r"(?P<channel>backend|gpu) channel closed by (?:the )?(?P<by>[\w-]+)(?: \((?P<how>.*)\))?")
-_PIDS = (("front_end", "front_pid"), ("back_end", "back_pid"))
-_GAP = re.compile(r"(?P<messages>\d+) messages are missing here: (?P<reason>.*)")
-_NOTE = re.compile(r"note:? (?P<text>.*)")
+# Comments, and what a transcript remarks: missing answers and findings.
+_REMARKS = ("#", "!", *(f"{sign} {severity} VU-" for sign, severity in (("~", "compat"), ("i", "info"))))
+_AS_IN = re.compile(r"(?:^| )as in #(\d{1,10})\b")
+_UNKNOWN = "unknown"
+_OF_THE_RECORD = {"descriptors", "marks", "after"}
+# What holds for every connection that has nothing of its own; connections are numbered from 1.
+_EVERY = 0
 
 
 def read_conversation(text: str | Iterable[str]) -> Conversation:
@@ -49,42 +47,60 @@ def read_conversation(text: str | Iterable[str]) -> Conversation:
     return reader.conversation
 
 
+class _Reading(NamedTuple):
+    """What the lines of a connection are read in."""
+
+    protocol: Protocol = UPSTREAM
+    device: Device | None = None
+
+
 class Reader:
-    """Reads line by line; a session keeps the state that words such as `region0+0x1000` refer to."""
+    """Reads line by line; a session keeps the state that words such as `region0+0x1000` refer to.
+
+    Each dialect has a session of its own: when a line names one, all lines before it are read again in it.
+    """
 
     def __init__(self) -> None:
-        self._byte_order: ByteOrder = "little"
-        self._protocol: Protocol = UPSTREAM
-        self._device: Device | None = None
         self._objects = Objects()
+        self._readings = {_EVERY: _Reading()}
+        self._frames: dict[int, int] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self.conversation = Conversation(self._byte_order, self._protocol)
-        self.session = Session(self._device, protocol=self._protocol)
+        reading = self._readings[_EVERY]
+        self.conversation = Conversation(protocol=reading.protocol)
+        self._notes = NoteReader(self.conversation, self._objects)
+        self._sessions = {reading.protocol.key: Session(reading.device, protocol=reading.protocol)}
+
+    @property
+    def session(self) -> Session:
+        """The session in the dialect of the whole conversation."""
+        return self._sessions[self._readings[_EVERY].protocol.key]
 
     def read(self, line: str) -> None:
         """Add what a line says; `ConversationError`."""
         for record in self.compose(line):
-            self.session.feed(record)
+            for session in self._sessions.values():
+                session.feed(record)
 
     def compose(self, line: str) -> list[Record]:
         """Add what a line says, which the session is not fed yet; `ConversationError`."""
         before = len(self.conversation.records)
-        if not line or line[0] in "#!":
-            return []  # comments, and a transcript's remarks on missing answers
+        if not line or line.startswith(_REMARKS):
+            return []
         match = _LINE.fullmatch(line)
         if line.startswith("... "):
             self._silence(line.removeprefix("... "))
         elif match is None:
-            self._directive(*line.partition(" ")[::2])
+            self._directive(line)
         else:
             after = self._after(match["seconds"])
             connection = count(match["connection"] or "1", 32)
             if match["arrow"] == "---":
-                self._note(match["rest"], connection, after)
+                self._notes.read(match["rest"], connection, after)
             else:
                 self._message(_SIDES[match["arrow"]], match["rest"], connection, after)
+            self._frames[int(match["frame"] or before + 1)] = before
         return self.conversation.records[before:]
 
     def _after(self, seconds: str | None) -> int:
@@ -92,7 +108,8 @@ class Reader:
         records = self.conversation.records
         if seconds is None or not records:
             return MILLISECOND
-        return max(0, records[0].received + (duration(f"{seconds}s") or 0) - records[-1].received)
+        since_first = 0 if seconds.startswith("-") else duration(f"{seconds}s") or 0
+        return max(0, records[0].received + since_first - records[-1].received)
 
     def _silence(self, text: str) -> None:
         length = duration(text.strip())
@@ -100,26 +117,30 @@ class Reader:
             raise ConversationError(f"{text!r} is not a duration; write ... 2s")
         self.conversation.silence(length)
 
-    def _directive(self, word: str, name: str) -> None:
-        name = name.strip()
+    def _directive(self, line: str) -> None:
+        match = _DIRECTIVE.fullmatch(line)
+        word, name = (match["word"], match["name"]) if match else (line.partition(" ")[0], "")
         if word not in ("dialect", "device", "byte-order"):
             raise ConversationError(f"no line begins with {word!r}: write F>B, B>F, --- or ... 2s")
-        if self.conversation.records:
-            raise ConversationError(f"{word} must come before the first message")
+        connection = count(match["connection"], 32) if match and match["connection"] else _EVERY
+        if word == "byte-order":
+            self.conversation.write_in(_byte_order(name))
+            return
+        reading = self._reading(connection)
         if word == "dialect":
-            dialect = dialect_by_name(name)
-            if dialect is None:
-                raise ConversationError(f"unknown dialect {name!r}; use {', '.join(each.key for each in DIALECTS)}")
-            self._protocol = dialect.protocol
-        elif word == "device":
-            self._device = device_by_name(name)
-            if self._device is None:
-                raise ConversationError(f"unknown device type {name!r}; use {', '.join(each.name for each in DEVICES)}")
-        elif name == "big":
-            self._byte_order = "big"
-        elif name != "little":
-            raise ConversationError(f"byte-order must be little or big, not {name!r}")
-        self._begin()
+            reading = reading._replace(protocol=_dialect(name))
+        else:
+            reading = reading._replace(device=_device(name))
+        self._readings[connection] = reading
+        if not self.conversation.records:
+            self._begin()
+        elif reading.protocol.key not in self._sessions:
+            session = self._sessions[reading.protocol.key] = Session(protocol=reading.protocol)
+            for record in self.conversation.records:
+                session.feed(record)
+
+    def _reading(self, connection: int) -> _Reading:
+        return self._readings.get(connection) or self._readings[_EVERY]
 
     def _message(self, side: Side, text: str, connection: int, after: int) -> None:
         match = _MESSAGE.fullmatch(text)
@@ -127,48 +148,72 @@ class Reader:
             raise ConversationError(f"{text!r} does not begin with the name of a message")
         channel = _CHANNELS[match["channel"] or Channel.MAIN.label]
         words = match["words"] or ""
-        whole = _MALFORMED.search(words)
-        if whole is not None or match["name"] == "bytes":
-            self._raw(side, channel, whole["bytes"] if whole else words, connection, after)
-            return
-        name = count(match["name"], 32) if match["name"].isdecimal() else match["name"]
-        row = self.conversation.row(name, channel)
-        state = self.session.states.get(connection)
-        device = self._device or (state.guess.device if state is not None else None)
-        context = Context(row, side is not channel.initiator, state, device)
-        options = {"after": after, "connection": connection} | read_contents(words, context, self._objects)
-        self.conversation.say(side, name, channel, **options)
+        where: dict[str, Any] = {"after": after, "connection": connection}
+        if match["name"] == "bytes":
+            self._raw(side, channel, words, where)
+        elif malformed := _MALFORMED.search(words):
+            data = bytes_of(malformed["bytes"])
+            options = read_contents(words[malformed.end() :], NOTHING_KNOWN, self._objects)
+            # The bytes include everything else.
+            options = {name: options[name] for name in _OF_THE_RECORD & options.keys()}
+            size = max(len(data), count(malformed["size"] or "0", 24))
+            self.conversation.raw(side, data.ljust(size, b"\0"), channel, **where | options)
+        else:
+            self._say(side, match["name"], channel, words, where)
+        self._notes.see(self.conversation.records[-1])
+        if answers := _ANSWERS.search(text):
+            self._took(int(answers["frame"]), answers["latency"])
 
-    def _raw(self, side: Side, channel: Channel, text: str, connection: int, after: int) -> None:
+    def _say(self, side: Side, name: str, channel: Channel, words: str, where: dict[str, Any]) -> None:
+        reading = self._reading(where["connection"])
+        self.conversation.speak(reading.protocol)
+        number = count(name, 32) if name.isdecimal() else name
+        row = self.conversation.row(number, channel)
+        state = self._sessions[reading.protocol.key].states.get(where["connection"])
+        device = reading.device or (state.guess.device if state is not None else None)
+        context = Context(row, side is not channel.initiator, state, device)
+        words = _AS_IN.sub(lambda match: f" payload={self._payload(int(match[1])).hex()}", words)
+        self.conversation.say(side, number, channel, **where | read_contents(words, context, self._objects))
+
+    def _raw(self, side: Side, channel: Channel, text: str, where: dict[str, Any]) -> None:
         text, descriptors = self._objects.take(text)
         try:
             data = bytes.fromhex(text)
         except ValueError:
             raise ConversationError(f"{text.strip()!r} is not hexadecimal") from None
-        self.conversation.raw(side, data, channel, descriptors=descriptors, connection=connection, after=after)
+        self.conversation.raw(side, data, channel, descriptors=descriptors, **where)
 
-    def _note(self, text: str, connection: int, after: int) -> None:
-        talk = self.conversation
-        if match := _OPENED.fullmatch(text):
-            pids = {f"{side}_pid": count(match[group], 32) for side, group in _PIDS if match[group]}
-            number = count(match["number"], 32) if match["number"] else connection
-            talk.open(match["front"], match["back"], number, after, **pids)
-        elif match := _CLOSED.fullmatch(text):
-            number = count(match["number"], 32) if match["number"] else connection
-            talk.close(match["by"], match["how"] or "eof", number, after)
-        elif match := _CHANNEL_OPENED.fullmatch(text):
-            talk.event(RecordKind.CHANNEL_OPENED, _CHANNELS[match["channel"]], connection, after)
-        elif match := _CHANNEL_CLOSED.fullmatch(text):
-            channel = _CHANNELS[match["channel"]]
-            talk.event(RecordKind.CHANNEL_CLOSED, channel, connection, after, by=match["by"], how=match["how"] or "eof")
-        elif match := _GAP.fullmatch(text):
-            missing = count(match["messages"], 64)
-            talk.event(RecordKind.GAP, Channel.MAIN, connection, after, messages=missing, reason=match["reason"])
-        elif match := _NOTE.fullmatch(text):
-            talk.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
-        elif seen := read_observation(text):
-            talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, connection, after, **seen.details)
-        else:
-            raise ConversationError(
-                f"--- {text!r} is not understood: write connection, closed by, channel opened, ring or note"
-            )
+    def _payload(self, frame: int) -> bytes:
+        place = self._frames.get(frame)
+        if place is None:
+            raise ConversationError(f"there is no #{frame} before this line")
+        return self.conversation.records[place].data[HEADER_SIZE:]
+
+    def _took(self, frame: int, latency: str | None) -> None:
+        """The latest message answers that of a frame, which was forwarded this long before."""
+        place = self._frames.get(frame)
+        length = duration(latency.removeprefix("-")) if latency else None
+        if place is not None and length is not None and latency:
+            self.conversation.forwarded_before(place, -length if latency.startswith("-") else length)
+
+
+def _byte_order(name: str) -> ByteOrder:
+    if name == "big":
+        return "big"
+    if name == "little":
+        return "little"
+    raise ConversationError(f"byte-order must be little or big, not {name!r}")
+
+
+def _dialect(name: str) -> Protocol:
+    dialect = dialect_by_name(name)
+    if dialect is None:
+        raise ConversationError(f"unknown dialect {name!r}; use {', '.join(each.key for each in DIALECTS)}")
+    return dialect.protocol
+
+
+def _device(name: str) -> Device | None:
+    device = device_by_name(name)
+    if device is None and name != _UNKNOWN:
+        raise ConversationError(f"unknown device type {name!r}; use {', '.join(each.name for each in DEVICES)}")
+    return device

@@ -16,6 +16,8 @@ from vudissect.wire.fields import from_fields
 
 MAX_BYTES = 1 << 24
 """The largest payload: a typing error must not fill the memory."""
+BYTES = r"[0-9a-f]{2}(?:\*\d{1,9})?(?: |$)"
+"""A pattern for one or several equal bytes in hexadecimal, as `bytes_of` reads them."""
 
 _MAX_DURATION = 10**16
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -60,6 +62,17 @@ def zeros(size: int) -> bytes:
     if not 0 <= size <= MAX_BYTES:
         raise ConversationError(f"a payload of {size} bytes is not possible; it can have at most {MAX_BYTES}")
     return bytes(size)
+
+
+def bytes_of(text: str) -> bytes:
+    """Bytes in hexadecimal that are separated by blanks; `00*896` is 896 times the same byte."""
+    contents = bytearray()
+    for word in text.split():
+        byte, _, times = word.partition("*")
+        size = count(times, 32) if times else 1
+        zeros(len(contents) + size)
+        contents += bytes.fromhex(byte) * size
+    return bytes(contents)
 
 
 def value_of(field: Field, text: str, state: State | None, device: Device | None) -> Any:

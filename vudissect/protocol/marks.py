@@ -23,3 +23,5 @@ MARK_TEXTS = {
     Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
 }
 """What a line about a message reports; the other marks are usual."""
+MARK_WORDS = MARK_TEXTS | {Mark.SPLIT: "in pieces"}
+"""The words of a transcript, which also has what is usual but not what its sender did."""

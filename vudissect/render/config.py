@@ -11,8 +11,6 @@ from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec
 
-_MOST_BYTES = 16
-
 
 class Part(NamedTuple):
     """Bytes that have no meaning by themselves: of a field that is there in part, or of none that is known.
@@ -32,9 +30,7 @@ class Part(NamedTuple):
     @property
     def text(self) -> str:
         """The bytes in hexadecimal; 0 if that is what all of them are."""
-        if not any(self.data):
-            return "0"
-        return self.data[:_MOST_BYTES].hex() + ("..." if len(self.data) > _MOST_BYTES else "")
+        return self.data.hex() if any(self.data) else "0"
 
 
 class Config(NamedTuple):

@@ -5,6 +5,8 @@ from vudissect.render.units import printable, size_text
 from vudissect.session.names import NamedDescriptor
 
 _SEALS = ((0x1, "seal"), (0x2, "shrink"), (0x4, "grow"), (0x8, "write"), (0x10, "future-write"), (0x20, "exec"))
+# That memory does not shrink is worth no words: QEMU and conversations seal their memory so.
+_USUAL_SEALS = 0x2
 _FILE_KINDS = (DescriptorKind.MEMFD, DescriptorKind.FILE)
 
 
@@ -26,6 +28,8 @@ def kind_text(descriptor: Descriptor) -> str:
         words.append(size_text(descriptor.size))
         if descriptor.page_size > 4096:
             words.append(f"pages {size_text(descriptor.page_size)}")
+        if descriptor.kind is DescriptorKind.MEMFD and descriptor.seals != _USUAL_SEALS:
+            words.append(f"seals {descriptor.seals:#x}" if descriptor.seals >= 0 else "seals -1")
     elif descriptor.kind is DescriptorKind.SOCKET:
         words = [printable(descriptor.name.partition("] ")[2] or "socket")]
     return " ".join(word for word in words if word)

@@ -18,6 +18,8 @@ from vudissect.session.dialect import Evidence, Verdict
 T = TypeVar("T")
 
 _WIDTH = 96
+# A line of a transcript names no more messages as evidence.
+_MOST_FRAMES = 3
 
 
 def dialect_list() -> Iterator[str]:
@@ -189,11 +191,26 @@ def _others(names: dict[str, list[str]]) -> str:
     return "; ".join(f"{name} ({', '.join(keys)})" for name, keys in names.items())
 
 
+def dialect_line(verdict: Verdict) -> str:
+    """Which dialect is in effect, and the reason in a few words."""
+    frames = ", ".join(f"#{frame}" for frame in _frames_against(verdict, UPSTREAM_DIALECT)[:_MOST_FRAMES])
+    reasons = ["forced"] if verdict.forced else [f"score {verdict.score}"]
+    reasons += [f"{dialect.key} {score}" for dialect, score in verdict.runners_up if dialect is UPSTREAM_DIALECT]
+    reasons += [f"against upstream: {frames}"] if frames and verdict.dialect is not UPSTREAM_DIALECT else []
+    if verdict.open_questions:
+        reasons.append(f"as good: {', '.join(question.dialect.key for question in verdict.open_questions)}")
+    return f"dialect {verdict.dialect.key} ({'; '.join(reasons)})"
+
+
+def _frames_against(verdict: Verdict, dialect: Dialect) -> list[int]:
+    return list(dict.fromkeys(each.frame for each in verdict.evidence if dialect in each.against))
+
+
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
     """Which dialect is in effect and why; one line if there is no evidence against upstream."""
     how = "forced" if verdict.forced else f"score {verdict.score}"
     yield f"dialect: {verdict.dialect.key} ({how})"
-    if verdict.dialect is UPSTREAM_DIALECT and not verdict.forced and not _is_against(verdict, verdict.dialect):
+    if verdict.dialect is UPSTREAM_DIALECT and not verdict.forced and not _frames_against(verdict, verdict.dialect):
         return
     yield "  runners-up: " + ", ".join(f"{dialect.key} ({score})" for dialect, score in verdict.runners_up)
     for evidence in verdict.evidence:
@@ -202,10 +219,6 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         what = [f"{channel.label} message {number}" for channel, number in question.messages]
         what += [f"protocol feature {number}" for number in question.bits]
         yield f"  {question.dialect.key} fits equally well; it would differ in {', '.join(what)}"
-
-
-def _is_against(verdict: Verdict, dialect: Dialect) -> bool:
-    return any(dialect in evidence.against for evidence in verdict.evidence)
 
 
 def _evidence(evidence: Evidence) -> str:

@@ -1,9 +1,11 @@
 """Feature words as names, and as the difference from what was offered."""
 
+from collections.abc import Callable
+
 from vudissect.protocol.bits import BitSet
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.purpose import Purpose
-from vudissect.session.state import State
+from vudissect.session.state import Negotiation, State
 
 
 def offered_text(names: tuple[str, ...]) -> str:
@@ -24,12 +26,30 @@ def virtio_features_text(word: int, state: State, purpose: Purpose) -> str:
     )
 
 
-def protocol_features_text(bits: BitSet, word: int, state: State, purpose: Purpose) -> str:
-    """A word of protocol features; an acknowledgement is shown against the offer."""
-    if purpose is not Purpose.ACK_PROTOCOL_FEATURES or state.protocol_features.offered is None:
+def feature_bits_text(bits: BitSet, word: int, state: State, purpose: Purpose) -> str:
+    """A word of protocol features of a channel; an acknowledgement is shown against the offer."""
+    if purpose not in _ACKNOWLEDGED:
         return offered_text(bits.names(word))
-    offered = state.protocol_features.offered
+    offered = _ACKNOWLEDGED[purpose](state).offered
+    if offered is None:
+        return offered_text(bits.names(word))
     return _difference(bits.names(word), bits.names(offered & ~word), bits.names(word & ~offered))
+
+
+_ACKNOWLEDGED: dict[Purpose, Callable[[State], Negotiation]] = {
+    Purpose.ACK_PROTOCOL_FEATURES: lambda state: state.protocol_features,
+    Purpose.ACK_GPU_FEATURES: lambda state: state.gpu_features,
+}
+FEATURE_LISTS = frozenset(
+    {
+        Purpose.OFFER_FEATURES,
+        Purpose.ACK_FEATURES,
+        Purpose.OFFER_PROTOCOL_FEATURES,
+        Purpose.OFFER_GPU_FEATURES,
+        *_ACKNOWLEDGED,
+    }
+)
+"""What a message is for whose payload is a list of features."""
 
 
 def _difference(acked: tuple[str, ...], refused: tuple[str, ...], unasked: tuple[str, ...]) -> str:

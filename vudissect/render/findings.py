@@ -1,7 +1,7 @@
 """Findings for people and for programs."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import Group, grouped
@@ -10,6 +10,7 @@ from vudissect.render.style import Style
 from vudissect.render.units import printable, unicode
 
 _MOST_PLACES = 6
+_SIGNS = {Severity.ERROR: "!", Severity.WARNING: "!", Severity.COMPAT: "~", Severity.INFO: "i"}
 
 # Severities that make the exit status 1; `--strict` adds warnings.
 _FAILURES = frozenset({Severity.ERROR})
@@ -25,11 +26,23 @@ def finding_text(finding: Finding, style: Style, *, frame: int | None = None) ->
     """One line, without the frame if the finding is shown below its message."""
     place = "" if finding.frame in (0, frame) else f" #{finding.frame}"
     severity = f"{finding.severity.value} {finding.rule}"
-    colour = style.bad if finding.severity is Severity.ERROR else style.dim
+    colour = _colour(finding.severity, style)
     because = ""
     if finding.frames:
         because = f" (see {', '.join(f'#{number}' for number in finding.frames)})"
     return f"{colour(severity)}{place} {finding.blame.value}: {printable(finding.message)}{because}"
+
+
+def signed_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
+    """The same with a sign that shows the severity at a glance: `!` must, `~` may and `i` need not be acted upon."""
+    sign = _colour(finding.severity, style)(_SIGNS[finding.severity])
+    return f"{sign} {finding_text(finding, style, frame=frame)}"
+
+
+def _colour(severity: Severity, style: Style) -> Callable[[str], str]:
+    if severity is Severity.ERROR:
+        return style.bad
+    return style.warning if severity is Severity.WARNING else style.dim
 
 
 def report(

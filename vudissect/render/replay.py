@@ -191,7 +191,7 @@ def _lines(records: Sequence[Record], outcome: Outcome, first: int, last: int) -
             break
         event = session.feed(record)
         if record.frame >= first and event.message is not None:
-            lines.append(_Line(record.frame, transcript.text(event).rstrip("\n")[_FRAME_WIDTH:]))
+            lines.append(_Line(record.frame, transcript.line(event)[_FRAME_WIDTH:]))
     return lines
 
 

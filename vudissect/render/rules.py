@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.page import Example, Page
 from vudissect.lint.rule import Rule
-from vudissect.render.findings import finding_text
+from vudissect.render.findings import signed_text
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Event
@@ -148,7 +148,7 @@ class RulePage:
 
     def _infos(self, findings: Sequence[Finding], frame: int | None) -> str:
         return "".join(
-            f"{_HANGING}! {finding_text(finding, Style(False), frame=frame)}\n"
+            f"{_HANGING}{signed_text(finding, Style(False), frame=frame)}\n"
             for finding in findings
             if finding.severity is Severity.INFO and finding.rule == self.rule.id
         )

@@ -10,37 +10,43 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from vudissect.capture.observation import observation_of
-from vudissect.capture.record import Record, RecordKind
+from vudissect.capture.record import Record
 from vudissect.lint.finding import Finding, Severity
-from vudissect.protocol.marks import MARK_TEXTS
+from vudissect.protocol.marks import MARK_WORDS, Mark
 from vudissect.protocol.model import Channel, Layout, Row
-from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.usual import is_late
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
-from vudissect.render.findings import finding_text
-from vudissect.render.rings import observation_text
+from vudissect.render.features import FEATURE_LISTS
+from vudissect.render.findings import signed_text
+from vudissect.render.notices import Notices
+from vudissect.render.reading import Reading
 from vudissect.render.style import Style
-from vudissect.render.units import duration_text, hex_text, printable
+from vudissect.render.units import duration_text, printable, whole_hex_text
 from vudissect.render.values import describe
+from vudissect.render.wrap import wrapped
 from vudissect.session.dialect import Verdict
 from vudissect.session.event import ConnectionEvent, Event, Kind, MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.state import State
 from vudissect.session.waits import Wait
 from vudissect.wire.codec import Form, WireMessage
-from vudissect.wire.header import NEED_REPLY
+from vudissect.wire.header import NEED_REPLY, REPLY
 from vudissect.wire.layout import Values
 
-_MALFORMED_BYTES = 32
+# More than any message of the protocol has but pixels; garbage could have any length.
+_MALFORMED_BYTES = 512
 _INDENT = " " * 24
+_HANGING = len(_INDENT) + 2
 
 # Indexed by `Side` and by `Channel`.
 _ARROWS = ("F>B", "B>F", "---")
 _CHANNELS = ("", " backend:", " gpu:")
-_REPORTED_MARKS = sum(MARK_TEXTS)
+_WORTH_SAYING = int(sum(MARK_WORDS))
+_SPLIT = int(Mark.SPLIT)
 
+# A longer list that is repeated is replaced by a reference to the first one.
+_SHORT_LIST = 20
 
 # Process ids and the addresses of regions in the front-end's process differ in every run.
 _OF_THE_RUN = re.compile(r" \(pid \d+\)| at 0x[0-9a-f]+")
@@ -59,6 +65,8 @@ class _Head(NamedTuple):
     deviation: str
     end: str
     """What comes after the contents of a regular message."""
+    is_list: bool
+    """Whether the contents are a list of features."""
 
 
 class Transcript:
@@ -80,8 +88,10 @@ class Transcript:
         self._verbose = verbose
         self._times = times
         self._heads: dict[_MessageKind, _Head] = {}
-        self._verdict = verdict
-        self._protocol = UPSTREAM
+        self._reading = Reading(verdict, verbose=verbose)
+        self._notices = Notices()
+        self._latest: State | None = None
+        self._lists: dict[_MessageKind, tuple[Values, str, int]] = {}
         self._dim, self._undim = style.dim("|").split("|")
         # A template: an f-string takes twice as long for numbers of fixed width. The last part is the connection.
         self._start = f"{self._dim}{'%6d %11.6f ' if times else '%6d '}{self._undim}%s"
@@ -89,45 +99,45 @@ class Transcript:
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
         """The lines of one event, each with its newline, then those of its findings."""
         if event.message is None:
-            line = self._event_line(event)
+            line, unanswered = self._event_line(event), event.unanswered
         else:
-            line = self._message_line(event)
+            line, unanswered = self._message_line(event, short=True), ()
             if self._verbose:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
-        if event.after.protocol is not self._protocol:
-            line = "\n".join([line, *(_INDENT + text for text in self._dialect_lines(event.after))])
-        if event.message is None and event.unanswered:
-            return f"{line}\n{self.unanswered(event.unanswered, findings)}{self.findings(findings, event.record.frame)}"
-        return f"{line}\n{self.findings(findings, event.record.frame)}" if findings else f"{line}\n"
+        if event.after is not self._latest or event.record.marks or self._reading.big_endian:
+            self._latest = event.after
+            line = "".join(f"{self._style.dim(printable(told))}\n" for told in self._reading.lines(event)) + line
+        text = f"{line}\n"
+        if unanswered:
+            text += self.unanswered(unanswered, findings)
+        return wrapped(text, self._style.width, _HANGING) + self.findings(findings, event.record.frame)
+
+    def line(self, event: Event) -> str:
+        """The line of one event, alone and unbroken; it refers to no list of another."""
+        return self._event_line(event) if event.message is None else self._message_line(event, short=False)
 
     def findings(self, findings: Sequence[Finding], frame: int | None = None) -> str:
         """Lines for the findings about the message of a frame, or about the end of the capture."""
-        return "".join(
-            f"{_INDENT}! {finding_text(finding, self._style, frame=frame)}\n"
+        if not findings:
+            return ""
+        text = "".join(
+            f"{_INDENT}{signed_text(finding, self._style, frame=frame)}\n"
             for finding in findings
             if self._shows(finding)
         )
-
-    def _dialect_lines(self, connection: State) -> Iterator[str]:
-        """The dialect from here on, and the evidence for it."""
-        self._protocol = connection.protocol
-        verdict = self._verdict(connection.number)
-        if verdict is not None and verdict.dialect.protocol is connection.protocol:
-            from vudissect.render.dialects import verdict_lines
-
-            yield from verdict_lines(verdict)
-        else:
-            yield f"dialect: {connection.protocol.key}"
+        return wrapped(text, self._style.width, _HANGING)
 
     def unanswered(self, requests: tuple[Request, ...], findings: Sequence[Finding] = ()) -> str:
         """Lines for the requests that were still pending at the end, except those that have a finding."""
         shown = (finding for finding in findings if self._shows(finding))
         reported = {frame for finding in shown for frame in (finding.frame, *finding.frames)}
-        return "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in reported)
+        text = "".join(self._unanswered(request) + "\n" for request in requests if request.frame not in reported)
+        return wrapped(text, self._style.width, _HANGING)
 
     def waiting(self, waits: Iterable[Wait]) -> str:
         """Lines for requests that wait for their answer, and may go on to do so."""
-        return "".join(_INDENT + self._style.bad(_waiting_text(wait)) + "\n" for wait in waits)
+        text = "".join(_INDENT + self._style.bad(_waiting_text(wait)) + "\n" for wait in waits)
+        return wrapped(text, self._style.width, _HANGING)
 
     def _shows(self, finding: Finding) -> bool:
         return self._verbose or finding.severity is not Severity.INFO
@@ -139,18 +149,29 @@ class Transcript:
         connection = f" c{number}" if number > 1 else ""
         return (record.frame, event.elapsed / 1e9, connection) if self._times else (record.frame, connection)
 
-    def _message_line(self, event: MessageEvent) -> str:
+    def _message_line(self, event: MessageEvent, *, short: bool) -> str:
         message = event.message
         kind = message.form or (message.row, message.layout, message.reply)
-        start, describe_contents, deviation, end = self._heads.get(kind) or self._new_head(event.record, message, kind)
+        head = self._heads.get(kind) or self._new_head(event.record, message, kind)
+        start, describe_contents, deviation, end, is_list = head
         line = start % self._place(event)
         if describe_contents is not None and (contents := describe_contents(message.values, event.after)):
+            if is_list and short:
+                contents = self._referred(kind, message.values, contents, event.record.frame)
             line = f"{line} {contents if self._times else _OF_THE_RUN.sub('', contents)}"
         if message.form is None or event.descriptors or event.before is not event.after or event.record.marks:
             line = " ".join([line + deviation, *self._irregular(event)])
         elif end:
             line += end
         return f"{line} {self._answered(event)}" if message.reply else line
+
+    def _referred(self, kind: _MessageKind, values: Values, contents: str, frame: int) -> str:
+        """A list of features, or the frame in which the same one was shown."""
+        known = self._lists.get(kind)
+        if known is not None and known[:2] == (values, contents) and len(contents) > _SHORT_LIST:
+            return f"as in #{known[2]}"
+        self._lists[kind] = values, contents, frame
+        return contents
 
     def _new_head(self, record: Record, message: WireMessage, kind: _MessageKind) -> _Head:
         row, layout = message.row, message.layout
@@ -161,7 +182,8 @@ class Transcript:
             f"{self._start} {_ARROWS[record.sender]}{_CHANNELS[record.channel]} {styled}",
             describe(layout, row.purpose, reply=message.reply) if message.fits else None,
             deviation,
-            deviation + (" need_reply" if _wants_reply(record, message) else ""),
+            "".join(f" {word}" for word in (deviation.strip(), *_header_words(record, message)) if word),
+            row.purpose in FEATURE_LISTS,
         )
         if row.known:
             self._heads[kind] = head
@@ -174,15 +196,22 @@ class Transcript:
             style = self._style.bad if event.kind is Kind.MALFORMED else self._style.dim
             yield style(f"CUT, {len(record.data)} of {record.length} bytes were recorded")
         elif event.kind is Kind.MALFORMED:
-            yield self._style.bad(f"MALFORMED, {message.problem}:") + f" {hex_text(message.data, _MALFORMED_BYTES)}"
-        for named in event.descriptors:
-            yield descriptor_text(named, record.frame)
+            yield (
+                self._style.bad(f"MALFORMED, {message.problem}:") + f" {whole_hex_text(message.data, _MALFORMED_BYTES)}"
+            )
+        if event.descriptors:
+            self._notices.see(event)
+        for place, named in enumerate(event.descriptors):
+            # An object that is passed twice in a message is described once.
+            yield named.name if named in event.descriptors[:place] else descriptor_text(named, record.frame)
         if event.replaced:
             yield f"(was {event.replaced})"
-        if _wants_reply(record, message):
-            yield "need_reply"
-        if int(record.marks) & _REPORTED_MARKS:
-            yield self._style.bad(", ".join(text for mark, text in MARK_TEXTS.items() if mark & record.marks))
+        yield from _header_words(record, message)
+        if message.error and message.reply:
+            yield self._style.bad("SENT BACK")
+        if int(record.marks) & _WORTH_SAYING:
+            style = self._style.dim if int(record.marks) & _WORTH_SAYING == _SPLIT else self._style.bad
+            yield style(", ".join(text for mark, text in MARK_WORDS.items() if mark & record.marks))
 
     def _answered(self, event: MessageEvent) -> str:
         request, latency = event.request, event.latency
@@ -198,8 +227,9 @@ class Transcript:
         return _INDENT + self._style.bad(f"!{_CHANNELS[request.channel]} {name} (#{request.frame}) was never answered")
 
     def _event_line(self, event: ConnectionEvent) -> str:
-        make = _EVENTS.get(event.record.kind, _unknown_event)
-        text = make(event) if self._times else _OF_THE_RUN.sub("", make(event))
+        text = self._notices.text(event)
+        if not self._times:
+            text = _OF_THE_RUN.sub("", text)
         start = self._start % self._place(event)
         return f"{start} {_ARROWS[event.record.sender]} {self._style.dim(printable(text))}"
 
@@ -213,63 +243,12 @@ def _waiting_text(wait: Wait) -> str:
     return f"!{connection}{_CHANNELS[wait.request.channel]} still waiting {wait.text}"
 
 
-def _wants_reply(record: Record, message: WireMessage) -> bool:
-    return bool(message.flags & NEED_REPLY) and not message.reply and record.channel is not Channel.GPU
-
-
-def _peer(event: ConnectionEvent, side: str) -> str:
-    details = event.record.details
-    command = details.get(f"{side}_command") or "?"
-    pid = details.get(f"{side}_pid")
-    return f"{command} (pid {pid})" if pid else str(command)
-
-
-def _connection_opened(event: ConnectionEvent) -> str:
-    front_end, back_end = _peer(event, "front_end"), _peer(event, "back_end")
-    device = f", device {event.record.device}" if event.record.device else ""
-    return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}{device}"
-
-
-def _connection_closed(event: ConnectionEvent) -> str:
-    details = event.record.details
-    how = f" ({details['how']})" if details.get("how") else ""
-    return f"connection {event.record.connection} closed by the {details.get('by', '?')}{how}"
-
-
-def _channel_opened(event: ConnectionEvent) -> str:
-    return f"{event.record.channel.label} channel opened"
-
-
-def _channel_closed(event: ConnectionEvent) -> str:
-    details = event.record.details
-    how = f" ({details['how']})" if details.get("how") else ""
-    return f"{event.record.channel.label} channel closed by the {details.get('by', '?')}{how}"
-
-
-def _gap(event: ConnectionEvent) -> str:
-    details = event.record.details
-    return f"{details.get('messages', '?')} messages are missing here: {details.get('reason', '?')}"
-
-
-def _note(event: ConnectionEvent) -> str:
-    return str(event.record.details.get("text", ""))
-
-
-def _ring_observed(event: ConnectionEvent) -> str:
-    seen = observation_of(event.record.details)
-    return observation_text(seen) if seen is not None else _unknown_event(event)
-
-
-def _unknown_event(event: ConnectionEvent) -> str:
-    return " ".join(f"{key}={value}" for key, value in event.record.details.items())
-
-
-_EVENTS = {
-    RecordKind.CONNECTION_OPENED: _connection_opened,
-    RecordKind.CONNECTION_CLOSED: _connection_closed,
-    RecordKind.CHANNEL_OPENED: _channel_opened,
-    RecordKind.CHANNEL_CLOSED: _channel_closed,
-    RecordKind.GAP: _gap,
-    RecordKind.NOTE: _note,
-    RecordKind.RING_OBSERVED: _ring_observed,
-}
+def _header_words(record: Record, message: WireMessage) -> Iterator[str]:
+    """NEED_REPLY, and the flags of a header that are otherwise not as they should be."""
+    usual = 0 if record.channel is Channel.GPU else message.row.version
+    usual |= REPLY if message.reply else 0
+    if not message.reply and record.channel is not Channel.GPU and message.flags & NEED_REPLY:
+        usual |= NEED_REPLY
+        yield "need_reply"
+    if message.flags != usual and (not message.problem or not message.row.known):
+        yield f"header_flags {message.flags:#x}"

@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+# Five bytes at least: fewer are as easily read in full.
+_REPEATED = re.compile(r"\b([0-9a-f]{2})(?: \1\b){4,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # Characters that are allowed in printable text but not in XML.
@@ -33,6 +35,16 @@ def duration_text(nanoseconds: int) -> str:
     if nanoseconds < 999_500_000:
         return f"{nanoseconds / 1e6:.3g}ms"
     return f"{nanoseconds / 1e9:.3f}s" if nanoseconds < 10_000_000_000 else f"{nanoseconds / 1e9:.1f}s"
+
+
+def whole_hex_text(data: bytes, most: int | None = None) -> str:
+    """Bytes in hexadecimal, repeated ones with their number: `05 00*255`; the first `most` if there are more."""
+    text = _REPEATED.sub(_repeated, data[:most].hex(" "))
+    return text if most is None or len(data) <= most else f"{text} ... ({len(data)} bytes)"
+
+
+def _repeated(match: re.Match[str]) -> str:
+    return f"{match[1]}*{(len(match[0]) + 1) // 3}"
 
 
 def hex_text(data: bytes, most: int) -> str:

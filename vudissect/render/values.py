@@ -8,15 +8,14 @@ from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Array, BitField, Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
 from vudissect.render.config import config_text
-from vudissect.render.features import protocol_features_text, virtio_features_text
-from vudissect.render.units import address_text, hex_text, printable, size_text
+from vudissect.render.features import FEATURE_LISTS, feature_bits_text, virtio_features_text
+from vudissect.render.units import address_text, printable, size_text, whole_hex_text
 from vudissect.session.state import State
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import Values
 
 Text = Callable[[Any, State], str]
 
-_MOST_BYTES = 16
 _UNSAID = frozenset({Meaning.PADDING, Meaning.LEFTOVER, Meaning.POINTER, Meaning.COUNT, Meaning.SECRET})
 _PLAIN = frozenset({Meaning.NUMBER})
 _HEXADECIMAL = frozenset({Meaning.GUEST_ADDRESS, Meaning.IOVA, Meaning.OFFSET, Meaning.HEX})
@@ -26,6 +25,8 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
     """A function from the values of this layout (and the state) to a few words; "" if there is nothing."""
     if not reply and layout.is_region:
         return _region_text(layout)
+    if reply and not layout.names:
+        return lambda _values, _state: "empty"
     # A transcript spends most of its time here, so everything that messages of a layout have in common is compiled
     # into one expression: a loop over the fields with a call for each would be several times slower.
     words: list[str] = []
@@ -35,13 +36,30 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
         # A request to read has space for the contents, but they have no meaning.
         fields.append((len(layout.fields), layout.tail.field))
     for position, field in sorted(fields, key=lambda item: item[1].meaning is not Meaning.KIND):
-        if field.meaning not in _UNSAID:
-            words.append(_expression(field, position, purpose, names))
+        if _is_usually_zero(field, purpose, reply):
+            part = _expression(field, position, purpose, names)
+            names[f"text{position}"] = eval(f'lambda v, c: f" {part}"', names)
+            words.append(f"{{text{position}(v, c) if v[{position}] else ''}}")
+        elif field.meaning not in _UNSAID:
+            words.append(" " + _expression(field, position, purpose, names))
     if layout.array is not None:
         names["array"] = _array_text(layout.array)
-        words.append(f"{{array(v[{len(layout.fields)}], c)}}")
-    text: Callable[[Values, State], str] = eval(f'lambda v, c: f"{" ".join(words)}"', names)
+        words.append(f" {{array(v[{len(layout.fields)}], c)}}")
+    template = "".join(words)
+    # What comes first may be missing, and then leaves its blank.
+    expression = f'f"{template[1:]}"' if template[:1] == " " else f'f"{template}".lstrip(" ")'
+    text: Callable[[Values, State], str] = eval(f"lambda v, c: {expression}", names)
     return text
+
+
+def _is_usually_zero(field: Field, purpose: Purpose, reply: bool) -> bool:
+    """Whether a field is worth mentioning only if it is not zero."""
+    if field.meaning is Meaning.RING_BASE:
+        # A request to stop a ring has room for its position, which only the reply knows.
+        return purpose is Purpose.STOP_RING and not reply
+    if field.meaning is Meaning.FLAGS:
+        return purpose not in FEATURE_LISTS
+    return purpose is Purpose.READ_CONFIG and bool(field.choices)
 
 
 def _expression(field: Field, position: int, purpose: Purpose, names: dict[str, Any]) -> str:
@@ -73,9 +91,9 @@ def _field_text(field: Field, purpose: Purpose) -> Text:
     if meaning is Meaning.VIRTIO_FEATURES:
         return lambda value, state: virtio_features_text(value, state, purpose)
     if field.bits is not None:
-        if purpose in (Purpose.OFFER_PROTOCOL_FEATURES, Purpose.ACK_PROTOCOL_FEATURES):
+        if purpose in FEATURE_LISTS:
             bits = field.bits
-            return lambda value, state: protocol_features_text(bits, value, state, purpose)
+            return lambda value, state: feature_bits_text(bits, value, state, purpose)
         return partial(_flags, field)
     if field.parts:
         return partial(_parts, field.parts)
@@ -83,7 +101,7 @@ def _field_text(field: Field, purpose: Purpose) -> Text:
     if special is not None:
         return partial(special, field)
     name = field.name
-    return lambda value, _: f"{name} {_bytes(meaning, value)}"
+    return lambda value, _: f"{name} {_bytes(meaning, value)}" if value else f"no {name}"
 
 
 def _ring_base(_field: Field, value: int, state: State) -> str:
@@ -127,6 +145,8 @@ def _parts(parts: tuple[BitField, ...], value: int, state: State) -> str:
 
 
 def _config(offset: int, contents: bytes, state: State) -> str:
+    if not contents:
+        return "no contents"
     guess = state.guess
     text = config_text(guess.device, contents, offset)
     return f"{guess.text}: {text}" if guess.device is not None else text
@@ -137,7 +157,7 @@ def _pixels(field: Field, value: bytes, _: State) -> str:
 
 
 def _bytes(meaning: Meaning, value: bytes) -> str:
-    return hex_text(value, _MOST_BYTES) if meaning is Meaning.BYTES else printable(bytes_text(meaning, value))
+    return whole_hex_text(value) if meaning is Meaning.BYTES else printable(bytes_text(meaning, value))
 
 
 _SPECIAL: dict[Meaning, Callable[[Field, Any, State], str]] = {
