@@ -27,6 +27,7 @@ from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
 from vudissect.cli.check_self import test_suite
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.devices import device_option
@@ -37,7 +38,6 @@ from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.protocol.model import Device, Side
-from vudissect.render.style import style_for
 from vudissect.report.site import peer_site
 
 _MOST_JOBS = 64
@@ -100,6 +100,7 @@ class _Check(Command):
     "--self-test", "own", is_flag=True, help="Play the cases against the suite's own reference and its faults."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
+@color_option
 def command(
     program: tuple[str, ...],
     connect: str | None,
@@ -256,7 +257,7 @@ class _Progress:
         self._strict = strict
         self._done = 0
         self._verbose = verbose
-        self._style = style_for(sys.stdout)
+        self._style = output_style()
         self._shows = sys.stderr.isatty()
 
     def __call__(self, result: Result) -> None:

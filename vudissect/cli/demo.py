@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,12 +12,12 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.host.output import write_private
 from vudissect.host.python import python_module
-from vudissect.render.style import style_for
 from vudissect.render.transcript import Transcript
 from vudissect.replay.demo import BackEnd, front_end
 from vudissect.replay.peer import PeerError
@@ -37,13 +36,14 @@ _STDOUT, _STDERR = 1, 2
 )
 @click.option("-w", "--write", "keep", type=FILE, metavar="FILE", help="Keep the capture.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
+@color_option
 def command(keep: str | None, verbose: bool) -> None:
     """Run a scripted front-end and back-end through vuproxy, and show the session."""
     with clear_errors(keep or "demo"), tempfile.TemporaryDirectory(prefix="vudissect-") as folder:
         capture = _record(Path(folder))
         if keep is not None:
             write_private(keep, capture.read_bytes(), text_on=(_STDOUT, _STDERR))
-        transcript = Transcript(style_for(sys.stdout), verbose=verbose)
+        transcript = Transcript(output_style(), verbose=verbose)
         with open_capture(str(capture)) as stream:
             for event, findings in Analysis(read_capture(stream)):
                 click.echo(transcript.text(event, findings), nl=False)

@@ -8,6 +8,7 @@ import click
 
 from vudissect.analysis import Analysis, UpToTheCut
 from vudissect.capture.reader import read_capture
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
@@ -22,7 +23,6 @@ from vudissect.lint.dictionary.ties import tie
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Device
 from vudissect.render.explanation import again, explanation, head, tied
-from vudissect.render.style import style_for
 
 # A log may be of any length, and have any number of different lines.
 _MOST_REMEMBERED = 10_000
@@ -42,6 +42,7 @@ _MOST_REMEMBERED = 10_000
     "--capture", type=FILE, metavar="FILE", help="Also print what this capture of the session shows about each line."
 )
 @device_option("The device type of that capture (blk, net, fs, ...), instead of a guess.")
+@color_option
 def command(text: str | None, capture: str | None, device: Device | None) -> None:
     """Explain a line of a log (of QEMU, DPDK, SPDK, rust-vmm and others), or all known lines in a log FILE.
 
@@ -73,7 +74,7 @@ def command(text: str | None, capture: str | None, device: Device | None) -> Non
 
 def _explain(lines: Iterable[Recognised], file: str, evidence: Evidence | None, *, is_log: bool) -> bool:
     """Print what each line means, and return whether any is known; other lines of a log are skipped."""
-    style = style_for(sys.stdout)
+    style = output_style()
     rules = {rule.id: rule for rule in ALL_RULES}
     explained: dict[object, int] = {}
     is_known = False

@@ -1,6 +1,5 @@
 """`vudissect lint`: what is wrong in captures, which rule it breaks, and who is to blame."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import click
 from vudissect.analysis import Analysis, Linted
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.completion import rules as rule_names
@@ -27,7 +27,6 @@ from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Device
 from vudissect.render.findings import fails
 from vudissect.render.format import CaptureReport, Reported
-from vudissect.render.style import style_for
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter, Narrowed
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
     shell_complete=dialects,
     help="Decode the messages in this dialect (vudissect dialects).",
 )
+@color_option
 def command(
     files: tuple[str, ...],
     form: str | None,
@@ -110,7 +110,7 @@ def command(
             yield report
             status = max(status, found, FINDINGS if any(fails(each, strict=strict) for each in report.findings) else 0)
 
-    result = Reported(results(), len(named) > 1, strict, style_for(sys.stdout), usual=least is not None)
+    result = Reported(results(), len(named) > 1, strict, output_style(), usual=least is not None)
     lines = output.render(result)
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
         write(lines)

@@ -17,12 +17,12 @@ import click
 from vudissect.analysis import Analysis, Judged
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.errors import clear_errors, warn
 from vudissect.cli.filters import filter_option, narrowed, report_no_match
 from vudissect.cli.output import screen_width
 from vudissect.cli.program import Program
 from vudissect.render.findings import fails
-from vudissect.render.style import style_for
 from vudissect.render.summary import summary_lines
 from vudissect.render.transcript import Transcript
 from vudissect.session.event import Kind
@@ -90,13 +90,14 @@ class _Found:
 @filter_option("Show only what matches")
 @click.option("--capture", required=True, help="The name of the capture, for the summary.")
 @click.option("--report-fd", type=int, required=True)
+@color_option
 def main(verbose: bool, wanted: "Filter | None", capture: str, report_fd: int) -> None:
     """Show a capture while it is recorded; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     found, feed, collector = _Found(), _Feed(), Collector()
     with clear_errors("live transcript"):
         analysis = Analysis(read_capture(feed), live=True)
-        transcript = Transcript(style_for(sys.stdout), verbose=verbose, verdict=analysis.session.dialect)
+        transcript = Transcript(output_style(), verbose=verbose, verdict=analysis.session.dialect)
         patience = Patience(analysis.session)
 
         def report_waits() -> None:
@@ -126,7 +127,7 @@ def main(verbose: bool, wanted: "Filter | None", capture: str, report_fd: int) -
         report_no_match([shown])
     if summary.messages:
         sys.stdout.writelines(
-            f"{line}\n" for line in ("", *summary_lines(summary, style_for(sys.stdout), screen_width(), short=True))
+            f"{line}\n" for line in ("", *summary_lines(summary, output_style(), screen_width(), short=True))
         )
     counts = {"malformed": found.malformed, "unanswered": found.unanswered, "findings": found.findings}
     os.write(report_fd, json.dumps({"counts": counts, "waits": found.waits}).encode() + b"\n")

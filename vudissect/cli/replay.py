@@ -10,6 +10,7 @@ import click
 from vudissect.analysis import UpToTheCut
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files, messages
 from vudissect.cli.devices import device_option
@@ -27,7 +28,6 @@ from vudissect.host.limits import raise_descriptor_limit
 from vudissect.host.output import beginning
 from vudissect.protocol.model import Device, Side
 from vudissect.render.format import Replayed
-from vudissect.render.style import style_for
 from vudissect.replay.connector import Connector, Dial, Listen
 from vudissect.replay.player import Options, Player
 from vudissect.replay.script import Script, script_of
@@ -107,6 +107,7 @@ _SLOWEST = 0.001
 @click.option("--incomplete", is_flag=True, help="Play a capture with missing parts as far as possible.")
 @click.option("-w", "--write", "capture", type=FILE, metavar="FILE", help="Record the replayed session.")
 @format_options(Replayed, json="The report as a JSON object.", junit="Also write a JUnit report.")
+@color_option
 def command(
     file: str,
     side: str,
@@ -158,7 +159,7 @@ def command(
             fail(str(error))
     _never_met(outcome)
     outcome.remarks += complaints(records)
-    result = Replayed(outcome, file, complaints(records), style_for(sys.stdout))
+    result = Replayed(outcome, file, complaints(records), output_style())
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
         write(report.render(result))
     if junit_file is not None:

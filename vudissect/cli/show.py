@@ -13,6 +13,7 @@ from vudissect.analysis import Analysis, Judged, in_runs
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects, messages
 from vudissect.cli.devices import device_option
@@ -23,7 +24,6 @@ from vudissect.cli.known import known_dialect
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.render.format import Ending, Option, Shown
-from vudissect.render.style import style_for
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
@@ -83,6 +83,7 @@ _LAST_RING = (1 << 32) - 1
     metavar="N",
     help="Only messages for this ring (repeatable).",
 )
+@color_option
 def command(
     file: str,
     verbose: bool,
@@ -123,7 +124,7 @@ def command(
             findings = analysis.finish()
             return Ending(findings, session.unanswered()) if shown is None else Ending(*shown.ending(session, findings))
 
-        style = style_for(sys.stdout)
+        style = output_style()
         judged: Iterable[Judged] = analysis if shown is None else shown
         if not live:
             judged = in_runs(analysis.ahead() if shown is None else shown)

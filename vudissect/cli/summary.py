@@ -1,12 +1,12 @@
 """`vudissect summary`: captures in short, one screen each."""
 
-import sys
 from collections.abc import Iterator
 
 import click
 
 from vudissect.analysis import Analysis
 from vudissect.capture.reader import read_capture
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.devices import device_option
@@ -19,7 +19,6 @@ from vudissect.cli.reading import ReadAs, captures_in, verdict
 from vudissect.protocol.model import Device
 from vudissect.render.findings import fails
 from vudissect.render.format import Summarised
-from vudissect.render.style import style_for
 from vudissect.summary.collect import Collector
 from vudissect.summary.values import Summary
 
@@ -42,6 +41,7 @@ from vudissect.summary.values import Summary
     shell_complete=dialects,
     help="Decode the messages in this dialect (vudissect dialects).",
 )
+@color_option
 def command(files: tuple[str, ...], form: str | None, as_json: bool, device: Device | None, speaks: str | None) -> None:
     """Print each capture on one screen: the verdict, who talked about what, and how it ended.
 
@@ -69,7 +69,7 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, device: Dev
             yield summary
             status = max(status, found)
 
-    write(output.render(Summarised(results(), len(named) > 1, style_for(sys.stdout), screen_width())))
+    write(output.render(Summarised(results(), len(named) > 1, output_style(), screen_width())))
     if status:
         raise SystemExit(status)
 

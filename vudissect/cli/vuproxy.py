@@ -7,6 +7,7 @@ import click
 
 from vudissect import __version__
 from vudissect.cli.choices import OneOf
+from vudissect.cli.colour import color_choice, color_option
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.devices import device_option
 from vudissect.cli.errors import fail, needs_linux
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     default="auto",
     help="auto: found out from the first message.",
 )
+@color_option
 @click.version_option(__version__, prog_name="vuproxy")
 def main(
     listen: str | None,
@@ -144,20 +146,17 @@ def main(
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
             device.name if device is not None else "",
         )
-        sys.exit(
-            run(
-                settings,
-                Recording(
-                    capture,
-                    quiet,
-                    verbose,
-                    wanted.text if wanted is not None else "",
-                    snaplen,
-                    keep_keys,
-                    rings=RingOptions(rings == "requests", rings_interval) if rings else None,
-                ),
-            )
+        recording = Recording(
+            capture,
+            quiet,
+            verbose,
+            wanted.text if wanted is not None else "",
+            snaplen,
+            keep_keys,
+            rings=RingOptions(rings == "requests", rings_interval) if rings else None,
+            color=color_choice(),
         )
+        sys.exit(run(settings, recording))
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
 

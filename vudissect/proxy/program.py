@@ -42,6 +42,7 @@ class Recording:
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     `rings`: also record what is seen in the rings.
+    `color` is an option of the live transcript.
     """
 
     capture: str | None = None
@@ -53,6 +54,7 @@ class Recording:
     while_read: bool = False
     program: str = "vuproxy"
     rings: RingOptions | None = None
+    color: str = "auto"
 
 
 class RecordingError(Exception):
@@ -158,7 +160,7 @@ def _is_same(fd: int, stream: int) -> bool:
 
 
 def _start_observer(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> Observer:
-    options = [f"--capture={path}", *(["-v"] if recording.verbose else [])]
+    options = [f"--capture={path}", f"--color={recording.color}", *(["-v"] if recording.verbose else [])]
     if recording.shown:
         options.append(f"--filter={recording.shown}")
     try:
