@@ -419,6 +419,13 @@ def test_the_configuration_space_of_an_unknown_device_is_bytes() -> None:
     assert "size 3 unknown[2:5]=010000" in last(talk)
 
 
+def test_many_zeros_at_the_end_of_unknown_bytes_are_not_listed() -> None:
+    talk = Conversation()
+    talk.back_end("GET_CONFIG", contents=b"\1\2".ljust(61, b"\0"))
+
+    assert "size 61 unknown[0:2]=0102 unknown[2:61]=0 [" in last(talk)
+
+
 def test_every_field_of_a_configuration_space_in_detail() -> None:
     talk = Conversation()
     talk.event(RecordKind.CONNECTION_OPENED, device="blk")

@@ -11,6 +11,8 @@ from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec
 
+_MANY = 16
+
 
 class Part(NamedTuple):
     """Bytes that have no meaning by themselves: of a field that is there in part, or of none that is known.
@@ -85,7 +87,16 @@ def config_text(device: Device | None, contents: bytes, offset: int = 0) -> str:
     words = [
         f"{name} {printable(str(value))}" for number, (name, value) in enumerate(fields.items()) if value or not number
     ]
-    return " ".join(words + [f"{part.name}={part.text}" for part in parts])
+    return " ".join(words + [_part_text(part) for part in parts])
+
+
+def _part_text(part: Part) -> str:
+    """`unknown[0:22]=01...02 unknown[22:256]=0`: many zeros at the end are a part of their own."""
+    used = len(part.data.rstrip(b"\0"))
+    if not used or len(part.data) - used < _MANY:
+        return f"{part.name}={part.text}"
+    rest = part._replace(start=part.start + used, data=part.data[used:])
+    return f"{_part_text(part._replace(data=part.data[:used]))} {rest.name}={rest.text}"
 
 
 @cache
