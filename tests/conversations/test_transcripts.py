@@ -1,6 +1,12 @@
 """Every transcript is a conversation: composed, it makes a capture that has the same transcript."""
 
 import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,14 +43,14 @@ def records_of(text: str) -> Iterator[Record]:
     return read_capture(io.BytesIO(read_conversation(text).capture()))
 
 
-def transcript(records: Iterable[Record]) -> str:
-    """What `vudissect show` prints."""
+def transcript(records: Iterable[Record], width: int = 0) -> str:
+    """What `vudissect show` prints, in a pipe or on a terminal of this width."""
     analysis = Analysis(records)
 
     def ending() -> Ending:
         return Ending(analysis.finish(), analysis.session.unanswered())
 
-    shown = Shown(analysis, ending, analysis.session.dialect, Style(False))
+    shown = Shown(analysis, ending, analysis.session.dialect, Style(False, width))
     return "".join(formats_of(Shown)["text"].render(shown))
 
 
@@ -97,11 +103,14 @@ def shown(layout: Layout, values: Values) -> list[Any]:
 
 
 def assert_same(text: str, records: list[Record]) -> None:
-    """Composed again, the text of these records has the same messages, and is the same text."""
+    """Composed again, the text of these records has the same messages, and is the same text, also from a terminal."""
+    on_terminal = transcript(records, 80)
     again = list(records_of(text))
 
     assert list(said(again)) == list(said(records))
     assert transcript(again) == text
+    assert max(map(len, on_terminal.splitlines())) <= 80
+    assert transcript(records_of(on_terminal)) == text
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
@@ -123,3 +132,31 @@ def test_in_a_pipe() -> None:
     capture = run("compose", "-", stdin=text).stdout
 
     assert run("show", "-", stdin=capture).stdout == text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_on_a_terminal(columns: int) -> None:
+    """Wrapped at its width, and in colour."""
+    file = str(ROOT / "captures" / "qemu-10.0-gpu.pcapng")
+    end, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, columns))
+    command = [sys.executable, "-m", "vudissect.cli", "show", file]
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    with subprocess.Popen(command, stdout=terminal, cwd=ROOT, env=environment | {"TERM": "xterm"}) as process:
+        os.close(terminal)
+        shown = b"".join(iter(lambda: read_terminal(end), b"")).decode().replace("\r\n", "\n")
+    os.close(end)
+
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert process.returncode == 0
+    assert shown != plain
+    assert columns - 20 < max(map(len, plain.splitlines())) <= columns
+    assert transcript(records_of(plain)) == run("show", file).stdout.decode()
+
+
+def read_terminal(end: int) -> bytes:
+    """What comes next from a program on a terminal; nothing after it has ended."""
+    try:
+        return os.read(end, 65536)
+    except OSError:
+        return b""

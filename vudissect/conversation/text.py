@@ -1,7 +1,7 @@
 """The text form of a conversation: one message per line, as in a transcript. docs/conversation.md describes it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from vudissect.capture.record import Record
@@ -31,6 +31,8 @@ _CHANNELS = {channel.label: channel for channel in Channel}
 _REMARKS = ("#", "!", *(f"{sign} {severity} VU-" for sign, severity in (("~", "compat"), ("i", "info"))))
 _AS_IN = re.compile(r"(?:^| )as in #(\d{1,10})\b")
 _UNKNOWN = "unknown"
+# The indent of the lines that continue a line of a transcript. Other lines have no reason to be indented so far.
+_CONTINUED = " " * 26
 _OF_THE_RECORD = {"descriptors", "marks", "after"}
 # What holds for every connection that has nothing of its own; connections are numbered from 1.
 _EVERY = 0
@@ -39,12 +41,27 @@ _EVERY = 0
 def read_conversation(text: str | Iterable[str]) -> Conversation:
     """The conversation in a text or its lines; `ConversationError` names the line that is wrong, and why."""
     reader = Reader()
-    for number, line in enumerate(text.splitlines() if isinstance(text, str) else text, 1):
+    for number, line in _unwrapped(text.splitlines() if isinstance(text, str) else text):
         try:
-            reader.read(line.strip())
+            reader.read(line)
         except ConversationError as error:
             raise ConversationError(f"line {number}: {error}") from None
     return reader.conversation
+
+
+def _unwrapped(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Each line with its number; lines that a terminal's width has broken are joined again."""
+    first, whole = 1, ""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if whole and text and line.startswith(_CONTINUED):
+            whole = whole[:-1] + text if whole.endswith("\\") else f"{whole} {text}"
+            continue
+        if whole:
+            yield first, whole
+        first, whole = number, text
+    if whole:
+        yield first, whole
 
 
 class _Reading(NamedTuple):

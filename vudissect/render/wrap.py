@@ -1,7 +1,7 @@
 """Long lines for a terminal: wrapped at its width, with a hanging indent.
 
 Text is broken between words. A name stays with its number (`ring 0`, `desc region0+0x1000`), and what is in brackets
-stays together, where they fit in a line.
+stays together, where they fit in a line; a longer word ends with a backslash where it is broken.
 """
 
 import re
@@ -13,6 +13,8 @@ _CHARACTER = re.compile(r"\x1b\[[\d;]*m|.", re.DOTALL)
 _UNIT = re.compile(
     r"(?P<gap> *)(?P<unit>(?:\x1b\[[\d;]*m)*(?:\[[^][]*\]|[a-z_]+ (?:region)?\d\S*|\S+(?: ->)?)(?:\x1b\[[\d;]*m)*)"
 )
+# Where a line ends in the middle of a word.
+_INSIDE = "\\"
 # A terminal narrower than this has no room for a deep indent.
 _NARROW = 60
 _SHALLOW = 2
@@ -39,9 +41,10 @@ def _broken(line: str, width: int, hanging: str) -> Iterator[str]:
             yield current
             current, gap = hanging, ""
         current += gap
+        room = width if _columns(current + unit) <= width else width - len(_INSIDE)
         for character in _CHARACTER.findall(unit):
-            if _columns(current) + _columns(character) > width:
-                yield current
+            if _columns(current) + _columns(character) > room:
+                yield current + _INSIDE
                 current = hanging
             current += character
     yield current
