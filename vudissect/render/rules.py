@@ -12,6 +12,7 @@ from vudissect.lint.rule import Rule
 from vudissect.render.findings import signed_text
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
+from vudissect.render.wrap import wrapped
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 
@@ -143,8 +144,7 @@ class RulePage:
             text += transcript.text(event, shown) + self._infos(found, event.record.frame)
         text += transcript.unanswered(judged.unanswered, judged.rest)
         text += transcript.findings(judged.rest) + self._infos(judged.rest, None)
-        for line in text.splitlines():
-            yield from _wrapped(line, width, "", _HANGING)
+        yield from wrapped(text, width, len(_HANGING) + 2).splitlines()
 
     def _infos(self, findings: Sequence[Finding], frame: int | None) -> str:
         return "".join(
