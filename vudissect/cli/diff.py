@@ -1,7 +1,6 @@
 """`vudissect diff`: what is different between two captures, or two connections of one."""
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +9,7 @@ import click
 from vudissect.analysis import Analysis, Judged
 from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
@@ -25,7 +25,6 @@ from vudissect.compare.distinction import Place
 from vudissect.compare.exchange import Exchanges
 from vudissect.protocol.model import Device
 from vudissect.render.format import Differing, Option, Unknown
-from vudissect.render.style import style_for
 from vudissect.summary.collect import Collector
 from vudissect.summary.words import missing_texts
 
@@ -78,6 +77,7 @@ _KINDS = {
 )
 @device_option()
 @filter_option("Compare only messages that match")
+@color_option
 def command(
     first: str,
     second: str,
@@ -108,7 +108,7 @@ def command(
     except TooLongError as error:
         fail(f"{error}, too many to be aligned: compare a part with --filter, or a connection with FILE@NUMBER")
     unknown = [*before.unknown, *after.unknown]
-    write(output.render(Differing(parts, (first, second), unknown, style_for(sys.stdout), in_order)))
+    write(output.render(Differing(parts, (first, second), unknown, output_style(), in_order)))
     different = FINDINGS if any(part.compared.distinctions for part in parts) else 0
     status = max(before.status, after.status, different)
     if status:

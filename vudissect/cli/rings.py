@@ -10,13 +10,14 @@ from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.observation import observation_of
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, needs_linux, warn
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
 from vudissect.render.ring_table import Sample, current_lines, history_lines
-from vudissect.render.style import Style, style_for
+from vudissect.render.style import Style
 
 # Cursor to the upper left corner, and clear the screen.
 _CLEAR = "\x1b[H\x1b[2J"
@@ -45,13 +46,14 @@ _CLEAR = "\x1b[H\x1b[2J"
     metavar="PID",
     help="Look now, through the descriptors of the running front-end (repeatable: also of the back-end).",
 )
+@color_option
 def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, ...]) -> None:
     """Print what was seen in the rings of the capture FILE, which vuproxy recorded with --rings.
 
     A row has the positions of driver and device, the requests that are pending (the bar is the part of the ring that
     they fill), and the counters of the kick and call descriptors: above 0, a notification was written and not read.
     """
-    style = style_for(sys.stdout)
+    style = output_style()
     with clear_errors(file):
         stream = FollowedFile(file) if follow and not pids and file != "-" else open_capture(file)
         analysis = Analysis(read_capture(stream), rules=(), live=follow)

@@ -1,6 +1,5 @@
 """`vudissect times`: how long what took, and the same as a trace for ui.perfetto.dev."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ import click
 
 from vudissect.analysis import Analysis
 from vudissect.capture.reader import read_capture
+from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors
@@ -17,7 +17,6 @@ from vudissect.cli.progress import opened
 from vudissect.cli.reading import verdict
 from vudissect.render.format import Timed
 from vudissect.render.perfetto import PerfettoTrace
-from vudissect.render.style import style_for
 from vudissect.summary import collect as summary
 from vudissect.summary.words import missing_texts
 from vudissect.timing.collect import Collector
@@ -37,6 +36,7 @@ from vudissect.timing.values import Times
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
 @format_options(Timed, json="One JSON object per phase, kind of answer, reconnect and migration.")
 @click.option("--perfetto", "trace_file", type=FILE, metavar="FILE", help="Also write a trace for ui.perfetto.dev.")
+@color_option
 def command(files: tuple[str, ...], form: str | None, as_json: bool, trace_file: str | None) -> None:
     """Report how long what took: the phases of each connection, answers, reconnects and migrations.
 
@@ -59,7 +59,7 @@ def command(files: tuple[str, ...], form: str | None, as_json: bool, trace_file:
         if trace is not None:
             for migration in joined:
                 trace.migration(migration)
-    write(output.render(Timed(captures, joined, style_for(sys.stdout))))
+    write(output.render(Timed(captures, joined, output_style())))
     if status:
         raise SystemExit(status)
 
