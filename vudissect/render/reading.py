@@ -4,7 +4,7 @@ A line of its own shows each where it changes, above the first message that it a
 conversation, so that a transcript can be composed again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.protocol.model import Device
@@ -27,8 +27,16 @@ class Reading:
         self.big_endian = False
         """The byte order of the messages so far."""
 
-    def lines(self, event: Event) -> Iterator[str]:
+    def lines(self, event: Event) -> Iterable[str]:
         """What is different for this event and was not for those before it."""
+        state = event.after
+        device, protocol = self._shown.get(state.number, _NOTHING_SHOWN)
+        is_same = state.guess.device is device and state.protocol is protocol
+        if is_same and event.message is not None and not (event.record.marks or self.big_endian):
+            return ()
+        return self._changes(event)
+
+    def _changes(self, event: Event) -> Iterator[str]:
         record, state = event.record, event.after
         if record.marks or self.big_endian:
             yield from self._byte_order(record)

@@ -106,11 +106,14 @@ class Transcript:
                 line = "\n".join([line, *(_INDENT + detail for detail in detail_lines(event))])
         if event.after is not self._latest or event.record.marks or self._reading.big_endian:
             self._latest = event.after
-            line = "".join(f"{self._style.dim(printable(told))}\n" for told in self._reading.lines(event)) + line
+            if changes := self._reading.lines(event):
+                line = "".join(f"{self._style.dim(printable(each))}\n" for each in changes) + line
         text = f"{line}\n"
         if unanswered:
             text += self.unanswered(unanswered, findings)
-        return wrapped(text, self._style.width, _HANGING) + self.findings(findings, event.record.frame)
+        if self._style.width:
+            text = wrapped(text, self._style.width, _HANGING)
+        return text + self.findings(findings, event.record.frame) if findings else text
 
     def line(self, event: Event) -> str:
         """The line of one event, alone and unbroken; it refers to no list of another."""
