@@ -24,7 +24,7 @@ rows = {
 {id=17,channel=0,name="GET_QUEUE_NUM",answer="ALWAYS",purpose="COUNT_QUEUES",request={"none"},reply={"u64:queues"},gate={protocol={"MQ"},phase="offered"},since=2005},
 {id=18,channel=0,name="SET_VRING_ENABLE",answer="ON_REQUEST",purpose="ENABLE_RING",request={"vring_state:enable"},reply={"ack"},gate={virtio={"PROTOCOL_FEATURES"},phase="negotiated"},since=2005},
 {id=19,channel=0,name="SEND_RARP",answer="ON_REQUEST",purpose="ANNOUNCE",request={"mac_address"},reply={"ack"},gate={protocol={"RARP"},phase="negotiated"},since=2005},
-{id=20,channel=0,name="NET_SET_MTU",answer="ON_REQUEST",purpose="NONE",request={"u64:mtu"},reply={"ack"},gate={protocol={"MTU"},phase="negotiated"},since=2009},
+{id=20,channel=0,name="NET_SET_MTU",answer="ON_REQUEST",purpose="SET_MTU",request={"u64:mtu"},reply={"ack"},gate={protocol={"MTU"},phase="negotiated"},since=2009},
 {id=21,channel=0,name="SET_BACKEND_REQ_FD",answer="ON_REQUEST",purpose="OPEN_CHANNEL",request={"none"},reply={"ack"},opens=true,fds={kind="stream socket",least=1,most=1},gate={protocol={"BACKEND_REQ"},phase="negotiated"},since=2010},
 {id=22,channel=0,name="IOTLB_MSG",answer="ALWAYS",purpose="UPDATE_IOTLB",request={"iotlb"},reply={"u64:result"},since=2010},
 {id=23,channel=0,name="SET_VRING_ENDIAN",answer="ON_REQUEST",purpose="SET_BYTE_ORDER",request={"vring_state:endian"},reply={"ack"},gate={protocol={"CROSS_ENDIAN"},phase="negotiated"},since=2010},

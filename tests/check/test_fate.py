@@ -11,7 +11,7 @@ from vudissect.check.model import Behaviour, Verdict
 from vudissect.check.outcome import Life, Played, Result
 from vudissect.check.program import descriptors_of, settled_descriptors
 from vudissect.check.runner import Options
-from vudissect.check.selftest import Reference, references
+from vudissect.check.selftest import References, references
 from vudissect.cli.check_views import conversation_of, result_lines
 from vudissect.render.style import Style
 
@@ -19,37 +19,37 @@ CASES = {case.id: case for case in ALL_CASES}
 
 
 @pytest.fixture(scope="module")
-def reference() -> Iterator[Reference]:
+def reference() -> Iterator[References]:
     with references(Options(timeout=5.0)) as made:
-        yield made[0]
+        yield made
 
 
-def test_a_process_that_dies_is_a_crash_whatever_it_did(reference: Reference) -> None:
+def test_a_process_that_dies_is_a_crash_whatever_it_did(reference: References) -> None:
     mutant = reference.play(CASES["NEG-05"]).mutant
 
     assert (mutant.verdict, mutant.fate.life, mutant.fate.number) == (Verdict.CRASH, Life.KILLED, 9)
     assert mutant.fate.next_connection is False
 
 
-def test_a_process_that_spins_is_wedged(reference: Reference) -> None:
+def test_a_process_that_spins_is_wedged(reference: References) -> None:
     mutant = reference.play(CASES["RNG-21"]).mutant
 
     assert (mutant.verdict, mutant.fate.life) == (Verdict.WEDGED, Life.SPINNING)
 
 
-def test_a_process_that_does_nothing_is_wedged(reference: Reference) -> None:
+def test_a_process_that_does_nothing_is_wedged(reference: References) -> None:
     mutant = reference.play(CASES["FDS-08"]).mutant
 
     assert (mutant.verdict, mutant.fate.life) == (Verdict.WEDGED, Life.HUNG)
 
 
-def test_after_a_death_the_next_case_is_played_with_another_process(reference: Reference) -> None:
+def test_after_a_death_the_next_case_is_played_with_another_process(reference: References) -> None:
     reference.play(CASES["NEG-05"])
 
     assert reference.play(CASES["NEG-05"]).right.verdict is Verdict.PASS
 
 
-def test_what_is_said_wrong_names_the_line_that_decided(reference: Reference) -> None:
+def test_what_is_said_wrong_names_the_line_that_decided(reference: References) -> None:
     mutant = reference.play(CASES["RNG-16"]).mutant
 
     assert (mutant.played.behaviour, mutant.played.line) == (Behaviour.FAILED, 4)
@@ -65,13 +65,13 @@ def test_what_is_said_wrong_names_the_line_that_decided(reference: Reference) ->
     ],
     ids=["the message that is judged", "a wrong answer", "the message that nobody answers"],
 )
-def test_the_transcript_has_the_line_that_decided(reference: Reference, case: str, line: str) -> None:
+def test_the_transcript_has_the_line_that_decided(reference: References, case: str, line: str) -> None:
     lines, deviation = conversation_of(reference.play(CASES[case]).mutant)
 
     assert line in lines[deviation - 1]
 
 
-def test_the_last_line_decided_where_a_back_end_dies_of_no_single_message(reference: Reference) -> None:
+def test_the_last_line_decided_where_a_back_end_dies_of_no_single_message(reference: References) -> None:
     mutant = reference.play(CASES["RNG-22"]).mutant
 
     assert (mutant.verdict, mutant.why) == (Verdict.CRASH, f"{mutant.fate}")
@@ -96,11 +96,11 @@ def test_a_back_end_gets_time_to_notice_that_a_connection_was_closed() -> None:
     assert settled_descriptors(os.getpid(), held - 1, Closing()) == held - 1
 
 
-def test_no_line_of_a_pass_is_a_deviation(reference: Reference) -> None:
+def test_no_line_of_a_pass_is_a_deviation(reference: References) -> None:
     assert conversation_of(reference.play(CASES["RNG-02"]).right).deviation == 0
 
 
-def test_each_case_is_recorded(reference: Reference) -> None:
+def test_each_case_is_recorded(reference: References) -> None:
     records = reference.play(CASES["FDS-01"]).right.records
 
     assert [len(record.descriptors) for record in records if record.descriptors] == [1]

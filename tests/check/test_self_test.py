@@ -6,28 +6,27 @@ import pytest
 
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.runner import Options
-from vudissect.check.selftest import Mutation, Reference, references
+from vudissect.check.selftest import Mutation, References, references
 
 _TIMEOUT = 5.0
 
 
 @pytest.fixture(scope="module")
-def both() -> Iterator[tuple[Reference, ...]]:
+def every() -> Iterator[References]:
     with references(Options(timeout=_TIMEOUT)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def played(both: tuple[Reference, ...]) -> dict[str, Mutation]:
+def played(every: References) -> dict[str, Mutation]:
     return {}
 
 
 @pytest.fixture(params=ALL_CASES, ids=lambda case: case.id)
-def mutation(request: pytest.FixtureRequest, both: tuple[Reference, ...], played: dict[str, Mutation]) -> Mutation:
+def mutation(request: pytest.FixtureRequest, every: References, played: dict[str, Mutation]) -> Mutation:
     case = request.param
     if case.id not in played:
-        full, less = both
-        played[case.id] = (full if full.discovered.unmet(case) is None else less).play(case)
+        played[case.id] = every.play(case)
     return played[case.id]
 
 

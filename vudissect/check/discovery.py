@@ -15,6 +15,7 @@ ABILITIES = {
     "process": "the back-end was started by us, so that it can be ended and restarted",
     "serving": "which process serves is known, so that its descriptors can be counted",
     "reconnect": "it serves one connection after another",
+    "other ring": "the device has a second ring for requests",
     "data": "the suite knows how to move data through this type of device",
 }
 """What a case may need besides features."""

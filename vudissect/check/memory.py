@@ -7,12 +7,19 @@ from vudissect.rings.memory import GuestMemory, Region
 SIZE = 16 << 20
 GUEST_ADDRESS = 0
 USER_ADDRESS = 0x7F00_0000_0000
+IOVA = 0x10_0000_0000
 RAM = memfd("ram", SIZE)._replace(identity="memfd:ram")
 """As the talk has it: `mem#ram (memfd ram 16M)`."""
+
+LOG = memfd("log", 4096)._replace(identity="memfd:log")
+"""As the talk has it: `mem#log (memfd log 4K)`; it covers all of the memory."""
+SECOND_HALF = 12 << 20
+"""Where the second region begins, if the memory is passed in two."""
 
 _RING_ROOM = 1 << 20
 _BUFFERS_AT = 8 << 20
 _ALIGNMENT = 64
+_BEFORE = 8
 
 
 class Arena:
@@ -20,28 +27,57 @@ class Arena:
 
     def __init__(self, contents: memoryview) -> None:
         self.contents = contents
+        self.user_address = USER_ADDRESS
         self.memory = GuestMemory([Region(GUEST_ADDRESS, USER_ADDRESS, contents)])
+        self._second = GUEST_ADDRESS + SECOND_HALF
         self._next = _BUFFERS_AT
         self._rings = 0
+        self._guest = GUEST_ADDRESS
+        self.ring_address: int | None = None
+        """Where the memory begins for ring addresses, if that is not its user address."""
 
     def ring_at(self) -> int:
         """The offset of room for another ring."""
         self._rings += 1
         return self._rings * _RING_ROOM - _RING_ROOM // 2
 
+    def translate(self) -> None:
+        """Rings and buffers have I/O virtual addresses from now on, far from all others."""
+        self.ring_address = self._guest = IOVA
+        self.memory = GuestMemory([Region(IOVA, IOVA, self.contents)])
+
+    def split(self, second: int) -> None:
+        """What is after `SECOND_HALF` is at this guest address from now on; the next buffer begins just before it."""
+        first, other = self.contents[:SECOND_HALF], self.contents[SECOND_HALF:]
+        self._second = second
+        self.memory = GuestMemory(
+            [Region(GUEST_ADDRESS, self.user_address, first), Region(second, self.user_address, other)]
+        )
+        self._next = SECOND_HALF - _BEFORE if second == GUEST_ADDRESS + SECOND_HALF else SECOND_HALF
+
     def buffer(self, contents: bytes | int, *, writable: bool = False) -> Buffer:
         """A buffer with these contents, or an empty one of this size."""
-        data = bytes(contents) if isinstance(contents, int) else contents
+        length = contents if isinstance(contents, int) else len(contents)
         start = self._next
-        if start + len(data) > SIZE:
+        if start + length > SIZE:
             start = _BUFFERS_AT
-        self._next = (start + len(data) + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
-        self.contents[start : start + len(data)] = data
-        return Buffer(GUEST_ADDRESS + start, len(data), writable)
+        self._next = (start + length + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+        return self.buffer_at(start, contents, writable=writable)
+
+    def buffer_at(self, offset: int, contents: bytes | int, *, writable: bool = False) -> Buffer:
+        """The same at an offset in the memory."""
+        data = bytes(contents) if isinstance(contents, int) else contents
+        self.contents[offset : offset + len(data)] = data
+        guest = (
+            self._guest + offset
+            if offset < SECOND_HALF or self.ring_address is not None
+            else self._second + offset - SECOND_HALF
+        )
+        return Buffer(guest, len(data), writable)
 
     def read(self, buffer: Buffer) -> bytes:
         """What is in a buffer."""
-        return bytes(self.memory.at_guest(buffer.address, buffer.length))
+        return b"".join(bytes(piece) for piece in self.memory.pieces(buffer.address, buffer.length))
 
 
 def page_region(number: int) -> str:

@@ -103,7 +103,8 @@ class Case:
     offer: virtio features, protocol features, and what `runner.ABILITIES` lists. `device` is the only device type that
     it is for. `talk` is in the language of `vudissect compose`, and `meanings` say what the lines that begin with `?`
     show; docs/conformance.md explains both. `ours` are the rules that our side breaks, on purpose, and `ours_perhaps`
-    those that it breaks with some back-ends.
+    those that it breaks with some back-ends. `fresh`: it is played with a process of its own. `times`: it is played so
+    often, and the worst verdict counts, as what it finds depends on a race in the back-end, or on its memory.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Case:
     device: str = ""
     not_device: tuple[str, ...] = ()
     fresh: bool = False
+    times: int = 1
     ours: tuple[str, ...] = ()
     ours_perhaps: tuple[str, ...] = ()
 

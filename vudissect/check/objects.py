@@ -23,6 +23,10 @@ class Objects:
             made = self._made[described.identity] = make(described)
         return made.fd
 
+    def adopt(self, described: Descriptor, fd: int) -> None:
+        """Let a descriptor that came be the one with this description."""
+        self._made[described.identity] = Made(os.dup(fd))
+
     def take_other_end(self, described: Descriptor) -> int | None:
         """The end that stays here of a pipe or socket pair, once; the caller owns it."""
         made = self._made.get(described.identity)
@@ -37,6 +41,14 @@ class Objects:
             if made.other is not None and identity.startswith(DescriptorKind.PIPE.label):
                 os.close(made.fd)
                 self._made[identity] = Made(made.other)
+                return made.other
+        return None
+
+    def end_to_write(self) -> int | None:
+        """The end that stayed here of the pipe that was passed; the caller owns it."""
+        for identity, made in self._made.items():
+            if made.other is not None and identity.startswith(DescriptorKind.PIPE.label):
+                self._made[identity] = Made(made.fd)
                 return made.other
         return None
 

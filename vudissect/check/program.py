@@ -23,6 +23,7 @@ from vudissect.check.outcome import Life, signal_name
 from vudissect.host.peer import Peer, peer_of
 
 _RETRY = 0.002
+_RESTS = 5
 _LAST_LINES = 20
 _LONGEST_LINE = 300
 _LOOKS, _BETWEEN_LOOKS = 20, 0.005
@@ -336,6 +337,15 @@ def settled_descriptors(pid: int, most: int, clock: Clock) -> int:
     return now
 
 
+def at_rest(pid: int, clock: Clock) -> None:
+    """Wait until no thread of a process runs: each waits for something. One that always does something never rests."""
+    deadline = time.monotonic() + _SETTLE
+    looks = 0
+    while looks < _RESTS and time.monotonic() < deadline:
+        looks = 0 if "R" in _states(pid).values() else looks + 1
+        clock.sleep(_RETRY)
+
+
 def busy(pid: int, clock: Clock) -> float:
     """How often the busiest thread of a process wants a processor, from 0 to 1, looked at for a tenth of a second.
 
@@ -343,14 +353,20 @@ def busy(pid: int, clock: Clock) -> float:
     """
     seen: Counter[str] = Counter()
     for _ in range(_LOOKS):
-        with suppress(OSError):
-            seen.update(thread for thread in os.listdir(f"/proc/{pid}/task") if _state(f"{pid}/task/{thread}") == "R")
+        seen.update(thread for thread, state in _states(pid).items() if state == "R")
         clock.sleep(_BETWEEN_LOOKS)
     return max(seen.values(), default=0) / _LOOKS
 
 
 def _runs(pid: int) -> bool:
     return _state(str(pid)) not in ("", "Z", "X")
+
+
+def _states(pid: int) -> dict[str, str]:
+    """The states of the threads of a process."""
+    with suppress(OSError):
+        return {thread: _state(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")}
+    return {}
 
 
 def _state(process: str) -> str:

@@ -5,19 +5,21 @@ import select
 import time
 from collections.abc import Callable
 
-from vudissect.check.memory import GUEST_ADDRESS, USER_ADDRESS, Arena
+from vudissect.check.breakages import BREAKAGES, PACKED_BREAKAGES
+from vudissect.check.memory import GUEST_ADDRESS, Arena
 from vudissect.check.model import Behaviour
 from vudissect.check.stage import DeviationError, Stage
 from vudissect.conversation.descriptors import eventfd
 from vudissect.rings import packed, split
-from vudissect.rings.chain import Buffer, DescriptorFlag
+from vudissect.rings.chain import Buffer, Used, packed_table, split_table
 from vudissect.rings.packed import PackedDriver, PackedRing
 from vudissect.rings.split import SplitDriver, SplitRing
 
 SIZE = 128
-_PART = 1 << 18
+_PAGE = 4096
 _LOOK_EVERY = 0.005
 _ONE = (1).to_bytes(8, "little")
+_FULL = 0xFFFF_FFFF_FFFF_FFFE
 
 Check = Callable[[int], str]
 """Looks at a request that is done, given how many bytes were written: what is wrong with it, "" if nothing."""
@@ -35,33 +37,47 @@ class Queue:
         self._stage = stage
         self._arena = arena
         self._is_packed = is_packed
-        self._offset = arena.ring_at()
+        self._parts = (packed if is_packed else split).parts(size)
+        self._starts = [arena.ring_at()]
+        for length in self._parts[:-1]:
+            self._starts.append(self._starts[-1] + (length + _PAGE - 1) // _PAGE * _PAGE)
         self._kick = self._call = 1
+        self._kicked_as = ""
         self._pending: dict[int, Check] = {}
+        self.answers: list[Buffer] = []
+        """Where the last request has its answers."""
         self.driver: SplitDriver | PackedDriver
         self.clear()
 
-    def clear(self) -> None:
-        """Begin again, with an empty ring in the same place."""
+    def clear(self, base: int = 0) -> None:
+        """Begin again, with an empty ring in the same place; that of a split ring may be at a `base`."""
+        self._base = base
         self._pending.clear()
-        parts = (packed if self._is_packed else split).parts(self.size)
         views = []
-        for number, length in enumerate(parts):
-            start = self._offset + number * _PART
+        for start, length in zip(self._starts, self._parts, strict=True):
             self._arena.contents[start : start + length] = bytes(length)
             views.append(self._arena.contents[start : start + length])
         ring = PackedRing(self.size, *views) if self._is_packed else SplitRing(self.size, *views)
-        self.driver = PackedDriver(ring) if isinstance(ring, PackedRing) else SplitDriver(ring)
+        self.driver = PackedDriver(ring) if isinstance(ring, PackedRing) else SplitDriver(ring, base)
 
     @property
     def kick_name(self) -> str:
         """The kick descriptor, as in the talk."""
-        return f"kick{self.index}s{self._session}v{self._kick}"
+        return self._kicked_as or f"kick{self.index}s{self._session}v{self._kick}"
 
     @property
     def call_name(self) -> str:
         """The call descriptor, as in the talk."""
         return f"call{self.index}s{self._session}v{self._call}"
+
+    @property
+    def err_name(self) -> str:
+        """The err descriptor, as in the talk."""
+        return f"err{self.index}s{self._session}"
+
+    def share_kick(self, other: "Queue") -> None:
+        """Be kicked by the descriptor of another ring."""
+        self._kicked_as = other.kick_name
 
     def replace(self, which: str) -> None:
         """Use another `kick` or `call` descriptor from now on; it has yet to be passed."""
@@ -73,18 +89,20 @@ class Queue:
     @property
     def addresses(self) -> str:
         """The parts of the ring, as in the talk."""
-        desc, avail, used = (USER_ADDRESS + self._offset + number * _PART for number in range(3))
+        arena = self._arena
+        first = arena.user_address if arena.ring_address is None else arena.ring_address
+        desc, avail, used = (first + start for start in self._starts)
         return f"desc={desc:#x} avail={avail:#x} used={used:#x}"
 
     @property
     def log_address(self) -> int:
-        """Where writes to the used ring are logged: its guest address."""
-        return GUEST_ADDRESS + self._offset + 2 * _PART
+        """Where used requests are written, as a guest address."""
+        return GUEST_ADDRESS + self._starts[0 if self._is_packed else 2]
 
     def configuration(self, base: int | None = None) -> list[str]:
         """The messages that say where it is, and where it begins."""
         if base is None:
-            base = 0x8000_8000 if self._is_packed else 0
+            base = 0x8000_8000 if self._is_packed else self._base
         return [
             f"F>B SET_VRING_NUM ring {self.index} num={self.size}",
             f"F>B SET_VRING_BASE index={self.index} num={base}",
@@ -100,11 +118,45 @@ class Queue:
 
     def submit(self, buffers: list[Buffer], check: Check) -> None:
         """Put a request into the ring; the back-end does not learn of it yet."""
+        self.answers = [buffer for buffer in buffers if buffer.writable]
         self._pending[self.driver.offer(buffers)] = check
+
+    def submit_indirect(self, buffers: list[Buffer], check: Check) -> None:
+        """The same with the buffers in an indirect table."""
+        table = (packed_table if self._is_packed else split_table)(buffers)
+        self._pending[self.driver.offer_indirect(self._arena.buffer(table))] = check
+
+    @property
+    def submitted(self) -> list[int]:
+        """The ids of the requests that are not done, in order."""
+        return list(self._pending)
+
+    def use_here(self, head: int) -> None:
+        """Give a request back in the place of the back-end; the ring will be started from there."""
+        assert isinstance(self.driver, SplitDriver)  # negotiated without RING_PACKED
+        self._pending[head] = lambda _: ""
+        ring = self.driver.ring
+        ring.set_used(ring.used_idx, Used(head, 0))
+        ring.used_idx = self._base = ring.used_idx + 1
+
+    @property
+    def room(self) -> int:
+        """How many descriptors are free."""
+        return self.driver.room
 
     def kick(self) -> None:
         """Write to the kick descriptor."""
         os.write(self._stage.objects.give(eventfd(self.kick_name)), _ONE)
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the call descriptor was written to since it was last read."""
+        call = self._stage.objects.give(eventfd(self.call_name))
+        return bool(self._stage.clock.poll([call], 0))
+
+    def fill_call(self) -> None:
+        """Leave no room in the counter of the call descriptor: the next to write to it has to wait."""
+        os.write(self._stage.objects.give(eventfd(self.call_name)), _FULL.to_bytes(8, "little"))
 
     @property
     def untouched(self) -> bool:
@@ -120,6 +172,7 @@ class Queue:
         deadline = self._stage.deadline
         heard = False
         while True:
+            self._stage.answer_misses()
             self._collect()
             if not self._pending and (heard or not signalled):
                 return
@@ -141,18 +194,11 @@ class Queue:
         raise DeviationError(Behaviour.FAILED, "the requests are done, but the call descriptor was not signalled")
 
     def break_it(self, how: str) -> None:
-        """Write what no driver may write into a split ring."""
-        assert isinstance(self.driver, SplitDriver)  # negotiated without RING_PACKED
-        ring, buffer = self.driver.ring, self._arena.buffer(16)
-        if how == "avail index beyond the ring":
-            ring.avail_idx = self.driver.base + self.size + 1
-            return
-        if how == "a chain without an end":
-            ring.set_descriptor(0, buffer, DescriptorFlag.NEXT, 1)
-            ring.set_descriptor(1, buffer, DescriptorFlag.NEXT, 0)
-        elif how == "a buffer outside of memory":
-            ring.set_descriptor(0, Buffer(0xFFFF_FFFF_0000, 16))
-        self.driver.offer_raw(0)
+        """Write what no driver may write: one of `BREAKAGES`."""
+        if isinstance(self.driver, SplitDriver):
+            BREAKAGES[how](self.driver, self._arena)
+        else:
+            PACKED_BREAKAGES[how](self.driver, self._arena)
 
     def _collect(self) -> None:
         for used in self.driver.collect():

@@ -21,6 +21,7 @@ _BUSY = 0.8
 _SETTLE = 0.05
 
 
+_NOT_PLAYED = (Verdict.SKIP, Verdict.UNIMPLEMENTED)
 _UNKNOWN = Discovered(0, 0)
 
 
@@ -60,6 +61,7 @@ class Runner:
             abilities.add("reconnect")
         room = Room(stage, backend, found)
         abilities |= {"data"} if room.path is not None else set()
+        abilities |= {"other ring"} if room.ring < room.other < (found.queues or 0) else set()
         self.discovered = found._replace(abilities=frozenset(abilities), idle=idle)
         return self.discovered
 
@@ -69,7 +71,15 @@ class Runner:
         return first.repeated(tuple(others))
 
     def run_one(self, case: Case) -> Result:
-        """Play one case once."""
+        """Play one case; as often as it says, until it fails."""
+        worst = self._run_once(case)
+        for _ in range(case.times - 1):
+            if worst.verdict.is_failure() or worst.verdict in _NOT_PLAYED:
+                break
+            worst = max(worst, self._run_once(case), key=lambda result: result.verdict.severity)
+        return worst
+
+    def _run_once(self, case: Case) -> Result:
         unmet = self.discovered.unmet(case)
         if unmet is not None:
             verdict, why = unmet
@@ -104,7 +114,7 @@ class Runner:
             theirs=theirs,
             records=tuple(stage.recorder.records),
         )
-        if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
+        if case.fresh or fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
             if backend.can_restart:
                 backend.stop()
             elif fate.next_connection is False:

@@ -12,10 +12,12 @@ from vudissect.check.outcome import Result
 from vudissect.check.program import Started
 from vudissect.check.runner import Options, Runner
 from vudissect.host.python import python_module
+from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES
 
 _PATIENCE = 20.0
 _SOON = 0.3
+_ANY = "blk"
 _LESS = PROTOCOL_FEATURES.mask(*["RESET_DEVICE", "STATUS"])
 
 
@@ -40,10 +42,11 @@ class Mutation(NamedTuple):
 class Reference:
     """The reference back-end as a process, and a runner for it."""
 
-    def __init__(self, folder: Path, without: int, options: Options) -> None:
-        self._fault_file = folder / f"fault-{without:x}"
+    def __init__(self, folder: Path, device: str, without: int, options: Options) -> None:
+        options = options._replace(device=device_by_name(device))
+        self._fault_file = folder / f"fault-{device}-{without:x}"
         self._fault_file.write_text("")
-        command = [*python_module("vudissect.check.reference"), "{socket}", str(self._fault_file), hex(without)]
+        command = [*python_module("vudissect.check.reference"), "{socket}", str(self._fault_file), hex(without), device]
         self.backend = Started(command, _PATIENCE, Clock())
         self._right = Runner(self.backend, options)
         try:
@@ -65,18 +68,47 @@ class Reference:
             self._fault_file.write_text("")
 
 
+class References:
+    """The reference as every device type that a case is for, started when it is first needed.
+
+    A case that needs no device type is played with a disk, and one about what is not offered with fewer features.
+    """
+
+    def __init__(self, folder: Path, options: Options) -> None:
+        self._folder = folder
+        self._options = options
+        self._made: dict[tuple[str, int], Reference] = {}
+
+    def play(self, case: Case) -> Mutation:
+        """Play a case without its fault, and with it."""
+        return self.for_case(case).play(case)
+
+    def for_case(self, case: Case) -> Reference:
+        """The one that a case can be played with."""
+        device = case.device or _ANY
+        full = self._reference(device, 0)
+        return full if full.discovered.unmet(case) is None else self._reference(device, _LESS)
+
+    def _reference(self, device: str, without: int) -> Reference:
+        if (device, without) not in self._made:
+            self._made[device, without] = Reference(self._folder, device, without, self._options)
+        return self._made[device, without]
+
+    def close(self) -> None:
+        """End all of them."""
+        for each in self._made.values():
+            each.backend.close()
+
+
 @contextmanager
-def references(options: Options) -> Iterator[tuple[Reference, ...]]:
-    """The reference with all its features, and with fewer, for cases about what is not offered."""
+def references(options: Options) -> Iterator[References]:
+    """The reference back-ends, ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="vudissect-check-") as folder:
-        made: list[Reference] = []
+        made = References(Path(folder), options)
         try:
-            for without in (0, _LESS):
-                made.append(Reference(Path(folder), without, options))
-            yield tuple(made)
+            yield made
         finally:
-            for each in made:
-                each.backend.close()
+            made.close()
 
 
 def self_test(
@@ -84,10 +116,9 @@ def self_test(
 ) -> list[Mutation]:
     """Play each case against the reference and against its mutant."""
     mutations: list[Mutation] = []
-    with references(options) as (full, less):
+    with references(options) as every:
         for case in cases:
-            reference = full if full.discovered.unmet(case) is None else less
-            mutation = reference.play(case)
+            mutation = every.play(case)
             mutations.append(mutation)
             progress(mutation)
     return mutations

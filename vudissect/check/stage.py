@@ -6,7 +6,9 @@ so far, so that `all that was offered` and `region0+0x1000` mean what they mean 
 
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record
@@ -18,7 +20,7 @@ from vudissect.check.recorder import Recorder
 from vudissect.conversation.text import Reader
 from vudissect.host.inspect import inspect
 from vudissect.protocol.model import Answer, Channel, Device, Row, Side
-from vudissect.protocol.payloads import ACK
+from vudissect.protocol.payloads import ACK, IOTLB, IOTLB_MISS
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import message_name, unknown_row
@@ -81,7 +83,12 @@ class Stage:
         self.links: dict[int, Link] = {}
         self.channels: dict[int, Link] = {}
         self.held: list[tuple[bytes, tuple[int, ...]]] | None = None
-        self.piece = 0
+        self.cuts: tuple[int, ...] = ()
+        """Where the next message is cut into several writes."""
+        self.missed: list[int] = []
+        self.misses = 0
+        """How many addresses were asked for in all."""
+        self.miss_answer: Callable[[int], str] | None = None
         self._backend = backend
         self._codec: Codec = codec_of(UPSTREAM, "little")
         self._reader = Reader()
@@ -113,9 +120,7 @@ class Stage:
     def hang_up(self, connection: int = 1) -> None:
         """Close a connection from our side, and its channel."""
         link = self.links.pop(connection, None)
-        channel = self.channels.pop(connection, None)
-        if channel is not None:
-            channel.close()
+        self.close_channel(connection)
         if link is not None:
             link.close()
             self._hear(self.recorder.closed(connection, Side.BACK_END if link.ended else Side.FRONT_END, "eof"))
@@ -131,7 +136,7 @@ class Stage:
         fds = tuple(self.objects.give(each) for each in record.descriptors)
         described = tuple(inspect(fd) for fd in fds)
         marks = record.marks & (Mark.CUT_SHORT | Mark.SPLIT | Mark.LATE_DESCRIPTORS)
-        marks |= Mark.SPLIT if self.piece else Mark(0)
+        marks |= Mark.SPLIT if self.cuts else Mark(0)
         self._hear(self.recorder.message(connection, Channel.MAIN, Side.FRONT_END, data, described, marks))
         if self.held is not None:
             self.held.append((data, fds))
@@ -149,7 +154,9 @@ class Stage:
         number, flags = (_HEADER.unpack_from(data)[:2]) if len(data) >= HEADER_SIZE else (0, 0)
         row = UPSTREAM.request(Channel.MAIN, number) or unknown_row(Channel.MAIN)
         state = self.state(record.connection)
-        if not row.known:
+        if record.marks & Mark.CUT_SHORT:
+            owed = False
+        elif not row.known:
             owed = bool(flags & NEED_REPLY) and state.has("REPLY_ACK")
         else:
             owed = state.owes_reply(row, flags)
@@ -165,12 +172,12 @@ class Stage:
             link.send(data[:HEADER_SIZE], (), self.deadline)
             link.await_reader(self.soon(_PAUSE))
             link.send(data[HEADER_SIZE:], fds, self.deadline)
-        elif self.piece:
-            for start in range(0, len(data), self.piece):
-                link.send(data[start : start + self.piece], fds if not start else (), self.deadline)
+        elif self.cuts:
+            cuts, self.cuts = self.cuts, ()
+            for start, end in pairwise((0, *cuts, len(data))):
+                link.send(data[start:end], fds if not start else (), self.deadline)
                 # Else it would depend on who is faster how much is there at once.
                 link.await_reader(self.soon(_PAUSE))
-            self.piece = 0
         elif marks & Mark.SPLIT:
             link.send(data[:HEADER_SIZE], fds, self.deadline)
             link.await_reader(self.soon(_PAUSE))
@@ -287,10 +294,18 @@ class Stage:
                         channel.read()
                     while (incoming := channel.next()) is not None:
                         request = self._heard(connection, Channel.BACKEND, incoming).message
+                        self._note_miss(request)
                         if request.flags & NEED_REPLY:
                             self._acknowledge(connection, channel, request)
                 except LinkError:
                     self.channels.pop(connection).close()
+
+    def _note_miss(self, request: WireMessage) -> None:
+        if request.layout is IOTLB and request.fits:
+            fields = to_fields(request.layout, request.values)
+            if fields["type"] == IOTLB_MISS:
+                self.misses += 1
+                self.missed.append(fields["iova"])
 
     def _acknowledge(self, connection: int, channel: Link, request: WireMessage) -> None:
         data = _HEADER.pack(request.id, VERSION | REPLY, _ACK.size) + _ACK.pack(0)
@@ -307,6 +322,21 @@ class Stage:
             self.earlier_channel = self.channels.pop(connection)
         self.channels[connection] = Link(socket.socket(fileno=end), self.clock)
         self._hear(self.recorder.channel_opened(connection, Channel.BACKEND))
+
+    def answer_misses(self) -> None:
+        """Send the entries that were asked for on the channel, if `miss_answer` makes them."""
+        self.serve_channels()
+        # Only those of now: a back-end that asks again and again must not be answered for ever.
+        now, self.missed = self.missed, []
+        for iova in now:
+            if self.miss_answer is not None:
+                self.ask(self.miss_answer(iova))
+
+    def close_channel(self, connection: int = 1) -> None:
+        """Close our end of the channel."""
+        channel = self.channels.pop(connection, None)
+        if channel is not None:
+            channel.close()
 
     earlier_channel: Link | None = None
     """The channel before the one that is in use."""

@@ -1,5 +1,6 @@
 """Descriptors in the text of a conversation: `evt#1`, `+mem#1 (memfd pc.ram 256M pages 2M seals 0x2)`."""
 
+import os
 import re
 
 from vudissect.conversation.conversation import ConversationError
@@ -24,6 +25,7 @@ _KINDS = {
     "fd": DescriptorKind.UNKNOWN,
 }
 _DEFAULT_SOCKET = "stream"
+_TO_READ = "to read"
 _DEFAULT_MEMORY = "64M"
 
 
@@ -65,7 +67,8 @@ def _new(prefix: str, name: str, about: str) -> Descriptor:
         return eventfd(name)
     if kind is DescriptorKind.SOCKET:
         return of_kind(kind, name, f"socket:[{name}] {about or _DEFAULT_SOCKET}")
-    return of_kind(kind, name)
+    made = of_kind(kind, name)
+    return made._replace(flags=os.O_RDONLY) if kind is DescriptorKind.PIPE and about == _TO_READ else made
 
 
 def _memory(name: str, about: str) -> Descriptor:

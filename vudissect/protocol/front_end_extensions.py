@@ -85,6 +85,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Sends a network back-end the MTU that the guest sees.",
         request=(payloads.MTU,),
         gate=_needs("MTU", note="and the network device's MTU feature"),
+        purpose=Purpose.SET_MTU,
         since=qemu("2.9", "c5f048d8fb"),
     ),
     _message(

@@ -67,3 +67,4 @@ class Purpose(Enum):
     CHANGE_CONFIG = "reports that the configuration space has changed"
     ANNOUNCE = "announces a migrated guest to the network"
     WRITE_CONFIG = "writes the configuration space"
+    SET_MTU = "passes the largest size of a packet"

@@ -34,11 +34,15 @@ class Chain(NamedTuple):
     id: int
     buffers: tuple[Buffer, ...]
     descriptors: int = 1
+    is_indirect: bool = False
 
     def read(self, memory: GuestMemory) -> bytes:
         """All that the device may read."""
         return b"".join(
-            bytes(memory.at_guest(buffer.address, buffer.length)) for buffer in self.buffers if not buffer.writable
+            bytes(piece)
+            for buffer in self.buffers
+            if not buffer.writable
+            for piece in memory.pieces(buffer.address, buffer.length)
         )
 
     @property
@@ -53,9 +57,9 @@ class Chain(NamedTuple):
         done = 0
         for buffer in self.buffers:
             if buffer.writable:
-                piece = data[done : done + buffer.length]
-                memory.at_guest(buffer.address, len(piece))[:] = piece
-                done += len(piece)
+                for piece in memory.pieces(buffer.address, min(buffer.length, len(data) - done)):
+                    piece[:] = data[done : done + len(piece)]
+                    done += len(piece)
         return done
 
 

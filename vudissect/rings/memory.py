@@ -1,6 +1,6 @@
 """Guest memory as both sides see it: regions with a guest address and a user address, over buffers that are mapped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -17,7 +17,7 @@ class Region(NamedTuple):
 
 
 class GuestMemory:
-    """Regions, looked up by either address. Reading across two regions is an error, as it is for most devices."""
+    """Regions, looked up by either address. A view is of one region; `pieces` goes on in the next one."""
 
     def __init__(self, regions: Iterable[Region] = ()) -> None:
         self.regions = tuple(regions)
@@ -29,6 +29,19 @@ class GuestMemory:
             if offset >= 0 and offset + length <= len(region.contents):
                 return region.contents[offset : offset + length]
         raise RingError(f"{length} bytes at guest address {address:#x} are in no memory region")
+
+    def pieces(self, address: int, length: int) -> Iterator[memoryview]:
+        """Bytes at a guest address, which may be in several regions; `RingError` where there is none."""
+        while length:
+            for region in self.regions:
+                offset = address - region.guest_addr
+                if 0 <= offset < len(region.contents):
+                    piece = region.contents[offset : offset + length]
+                    break
+            else:
+                raise RingError(f"{length} bytes at guest address {address:#x} are in no memory region")
+            yield piece
+            address, length = address + len(piece), length - len(piece)
 
     def at_user(self, address: int, length: int) -> memoryview:
         """Bytes at a user address; `RingError` outside of all regions."""

@@ -20,6 +20,7 @@ _ALL_BUT_FLAGS = Struct("<QIH")
 _FLAGS_AT = 14
 _WRAP_BIT = 1 << 15
 _DISABLE = 1
+_AT_DESCRIPTOR = 2
 
 
 def parts(size: int) -> tuple[int, int, int]:
@@ -145,6 +146,25 @@ class PackedDriver:
             self._seen.advance(count)
         return done
 
+    def offer_raw(self, buffer: Buffer, flags: int = 0) -> None:
+        """Make a descriptor available as it is."""
+        flags |= self._next.available
+        self.ring.write(self._next.index, buffer.address, buffer.length, 0, flags)
+        self._next.advance()
+
+    def want_no_calls(self) -> None:
+        """Ask the device not to notify."""
+        _EVENT.pack_into(self.ring.driver, 0, 0, _DISABLE)
+
+    def want_call_for_next(self) -> None:
+        """Ask the device to notify when the next request is done, with EVENT_IDX."""
+        _EVENT.pack_into(self.ring.driver, 0, self._seen.word, _AT_DESCRIPTOR)
+
+    @property
+    def room(self) -> int:
+        """How many descriptors are free."""
+        return self._free
+
     @property
     def base(self) -> int:
         """Where the device is when it has taken and used all that was offered."""
@@ -179,7 +199,11 @@ class PackedDevice:
                 raise RingError("a chain of descriptors that never ends")
         count = (here.index - self._next.index) % self.ring.size or self.ring.size
         self._next = here
-        return Chain(number, tuple(buffers), count)
+        return Chain(number, tuple(buffers), count, bool(flags & DescriptorFlag.INDIRECT))
+
+    def skip_to(self, word: int) -> None:
+        """Go on here: a place with its wrap counter."""
+        self._next = Position(self.ring.size, word & 0xFFFF)
 
     def complete(self, chain: Chain, written: int) -> bool:
         """Give a request back; whether the driver wants to be called."""
@@ -187,7 +211,7 @@ class PackedDevice:
         self.ring.write(self._used.index, 0, written, chain.id, self._used.used)
         self._used.advance(chain.descriptors)
         where, flags = self.ring.driver_event
-        if self._event_index and flags == 2:
+        if self._event_index and flags == _AT_DESCRIPTOR:
             return where == here
         return flags != _DISABLE
 

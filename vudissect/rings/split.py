@@ -18,6 +18,7 @@ from vudissect.rings.words import store
 _U16 = Struct("<H")
 _USED = Struct("<II")
 _WRAP = 0x10000
+_NO_INTERRUPT = 1
 
 
 def parts(size: int) -> tuple[int, int, int]:
@@ -74,6 +75,10 @@ class SplitRing:
     def avail_flags(self) -> int:
         """1: the driver wants no calls."""
         return int(_U16.unpack_from(self.avail, 0)[0])
+
+    @avail_flags.setter
+    def avail_flags(self, value: int) -> None:
+        _U16.pack_into(self.avail, 0, value)
 
     def set_descriptor(self, index: int, buffer: Buffer, flags: int = 0, following: int = 0) -> None:
         """Write an entry of the descriptor table."""
@@ -142,6 +147,15 @@ class SplitDriver:
             self.ring.used_event = self._seen
         return done
 
+    def want_no_calls(self) -> None:
+        """Ask the device not to notify."""
+        self.ring.avail_flags = _NO_INTERRUPT
+
+    @property
+    def room(self) -> int:
+        """How many descriptors are free."""
+        return len(self._free)
+
     @property
     def base(self) -> int:
         """Where the device is when it has taken all that was offered."""
@@ -176,7 +190,16 @@ class SplitDevice:
             raise RingError(f"{ahead} requests are available in a ring of {self.ring.size}")
         if not ahead:
             return None
-        head = self.ring.available(self._taken)
+        chain = self.chain_at(self.ring.available(self._taken), memory)
+        self.skip_to(self._taken + 1)
+        return chain
+
+    def skip_to(self, position: int) -> None:
+        """Go on here in the available ring."""
+        self._taken = position % _WRAP
+
+    def chain_at(self, head: int, memory: GuestMemory) -> Chain:
+        """The request that begins with this descriptor; `RingError` for one that no driver may offer."""
         if head >= self.ring.size:
             raise RingError(f"descriptor {head} of a table of {self.ring.size}")
         address, length, flags, _ = SPLIT_DESCRIPTOR.unpack_from(self.ring.desc, head * DESCRIPTOR_SIZE)
@@ -184,8 +207,7 @@ class SplitDevice:
             buffers = walk_table(memory.at_guest(address, length), 0)
         else:
             buffers = walk_table(self.ring.desc, head)
-        self._taken = (self._taken + 1) % _WRAP
-        return Chain(head, tuple(buffers))
+        return Chain(head, tuple(buffers), is_indirect=bool(flags & DescriptorFlag.INDIRECT))
 
     def complete(self, chain: Chain, written: int) -> bool:
         """Give a request back; whether the driver wants to be called."""
@@ -194,7 +216,7 @@ class SplitDevice:
         self.ring.used_idx = before + 1
         if self._event_index:
             return self.ring.used_event == before
-        return not self.ring.avail_flags & 1
+        return not self.ring.avail_flags & _NO_INTERRUPT
 
     @property
     def base(self) -> int:

@@ -1,6 +1,6 @@
 """The channel on which the back-end asks."""
 
-from vudissect.check.model import Case
+from vudissect.check.model import EITHER, REFUSED, Case
 
 CASES = (
     Case(
@@ -17,5 +17,68 @@ CASES = (
         rules=("VU-BEC-03",),
         needs=("BACKEND_REQ",),
         ours=("VU-BEC-03",),
+    ),
+    Case(
+        "CHN-02",
+        "the front-end closes its end of the channel",
+        "Requests are done as before: only what the back-end would ask is lost.",
+        "Back-end communication; no text on a channel that is closed",
+        """
+        * negotiate with BACKEND_REQ
+        * memory
+        F>B SET_BACKEND_REQ_FD sock#1
+        * start
+        * request
+        * close the channel
+        * request
+        * settled
+        """,
+        rules=("VU-BEC-02",),
+        needs=("BACKEND_REQ", "data"),
+        ours_perhaps=("VU-BEC-02",),
+    ),
+    Case(
+        "CHN-03",
+        "the front-end writes 64 bytes of nonsense to the channel",
+        "The process lives: the channel may be closed, or the connection.",
+        "Back-end communication; no text on answers that nobody asked for",
+        """
+        * negotiate with BACKEND_REQ
+        F>B SET_BACKEND_REQ_FD sock#1
+        * write nonsense to the channel
+        * settled
+        """,
+        rules=("VU-BEC-01",),
+        needs=("BACKEND_REQ",),
+    ),
+    Case(
+        "CHN-04",
+        "SET_BACKEND_REQ_FD with a pipe, as User-Mode Linux passes it",
+        "It is accepted or refused; the process lives.",
+        "VHOST_USER_SET_BACKEND_REQ_FD: set the socket file descriptor; no text on other kinds",
+        """
+        * negotiate with BACKEND_REQ
+        ? F>B SET_BACKEND_REQ_FD pipe#1
+        * settled
+        """,
+        rules=("VU-FD-11",),
+        meanings=EITHER,
+        needs=("BACKEND_REQ",),
+        ours=("VU-FD-11",),
+        ours_perhaps=("VU-FD-06",),
+    ),
+    Case(
+        "CHN-05",
+        "SET_BACKEND_REQ_FD without a descriptor",
+        "It is refused: there is no socket.",
+        "VHOST_USER_SET_BACKEND_REQ_FD: the socket is passed in the ancillary data",
+        """
+        * negotiate with BACKEND_REQ
+        ? F>B SET_BACKEND_REQ_FD
+        """,
+        rules=("VU-FD-02",),
+        meanings=REFUSED,
+        needs=("BACKEND_REQ",),
+        ours=("VU-FD-02",),
     ),
 )

@@ -1,10 +1,11 @@
 """The configuration space."""
 
-from vudissect.check.model import EITHER, REFUSED, Behaviour, Case, Verdict
+from vudissect.check.model import ACCEPTED, EITHER, REFUSED, REFUSED_BY_CUSTOM, Behaviour, Case, Verdict
 
 _GET = "VHOST_USER_GET_CONFIG: on error, the back-end replies with a payload size of 0"
 _SET = "VHOST_USER_SET_CONFIG"
 _REFUSED = {**REFUSED, Behaviour.CLOSED: Verdict.NON_STRICT}
+_ALLOWED = {**ACCEPTED, **REFUSED}
 
 CASES = (
     Case(
@@ -121,5 +122,150 @@ CASES = (
         rules=("VU-CFG-05",),
         needs=("CONFIG", "CONFIG_WCE"),
         device="blk",
+    ),
+    Case(
+        "CFG-09",
+        "GET_CONFIG of 0 bytes",
+        "It is answered with an error or with 0 bytes, or the connection is closed; the process lives.",
+        _GET,
+        """
+        * negotiate
+        ? F>B GET_CONFIG offset=0 size=0
+        """,
+        rules=("VU-CFG-07",),
+        meanings=_ALLOWED,
+        needs=("CONFIG",),
+        ours=("VU-CFG-07",),
+    ),
+    Case(
+        "CFG-10",
+        "GET_CONFIG whose offset and size exceed 32 bits together",
+        "It is answered with an error: there are no such bytes.",
+        _GET,
+        """
+        * negotiate
+        ? F>B GET_CONFIG offset=0xfffffff8 size=16
+        """,
+        rules=("VU-CFG-03",),
+        meanings=_REFUSED,
+        needs=("CONFIG",),
+        ours=("VU-CFG-03",),
+    ),
+    Case(
+        "CFG-11",
+        "GET_CONFIG of the last byte",
+        "This byte comes: the same as in the whole.",
+        _GET,
+        """
+        * negotiate
+        F>B GET_CONFIG offset={last} size=1
+        B>F GET_CONFIG offset={last} size=1 contents={last_byte}
+        """,
+        rules=("VU-CFG-02",),
+        needs=("CONFIG",),
+    ),
+    Case(
+        "CFG-12",
+        "SET_CONFIG of single bytes",
+        "They are accepted or refused; the process lives. vhost-device-input ended with the first (2026).",
+        f"{_SET}; no text on parts of fields",
+        """
+        * negotiate
+        ? F>B SET_CONFIG offset=0 contents={first_byte}
+        ? F>B SET_CONFIG offset=1 contents={second_byte}
+        ? F>B SET_CONFIG offset={last} contents={last_byte}
+        * settled
+        """,
+        rules=("VU-CFG-04",),
+        meanings=EITHER,
+        needs=("CONFIG",),
+        ours_perhaps=("VU-CFG-04",),
+    ),
+    Case(
+        "CFG-13",
+        "SET_CONFIG of the capacity for a migration (flags 1), with the value that it has",
+        "It is accepted, as a destination sets all fields, or refused.",
+        f"{_SET}: VHOST_SET_CONFIG_TYPE_MIGRATION; no text that a back-end must accept it",
+        """
+        * negotiate
+        ? F>B SET_CONFIG offset=0 flags=1 contents={capacity}
+        """,
+        rules=("VU-CFG-05",),
+        meanings=EITHER,
+        needs=("CONFIG",),
+        device="blk",
+        ours_perhaps=("VU-CFG-05",),
+    ),
+    Case(
+        "CFG-14",
+        "SET_CONFIG with flags 7",
+        "It is refused: flags are 0 or 1.",
+        "Virtio device config space: flags is one of these values",
+        """
+        * negotiate with CONFIG_WCE
+        ? F>B SET_CONFIG offset=32 flags=7 contents=01
+        """,
+        rules=("VU-CFG-05",),
+        meanings=REFUSED_BY_CUSTOM,
+        needs=("CONFIG", "CONFIG_WCE"),
+        device="blk",
+        ours=("VU-CFG-05",),
+    ),
+    Case(
+        "CFG-16",
+        "GET_CONFIG while rings run",
+        "It is answered.",
+        _GET,
+        """
+        * ready
+        * request
+        F>B GET_CONFIG offset=0 size={config}
+        B>F GET_CONFIG offset=0 size={config} flags=0
+        * request
+        """,
+        rules=("VU-CFG-02",),
+        needs=("data", "CONFIG"),
+    ),
+    Case(
+        "CFG-17",
+        "SET_CONFIG beyond the end of the configuration space",
+        "It is refused.",
+        f"{_SET}; no text on what a back-end does with it",
+        """
+        * negotiate
+        ? F>B SET_CONFIG offset=240 contents=00000000
+        """,
+        rules=("VU-CFG-03",),
+        meanings=REFUSED_BY_CUSTOM,
+        needs=("CONFIG",),
+        ours_perhaps=("VU-CFG-03", "VU-CFG-04"),
+    ),
+    Case(
+        "CFG-18",
+        "GET_CONFIG that announces 64 bytes and has none",
+        "It is answered with an error, or the connection is closed; if it is answered, then with 64 bytes.",
+        "Virtio device config space: size, payload",
+        """
+        * negotiate
+        ? F>B GET_CONFIG payload=000000004000000000000000
+        """,
+        rules=("VU-HDR-07",),
+        meanings=_ALLOWED,
+        needs=("CONFIG",),
+        ours_perhaps=("VU-HDR-07", "VU-CFG-02", "VU-CFG-03"),
+    ),
+    Case(
+        "CFG-19",
+        "SET_CONFIG that announces 64 bytes and has none",
+        "It is refused: what would be written is not there.",
+        "Virtio device config space: size, payload",
+        """
+        * negotiate
+        ? F>B SET_CONFIG payload=000000004000000000000000
+        """,
+        rules=("VU-HDR-07",),
+        meanings=REFUSED_BY_CUSTOM,
+        needs=("CONFIG",),
+        ours_perhaps=("VU-HDR-07", "VU-CFG-03", "VU-CFG-04"),
     ),
 )

@@ -68,6 +68,7 @@ CASES = (
         * negotiate
         * memory
         * configure
+        * give descriptors, but not to the ring
         F>B SET_VRING_CALL ring {ring} evt#{call}
         ? F>B SET_VRING_KICK ring {ring} nofd
         * enable

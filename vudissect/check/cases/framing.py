@@ -1,16 +1,17 @@
 """Headers, sizes and the cutting of a stream into messages."""
 
-from vudissect.check.model import DROPPED, REFUSED, Behaviour, Case, Verdict
+from vudissect.check.model import DROPPED, REFUSED, REFUSED_BY_CUSTOM, Behaviour, Case, Verdict
 
 _HEADER = "Header: request, flags, size"
 _COMMUNICATION = "Communication"
+_PIECES = "no text: a stream socket may deliver any pieces"
 
 CASES = (
     Case(
         "FRM-01",
         "GET_FEATURES, one byte a write",
         "It is answered. A back-end may also close the connection, as every front-end sends a message in one write.",
-        "no text: a stream socket may deliver any pieces",
+        _PIECES,
         """
         * bytewise
         ? F>B GET_FEATURES
@@ -23,7 +24,7 @@ CASES = (
         "FRM-02",
         "header and payload in two writes, 20 ms apart",
         "The message works: programs such as libvhost-user write the two apart.",
-        "no text: a stream socket may deliver any pieces",
+        _PIECES,
         """
         * negotiate
         F>B SET_VRING_NUM ring 0 num=128 split
@@ -194,5 +195,75 @@ CASES = (
         """,
         rules=("VU-TIM-02",),
         needs=("reconnect",),
+    ),
+    Case(
+        "FRM-17",
+        "a message with a descriptor in two writes, cut after each of its bytes",
+        "It works wherever it is cut: what is missing comes with the next read. A back-end may also close the"
+        " connection, as every front-end sends a message in one write, or its header first.",
+        _PIECES,
+        """
+        * negotiate
+        ? * a message in two pieces, cut after each byte
+        """,
+        rules=("VU-HDR-09",),
+        meanings={Behaviour.CLOSED: Verdict.NON_STRICT, Behaviour.SILENT: Verdict.FAIL},
+        ours_perhaps=("VU-HDR-09",),
+    ),
+    Case(
+        "FRM-18",
+        "GET_FEATURES with 4096 bytes of payload",
+        "It is refused: it has no payload.",
+        "VHOST_USER_GET_FEATURES: request payload N/A",
+        f"""
+        * negotiate
+        ? F>B GET_FEATURES payload={"00" * 4096}
+        """,
+        rules=("VU-HDR-07",),
+        meanings=REFUSED_BY_CUSTOM,
+        ours=("VU-HDR-07",),
+        ours_perhaps=("VU-HDR-08",),
+    ),
+    Case(
+        "FRM-19",
+        "SET_VRING_KICK with 16 bytes of payload",
+        "It is refused: there are 8.",
+        "A single 64-bit integer",
+        """
+        * negotiate
+        ? F>B SET_VRING_KICK payload=00010000000000000000000000000000
+        """,
+        rules=("VU-HDR-07",),
+        meanings=REFUSED,
+        ours=("VU-HDR-07",),
+        ours_perhaps=("VU-VRG-04", "VU-VRG-09", "VU-FD-03"),
+    ),
+    Case(
+        "FRM-20",
+        "SET_VRING_ADDR with 8 bytes of payload",
+        "It is refused: there are 40.",
+        "A vring address description",
+        """
+        * negotiate
+        * memory
+        ? F>B SET_VRING_ADDR payload=0000000000000000
+        """,
+        rules=("VU-HDR-07",),
+        meanings=REFUSED,
+        ours=("VU-HDR-07",),
+        ours_perhaps=("VU-DRF-06",),
+    ),
+    Case(
+        "FRM-21",
+        "a message with the number 0x80000064",
+        "The connection is closed, or goes on as if nothing had been sent.",
+        "no text: an unknown message has no answer",
+        """
+        * negotiate
+        ? F>B message 2147483748 payload=
+        """,
+        rules=("VU-HDR-01",),
+        meanings=DROPPED,
+        ours=("VU-HDR-01",),
     ),
 )

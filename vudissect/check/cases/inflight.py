@@ -1,8 +1,10 @@
 """In-flight memory, in which requests outlive the back-end."""
 
-from vudissect.check.model import REFUSED, Case
+from vudissect.check.model import EITHER, REFUSED, REFUSED_BY_CUSTOM, Case
 
 _GET = "VHOST_USER_GET_INFLIGHT_FD"
+_SET = "VHOST_USER_SET_INFLIGHT_FD"
+_TRACKING = "Inflight I/O tracking"
 
 CASES = (
     Case(
@@ -32,5 +34,136 @@ CASES = (
         meanings=REFUSED,
         needs=("INFLIGHT_SHMFD",),
         ours=("VU-HDR-07",),
+    ),
+    Case(
+        "INF-03",
+        "SET_INFLIGHT_FD before any ring is configured",
+        "It is accepted: this is where a front-end sends it.",
+        _SET,
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * ask for in-flight memory
+        * pass the in-flight memory
+        * settled
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD",),
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-04",
+        "GET_INFLIGHT_FD for 0 queues",
+        "It is refused, or answered with a size of 0; the process lives.",
+        f"{_GET}: num queues; no text on numbers that no device has",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        ? F>B GET_INFLIGHT_FD num_queues=0 queue_size=128
+        * settled
+        """,
+        rules=("VU-INF-02",),
+        meanings=EITHER,
+        needs=("INFLIGHT_SHMFD",),
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-05",
+        "GET_INFLIGHT_FD for 65535 queues of 65535",
+        "It is refused, or answered: 68 GB that nobody touches cost nothing. The process lives.",
+        f"{_GET}: num queues, queue size; no text on numbers that no device has",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        ? F>B GET_INFLIGHT_FD num_queues=65535 queue_size=65535
+        * settled
+        """,
+        rules=("VU-INF-02",),
+        meanings=EITHER,
+        needs=("INFLIGHT_SHMFD",),
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-06",
+        "in-flight memory of a new device",
+        "It is empty: nothing is in flight.",
+        f"{_TRACKING}: zero value indicates an uninitialized buffer",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * ask for in-flight memory
+        * nothing is in flight
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD",),
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-07",
+        "a back-end was killed that had taken 3 requests, and given back the second one",
+        "The two that are in flight are done, each once.",
+        f"{_TRACKING}: resubmit inflight DescStateSplit entries in order of their counter value",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * memory
+        * ask for in-flight memory
+        * submit 3
+        * the second is done, the others are in flight
+        * pass the in-flight memory
+        * start
+        * kick
+        * served
+        * request
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD", "data"),
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-08",
+        "3 requests are done while in-flight memory is used",
+        "Nothing is in flight any more, and the memory has the index of the used ring.",
+        f"{_TRACKING}: set the inflight field of each entry in the batch to 0, set used_idx",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * memory
+        * ask for in-flight memory
+        * pass the in-flight memory
+        * start
+        * request 3
+        * stop
+        * nothing is in flight, and 3 were used
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD", "data"),
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-09",
+        "SET_INFLIGHT_FD with more bytes than the memory has",
+        "It is refused, as whoever writes what is not there is killed by SIGBUS; the process lives.",
+        f"{_SET}; no text on what a back-end does with it",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        ? F>B SET_INFLIGHT_FD mmap_size=0x100000 num_queues=1 queue_size=128 mem#a (memfd a 4K)
+        * settled
+        """,
+        rules=("VU-FD-10",),
+        meanings=REFUSED_BY_CUSTOM,
+        needs=("INFLIGHT_SHMFD",),
+        ours_perhaps=("VU-FD-10", "VU-INF-01", "VU-INF-02"),
+    ),
+    Case(
+        "INF-10",
+        "SET_INFLIGHT_FD without a descriptor",
+        "It is refused: there is no memory.",
+        f"{_SET}: the shared inflight buffer is sent back",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        ? F>B SET_INFLIGHT_FD mmap_size=4096 num_queues=1 queue_size=128
+        """,
+        rules=("VU-FD-02",),
+        meanings=REFUSED,
+        needs=("INFLIGHT_SHMFD",),
+        ours=("VU-FD-02",),
+        ours_perhaps=("VU-INF-01", "VU-INF-02"),
     ),
 )

@@ -1,20 +1,12 @@
 """How rings live: started, enabled, used, broken, stopped."""
 
-from vudissect.check.model import (
-    ACCEPTED,
-    REFUSED,
-    Behaviour,
-    Case,
-    Verdict,
-)
+from vudissect.check.model import Behaviour, Case, Verdict
 
 _STATES = "Ring states"
-_NUM = "VHOST_USER_SET_VRING_NUM; virtio specification, Virtqueues: Queue Size is a power of 2, at most 32768"
 _BASE = "VHOST_USER_GET_VRING_BASE"
-_KICK = "VHOST_USER_SET_VRING_KICK"
-_NO_TEXT = "no text on what a back-end does with it"
-_SURVIVES = "no text: a driver's fault must not end a process that serves others"
-_ALLOWED = {**ACCEPTED, **REFUSED}
+
+_OFTEN = 50
+"""One back-end loses about one such request in ten."""
 
 CASES = (
     Case(
@@ -46,6 +38,7 @@ CASES = (
         """,
         rules=("VU-VRG-19", "VU-VRG-20"),
         needs=("data", "PROTOCOL_FEATURES"),
+        times=_OFTEN,
     ),
     Case(
         "RNG-14",
@@ -161,46 +154,6 @@ CASES = (
         rules=("VU-VRG-12",),
         needs=("data",),
         ours_perhaps=("VU-VRG-12",),
-    ),
-    Case(
-        "RNG-21",
-        "the avail index jumps by more than the size of the ring",
-        "The connection is closed, or the ring stops; the process lives, and does not spin.",
-        _SURVIVES,
-        """
-        * ready
-        * request
-        * break the ring: avail index beyond the ring
-        * settled
-        """,
-        needs=("data",),
-    ),
-    Case(
-        "RNG-22",
-        "a descriptor chain that is a loop",
-        "The connection is closed, or the ring stops; the process lives, and does not spin.",
-        _SURVIVES,
-        """
-        * ready
-        * request
-        * break the ring: a chain without an end
-        * settled
-        """,
-        needs=("data",),
-    ),
-    Case(
-        "RNG-23",
-        "a buffer outside of all memory",
-        "The connection is closed, or the ring stops; the process lives, and does not spin.",
-        _SURVIVES,
-        """
-        * ready
-        * request
-        * break the ring: a buffer outside of memory
-        * settled
-        """,
-        rules=("VU-MEM-05",),
-        needs=("data",),
     ),
     Case(
         "RNG-28",

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from vudissect.check.reference.device import OFFERED
-from vudissect.check.reference.disk import Disk
+from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.models.blk import Disk
 from vudissect.check.reference.vring import Vring, signal
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Device
@@ -49,10 +50,10 @@ class Servant(Disk):
         self._is_disk = device.name == "blk"
         self.requests = 0
 
-    def serve(self, chain: Chain, memory: GuestMemory) -> int:
+    def serve(self, ring: int, chain: Chain, memory: GuestMemory, faults: Faults) -> int:
         """A disk does what is asked for; of other devices, what the driver sends is dropped."""
         self.requests += 1
-        return super().serve(chain, memory) if self._is_disk else 0
+        return super().serve(ring, chain, memory, faults) if self._is_disk else 0
 
 
 class ScriptedRing(Vring):
@@ -65,19 +66,19 @@ class ScriptedRing(Vring):
         "nothing is done",
     )
 
-    def __init__(self, index: int, servant: Servant, *, takes: bool) -> None:
-        super().__init__(index, servant, Faults())
+    def __init__(self, index: int, servant: Servant, log: DirtyLog, *, takes: bool) -> None:
+        super().__init__(index, servant, Faults(), log)
         self.flaw = ""
         self._takes = takes
 
-    def run(self, memory: GuestMemory) -> None:
+    def run(self, memory: GuestMemory) -> int:
         """Do all requests; a ring for what comes from outside has none that can be done."""
         if not self._takes:
-            return
+            return 0
         if self.flaw and self.started and self.enabled and isinstance(self._device, SplitDevice):
             self._break_used(self._device, memory)
-            return
-        super().run(memory)
+            return 1
+        return super().run(memory)
 
     def _break_used(self, device: SplitDevice, memory: GuestMemory) -> None:
         """Take a request, and use it wrongly."""
@@ -99,9 +100,9 @@ class ScriptedRing(Vring):
             signal(self.call)
 
 
-def rings_for(device: Device, count: int, servant: Servant) -> list[Vring]:
+def rings_for(device: Device, count: int, servant: Servant, log: DirtyLog) -> list[Vring]:
     """The rings: all that drivers send something into are emptied."""
-    return [ScriptedRing(index, servant, takes=_takes(device, index)) for index in range(count)]
+    return [ScriptedRing(index, servant, log, takes=_takes(device, index)) for index in range(count)]
 
 
 def _takes(device: Device, ring: int) -> bool:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from vudissect.check.front_end.device import CONFIG_ROOM, Offer, Servant, rings_for
 from vudissect.check.link import Clock, Link, LinkError
-from vudissect.check.reference.device import OFFERED, Fds
+from vudissect.check.reference.core import Fds
+from vudissect.check.reference.device import OFFERED
 from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.check.reference.intake import HangUpError, Request
 from vudissect.check.reference.session import Session
@@ -81,14 +82,14 @@ class ScriptedSession(Session):
         arrived: Callable[[Request], None],
         transmits: Transmit,
     ) -> None:
-        super().__init__(sock, servant, Faults(), OFFERED & ~offer.protocol_features)
+        super().__init__(sock, servant, Faults(), ~offer.protocol_features)
         self.channel: Link | None = None
         self._offered = offer.protocol_features
         self._lost = False
         self._offer = offer
         self._arrived = arrived
         self._transmits = transmits
-        self.device.rings[:] = rings_for(device, offer.rings, servant)
+        self.device.rings[:] = rings_for(device, offer.rings, servant, self.device.core.log)
         known = self.device.handlers
         self._accept = known[Purpose.ACK_FEATURES]
         self._enable_ring = known[Purpose.ENABLE_RING]

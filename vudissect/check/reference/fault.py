@@ -23,8 +23,8 @@ class Faults:
         return self.name in cases
 
     def refuse(self, case: str, wrong: object, why: str) -> None:
-        """Refuse what is wrong, unless not to do so is the fault; `RefusedError`."""
-        if wrong and self.name != case:
+        """Refuse what is wrong, unless not to do so is the fault, "" for none; `RefusedError`."""
+        if wrong and (not case or self.name != case):
             raise RefusedError(why)
 
     def die_of(self, case: str) -> None:

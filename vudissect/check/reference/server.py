@@ -7,13 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from vudissect.check.reference.disk import Disk
 from vudissect.check.reference.fault import Faults, die
 from vudissect.check.reference.intake import HangUpError
+from vudissect.check.reference.models import MODELS
 from vudissect.check.reference.session import Session
 
 _POLL_RINGS_EVERY = 2  # ms
 _SESSIONS = 10
+_MANY = 100
+_MANY_REQUESTS = 20
 
 
 class _EndError(Exception):
@@ -23,11 +25,13 @@ class _EndError(Exception):
 class Server:
     """Serves front-ends. The fault of each session is what the file `fault_file` has by then."""
 
-    def __init__(self, listening: socket.socket, fault_file: Path | None = None, without: int = 0) -> None:
+    def __init__(
+        self, listening: socket.socket, fault_file: Path | None = None, without: int = 0, device: str = "blk"
+    ) -> None:
         self._listening = listening
         self._fault_file = fault_file
         self._without = without
-        self._disk = Disk()
+        self._model = MODELS[device]()
         self._sessions: dict[str, int] = {}
 
     def run(self) -> None:
@@ -39,7 +43,7 @@ class Server:
                 self.serve(sock)
 
     def _end(self, _: int, __: FrameType | None) -> None:
-        if self._fault() != "LIF-07":
+        if self._fault() not in ("LIF-07", "LIF-11"):
             raise _EndError
 
     def _fault(self) -> str:
@@ -49,11 +53,13 @@ class Server:
         """Serve one front-end, until it hangs up."""
         faults = Faults(self._fault())
         self._sessions[faults.name] = self._sessions.get(faults.name, 0) + 1
-        session = Session(sock, self._disk, faults, self._without)
+        session = Session(sock, self._model, faults, self._without)
         try:
             while True:
                 self._wait(session, faults)
         except HangUpError:
+            if faults.has("LIF-13") and session.messages > 1:
+                self._spin(session)
             self._after(session, faults)
         finally:
             session.close()
@@ -64,6 +70,9 @@ class Server:
         kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
         for kick in kicks:
             poll.register(kick, select.POLLIN)
+        channel = session.device.core.channel
+        if channel.fd >= 0:
+            poll.register(channel.fd, select.POLLIN)
         if faults.has("LIF-01"):
             poll.register(self._listening, select.POLLIN)
         polled = any(ring.polled for ring in session.device.rings)
@@ -71,11 +80,20 @@ class Server:
         session.device.poll()
         if self._listening.fileno() in ready:
             raise HangUpError
+        if channel.fd in ready:
+            channel.read()
         for fd in ready:
             if fd in kicks:
                 session.device.kicked(kicks[fd])
+                if faults.has("RNG-34"):
+                    break
         if session.socket.fileno() in ready:
             session.serve()
+
+    def _spin(self, session: Session) -> None:
+        """Not to notice the end of a connection."""
+        while True:
+            select.select([session.socket], [], [])
 
     def _after(self, session: Session, faults: Faults) -> None:
         """The front-end has hung up: some faults show only then."""
@@ -84,14 +102,36 @@ class Server:
             or (faults.has("FRM-16") and session.is_idle)
             or (faults.has("LIF-02") and self._sessions[faults.name] > _SESSIONS)
             or (faults.has("LIF-03") and session.device.has_waiting)
+            or (faults.has("LIF-10") and session.messages > _MANY)
+            or faults.has(_ended_within(session))
         ):
             die()
 
 
+def _ended_within(session: Session) -> str:
+    """The case that ends a session where this one has ended."""
+    core = session.device.core
+    done = max(ring.base for ring in core.rings)
+    if session.within_a_message:
+        return "LIF-23"
+    if core.features is None:
+        return "LIF-20"
+    if not core.map.memory.regions:
+        return "LIF-21"
+    if not any(ring.size for ring in core.rings):
+        return "LIF-22"
+    if not core.is_running:
+        return "LIF-28" if done else "LIF-24"
+    done = max(ring.stop() for ring in core.rings)
+    return "LIF-25" if not done else "LIF-26" if done < _MANY_REQUESTS else "LIF-27"
+
+
 def main(arguments: list[str]) -> None:
-    """`SOCKET [FAULT-FILE [FEATURES-NOT-OFFERED]]`."""
+    """`SOCKET [FAULT-FILE [FEATURES-NOT-OFFERED [DEVICE]]]`."""
     path, *rest = arguments
-    Server(listen(path), Path(rest[0]) if rest else None, int(rest[1], 0) if len(rest) > 1 else 0).run()
+    fault_file = Path(rest[0]) if rest else None
+    without, device = int(rest[1], 0) if len(rest) > 1 else 0, rest[2] if len(rest) > 2 else "blk"
+    Server(listen(path), fault_file, without, device).run()
 
 
 def listen(path: str) -> socket.socket:

@@ -7,11 +7,12 @@ import time
 from contextlib import suppress
 
 from vudissect.check.link import Clock, Link, LinkError
-from vudissect.check.reference.device import KEEPERS, OFFERED, Device
-from vudissect.check.reference.disk import Disk
+from vudissect.check.reference.device import KEEPERS, Device, offered_by
 from vudissect.check.reference.fault import Faults, IgnoredError, RefusedError, die
 from vudissect.check.reference.intake import HangUpError, Intake, Request
+from vudissect.check.reference.models.model import Model
 from vudissect.protocol import payloads
+from vudissect.protocol.crypto import SESSION_ID
 from vudissect.protocol.features import PROTOCOL_FEATURES
 from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
 from vudissect.protocol.purpose import Purpose
@@ -24,18 +25,33 @@ _HEADER = struct_of("III", "little")
 _CODEC = codec_of(UPSTREAM, "little")
 _PATIENCE = 1.0
 _NOTHING: Fields = {}
+_LARGE_NUMBER = 1 << 31
+_OTHER_SIZES = {
+    (Purpose.SET_RING_SIZE, 4): "FRM-08",
+    (Purpose.ACK_FEATURES, 16): "FRM-09",
+    (Purpose.SET_RING_SIZE, 0): "FRM-10",
+    (Purpose.OFFER_FEATURES, 4096): "FRM-18",
+    (Purpose.SET_KICK, 16): "FRM-19",
+    (Purpose.SET_RING_ADDRESSES, 8): "FRM-20",
+    (Purpose.OFFER_INFLIGHT, 0): "INF-02",
+    (Purpose.ADD_MEMORY, 36): "MEM-16",
+}
+"""Which cases send a payload of this size, that the message does not have."""
+_GATED = {Purpose.RESET: "LIF-05", Purpose.GET_STATUS: "STA-02", Purpose.KICK_RING: "INB-01"}
+_GATED_BY_LAYOUT = {payloads.VRING_ENDIAN: "END-01", SESSION_ID: "CRY-01"}
+"""Which cases send what is not offered."""
 
 
 class Session:
     """Serves one front-end until it hangs up. `without` are protocol features that are not offered."""
 
-    def __init__(self, sock: socket.socket, disk: Disk, faults: Faults, without: int) -> None:
+    def __init__(self, sock: socket.socket, model: Model, faults: Faults, without: int) -> None:
         sock.setblocking(False)
         self._link = Link(sock, Clock())
         self._intake = Intake(sock, faults)
         self._faults = faults
-        self._offered = OFFERED & ~without
-        self.device = Device(disk, faults, self._offered)
+        self._offered = offered_by(model, without)
+        self.device = Device(model, faults, self._offered)
         self._leaked: list[int] = []
 
     @property
@@ -47,6 +63,11 @@ class Session:
     def is_idle(self) -> bool:
         """Whether nothing was ever sent, and nothing has begun."""
         return not self._intake.messages and not self._intake.within
+
+    @property
+    def messages(self) -> int:
+        """How many have come."""
+        return self._intake.messages
 
     @property
     def within_a_message(self) -> bool:
@@ -73,6 +94,7 @@ class Session:
     def close(self) -> None:
         """Close everything."""
         self.device.close()
+        self._intake.close()
         if not self._faults.has("FDS-12"):
             for fd in self._leaked:
                 os.close(fd)
@@ -120,10 +142,11 @@ class Session:
         refuse("FDS-09", request.late, "descriptors came with the payload")
 
     def _unknown(self, request: Request) -> None:
-        if self._faults.has("FRM-12" if request.number else "FRM-14"):
+        case = "FRM-21" if request.number > _LARGE_NUMBER else "FRM-12" if request.number else "FRM-14"
+        if self._faults.has(case):
             self._send(request.number, VERSION | REPLY, bytes(8))
             return
-        if request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
+        if request.flags & NEED_REPLY and self.device.core.agreed("REPLY_ACK"):
             self._send(request.number, VERSION | REPLY, bytes([not self._faults.has("FRM-13")]) + bytes(7))
             return
         raise HangUpError
@@ -143,14 +166,20 @@ class Session:
         data, size = request.data, request.size
         layout = row.request[0]
         message = _CODEC.decode(Channel.MAIN, Side.FRONT_END, data)
+        if message.layout is payloads.MEM_REG_CONSUMED and self.device.postcopy.listening:
+            return {}
         if layout.size is not None and size != layout.size:
-            empty = "INF-02" if row.purpose is Purpose.OFFER_INFLIGHT else "FRM-10"
-            case = empty if not size else "FRM-08" if size < 8 else "FRM-09" if size < 32 else "MEM-16"
-            refuse(case, True, "a payload of another size")
+            refuse(_OTHER_SIZES.get((row.purpose, size), ""), True, "a payload of another size")
             if row.answer is not Answer.ALWAYS:
                 return None
             return to_fields(layout, layout_codec(layout, "little").decode(bytes(layout.size), layout.size) or ())
-        refuse("", not message.fits, "a payload that fits no layout")
+        if not message.fits:
+            self._faults.die_of("MEM-30")
+            if row.purpose is Purpose.READ_CONFIG and self._faults.has("CFG-18"):
+                raise IgnoredError
+            refuse("CFG-19" if row.purpose is Purpose.WRITE_CONFIG else "MEM-29", True, "a payload that fits no layout")
+            return None
+        refuse("MEM-26", message.layout is payloads.MEM_TABLE_XEN, "a payload for Xen")
         return to_fields(message.layout, message.values)
 
     def _check_gate(self, row: Row, known: bool) -> None:
@@ -158,7 +187,9 @@ class Session:
         offered = all(self._offered & PROTOCOL_FEATURES.mask(name) for name in row.gate.protocol)
         if known and offered:
             return
-        fault = {Purpose.RESET: "LIF-05", Purpose.GET_STATUS: "STA-02"}.get(row.purpose, "")
+        if not row.gate.protocol:
+            self._faults.die_of("LOG-09")
+        fault = _GATED.get(row.purpose, "") or _GATED_BY_LAYOUT.get(row.request[0], "")
         if self._faults.has(fault) and fault:
             die()
         newest = {Purpose.COUNT_SHARED_MEMORY: "NEW-01", Purpose.STOP_RING: "NEW-02"}.get(row.purpose, "")
@@ -170,9 +201,11 @@ class Session:
 
     def _answer(self, row: Row, request: Request, answer: Fields | None) -> None:
         wanted = bool(request.flags & NEED_REPLY)
-        agreed = self.device.agreed("REPLY_ACK") or self._faults.has("NEG-06")
-        explicit = row.answer is Answer.ALWAYS or (
-            row.answer is Answer.IF_LOG_SHMFD and self.device.agreed("LOG_SHMFD")
+        agreed = self.device.core.agreed("REPLY_ACK") or self._faults.has("NEG-06")
+        explicit = (
+            row.answer is Answer.ALWAYS
+            or (row.answer is Answer.IF_LOG_SHMFD and self.device.core.agreed("LOG_SHMFD"))
+            or (row.answer is Answer.IF_POSTCOPY and answer is not None)
         )
         flags = VERSION | REPLY
         if self._faults.has("FRM-07"):
@@ -194,14 +227,14 @@ class Session:
         """Say no, where there is a way to say it; else hang up."""
         row = UPSTREAM.request(Channel.MAIN, request.number)
         acknowledged = row is None or row.answer is not Answer.ALWAYS
-        if acknowledged and request.flags & NEED_REPLY and self.device.agreed("REPLY_ACK"):
+        if acknowledged and request.flags & NEED_REPLY and self.device.core.agreed("REPLY_ACK"):
             self._send(request.number, VERSION | REPLY, b"\1" + bytes(7))
         else:
             raise HangUpError(why)
 
     def _send(self, number: int, flags: int, payload: bytes) -> None:
-        fds = (self.device.reply_descriptor,) if self.device.reply_descriptor >= 0 else ()
-        self.device.reply_descriptor = -1
+        fds = (self.device.core.reply_descriptor,) if self.device.core.reply_descriptor >= 0 else ()
+        self.device.core.reply_descriptor = -1
         try:
             self.transmit(_HEADER.pack(number, flags, len(payload)) + payload, fds)
         finally:

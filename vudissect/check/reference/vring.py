@@ -3,20 +3,26 @@
 import os
 from contextlib import suppress
 
-from vudissect.check.reference.disk import Disk
+from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults, die
+from vudissect.check.reference.iotlb import MissError
+from vudissect.check.reference.models.model import Model
 from vudissect.rings import packed, split
+from vudissect.rings.chain import Chain
+from vudissect.rings.inflight import InflightRegion
 from vudissect.rings.memory import GuestMemory, RingError
 from vudissect.rings.packed import PackedDevice, PackedRing
 from vudissect.rings.split import SplitDevice, SplitRing
 
-_PACKED_START = 0x8000_8000
+_BROKEN = ("RNG-22", "RNG-23", "RNG-47", "RNG-48", "RNG-50", "RNG-51", "RNG-52", "RNG-53", "PKD-12", "PKD-13", "PKD-14")
+_FEW = 8
+_WRAP, _BOTH_WRAPS, _LOW_HALF = 0x8000, 0x8000_8000, 0xFFFF
 
 
 class Vring:
     """A ring. Addresses are those of the front-end."""
 
-    def __init__(self, index: int, disk: Disk, faults: Faults) -> None:
+    def __init__(self, index: int, model: Model, faults: Faults, log: DirtyLog) -> None:
         self.index = index
         self.size = 0
         self.base = 0
@@ -30,17 +36,21 @@ class Vring:
         self.is_packed = False
         self.event_index = False
         self.broken = False
-        self._served = 0
-        self._disk = disk
+        self.log_address: int | None = None
+        self.inflight: InflightRegion | None = None
+        self._model = model
+        self._log = log
         self._faults = faults
         self._device: SplitDevice | PackedDevice | None = None
+        self._left: list[Chain] = []
+        self._counter = 0
 
     def place(self, memory: GuestMemory) -> None:
         """Find the parts in memory; `RingError`."""
         if self.addresses is None or not self.size:
             self._device = None
             return
-        base = self._device.base if self._device is not None else self.base
+        base = self._here
         sizes = (packed if self.is_packed else split).parts(self.size)
         views = [memory.at_user(address, size) for address, size in zip(self.addresses, sizes, strict=True)]
         if self.is_packed:
@@ -48,46 +58,135 @@ class Vring:
         else:
             self._device = SplitDevice(SplitRing(self.size, *views), base, event_index=self.event_index)
 
+    def find_again(self, memory: GuestMemory) -> None:
+        """Find the parts where that has not been possible yet."""
+        if self.started and self._device is None:
+            self.place(memory)
+
     def forget_place(self) -> None:
         """Memory is gone."""
-        if self._device is not None:
-            self.base = self._device.base
+        self.base = self._here
         self._device = None
+
+    @property
+    def _here(self) -> int:
+        return self._device.base if self._device is not None else self.base
 
     def set_base(self, base: int) -> None:
         """Go on here."""
+        if self.is_packed and self._faults.has("PKD-02") and base & ~_BOTH_WRAPS:
+            base &= ~_BOTH_WRAPS
         self.base = base
         self._device = None
 
     def start(self, memory: GuestMemory) -> None:
         """From now on there may be requests; `RingError`."""
-        self.place(memory)
-        self.started = True
-        self.broken = False
+        before, self.started, self.broken = self.started, True, False
+        try:
+            self.place(memory)
+        except RingError:
+            self.started = before
+            raise
+        if not before:
+            self._resubmit(memory)
 
     def stop(self) -> int:
         """No requests any more; where it came to."""
-        if self._device is not None:
-            self.base = self._device.base
+        self.base = self._here
         if not self._faults.has("RNG-18"):
             self.started = False
             self._device = None
+        if self.is_packed and self._faults.has("PKD-03"):
+            return self.base & _LOW_HALF
+        if self.is_packed and self._faults.has("PKD-05"):
+            return self.base | _BOTH_WRAPS
         return self.base
 
-    def run(self, memory: GuestMemory) -> None:
-        """Do all requests that are there."""
+    def run(self, memory: GuestMemory) -> int:
+        """Do all requests that are there; how many."""
         enabled = self.enabled or self._faults.has("RNG-14")
         if not (self.started and enabled and self._device is not None) or self.broken:
-            return
+            return 0
+        done = 0
         try:
-            while (chain := self._device.take(memory)) is not None:
-                written = self._disk.serve(chain, memory)
+            while self._may_go_on(done) and (chain := self._taken(memory)) is not None:
+                try:
+                    written = self._serve(chain, memory)
+                except MissError:
+                    # To be taken again when the entry is there.
+                    self._device.skip_to(self._device.base - 1)
+                    raise
+                self._mark(chain, written)
                 wanted = self._device.complete(chain, written)
-                self._served += 1
-                if wanted and self.call >= 0 and not self._faults.has("RNG-01"):
+                self._give_back(chain)
+                done += 1
+                if self._signals(wanted):
                     signal(self.call)
         except RingError as error:
             self._break(str(error))
+        return done
+
+    def _taken(self, memory: GuestMemory) -> Chain | None:
+        """The next request: first those that were in flight when the back-end before this one ended."""
+        assert self._device is not None  # the ring runs
+        if self._left:
+            return self._left.pop(0)
+        chain = self._device.take(memory)
+        if chain is not None and self.inflight is not None:
+            self._counter += 1
+            self.inflight.mark(chain.id, self._counter)
+        return chain
+
+    def _give_back(self, chain: Chain) -> None:
+        if self.inflight is not None and isinstance(self._device, SplitDevice):
+            if not self._faults.has("INF-08"):
+                self.inflight.clear(chain.id)
+            self.inflight.used_idx = self._device.ring.used_idx
+
+    def _resubmit(self, memory: GuestMemory) -> None:
+        """Find what was in flight; the ring goes on after it."""
+        if self.inflight is None or not isinstance(self._device, SplitDevice) or self._faults.has("INF-07"):
+            return
+        tracked = self.inflight.tracked
+        if tracked:
+            self._left = [self._device.chain_at(each.head, memory) for each in tracked]
+            self._counter = tracked[-1].counter
+            self._device.skip_to(self._device.ring.used_idx + len(tracked))
+
+    def _may_go_on(self, done: int) -> bool:
+        if self.index == self._model.receives:
+            return bool(self._model.inbox)
+        if self.is_packed and self._faults.has("PKD-04") and not self._here & _WRAP:
+            return False
+        return not (self._faults.has("RNG-57") and done >= _FEW)
+
+    def _serve(self, chain: Chain, memory: GuestMemory) -> int:
+        if self.index == self._model.receives:
+            return chain.write(memory, self._model.inbox.popleft()[: chain.room])
+        if not all(buffer.length for buffer in chain.buffers):
+            self._faults.die_of("RNG-49")
+        if chain.is_indirect and self._faults.has("PKD-10" if self.is_packed else "RNG-56"):
+            raise RingError("an indirect table")
+        return self._model.serve(self.index, chain, memory, self._faults)
+
+    def _mark(self, chain: Chain, written: int) -> None:
+        """Log what a request writes to: its answer, and the used ring."""
+        for buffer in chain.buffers:
+            if buffer.writable and not self._faults.has("LOG-03"):
+                self._log.mark(buffer.address, min(buffer.length, written))
+                written -= min(buffer.length, written)
+        if self.log_address is not None and not self._faults.has("PKD-08" if self.is_packed else "LOG-04"):
+            used = 0 if self.is_packed else 2
+            self._log.mark(self.log_address, (packed if self.is_packed else split).parts(self.size)[used])
+
+    def _signals(self, wanted: bool) -> bool:
+        if self._faults.has("PKD-09" if self.is_packed else "RNG-54"):
+            wanted = True
+        if self._faults.has("PKD-01" if self.is_packed else "RNG-01"):
+            wanted = False
+        if self.event_index and self._faults.has("PKD-11" if self.is_packed else "RNG-55"):
+            wanted = False
+        return wanted and self.call >= 0
 
     def _break(self, why: str) -> None:
         """A driver that does what none may do is served no more."""
@@ -95,11 +194,9 @@ class Vring:
         if self._faults.has("RNG-21") and "are available" in why:
             while True:
                 pass
-        if (self._faults.has("RNG-22") and "never ends" in why) or (
-            self._faults.has("RNG-23") and "in no memory" in why
-        ):
+        if self._faults.has(*_BROKEN):
             die()
-        if self.err >= 0:
+        if self.err >= 0 and not self._faults.has("RNG-39"):
             signal(self.err)
 
     def replace(self, which: str, fd: int) -> None:

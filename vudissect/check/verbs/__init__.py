@@ -1,6 +1,33 @@
 """All verbs; importing this makes them known."""
 
-from vudissect.check.verbs import process, rings, session
+from vudissect.check.verbs import (
+    channel,
+    devices,
+    inflight,
+    iotlb,
+    log,
+    memory,
+    postcopy,
+    process,
+    rings,
+    session,
+    state,
+)
 from vudissect.check.verbs.registry import VERBS, Verb, act
 
-__all__ = ["VERBS", "Verb", "act", "process", "rings", "session"]
+__all__ = [
+    "VERBS",
+    "Verb",
+    "act",
+    "channel",
+    "devices",
+    "inflight",
+    "iotlb",
+    "log",
+    "memory",
+    "postcopy",
+    "process",
+    "rings",
+    "session",
+    "state",
+]

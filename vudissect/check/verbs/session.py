@@ -1,18 +1,23 @@
 """Connections and what is agreed on them: negotiation, memory, how messages are sent."""
 
-import os
+import socket
 
-from vudissect.check.memory import GUEST_ADDRESS, SIZE, USER_ADDRESS, page_region
 from vudissect.check.model import Behaviour
 from vudissect.check.program import descriptors_of, settled_descriptors
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs import rings
+from vudissect.check.verbs.memory import memory
 from vudissect.check.verbs.registry import verb
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
+from vudissect.wire.header import HEADER_SIZE
 
 _ACKNOWLEDGED = ("MQ", "LOG_SHMFD", "REPLY_ACK", "CONFIG", "CONFIGURE_MEM_SLOTS")
+_CALL_SIZE = 8
 
 
 @verb(
@@ -40,6 +45,7 @@ def negotiate(room: Room, with_: str | None, without: str | None) -> None:
             stage.ask("F>B GET_MAX_MEM_SLOTS ")
     stage.ask("F>B SET_OWNER ")
     stage.ask(f"F>B SET_FEATURES features={virtio:#x}")
+    room.features = virtio
 
 
 def _word(names: set[str], room: Room) -> int:
@@ -47,21 +53,6 @@ def _word(names: set[str], room: Room) -> int:
     offered = room.discovered.features
     own = {name: number for number in range(64) for name in feature_names(room.discovered.device, 1 << number)}
     return sum(1 << own[name] for name in names if name in own) & (offered | VIRTIO_FEATURES.mask("VERSION_1"))
-
-
-@verb(r"memory", "SET_MEM_TABLE with one region of 16 MiB, mem#ram, in which all rings and buffers are")
-def memory(room: Room) -> None:
-    """One region."""
-    room.stage.ask(f"F>B SET_MEM_TABLE {_REGION} {room.ram}")
-
-
-@verb(r"add memory", "the same with ADD_MEM_REG")
-def add_memory(room: Room) -> None:
-    """One region, added."""
-    room.stage.ask(f"F>B ADD_MEM_REG {_REGION} {room.ram}")
-
-
-_REGION = f"{GUEST_ADDRESS}+{SIZE >> 20}M at {USER_ADDRESS:#x}"
 
 
 @verb(r"ready", "negotiate, memory, start")
@@ -87,7 +78,43 @@ def release(room: Room) -> None:
 @verb(r"bytewise", "sends the next message one byte a write")
 def bytewise(room: Room) -> None:
     """Cut into bytes."""
-    room.stage.piece = 1
+    room.stage.cuts = tuple(range(1, HEADER_SIZE))
+
+
+@verb(
+    r"a message in two pieces, cut after each byte",
+    "SET_VRING_CALL with a descriptor in two writes, once for each place where it can be cut",
+)
+def cut_everywhere(room: Room) -> None:
+    """The descriptor is with the first byte."""
+    for cut in range(1, HEADER_SIZE + _CALL_SIZE):
+        room.stage.cuts = (cut,)
+        room.stage.ask("F>B SET_VRING_CALL ring 0 evt#cut")
+    room.barrier()
+
+
+@verb(r"ask (\d+) times?", "GET_FEATURES, so often; nobody reads the answers")
+def ask_times(room: Room, count: str) -> None:
+    """As whoever is about to end."""
+    for _ in range(int(count)):
+        room.stage.say("F>B GET_FEATURES ")
+
+
+@verb(r"read (\d+) answers", "so many answers come, each to GET_FEATURES, and nothing after them")
+def read_answers(room: Room, count: str) -> None:
+    """In order, none twice."""
+    for number in range(int(count)):
+        answered = room.stage.answer()
+        row = UPSTREAM.request(Channel.MAIN, answered.message.id) if answered is not None else None
+        if row is None or row.purpose is not Purpose.OFFER_FEATURES:
+            raise DeviationError(Behaviour.SILENT, f"{number} of {count} answers came")
+    room.barrier()
+
+
+@verb(r"close one half", "the front-end's half of the connection is closed: it sends no more, and still reads")
+def close_half(room: Room) -> None:
+    """By `shutdown`."""
+    room.stage.links[1].socket.shutdown(socket.SHUT_WR)
 
 
 @verb(r"nothing more", "the next thing that comes is the answer to another question")
@@ -125,30 +152,10 @@ def sessions(room: Room, count: str) -> None:
             connect(room)
         try:
             ready(room)
-            rings.request(room, None)
+            rings.request(room)
             rings.stop(room)
         except DeviationError as deviation:
             raise DeviationError(deviation.behaviour, f"session {number + 1} of {count}: {deviation}") from None
         close(room)
     connect(room)
     room.barrier()
-
-
-@verb(r"fill the memory slots", "adds regions until the back-end has no slots left")
-def fill_slots(room: Room) -> None:
-    """Pages of one memfd."""
-    for number in range(room.stage.state().memory_slots or 0):
-        about = " (memfd pages 8M)" if not number else ""
-        room.stage.ask(f"F>B ADD_MEM_REG {page_region(number)} mem#pages{about}")
-
-
-@verb(r"read the state", "reads what the back-end writes into the pipe, up to its end")
-def read_state(room: Room) -> None:
-    """The pipe that was passed last, or the one that came."""
-    fd = room.stage.state_pipe()
-    deadline = room.stage.deadline
-    while True:
-        if not room.stage.clock.poll([fd], deadline):
-            raise DeviationError(Behaviour.SILENT, "the pipe for the state stays open, and nothing comes")
-        if not os.read(fd, 1 << 16):
-            return

@@ -1,0 +1,169 @@
+"""Devices with few kinds of requests: random numbers, sockets, consoles, input."""
+
+from vudissect.check.model import Behaviour, Case, Verdict
+
+_ENTROPY = "virtio specification, Entropy Device, Device Operation"
+_SOCKET = "virtio specification, Socket Device, Device Operation"
+_CONSOLE = "virtio specification, Console Device, Device Operation"
+_INPUT = "virtio specification, Input Device"
+_SURVIVES = "no text: a driver's fault must not end a process that serves others"
+_SETTLES = "The connection is closed, or the ring goes on or stops; the process lives."
+_READ_ONLY = "virtio specification, The Virtqueue Used Ring: len is the number of bytes written"
+
+
+def _case(
+    device: str,
+    case: str,
+    title: str,
+    expected: str,
+    section: str,
+    *steps: str,
+    otherwise: Verdict = Verdict.FAIL,
+) -> Case:
+    mark = "? " if otherwise is not Verdict.FAIL else ""
+    lines = [f"{mark if 'comes' in step else ''}* {step}" for step in steps]
+    return Case(
+        case,
+        title,
+        expected,
+        section,
+        "\n".join(["* ready", *lines]),
+        meanings={Behaviour.FAILED: otherwise} if mark else {},
+        needs=("data",),
+        device=device,
+    )
+
+
+def _asked(case: str, title: str, expected: str, select: int, sub: int, answer: str) -> Case:
+    perhaps = answer.startswith("?")
+    return Case(
+        case,
+        title,
+        expected,
+        f"{_INPUT}, Device configuration layout: select and subsel; size is 0 if there is nothing",
+        f"""
+        * negotiate
+        F>B SET_CONFIG offset=0 contents={select:02x}{sub:02x}
+        {answer}
+        """,
+        meanings={Behaviour.FAILED: Verdict.INFORMATIONAL} if perhaps else {},
+        needs=("CONFIG",),
+        device="input",
+        ours_perhaps=("VU-CFG-04",),
+    )
+
+
+CASES = (
+    _case("rng", "RND-01", "one byte is asked for", "It comes.", _ENTROPY, "request: one byte"),
+    _case("rng", "RND-02", "64 KiB are asked for", "Some come: at least one byte.", _ENTROPY, "request: 64 KiB"),
+    _case(
+        "rng",
+        "RND-03",
+        "a buffer that the device may only read",
+        _SETTLES,
+        f"{_ENTROPY}: a driver must not place driver-readable buffers into the queue; {_SURVIVES}",
+        *["offer: nothing to write to", "settled"],
+    ),
+    _case("rng", "RND-04", "64 bytes are asked for", "Not all are the same.", _ENTROPY, "request: varied"),
+    _case(
+        "vsock",
+        "VSK-01",
+        "a connection to a port on which nobody listens",
+        "A reset comes.",
+        f"{_SOCKET}: VIRTIO_VSOCK_OP_RST",
+        *["room for: a reset", "request: connect", "something comes"],
+    ),
+    _case(
+        "vsock",
+        "VSK-02",
+        "data for a connection that does not exist",
+        "A reset comes.",
+        f"{_SOCKET}: VIRTIO_VSOCK_OP_RST",
+        *["room for: a reset", "request: data", "something comes"],
+    ),
+    _case(
+        "vsock",
+        "VSK-03",
+        "an operation that does not exist",
+        "A reset comes, or nothing.",
+        f"{_SOCKET}; no text on unknown operations",
+        *["room for: a reset", "request: unknown operation", "something comes"],
+        otherwise=Verdict.INFORMATIONAL,
+    ),
+    _case(
+        "vsock",
+        "VSK-04",
+        "half the header of a packet",
+        _SETTLES,
+        _SURVIVES,
+        *["offer: half a header", "settled"],
+    ),
+    _case(
+        "vsock",
+        "VSK-05",
+        "a reset for a connection that does not exist",
+        "Nothing comes: a reset is never answered.",
+        f"{_SOCKET}: VIRTIO_VSOCK_OP_RST",
+        *["room for: a reset", "request: reset", "nothing comes"],
+    ),
+    _case(
+        "vsock",
+        "VSK-06",
+        "a connection of a type that does not exist",
+        "A reset comes.",
+        f"{_SOCKET}: a reset is the answer to a packet with an unknown type",
+        *["room for: a reset", "request: unknown type", "something comes"],
+    ),
+    _case(
+        "console",
+        "CON-01",
+        "characters are written",
+        "They are given back, and nothing is written to them.",
+        f"{_CONSOLE}; {_READ_ONLY}",
+        "request: text",
+    ),
+    _case(
+        "console",
+        "CON-02",
+        "a buffer in the ring for output that the device may only write",
+        _SETTLES,
+        f"{_CONSOLE}; {_SURVIVES}",
+        *["offer: nothing to read", "settled"],
+    ),
+    _case("console", "CON-03", "16 KiB are written", "They are given back.", _CONSOLE, "request: 16 KiB"),
+    _case(
+        "console",
+        "CON-04",
+        "characters are written, and there is room for input",
+        "They come back, if an echo is on the other side.",
+        f"{_CONSOLE}; what is on the other side is not specified",
+        *["room for: echo", "request: text", "something comes"],
+        otherwise=Verdict.INFORMATIONAL,
+    ),
+    _asked("INP-01", "the name is asked for", "It is answered: at least one character.", 1, 0, "* there is an answer"),
+    _asked(
+        "INP-02",
+        "the event codes of keys are asked for",
+        "They are answered where the device has keys.",
+        0x11,
+        1,
+        "? * there is an answer",
+    ),
+    _asked("INP-03", "something unknown is asked for", "The size is 0.", 0x77, 0x77, "* there is no answer"),
+    _case(
+        "input",
+        "INP-04",
+        "a light is switched on",
+        "The event is given back, and nothing is written to it.",
+        f"{_INPUT}, Device Operation; {_READ_ONLY}",
+        "request: light",
+    ),
+    _case(
+        "input",
+        "INP-05",
+        "an event of 5 bytes, which has 8",
+        _SETTLES,
+        f"{_INPUT}, Device Operation; {_SURVIVES}",
+        *["offer: cut event", "settled"],
+    ),
+)

@@ -1,0 +1,77 @@
+"""What the messages of a session share: what is agreed upon, memory, rings, and the channel for our own requests."""
+
+from collections.abc import Callable
+
+from vudissect.check.reference.channel import BackendChannel
+from vudissect.check.reference.dirty_log import DirtyLog
+from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.iotlb import Entry, Iotlb, MissError
+from vudissect.check.reference.memory import MemoryMap
+from vudissect.check.reference.models.model import Model
+from vudissect.check.reference.vring import Vring
+from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.rings.memory import GuestMemory
+from vudissect.wire.fields import Fields
+
+Fds = tuple[int, ...]
+Handler = Callable[[Fields, Fds], Fields | None]
+"""Carries out a message; gives the fields of the answer, None where there is none, {} for an empty one."""
+
+
+class Core:
+    """The device as one front-end has set it up."""
+
+    def __init__(self, model: Model, faults: Faults, offered: int) -> None:
+        self.model = model
+        self.faults = faults
+        self.offered = offered
+        self.features: int | None = None
+        self.protocol_features = 0
+        self.reply_descriptor = -1
+        self.map = MemoryMap(faults)
+        self.channel = BackendChannel(faults)
+        self.log = DirtyLog(faults)
+        self.entries: list[Entry] = []
+        self.rings = [Vring(index, model, faults, self.log) for index in range(model.rings)]
+
+    def agreed(self, name: str) -> bool:
+        """Whether a protocol feature is acknowledged."""
+        return bool(self.protocol_features & PROTOCOL_FEATURES.mask(name))
+
+    def has(self, name: str) -> bool:
+        """Whether a virtio feature is acknowledged."""
+        return bool((self.features or 0) & VIRTIO_FEATURES.mask(name))
+
+    def ring(self, fields: Fields, case: str) -> Vring:
+        """The ring that a message is about; one that is not there is refused, or another one."""
+        index: int = fields["index"]
+        self.faults.refuse(case, index >= len(self.rings), f"no ring {index}")
+        return self.rings[index % len(self.rings)]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a ring is started."""
+        return any(ring.started for ring in self.rings)
+
+    @property
+    def memory(self) -> GuestMemory:
+        """Guest memory, as the addresses in rings mean it."""
+        return Iotlb(self.entries, self.map.memory) if self.has("ACCESS_PLATFORM") else self.map.memory
+
+    def miss(self, miss: MissError) -> None:
+        """Ask for an address; what needs it is tried again when the entry comes."""
+        self.faults.die_of("IOT-08")
+        self.channel.report_miss(miss.iova)
+
+    def run(self, ring: Vring) -> int:
+        """Do the requests in a ring, and give the driver what there is for it then; how many requests."""
+        try:
+            if self.has("ACCESS_PLATFORM"):
+                ring.find_again(self.memory)
+            done = ring.run(self.memory)
+        except MissError as miss:
+            self.miss(miss)
+            return 0
+        if self.model.inbox and self.model.receives is not None:
+            self.rings[self.model.receives].run(self.memory)
+        return done

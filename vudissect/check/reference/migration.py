@@ -1,0 +1,121 @@
+"""What a migration and a restart need: dirty log, in-flight memory, device state."""
+
+import mmap
+import os
+from threading import Thread
+
+from vudissect.check.reference.core import Core, Fds, Handler
+from vudissect.check.reference.fault import Faults
+from vudissect.protocol.purpose import Purpose
+from vudissect.rings.inflight import InflightRegion, region_size
+from vudissect.wire.fields import Fields
+
+_LARGE = 1 << 30
+_ENTRIES = 64
+_STATE = b"vudissect reference back-end"
+_NO_DESCRIPTOR = 1 << 8
+_LOAD = 1
+
+
+class Migration:
+    """Memory and pipes that the front-end passes."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._faults = core.faults
+        self._transfer: Transfer | None = None
+
+    @property
+    def handlers(self) -> dict[Purpose, Handler]:
+        """By what a message is for."""
+        return {
+            Purpose.SET_LOG: self._set_log,
+            Purpose.OFFER_INFLIGHT: self._get_inflight,
+            Purpose.SET_INFLIGHT: self._set_inflight,
+            Purpose.START_STATE_TRANSFER: self._start_state,
+            Purpose.CHECK_STATE_TRANSFER: self._check_state,
+        }
+
+    def _set_log(self, fields: Fields, fds: Fds) -> Fields:
+        refuse, size = self._faults.refuse, fields["mmap_size"]
+        refuse("LOG-06", not fds, "no log")
+        too_large = bool(fds) and size + fields["mmap_offset"] > os.fstat(fds[0]).st_size
+        refuse("LOG-07", too_large, "more than there is")
+        if fds and not too_large:
+            self._core.log.use(memoryview(mmap.mmap(fds[0], 0))[fields["mmap_offset"] :][:size])
+        return {"value": 0}
+
+    def _get_inflight(self, fields: Fields, _: Fds) -> Fields:
+        size = fields["num_queues"] * region_size(fields["queue_size"])
+        if not size:
+            self._faults.die_of("INF-04")
+            return {**fields, "mmap_size": 0, "mmap_offset": 0}
+        if size > _LARGE:
+            self._faults.die_of("INF-05")
+        if not self._faults.has("INF-01"):
+            self._core.reply_descriptor = os.memfd_create("inflight", os.MFD_CLOEXEC)
+            os.truncate(self._core.reply_descriptor, size)
+            if self._faults.has("INF-06"):
+                os.pwrite(self._core.reply_descriptor, b"\xff" * _ENTRIES, 0)
+        return {**fields, "mmap_size": size, "mmap_offset": 0}
+
+    def _set_inflight(self, fields: Fields, fds: Fds) -> None:
+        refuse, start, size = self._faults.refuse, fields["mmap_offset"], fields["mmap_size"]
+        self._faults.die_of("INF-03")
+        refuse("INF-10", not fds, "no memory")
+        too_large = bool(fds) and start + size > os.fstat(fds[0]).st_size
+        refuse("INF-09", too_large, "more than there is")
+        if not fds or too_large:
+            return
+        contents = memoryview(mmap.mmap(fds[0], 0))[start : start + size]
+        stride = region_size(fields["queue_size"])
+        for ring in self._core.rings[: fields["num_queues"]]:
+            region = InflightRegion(contents[ring.index * stride :][:stride], fields["queue_size"])
+            region.begin()
+            ring.inflight = region
+
+    def _start_state(self, fields: Fields, fds: Fds) -> Fields:
+        faults = self._faults
+        if (
+            (self._core.is_running and not faults.has("DST-02"))
+            or (fields["direction"] > _LOAD and not faults.has("DST-05"))
+            or (fields["phase"] and not faults.has("DST-06"))
+        ):
+            return {"value": 1 | _NO_DESCRIPTOR}
+        self._transfer = Transfer(os.dup(fds[0]), faults, loads=fields["direction"] == _LOAD)
+        return {"value": _NO_DESCRIPTOR}
+
+    def _check_state(self, _: Fields, __: Fds) -> Fields:
+        transfer, self._transfer = self._transfer, None
+        if transfer is None:
+            self._faults.die_of("DST-08")
+            return {"result": 1}
+        return {"result": int(not transfer.is_good() or self._faults.has("DST-01"))}
+
+
+class Transfer:
+    """A state on its way, in a thread: the pipe may be slow."""
+
+    def __init__(self, fd: int, faults: Faults, *, loads: bool) -> None:
+        self._faults = faults
+        self._good = False
+        self._thread = Thread(target=self._load if loads else self._save, args=(fd,))
+        self._thread.start()
+
+    def is_good(self) -> bool:
+        """Whether all of it has come through; waits for the end."""
+        self._thread.join()
+        return self._good
+
+    def _save(self, fd: int) -> None:
+        with os.fdopen(fd, "wb", buffering=0) as pipe:
+            try:
+                pipe.write(_STATE)
+                self._good = True
+            except BrokenPipeError:
+                self._faults.die_of("DST-07")
+
+    def _load(self, fd: int) -> None:
+        with os.fdopen(fd, "rb") as pipe:
+            state = pipe.read()
+        self._good = (state == _STATE and not self._faults.has("DST-03")) or self._faults.has("DST-04")

@@ -1,0 +1,22 @@
+"""Device types of the reference: configuration space, features, and what they do with requests."""
+
+from collections.abc import Callable
+
+from vudissect.check.reference.models.blk import Disk
+from vudissect.check.reference.models.console import Console
+from vudissect.check.reference.models.fs import FileSystem
+from vudissect.check.reference.models.input import Keyboard
+from vudissect.check.reference.models.model import Model
+from vudissect.check.reference.models.net import NetworkCard
+from vudissect.check.reference.models.rng import Entropy
+from vudissect.check.reference.models.vsock import Sockets
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "blk": Disk,
+    "console": Console,
+    "fs": FileSystem,
+    "input": Keyboard,
+    "net": NetworkCard,
+    "rng": Entropy,
+    "vsock": Sockets,
+}

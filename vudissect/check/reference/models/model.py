@@ -1,0 +1,35 @@
+"""What a device type of the reference is."""
+
+from collections import deque
+
+from vudissect.check.reference.fault import Faults
+from vudissect.rings.chain import Chain
+from vudissect.rings.memory import GuestMemory
+
+
+class Model:
+    """A device. It outlives connections."""
+
+    rings = 1
+    """How many rings it has."""
+    receives: int | None = None
+    """The ring whose buffers it fills when it has something for the driver."""
+    features = 0
+    """The virtio features of its type."""
+    protocol_features: tuple[str, ...] = ()
+    """The protocol features that only this type has."""
+
+    def __init__(self) -> None:
+        self.config = bytearray()
+        self.inbox: deque[bytes] = deque()
+
+    def writable(self, offset: int, length: int) -> bool:
+        """Whether a driver may write this part of the configuration space."""
+        return False
+
+    def configured(self, faults: Faults) -> None:
+        """The configuration space was written."""
+
+    def serve(self, ring: int, chain: Chain, memory: GuestMemory, faults: Faults) -> int:
+        """Do a request; how many bytes were written. `RingError` for buffers outside of memory."""
+        raise NotImplementedError
