@@ -60,6 +60,7 @@ _RINGS = (
     Purpose.KICK_RING,
     Purpose.CALL_RING,
     Purpose.FAIL_RING,
+    Purpose.SET_BYTE_ORDER,
 )
 _RUNNING = (
     Purpose.ENABLE_RING,
@@ -71,13 +72,14 @@ _RUNNING = (
     Purpose.SET_STATUS,
     Purpose.GET_STATUS,
 )
-_CONFIGURATION = (Purpose.READ_CONFIG, Purpose.WRITE_CONFIG, Purpose.CHANGE_CONFIG)
+_CONFIGURATION = (Purpose.READ_CONFIG, Purpose.WRITE_CONFIG, Purpose.CHANGE_CONFIG, Purpose.SET_MTU)
 _MIGRATION = (
     Purpose.ADVISE_POSTCOPY,
     Purpose.START_POSTCOPY,
     Purpose.END_POSTCOPY,
     Purpose.START_STATE_TRANSFER,
     Purpose.CHECK_STATE_TRANSFER,
+    Purpose.ANNOUNCE,
 )
 
 
