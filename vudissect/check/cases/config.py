@@ -142,9 +142,9 @@ CASES = (
         "GET_CONFIG whose offset and size exceed 32 bits together",
         "It is answered with an error: there are no such bytes.",
         _GET,
-        """
+        f"""
         * negotiate
-        ? F>B GET_CONFIG offset=0xfffffff8 size=16
+        ? F>B GET_CONFIG payload=f8ffffff1000000000000000{"00" * 16}
         """,
         rules=("VU-CFG-03",),
         meanings=_REFUSED,

@@ -104,7 +104,7 @@ CASES = (
         "LOG_ALL",
         "LOG_SHMFD",
         rules=("VU-LOG-03",),
-        perhaps=("VU-LOG-02", "VU-LOG-04"),
+        perhaps=("VU-LOG-02", "VU-LOG-03", "VU-LOG-04"),
     ),
     _case(
         "PKD-09",
