@@ -16,7 +16,7 @@ from tests.peers.captures import CAPTURES
 from tests.peers.daemons import storage_daemon
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
-from tests.peers.situations.disk import IMAGE, contents
+from tests.peers.situations.disk import IMAGE, Disk, contents
 from tests.peers.situations.situation import BACK, FRONT
 from tests.peers.uml import DISK, uml
 from vudissect.analysis import analyse
@@ -42,8 +42,9 @@ def _mark(name: str) -> Any:
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[Process]:
+def watched(folder: Path, back_end: Process) -> Iterator[Process]:
     """A `vuproxy` that looks into the rings and prints what it sees."""
+    wait_for_listener(BACK, back_end)
     command = [os.fspath(Path(sys.executable).with_name("vuproxy")), "--rings=requests", "--rings-interval=0.2"]
     command += ["--listen", FRONT, "--connect", BACK, "-w", "recorded.pcapng"]
     with running("vuproxy", command, folder) as proxy:
@@ -80,6 +81,23 @@ def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.peers
+def test_a_back_end_that_forgets_to_signal_is_named(tmp_path: Path) -> None:
+    fault = tmp_path / "fault"
+    fault.write_text("RNG-01")
+    reference = [sys.executable, "-m", "vudissect.check.reference", BACK, str(fault)]
+
+    with (
+        running("reference", reference, tmp_path) as back_end,
+        watched(tmp_path, back_end) as proxy,
+        Disk().front_end(tmp_path, FRONT) as front_end,
+    ):
+        line = proxy.expect(r"VU-OBS-05 \S+ .*(?:\n +.*)*").group()
+        front_end.process.kill()
+
+    assert re.search(r"back-end: ring 0: the device has completed requests up to \d+", " ".join(line.split()))
+
+
+@pytest.mark.peers
 def test_a_session_that_is_recorded_without_it_can_be_seen(tmp_path: Path) -> None:
     image, capture = tmp_path / IMAGE, tmp_path / "recorded.pcapng"
     image.write_bytes(contents())
@@ -109,13 +127,14 @@ def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -
 
     with (
         storage_daemon(image, BACK, tmp_path) as back_end,
-        watched(tmp_path) as proxy,
+        watched(tmp_path, back_end) as proxy,
         uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
         os.kill(back_end.pid, signal.SIGSTOP)
         try:
-            line = proxy.expect(r"VU-OBS-01 \S+ .*(?:\n +.*)*").group()
+            # It may have been polling at that moment.
+            line = proxy.expect(r"VU-OBS-0[12] \S+ .*(?:\n +.*)*").group()
         finally:
             os.kill(back_end.pid, signal.SIGCONT)
         front_end.kill()

@@ -10,7 +10,6 @@ import pytest
 from tests.conversation import SECOND, Conversation
 from vudissect.capture.observation import Observation
 from vudissect.host.inspect import inspect
-from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.proxy.descriptor_pool import DescriptorPool
 from vudissect.proxy.rings import RingWatch
@@ -32,7 +31,11 @@ class Scene:
     """A front-end that sets up ring 0 in its memory, a device, and an observer of what they pass to each other."""
 
     def __init__(
-        self, *, requests: bool = False, features: tuple[str, ...] = ("VERSION_1", "PROTOCOL_FEATURES")
+        self,
+        *,
+        requests: bool = False,
+        features: tuple[str, ...] = ("VERSION_1", "PROTOCOL_FEATURES"),
+        back_end: str = "vhost-user-blk",
     ) -> None:
         self.memory = os.memfd_create("guest")
         os.ftruncate(self.memory, SIZE + OFFSET)
@@ -40,10 +43,11 @@ class Scene:
         self.pool = DescriptorPool()
         self.watch = RingWatch(self.pool, requests=requests)
         self.talk = Conversation()
-        self.session = Session(device_by_name("blk"))
+        self.session = Session()
         self.seen: list[Observation] = []
         self.now = 0
-        self.talk.open("qemu", "vhost-user-blk")
+        self.talk.open("qemu", back_end)
+        self.session.feed(self.talk.records[0])
         self.say("SET_FEATURES", features=VIRTIO_FEATURES.mask(*features))
         mapped = memoryview(mmap.mmap(self.memory, SIZE + OFFSET))[OFFSET:]
         self.guest = GuestMemory([Region(GUEST, USER, mapped)])
@@ -172,6 +176,49 @@ def test_a_completion_that_the_driver_does_not_notice() -> None:
     (seen,) = scene.look()
 
     assert seen.unnoticed == SECOND
+
+
+def test_the_first_completion_that_the_driver_does_not_notice() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
+    scene.start()
+    scene.offer()
+    scene.complete()
+    scene.look()
+
+    (seen,) = scene.look()
+
+    assert seen.unnoticed == SECOND
+
+
+def test_a_ring_that_is_set_up_again_begins_at_its_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vudissect.proxy.rings.monotonic_ns", lambda: 0)
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
+    scene.start()
+    for _ in range(3):
+        scene.offer()
+        scene.complete()
+        scene.driver.collect()
+    scene.look()
+    scene.say("GET_VRING_BASE", index=0)
+    scene.say("SET_VRING_BASE", index=0, num=0)
+    scene.driver.ring.used_event = 0
+    # The observer is late: the first request is done when it looks.
+    scene.driver.ring.avail_idx = scene.driver.ring.used_idx = 1
+    scene.start()
+
+    (seen,) = scene.look()
+
+    assert seen.unnoticed == scene.now
+
+
+def test_a_device_whose_driver_may_poll() -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"), back_end="mystery")
+    scene.start()
+    scene.offer()
+    scene.complete()
+    scene.look()
+
+    assert scene.look() == []
 
 
 def test_a_driver_that_goes_on_making_requests_polls() -> None:

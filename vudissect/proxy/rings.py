@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from vudissect.capture.observation import Observation
 from vudissect.capture.record import RecordKind
 from vudissect.host.shared_memory import event_counter
+from vudissect.protocol.devices import is_polled_by_driver
 from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
 from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
@@ -62,9 +63,13 @@ class _Passed(NamedTuple):
 
 @dataclass(slots=True)
 class _History:
-    """What is remembered of a ring: since when (ns) things are as they are, and what was last recorded of it."""
+    """What is remembered of a ring: since when (ns) things are as they are, and what was last recorded of it.
 
-    used: int | None = None
+    It begins when the addresses are set (in a frame), with the position from which the device goes on.
+    """
+
+    begins: int
+    used: int | None
     pending_since: int | None = None
     kick_since: int | None = None
     call_since: int | None = None
@@ -179,7 +184,10 @@ class RingWatch:
         ring = watched.state.rings[index]
         if not ring.size or ring.size > _MOST_ENTRIES or ring.addresses is None or not watched.state.memory.regions:
             return
-        history = watched.histories.setdefault(index, _History())
+        history = watched.histories.get(index)
+        if history is None or history.begins != ring.addresses.frame:
+            base = ring.base % _WRAP if ring.base is not None else None
+            history = watched.histories[index] = _History(ring.addresses.frame, base)
         observation = self._observe(watched, ring, history, now)
         if _is_news(history.recorded, observation):
             history.recorded = observation
@@ -206,7 +214,7 @@ class RingWatch:
             return observation._replace(unreadable=str(error))
         except RingError as error:
             return observation._replace(fault=str(error))
-        _advance(history, seen, now)
+        _advance(history, seen, now, calls_at_0=_wants_call_at_0(watched.state, ring))
         fault = "" if seen.pending <= parts.size else f"{seen.pending} requests are pending in a ring of {parts.size}"
         return observation._replace(
             avail=seen.avail,
@@ -252,7 +260,13 @@ def _since(before: int | None, now: int) -> int:
     return now if before is None else before
 
 
-def _advance(history: _History, seen: Look, now: int) -> None:
+def _wants_call_at_0(state: State, ring: Ring) -> bool:
+    """Whether a driver that wants to be called from position 0 on means it. Linux also writes 0 to want no calls."""
+    device = state.guess.device
+    return device is not None and not is_polled_by_driver(device, ring.index, len(state.rings))
+
+
+def _advance(history: _History, seen: Look, now: int, *, calls_at_0: bool) -> None:
     """Note what has changed in a ring, or since when it has not."""
     position = seen.used if seen.used is not None else seen.avail
     moved = position != history.used
@@ -260,18 +274,17 @@ def _advance(history: _History, seen: Look, now: int) -> None:
         history.pending_since = None
     elif moved or history.pending_since is None:
         history.pending_since = now
-    history.passed = _passed(history, seen, now)
+    history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
     history.used = position
 
 
 def _passed(history: _History, seen: Look, now: int) -> _Passed | None:
     """Whether the device has passed the position from which the driver wants a call, and that position has not moved.
 
-    A driver that was called looks at the ring and then moves it. Linux writes 0 when it wants no calls. It leaves the
-    position alone while it polls after a call, but then it goes on making requests available.
+    A driver that was called looks at the ring and then moves it, or polls and goes on making requests available.
     """
     call_at, used, before = seen.call_at, seen.used, history.used
-    if not call_at or used is None or before is None:
+    if call_at is None or used is None or before is None:
         return None
     passed = history.passed
     if passed is not None and passed.call_at == call_at:

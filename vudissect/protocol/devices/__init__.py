@@ -77,6 +77,12 @@ def is_filled_beforehand(device: Device, index: int, count: int) -> bool:
     return name in _FILLED or name.startswith("rx")
 
 
+def is_polled_by_driver(device: Device, index: int, count: int) -> bool:
+    """Whether drivers of a device that has so many queues look for completions in this one, and want no calls."""
+    name = queue_name(device, index, count)
+    return name.startswith("tx") or name in _AUXILIARY
+
+
 def queue_name(device: Device, index: int, count: int) -> str:
     """The name of a queue of a device that has so many; a `*` at its end if there may be several. "" if unknown."""
     names = device.queues
