@@ -4,6 +4,7 @@ import os
 import pty
 import resource
 import select
+import shlex
 import signal
 import socket
 import stat
@@ -232,6 +233,73 @@ def test_the_capture_gets_a_generated_name_and_is_private(tmp_path: Path) -> Non
     (capture,) = tmp_path.glob("vuproxy-*.pcapng")
     assert f"recording to {capture.name}\n" in errors
     assert stat.S_IMODE(capture.stat().st_mode) == 0o600
+
+
+def test_an_older_capture_is_replaced_and_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "capture.pcapng").write_bytes(b"an older capture")
+    with quiet(tmp_path) as program:
+        converse(*program.connect())
+        _, _, errors = program.end()
+
+    assert "vuproxy: recording to capture.pcapng, which is replaced\n" in errors
+    assert len(program.messages()) == 2
+
+
+def test_no_empty_capture_is_left(tmp_path: Path) -> None:
+    with quiet(tmp_path) as program:
+        eventually((tmp_path / "capture.pcapng").exists)
+        status, _, errors = program.end()
+
+    assert status == 0
+    assert errors.endswith("vuproxy: 0 connections\nnothing was recorded: capture.pcapng is removed\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["back.sock"]
+
+
+def test_a_peer_that_came_in_vain_is_worth_a_capture(tmp_path: Path) -> None:
+    with vuproxy(tmp_path, "-q", "-w", "capture.pcapng", "--connect", "nowhere.sock") as program:
+        call_when_listening(tmp_path / "front.sock").close()
+        eventually(lambda: bool(program.records()))
+        program.end()
+
+    assert program.records()
+
+
+@pytest.mark.parametrize("name", ["capture.pcapng", "a capture.pcapng"])
+def test_the_summary_names_the_capture_and_the_next_command(tmp_path: Path, name: str) -> None:
+    with vuproxy(tmp_path, "-q", "-w", name) as program:
+        converse(*program.connect())
+        _, _, errors = program.end()
+
+    line = errors.splitlines()[-1]
+    assert line.endswith(" shows what happened")
+    command, subcommand, file = shlex.split(line)[:3]
+    assert (command, subcommand, file) == ("vudissect", "summary", name)
+
+
+def test_it_says_where_it_listens_and_whether_the_other_side_is_there(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    with quiet(here) as program:
+        eventually((here / "capture.pcapng").exists)
+        _, _, errors = program.end()
+    with vuproxy(there, "-q", "-w", "capture.pcapng", "--connect", "nowhere.sock") as program:
+        eventually((there / "capture.pcapng").exists)
+        _, _, without = program.end()
+
+    assert errors.splitlines()[0] == (
+        "vuproxy: listening at front.sock for the front-end; the back-end is there at back.sock"
+    )
+    assert without.splitlines()[0] == (
+        "vuproxy: listening at front.sock for the front-end; nobody listens at nowhere.sock yet, where the back-end "
+        "should be"
+    )
+
+
+def test_its_socket_has_the_mode_that_is_asked_for(tmp_path: Path) -> None:
+    with quiet(tmp_path, "--mode", "660") as program:
+        converse(*program.connect())
+        assert stat.S_IMODE((tmp_path / "front.sock").stat().st_mode) == 0o660
 
 
 def test_after_kill_the_capture_can_be_read(tmp_path: Path) -> None:

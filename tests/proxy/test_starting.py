@@ -17,15 +17,16 @@ from tests.proxy.test_program import converse, quiet
 from vudissect.capture.reader import read_capture
 
 VUPROXY = [sys.executable, "-m", "vudissect.cli.vuproxy"]
-# Ends at once because nobody is there; by then everything was opened.
-NOBODY = ["--front-end", "connect:a", "--back-end", "connect:b", "--wait", "0"]
+# Ends at once because there is no back-end; by then everything was opened. The front-end at a is in the capture.
+NO_BACK_END = ["--front-end", "connect:a", "--back-end", "connect:b", "--wait", "0"]
 OLD = b"the old capture"
 
 
 def shell(folder: Path, redirections: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run it without any peers."""
+    """Run it with a front-end that waits in vain."""
+    _front_end = Listener(folder / "a")
     return subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirections}', "sh", *VUPROXY, *NOBODY, *options],
+        ["sh", "-c", f'exec "$@" {redirections}', "sh", *VUPROXY, *NO_BACK_END, *options],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -37,8 +38,9 @@ def limited(folder: Path, limit: int, value: int, *options: str) -> subprocess.C
     def set_limit() -> None:
         resource.setrlimit(limit, (value, value))
 
+    _front_end = Listener(folder / "a")
     return subprocess.run(
-        [*VUPROXY, *NOBODY, *options],
+        [*VUPROXY, *NO_BACK_END, *options],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -48,7 +50,8 @@ def limited(folder: Path, limit: int, value: int, *options: str) -> subprocess.C
 
 
 def is_whole(capture: bytes) -> bool:
-    return list(read_capture(BytesIO(capture))) == []
+    # The front-end came, and was turned away.
+    return len(list(read_capture(BytesIO(capture)))) == 2
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -89,8 +92,9 @@ def test_errors_are_one_line(tmp_path: Path, redirections: str, options: list[st
 
 
 def test_a_pipe_named_standard_output(tmp_path: Path) -> None:
+    _front_end = Listener(tmp_path / "a")
     done = subprocess.run(
-        [*VUPROXY, *NOBODY, "-q", "-w", "/dev/stdout"], cwd=tmp_path, capture_output=True, timeout=PATIENCE
+        [*VUPROXY, *NO_BACK_END, "-q", "-w", "/dev/stdout"], cwd=tmp_path, capture_output=True, timeout=PATIENCE
     )
 
     assert is_whole(done.stdout)
@@ -120,13 +124,13 @@ def test_no_room_to_start(tmp_path: Path, size: int, options: list[str]) -> None
     assert (done.returncode, done.stdout) == (2, "")
     assert "cannot be written: File too large: name another file with -w" in line
     assert (tmp_path / "capture").read_bytes() == OLD
-    assert list(tmp_path.iterdir()) == [tmp_path / "capture"]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "a", tmp_path / "capture"]
 
 
 def test_no_room_to_start_on_standard_output(tmp_path: Path) -> None:
     with open(tmp_path / "capture", "wb") as stdout:
         done = subprocess.run(
-            [*VUPROXY, *NOBODY, "-w", "-"],
+            [*VUPROXY, *NO_BACK_END, "-w", "-"],
             cwd=tmp_path,
             stdout=stdout,
             stderr=subprocess.PIPE,

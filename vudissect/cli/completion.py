@@ -73,3 +73,17 @@ def _starting_with(incomplete: str, names: Mapping[str, str]) -> "list[Completio
 
     wanted = incomplete.lower()
     return [CompletionItem(name, help=text or None) for name, text in names.items() if name.lower().startswith(wanted)]
+
+
+def users(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Users of this system."""
+    import pwd
+
+    return _starting_with(incomplete, {user.pw_name: user.pw_gecos for user in pwd.getpwall()})
+
+
+def groups(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Groups of this system."""
+    import grp
+
+    return _starting_with(incomplete, {group.gr_name: "" for group in grp.getgrall()})

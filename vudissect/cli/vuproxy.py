@@ -8,7 +8,7 @@ import click
 from vudissect import __version__
 from vudissect.cli.choices import OneOf
 from vudissect.cli.colour import color_choice, color_option
-from vudissect.cli.completion import FILE, files
+from vudissect.cli.completion import FILE, files, groups, users
 from vudissect.cli.devices import device_option
 from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
             "QEMU listens, Open vSwitch connects",
             "vuproxy --front-end connect:qemu.sock --back-end listen:ovs.sock",
         ),
+        (
+            "QEMU runs as another user",
+            "vuproxy --listen front.sock --connect back.sock --group kvm --mode 660",
+        ),
         ("Live in Wireshark", "vuproxy --listen a.sock --connect b.sock -w - | wireshark -k -i -"),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
@@ -49,6 +53,9 @@ if TYPE_CHECKING:
 @click.option(
     "-w", "--write", "capture", type=FILE, metavar="FILE", help="Where to write the capture; - for standard output."
 )
+@click.option("--mode", metavar="OCTAL", help="The mode of the listening socket, such as 660; 600 without it.")
+@click.option("--owner", metavar="USER", shell_complete=users, help="Give the listening socket to this user.")
+@click.option("--group", metavar="GROUP", shell_complete=groups, help="Give the listening socket to this group.")
 @click.option("-q", "--quiet", is_flag=True, help="No live transcript.")
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message in the live transcript.")
 @filter_option("Show only messages that match in the live transcript; everything is recorded")
@@ -103,6 +110,9 @@ def main(
     front_end: str | None,
     back_end: str | None,
     capture: str | None,
+    mode: str | None,
+    owner: str | None,
+    group: str | None,
     quiet: bool,
     verbose: bool,
     wanted: "Filter | None",
@@ -118,12 +128,16 @@ def main(
 ) -> None:
     """Sit between a vhost-user front-end and its back-end, and show and record their messages.
 
-    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. A listening path has mode
-    0600; an abstract socket has no mode: every user of this network namespace can connect to it. Without -w the
-    capture is vuproxy-DATE-TIME.pcapng; vudissect show displays it. With -w - there is no live transcript.
+    An ADDRESS is a path, @NAME for an abstract socket, or fd:NUMBER for an inherited one. Whoever connects to a
+    listening path needs write permission: see --mode. An abstract socket has no mode: every user of this network
+    namespace can connect to it.
+
+    Without -w the capture is vuproxy-DATE-TIME.pcapng; an existing file is replaced. With -w - there is no live
+    transcript.
     """
     needs_linux()
     # Imported here so that --help is quick.
+    from vudissect.host.access import AccessError, parse_access
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.program import Recording, RecordingError, run
@@ -145,7 +159,10 @@ def main(
             not no_interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
             device.name if device is not None else "",
+            access=parse_access(mode, owner, group),
         )
+        if not (settings.access.is_private or settings.listens_at_a_path):
+            fail("--mode, --owner and --group are for a socket in the file system that vuproxy listens on: it has none")
         recording = Recording(
             capture,
             quiet,
@@ -157,7 +174,7 @@ def main(
             color=color_choice(),
         )
         sys.exit(run(settings, recording))
-    except (AddressError, RecordingError, LimitError) as error:
+    except (AccessError, AddressError, RecordingError, LimitError) as error:
         fail(str(error))
 
 

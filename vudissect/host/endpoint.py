@@ -5,8 +5,10 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from enum import Enum, auto
 from socket import AF_UNIX, SO_ACCEPTCONN, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 
+from vudissect.host.access import PRIVATE, Access
 from vudissect.host.address import Address, AddressError
 
 _BACKLOG = 128
@@ -30,11 +32,15 @@ def refuse_same(front_end: Address, back_end: Address) -> None:
 
 
 class Listener:
-    """A listening socket. Its file has mode 0600 from the first moment, and is removed when the listener is closed."""
+    """A listening socket. Its file has mode 0600 from the first moment, then that of `access` where it is wider.
 
-    def __init__(self, address: Address) -> None:
+    It is removed when the listener is closed.
+    """
+
+    def __init__(self, address: Address, access: Access = PRIVATE) -> None:
         """Listen; raises `AddressError` if that is not possible."""
         self._address = address
+        self._access = access
         self._inode: tuple[int, int] | None = None
         self._is_ours = address.fd is None
         try:
@@ -72,9 +78,8 @@ class Listener:
     def close(self) -> None:
         """Stop listening. The file is removed if it is still the one created here."""
         self.socket.close()
-        if self._is_ours and self._inode is not None and self._inode == _inode(self._address.name):
-            with suppress(OSError):
-                os.unlink(self._address.name)
+        if self._is_ours and self._inode is not None:
+            self._remove()
 
     def _bind(self) -> socket.socket:
         if self._address.is_path:
@@ -86,11 +91,50 @@ class Listener:
             listening.bind(self._address.name)
             if self._address.is_path:
                 self._inode = _inode(self._address.name)
+                self._open_up()
             listening.listen(_BACKLOG)
         except BaseException:
             listening.close()
+            if self._inode is not None:
+                self._remove()
             raise
         return listening
+
+    def _open_up(self) -> None:
+        if self._access.is_private:
+            return
+        try:
+            self._access.give(self._address.name)
+        except PermissionError as error:
+            raise AddressError(
+                f"{self._address}: {error.strerror}: only root can give it to another user or to a group that this "
+                "user is not in"
+            ) from None
+
+    def _remove(self) -> None:
+        if self._inode == _inode(self._address.name):
+            with suppress(OSError):
+                os.unlink(self._address.name)
+
+
+class Presence(Enum):
+    """Whether somebody is at an address that the proxy connects to."""
+
+    THERE = auto()
+    ABSENT = auto()
+    UNKNOWN = auto()
+
+
+def look_for(address: Address) -> Presence:
+    """Whether somebody listens there, without a connection that the listener would see."""
+    if address.fd is not None:
+        return Presence.THERE
+    # A datagram socket cannot connect to a stream socket, but learns whether there is one.
+    with socket.socket(AF_UNIX, SOCK_DGRAM) as probe:
+        error = probe.connect_ex(address.name)
+    if error == errno.EPROTOTYPE:
+        return Presence.THERE
+    return Presence.ABSENT if error in _ABSENT else Presence.UNKNOWN
 
 
 def dial(address: Address) -> socket.socket | None:
@@ -159,10 +203,6 @@ def _remove_dead(address: Address) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise AddressError(f"{address}: exists and is not a socket: choose another path, or remove it")
-    # A datagram socket cannot connect to a stream socket, but learns whether there is one. So the owner of a live
-    # socket does not see a connection appear and disappear.
-    with socket.socket(AF_UNIX, SOCK_DGRAM) as probe:
-        error = probe.connect_ex(address.name)
-    if error != errno.ECONNREFUSED:
+    if look_for(address) is not Presence.ABSENT:
         raise AddressError(f"{address}: in use by a running program: end it, or choose another path")
     os.unlink(address.name)

@@ -52,6 +52,12 @@ def same_file(one: int, other: int) -> bool:
     return _is_same(os.fstat(one), os.fstat(other))
 
 
+def is_file(path: str) -> bool:
+    """Whether a regular file has this name; an inherited descriptor has none of its own."""
+    status = None if _inherited(path) is not None else _status(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
 def _new_file(path: str, replace: bool) -> Iterator[int]:
     folder, _ = os.path.split(path)
     first_name = os.path.join(folder, f".vudissect-{os.urandom(8).hex()}") if replace else path

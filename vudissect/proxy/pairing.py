@@ -93,7 +93,7 @@ class Pairing:
             for side in _SIDES:
                 if side not in self._dialled:
                     self._refuse_call(addresses[side])
-                    self._listeners[side] = Listener(addresses[side])
+                    self._listeners[side] = Listener(addresses[side], settings.access)
             for side in self._dialled:
                 self._refuse_call(addresses[side])
         except AddressError:

@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import F_GETFL, fcntl
 from types import FrameType
@@ -13,11 +14,12 @@ from vudissect import __version__
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
 from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
-from vudissect.host.output import beginning, same_file
+from vudissect.host.output import beginning, is_file, same_file
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
 from vudissect.proxy.diagnostics import Diagnostics, Warn
+from vudissect.proxy.greeting import greeting
 from vudissect.proxy.observer import Observer, Report
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
@@ -106,7 +108,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             observer = _start_observer(recording, path, encoder, tell)
         # Last, so that an older capture is not lost if something else is wrong.
         capture = _open_capture(recording, path, encoder, tell)
-        recorder.add_sink(capture)
+        tell(greeting(settings))
+        tell(capture.line)
+        recorder.add_sink(capture.sink)
         if observer is not None:
             recorder.add_sink(observer.sink)
         if ring_observer is not None:
@@ -122,7 +126,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     recorder.close()
     if ring_observer is not None:
         ring_observer.finish()
-    summary = Summary(relay, recorder, capture.lost, observer.finish() if observer else Report())
+    left = capture.left()
+    summary = Summary(relay, recorder, capture.sink.lost, observer.finish() if observer else Report(), left)
     tell(str(summary))
     return summary.status
 
@@ -178,20 +183,41 @@ def _start_ring_observer(options: RingOptions, encoder: CaptureEncoder, relay: R
     return observer
 
 
-def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> Sink:
+def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> "_Capture":
     if recording.capture == "-" and os.isatty(_STDOUT):
         raise RecordingError("-w -: standard output is a terminal: pipe it into wireshark -k -i -, or name a file")
     # A generated name is a new file. A named pipe without a reader is an error instead of a long wait.
     label = "standard output" if path == "-" else path
     text_on = (_STDERR,) if path == "-" else _written_to(recording)
     place = "/dev/stdout" if path == "-" else path
+    replaces = is_file(place)
     try:
         with beginning(place, text_on=text_on, replace=recording.capture is not None, flags=os.O_NONBLOCK) as fd:
             sink = sink_for(fd, label, encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"{label}: cannot be written: {error.strerror}: name another file with -w") from None
-    tell(f"recording to {escaped(label)}")
-    return sink
+    line = f"recording to {escaped(label)}" + (", which is replaced" if replaces else "")
+    return _Capture(sink, path, line, len(encoder.preamble()) if is_file(place) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Capture:
+    """The capture that is written: what is reported at the start, and its size without any record, 0 for a pipe."""
+
+    sink: Sink
+    path: str
+    line: str
+    empty: int
+
+    def left(self) -> str:
+        """What is reported at the end. A file without any record is removed."""
+        if not self.empty:
+            return ""
+        with suppress(OSError):
+            if os.stat(self.path).st_size > self.empty:
+                return f"vudissect summary {shlex.quote(self.path)} shows what happened"
+            os.unlink(self.path)
+        return f"nothing was recorded: {self.path} is removed"
 
 
 def _gap_maker(encoder: CaptureEncoder) -> MakeGap:

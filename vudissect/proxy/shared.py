@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from vudissect.host.address import Address
+from vudissect.host.access import PRIVATE, Access
+from vudissect.host.address import Address, Role
 from vudissect.proxy.poller import Poller
 from vudissect.proxy.recorder import Recorder
 from vudissect.wire.header import ByteOrder
@@ -13,6 +14,7 @@ class Settings:
     """The configuration of a relay: where the front-end and the back-end are, and how to treat them.
 
     `device` is the name of the device type, for the capture; "" if the user has not named it.
+    `access` is that of the sockets in the file system on which the relay listens.
     """
 
     front_end: Address
@@ -22,6 +24,12 @@ class Settings:
     interpose: bool = True
     byte_order: ByteOrder | None = None
     device: str = ""
+    access: Access = PRIVATE
+
+    @property
+    def listens_at_a_path(self) -> bool:
+        """Whether there is a socket that `access` applies to."""
+        return any(side.is_path and side.role is Role.LISTEN for side in (self.front_end, self.back_end))
 
 
 @dataclass(frozen=True, slots=True)

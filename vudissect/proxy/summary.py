@@ -13,12 +13,16 @@ FINE, LOSSES, CANNOT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of a run; `report` is the observer's, `lost` counts records that could not be written."""
+    """The figures of a run; `report` is the observer's, `lost` counts records that could not be written.
+
+    `capture` is the last line, about the capture that is left.
+    """
 
     relay: Relay
     recorder: Recorder
     lost: int
     report: Report
+    capture: str = ""
 
     @property
     def status(self) -> int:
@@ -35,13 +39,15 @@ class Summary:
             lines.append(f"  {channel.label:7} {who}  {_traffic(totals)}")
         if self.relay.gave_up:
             lines.append(f"  no counterpart: {_count(self.relay.gave_up, 'time')}")
-        for name, number in self.report.counts.items():
+        for name, number in self.report.counts.items() if self.relay.connections else ():
             lines.append(f"  {name}: {number}")
         lines += [f"  waited {wait}" for wait in self.report.waits]
         if self.recorder.descriptors_lost:
             lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
         if self._missing:
             lines.append(f"  LOST: {_count(self._missing, 'record')} of the capture")
+        if self.capture:
+            lines.append(self.capture)
         return "\n".join(lines)
 
     @property
