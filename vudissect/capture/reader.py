@@ -21,8 +21,7 @@ _CHUNK: Final = 256 << 10
 # Type and length of a block, and the byte order mark of a section header.
 _START: Final = 12
 
-# Blocks that Wireshark lists as packets, so that they have a frame number.
-_NUMBERED: Final = frozenset(
+NUMBERED: Final = frozenset(
     {
         blocks.OLD_PACKET,
         blocks.SIMPLE_PACKET,
@@ -32,6 +31,7 @@ _NUMBERED: Final = frozenset(
         blocks.CUSTOM_DO_NOT_COPY,
     }
 )
+"""Blocks that Wireshark lists as packets, so that they have a frame number."""
 
 _ORDERS = {Struct(f"{order}I").pack(blocks.BYTE_ORDER_MAGIC): order for order in "<>"}
 _CLASSIC_MAGICS = frozenset(Struct(f"{order}I").pack(magic) for order in "<>" for magic in (0xA1B2C3D4, 0xA1B23C4D))
@@ -49,7 +49,7 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
     Packets of other programs are skipped. Where the input cannot be read any further, this raises a `CaptureError`: a
     `TruncatedCapture` if the input ends within a block.
     """
-    source = _Source(stream)
+    source = Blocks(stream)
     frame = 0
     # The number of interfaces whose packets may be plain messages: none if vuproxy did not write the section.
     interfaces = 0
@@ -96,7 +96,7 @@ def read_capture(stream: ByteSource) -> Iterator[Record]:
         block = source.block()
         if block is None:
             return
-        if block.type in _NUMBERED:
+        if block.type in NUMBERED:
             frame += 1
         if block.type == blocks.INTERFACE_DESCRIPTION:
             source.section.add_interface(block)
@@ -116,8 +116,11 @@ class _Marks(dict[int, Mark]):
         return marks
 
 
-class _Source:
-    """The input as blocks. The bytes of `buffer` from `position` on have been read but not used."""
+class Blocks:
+    """The input as blocks; `section` is the section of the last one.
+
+    The bytes of `buffer` from `position` on have been read but not used.
+    """
 
     def __init__(self, stream: ByteSource) -> None:
         # `read1` returns what a pipe has; `read` would wait for the whole chunk.

@@ -54,6 +54,7 @@ class Section:
     """
 
     def __init__(self, order: str) -> None:
+        self.order = order
         self.interfaces: list[Interface] = []
         self.is_native = order == "<"
         self.block_start = Struct(f"{order}II")

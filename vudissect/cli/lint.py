@@ -8,6 +8,7 @@ import click
 
 from vudissect.analysis import Analysis, Linted
 from vudissect.capture.reader import read_capture
+from vudissect.cli.annotate import annotate_copy, refuse_annotation
 from vudissect.cli.choices import OneOf
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
@@ -25,7 +26,7 @@ from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.rule import Rule
 from vudissect.lint.rules import ALL_RULES
 from vudissect.protocol.model import Device
-from vudissect.render.findings import fails
+from vudissect.render.findings import fails, listed
 from vudissect.render.format import CaptureReport, Reported
 
 if TYPE_CHECKING:
@@ -39,11 +40,18 @@ if TYPE_CHECKING:
         ("What is wrong in a capture", "vudissect lint boot.pcapng"),
         ("What is wrong about ring 1", "vudissect lint --filter ring=1 boot.pcapng"),
         ("All captures of a folder in CI", "vudissect lint --strict --junit lint.xml captures/"),
+        ("The findings as comments in Wireshark", "vudissect lint boot.pcapng --annotate found.pcapng"),
         ("Without a known warning", "vudissect lint --ignore VU-STA-01 boot.pcapng"),
     ],
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @format_options(Reported, json="One JSON object per finding.", junit="Also write a JUnit report.")
+@click.option(
+    "--annotate",
+    type=FILE,
+    metavar="OUT",
+    help="Also write a copy of the capture, with the findings as comments that Wireshark shows.",
+)
 @click.option("--strict", is_flag=True, help="Treat warnings like errors.")
 @click.option(
     "--severity",
@@ -73,6 +81,7 @@ def command(
     form: str | None,
     as_json: bool,
     junit_file: str | None,
+    annotate: str | None,
     strict: bool,
     least: str | None,
     ignore: tuple[str, ...],
@@ -89,6 +98,8 @@ def command(
     """
     output = chosen(Reported, form, as_json=as_json)
     named = captures_in(files)
+    if annotate is not None:
+        refuse_annotation(named, annotate)
     rules = _without(ignore)
     read_as = ReadAs(device, known_dialect(speaks) if speaks is not None else None)
     captures: list[CaptureReport] = []
@@ -117,6 +128,8 @@ def command(
     for _ in lines:
         pass
     report_no_match(seen)
+    if annotate is not None and captures:
+        annotate_copy(named[0], annotate, listed(captures[0].findings, usual=least is not None))
     if junit_file is not None:
         write_junit(junit_file, result._replace(captures=captures))
     if status:

@@ -52,9 +52,8 @@ def report(
 
     Infos that healthy sessions also have are only counted, unless `usual` is set.
     """
-    counted = [] if usual else [finding for finding in findings if _is_usual(finding)]
-    listed = grouped(finding for finding in findings if usual or not _is_usual(finding))
-    for group in listed:
+    counted = [] if usual else [finding for finding in findings if is_usual(finding)]
+    for group in grouped(listed(findings, usual=usual)):
         yield finding_text(group.first, style) + _again(group)
         yield style.dim(f"    {group.first.source}")
     if counted:
@@ -68,7 +67,13 @@ def report(
     yield f"{messages} message{'s' * (messages != 1)}: {', '.join(words) or 'nothing found'}"
 
 
-def _is_usual(finding: Finding) -> bool:
+def listed(findings: Sequence[Finding], *, usual: bool) -> Sequence[Finding]:
+    """The findings that a report lists: without those that healthy sessions have, too, unless `usual` is set."""
+    return findings if usual else [finding for finding in findings if not is_usual(finding)]
+
+
+def is_usual(finding: Finding) -> bool:
+    """Whether healthy sessions have this finding, too."""
     return finding.severity is Severity.INFO and finding.rule in USUAL
 
 
