@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,46 @@ def test_changed_settings_are_kept_without_force(home: Home) -> None:
     assert f"left alone  {preferences}" in output
     assert home.files() == {str(preferences.relative_to(home.folder))}
 
-    home.vudissect("install", "--force")
+    _, output, _ = home.vudissect("install", "--force")
     assert "gui.column.format" in preferences.read_text()
+    assert f"replaced    {preferences}; the one before is preferences.old1" in output
+    assert preferences.with_name("preferences.old1").read_text().endswith("# made by vudissect\n")
+
+
+def test_an_edit_below_our_first_line_is_kept(home: Home) -> None:
+    home.vudissect("install")
+    buttons = home.folder / ".config/wireshark/profiles/vhost-user/dfilter_buttons"
+    edited = buttons.read_text() + '"TRUE","mine","vhost_user.mtu",""\n'
+    buttons.write_text(edited)
+
+    _, output, _ = home.vudissect("install")
+    assert f"left alone  {buttons}: it was changed" in output
+    assert buttons.read_text() == edited
+
+    home.vudissect("uninstall")
+    assert buttons.read_text() == edited
+
+
+def test_no_edit_is_lost_however_often_it_is_replaced(home: Home) -> None:
+    home.vudissect("install")
+    hosts = home.folder / ".config/wireshark/profiles/vhost-user/hosts"
+    for text in ("192.0.2.1 first\n", "192.0.2.2 second\n"):
+        hosts.write_text(text)
+        home.vudissect("install", "--force")
+
+    kept = [hosts.with_name(f"hosts.old{number}").read_text() for number in (1, 2)]
+    assert kept == ["192.0.2.1 first\n", "192.0.2.2 second\n"]
+
+
+def test_the_profile_of_another_version_is_replaced(home: Home) -> None:
+    home.vudissect("install")
+    hosts = home.folder / ".config/wireshark/profiles/vhost-user/hosts"
+    hosts.write_text(f"# Generated from the message table by vudissect: {sha256(b'older').hexdigest()[:16]}\nolder")
+
+    _, output, _ = home.vudissect("install")
+
+    assert f"replaced    {hosts}\n" in output
+    assert "198.51.100.1 front-end" in hosts.read_text()
 
 
 def test_a_link_into_a_checkout_is_replaced_and_not_written_through(home: Home) -> None:

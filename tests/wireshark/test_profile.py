@@ -49,9 +49,9 @@ def test_it_loads_and_its_columns_appear(tshark: Tshark) -> None:
     _, question, answer = tshark.run("-T", "tabs", "-c", "3").splitlines()
 
     assert [column.strip() for column in question.split("\t")][2:] == [
-        *("front-end", "→", "back-end", "", "", "GET_FEATURES")
+        *("front-end", "→", "back-end", "GET_FEATURES", "", "")
     ]
-    assert float(answer.split("\t")[5]) > 0
+    assert float(answer.split("\t")[6]) > 0
     assert len(COLUMNS) == 7
 
 

@@ -22,7 +22,7 @@ from vudissect.render.units import printable
 from vudissect.wireshark.check import CheckError, compare, tshark_frames
 from vudissect.wireshark.expected import expected
 from vudissect.wireshark.generate import plugin
-from vudissect.wireshark.pieces import Piece, is_ours, pieces
+from vudissect.wireshark.pieces import Piece, pieces
 
 
 @click.group(
@@ -38,23 +38,28 @@ def command() -> None:
 
 
 @command.command(cls=Command, examples=[("Once, for your user", "vudissect wireshark install")])
-@click.option("--force", is_flag=True, help="Also replace files that vudissect did not write.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also replace files that were changed or are not from vudissect; they are kept under another name.",
+)
 def install(force: bool) -> None:
     """Install it all into your Wireshark folders."""
     with clear_errors("wireshark"):
         wanted = [(piece, piece.present()) for piece in _pieces()]
-        changed = {piece for piece, text in wanted if text is not None and not is_ours(text)} if not force else set()
+        changed = {piece for piece, text in wanted if text not in (None, piece.text) and not piece.is_ours(text or "")}
         strange = next((piece for piece in changed if not piece.personal), None)
-        if strange is not None:
+        if strange is not None and not force:
             fail(f"{strange.path} exists and is not from vudissect: --force replaces it")
         for piece, before in wanted:
-            if piece in changed:
+            if piece in changed and not force:
                 say(f"left alone  {piece.path}: it was changed; --force replaces it")
             elif before == piece.text:
                 say(f"up to date  {piece.path}")
             else:
+                kept = f"; the one before is {piece.set_aside().name}" if piece in changed else ""
                 piece.write()
-                say(f"{'installed ' if before is None else 'replaced  '}  {piece.path}")
+                say(f"{'installed ' if before is None else 'replaced  '}  {piece.path}{kept}")
     click.echo("Restart Wireshark; its profile vhost-user has columns and colors: wireshark -C vhost-user", err=True)
 
 
@@ -66,7 +71,7 @@ def uninstall() -> None:
             text = piece.present()
             if text is None:
                 continue
-            if not is_ours(text):
+            if not piece.is_ours(text):
                 say(f"left alone  {piece.path}: it was changed or is not from vudissect")
                 continue
             piece.path.unlink()

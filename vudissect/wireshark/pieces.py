@@ -1,6 +1,9 @@
 """The files for Wireshark's folders: the plugin, the interface "vhost-user proxy" and the profile."""
 
+import os
 import re
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +29,20 @@ class Piece(NamedTuple):
             return self.path.read_text("utf-8", "replace")
         except FileNotFoundError:
             return None
+
+    def is_ours(self, text: str) -> bool:
+        """Whether contents that were found there are from vudissect, and nobody would lose anything with them."""
+        return profile.is_unchanged(text) if self.personal else is_ours(text)
+
+    def set_aside(self) -> Path:
+        """Rename the file that is there; returns its new path, which nothing had."""
+        for number in count(1):
+            kept = self.path.with_name(f"{self.path.name}.old{number}")
+            with suppress(FileExistsError):
+                os.link(self.path, kept, follow_symlinks=False)
+                self.path.unlink()
+                return kept
+        raise AssertionError
 
     def write(self) -> None:
         """Write the file, and create missing folders."""

@@ -7,6 +7,7 @@ The groups of messages come from the table: the purpose of a message decides its
 
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,7 +21,8 @@ from vudissect.wireshark.names import field_name, joined, subject
 NAME: Final = "vhost-user"
 """The name of the profile, as in `wireshark -C vhost-user`."""
 
-_FIRST_LINE = "# Generated from the message table by vudissect.\n"
+_FIRST_LINE = "# Generated from the message table by vudissect: "
+_DIGITS = 16
 _BLACK = (0, 0, 0)
 # On the request, and on the event that made it certain: the only one that a single pass over a file can mark.
 _UNANSWERED = "vhost_user.unanswered || vhost_user.unanswered.request"
@@ -54,6 +56,7 @@ _RINGS = (
     Purpose.SET_RING_SIZE,
     Purpose.SET_RING_ADDRESSES,
     Purpose.SET_RING_BASE,
+    Purpose.SET_BYTE_ORDER,
     Purpose.SET_KICK,
     Purpose.SET_CALL,
     Purpose.SET_ERR,
@@ -135,9 +138,10 @@ COLUMNS = (
     Column("Time", "%t"),
     Column("Source", "%s"),
     Column("Destination", "%d"),
+    # Before the narrow ones, so that its beginning is in view in a window of the default width.
+    Column("Info", "%i"),
     Column("Answer after", _field("vhost_user.response_time")),
     Column("Rule", _field("vhost_user.rule")),
-    Column("Info", "%i"),
 )
 
 # The first match counts, so problems come first.
@@ -171,19 +175,30 @@ BUTTONS = (
 
 
 def files() -> dict[str, str]:
-    """The files of the profile by name."""
-    return {
+    """The files of the profile by name. The first line of each tells whether the rest was changed since."""
+    texts = {
         "preferences": _preferences(),
         "colorfilters": _coloring_rules(),
         "dfilter_buttons": _buttons(),
         "hosts": _hosts(),
     }
+    return {name: f"{_FIRST_LINE}{_digest(text)}\n{text}" for name, text in texts.items()}
+
+
+def is_unchanged(text: str) -> bool:
+    """Whether a file of the profile is as some version of vudissect wrote it."""
+    first, _, rest = text.partition("\n")
+    return first == f"{_FIRST_LINE}{_digest(rest)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 def _preferences() -> str:
     columns = ",\n\t".join(f'"{column.title}", "{column.format}"' for column in COLUMNS)
     return (
-        f"{_FIRST_LINE}gui.column.format:\n\t{columns}\n"
+        f"gui.column.format:\n\t{columns}\n"
         # Wireshark shows the names that captures have for addresses only if enabled; external resolvers are not asked.
         "nameres.network_name: TRUE\nnameres.use_external_name_resolver: FALSE\n"
     )
@@ -193,7 +208,7 @@ def _coloring_rules() -> str:
     lines = (
         f"@{rule.name}@{rule.filter}@{_color(rule.background)}{_color(rule.foreground)}\n" for rule in COLORING_RULES
     )
-    return _FIRST_LINE + "".join(lines)
+    return "".join(lines)
 
 
 def _color(color: _Color) -> str:
@@ -205,13 +220,13 @@ def _buttons() -> str:
         ",".join(_quoted(text) for text in ("TRUE", button.label, button.filter, button.comment)) + "\n"
         for button in BUTTONS
     )
-    return _FIRST_LINE + "".join(lines)
+    return "".join(lines)
 
 
 def _hosts() -> str:
     """The names of the addresses in captures: captures have them, but editcap and mergecap drop them."""
     named = (*ADDRESSES.values(), PROXY_ADDRESS)
-    return _FIRST_LINE + "".join(f"{'.'.join(map(str, address))} {name}\n" for address, name in named)
+    return "".join(f"{'.'.join(map(str, address))} {name}\n" for address, name in named)
 
 
 def _quoted(text: str) -> str:

@@ -211,6 +211,10 @@ local function findings(root, frame)
   end
 end
 
+function tree.has_expert_info(message, frame)
+  return message.problem or session.lost[frame] or session.findings[frame]
+end
+
 -- `is_seen`: all frames were seen before.
 function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   tree.record(root, tvb, this)
