@@ -20,7 +20,7 @@ def comments(capture: Path) -> dict[int, str]:
     command = [
         tshark,
         "-r",
-        capture,
+        str(capture),
         "-Y",
         "frame.comment",
         "-T",
