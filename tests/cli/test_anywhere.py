@@ -82,7 +82,9 @@ class TestAsAModule:
 def test_a_module_fails_as_the_command_does() -> None:
     result = run("-m", "vudissect", "show", "missing.pcapng")
 
-    assert (result.returncode, result.stderr) == (2, b"vudissect: missing.pcapng: No such file or directory\n")
+    assert result.returncode == 2
+    assert result.stderr.startswith(b"vudissect: missing.pcapng: No such file or directory")
+    assert result.stderr.count(b"\n") == 1
 
 
 def test_the_proxy_as_a_module_fails_as_the_command_does() -> None:

@@ -58,4 +58,8 @@ def meaning(error: click.UsageError) -> str:
         hint = did_you_mean(error.option_name, known)
         return f"unknown option {error.option_name}{f': {hint}' if hint else '.'}"
     text = error.format_message()
-    return text if text.endswith((".", "?")) or text.startswith("Usage:") else f"{text}."
+    if text.startswith("Usage:"):
+        return text  # the whole help
+    # Where click lists choices, it puts each on a line of its own.
+    text = " ".join(text.split())
+    return text if text.endswith((".", "?")) else f"{text}."

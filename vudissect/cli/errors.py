@@ -1,5 +1,7 @@
 """How a command reports that it cannot do what it was asked: one line on standard error, exit status 2."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,4 +47,24 @@ def clear_errors(name: str) -> Iterator[None]:
     except CaptureError as error:
         fail(f"{name}: {error}")
     except OSError as error:
-        fail(f"{error.filename or name or repr(name)}: {error.strerror or error}")
+        path = error.filename or name
+        fail(f"{path or repr(path)}: {error.strerror or error}{_remedy(error.errno, path)}")
+
+
+def _remedy(number: int | None, path: object) -> str:
+    """What helps against the most common errors with files."""
+    if number == errno.EISDIR:
+        return ": name a file in it"
+    if number in (errno.EACCES, errno.EPERM):
+        return ": it belongs to another user, or its mode does not allow this"
+    if number != errno.ENOENT or not isinstance(path, str):
+        return ""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return f": there is no folder {folder}"
+    from vudissect.protocol.spelling import did_you_mean
+
+    near = did_you_mean(name, names)
+    return f"; {near}" if near else f": name a file that exists in {folder or 'this folder'}"

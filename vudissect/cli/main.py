@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Name, module in this package, and the line for --help; the command is the module's `command`.
 _COMMANDS = {
     "show": ("show", "Show a capture, one line per message."),
-    "summary": ("summary", "Print captures in short: the verdict, who, what, and how it ended."),
+    "summary": ("summary", "Print captures in short: the verdict, who, what, how it ended."),
     "lint": ("lint", "Report what is wrong in captures, and who is to blame."),
     "diff": ("diff", "Report what is different between two captures, and what causes what."),
     "times": ("times", "Report how long what took: answers, phases, reconnects, migrations."),
