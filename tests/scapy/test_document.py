@@ -83,7 +83,7 @@ def patient_back_end(listener: socket.socket) -> None:
         except OSError:
             return
         try:
-            while vu.GetFeatures not in front_end.recv():
+            while (request := front_end.recv()) is None or vu.GetFeatures not in request:
                 pass
             front_end.send(vu.VhostUser() / vu.GetFeaturesReply())
         except (EOFError, ConnectionError):
