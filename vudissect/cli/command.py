@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import click
 
+# Wider lines are hard to read.
+_WIDEST = 120
+
 
 class Example(NamedTuple):
     """An example for the help: what it is for, and the command line."""
@@ -17,7 +20,11 @@ class Command(click.Command):
     """A command whose help has examples."""
 
     def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]] = (), **options: Any) -> None:
-        options["context_settings"] = {"show_default": True, "help_option_names": ["-h", "--help"]}
+        options["context_settings"] = {
+            "show_default": True,
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": _WIDEST,
+        }
         super().__init__(*arguments, **options)
         self.examples = [Example(*example) for example in examples]
 
