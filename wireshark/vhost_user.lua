@@ -459,6 +459,10 @@ devices = {
 {id=47,name="cpu-balloon",features="features.cpu-balloon",bits=0,ends={}},
 {id=48,name="media",fields={{n="device_caps",o=0,z=4,m="HEX",f="config.media.device_caps"},{n="device_type",o=4,z=4,m="NUMBER",f="config.media.device_type"},{n="card",o=8,z=32,m="TEXT",f="config.media.card",raw=true}},features="features.media",bits=0,ends={[4]=true,[8]=true,[9]=true,[10]=true,[11]=true,[12]=true,[13]=true,[14]=true,[15]=true,[16]=true,[17]=true,[18]=true,[19]=true,[20]=true,[21]=true,[22]=true,[23]=true,[24]=true,[25]=true,[26]=true,[27]=true,[28]=true,[29]=true,[30]=true,[31]=true,[32]=true,[33]=true,[34]=true,[35]=true,[36]=true,[37]=true,[38]=true,[39]=true,[40]=true}},
 {id=49,name="usb",features="features.usb",bits=0,ends={}},
+{id=60,name="nvrm",features="features.nvrm",bits=0,ends={}},
+{id=61,name="pvclock",features="features.pvclock",bits=0,ends={}},
+{id=62,name="tpm",features="features.tpm",bits=0,ends={}},
+{id=63,name="wl",features="features.wl",bits=0,ends={}},
 },
 config_sizes = {[0]={rng=1,rtc=1,scmi=1,i2c=1},[2]={can=4},[3]={rpmb=4},[4]={console=4},[6]={net=1,bt=1},[8]={net=1,console=1,balloon=1,vsock=1,gpio=1},[10]={net=4},[12]={net=1,console=1,balloon=1,sound=1},[16]={balloon=1,gpu=1,sound=1,pmem=1},[17]={net=4},[20]={gpu=4},[24]={net=4},[28]={net=4},[32]={spi=4},[36]={blk=1,scsi=1,iommu=1},[40]={iommu=1,fs=1,media=1},[44]={fs=4},[48]={blk=4},[56]={crypto=1,mem=1},[57]={blk=4},[60]={blk=4},[72]={blk=4},[96]={blk=4},[136]={input=4}},
 device_weights = {served=8,best_features=2,other_features=-4,no_field=-3,most_sizes=32},
@@ -735,6 +739,10 @@ gpu_features={[0]={"EDID","gpu_features.edid"},[1]={"DMABUF2","gpu_features.dmab
 ["features.cpu-balloon"]={unnamed="features.cpu-balloon.bit"},
 ["features.media"]={unnamed="features.media.bit"},
 ["features.usb"]={unnamed="features.usb.bit"},
+["features.nvrm"]={unnamed="features.nvrm.bit"},
+["features.pvclock"]={unnamed="features.pvclock.bit"},
+["features.tpm"]={unnamed="features.tpm.bit"},
+["features.wl"]={unnamed="features.wl.bit"},
 },
 fields = {
 {"record.version","version","uint32","DEC",{},0,0},
@@ -1553,6 +1561,10 @@ fields = {
 {"config.media.card","card","string","NONE",{},0,0},
 {"features.media.bit","bit without a name","uint32","DEC",{},0,0},
 {"features.usb.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.nvrm.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.pvclock.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.tpm.bit","bit without a name","uint32","DEC",{},0,0},
+{"features.wl.bit","bit without a name","uint32","DEC",{},0,0},
 },
 }
 

@@ -230,7 +230,7 @@ def test_device_ids(name: str, number: int) -> None:
 
 
 def test_all_assigned_device_ids_are_listed_once_and_in_order() -> None:
-    assert [device.id for device in DEVICES] == [*range(1, 14), *range(16, 50)]
+    assert [device.id for device in DEVICES] == [*range(1, 14), *range(16, 50), *range(60, 64)]
 
 
 def test_the_9p_tag_is_as_long_as_the_space_says() -> None:
@@ -330,7 +330,15 @@ def test_a_device_is_found_by_id() -> None:
     assert device_by_id(26) is device_by_name("fs")
 
 
-@pytest.mark.parametrize("number", [0, 14, 15, 50])
+@pytest.mark.parametrize(("number", "name"), [(60, "nvrm"), (61, "pvclock"), (62, "tpm"), (63, "wl")])
+def test_numbers_in_use_outside_the_specification_have_names(number: int, name: str) -> None:
+    device = device_by_id(number)
+
+    assert device is not None
+    assert (device.name, device.note) == (name, "not in the virtio specification")
+
+
+@pytest.mark.parametrize("number", [0, 14, 15, 50, 59, 64])
 def test_an_unassigned_id_finds_nothing(number: int) -> None:
     assert device_by_id(number) is None
 

@@ -54,7 +54,7 @@ def device_by_name(name: str) -> Device | None:
 
 
 def device_by_id(number: int) -> Device | None:
-    """The device of that virtio device id, 1 to 49."""
+    """The device of that virtio device id: 1 to 49, and 60 to 63, which programs use outside the specification."""
     return _BY_ID.get(number)
 
 

@@ -28,6 +28,13 @@ _NAMES = {
     47: "cpu-balloon",
     49: "usb",
 }
+# Numbers in use that the specification does not have: of crosvm, and of virtio-nvrm.
+_OUTSIDE = {
+    60: "nvrm",
+    61: "pvclock",
+    62: "tpm",
+    63: "wl",
+}
 
 UNDESCRIBED_DEVICES = tuple(
     Device(
@@ -35,6 +42,7 @@ UNDESCRIBED_DEVICES = tuple(
         name,
         Layout(f"{name}_configuration", tail=Tail(raw("data", 0))),
         BitSet(f"{name} features", (), source="virtio specification, Device Types"),
+        note="" if number in _NAMES else "not in the virtio specification",
     )
-    for number, name in _NAMES.items()
+    for number, name in (_NAMES | _OUTSIDE).items()
 )
