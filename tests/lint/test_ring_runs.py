@@ -7,6 +7,8 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.protocol.devices import device_by_name
 
 BY_RULE = ("VERSION_1",)
+SPLIT = ("VERSION_1", "PROTOCOL_FEATURES")
+PACKED = (*SPLIT, "RING_PACKED")
 
 
 def set_up(talk: Conversation, index: int = 0, base: int = 0) -> None:
@@ -37,6 +39,13 @@ def run(talk: Conversation, *stops: int, base: int = 0, seconds: int = 2) -> Con
     talk.silence(seconds * SECOND)
     for index, num in enumerate(stops):
         stop(talk, index, num)
+    return talk
+
+
+def disk(features: tuple[str, ...]) -> Conversation:
+    """The connection of a disk whose ring 0 has a call descriptor."""
+    talk = opened(features=features, back_end="qemu-storage-da")
+    talk.front_end("SET_VRING_CALL", index=0, descriptors=(eventfd("call"),))
     return talk
 
 
@@ -116,6 +125,35 @@ class TestNothingTaken:
         assert (finding.severity, finding.blame) == (Severity.INFO, Blame.BACK_END)
         assert (finding.frame, finding.frames) == (12, (14,))
         assert "ring 0 started at 256 and stopped there after 2.0 s" in finding.message
+
+    def served(self, seconds: int) -> Conversation:
+        """A disk with a packed ring, whose start the answer to a later request confirms, and which does not move."""
+        talk = disk(PACKED)
+        set_up(talk, base=0x8000_8000)
+        kick(talk)
+        enable(talk)
+        talk.ask("GET_STATUS", status=0)
+        talk.silence(seconds * SECOND)
+        stop(talk, num=0x8000)
+        return talk
+
+    def test_a_disk_from_which_nothing_was_read(self) -> None:
+        finding = only(self.served(seconds=12), "VU-VRG-09")
+
+        assert (finding.severity, finding.blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "took nothing from ring 0 in 12.0 s, although a driver" in finding.message
+        assert "the ring is packed" in finding.message
+
+    def test_a_disk_from_which_nothing_was_read_yet(self) -> None:
+        assert only(self.served(seconds=5), "VU-VRG-09").severity is Severity.INFO
+
+    def test_a_disk_with_the_driver_of_the_firmware(self) -> None:
+        assert found(run(disk(SPLIT), 0, seconds=12), "VU-VRG-09") == []
+
+    def test_a_position_of_a_packed_ring_is_in_words(self) -> None:
+        finding = only(run(opened(features=PACKED), 0x8011, base=0x8011_8011), "VU-VRG-09")
+
+        assert "ring 0 started at avail 17 wrap 1 used 17 wrap 1 and stopped there" in finding.message
 
     def test_a_ring_that_goes_on_does_not_move_in_a_moment(self) -> None:
         assert found(run(opened(), 256, base=256, seconds=0), "VU-VRG-09") == []

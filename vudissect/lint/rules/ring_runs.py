@@ -5,10 +5,10 @@ from dataclasses import field
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
+from vudissect.lint.positions import is_beginning, is_packed, position_text
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, requests
 from vudissect.lint.runs import (
     MOST_LISTED,
-    POSITION,
     STARTS_AND_STOPS,
     Run,
     has_not_moved,
@@ -18,13 +18,15 @@ from vudissect.lint.runs import (
 )
 from vudissect.lint.words import SECOND, time_text
 from vudissect.protocol.devices import device_by_name, is_auxiliary
-from vudissect.protocol.features import F_PROTOCOL_FEATURES
+from vudissect.protocol.features import F_PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
 
 RULES = RuleBook()
 
-_NET = device_by_name("net")
+_NET, _BLK = device_by_name("net"), device_by_name("blk")
+# Firmware acknowledges none of these.
+_OF_SYSTEMS = VIRTIO_FEATURES.mask("INDIRECT_DESC", "EVENT_IDX", "RING_PACKED")
 _LONG = 10 * SECOND
 
 
@@ -112,16 +114,36 @@ def _not_used(at: At[_Starts], ring: Ring) -> Findings:
                 severity=Severity.WARNING,
             )
             return
+        if run.is_idle(at) and waited >= _LONG and _reads_at_once(at, run):
+            # Circumstantial: a disk need not be used.
+            yield at.finding(
+                f"the back-end took nothing from {list_text(run.rings(at))} in {time_text(waited)}, although a driver "
+                "that was just started reads from its disk at once"
+                + ("; the ring is packed: a back-end that offers this must read it so" if is_packed(state) else ""),
+                Blame.BACK_END,
+                frame=min(each.runs_since for each in run.rings(at)),
+                frames=(at.frame,),
+                severity=Severity.WARNING,
+            )
+            return
     long = ring in run and at.time - ring.began >= SECOND
     if ring.base and long and has_not_moved(ring):
         yield at.finding(
-            f"ring {ring.index} started at {ring.base & POSITION} and stopped there after "
+            f"ring {ring.index} started at {position_text(state, ring.base)} and stopped there after "
             f"{time_text(at.time - ring.began)}: if buffers were waiting in it, the back-end did not process them",
             Blame.BACK_END,
             frame=ring.runs_since,
             frames=(at.frame,),
             severity=Severity.INFO,
         )
+
+
+def _reads_at_once(at: At, run: Run) -> bool:
+    """Whether this is a disk, with the driver of a system, which was just started: firmware need not read from it."""
+    of_systems = bool((at.after.features.acked or 0) & _OF_SYSTEMS)
+    begins = all(is_beginning(at.after, ring.base or 0) for ring in run.rings(at))
+    # If nothing confirmed the start, the first notification may have been lost (VU-VRG-20).
+    return at.after.guess.device is _BLK and of_systems and begins and not run.unconfirmed(at)
 
 
 def _is_without_call(ring: Ring, waited: int) -> bool:

@@ -7,10 +7,10 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.hang import left_by
 from vudissect.lint.memory import FrameOfRing, memory
+from vudissect.lint.positions import HALF, halves, is_beginning, is_packed, position_text
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, messages, replies, requests
 from vudissect.lint.words import count_text
 from vudissect.protocol.devices import device_by_name
-from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Device, Side
 from vudissect.protocol.programs import DPDK, room_of
 from vudissect.protocol.purpose import Purpose
@@ -20,11 +20,6 @@ RULES = RuleBook()
 
 _NET = device_by_name("net")
 _MOST_ENTRIES = 32768
-
-# Ring positions: a 16-bit index, or for each half of a packed position a 15-bit index and its wrap bit.
-_SPLIT_INDEX = 0xFFFF
-_HALF = 0xFFFF
-_WRAP = 0x8000
 
 _IN_BAND = "INBAND_NOTIFICATIONS"
 
@@ -45,13 +40,9 @@ def _ring(at: At) -> Ring | None:
     return at.after.rings.get(at.fields.get("index", -1))
 
 
-def _is_packed(at: At) -> bool:
-    return at.after.features.has(F_RING_PACKED)
-
-
 def _is_split(at: At) -> bool:
     """Whether rings are known to be split."""
-    return at.after.features.acked is not None and not _is_packed(at)
+    return at.after.features.acked is not None and not is_packed(at.after)
 
 
 def _queues_of(device: Device) -> int:
@@ -155,29 +146,13 @@ def configured_before_start(at: At) -> Findings:
 )
 def split_base(at: At) -> Findings:
     base, ring = at.fields.get("num", 0), _ring(at)
-    if base > _SPLIT_INDEX and _is_split(at):
+    if base > HALF and _is_split(at):
         given = ring is not None and ring.stopped_at == base
         yield at.finding(
             f"ring {at.fields['index']} is split, but its base {base:#x} has more than 16 bits"
             + (", as the back-end answered when it stopped" if given else ""),
             Blame.BACK_END if given else Blame.FRONT_END,
         )
-
-
-def _position(at: At, base: int) -> str:
-    if not _is_packed(at):
-        return str(base)
-    avail, used = (f"{half & ~_WRAP} wrap {half >> 15}" for half in _halves(base))
-    return f"avail {avail} used {used}"
-
-
-def _halves(base: int) -> tuple[int, int]:
-    return base & _HALF, base >> 16
-
-
-def _is_beginning(at: At, base: int) -> bool:
-    """Whether this is where the ring of a newly started driver begins."""
-    return base == 0 or (_is_packed(at) and not any(half & ~_WRAP for half in _halves(base)))
 
 
 @RULES.rule(
@@ -196,11 +171,12 @@ def base_goes_on(at: At[FrameOfRing]) -> Findings:
         at.memory.frames[ring.index] = at.frame
         return
     stopped_at = ring.stopped_at
-    if stopped_at is None or stopped_at == base or _is_beginning(at, base):
+    if stopped_at is None or stopped_at == base or is_beginning(at.after, base):
         return
-    halved = _is_packed(at) and stopped_at == _halves(base)[0]
+    halved = is_packed(at.after) and stopped_at == halves(base)[0]
     yield at.finding(
-        f"ring {ring.index} stopped at {_position(at, stopped_at)}, but continues at {_position(at, base)}"
+        f"ring {ring.index} stopped at {position_text(at.after, stopped_at)}, "
+        f"but continues at {position_text(at.after, base)}"
         + ("; the back-end did not report its used index" if halved else ""),
         Blame.BACK_END if halved else Blame.FRONT_END,
         frames=(at.memory.frames[ring.index],) if ring.index in at.memory.frames else (),
@@ -248,11 +224,11 @@ def lost_base(at: At[FrameOfRing]) -> Findings:
         at.memory.frames[ring.index] = at.frame
         return
     started = ring.slots[Purpose.SET_KICK].epoch
-    if ring.stopped_at == 0 and ring.base and started and not _is_beginning(at, ring.base):
+    if ring.stopped_at == 0 and ring.base and started and not is_beginning(at.after, ring.base):
         set_in = at.memory.frames.get(ring.index)
         yield at.finding(
-            f"ring {ring.index} started at {_position(at, ring.base)} and is reported to have stopped at 0: the "
-            "back-end lost its position, and old entries in the ring will be treated as new",
+            f"ring {ring.index} started at {position_text(at.after, ring.base)} and is reported to have stopped at 0: "
+            "the back-end lost its position, and old entries in the ring will be treated as new",
             frames=(set_in,) if set_in is not None else (),
         )
 
