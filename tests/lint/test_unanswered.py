@@ -197,6 +197,17 @@ class TestClosedInstead:
         assert "SET_MEM_TABLE with mem#1 (#9) was sent after the back-end was gone" in finding.message
         assert "the last message it received is SET_OWNER (#8); it breaks no rule" in finding.message
 
+    def test_what_it_no_longer_takes_after_a_message_that_breaks_a_rule(self) -> None:
+        talk = opened()
+        talk.front_end("SET_FEATURES", features=1)
+        talk.front_end("SET_MEM_TABLE", regions=[{}], descriptors=(memfd(),), marks=Mark.NOT_FORWARDED)
+        talk.close("back-end", "reset")
+
+        _, finding = found(talk, "VU-NEG-01", "VU-RPL-08")
+
+        assert (finding.blame, finding.frame) == (Blame.UNKNOWN, 9)
+        assert "the reason may be VU-NEG-01 on this message" in finding.message
+
     def test_the_same_end_of_the_next_connection_is_not_told_again(self) -> None:
         talk = Conversation()
         for connection in (1, 2, 3):

@@ -111,6 +111,8 @@ def failure(at: At) -> Findings:
     if request.row.purpose in (Purpose.ADD_OBJECT, Purpose.REMOVE_OBJECT):
         blame, remark = Blame.FRONT_END, "; QEMU 8.2 to 9.1 sends this on success (fixed by eea5aeef84)"
     sent = next((event for event in at.recent(request.channel) if event.record.frame == request.frame), None)
+    if sent is not None and sent.message.layout.deviation and at.sender is Blame.BACK_END:
+        blame = Blame.FRONT_END
     unusual = "; ".join(remarks(sent, sent.before)) if sent is not None else ""
     what, why = (
         (event_text(sent), f"; {unusual}" if unusual else "") if sent is not None else (request_text(request), "")

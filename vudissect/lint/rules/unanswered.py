@@ -177,14 +177,15 @@ def _already_gone(at: At[_Gone], event: MessageEvent) -> Findings:
         return
     at.memory.is_gone = True
     delivered = [event for event in at.delivered(Channel.MAIN) if event.record.sender is Side.FRONT_END]
-    last = "it received nothing"
+    last, against = "it received nothing", ""
     if delivered:
+        against = is_against_sender(at.found_in(delivered[-1].record.frame))
         last = f"the last message it received is {event_text(delivered[-1])}{_lawfulness(at, delivered[-1])}"
     if _is_news(at, at.message.id):
         yield at.finding(
             f"{event_text(event)} was sent after the back-end was gone (QEMU: 'Failed to write msg', "
             f"'Failed to set msg fds'): {last}",
-            Blame.BACK_END,
+            Blame.UNKNOWN if against else Blame.BACK_END,
             frames=tuple(event.record.frame for event in delivered[-1:]),
         )
 
