@@ -75,6 +75,19 @@ class TestNeverEnabled:
 
         assert (only(talk, "VU-VRG-09").frame, only(talk, "VU-VRG-09").blame) == (8, Blame.FRONT_END)
 
+    def test_several_are_one_fault(self) -> None:
+        talk = opened()
+        for index in (0, 1):
+            kick(talk, index)
+        talk.silence(2 * SECOND)
+        for index in (0, 1):
+            stop(talk, index)
+
+        finding = only(talk, "VU-VRG-09")
+
+        assert (finding.frame, finding.frames) == (8, (9,))
+        assert "rings 0, 1 started, but not enabled within 2.0 s" in finding.message
+
     def test_disabled_on_purpose(self) -> None:
         assert found(self.started(opened(), (0, 1), (1, 0)), "VU-VRG-09") == []
 

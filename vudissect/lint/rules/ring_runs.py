@@ -51,29 +51,40 @@ def started_means_used(at: At[_Starts]) -> Findings:
     purpose, ring = purpose_of(at), None if at.over else ring_of(at)
     at.memory.run.follow(at)
     if at.over:
-        yield from _never_enabled(at, [each for each in at.after.rings.values() if each.started is Started.STARTED])
+        yield from _never_enabled(at, _started(at))
     elif ring is None:
         return
     elif at.message.reply:
         yield from _not_used(at, ring)
     elif purpose is Purpose.STOP_RING and ring.stopped_in == at.frame:
-        yield from _never_enabled(at, [ring])
+        # The others will be stopped as well: it is one fault.
+        yield from _never_enabled(at, [ring, *_started(at)])
     elif purpose is Purpose.SET_KICK:
         at.memory.kicked[ring.index] = at.time
     elif purpose is Purpose.ENABLE_RING:
         at.memory.ordered.add(ring.index)
 
 
+def _started(at: At) -> list[Ring]:
+    return [ring for ring in at.after.rings.values() if ring.started is Started.STARTED]
+
+
 def _never_enabled(at: At[_Starts], rings: list[Ring]) -> Findings:
     # A ring that was disabled by message is unused on purpose: a guest need not use all of them.
     state, starts = at.after, at.memory
-    waiting = [ring for ring in rings if ring.enabled is Enabled.DISABLED and ring.index not in starts.ordered]
-    duration = at.time - max((starts.kicked.get(ring.index, at.time) for ring in waiting), default=0)
-    if not state.whole or not state.features.has(F_PROTOCOL_FEATURES) or duration < SECOND:
+    waiting = [
+        ring
+        for ring in rings
+        if ring.enabled is Enabled.DISABLED
+        and ring.index not in starts.ordered
+        and at.time - starts.kicked.get(ring.index, at.time) >= SECOND
+    ]
+    if not state.whole or not state.features.has(F_PROTOCOL_FEATURES):
         return
     if state.guess.device is _NET and any(ring.enabled is Enabled.ENABLED for ring in state.rings.values()):
         return  # the driver does not use these queue pairs (VU-VRG-18)
     if waiting and at.first():
+        duration = at.time - max(starts.kicked[ring.index] for ring in waiting)
         kicks = tuple(ring.slots[Purpose.SET_KICK].frame for ring in waiting[:MOST_LISTED])
         yield at.finding(
             f"{list_text(waiting)} started, but not enabled within {time_text(duration)}: with PROTOCOL_FEATURES "
