@@ -193,6 +193,16 @@ class Queue:
             raise DeviationError(Behaviour.FAILED, f"{what} not done within {self._stage.timeout:g} s")
         raise DeviationError(Behaviour.FAILED, "the requests are done, but the call descriptor was not signalled")
 
+    def wait_for_one(self) -> None:
+        """Wait until one of the requests is done; `DeviationError`."""
+        count, deadline = len(self._pending), self._stage.deadline
+        while len(self._pending) == count:
+            if time.monotonic() >= deadline:
+                raise DeviationError(Behaviour.FAILED, f"no request is done within {self._stage.timeout:g} s")
+            self._stage.clock.sleep(_LOOK_EVERY)
+            self._stage.answer_misses()
+            self._collect()
+
     def break_it(self, how: str) -> None:
         """Write what no driver may write: one of `BREAKAGES`."""
         if isinstance(self.driver, SplitDriver):

@@ -175,6 +175,7 @@ CASES = (
         * ready
         * submit 20
         * kick
+        * begun
         * disable
         * enable
         * served

@@ -123,6 +123,12 @@ def served(room: Room, quietly: str | None = None, other: str | None = None) -> 
     _ring(room, other).wait(signalled=not quietly)
 
 
+@verb(r"begun", "one of the requests is done, so the back-end has read the kick")
+def begun(room: Room) -> None:
+    """Else what comes next would race with the kick."""
+    room.queue().wait_for_one()
+
+
 @verb(rf"request(?: (\d+))?{_OTHER}", "submit, kick, served")
 def request(room: Room, count: str | None = None, other: str | None = None) -> None:
     """One request after the other, all the way."""
