@@ -80,6 +80,7 @@ docs: $(VENV)/installed
 	$(BIN)/python -m vudissect.render.diagrams > docs/states.md
 	$(BIN)/python -m vudissect.check.page > docs/conformance-cases.md
 	$(BIN)/python -m vudissect.check.specification_page > docs/conformance-specification.md
+	$(BIN)/python -m vudissect.tables.page > docs/tables.md
 	$(BIN)/python -m tools.conformance --pages
 	$(BIN)/python -m tests.interop.table > docs/interop-bugs.md
 	$(BIN)/python tools/version_differences.py > docs/version-differences.md

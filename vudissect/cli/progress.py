@@ -72,6 +72,34 @@ class Progress:
         print(f"\r{text}\x1b[K", end="", file=self._terminal, flush=True)
 
 
+class CaptureCount:
+    """Prints how many of several captures are done."""
+
+    def __init__(self, total: int, terminal: TextIO, clock: Callable[[], float] = monotonic) -> None:
+        self._total = total
+        self._terminal = terminal
+        self._clock = clock
+        self._done = self._messages = 0
+        self._next = clock() + _FIRST_AFTER_SECONDS
+        self._shown = False
+
+    def add(self, messages: int) -> None:
+        """One more is done, with so many messages."""
+        self._done += 1
+        self._messages += messages
+        if self._clock() >= self._next:
+            self._next = self._clock() + _EVERY_SECONDS
+            self._shown = True
+            text = f"exported {self._done} of {self._total} captures, {self._messages} messages"
+            print(f"\r{text}\x1b[K", end="", file=self._terminal, flush=True)
+
+    def clear(self) -> None:
+        """Make way for other lines."""
+        if self._shown:
+            self._shown = False
+            print("\r\x1b[K", end="", file=self._terminal, flush=True)
+
+
 def _size(stream: object) -> int | None:
     """The bytes of a regular file; unknown of a pipe, and of what is decompressed."""
     if not isinstance(stream, io.BufferedReader):

@@ -13,7 +13,7 @@ from vudissect.capture.record import Mark
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Layout
 from vudissect.render.config import carried_config, decode_config
-from vudissect.session.event import Event
+from vudissect.session.event import Event, MessageEvent
 from vudissect.session.names import NamedDescriptor
 from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.fields import Fields, to_fields, usual_numbers
@@ -101,8 +101,7 @@ class _Halves:
         if message is None:
             template, payload = _template(event), _dumps(dict(record.details))
         elif message.form is None or record.marks:
-            template, config = _template(event), carried_config(message)
-            payload = _dumps(_payload(message, record.marks) | (_config(event, *config) if config else {}))
+            template, payload = _template(event), _unusual_payload(event, message)
         else:
             template, write_payload = self._templates.get(message.form) or self._new_template(event, message.form)
             payload = write_payload(message.values)
@@ -126,6 +125,28 @@ class _Halves:
     def _new_template(self, event: Event, form: Form) -> _Template:
         made = self._templates[form] = (_template(event), _payload_writer(form.layout))
         return made
+
+
+class Payloads:
+    """The payload of a message as JSON, as in its line."""
+
+    def __init__(self) -> None:
+        self._writers: dict[Form, Callable[[Values], str]] = {}
+
+    def of(self, event: MessageEvent) -> str:
+        """The JSON object of this message's payload."""
+        message = event.message
+        if message.form is None or event.record.marks:
+            return _unusual_payload(event, message)
+        write_payload = self._writers.get(message.form)
+        if write_payload is None:
+            write_payload = self._writers[message.form] = _payload_writer(message.form.layout)
+        return write_payload(message.values)
+
+
+def _unusual_payload(event: Event, message: WireMessage) -> str:
+    config = carried_config(message)
+    return _dumps(_payload(message, event.record.marks) | (_config(event, *config) if config else {}))
 
 
 def _template(event: Event) -> str:

@@ -1,0 +1,1 @@
+"""Captures to files of tables, one for each capture and table: `vudissect export`, and queries on them."""

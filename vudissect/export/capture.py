@@ -1,0 +1,97 @@
+"""One capture to its files."""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
+from typing import BinaryIO, NamedTuple, Protocol
+
+from vudissect.analysis import Analysis
+from vudissect.capture.errors import CaptureError
+from vudissect.capture.files import open_capture
+from vudissect.capture.reader import read_capture
+from vudissect.export.errors import ExportError
+from vudissect.export.folder import Folder, Note
+from vudissect.render.units import unicode
+from vudissect.tables.collect import Batch, Tables
+from vudissect.tables.rows import Row
+from vudissect.tables.schema import MESSAGES, Table
+
+_NOTHING = "there are no vhost-user messages in this capture"
+
+
+class Outcome(NamedTuple):
+    """What became of a capture: whether it had been done before, its messages, and what is wrong with it ("")."""
+
+    file: str
+    skipped: bool
+    messages: int
+    problem: str
+
+
+class _Writer(Protocol):
+    def write(self, rows: Sequence[Row], /) -> None: ...
+    def close(self) -> None: ...
+
+
+MakeWriter = Callable[[Table, BinaryIO], _Writer]
+
+
+class _UnreadableError(Exception):
+    """Why a capture cannot be read at all."""
+
+
+def writer_of(form: str) -> MakeWriter:
+    """What writes a table in a format. `ExportError` if its package is not installed."""
+    if form == "parquet":
+        try:
+            from vudissect.export.parquet import ParquetWriter
+        except ModuleNotFoundError:
+            raise ExportError("Parquet needs pyarrow: pip install 'vudissect[parquet]', or use --format csv") from None
+        return ParquetWriter
+    from vudissect.export.text import CsvWriter, JsonWriter
+
+    return CsvWriter if form == "csv" else JsonWriter
+
+
+def export_capture(file: str, folder: Folder) -> Outcome:
+    """Export a capture unless that was done. `OSError` if the tables cannot be written."""
+    done = folder.is_done(file)
+    if done is not None:
+        return Outcome(file, True, done.rows.get(MESSAGES.name, 0), done.problem)
+    try:
+        before = os.stat(file)
+    except OSError as error:
+        return Outcome(file, False, 0, error.strerror or str(error))
+    tables = Tables(unicode(file))
+    folder.forget(file)
+    try:
+        _write(file, tables, folder)
+        problem = tables.problem or ("" if tables.counts[MESSAGES] else _NOTHING)
+    except _UnreadableError as error:
+        problem = str(error)
+    rows = {table.name: count for table, count in tables.counts.items()}
+    folder.note(Note(file, before.st_size, before.st_mtime_ns, problem, tables.withheld, rows))
+    return Outcome(file, False, tables.counts[MESSAGES], problem)
+
+
+def _write(file: str, tables: Tables, folder: Folder) -> None:
+    """Write all tables of a capture, or nothing."""
+    make = writer_of(folder.form)
+    writers: dict[Table, _Writer] = {}
+    with closing(_batches(file, tables)) as batches, folder.outputs(file) as output, ExitStack() as stack:
+        for batch in batches:
+            writer = writers.get(batch.table)
+            if writer is None:
+                writer = writers[batch.table] = stack.enter_context(closing(make(batch.table, output(batch.table))))
+            writer.write(batch.rows)
+
+
+def _batches(file: str, tables: Tables) -> Generator[Batch, None, None]:
+    """The rows; errors of the input have a type of their own, so that they are not taken for those of the output."""
+    try:
+        with open_capture(file) as stream:
+            yield from tables.batches(Analysis(read_capture(stream)))
+    except CaptureError as error:
+        raise _UnreadableError(str(error)) from None
+    except OSError as error:
+        raise _UnreadableError(error.strerror or str(error)) from None

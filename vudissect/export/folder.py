@@ -1,0 +1,158 @@
+"""The directory of an export: a folder for each table, with one file for each capture that has rows.
+
+What was exported of a capture is noted in `captures/`, last: a capture that has no note, or was changed since, is
+exported again. Files get their name when they are whole.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from typing import Any, BinaryIO, NamedTuple
+
+from vudissect.export.errors import ExportError
+from vudissect.render.units import unicode
+from vudissect.tables.schema import SCHEMA_VERSION, TABLES, Table
+
+FORMATS = ("parquet", "csv", "jsonl")
+NOTES = "captures"
+"""The folder of the notes."""
+
+_ABOUT = "export.json"
+_LONGEST_NAME = 80
+
+
+class Note(NamedTuple):
+    """What is noted of a capture: its size (bytes) and time (ns) then, and what was found in it.
+
+    `problem` is why it could not be read to its end, "" if it was; `withheld_findings` counts repetitions of findings
+    that have no row; `rows` has the number of rows by table.
+    """
+
+    file: str
+    size_bytes: int
+    changed_ns: int
+    problem: str
+    withheld_findings: int
+    rows: Mapping[str, int]
+
+
+class Folder:
+    """An export. `ExportError` if the directory is something else, `OSError` if it cannot be used."""
+
+    def __init__(self, path: str, form: str) -> None:
+        self.path = path
+        self.form = form
+
+    @classmethod
+    def begin(cls, path: str, form: str) -> "Folder":
+        """A new export, or one to go on with."""
+        os.makedirs(path, exist_ok=True)
+        if os.path.exists(os.path.join(path, _ABOUT)):
+            folder = cls.open(path)
+            if folder.form != form:
+                raise ExportError(
+                    f"{path}: this export is {folder.form}: use --format {folder.form} or another directory"
+                )
+            return folder
+        if os.listdir(path):
+            raise ExportError(f"{path}: the directory is neither empty nor an export: use another one")
+        folder = cls(path, form)
+        for name in (NOTES, *(table.name for table in TABLES)):
+            os.makedirs(os.path.join(path, name), exist_ok=True)
+        _write_json(os.path.join(path, _ABOUT), {"schema_version": SCHEMA_VERSION, "format": form})
+        return folder
+
+    @classmethod
+    def open(cls, path: str) -> "Folder":
+        """An export that exists."""
+        try:
+            about = _read_json(os.path.join(path, _ABOUT))
+        except FileNotFoundError:
+            raise ExportError(f"{path}: not an export: make one with vudissect export FILE... -o {path}") from None
+        version, form = about.get("schema_version"), about.get("format")
+        if version != SCHEMA_VERSION or form not in FORMATS:
+            raise ExportError(
+                f"{path}: this export has version {version!r} of the tables and format {form!r}, this release writes "
+                f"version {SCHEMA_VERSION}: export the captures again into another directory"
+            )
+        return cls(path, form)
+
+    def is_done(self, file: str) -> Note | None:
+        """The note of a capture that has not changed since it was exported; None if it has to be exported."""
+        try:
+            note = Note(**_read_json(self._note(file)))
+            now = os.stat(file)
+        except (OSError, TypeError):
+            return None
+        return note if (note.size_bytes, note.changed_ns) == (now.st_size, now.st_mtime_ns) else None
+
+    @contextmanager
+    def outputs(self, file: str) -> Iterator[Callable[[Table], BinaryIO]]:
+        """Opens the file of a table for the rows of a capture; they get their names if the block succeeds."""
+        opened: dict[str, BinaryIO] = {}
+
+        def output(table: Table) -> BinaryIO:
+            name = self.output(file, table)
+            opened[name] = made = open(_unfinished(name), "wb")  # noqa: SIM115
+            return made
+
+        try:
+            yield output
+            for made in opened.values():
+                made.close()
+            for name in opened:
+                os.replace(_unfinished(name), name)
+        except BaseException:
+            for name, made in opened.items():
+                with suppress(OSError):
+                    made.close()
+                with suppress(OSError):
+                    os.unlink(_unfinished(name))
+            raise
+
+    def forget(self, file: str) -> None:
+        """Remove what was exported of a capture."""
+        for name in (self._note(file), *(self.output(file, table) for table in TABLES)):
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def note(self, note: Note) -> None:
+        """Note that a capture is done."""
+        _write_json(self._note(note.file), note._asdict() | {"file": unicode(note.file)})
+
+    def output(self, file: str, table: Table) -> str:
+        """The path of the file that has the rows of a capture in a table."""
+        return os.path.join(self.path, table.name, f"{_name(file)}.{self.form}")
+
+    def _note(self, file: str) -> str:
+        return os.path.join(self.path, NOTES, f"{_name(file)}.json")
+
+
+def _name(file: str) -> str:
+    """A name for the files of a capture, the same however the capture is named."""
+    path = os.path.realpath(file)
+    readable = re.sub(r"[^A-Za-z0-9_.-]", "_", os.path.basename(path))[:_LONGEST_NAME]
+    return f"{readable.lstrip('.')}-{sha256(os.fsencode(path)).hexdigest()[:16]}"
+
+
+def _unfinished(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.part")
+
+
+def _write_json(path: str, contents: Mapping[str, Any]) -> None:
+    with open(_unfinished(path), "w", encoding="utf-8") as output:
+        json.dump(contents, output)
+    os.replace(_unfinished(path), path)
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with open(path, encoding="utf-8") as stream:
+        try:
+            contents = json.load(stream)
+        except ValueError:
+            return {}
+    return contents if isinstance(contents, dict) else {}

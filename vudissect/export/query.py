@@ -1,0 +1,95 @@
+"""SQL on an export, through DuckDB: each table is a view, and so is `captures`, what was noted of each capture."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+
+from vudissect.export.errors import ExportError
+from vudissect.export.folder import NOTES, Folder
+from vudissect.tables.schema import TABLES, Table, Type
+
+_TYPES = {
+    Type.TEXT: "VARCHAR",
+    Type.INTEGER: "BIGINT",
+    Type.WORD: "UBIGINT",
+    Type.TIME: "TIMESTAMP_NS",
+    Type.FLAG: "BOOLEAN",
+}
+_NOTE = {"file": "VARCHAR", "size_bytes": "UBIGINT", "problem": "VARCHAR", "withheld_findings": "BIGINT"}
+_OUR_CSV = """header = true, auto_detect = false, delim = ',', quote = '"', escape = '"'"""
+_MOST_ROWS = 1024
+
+
+class Result(NamedTuple):
+    """The result of a query: names of columns, and rows as they come."""
+
+    names: Sequence[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def query(sql: str, folder: Folder) -> Result:
+    """Run SQL on an export. `ExportError` with the reason if it fails."""
+    connection = duckdb.connect()
+    try:
+        for table in TABLES:
+            connection.execute(f"CREATE VIEW {table.name} AS {_select(folder, table)}")
+        connection.execute(f"CREATE VIEW captures AS {_notes(folder)}")
+        connection.execute(sql)
+        names = [str(column[0]) for column in connection.description or ()]
+    except duckdb.Error as error:
+        raise ExportError(_one_line(error)) from None
+    return Result(names, _rows(connection))
+
+
+def _rows(connection: Any) -> Iterator[tuple[Any, ...]]:
+    try:
+        while rows := connection.fetchmany(_MOST_ROWS):
+            yield from rows
+    except duckdb.Error as error:
+        raise ExportError(_one_line(error)) from None
+
+
+def _select(folder: Folder, table: Table) -> str:
+    columns = {column.name: _TYPES[column.type] for column in table.columns}
+    place = os.path.join(folder.path, table.name)
+    if not any(name.endswith(f".{folder.form}") for name in os.listdir(place)):
+        return _nothing(columns)
+    files = _quoted(os.path.join(_literal(place), f"*.{folder.form}"))
+    if folder.form == "parquet":
+        return f"SELECT * FROM read_parquet({files}, union_by_name = true)"
+    types = _types(columns)
+    if folder.form == "csv":
+        return f"SELECT * FROM read_csv({files}, {_OUR_CSV}, columns = {types})"
+    return f"SELECT * FROM read_json({files}, format = 'newline_delimited', columns = {types})"
+
+
+def _notes(folder: Folder) -> str:
+    place = os.path.join(folder.path, NOTES)
+    if not any(name.endswith(".json") for name in os.listdir(place)):
+        return _nothing(_NOTE)
+    columns = ", ".join("nullif(problem, '') AS problem" if name == "problem" else name for name in _NOTE)
+    files = _quoted(os.path.join(_literal(place), "*.json"))
+    return f"SELECT {columns} FROM read_json({files}, columns = {_types(_NOTE)})"
+
+
+def _nothing(columns: dict[str, str]) -> str:
+    return f"SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in columns.items())} WHERE false"
+
+
+def _types(columns: dict[str, str]) -> str:
+    return f"{{{', '.join(f'{_quoted(name)}: {_quoted(kind)}' for name, kind in columns.items())}}}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _literal(path: str) -> str:
+    """A path in a pattern of files, in which these characters have no meaning."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
