@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conversation import Conversation
-from vudissect.cli.progress import Progress
+from vudissect.cli.progress import CaptureCount, Progress
 
 MEBIBYTE = 1 << 20
 TIMEOUT = 30
@@ -69,3 +69,18 @@ def test_a_terminal_gets_the_same_lines_after_it(command: str, tmp_path: Path) -
     os.close(terminal)
 
     assert (shown.returncode, shown.stdout) == (piped.returncode, piped.stdout)
+
+
+def test_it_says_how_many_captures_are_exported() -> None:
+    terminal = io.StringIO()
+    seconds = count(0.0, 0.5)
+    done = CaptureCount(3, terminal, lambda: next(seconds))
+    for messages in (10, 20, 30):
+        done.add(messages)
+    done.clear()
+
+    assert terminal.getvalue().split("\r")[1:] == [
+        "exported 2 of 3 captures, 30 messages\x1b[K",
+        "exported 3 of 3 captures, 60 messages\x1b[K",
+        "\x1b[K",
+    ]
