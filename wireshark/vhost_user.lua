@@ -4195,6 +4195,10 @@ local function findings(root, frame)
   end
 end
 
+function tree.has_expert_info(message, frame)
+  return message.problem or session.lost[frame] or session.findings[frame]
+end
+
 -- `is_seen`: all frames were seen before.
 function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   tree.record(root, tvb, this)
@@ -4280,7 +4284,8 @@ return tree
 end)()
 
 -- What Wireshark calls for each packet. A frame is taken in when it is seen for the first time, which is in order; the
--- tree is only built where somebody looks at it or filters by it.
+-- tree is only built where somebody looks at it or filters by it, or where an expert info belongs into it: Wireshark counts
+-- them without looking at any tree.
 
 local protocol = fields.protocol
 
@@ -4329,8 +4334,8 @@ local function details_of(s, this)
   return list, by_key
 end
 
-local function start(tvb, root)
-  if not root:referenced(dissector) then return nil end
+local function start(tvb, root, has_expert_info)
+  if not has_expert_info and not root:referenced(dissector) then return nil end
   return root:add(protocol, tvb())
 end
 
@@ -4352,7 +4357,9 @@ local function message_frame(tvb, cols, root, s, this, message, frame)
     view = views.at(this.connection, frame)
   end
   cols.info = text.message(message, frame, this, view)
-  if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view, is_seen) end
+  if root:referenced(dissector) or tree.has_expert_info(message, frame) then
+    add_message(tvb, root, s, this, message, frame, view, is_seen)
+  end
 end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)
@@ -4363,13 +4370,13 @@ local function event_frame(tvb, cols, root, s, this, frame, list, details)
     latest = frame
   end
   cols.info = text.event(this, details)
-  local item = start(tvb, root)
+  local item = start(tvb, root, session.left[frame])
   if item then tree.event(item, tvb, s, this, list, frame) end
 end
 
 local function damaged(tvb, cols, root, problem)
   cols.info = problem
-  local item = start(tvb, root)
+  local item = start(tvb, root, true)
   if item then tree.damaged(item, problem) end
 end
 
@@ -4385,7 +4392,9 @@ function protocol.dissector(tvb, pinfo, root)
       local info, view = quick(this, message, frame, s)
       if info then
         cols.info, latest = info, frame
-        if root:referenced(dissector) then add_message(tvb, root, s, this, message, frame, view) end
+        if root:referenced(dissector) or tree.has_expert_info(message, frame) then
+          add_message(tvb, root, s, this, message, frame, view)
+        end
         return
       end
     end
