@@ -64,13 +64,18 @@ EVERY = list(commands())
 
 @pytest.mark.parametrize("words", EVERY)
 def test_it_is_a_command_that_exists(words: list[str]) -> None:
-    if any("…" in word or word == "..." for word in words):
-        words = [word for word in words if "…" not in word and word != "..."]
+    if any(_is_open(word) for word in words):
+        words = [word for word in words if not _is_open(word)]
         with_all = [word for word in words if word.startswith("--")]
         known = {name for command in _below(PROGRAMS[words[0]], words[1:]) for p in command.params for name in p.opts}
         assert {word.partition("=")[0] for word in with_all} <= known
         return
     parse(PROGRAMS[words[0]], words[0], words[1:])
+
+
+def _is_open(word: str) -> bool:
+    """Whether the reader has to write something else there, or the shell does."""
+    return "…" in word or word == "..." or "$(" in word
 
 
 def _below(command: click.Command, words: list[str]) -> list[click.Command]:
@@ -81,7 +86,7 @@ def _below(command: click.Command, words: list[str]) -> list[click.Command]:
 
 def _reads(words: list[str]) -> bool:
     """Whether a command only prints something about captures, all of which are named."""
-    left_out = any("…" in word or "..." in word or word.isupper() or word in ("-", "-f") for word in words[1:])
+    left_out = any(_is_open(word) or "..." in word or word.isupper() or word in ("-", "-f") for word in words[1:])
     named = any(word.endswith(".pcapng") for word in words) or words[1:2][0] in WITHOUT_CAPTURE
     return words[0] == "vudissect" and words[1:2][0] in READING and named and not left_out
 

@@ -53,5 +53,5 @@ def test_the_live_transcript_shows_them(name: str, options: tuple[str, ...]) -> 
     # Infos are shown where every field is.
     wanted = [each for each in linted(path_of(name)) if options or each.severity is not Severity.INFO]
     transcript = shown.partition("\nverdict")[0]
-    found = re.findall(r"! (?:error|warning|compat|info) (VU-[A-Z]+-\d+)", transcript)
+    found = re.findall(r"[!~i] (?:error|warning|compat|info) (VU-[A-Z]+-\d+)", transcript)
     assert Counter(found) == Counter(finding.rule for finding in wanted)

@@ -250,8 +250,11 @@ def test_a_time_that_is_none_is_refused(capture: Path, option: str, value: str) 
             ("--connect", "a", "--allow", "GET_FEATURE"),
             "'GET_FEATURE': unknown message GET_FEATURE; did you mean GET_FEATURES?",
         ),
-        (("--connect", "a", "--policy", "/nowhere"), "/nowhere: No such file or directory"),
-        (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory"),
+        (
+            ("--connect", "a", "--policy", "/nowhere"),
+            "/nowhere: No such file or directory: name a file that exists in /",
+        ),
+        (("--connect", "a", "-w", "/nowhere/x"), "/nowhere/x: No such file or directory: there is no folder /nowhere"),
         (("--connect", "a", "-w", "/dev/full", "--timeout", "0.01"), "/dev/full: No space left on device"),
         (("--connect", "a", "--policy", "/dev/zero"), "/dev/zero: longer than 1048576 bytes"),
         (("--connect", "a", "--speed", "1e-300"), "--speed 1e-300: use 0, or at least 0.001"),
