@@ -72,11 +72,15 @@ class Runner:
 
     def run_one(self, case: Case) -> Result:
         """Play one case; as often as it says, until it fails."""
+        if case.fresh:
+            self._backend.stop()
         worst = self._run_once(case)
         for _ in range(case.times - 1):
             if worst.verdict.is_failure() or worst.verdict in _NOT_PLAYED:
                 break
             worst = max(worst, self._run_once(case), key=lambda result: result.verdict.severity)
+        if case.fresh:
+            self._backend.stop()
         return worst
 
     def _run_once(self, case: Case) -> Result:
@@ -85,7 +89,7 @@ class Runner:
             verdict, why = unmet
             return Result(case, verdict, Played(verdict, Behaviour.WORKS, why))
         backend = self._backend
-        if case.fresh or "reconnect" not in self.discovered.abilities:
+        if "reconnect" not in self.discovered.abilities:
             backend.stop()
         backend.start()
         began, waited, written = time.monotonic(), backend.clock.waited, len(backend.output())
@@ -114,7 +118,7 @@ class Runner:
             theirs=theirs,
             records=tuple(stage.recorder.records),
         )
-        if case.fresh or fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
+        if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
             if backend.can_restart:
                 backend.stop()
             elif fate.next_connection is False:
