@@ -11,6 +11,8 @@ OURS = dialect_by_name("upstream")
 """The dialect that our side speaks, whatever the other side makes of it."""
 # A case hangs up as soon as it has seen enough, and may connect again at once.
 _LEAVING = frozenset({"VU-END-02", "VU-TIM-02"})
+# That a request is refused may be blamed on our side; what is wrong with it is a finding of its own.
+_FOLLOWS = frozenset({"VU-RPL-05"})
 _PANICS = ("panicked at", "AddressSanitizer", "UndefinedBehaviorSanitizer", "ThreadSanitizer")
 
 
@@ -27,7 +29,7 @@ def judge_sides(
     ours = {
         each.rule: each
         for each in found
-        if each.blame is us and each.severity is not Severity.INFO and each.rule not in _LEAVING
+        if each.blame is us and each.severity is not Severity.INFO and each.rule not in _LEAVING | _FOLLOWS
     }
     declared = set(case.ours)
     errors = [
