@@ -19,6 +19,9 @@ from vudissect.session.session import Session
 KEYS = [
     "frame", "time", "elapsed", "connection", "channel", "from", "kind", "id", "name", "flags", "size", "payload",
     "fds", "request_frame", "reply_frame", "latency", "dialect", "findings", "marks",
+    "names",
+    "device",
+    "device_guessed",
 ]  # fmt: skip
 
 

@@ -13,8 +13,11 @@ from vudissect.capture.record import Mark
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Layout
 from vudissect.render.config import carried_config, decode_config
+from vudissect.render.json_names import Write, names_writer
+from vudissect.session.device import DeviceGuess
 from vudissect.session.event import Event, MessageEvent
 from vudissect.session.names import NamedDescriptor
+from vudissect.session.state import State
 from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.fields import Fields, to_fields, usual_numbers
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
@@ -84,7 +87,7 @@ def json_lines(judged: Iterable[tuple[Event, Sequence[Finding]]], *, look_ahead:
         yield rest if isinstance(rest, str) else rest.text
 
 
-_Template = tuple[str, Callable[[Values], str]]
+_Template = tuple[str, Callable[[Values], str], Write | None]
 
 
 class _Halves:
@@ -95,15 +98,20 @@ class _Halves:
 
     def __init__(self) -> None:
         self._templates: dict[Form, _Template] = {}
+        self._state: State | None = None
+        self._dialect = self._device = self._usual = ""
 
     def of(self, event: Event, findings: Sequence[Finding]) -> tuple[str, str]:
         record, message, request, latency = event.record, event.message, event.request, event.latency
+        names: Write | None = None
         if message is None:
             template, payload = _template(event), _dumps(dict(record.details))
         elif message.form is None or record.marks:
             template, payload = _template(event), _unusual_payload(event, message)
+            names = names_writer(message.layout) if message.fits else None
         else:
-            template, write_payload = self._templates.get(message.form) or self._new_template(event, message.form)
+            known = self._templates.get(message.form) or self._new_template(event, message.form)
+            template, write_payload, names = known
             payload = write_payload(message.values)
         head = template % (
             record.frame,
@@ -114,16 +122,30 @@ class _Halves:
             _dumps([_descriptor(named) for named in event.descriptors]) if event.descriptors else "[]",
             request.frame if request is not None else "null",
         )
-        marks = "[]"
-        if record.marks:
+        state = event.after
+        if state is not self._state:
+            self._enter(state)
+        about = self._usual
+        if findings or record.marks:
+            rules = _dumps([finding.rule for finding in findings])
             marks = _dumps([mark.name.lower() for mark in Mark if mark & record.marks and mark.name])
-        rules = _dumps([finding.rule for finding in findings]) if findings else "[]"
-        latency_text = "null" if latency is None else latency
-        dialect = event.after.protocol.key
-        return head, f',"latency":{latency_text},"dialect":"{dialect}","findings":{rules},"marks":{marks}}}\n'
+            about = f'{self._dialect},"findings":{rules},"marks":{marks},"names":'
+        named = names(message.values, state) if names is not None and message is not None else "{}"
+        return head, f',"latency":{"null" if latency is None else latency}{about}{named}{self._device}'
+
+    def _enter(self, state: State) -> None:
+        """Make what all lines of a state end with."""
+        self._state = state
+        self._dialect = f',"dialect":"{state.protocol.key}"'
+        self._usual = f'{self._dialect},"findings":[],"marks":[],"names":'
+        self._device = _device(state.guess)
 
     def _new_template(self, event: Event, form: Form) -> _Template:
-        made = self._templates[form] = (_template(event), _payload_writer(form.layout))
+        made = self._templates[form] = (
+            _template(event),
+            _payload_writer(form.layout),
+            names_writer(form.layout),
+        )
         return made
 
 
@@ -147,6 +169,12 @@ class Payloads:
 def _unusual_payload(event: Event, message: WireMessage) -> str:
     config = carried_config(message)
     return _dumps(_payload(message, event.record.marks) | (_config(event, *config) if config else {}))
+
+
+def _device(guess: DeviceGuess) -> str:
+    """The end of a line."""
+    name = guess.device.name if guess.device is not None else None
+    return f',"device":{_dumps(name)},"device_guessed":{_dumps(name is not None and not guess.settled)}}}\n'
 
 
 def _template(event: Event) -> str:
