@@ -3315,13 +3315,43 @@ end
 
 -- Payloads -------------------------------------------------------------------------------------------------------------
 
+-- Purposes of messages whose payload is a list of features.
+local FEATURE_LISTS = {
+  OFFER_FEATURES = true, ACK_FEATURES = true, OFFER_PROTOCOL_FEATURES = true, ACK_PROTOCOL_FEATURES = true,
+  OFFER_GPU_FEATURES = true, ACK_GPU_FEATURES = true,
+}
+
+-- Whether a field is worth a word only if it is not zero.
+local function is_usually_zero(field, purpose, is_reply)
+  -- A request to stop a ring has room for its position, which only the reply knows.
+  if field.m == "RING_BASE" then return purpose == "STOP_RING" and not is_reply end
+  if field.m == "FLAGS" then return not FEATURE_LISTS[purpose] end
+  return purpose == "READ_CONFIG" and field.c ~= nil
+end
+
+-- The texts of the fields of a message.
+local function message_text(message, view)
+  local layout, purpose, said = message.layout, message.row.purpose, {}
+  local fields = said_of(layout)
+  for _, field in ipairs(fields) do
+    local at, is_left_out = FIRST + field.o, false
+    if not field.raw and (#fields > 1 or layout.tail) and is_usually_zero(field, purpose, message.is_reply) then
+      local lo, hi = read(message.order, message.data, at, field.z)
+      is_left_out = lo == 0 and hi == 0
+    end
+    if not is_left_out then said[#said + 1] = field_text(field, message.order, message.data, at, view, purpose) end
+  end
+  return said
+end
+
 -- The payload of a message that has a layout.
 function values.contents(message, view)
   local layout, purpose = message.layout, message.row.purpose
   if not message.is_reply and layout.is_region then
     return region_text(layout.fields, message.order, message.data, FIRST)
   end
-  local said = fields_text(layout, message.order, message.data, FIRST, view, purpose)
+  if message.is_reply and #layout.fields == 0 and not layout.tail and not layout.array then return "empty" end
+  local said = message_text(message, view)
   -- A request to read carries room for the contents; what is in it means nothing.
   if layout.tail and (message.is_reply or purpose ~= "READ_CONFIG") and not UNSAID[layout.tail.m] then
     said[#said + 1] = tail_text(message, layout.tail, view)

@@ -34,6 +34,8 @@ CONNECTIONS: tuple[dict[str, Any], ...] = (
     {"back_end_command": "vhost-device-gp", "back_end_executable": "/usr/bin/vhost-device-gpio"},
     {"back_end_command": "vhost-device-gp"},
 )
+# What a transcript adds so that it can be composed again, and the info column has no room for.
+_FOR_COMPOSE = re.compile(r" seals (?:0x[0-9a-f]+|-1)(?=\))| on sock#\d+$| in pieces(?= \[|$)")
 LINE = re.compile(r" *(\d+) +[\d.]+  ?(c\d+ )?(?:F>B|B>F|---)(?: backend:| gpu:)? ?(.*)")
 
 
@@ -212,9 +214,9 @@ def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[in
 def transcript(records: list[Record]) -> list[tuple[int, str]]:
     """The lines of `show`, for a session that does not look ahead, without time and direction."""
     lines = Transcript(Style(False))
-    texts = (lines.text(event).splitlines()[0] for event in Session().events(records))
+    texts = (lines.line(event) for event in Session().events(records))
     found = [match for text in texts if (match := LINE.fullmatch(text))]
-    return [(int(match[1]), (match[2] or "") + match[3]) for match in found]
+    return [(int(match[1]), (match[2] or "") + _FOR_COMPOSE.sub("", match[3])) for match in found]
 
 
 def findings(records: list[Record]) -> set[tuple[int, str]]:

@@ -36,7 +36,7 @@ def describe(layout: Layout, purpose: Purpose, *, reply: bool = False) -> Callab
         # A request to read has space for the contents, but they have no meaning.
         fields.append((len(layout.fields), layout.tail.field))
     for position, field in sorted(fields, key=lambda item: item[1].meaning is not Meaning.KIND):
-        if _is_usually_zero(field, purpose, reply):
+        if _is_usually_zero(field, purpose, reply) and len(fields) > 1:
             part = _expression(field, position, purpose, names)
             names[f"text{position}"] = eval(f'lambda v, c: f" {part}"', names)
             words.append(f"{{text{position}(v, c) if v[{position}] else ''}}")

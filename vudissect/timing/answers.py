@@ -26,7 +26,9 @@ class Answers:
         if taken is None:
             taken = self._taken[key] = array("q")
         taken.append(latency)
-        if latency > self._slowest.get(key, (-1, 0))[0]:
+        slowest = self._slowest.get(key)
+        # A damaged capture may have answers from before their requests.
+        if slowest is None or latency > slowest[0]:
             self._slowest[key] = latency, event.record.frame
 
     def latencies(self, connection: int) -> Iterator[Latencies]:
