@@ -2767,6 +2767,9 @@ effects.on_reply = {
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })
   end,
+  OFFER_GPU_FEATURES = function(connection, message, frame)
+    see(connection, frame, { gpu_offered = word(message) })
+  end,
   READ_CONFIG = function(connection, message, frame)
     local size = number(message, "size")
     if number(message, "offset") ~= 0 or size == 0 or connection.settled or connection.sizes[size] then return end
@@ -3078,12 +3081,17 @@ local function features_text(lo, hi, view, purpose)
   return difference({ lo, hi }, view.offered, own, shared)
 end
 
+-- Purposes of messages whose payload is a list of features, and the offer that an acknowledgement is shown against.
+local FEATURE_LISTS = {
+  OFFER_FEATURES = "", ACK_FEATURES = "", OFFER_PROTOCOL_FEATURES = "", OFFER_GPU_FEATURES = "",
+  ACK_PROTOCOL_FEATURES = "protocol_offered", ACK_GPU_FEATURES = "gpu_offered",
+}
+
 local function bits_text(field, lo, hi, view, purpose)
   local names = field.w.names
-  if purpose == "ACK_PROTOCOL_FEATURES" and view.protocol_offered then
-    return difference({ lo, hi }, view.protocol_offered, names)
-  end
-  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then
+  if FEATURE_LISTS[purpose] then
+    local offered = view[FEATURE_LISTS[purpose]]
+    if offered then return difference({ lo, hi }, offered, names) end
     return all_names(bit_names(lo, hi, names))
   end
   local set = concat(bit_names(lo, hi, names), "|")
@@ -3306,6 +3314,7 @@ local function tail_text(message, tail, view)
   local start = FIRST + message.layout.fixed
   local contents = message.data:sub(start, decode.HEADER + message.there)
   if tail.m == "CONFIG" then
+    if contents == "" then return "no contents" end
     local told = config_text(view.device, contents, decode.number(message, "offset"))
     return view.device and format("%s%s: %s", view.device.name, view.is_guess and "?" or "", told) or told
   end
@@ -3314,12 +3323,6 @@ local function tail_text(message, tail, view)
 end
 
 -- Payloads -------------------------------------------------------------------------------------------------------------
-
--- Purposes of messages whose payload is a list of features.
-local FEATURE_LISTS = {
-  OFFER_FEATURES = true, ACK_FEATURES = true, OFFER_PROTOCOL_FEATURES = true, ACK_PROTOCOL_FEATURES = true,
-  OFFER_GPU_FEATURES = true, ACK_GPU_FEATURES = true,
-}
 
 -- Whether a field is worth a word only if it is not zero.
 local function is_usually_zero(field, purpose, is_reply)
@@ -3366,7 +3369,7 @@ local OF_THE_VIEW = { VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = t
 function values.depends_on(message)
   local layout, purpose = message.layout, message.row and message.row.purpose
   if not layout then return "nothing" end
-  if purpose == "OFFER_PROTOCOL_FEATURES" or purpose == "ACK_PROTOCOL_FEATURES" then return "view" end
+  if FEATURE_LISTS[purpose] then return "view" end
   local depends = "nothing"
   for _, fields in ipairs({ layout.fields, layout.array and layout.array.fields or NO_NAMES, { layout.tail } }) do
     for _, field in ipairs(fields) do
@@ -3477,7 +3480,9 @@ function text.message(message, frame, this, view)
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
-      line = line .. " " .. descriptor_text(carried[place], descriptor, frame)
+      local named, again = carried[place], false
+      for earlier = 1, place - 1 do again = again or carried[earlier] == named end
+      line = line .. " " .. (again and named.name or descriptor_text(named, descriptor, frame))
     end
   end
   local replaced = session.replaced[frame]

@@ -183,6 +183,9 @@ effects.on_reply = {
   OFFER_PROTOCOL_FEATURES = function(connection, message, frame)
     see(connection, frame, { protocol_offered = word(message) })
   end,
+  OFFER_GPU_FEATURES = function(connection, message, frame)
+    see(connection, frame, { gpu_offered = word(message) })
+  end,
   READ_CONFIG = function(connection, message, frame)
     local size = number(message, "size")
     if number(message, "offset") ~= 0 or size == 0 or connection.settled or connection.sizes[size] then return end

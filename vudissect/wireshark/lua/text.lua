@@ -94,7 +94,9 @@ function text.message(message, frame, this, view)
   if this.count > 0 then
     local carried = session.carried[frame]
     for place, descriptor in ipairs(this.descriptors) do
-      line = line .. " " .. descriptor_text(carried[place], descriptor, frame)
+      local named, again = carried[place], false
+      for earlier = 1, place - 1 do again = again or carried[earlier] == named end
+      line = line .. " " .. (again and named.name or descriptor_text(named, descriptor, frame))
     end
   end
   local replaced = session.replaced[frame]
