@@ -478,8 +478,9 @@ usual_times = {
 },
 descriptor_prefixes = {[1]="mem",[2]="mem",[3]="evt",[4]="sock",[5]="pipe",[6]="uffd",[7]="pidfd",[8]="dmabuf",[9]="dev"},
 largest_request = 1100,
+feature_lists = {ACK_FEATURES=true,ACK_GPU_FEATURES=true,ACK_PROTOCOL_FEATURES=true,OFFER_FEATURES=true,OFFER_GPU_FEATURES=true,OFFER_PROTOCOL_FEATURES=true},
 usual_flags = {[1]=true,[2]=true,[5]=true,[6]=true,[9]=true,[13]=true},
-mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"}},
+mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"},{3,"in pieces"}},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -1736,6 +1737,24 @@ function numbers.plain_hex(s)
 end
 
 -- Bytes in hexadecimal, at most `most` of them, and how many there are beyond.
+-- Bytes in hexadecimal, at most `most`; five or more equal ones are one and their number, as `05 00*255`.
+function numbers.whole_hex(s, most)
+  local parts, at, stop = {}, 1, most and math.min(#s, most) or #s
+  while at <= stop do
+    local value, last = byte(s, at), at
+    while last < stop and byte(s, last + 1) == value do last = last + 1 end
+    if last - at >= 4 then
+      parts[#parts + 1] = format("%02x*%d", value, last - at + 1)
+    else
+      for _ = at, last do parts[#parts + 1] = format("%02x", value) end
+    end
+    at = last + 1
+  end
+  local text = table.concat(parts, " ")
+  if #s > stop then return format("%s ... (%d bytes)", text, #s) end
+  return text
+end
+
 function numbers.hex_bytes(s, most)
   local text = s:sub(1, most):gsub(".", function(c) return format("%02x ", byte(c)) end):sub(1, -2)
   if #s <= most then return text end
@@ -2100,6 +2119,7 @@ function record.descriptors(s, this)
       size_hi = size_hi,
       page_lo = page_lo,
       page_hi = page_hi,
+      seals = little.u32(s, at + 24),
       name = words.utf8(s:sub(name, name + name_length - 1)),
       name_length = name_length,
     }
@@ -2347,6 +2367,9 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
   message.is_cut = missing
   if length_hi > 0 or length_lo > #data then message.sent = numbers.decimal(length_lo, length_hi) end
   message.problem = problem or flags_problem(message, dialect, channel == 2)
+  local usual = (channel == 2 and 0 or dialect.versions[1]) + (message.is_reply and 4 or 0)
+  if message.need_reply and not message.is_reply and channel ~= 2 then usual = usual + 8 end
+  if flags ~= usual and not (message.problem and row) then message.odd_flags = string.format("%#x", flags) end
   return message
 end
 
@@ -2793,7 +2816,7 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency, late
+local connections, peer, latency, late, sockets
 
 -- The side that answers on a channel: 0 for the front-end.
 local ANSWERS = { [0] = 1, 0, 0 }
@@ -2817,6 +2840,7 @@ end
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  sockets = {} -- that messages passed: names by connection and number of the message
   record.renew()
   objects.reset()
   views.reset()
@@ -2934,6 +2958,22 @@ function session.is_open(of, channel, frame)
   return connection ~= nil and pairing.is_open(connection.waiting[channel], frame)
 end
 
+-- The socket that the message with this number (decimal) passed, by its name; nil if it passed none.
+function session.socket(of, sequence)
+  local passed = sockets[of]
+  return passed and passed[sequence]
+end
+
+local function note_sockets(s, this, carried)
+  for place, descriptor in ipairs(this.descriptors) do
+    if descriptor.kind == 4 then
+      local passed = sockets[this.connection] or {}
+      sockets[this.connection] = passed
+      passed[numbers.decimal(numbers.little.u64(s, 17))] = carried[place].name
+    end
+  end
+end
+
 -- Take in a message. `request` is set on the connection to what a reply answers.
 function session.message(connection, frame, message, this, s)
   local row, carried, replaced = message.row, nil, nil
@@ -2941,6 +2981,7 @@ function session.message(connection, frame, message, this, s)
     carried = {}
     for place, descriptor in ipairs(this.descriptors) do carried[place] = objects.named(descriptor, frame) end
     session.carried[frame] = carried
+    note_sockets(s, this, carried)
   end
   local waiting = connection.waiting[message.channel]
   if message.is_reply then
@@ -3081,16 +3122,13 @@ local function features_text(lo, hi, view, purpose)
   return difference({ lo, hi }, view.offered, own, shared)
 end
 
--- Purposes of messages whose payload is a list of features, and the offer that an acknowledgement is shown against.
-local FEATURE_LISTS = {
-  OFFER_FEATURES = "", ACK_FEATURES = "", OFFER_PROTOCOL_FEATURES = "", OFFER_GPU_FEATURES = "",
-  ACK_PROTOCOL_FEATURES = "protocol_offered", ACK_GPU_FEATURES = "gpu_offered",
-}
+-- What an acknowledgement of features is shown against.
+local OFFERS = { ACK_PROTOCOL_FEATURES = "protocol_offered", ACK_GPU_FEATURES = "gpu_offered" }
 
 local function bits_text(field, lo, hi, view, purpose)
   local names = field.w.names
-  if FEATURE_LISTS[purpose] then
-    local offered = view[FEATURE_LISTS[purpose]]
+  if T.feature_lists[purpose] then
+    local offered = OFFERS[purpose] and view[OFFERS[purpose]]
     if offered then return difference({ lo, hi }, offered, names) end
     return all_names(bit_names(lo, hi, names))
   end
@@ -3112,7 +3150,7 @@ end
 
 local function raw_text(field, contents)
   if field.m == "PIXELS" then return field.n .. " " .. size_text(#contents, 0) end
-  if field.m == "BYTES" then return field.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES) end
+  if field.m == "BYTES" then return field.n .. " " .. numbers.whole_hex(contents) end
   return field.n .. " " .. printable(bytes_text(field.m, contents))
 end
 
@@ -3319,7 +3357,8 @@ local function tail_text(message, tail, view)
     return view.device and format("%s%s: %s", view.device.name, view.is_guess and "?" or "", told) or told
   end
   if tail.m == "PIXELS" then return tail.n .. " " .. size_text(#contents, 0) end
-  return tail.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES)
+  if contents == "" then return "no " .. tail.n end
+  return tail.n .. " " .. numbers.whole_hex(contents)
 end
 
 -- Payloads -------------------------------------------------------------------------------------------------------------
@@ -3328,7 +3367,7 @@ end
 local function is_usually_zero(field, purpose, is_reply)
   -- A request to stop a ring has room for its position, which only the reply knows.
   if field.m == "RING_BASE" then return purpose == "STOP_RING" and not is_reply end
-  if field.m == "FLAGS" then return not FEATURE_LISTS[purpose] end
+  if field.m == "FLAGS" then return not T.feature_lists[purpose] end
   return purpose == "READ_CONFIG" and field.c ~= nil
 end
 
@@ -3369,7 +3408,7 @@ local OF_THE_VIEW = { VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = t
 function values.depends_on(message)
   local layout, purpose = message.layout, message.row and message.row.purpose
   if not layout then return "nothing" end
-  if FEATURE_LISTS[purpose] then return "view" end
+  if T.feature_lists[purpose] then return "view" end
   local depends = "nothing"
   for _, fields in ipairs({ layout.fields, layout.array and layout.array.fields or NO_NAMES, { layout.tail } }) do
     for _, field in ipairs(fields) do
@@ -3392,7 +3431,8 @@ local has_bit, printable = numbers.has_bit, words.printable
 
 local text = {}
 
-local MALFORMED_BYTES = 32
+local MALFORMED_BYTES = 512
+local USUAL_SEALS, UNSEALABLE = 0x2, 0xffffffff
 local MILLISECOND = 999500 -- as it is rounded
 
 -- Messages -------------------------------------------------------------------------------------------------------------
@@ -3410,7 +3450,7 @@ local function beginning(message, view)
     line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
     line = line .. " MALFORMED, " .. message.problem .. ":"
-      .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
+      .. " " .. numbers.whole_hex(message.data, MALFORMED_BYTES)
   end
   return line
 end
@@ -3444,6 +3484,9 @@ local function descriptor_text(named, descriptor, frame)
       .. size_text(descriptor.size_lo, descriptor.size_hi)
     if descriptor.page_hi > 0 or descriptor.page_lo > 4096 then
       what = what .. " pages " .. size_text(descriptor.page_lo, descriptor.page_hi)
+    end
+    if descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
+      what = what .. " seals " .. (descriptor.seals == UNSEALABLE and "-1" or format("%#x", descriptor.seals))
     end
   else
     what = KINDS[descriptor.kind]
@@ -3488,6 +3531,8 @@ function text.message(message, frame, this, view)
   local replaced = session.replaced[frame]
   if replaced then line = line .. " (was " .. replaced .. ")" end
   if message.need_reply and not message.is_reply and message.channel ~= 2 then line = line .. " need_reply" end
+  if message.odd_flags then line = line .. " header_flags " .. message.odd_flags end
+  if message.is_error and message.is_reply then line = line .. " SENT BACK" end
   if not this.is_usual then line = line .. marks_text(this.marks) end
   if not message.is_reply then return line end
   local request = session.peer[frame]
@@ -3546,7 +3591,10 @@ local EVENTS = {
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))
   end,
-  [4] = function(this) return format("%s channel opened", CHANNELS[this.channel]) end,
+  [4] = function(this, details)
+    local passed = session.socket(this.connection, details.by_sequence)
+    return format("%s channel opened%s", CHANNELS[this.channel], passed and " on " .. passed or "")
+  end,
   [5] = function(this, details)
     return format("%s channel closed by the %s%s", CHANNELS[this.channel], details.by or "?", how(details))
   end,

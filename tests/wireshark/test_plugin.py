@@ -17,7 +17,6 @@ from vudissect.conversation.text import read_conversation
 from vudissect.lint.linter import Linter
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
-from vudissect.render.units import hex_text
 from vudissect.session.session import Session
 from vudissect.wireshark.generate import plugin
 from vudissect.wireshark.names import short
@@ -35,12 +34,6 @@ CONNECTIONS: tuple[dict[str, Any], ...] = (
     {"back_end_command": "vhost-device-gp", "back_end_executable": "/usr/bin/vhost-device-gpio"},
     {"back_end_command": "vhost-device-gp"},
 )
-# What a transcript adds so that it can be composed again, and the info column has no room for.
-_FOR_COMPOSE = re.compile(
-    r" seals (?:0x[0-9a-f]+|-1)(?=\))| on sock#\d+$| in pieces(?= \[|$)| header_flags 0x[0-9a-f]+"
-)
-_REPEATED = re.compile(r"\b([0-9a-f]{2})\*(\d+)")
-_DUMP = re.compile(r"(?<=edid )[0-9a-f ]+(?: \.\.\. \(\d+ bytes\))?(?= \[)")
 LINE = re.compile(r" *(\d+) +[\d.]+  ?(c\d+ )?(?:F>B|B>F|---)(?: backend:| gpu:)? ?(.*)")
 
 
@@ -221,12 +214,7 @@ def transcript(records: list[Record]) -> list[tuple[int, str]]:
     lines = Transcript(Style(False))
     texts = (lines.line(event) for event in Session().events(records))
     found = [match for text in texts if (match := LINE.fullmatch(text))]
-    return [(int(match[1]), (match[2] or "") + _shortened(match[3])) for match in found]
-
-
-def _shortened(line: str) -> str:
-    whole = _REPEATED.sub(lambda run: " ".join([run[1]] * int(run[2])), _FOR_COMPOSE.sub("", line))
-    return _DUMP.sub(lambda dump: hex_text(bytes.fromhex(dump[0]), 16), whole)
+    return [(int(match[1]), (match[2] or "") + match[3]) for match in found]
 
 
 def findings(records: list[Record]) -> set[tuple[int, str]]:

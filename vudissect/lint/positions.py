@@ -13,7 +13,7 @@ def is_packed(state: State) -> bool:
 
 
 def halves(position: int) -> tuple[int, int]:
-    """What a packed position says of the available and of the used entries."""
+    """The available and the used entry that a packed position names."""
     return position & HALF, position >> 16
 
 

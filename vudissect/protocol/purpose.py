@@ -68,3 +68,16 @@ class Purpose(Enum):
     ANNOUNCE = "announces a migrated guest to the network"
     WRITE_CONFIG = "writes the configuration space"
     SET_MTU = "passes the largest size of a packet"
+
+
+FEATURE_LISTS = frozenset(
+    {
+        Purpose.OFFER_FEATURES,
+        Purpose.ACK_FEATURES,
+        Purpose.OFFER_PROTOCOL_FEATURES,
+        Purpose.ACK_PROTOCOL_FEATURES,
+        Purpose.OFFER_GPU_FEATURES,
+        Purpose.ACK_GPU_FEATURES,
+    }
+)
+"""What a message is for whose payload is a list of features."""

@@ -40,16 +40,6 @@ _ACKNOWLEDGED: dict[Purpose, Callable[[State], Negotiation]] = {
     Purpose.ACK_PROTOCOL_FEATURES: lambda state: state.protocol_features,
     Purpose.ACK_GPU_FEATURES: lambda state: state.gpu_features,
 }
-FEATURE_LISTS = frozenset(
-    {
-        Purpose.OFFER_FEATURES,
-        Purpose.ACK_FEATURES,
-        Purpose.OFFER_PROTOCOL_FEATURES,
-        Purpose.OFFER_GPU_FEATURES,
-        *_ACKNOWLEDGED,
-    }
-)
-"""What a message is for whose payload is a list of features."""
 
 
 def _difference(acked: tuple[str, ...], refused: tuple[str, ...], unasked: tuple[str, ...]) -> str:

@@ -14,10 +14,10 @@ from vudissect.capture.record import Record
 from vudissect.lint.finding import Finding, Severity
 from vudissect.protocol.marks import MARK_WORDS, Mark
 from vudissect.protocol.model import Channel, Layout, Row
+from vudissect.protocol.purpose import FEATURE_LISTS
 from vudissect.protocol.usual import is_late
 from vudissect.render.descriptors import descriptor_text
 from vudissect.render.detail import detail_lines
-from vudissect.render.features import FEATURE_LISTS
 from vudissect.render.findings import signed_text
 from vudissect.render.notices import Notices
 from vudissect.render.reading import Reading

@@ -6,9 +6,9 @@ from typing import Any
 
 from vudissect.protocol.features import F_RING_PACKED
 from vudissect.protocol.model import Array, BitField, Field, Layout, Meaning
-from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.purpose import FEATURE_LISTS, Purpose
 from vudissect.render.config import config_text
-from vudissect.render.features import FEATURE_LISTS, feature_bits_text, virtio_features_text
+from vudissect.render.features import feature_bits_text, virtio_features_text
 from vudissect.render.units import address_text, printable, size_text, whole_hex_text
 from vudissect.session.state import State
 from vudissect.wire.fields import bytes_text

@@ -18,10 +18,10 @@ from vudissect.protocol.devices import DEVICES, config_candidates, config_ends
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.features import VIRTIO_FEATURES
-from vudissect.protocol.marks import MARK_TEXTS
+from vudissect.protocol.marks import MARK_WORDS
 from vudissect.protocol.model import Channel, Descriptors, Device, FdKind, Field, Gate, Layout, Meaning, Row
 from vudissect.protocol.payloads import ACK
-from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.purpose import FEATURE_LISTS, Purpose
 from vudissect.protocol.since import Since
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.protocol.usual import LATE_AFTER, USUAL_TIMES, UsualTime, may_take_long
@@ -106,8 +106,9 @@ class Tables:
             "usual_times": _lines(literal(_usual_time(usual)) for usual in USUAL_TIMES),
             "descriptor_prefixes": literal({int(kind): prefix for kind, prefix in PREFIXES.items()}),
             "largest_request": literal(LARGEST_REQUEST),
+            "feature_lists": literal(dict.fromkeys(sorted(purpose.name for purpose in FEATURE_LISTS), True)),
             "usual_flags": literal(dict.fromkeys(sorted(USUAL_FLAGS), True)),
-            "mark_texts": literal([[mark.bit_length() - 1, text] for mark, text in MARK_TEXTS.items()]),
+            "mark_texts": literal([[mark.bit_length() - 1, text] for mark, text in MARK_WORDS.items()]),
             "rules": _lines(_rules()),
             "keys": literal([_keys(channel) for channel in Channel]),
             "layouts": self._layouts.lua(),

@@ -179,6 +179,9 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
   message.is_cut = missing
   if length_hi > 0 or length_lo > #data then message.sent = numbers.decimal(length_lo, length_hi) end
   message.problem = problem or flags_problem(message, dialect, channel == 2)
+  local usual = (channel == 2 and 0 or dialect.versions[1]) + (message.is_reply and 4 or 0)
+  if message.need_reply and not message.is_reply and channel ~= 2 then usual = usual + 8 end
+  if flags ~= usual and not (message.problem and row) then message.odd_flags = string.format("%#x", flags) end
   return message
 end
 

@@ -165,6 +165,24 @@ function numbers.plain_hex(s)
 end
 
 -- Bytes in hexadecimal, at most `most` of them, and how many there are beyond.
+-- Bytes in hexadecimal, at most `most`; five or more equal ones are one and their number, as `05 00*255`.
+function numbers.whole_hex(s, most)
+  local parts, at, stop = {}, 1, most and math.min(#s, most) or #s
+  while at <= stop do
+    local value, last = byte(s, at), at
+    while last < stop and byte(s, last + 1) == value do last = last + 1 end
+    if last - at >= 4 then
+      parts[#parts + 1] = format("%02x*%d", value, last - at + 1)
+    else
+      for _ = at, last do parts[#parts + 1] = format("%02x", value) end
+    end
+    at = last + 1
+  end
+  local text = table.concat(parts, " ")
+  if #s > stop then return format("%s ... (%d bytes)", text, #s) end
+  return text
+end
+
 function numbers.hex_bytes(s, most)
   local text = s:sub(1, most):gsub(".", function(c) return format("%02x ", byte(c)) end):sub(1, -2)
   if #s <= most then return text end

@@ -135,6 +135,7 @@ function record.descriptors(s, this)
       size_hi = size_hi,
       page_lo = page_lo,
       page_hi = page_hi,
+      seals = little.u32(s, at + 24),
       name = words.utf8(s:sub(name, name + name_length - 1)),
       name_length = name_length,
     }

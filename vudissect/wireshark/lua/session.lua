@@ -8,7 +8,7 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency, late
+local connections, peer, latency, late, sockets
 
 -- The side that answers on a channel: 0 for the front-end.
 local ANSWERS = { [0] = 1, 0, 0 }
@@ -32,6 +32,7 @@ end
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  sockets = {} -- that messages passed: names by connection and number of the message
   record.renew()
   objects.reset()
   views.reset()
@@ -149,6 +150,22 @@ function session.is_open(of, channel, frame)
   return connection ~= nil and pairing.is_open(connection.waiting[channel], frame)
 end
 
+-- The socket that the message with this number (decimal) passed, by its name; nil if it passed none.
+function session.socket(of, sequence)
+  local passed = sockets[of]
+  return passed and passed[sequence]
+end
+
+local function note_sockets(s, this, carried)
+  for place, descriptor in ipairs(this.descriptors) do
+    if descriptor.kind == 4 then
+      local passed = sockets[this.connection] or {}
+      sockets[this.connection] = passed
+      passed[numbers.decimal(numbers.little.u64(s, 17))] = carried[place].name
+    end
+  end
+end
+
 -- Take in a message. `request` is set on the connection to what a reply answers.
 function session.message(connection, frame, message, this, s)
   local row, carried, replaced = message.row, nil, nil
@@ -156,6 +173,7 @@ function session.message(connection, frame, message, this, s)
     carried = {}
     for place, descriptor in ipairs(this.descriptors) do carried[place] = objects.named(descriptor, frame) end
     session.carried[frame] = carried
+    note_sockets(s, this, carried)
   end
   local waiting = connection.waiting[message.channel]
   if message.is_reply then

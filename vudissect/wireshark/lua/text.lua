@@ -6,7 +6,8 @@ local has_bit, printable = numbers.has_bit, words.printable
 
 local text = {}
 
-local MALFORMED_BYTES = 32
+local MALFORMED_BYTES = 512
+local USUAL_SEALS, UNSEALABLE = 0x2, 0xffffffff
 local MILLISECOND = 999500 -- as it is rounded
 
 -- Messages -------------------------------------------------------------------------------------------------------------
@@ -24,7 +25,7 @@ local function beginning(message, view)
     line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
     line = line .. " MALFORMED, " .. message.problem .. ":"
-      .. " " .. numbers.hex_bytes(message.data, MALFORMED_BYTES)
+      .. " " .. numbers.whole_hex(message.data, MALFORMED_BYTES)
   end
   return line
 end
@@ -58,6 +59,9 @@ local function descriptor_text(named, descriptor, frame)
       .. size_text(descriptor.size_lo, descriptor.size_hi)
     if descriptor.page_hi > 0 or descriptor.page_lo > 4096 then
       what = what .. " pages " .. size_text(descriptor.page_lo, descriptor.page_hi)
+    end
+    if descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
+      what = what .. " seals " .. (descriptor.seals == UNSEALABLE and "-1" or format("%#x", descriptor.seals))
     end
   else
     what = KINDS[descriptor.kind]
@@ -102,6 +106,8 @@ function text.message(message, frame, this, view)
   local replaced = session.replaced[frame]
   if replaced then line = line .. " (was " .. replaced .. ")" end
   if message.need_reply and not message.is_reply and message.channel ~= 2 then line = line .. " need_reply" end
+  if message.odd_flags then line = line .. " header_flags " .. message.odd_flags end
+  if message.is_error and message.is_reply then line = line .. " SENT BACK" end
   if not this.is_usual then line = line .. marks_text(this.marks) end
   if not message.is_reply then return line end
   local request = session.peer[frame]
@@ -160,7 +166,10 @@ local EVENTS = {
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))
   end,
-  [4] = function(this) return format("%s channel opened", CHANNELS[this.channel]) end,
+  [4] = function(this, details)
+    local passed = session.socket(this.connection, details.by_sequence)
+    return format("%s channel opened%s", CHANNELS[this.channel], passed and " on " .. passed or "")
+  end,
   [5] = function(this, details)
     return format("%s channel closed by the %s%s", CHANNELS[this.channel], details.by or "?", how(details))
   end,

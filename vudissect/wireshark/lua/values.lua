@@ -76,16 +76,13 @@ local function features_text(lo, hi, view, purpose)
   return difference({ lo, hi }, view.offered, own, shared)
 end
 
--- Purposes of messages whose payload is a list of features, and the offer that an acknowledgement is shown against.
-local FEATURE_LISTS = {
-  OFFER_FEATURES = "", ACK_FEATURES = "", OFFER_PROTOCOL_FEATURES = "", OFFER_GPU_FEATURES = "",
-  ACK_PROTOCOL_FEATURES = "protocol_offered", ACK_GPU_FEATURES = "gpu_offered",
-}
+-- What an acknowledgement of features is shown against.
+local OFFERS = { ACK_PROTOCOL_FEATURES = "protocol_offered", ACK_GPU_FEATURES = "gpu_offered" }
 
 local function bits_text(field, lo, hi, view, purpose)
   local names = field.w.names
-  if FEATURE_LISTS[purpose] then
-    local offered = view[FEATURE_LISTS[purpose]]
+  if T.feature_lists[purpose] then
+    local offered = OFFERS[purpose] and view[OFFERS[purpose]]
     if offered then return difference({ lo, hi }, offered, names) end
     return all_names(bit_names(lo, hi, names))
   end
@@ -107,7 +104,7 @@ end
 
 local function raw_text(field, contents)
   if field.m == "PIXELS" then return field.n .. " " .. size_text(#contents, 0) end
-  if field.m == "BYTES" then return field.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES) end
+  if field.m == "BYTES" then return field.n .. " " .. numbers.whole_hex(contents) end
   return field.n .. " " .. printable(bytes_text(field.m, contents))
 end
 
@@ -314,7 +311,8 @@ local function tail_text(message, tail, view)
     return view.device and format("%s%s: %s", view.device.name, view.is_guess and "?" or "", told) or told
   end
   if tail.m == "PIXELS" then return tail.n .. " " .. size_text(#contents, 0) end
-  return tail.n .. " " .. numbers.hex_bytes(contents, MOST_BYTES)
+  if contents == "" then return "no " .. tail.n end
+  return tail.n .. " " .. numbers.whole_hex(contents)
 end
 
 -- Payloads -------------------------------------------------------------------------------------------------------------
@@ -323,7 +321,7 @@ end
 local function is_usually_zero(field, purpose, is_reply)
   -- A request to stop a ring has room for its position, which only the reply knows.
   if field.m == "RING_BASE" then return purpose == "STOP_RING" and not is_reply end
-  if field.m == "FLAGS" then return not FEATURE_LISTS[purpose] end
+  if field.m == "FLAGS" then return not T.feature_lists[purpose] end
   return purpose == "READ_CONFIG" and field.c ~= nil
 end
 
@@ -364,7 +362,7 @@ local OF_THE_VIEW = { VIRTIO_FEATURES = true, RING_BASE = true, RING_ADDRESS = t
 function values.depends_on(message)
   local layout, purpose = message.layout, message.row and message.row.purpose
   if not layout then return "nothing" end
-  if FEATURE_LISTS[purpose] then return "view" end
+  if T.feature_lists[purpose] then return "view" end
   local depends = "nothing"
   for _, fields in ipairs({ layout.fields, layout.array and layout.array.fields or NO_NAMES, { layout.tail } }) do
     for _, field in ipairs(fields) do
