@@ -7,13 +7,14 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import crowds, flood, iotlb, replay, roundtrip, show, startup, wireshark
+from benchmarks import crowds, flood, iotlb, replay, rings, roundtrip, show, startup, wireshark
 from benchmarks.table import Row, as_text
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "roundtrip": roundtrip.run,
     "flood": flood.run,
     "iotlb": iotlb.run,
+    "rings": rings.run,
     "show": show.run,
     "startup": startup.run,
     "wireshark": wireshark.run,

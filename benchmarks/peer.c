@@ -8,7 +8,8 @@
  *   peer burst SOCKET REQUEST QUESTION BURSTS SIZE  write SIZE requests at once, BURSTS times; then send QUESTION, the
  *                                                   message without payload, and wait for the reply
  *
- * The back-ends listen, serve one connection and close the descriptors that they receive; the front-ends connect.
+ * The back-ends listen, serve one connection and close the descriptors that they receive; the front-ends connect, or go on
+ * with a connection that they inherit if SOCKET is fd:NUMBER.
  * REQUEST, QUESTION and REPLY are whole messages in hexadecimal; the number replaces the first 8 bytes of REPLY's
  * payload. A front-end prints one JSON object when it is done; on any failure the program exits with status 1.
  */
@@ -69,6 +70,9 @@ static struct sockaddr_un address_of(const char *path)
 
 static int dial(const char *path)
 {
+    int inherited;
+    if (sscanf(path, "fd:%d", &inherited) == 1)
+        return inherited;
     struct sockaddr_un address = address_of(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -57,25 +58,41 @@ def relaying(relay: Relay, front: Path, back: Path, core: int = RELAY_CORE) -> I
         yield process
 
 
-def converse(
-    connect: Path, listen: Path, back_end: tuple[str, bytes], front_end: tuple[str, *tuple[bytes | int, ...]]
-) -> Any:
-    """Run a back-end and a front-end of peer.c against each other, on one core; returns the front-end's report.
+# A command of peer.c with its arguments after the socket, messages as bytes.
+BackEnd = tuple[str, bytes]
+FrontEnd = tuple[str, *tuple[bytes | int, ...]]
 
-    Each is a command of peer.c with its arguments after the socket, messages as bytes.
-    """
-    back_end_command, front_end_command = _peer(listen, *back_end), _peer(connect, *front_end)
+
+def converse(connect: Path, listen: Path, back_end: BackEnd, front_end: FrontEnd) -> Any:
+    """Run a back-end and a front-end of peer.c against each other, on one core; returns the front-end's report."""
+    with serving(listen, back_end):
+        return _reported(_peer(connect, *front_end))
+
+
+@contextmanager
+def serving(listen: Path, back_end: BackEnd) -> Iterator[None]:
+    """Run a back-end of peer.c during the block, which has to connect to it; it exits when the connection closes."""
     listen.unlink(missing_ok=True)
-    with running("back-end", back_end_command, listen.parent) as process:
+    with running("back-end", _peer(listen, *back_end), listen.parent) as process:
         wait_for_listener(str(listen), process)
-        report = subprocess.run(front_end_command, stdout=subprocess.PIPE, check=True).stdout
+        yield
         process.finish()
-    return json.loads(report)
 
 
-def _peer(socket: Path, command: str, *arguments: bytes | int) -> list[str]:
+def converse_on(connection: socket.socket, front_end: FrontEnd) -> Any:
+    """Run a front-end of peer.c on a connection, which it closes; returns its report."""
+    with connection:
+        return _reported(_peer(f"fd:{connection.fileno()}", *front_end), connection.fileno())
+
+
+def _reported(command: list[str], *passed: int) -> Any:
+    """Run a front-end of peer.c, with these descriptors; returns its report."""
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, pass_fds=passed).stdout)
+
+
+def _peer(where: Path | str, command: str, *arguments: bytes | int) -> list[str]:
     texts = (argument.hex() if isinstance(argument, bytes) else str(argument) for argument in arguments)
-    return _pinned(PEERS_CORE, [compiled("peer"), command, str(socket), *texts])
+    return _pinned(PEERS_CORE, [compiled("peer"), command, str(where), *texts])
 
 
 def _pinned(core: int, command: list[str]) -> list[str]:

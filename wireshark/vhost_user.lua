@@ -3,7 +3,7 @@
 
 local T = {
 text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,device=true,by=true,how=true,reason=true,text=true,request=true,fault=true,unreadable=true},
-number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,no_kicks=true,no_calls=true},
+number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,no_kicks=true,no_calls=true,back_end_stopped=true,front_end_stopped=true},
 rows = {
 {id=1,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"},since=2001},
 {id=2,channel=0,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={"virtio_features"},reply={"ack"},since=2001},
@@ -838,6 +838,8 @@ fields = {
 {"event.unnoticed","unnoticed","int64","DEC",{},0,0},
 {"event.no_kicks","no_kicks","int64","DEC",{},0,0},
 {"event.no_calls","no_calls","int64","DEC",{},0,0},
+{"event.back_end_stopped","back_end_stopped","int64","DEC",{},0,0},
+{"event.front_end_stopped","front_end_stopped","int64","DEC",{},0,0},
 {"features.notify_on_empty","NOTIFY_ON_EMPTY","bool","DEC",{},16777216,32},
 {"features.log_all","LOG_ALL","bool","DEC",{},67108864,32},
 {"features.any_layout","ANY_LAYOUT","bool","DEC",{},134217728,32},
@@ -3574,6 +3576,8 @@ local function observation(details)
   fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
   fact("no_kicks", "no kicks wanted")
   fact("no_calls", "no calls wanted")
+  fact("back_end_stopped", "back-end stopped")
+  fact("front_end_stopped", "front-end stopped")
   local line = format("ring %s:", details.ring or "?")
   if #facts > 0 then line = line .. " " .. table.concat(facts, ", ") end
   if details.request then line = line .. "; oldest: " .. details.request end

@@ -75,9 +75,8 @@ class TestKickNotRead:
         severity, blame, message = judged(talk, "VU-OBS-01")
 
         assert (severity, blame) == (Severity.ERROR, Blame.BACK_END)
-        assert message.startswith(
-            "ring 0: request 34: write sector 2048, 8 sectors, pending for 2.0 s, and its kick is unread"
-        )
+        assert message.startswith("ring 0: request 34: write sector 2048, 8 sectors, pending for 2.0 s (since 0.000 s)")
+        assert "its kick is unread" in message
 
     def test_it_is_reported_once_while_it_lasts(self) -> None:
         talk = running()
@@ -93,6 +92,22 @@ class TestKickNotRead:
         see(talk, **self.STUCK)
 
         assert len(accused(talk, "VU-OBS-01")) == 2
+
+    def test_a_back_end_that_was_stopped_while_it_polled(self) -> None:
+        talk = running()
+        see(talk, **{**self.STUCK, "kick": 0, "kick_unread": 0}, no_kicks=True, back_end_stopped=True)
+
+        assert judged(talk, "VU-OBS-01")[2].endswith(
+            "the process of the back-end is stopped, by a signal or a debugger"
+        )
+        assert accused(talk, "VU-OBS-02") == []
+
+    def test_it_names_since_when(self) -> None:
+        talk = running()
+        talk.silence(5 * SECOND)
+        see(talk, **self.STUCK)
+
+        assert "pending for 2.0 s (since 3." in judged(talk, "VU-OBS-01")[2]
 
     def test_each_ring_is_reported(self) -> None:
         talk = configured(ring=1, talk=running())
@@ -144,13 +159,13 @@ class TestRequestNotCompleted:
         severity, blame, message = judged(talk, "VU-OBS-02")
 
         assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
-        assert "1 request, pending for 6.0 s; its kick was read" in message
+        assert "1 request, pending for 6.0 s (since 0.000 s); its kick was read" in message
 
     def test_a_back_end_that_polls_has_to_look(self) -> None:
         talk = running()
         see(talk, avail=35, used=34, pending=1, waited=6 * SECOND, kick=3, kick_unread=6 * SECOND, no_kicks=True)
 
-        assert "it asks for no kicks" in judged(talk, "VU-OBS-02")[2]
+        assert "the device asks for none by its flags" in judged(talk, "VU-OBS-02")[2]
 
     def test_a_slow_disk(self) -> None:
         talk = running()
@@ -209,6 +224,15 @@ class TestCallNotRead:
 
         assert accused(talk, "VU-OBS-04") == []
 
+    def test_the_front_end_is_stopped(self) -> None:
+        talk = running()
+        seen: dict[str, Any] = {"avail": 35, "used": 35, "pending": 0, "unnoticed": 2 * SECOND}
+        see(talk, **seen, call=1, call_unread=2 * SECOND, front_end_stopped=True)
+
+        message = judged(talk, "VU-OBS-04")[2]
+
+        assert message.endswith("the process of the front-end is stopped, by a signal or a debugger")
+
 
 class TestNotCalled:
     """VU-OBS-05."""
@@ -225,6 +249,12 @@ class TestNotCalled:
     def test_a_guest_that_does_not_run_for_a_while(self) -> None:
         talk = running()
         see(talk, avail=35, used=35, pending=0, kick=0, call=0, unnoticed=2 * SECOND)
+
+        assert accused(talk, "VU-OBS-05") == []
+
+    def test_a_guest_whose_front_end_is_stopped(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=35, pending=0, kick=0, call=0, unnoticed=6 * SECOND, front_end_stopped=True)
 
         assert accused(talk, "VU-OBS-05") == []
 

@@ -566,3 +566,11 @@ def test_a_descriptor_is_inherited(tmp_path: Path) -> None:
     assert back.at_end()
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+def test_without_rings_nothing_is_loaded_that_looks_into_them() -> None:
+    script = "import sys, vudissect.cli.vuproxy, vudissect.proxy.program; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+
+    looking = {"vudissect.rings", "vudissect.proxy.rings", "vudissect.session", "vudissect.cli.watch_rings"}
+    assert looking.isdisjoint(loaded)

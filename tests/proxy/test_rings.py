@@ -2,7 +2,10 @@
 
 import mmap
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
+from time import monotonic_ns
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from vudissect.proxy.descriptor_pool import DescriptorPool
 from vudissect.proxy.rings import RingWatch
 from vudissect.rings.blk import Header, Kind
 from vudissect.rings.chain import Buffer
+from vudissect.rings.look import Look, Parts, Read, look
 from vudissect.rings.memory import GuestMemory, Region
 from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing, parts
 from vudissect.session.session import Session
@@ -36,6 +40,7 @@ class Scene:
         requests: bool = False,
         features: tuple[str, ...] = ("VERSION_1", "PROTOCOL_FEATURES"),
         back_end: str = "vhost-user-blk",
+        back_end_pid: int = 0,
     ) -> None:
         self.memory = os.memfd_create("guest")
         os.ftruncate(self.memory, SIZE + OFFSET)
@@ -47,7 +52,8 @@ class Scene:
         self.seen: list[Observation] = []
         self.now = 0
         self.talk.open("qemu", back_end)
-        self.session.feed(self.talk.records[0])
+        opened = self.talk.records[0]._replace(details={**self.talk.records[0].details, "back_end_pid": back_end_pid})
+        list(self.watch.see(self.session.feed(opened)))
         self.say("SET_FEATURES", features=VIRTIO_FEATURES.mask(*features))
         mapped = memoryview(mmap.mmap(self.memory, SIZE + OFFSET))[OFFSET:]
         self.guest = GuestMemory([Region(GUEST, USER, mapped)])
@@ -58,12 +64,16 @@ class Scene:
         self.driver, self.device = SplitDriver(ring), SplitDevice(ring)
 
     def say(self, name: str, *fds: int, **fields: Any) -> None:
-        """The front-end sends a message; the observer gets its descriptors first, then the message."""
+        """The front-end sends a message, and nothing more at the moment."""
+        self.seen += self.feed(name, *fds, **fields)
+        self.seen += (seen.observation for seen in self.watch.look_at_changed(monotonic_ns()))
+
+    def feed(self, name: str, *fds: int, **fields: Any) -> list[Observation]:
+        """The observer gets the descriptors of a message, then the message; what it records at once."""
         for fd in fds:
             self.pool.add(os.dup(fd))
         self.talk.front_end(name, descriptors=tuple(map(inspect, fds)), **fields)
-        for record in self.talk.records[-1:]:
-            self.seen += (seen.observation for seen in self.watch.see(self.session.feed(record)))
+        return [seen.observation for seen in self.watch.see(self.session.feed(self.talk.records[-1]))]
 
     def give_memory(self) -> None:
         region = {"guest_addr": GUEST, "size": SIZE, "user_addr": USER, "mmap_offset": OFFSET}
@@ -98,6 +108,18 @@ def scene() -> Iterator[Scene]:
     scene = Scene()
     yield scene
     scene.watch.close()
+
+
+def counted_looks(monkeypatch: pytest.MonkeyPatch) -> list[Parts]:
+    """The rings that are looked at from now on."""
+    looks: list[Parts] = []
+
+    def counted(parts: Parts, read: Read) -> Look:
+        looks.append(parts)
+        return look(parts, read)
+
+    monkeypatch.setattr("vudissect.proxy.rings.look", counted)
+    return looks
 
 
 def open_files() -> int:
@@ -191,6 +213,7 @@ def test_the_first_completion_that_the_driver_does_not_notice() -> None:
 
 
 def test_a_ring_that_is_set_up_again_begins_at_its_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.proxy.test_rings.monotonic_ns", lambda: 0)
     monkeypatch.setattr("vudissect.proxy.rings.monotonic_ns", lambda: 0)
     scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "EVENT_IDX"))
     scene.start()
@@ -251,6 +274,20 @@ def test_a_completion_that_the_driver_notices() -> None:
     assert scene.look() == []
 
 
+def test_a_back_end_that_is_stopped_while_a_request_is_pending() -> None:
+    with subprocess.Popen(["sleep", "60"]) as back_end:
+        scene = Scene(back_end_pid=back_end.pid)
+        scene.start()
+        os.kill(back_end.pid, signal.SIGSTOP)
+        os.waitpid(back_end.pid, os.WUNTRACED)
+        assert scene.look() == []
+        scene.offer()
+        (seen,) = scene.look()
+        back_end.kill()
+
+    assert (seen.back_end_stopped, seen.front_end_stopped) == (True, False)
+
+
 def test_the_oldest_request_in_words() -> None:
     scene = Scene(requests=True)
     scene.start()
@@ -306,6 +343,53 @@ def test_a_ring_of_impossible_size_is_left_alone(scene: Scene) -> None:
     scene.say("SET_VRING_ADDR", index=0, desc=USER + DESC, avail=USER + AVAIL, used=USER + USED)
 
     assert scene.seen == []
+
+
+def test_a_burst_of_messages_is_looked_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.start()
+    looks = counted_looks(monkeypatch)
+    for _ in range(100):
+        scene.feed("SET_VRING_KICK", scene.kick, index=0)
+    assert looks == []
+
+    assert list(scene.watch.look_at_changed(0)) == []
+    assert len(looks) == 1
+
+
+def test_a_ring_is_looked_at_when_it_stops(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    (seen,) = scene.feed("GET_VRING_BASE", index=0)
+
+    assert (seen.avail, seen.used, seen.pending) == (1, 0, 1)
+
+
+def test_very_many_large_rings_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "RING_PACKED"))
+    scene.give_memory()
+    rings = 5
+    for index in range(rings):
+        scene.say("SET_VRING_NUM", index=index, num=32768)
+        scene.say("SET_VRING_ADDR", index=index, desc=USER, avail=USER + 0x80000, used=USER + 0x81000)
+        scene.say("SET_VRING_KICK", scene.kick, index=index)
+    looks = counted_looks(monkeypatch)
+    list(scene.watch.look(SECOND))
+    assert 0 < len(looks) < rings
+    os.eventfd_write(scene.kick, 1)
+    seen = {each.observation.ring for second in range(rings) for each in scene.watch.look(second * SECOND)}
+
+    assert seen == set(range(rings))
+
+
+def test_descriptors_that_nobody_takes_do_not_accumulate() -> None:
+    pool = DescriptorPool()
+    before = open_files()
+    for _ in range(2000):
+        pool.add(os.eventfd(0))
+    held = open_files() - before
+    pool.empty()
+
+    assert (held, open_files()) == (1024, before)
 
 
 def test_memory_whose_descriptor_did_not_arrive(scene: Scene) -> None:

@@ -5,18 +5,20 @@ from pathlib import Path
 
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd
 from vudissect.analysis import Analysis, read
+from vudissect.capture.observation import Observation
 from vudissect.capture.record import Record, RecordKind
+from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
-from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.model import Channel, Device, Side
 from vudissect.summary.collect import Collector
 from vudissect.summary.values import Outcome, Summary, Traffic
-from vudissect.summary.words import end_text, missing_texts, next_command, verdict_text
+from vudissect.summary.words import end_text, missing_texts, next_command, stall_text, verdict_text
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
 
-def summary_of(records: Iterable[Record], cut: str = "") -> Summary:
-    collector, analysis = Collector(), Analysis(records)
+def summary_of(records: Iterable[Record], cut: str = "", device: Device | None = None) -> Summary:
+    collector, analysis = Collector(), Analysis(records, device=device)
     for _ in collector.watch(analysis):
         pass
     return collector.finish(analysis.session, analysis.finish(), "talk.pcapng", cut=cut)
@@ -203,3 +205,31 @@ def test_the_connection_of_the_verdict_is_shown() -> None:
     shown = summary_of(talk.records).shown
     assert shown is not None
     assert shown.number == 2
+
+
+def stuck() -> Conversation:
+    talk = running()
+    seen = Observation(0, 0, 35, 34, 1, 2 * SECOND, kick=1, kick_unread=2 * SECOND, request="request 34: flush")
+    talk.silence(5 * SECOND)
+    talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, 1, MILLISECOND, **seen.details)
+    return talk
+
+
+def test_the_request_that_stalls_is_named_with_since_when_and_whose_turn_it_is() -> None:
+    talk = stuck()
+    talk.silence(3 * SECOND)
+    talk.front_end("GET_CONFIG", offset=0, contents=bytes(8))
+    shown = summary_of(talk.records, device=device_by_name("blk")).shown
+
+    assert shown is not None
+    assert stall_text(shown) == (
+        "ring 0: request 34: flush has waited since 3.0 s, for 5.0 s; "
+        "it is the turn of the back-end: its kick is unread (#15)"
+    )
+
+
+def test_nothing_stalls_in_rings_that_were_not_seen() -> None:
+    shown = summary_of(running().records).shown
+
+    assert shown is not None
+    assert stall_text(shown) == ""

@@ -39,6 +39,10 @@ class Observation(NamedTuple):
     """Whether the device asks not to be kicked."""
     no_calls: bool = False
     """Whether the driver asks not to be called."""
+    back_end_stopped: bool = False
+    """Whether the process of the back-end is stopped, by a signal or a debugger."""
+    front_end_stopped: bool = False
+    """Whether the process of the front-end is."""
     request: str = ""
     """The oldest pending request, in words."""
     fault: str = ""
@@ -76,6 +80,8 @@ def observation_of(details: Mapping[str, str | int]) -> Observation | None:
         _number(details, "unnoticed") or 0,
         bool(details.get("no_kicks")),
         bool(details.get("no_calls")),
+        bool(details.get("back_end_stopped")),
+        bool(details.get("front_end_stopped")),
         str(details.get("request", "")),
         str(details.get("fault", "")),
         str(details.get("unreadable", "")),

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
-from time import monotonic, monotonic_ns
+from time import monotonic_ns
 
 import click
 
@@ -27,27 +27,34 @@ from vudissect.proxy.ring_observer import RIGHTS_FD
 from vudissect.proxy.rings import RingWatch, Seen
 
 _STDIN = 0
+_SECOND = 1_000_000_000
 _MOST_FDS = 253
 
 
 class _Feed:
-    """Standard input, and the descriptors that come before it; `in_pause` is called when the interval is over."""
+    """Standard input, and the descriptors that come before it.
+
+    `caught_up` is called with the time (ns) when all that was read has been used, and `in_pause` when at least the
+    interval is over since it was called last.
+    """
 
     def __init__(self, rights: socket.socket, pool: DescriptorPool, interval: float) -> None:
-        self.in_pause: Callable[[], None] = lambda: None
+        self.caught_up: Callable[[int], None] = lambda now: None
+        self.in_pause: Callable[[int], None] = lambda now: None
         self._rights = rights
         self._pool = pool
-        self._interval = interval
-        self._next = monotonic() + interval
+        self._interval = int(interval * _SECOND)
+        self._next = monotonic_ns() + self._interval
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes, and none at the end."""
+        self.caught_up(monotonic_ns())
         while True:
-            left = self._next - monotonic()
-            if left <= 0:
-                self._next = monotonic() + self._interval
-                self.in_pause()
-            elif select.select([_STDIN], [], [], left)[0]:
+            now = monotonic_ns()
+            if now >= self._next:
+                self._next = now + self._interval
+                self.in_pause(now)
+            elif select.select([_STDIN], [], [], (self._next - now) / _SECOND)[0]:
                 data = os.read(_STDIN, size)
                 self._receive()
                 return data
@@ -75,10 +82,11 @@ def main(interval: float, requests: bool) -> None:
     with clear_errors("observation of rings"):
         analysis = Analysis(read_capture(feed), live=True, rules=())
 
-        def in_pause() -> None:
-            _report(watch.look(monotonic_ns()))
+        def in_pause(now: int) -> None:
+            _report(watch.look(now))
             pool.age()
 
+        feed.caught_up = lambda now: _report(watch.look_at_changed(now))
         feed.in_pause = in_pause
         try:
             for event, _ in analysis:

@@ -29,6 +29,8 @@ _FACTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], dict[str, Any]]],
     (re.compile(r"completion unnoticed(?: for (.+))?"), lambda match: {"unnoticed": _lasting(match[1]) or 1}),
     (re.compile("no kicks wanted"), lambda _: {"no_kicks": True}),
     (re.compile("no calls wanted"), lambda _: {"no_calls": True}),
+    (re.compile("back-end stopped"), lambda _: {"back_end_stopped": True}),
+    (re.compile("front-end stopped"), lambda _: {"front_end_stopped": True}),
 )
 
 

@@ -15,7 +15,6 @@ from vudissect.proxy.sink import MakeGap, PipeSink
 # Linux's fcntl.h; room for some thousand messages, so that it does not miss a burst.
 _F_SETPIPE_SZ = 1031
 _PIPE_SIZE = 1 << 20
-_NICENESS = 5
 _LAST_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.002
 
@@ -29,6 +28,9 @@ class Companion:
     `passed` are descriptors for it, by their numbers there. If it falls behind it misses messages, and its `name` is in
     the warning.
     """
+
+    niceness = 5
+    """How far it steps back when the relay and the peers need the processor."""
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Companion:
         os.close(feed_end)
         os.close(report_end)
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, self.pid, self.niceness)
         self.sink = PipeSink(feed, name, gap, warn)
         self.sink.write([preamble])
 

@@ -14,10 +14,12 @@ _KEPT = frozenset(
         DescriptorKind.EVENTFD,
     }
 )
+# More than a message has, for as many messages as may be waiting: a front-end could pass descriptors without end.
+_MOST = 1024
 
 
 class DescriptorPool:
-    """Holds descriptors of memory and of events until they are taken or the pool is emptied."""
+    """Holds descriptors of memory and of events until they are taken or the pool is emptied; of many, the newest."""
 
     def __init__(self) -> None:
         self._fds: dict[str, int] = {}
@@ -30,6 +32,8 @@ class DescriptorPool:
             os.close(fd)
         else:
             self._fds[descriptor.identity] = fd
+            if len(self._fds) > _MOST:
+                os.close(self._fds.pop(next(iter(self._fds))))
 
     def take(self, identity: str) -> int | None:
         """A descriptor of the open object with this identity, which the caller closes; None if there is none."""

@@ -38,6 +38,9 @@ class RingOptions:
 class RingObserver(Companion):
     """A running observer of rings; `observed` is called for each of its observations."""
 
+    # A burst of messages keeps it busy for longer than a round trip takes.
+    niceness = 10
+
     def __init__(self, options: RingOptions, preamble: bytes, gap: MakeGap, warn: Warn, observed: Observed) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.setblocking(False)

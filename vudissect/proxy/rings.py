@@ -11,12 +11,14 @@ from time import monotonic_ns
 from typing import NamedTuple, Protocol
 
 from vudissect.capture.observation import Observation
-from vudissect.capture.record import RecordKind
+from vudissect.capture.record import Record, RecordKind
+from vudissect.host.process_state import is_stopped
 from vudissect.host.shared_memory import event_counter
 from vudissect.protocol.devices import is_polled_by_driver
 from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
 from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
+from vudissect.proxy.ring_history import History, advance, is_news, since
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
 from vudissect.rings.look import Look, Parts, look, oldest
 from vudissect.rings.memory import RingError
@@ -28,9 +30,10 @@ from vudissect.session.state import State
 # No virtio ring is larger.
 _MOST_ENTRIES = 32768
 _WRAP = 0x10000
-_SECOND = 1_000_000_000
-# A duration that grows is worth another record at these points (s), and at every multiple of the last.
-_STEPS = (1, 2, 5, 10, 30, 60)
+# How much may be read in one look at all rings, in descriptors: a look at the indices costs as much as `_INDICES`. The
+# rings that are left come first in the next look.
+_MOST_AT_ONCE = 1 << 16
+_INDICES = 64
 
 
 class Source(Protocol):
@@ -50,33 +53,6 @@ class Seen(NamedTuple):
     observation: Observation
 
 
-class _Passed(NamedTuple):
-    """The driver wants to be called from position `call_at` on, and the device has passed it.
-
-    `since` then (ns) the driver has neither moved that position nor made a request available.
-    """
-
-    call_at: int
-    avail: int
-    since: int
-
-
-@dataclass(slots=True)
-class _History:
-    """What is remembered of a ring: since when (ns) things are as they are, and what was last recorded of it.
-
-    It begins when the addresses are set (in a frame), with the position from which the device goes on.
-    """
-
-    begins: int
-    used: int | None
-    pending_since: int | None = None
-    kick_since: int | None = None
-    call_since: int | None = None
-    passed: _Passed | None = None
-    recorded: Observation | None = None
-
-
 @dataclass(slots=True)
 class _Watched:
     """A connection, with the descriptors of its memory and of its rings by their names."""
@@ -86,7 +62,11 @@ class _Watched:
     events: dict[str, int] = field(default_factory=dict)
     translations: Translations = field(default_factory=Translations)
     big_endian: set[int] = field(default_factory=set)
-    histories: dict[int, _History] = field(default_factory=dict)
+    histories: dict[int, History] = field(default_factory=dict)
+    pids: tuple[int, int] = (0, 0)
+    """The processes of front-end and back-end, 0 if unknown."""
+    changed: set[int] = field(default_factory=set)
+    """The rings that messages were about since the last look."""
 
     def keep(self, event: Event, source: Source) -> None:
         """Take the descriptors of a message that are needed from now on, and let go of what no longer is."""
@@ -122,6 +102,8 @@ class _Watched:
 class RingWatch:
     """Observes the rings of all connections. Feed it every event of the session; `look` at all of them now and then.
 
+    Call `look_at_changed` when there is no event at the moment: what a burst of messages changes is looked at once.
+
     With `requests` the oldest pending request is read too: its descriptors and its header, never its data.
     """
 
@@ -129,14 +111,18 @@ class RingWatch:
         self._source = source
         self._requests = requests
         self._connections: dict[int, _Watched] = {}
+        # Where the next look begins, if the last one did not see all.
+        self._left = 0
 
     def see(self, event: Event) -> Iterator[Seen]:
-        """What is to be recorded about the rings that an event is about."""
+        """What is to be recorded at once: about rings that were stopped."""
         state, record = event.after, event.record
         watched = self._connections.get(state.number)
         if watched is None:
             watched = self._connections[state.number] = _Watched(state)
         watched.state = state
+        if record.kind is RecordKind.CONNECTION_OPENED:
+            watched.pids = _pid(record, "front_end_pid"), _pid(record, "back_end_pid")
         if state.memory is not event.before.memory or event.descriptors:
             watched.keep(event, self._source)
         self._note_translation(watched, event)
@@ -145,15 +131,33 @@ class RingWatch:
             del self._connections[state.number]
         elif state.rings is not event.before.rings and record.kind is RecordKind.MESSAGE:
             touched = state.rings.touched
-            if touched is None:
-                yield from self._all(watched, monotonic_ns())
-            else:
-                yield from self._one(watched, touched, monotonic_ns())
+            watched.changed |= state.rings.keys() if touched is None else {touched}
+            if state.rings.started < event.before.rings.started:
+                # Now: its memory may be gone after the next message.
+                yield from self._changed(watched, monotonic_ns())
+
+    def look_at_changed(self, now: int) -> Iterator[Seen]:
+        """What is to be recorded at `now` (ns) about the rings that events were about since the last call."""
+        for watched in self._connections.values():
+            yield from self._changed(watched, now)
 
     def look(self, now: int) -> Iterator[Seen]:
-        """What is to be recorded about all rings at `now` (ns)."""
-        for watched in self._connections.values():
-            yield from self._all(watched, now)
+        """What is to be recorded about all rings at `now` (ns), or about some if there are very many large ones."""
+        started = [
+            (watched, ring)
+            for watched in self._connections.values()
+            for ring in watched.state.rings.values()
+            if ring.started is Started.STARTED
+        ]
+        first = self._left % len(started) if started else 0
+        room = _MOST_AT_ONCE
+        self._left = 0
+        for position, (watched, ring) in enumerate(started[first:] + started[:first]):
+            room -= self._effort(watched.state, ring)
+            if room < 0 and position:
+                self._left = first + position
+                return
+            yield from self._one(watched, ring.index, now)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -175,10 +179,18 @@ class RingWatch:
             elif fields["type"] == IOTLB_INVALIDATE:
                 watched.translations.invalidate(fields["iova"], fields["size"])
 
-    def _all(self, watched: _Watched, now: int) -> Iterator[Seen]:
-        for index, ring in watched.state.rings.items():
-            if ring.started is Started.STARTED:
+    def _changed(self, watched: _Watched, now: int) -> Iterator[Seen]:
+        changed, watched.changed = sorted(watched.changed), set()
+        room = _MOST_AT_ONCE
+        for index in changed:
+            room -= self._effort(watched.state, watched.state.rings[index])
+            if room >= 0:
                 yield from self._one(watched, index, now)
+
+    def _effort(self, state: State, ring: Ring) -> int:
+        """How much there is to read in a ring, in descriptors."""
+        reads_all = self._requests or state.features.has(F_RING_PACKED)
+        return _INDICES + (ring.size or 0 if reads_all else 0)
 
     def _one(self, watched: _Watched, index: int, now: int) -> Iterator[Seen]:
         ring = watched.state.rings[index]
@@ -187,16 +199,16 @@ class RingWatch:
         history = watched.histories.get(index)
         if history is None or history.begins != ring.addresses.frame:
             base = ring.base % _WRAP if ring.base is not None else None
-            history = watched.histories[index] = _History(ring.addresses.frame, base)
+            history = watched.histories[index] = History(ring.addresses.frame, base)
         observation = self._observe(watched, ring, history, now)
-        if _is_news(history.recorded, observation):
+        if is_news(history.recorded, observation):
             history.recorded = observation
             yield Seen(watched.state.number, observation)
 
-    def _observe(self, watched: _Watched, ring: Ring, history: _History, now: int) -> Observation:
+    def _observe(self, watched: _Watched, ring: Ring, history: History, now: int) -> Observation:
         kick, call = (_counter(watched, ring, purpose) for purpose in (Purpose.SET_KICK, Purpose.SET_CALL))
-        history.kick_since = _since(history.kick_since, now) if kick else None
-        history.call_since = _since(history.call_since, now) if call else None
+        history.kick_since = since(history.kick_since, now) if kick else None
+        history.call_since = since(history.call_since, now) if call else None
         observation = Observation(
             ring.index,
             now,
@@ -214,7 +226,9 @@ class RingWatch:
             return observation._replace(unreadable=str(error))
         except RingError as error:
             return observation._replace(fault=str(error))
-        _advance(history, seen, now, calls_at_0=_wants_call_at_0(watched.state, ring))
+        advance(history, seen, now, calls_at_0=_wants_call_at_0(watched.state, ring))
+        waits = bool(seen.pending or history.passed)
+        front_end, back_end = (bool(pid) and waits and is_stopped(pid) for pid in watched.pids)
         fault = "" if seen.pending <= parts.size else f"{seen.pending} requests are pending in a ring of {parts.size}"
         return observation._replace(
             avail=seen.avail,
@@ -224,6 +238,8 @@ class RingWatch:
             unnoticed=now - history.passed.since if history.passed is not None else 0,
             no_kicks=seen.no_kicks,
             no_calls=seen.no_calls,
+            back_end_stopped=back_end,
+            front_end_stopped=front_end,
             request=request,
             fault=fault,
         )
@@ -251,62 +267,18 @@ def _parts(watched: _Watched, ring: Ring) -> Parts:
     )
 
 
+def _pid(record: Record, key: str) -> int:
+    """A process id in the details of a record, 0 if there is none."""
+    pid = record.details.get(key)
+    return pid if isinstance(pid, int) else 0
+
+
 def _counter(watched: _Watched, ring: Ring, purpose: Purpose) -> int | None:
     fd = watched.events.get(ring.slots[purpose].name)
     return event_counter(fd) if fd is not None else None
-
-
-def _since(before: int | None, now: int) -> int:
-    return now if before is None else before
 
 
 def _wants_call_at_0(state: State, ring: Ring) -> bool:
     """Whether a driver that wants to be called from position 0 on means it. Linux also writes 0 to want no calls."""
     device = state.guess.device
     return device is not None and not is_polled_by_driver(device, ring.index, len(state.rings))
-
-
-def _advance(history: _History, seen: Look, now: int, *, calls_at_0: bool) -> None:
-    """Note what has changed in a ring, or since when it has not."""
-    position = seen.used if seen.used is not None else seen.avail
-    moved = position != history.used
-    if not seen.pending:
-        history.pending_since = None
-    elif moved or history.pending_since is None:
-        history.pending_since = now
-    history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
-    history.used = position
-
-
-def _passed(history: _History, seen: Look, now: int) -> _Passed | None:
-    """Whether the device has passed the position from which the driver wants a call, and that position has not moved.
-
-    A driver that was called looks at the ring and then moves it, or polls and goes on making requests available.
-    """
-    call_at, used, before = seen.call_at, seen.used, history.used
-    if call_at is None or used is None or before is None:
-        return None
-    passed = history.passed
-    if passed is not None and passed.call_at == call_at:
-        return passed if passed.avail == seen.avail else _Passed(call_at, seen.avail, now)
-    crossed = (used - call_at - 1) % _WRAP < (used - before) % _WRAP
-    return _Passed(call_at, seen.avail, now) if crossed else None
-
-
-def _is_news(before: Observation | None, after: Observation) -> bool:
-    """Whether an observation has to be recorded: something changed, or lasts much longer than at the last record."""
-    if before is None:
-        return True
-    still = after._replace(**{name: getattr(before, name) for name in _TIMES})
-    return still != before or any(_step(getattr(after, name)) != _step(getattr(before, name)) for name in _DURATIONS)
-
-
-_DURATIONS = ("waited", "kick_unread", "call_unread", "unnoticed")
-_TIMES = ("time", *_DURATIONS)
-
-
-def _step(duration: int) -> int:
-    seconds = duration // _SECOND
-    if seconds >= _STEPS[-1]:
-        return len(_STEPS) + seconds // _STEPS[-1]
-    return sum(seconds >= step for step in _STEPS)

@@ -97,6 +97,9 @@ def _remarks(seen: Observation) -> Iterator[tuple[str, bool]]:
         yield f"the call has been unread for {duration_text(seen.call_unread)}", bool(seen.unnoticed)
     if seen.unnoticed:
         yield f"the driver has not noticed a completion for {duration_text(seen.unnoticed)}", True
+    for is_so, side in ((seen.back_end_stopped, "back-end"), (seen.front_end_stopped, "front-end")):
+        if is_so:
+            yield f"the process of the {side} is stopped", True
     for is_so, text in ((seen.no_kicks, "the device wants no kicks"), (seen.no_calls, "the driver wants no calls")):
         if is_so:
             yield text, False

@@ -45,3 +45,7 @@ def _facts(seen: Observation, times: bool) -> Iterator[str]:
         yield "no kicks wanted"
     if seen.no_calls:
         yield "no calls wanted"
+    if seen.back_end_stopped:
+        yield "back-end stopped"
+    if seen.front_end_stopped:
+        yield "front-end stopped"

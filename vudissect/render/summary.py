@@ -16,7 +16,7 @@ from vudissect.render.values import position_text
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import Negotiation, State
 from vudissect.summary.values import ConnectionSummary, Outcome, Peer, Summary
-from vudissect.summary.words import end_text, missing_texts, next_command, verdict_text
+from vudissect.summary.words import end_text, missing_texts, next_command, stall_text, verdict_text
 
 # A line less than a terminal has: the prompt follows.
 _SCREEN = 23
@@ -27,7 +27,7 @@ _MOST_LINES = 3
 _MOST_RINGS = 4
 _MOST_CONNECTIONS = 3
 _UNKNOWN = "unknown"
-_SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "end"})
+_SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "stalled", "end"})
 _BAD = frozenset({Outcome.BROKEN, Outcome.RISKY, Outcome.INCOMPATIBLE, Outcome.EMPTY})
 
 
@@ -117,6 +117,8 @@ def _facts(summary: Summary) -> Iterator[_Fact]:
     yield from _features(shown.state)
     yield _Fact("memory", _memory(shown.state), 6)
     yield _Fact("rings", _rings(shown.state), 9)
+    if shown.stall is not None:
+        yield _Fact("stalled", printable(stall_text(shown)), 9)
     yield _Fact("slowest", _slowest(shown), 3)
     yield _Fact("end", printable(end_text(shown.end)), 9)
 

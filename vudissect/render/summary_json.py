@@ -9,7 +9,7 @@ from vudissect.session.pairing import Request
 from vudissect.session.rings import Enabled, Ring, Started
 from vudissect.session.state import Negotiation, State
 from vudissect.summary.values import Answer, ConnectionSummary, End, Peer, Summary
-from vudissect.summary.words import end_text, missing_texts, next_command, verdict_text
+from vudissect.summary.words import end_text, missing_texts, next_command, stall_text, verdict_text
 
 
 def summary_json(summary: Summary) -> str:
@@ -84,6 +84,7 @@ def _connection(connection: ConnectionSummary) -> dict[str, Any]:
         "memory_slots": state.memory_slots,
         "memory": _memory(state),
         "rings": [_ring(state.rings[index]) for index in sorted(state.rings)],
+        "stalled": _stall(connection),
         "slowest": [_answer(answer) for answer in connection.slowest],
         "end": _end(connection.end),
     }
@@ -128,6 +129,21 @@ def _ring(ring: Ring) -> dict[str, Any]:
         "size": ring.size,
         "base": ring.base,
         "stopped_at": ring.stopped_at,
+    }
+
+
+def _stall(connection: ConnectionSummary) -> dict[str, Any] | None:
+    stall = connection.stall
+    if stall is None:
+        return None
+    return {
+        "ring": stall.ring,
+        "what": unicode(stall.what),
+        "since": stall.since,
+        "turn": stall.holder.name.lower(),
+        "why": stall.why,
+        "frame": stall.frame,
+        "text": unicode(stall_text(connection)),
     }
 
 

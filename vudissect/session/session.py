@@ -242,7 +242,9 @@ def _observed(state: State, record: Record) -> State:
     """The state after a look into a ring."""
     seen = observation_of(record.details)
     ring = state.rings.get(seen.ring) if seen is not None else None
-    return state.with_ring(replace(ring, seen=seen, seen_in=record.frame)) if ring is not None else state
+    if seen is None or ring is None:
+        return state
+    return state.with_ring(replace(ring, seen=seen._replace(time=seen.time or record.received), seen_in=record.frame))
 
 
 class _Connection:

@@ -7,6 +7,7 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import grouped
 from vudissect.lint.rules import USUAL
+from vudissect.lint.stalls import stall_of
 from vudissect.protocol.bits import set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.usual import is_late
@@ -193,7 +194,8 @@ def _to_look_at(connections: Sequence[ConnectionSummary], verdict: Verdict) -> C
 
 
 def _connection(tally: _Tally, end: End) -> ConnectionSummary:
-    state = tally.latest.after
+    latest, state = tally.latest, tally.latest.after
+    stall, start = stall_of(state), latest.record.received - latest.elapsed
     traffic = tuple(
         Traffic(Channel(place // _SIDES), Side(place % _SIDES), count, tally.descriptors[place])
         for place, count in enumerate(tally.messages)
@@ -205,10 +207,11 @@ def _connection(tally: _Tally, end: End) -> ConnectionSummary:
         _peer(Side.BACK_END, tally.opening, state, state.protocol_features.offered),
         state,
         tally.began,
-        tally.latest.elapsed - tally.began,
+        latest.elapsed - tally.began,
         traffic,
         tuple(_answer(event) for event in tally.slowest),
         end,
+        stall._replace(since=max(0, stall.since - start)) if stall is not None else None,
     )
 
 

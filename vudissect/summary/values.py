@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import Group
+from vudissect.lint.stalls import Stall
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.since import Since
 from vudissect.session.event import MessageEvent
@@ -71,7 +72,8 @@ class End(NamedTuple):
 class ConnectionSummary(NamedTuple):
     """One connection. `state` is the one at its end, `slowest` are its slowest answers, slowest first.
 
-    `began` is the time since the start of the capture.
+    `began` is the time since the start of the capture. `stall` is what did not go on in the rings for longest, as they
+    were last seen, with `since` on the same clock.
     """
 
     number: int
@@ -83,6 +85,7 @@ class ConnectionSummary(NamedTuple):
     traffic: tuple[Traffic, ...]
     slowest: tuple[Answer, ...]
     end: End
+    stall: Stall | None
 
     @property
     def messages(self) -> int:

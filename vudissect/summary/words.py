@@ -77,6 +77,18 @@ def end_text(end: End) -> str:
     return f"{text}; never answered: {named}{f' and {rest} more' if rest > 0 else ''}"
 
 
+def stall_text(connection: ConnectionSummary) -> str:
+    """What does not go on in the rings, since when, and whose turn it is; "" if nothing is known to stall."""
+    stall = connection.stall
+    if stall is None:
+        return ""
+    lasts = connection.began + connection.duration - stall.since
+    return (
+        f"ring {stall.ring}: {stall.what} has waited since {time_text(stall.since)}, for {time_text(lasts)}; "
+        f"it is the turn of the {stall.holder.value}: {stall.why} (#{stall.frame})"
+    )
+
+
 def missing_texts(missing: Missing) -> Iterator[str]:
     """What the capture does not have, and what is therefore unknown."""
     if missing.beginnings:

@@ -9,8 +9,8 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
+from vudissect.lint.stalls import suppression_text, waits_for_device
 from vudissect.lint.words import SECOND, count_text, time_text
-from vudissect.protocol.devices import is_filled_beforehand
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
 
@@ -52,18 +52,12 @@ def _seen(at: At) -> Iterator[tuple[Ring, Observation]]:
         yield ring, seen
 
 
-def _waits(at: At, seen: Observation) -> bool:
-    """Whether requests are pending that the device has to complete."""
-    device = at.after.guess.device
-    if not seen.pending or device is None:
-        return False
-    return not is_filled_beforehand(device, seen.ring, len(at.after.rings))
-
-
-def _pending(seen: Observation) -> str:
-    """What is pending, and for how long: `request 34: write sector 2048, 8 sectors, pending for 5 s`."""
+def _pending(at: At, seen: Observation) -> str:
+    """What is pending, how long and since when: `request 34: flush, pending for 5.0 s (since 3.204 s)`."""
     what = seen.request or count_text(seen.pending or 0, "request")
-    return f"{what}, pending for {time_text(seen.waited)}"
+    record = at.event.record
+    since = at.event.elapsed + (seen.time or record.received) - record.received - seen.waited
+    return f"{what}, pending for {time_text(seen.waited)} (since {max(0, since) / SECOND:.3f} s)"
 
 
 @RULES.rule(
@@ -76,11 +70,16 @@ def _pending(seen: Observation) -> str:
 )
 def kick_not_read(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        stuck = seen.kick_unread >= SECOND and seen.waited >= SECOND and not seen.no_kicks
-        if _begins(at, ring.index, holds=ring.running and stuck and _waits(at, seen)):
+        unread = seen.kick_unread >= SECOND and not seen.no_kicks
+        stuck = seen.waited >= SECOND and (unread or seen.back_end_stopped)
+        if _begins(at, ring.index, holds=ring.running and stuck and waits_for_device(at.after, seen)):
+            why = ", and its kick is unread" if unread else ""
+            if seen.back_end_stopped:
+                why += ": the process of the back-end is stopped, by a signal or a debugger"
+            else:
+                why += ": the back-end does not run, or does not watch the kick descriptor that it was given"
             yield at.finding(
-                f"ring {ring.index}: {_pending(seen)}, and its kick is unread: the back-end does not run, or does not "
-                "watch the kick descriptor that it was given",
+                f"ring {ring.index}: {_pending(at, seen)}{why}",
                 Blame.BACK_END,
                 frames=(ring.runs_since,),
             )
@@ -97,11 +96,13 @@ def kick_not_read(at: At[_Reported]) -> Findings:
 def request_not_completed(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
         noticed = seen.kick == 0 or (seen.no_kicks and seen.kick is not None)
-        stuck = seen.waited >= _LONG and noticed
-        if _begins(at, ring.index, holds=ring.running and stuck and _waits(at, seen)):
-            how = "it asks for no kicks, so it has to look by itself" if seen.no_kicks else "its kick was read"
+        stuck = seen.waited >= _LONG and noticed and not seen.back_end_stopped
+        if _begins(at, ring.index, holds=ring.running and stuck and waits_for_device(at.after, seen)):
+            how = "its kick was read, unless the driver wrote none"
+            if seen.no_kicks:
+                how = f"the driver need not kick, as the device asks for none {suppression_text(at.after)}"
             yield at.finding(
-                f"ring {ring.index}: {_pending(seen)}; {how}: the back-end has it and does not complete it",
+                f"ring {ring.index}: {_pending(at, seen)}; {how}: the back-end has it and does not complete it",
                 Blame.BACK_END,
                 frames=(ring.runs_since,),
             )
@@ -118,9 +119,9 @@ def request_not_completed(at: At[_Reported]) -> Findings:
 def waiting_in_disabled_ring(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
         idle = ring.started is Started.STARTED and ring.enabled is Enabled.DISABLED
-        if _begins(at, ring.index, holds=idle and seen.waited >= SECOND and _waits(at, seen)):
+        if _begins(at, ring.index, holds=idle and seen.waited >= SECOND and waits_for_device(at.after, seen)):
             yield at.finding(
-                f"ring {ring.index}: {_pending(seen)}, but the ring is started and not enabled, and before that a "
+                f"ring {ring.index}: {_pending(at, seen)}, but the ring is started and not enabled, and before that a "
                 "back-end must not process it",
                 Blame.FRONT_END,
             )
@@ -138,10 +139,12 @@ def call_not_read(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
         unread = seen.call_unread >= SECOND and seen.unnoticed >= SECOND
         if _begins(at, ring.index, holds=unread and ring.started is Started.STARTED):
+            why = "the front-end or its guest does not run, or does not watch the call descriptor"
+            if seen.front_end_stopped:
+                why = "the process of the front-end is stopped, by a signal or a debugger"
             yield at.finding(
                 f"ring {ring.index}: the device is at {seen.used}, its call has been unread for "
-                f"{time_text(seen.call_unread)}, and the driver has not noticed: the front-end or its guest does not "
-                "run, or does not watch the call descriptor",
+                f"{time_text(seen.call_unread)}, and the driver has not noticed: {why}",
                 Blame.FRONT_END,
             )
 
@@ -156,7 +159,7 @@ def call_not_read(at: At[_Reported]) -> Findings:
 )
 def not_called(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        missed = seen.unnoticed >= _LONG and seen.call == 0 and not seen.no_calls
+        missed = seen.unnoticed >= _LONG and seen.call == 0 and not (seen.no_calls or seen.front_end_stopped)
         if _begins(at, ring.index, holds=missed and ring.started is Started.STARTED):
             yield at.finding(
                 f"ring {ring.index}: the device has completed requests up to {seen.used}, the driver had asked to be "

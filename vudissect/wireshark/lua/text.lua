@@ -149,6 +149,8 @@ local function observation(details)
   fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
   fact("no_kicks", "no kicks wanted")
   fact("no_calls", "no calls wanted")
+  fact("back_end_stopped", "back-end stopped")
+  fact("front_end_stopped", "front-end stopped")
   local line = format("ring %s:", details.ring or "?")
   if #facts > 0 then line = line .. " " .. table.concat(facts, ", ") end
   if details.request then line = line .. "; oldest: " .. details.request end

@@ -1,0 +1,90 @@
+"""What is remembered of a ring between two looks: since when things are as they are, and what was recorded."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vudissect.capture.observation import Observation
+from vudissect.rings.look import Look
+
+_WRAP = 0x10000
+_SECOND = 1_000_000_000
+# A duration that grows is worth another record at these points (s), and at every multiple of the last.
+_STEPS = (1, 2, 5, 10, 30, 60)
+
+
+class Passed(NamedTuple):
+    """The driver wants to be called from position `call_at` on, and the device has passed it.
+
+    `since` then (ns) the driver has neither moved that position nor made a request available.
+    """
+
+    call_at: int
+    avail: int
+    since: int
+
+
+@dataclass(slots=True)
+class History:
+    """What is remembered of a ring: since when (ns) things are as they are, and what was last recorded of it.
+
+    It begins when the addresses are set (in a frame), with the position from which the device goes on.
+    """
+
+    begins: int
+    used: int | None
+    pending_since: int | None = None
+    kick_since: int | None = None
+    call_since: int | None = None
+    passed: Passed | None = None
+    recorded: Observation | None = None
+
+
+def since(before: int | None, now: int) -> int:
+    """When something began that is so now, and that began `before` if it was so at the last look."""
+    return now if before is None else before
+
+
+def advance(history: History, seen: Look, now: int, *, calls_at_0: bool) -> None:
+    """Note what has changed in a ring, or since when it has not."""
+    position = seen.used if seen.used is not None else seen.avail
+    moved = position != history.used
+    if not seen.pending:
+        history.pending_since = None
+    elif moved or history.pending_since is None:
+        history.pending_since = now
+    history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
+    history.used = position
+
+
+def _passed(history: History, seen: Look, now: int) -> Passed | None:
+    """Whether the device has passed the position from which the driver wants a call, and that position has not moved.
+
+    A driver that was called looks at the ring and then moves it, or polls and goes on making requests available.
+    """
+    call_at, used, before = seen.call_at, seen.used, history.used
+    if call_at is None or used is None or before is None:
+        return None
+    passed = history.passed
+    if passed is not None and passed.call_at == call_at:
+        return passed if passed.avail == seen.avail else Passed(call_at, seen.avail, now)
+    crossed = (used - call_at - 1) % _WRAP < (used - before) % _WRAP
+    return Passed(call_at, seen.avail, now) if crossed else None
+
+
+def is_news(before: Observation | None, after: Observation) -> bool:
+    """Whether an observation has to be recorded: something changed, or lasts much longer than at the last record."""
+    if before is None:
+        return True
+    still = after._replace(**{name: getattr(before, name) for name in _TIMES})
+    return still != before or any(_step(getattr(after, name)) != _step(getattr(before, name)) for name in _DURATIONS)
+
+
+_DURATIONS = ("waited", "kick_unread", "call_unread", "unnoticed")
+_TIMES = ("time", *_DURATIONS)
+
+
+def _step(duration: int) -> int:
+    seconds = duration // _SECOND
+    if seconds >= _STEPS[-1]:
+        return len(_STEPS) + seconds // _STEPS[-1]
+    return sum(seconds >= step for step in _STEPS)
