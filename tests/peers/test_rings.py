@@ -16,7 +16,9 @@ from tests.peers.captures import CAPTURES
 from tests.peers.daemons import storage_daemon
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
+from tests.peers.releases import Release
 from tests.peers.situations.disk import IMAGE, Disk, contents
+from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.situation import BACK, FRONT
 from tests.peers.uml import DISK, uml
 from vudissect.analysis import analyse
@@ -24,6 +26,15 @@ from vudissect.capture.observation import Observation, observation_of
 from vudissect.capture.record import RecordKind
 
 _READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
+_READ_FILE_FOR_EVER = """
+mount -t virtiofs shared /mnt
+while true; do
+    echo 3 > /proc/sys/vm/drop_caches
+    cat /mnt/from-host > /dev/null
+done
+"""
+RECORDED = "recorded.pcapng"
+OFTEN = "--rings-interval=0.1"
 _SOME = 100
 _READ_SOME = f"dd if=/dev/vda of=/dev/null bs=4k count={_SOME} iflag=direct 2> /dev/null\n"
 _QUICK = (
@@ -42,16 +53,34 @@ def _mark(name: str) -> Any:
 
 
 @contextmanager
-def watched(folder: Path, back_end: Process) -> Iterator[Process]:
+def watched(folder: Path, *options: str) -> Iterator[Process]:
     """A `vuproxy` that looks into the rings and prints what it sees."""
-    wait_for_listener(BACK, back_end)
-    command = [os.fspath(Path(sys.executable).with_name("vuproxy")), "--rings=requests", "--rings-interval=0.2"]
-    command += ["--listen", FRONT, "--connect", BACK, "-w", "recorded.pcapng"]
+    command = [os.fspath(Path(sys.executable).with_name("vuproxy")), "--rings=requests", *options]
+    command += ["--listen", FRONT, "--connect", BACK, "-w", RECORDED]
     with running("vuproxy", command, folder) as proxy:
         wait_for_listener(FRONT, proxy)
         yield proxy
         proxy.terminate()
         proxy.finish()
+
+
+@contextmanager
+def listening(name: str, command: list[str], folder: Path) -> Iterator[None]:
+    """A back-end, once it listens."""
+    with running(name, command, folder) as process:
+        wait_for_listener(BACK, process)
+        yield
+
+
+def finding(proxy: Process, rule: str) -> str:
+    """The first finding of a rule in the live transcript, as one line, up to the frames that led to it."""
+    return " ".join(proxy.expect(rf"{rule} (?:.|\n)*?(?=\d+\)\n|\n *\d)").group().split())
+
+
+class _Reading(FileSystem):
+    """A guest reads a file from the host for ever."""
+
+    script = _READ_FILE_FOR_EVER
 
 
 def observed(capture: Path) -> tuple[list[Observation], set[str]]:
@@ -70,7 +99,7 @@ def observed(capture: Path) -> tuple[list[Observation], set[str]]:
 
 @pytest.mark.parametrize("name", [_mark(name) for name in CAPTURES])
 def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) -> None:
-    capture = tmp_path / "recorded.pcapng"
+    capture = tmp_path / RECORDED
     options = ("--rings=requests", "--rings-interval=0.1")
 
     CAPTURES[name].situation.record(tmp_path, capture, options)
@@ -87,19 +116,19 @@ def test_a_back_end_that_forgets_to_signal_is_named(tmp_path: Path) -> None:
     reference = [sys.executable, "-m", "vudissect.check.reference", BACK, str(fault)]
 
     with (
-        running("reference", reference, tmp_path) as back_end,
-        watched(tmp_path, back_end) as proxy,
+        listening("reference", reference, tmp_path),
+        watched(tmp_path, OFTEN) as proxy,
         Disk().front_end(tmp_path, FRONT) as front_end,
     ):
-        line = proxy.expect(r"VU-OBS-05 \S+ .*(?:\n +.*)*").group()
+        line = finding(proxy, "VU-OBS-05")
         front_end.process.kill()
 
-    assert re.search(r"back-end: ring 0: the device has completed requests up to \d+", " ".join(line.split()))
+    assert re.search(r"back-end: ring 0: the device has completed requests up to \d+", line)
 
 
 @pytest.mark.peers
 def test_a_session_that_is_recorded_without_it_can_be_seen(tmp_path: Path) -> None:
-    image, capture = tmp_path / IMAGE, tmp_path / "recorded.pcapng"
+    image, capture = tmp_path / IMAGE, tmp_path / RECORDED
     image.write_bytes(contents())
     script = f"{_READ_SOME}echo RESULT read=all\n{_READ_FOR_EVER}"
 
@@ -127,16 +156,76 @@ def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -
 
     with (
         storage_daemon(image, BACK, tmp_path) as back_end,
-        watched(tmp_path, back_end) as proxy,
+        watched(tmp_path) as proxy,
         uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
         os.kill(back_end.pid, signal.SIGSTOP)
         try:
-            # It may have been polling at that moment.
-            line = proxy.expect(r"VU-OBS-0[12] \S+ .*(?:\n +.*)*").group()
+            # Whether or not it was polling at that moment.
+            line = finding(proxy, "VU-OBS-01")
         finally:
             os.kill(back_end.pid, signal.SIGCONT)
         front_end.kill()
 
-    assert re.search(r"back-end: ring 0: request \d+: read sector \d+, 8 sectors, pending for", " ".join(line.split()))
+    assert re.search(r"back-end: ring 0: request \d+: read sector \d+, 8 sectors, pending for", line)
+    assert line.endswith("the process of the back-end is stopped, by a signal or a debugger (see #")
+
+
+@pytest.mark.peers
+def test_a_driver_that_stops_is_named_while_it_does_not_notice_a_completion(tmp_path: Path) -> None:
+    image = tmp_path / IMAGE
+    image.write_bytes(contents())
+
+    with (
+        storage_daemon(image, BACK, tmp_path) as back_end,
+        watched(tmp_path, OFTEN) as proxy,
+        uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+    ):
+        proxy.expect(r"ring 0: avail \d{2,}")
+        os.kill(back_end.pid, signal.SIGSTOP)
+        finding(proxy, "VU-OBS-01")
+        # Now a request is pending. It is completed while the driver is stopped.
+        os.kill(front_end.pid, signal.SIGSTOP)
+        os.kill(back_end.pid, signal.SIGCONT)
+        line = finding(proxy, "VU-OBS-04")
+        front_end.kill()
+
+    assert re.search(r"front-end: ring 0: the device is at \d+ and the driver has not noticed", line)
+    assert "the process of the front-end is stopped" in line
+
+
+@pytest.mark.peers
+def test_a_virtiofsd_that_is_killed_and_started_again_is_not_accused_of_its_rings(tmp_path: Path) -> None:
+    sharing = _Reading()
+    with sharing.daemon(tmp_path, BACK, "virtiofsd") as killed, watched(tmp_path, OFTEN) as proxy:
+        with sharing.machine(tmp_path, FRONT, name="first"):
+            proxy.expect(r"ring 1: avail \d{2,}")
+            killed.kill()
+            proxy.expect("connection 1 closed by the back-end")
+        with sharing.daemon(tmp_path, BACK, "virtiofsd"), sharing.machine(tmp_path, FRONT, name="second"):
+            proxy.expect(r"c2 --- ring 1: avail \d{2,}")
+
+    seen, broken = observed(tmp_path / RECORDED)
+    assert any(observation.request.startswith(f"request {observation.used}: FUSE ") for observation in seen)
+    assert broken == set()
+
+
+@pytest.mark.peers_slow
+def test_a_virtiofsd_that_loses_a_kick_from_before_its_ring_was_enabled(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    daemon = f"{Release.TRIXIE.program('virtiofsd', 'virtiofsd')} --socket-path={BACK} --shared-dir=shared"
+    # It exits when a connection closes, and the suite makes several.
+    again = ["sh", "-c", f"while true; do {daemon} --sandbox=chroot; done"]
+
+    with running("virtiofsd", again, tmp_path, within=Release.TRIXIE.within), watched(tmp_path, OFTEN) as proxy:
+        proxy.expect("the back-end is there")
+        front = os.fspath(tmp_path / FRONT)
+        checked = run("check", "--connect", front, "--only", "RNG-29", "--device", "fs", "--timeout", "7")
+        line = finding(proxy, "VU-OBS-02")
+
+    assert b"RNG-29  fail" in checked.stdout
+    assert re.search(r"back-end: ring 1: request 0: FUSE INIT .* pending for 5", line)
+    assert re.search(r"a kick from before it was enabled \(#\d+\) may have been lost", line)
+    summary = " ".join(run("summary", os.fspath(tmp_path / RECORDED)).stdout.decode().split())
+    assert re.search(r"stalled connection \d+, ring 1: request 0: FUSE INIT .* it is the turn of the back-end", summary)

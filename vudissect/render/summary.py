@@ -27,7 +27,7 @@ _MOST_LINES = 3
 _MOST_RINGS = 4
 _MOST_CONNECTIONS = 3
 _UNKNOWN = "unknown"
-_SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "stalled", "end"})
+_SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "end"})
 _BAD = frozenset({Outcome.BROKEN, Outcome.RISKY, Outcome.INCOMPATIBLE, Outcome.EMPTY})
 
 
@@ -93,6 +93,9 @@ def _answer(summary: Summary) -> Iterator[_Fact]:
     more = len(verdict.groups) - len(shown)
     if more > 0:
         yield _Fact("", f"and {more} more: vudissect lint {printable(shlex.quote(summary.file))}".rstrip())
+    stalled = stall_text(summary)
+    if stalled:
+        yield _Fact("stalled", printable(stalled))
 
 
 def _group_text(group: Group) -> str:
@@ -117,8 +120,6 @@ def _facts(summary: Summary) -> Iterator[_Fact]:
     yield from _features(shown.state)
     yield _Fact("memory", _memory(shown.state), 6)
     yield _Fact("rings", _rings(shown.state), 9)
-    if shown.stall is not None:
-        yield _Fact("stalled", printable(stall_text(shown)), 9)
     yield _Fact("slowest", _slowest(shown), 3)
     yield _Fact("end", printable(end_text(shown.end)), 9)
 

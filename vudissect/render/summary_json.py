@@ -51,6 +51,7 @@ def summary_json(summary: Summary) -> str:
             "connections": summary.total,
             "shown": summary.shown.number if summary.shown is not None else None,
             "details": [_connection(connection) for connection in summary.connections],
+            "stalled": unicode(stall_text(summary)) or None,
             "next": [unicode(argument) for argument in next_command(summary)],
         }
     )
@@ -143,7 +144,6 @@ def _stall(connection: ConnectionSummary) -> dict[str, Any] | None:
         "turn": stall.holder.name.lower(),
         "why": stall.why,
         "frame": stall.frame,
-        "text": unicode(stall_text(connection)),
     }
 
 

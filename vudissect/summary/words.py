@@ -77,14 +77,20 @@ def end_text(end: End) -> str:
     return f"{text}; never answered: {named}{f' and {rest} more' if rest > 0 else ''}"
 
 
-def stall_text(connection: ConnectionSummary) -> str:
-    """What does not go on in the rings, since when, and whose turn it is; "" if nothing is known to stall."""
-    stall = connection.stall
-    if stall is None:
+def stall_text(summary: Summary) -> str:
+    """What does not go on in a ring, since when, and whose turn it is; "" if nothing is known to stall.
+
+    It is that of the connection to look at, or else of the first that has one.
+    """
+    connections = [connection for connection in summary.connections if connection.stall is not None]
+    connection = summary.shown if summary.shown in connections else next(iter(connections), None)
+    if connection is None or connection.stall is None:
         return ""
+    stall = connection.stall
+    where = "" if connection is summary.shown else f"connection {connection.number}, "
     lasts = connection.began + connection.duration - stall.since
     return (
-        f"ring {stall.ring}: {stall.what} has waited since {time_text(stall.since)}, for {time_text(lasts)}; "
+        f"{where}ring {stall.ring}: {stall.what} has waited since {time_text(stall.since)}, for {time_text(lasts)}; "
         f"it is the turn of the {stall.holder.value}: {stall.why} (#{stall.frame})"
     )
 

@@ -102,10 +102,21 @@ def request_not_completed(at: At[_Reported]) -> Findings:
             if seen.no_kicks:
                 how = f"the driver need not kick, as the device asks for none {suppression_text(at.after)}"
             yield at.finding(
-                f"ring {ring.index}: {_pending(at, seen)}; {how}: the back-end has it and does not complete it",
+                f"ring {ring.index}: {_pending(at, seen)}; {how}: the back-end has it and does not complete it"
+                f"{_perhaps_too_early(ring, seen)}",
                 Blame.BACK_END,
                 frames=(ring.runs_since,),
             )
+
+
+def _perhaps_too_early(ring: Ring, seen: Observation) -> str:
+    """A hint, if a ring whose device waits for kicks has never worked since it was started."""
+    if seen.no_kicks or ring.base is None or seen.used != ring.base % _WRAP:
+        return ""
+    return (
+        f". Nothing was completed since the ring was started: a kick from before it was enabled (#{ring.runs_since}) "
+        "may have been lost"
+    )
 
 
 @RULES.rule(
@@ -137,14 +148,15 @@ def waiting_in_disabled_ring(at: At[_Reported]) -> Findings:
 )
 def call_not_read(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        unread = seen.call_unread >= SECOND and seen.unnoticed >= SECOND
-        if _begins(at, ring.index, holds=unread and ring.started is Started.STARTED):
+        unread = seen.call_unread >= SECOND
+        missed = seen.unnoticed >= SECOND and (unread or seen.front_end_stopped)
+        if _begins(at, ring.index, holds=missed and ring.started is Started.STARTED):
+            how = f", its call has been unread for {time_text(seen.call_unread)}," if unread else ""
             why = "the front-end or its guest does not run, or does not watch the call descriptor"
             if seen.front_end_stopped:
                 why = "the process of the front-end is stopped, by a signal or a debugger"
             yield at.finding(
-                f"ring {ring.index}: the device is at {seen.used}, its call has been unread for "
-                f"{time_text(seen.call_unread)}, and the driver has not noticed: {why}",
+                f"ring {ring.index}: the device is at {seen.used}{how} and the driver has not noticed: {why}",
                 Blame.FRONT_END,
             )
 
