@@ -480,7 +480,7 @@ descriptor_prefixes = {[1]="mem",[2]="mem",[3]="evt",[4]="sock",[5]="pipe",[6]="
 largest_request = 1100,
 feature_lists = {ACK_FEATURES=true,ACK_GPU_FEATURES=true,ACK_PROTOCOL_FEATURES=true,OFFER_FEATURES=true,OFFER_GPU_FEATURES=true,OFFER_PROTOCOL_FEATURES=true},
 usual_flags = {[1]=true,[2]=true,[5]=true,[6]=true,[9]=true,[13]=true},
-mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"},{3,"in pieces"}},
+mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"},{3,"in pieces"},{8,"earlier"}},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -747,7 +747,7 @@ gpu_features={[0]={"EDID","gpu_features.edid"},[1]={"DMABUF2","gpu_features.dmab
 },
 fields = {
 {"record.version","version","uint32","DEC",{},0,0},
-{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note",[8]="ring observed"},0,0},
+{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note",[8]="ring observed",[9]="continued"},0,0},
 {"record.header_length","header length","uint32","DEC",{},0,0},
 {"record.length","length on the wire","uint64","DEC",{},0,0},
 {"channel","channel","uint32","DEC",{[0]="main",[1]="backend",[2]="gpu"},0,0},
@@ -761,6 +761,7 @@ fields = {
 {"marks.big_endian","big_endian","bool","DEC",{},32,16},
 {"marks.late_descriptors","late_descriptors","bool","DEC",{},64,16},
 {"marks.keys_masked","keys_masked","bool","DEC",{},128,16},
+{"marks.earlier","earlier","bool","DEC",{},256,16},
 {"connection","connection","uint32","DEC",{},0,0},
 {"fds","descriptors","uint32","DEC",{},0,0},
 {"sequence","sequence","uint64","DEC",{},0,0},
@@ -1999,7 +2000,7 @@ record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
-local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED = 0, 2, 5, 6, 7
+local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED, EARLIER = 0, 2, 5, 6, 7, 8
 local ONLY_BIG_ENDIAN = 2 ^ BIG_ENDIAN
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
@@ -2084,6 +2085,7 @@ function record.parse(s)
     is_late = has_bit(marks, 0, LATE),
     is_not_forwarded = has_bit(marks, 0, NOT_FORWARDED),
     is_without_keys = has_bit(marks, 0, KEYS_MASKED),
+    is_earlier = has_bit(marks, 0, EARLIER),
     is_usual = marks == 0,
     is_plain = n1 + n2 == 0 and (marks == 0 or marks == ONLY_BIG_ENDIAN),
   }
@@ -2888,6 +2890,9 @@ end
 -- The connection of a frame, which becomes known by being named.
 function session.connection(of, frame) return connections[of] or connect(of, frame) end
 
+-- The set-up of a connection is repeated from here on; if earlier files have been read, it is known already.
+function session.begin_again(of) connections[of] = nil end
+
 -- Whether a protocol feature is in effect; never one that the dialect does not have.
 function session.has(connection, feature)
   local bit, acked = session.dialect.bits.numbers[feature], connection.view.protocol_acked
@@ -3607,6 +3612,12 @@ local EVENTS = {
   end,
   [7] = function(_, details) return details.text or "" end,
   [8] = function(_, details) return observation(details) end,
+  [9] = function(_, details)
+    if details.next then return "continued in " .. details.next end
+    local repeated = details.repeated or "0"
+    return format("continued from %s%s", details.previous or "?", repeated ~= "0"
+      and format("; %s records of the set-up are repeated from earlier files", repeated) or "")
+  end,
 }
 
 -- What the proxy noted; `details` by key.
@@ -3673,6 +3684,7 @@ for _, dialect in ipairs(T.dialects) do
 end
 
 local function report(connection, frame, id, finding)
+  if connection.is_repeated then return end -- an earlier file has it
   local count = (connection.reported[id] or 0) + 1
   connection.reported[id] = count
   if count > MOST_OF_A_RULE then return end
@@ -3926,6 +3938,7 @@ end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
+  connection.is_repeated = this.is_earlier
   if message.is_regular == nil then
     message.is_regular = is_regular(message)
     message.is_quick = message.is_regular and session.is_inert(message)
@@ -4451,6 +4464,7 @@ end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)
   if frame > latest then
+    if this.kind == 2 and this.is_earlier then session.begin_again(this.connection) end
     local connection = session.connection(this.connection, frame)
     local owed = session.event(connection, frame, this, details)
     if this.kind == 3 or this.kind == 5 then rules.closed(connection, frame, this, details, owed, s) end
@@ -4498,7 +4512,7 @@ function protocol.dissector(tvb, pinfo, root)
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
-  elseif this.kind < 1 or this.kind > 8 then
+  elseif this.kind < 1 or this.kind > 9 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)

@@ -48,6 +48,7 @@ _EVENT_TEXTS = {
     RecordKind.GAP: "connection {}: capture gap",
     RecordKind.NOTE: "connection {}: note",
     RecordKind.RING_OBSERVED: "connection {}: ring observed",
+    RecordKind.CONTINUED: "the capture continues",
 }
 
 _CHANNEL_DESCRIPTIONS = {

@@ -24,8 +24,10 @@ class RecordKind(IntEnum):
     GAP = 6
     NOTE = 7
     RING_OBSERVED = 8
+    CONTINUED = 9
 
 
+_EARLIER = int(Mark.EARLIER)
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})
 
 
@@ -52,6 +54,11 @@ class Record(NamedTuple):
     descriptors: tuple[Descriptor, ...] = ()
     details: Mapping[str, str | int] = NO_DETAILS
     frame: int = 0
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is repeated from an earlier file of a rotated capture, to explain the records of this one."""
+        return bool(self.marks) and bool(int(self.marks) & _EARLIER)
 
     @property
     def is_cut(self) -> bool:

@@ -14,10 +14,12 @@ from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
 from vudissect.cli.numbers import LONGEST, SECONDS, Finite
 from vudissect.cli.program import Program
+from vudissect.cli.rotation import ring_option
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
     from vudissect.protocol.model import Device
+    from vudissect.proxy.rotation import Rotation
 
 
 @click.command(
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
             "vuproxy --listen front.sock --connect back.sock --group kvm --mode 660",
         ),
         ("Live in Wireshark", "vuproxy --listen a.sock --connect b.sock -w - | wireshark -k -i -"),
+        (
+            "For weeks, in at most 64 MB: the newest files are kept",
+            "vuproxy -q --listen a.sock --connect b.sock -b filesize:8M -b files:8",
+        ),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
 )
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "-w", "--write", "capture", type=FILE, metavar="FILE", help="Where to write the capture; - for standard output."
 )
+@ring_option
 @click.option("--mode", metavar="OCTAL", help="The mode of the listening socket, such as 660; 600 without it.")
 @click.option("--owner", metavar="USER", shell_complete=users, help="Give the listening socket to this user.")
 @click.option("--group", metavar="GROUP", shell_complete=groups, help="Give the listening socket to this group.")
@@ -110,6 +117,7 @@ def main(
     front_end: str | None,
     back_end: str | None,
     capture: str | None,
+    rotation: "Rotation | None",
     mode: str | None,
     owner: str | None,
     group: str | None,
@@ -150,6 +158,8 @@ def main(
         fail("both sides are required: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
     if wanted is not None and (quiet or capture == "-"):
         fail(f"--filter is for the live transcript, which {'-q' if quiet else '-w -'} turns off: use one of them")
+    if rotation is not None and capture == "-":
+        fail("-b writes several files, and -w - is standard output: use one of them")
     try:
         settings = Settings(
             parse_address(Role.LISTEN, listen) if listen else parse_side(front_end or ""),
@@ -172,6 +182,7 @@ def main(
             keep_keys,
             rings=RingOptions(rings == "requests", rings_interval) if rings else None,
             color=color_choice(),
+            rotation=rotation,
         )
         sys.exit(run(settings, recording))
     except (AccessError, AddressError, RecordingError, LimitError) as error:

@@ -29,7 +29,7 @@ _REGULAR_FLAGS = (
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
     (frozenset({0}), frozenset({REPLY})),
 )
-_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED)
+_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED | Mark.EARLIER)
 
 # Repetitions are counted, not reported again: on one connection, and over all of them.
 _MOST_OF_A_RULE = 20
@@ -104,6 +104,8 @@ class Linter:
 
     def _check_other(self, event: ConnectionEvent) -> Sequence[Finding]:
         record = event.record
+        if record.kind is RecordKind.CONNECTION_OPENED and record.is_earlier:
+            self._connections.pop(record.connection, None)
         history = self._connections.get(record.connection)
         if history is None or history.settled:
             history = self._wake(record.connection)
@@ -157,6 +159,8 @@ class Linter:
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""
         findings: list[Finding] = []
+        if self._session.continues:
+            return findings
         for history in self._connections.values():
             findings += self._ask(self._at_end, history.last, history, end=self._session.time)
         return findings
@@ -167,9 +171,13 @@ class Linter:
         at = self._at
         at.move(event, history, end=end)
         findings: list[Finding] = []
+        # The finding is in the file that the message is from.
+        is_known = end is None and event.record.is_earlier
         for rule in rules:
             at.rule = rule
             for finding in rule.check(at):
+                if is_known:
+                    continue
                 if history.add(finding) <= _MOST_OF_A_RULE and self._counts[rule.id] < _MOST_OVER_ALL:
                     self._counts[rule.id] += 1
                     findings.append(finding)

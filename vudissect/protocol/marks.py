@@ -14,6 +14,7 @@ class Mark(IntFlag):
     BIG_ENDIAN = 0x20  # the bytes of the message are big-endian
     LATE_DESCRIPTORS = 0x40  # descriptors arrived after the first byte of the header
     KEYS_MASKED = 0x80  # key material was replaced by zeros
+    EARLIER = 0x100  # repeated from an earlier file of a rotated capture
 
 
 MARK_TEXTS = {
@@ -23,5 +24,5 @@ MARK_TEXTS = {
     Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
 }
 """What a line about a message reports; the other marks are usual."""
-MARK_WORDS = MARK_TEXTS | {Mark.SPLIT: "in pieces"}
+MARK_WORDS = MARK_TEXTS | {Mark.SPLIT: "in pieces", Mark.EARLIER: "earlier"}
 """The words of a transcript, which also has what is usual but not what its sender did."""

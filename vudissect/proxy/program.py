@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import F_GETFL, fcntl
@@ -25,6 +26,7 @@ from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
 from vudissect.proxy.ring_observer import RingObserver, RingOptions
+from vudissect.proxy.rotation import FileNames, Records, RotatingSink, Rotation
 from vudissect.proxy.shared import Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
@@ -43,7 +45,7 @@ class Recording:
 
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
-    `rings`: also record what is seen in the rings.
+    `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
     `color` is an option of the live transcript.
     """
 
@@ -57,6 +59,7 @@ class Recording:
     program: str = "vuproxy"
     rings: RingOptions | None = None
     color: str = "auto"
+    rotation: Rotation | None = None
 
 
 class RecordingError(Exception):
@@ -99,7 +102,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
     observer = ring_observer = None
-    path = recording.capture or time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng")
+    path = recording.capture or (
+        time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng") if recording.rotation is None else "vuproxy.pcapng"
+    )
     try:
         if recording.rings is not None:
             ring_observer = _start_ring_observer(recording.rings, encoder, relay, tell)
@@ -107,10 +112,16 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         if _has_transcript(recording):
             observer = _start_observer(recording, path, encoder, tell)
         # Last, so that an older capture is not lost if something else is wrong.
-        capture = _open_capture(recording, path, encoder, tell)
+        if recording.rotation is not None:
+            capture: _Capture | _RotatedCapture = _open_rotated(recording.rotation, path, encoder, tell)
+        else:
+            capture = _open_capture(recording, path, encoder, tell)
         tell(greeting(settings))
         tell(capture.line)
-        recorder.add_sink(capture.sink)
+        if isinstance(capture, _RotatedCapture):
+            recorder.add_rotating_sink(capture.sink)
+        else:
+            recorder.add_sink(capture.sink)
         if observer is not None:
             recorder.add_sink(observer.sink)
         if ring_observer is not None:
@@ -218,6 +229,43 @@ class _Capture:
                 return f"vudissect summary {shlex.quote(self.path)} shows what happened"
             os.unlink(self.path)
         return f"nothing was recorded: {self.path} is removed"
+
+
+def _open_rotated(rotation: Rotation, path: str, encoder: CaptureEncoder, tell: Warn) -> "_RotatedCapture":
+    def event(kind: RecordKind, connection: int, details: Mapping[str, str | int]) -> bytes:
+        return encoder.event(kind, connection, Channel.MAIN, 0, time.monotonic_ns(), details)
+
+    records = Records(
+        encoder.preamble,
+        lambda details: event(RecordKind.CONTINUED, 0, details),
+        lambda connection: event(RecordKind.GAP, connection, {"reason": "there is no room to repeat its set-up"}),
+    )
+    names = FileNames(path)
+    try:
+        return _RotatedCapture(RotatingSink(rotation, names, records, _gap_maker(encoder), tell), names)
+    except OSError as error:
+        raise RecordingError(f"{names}: cannot be written: {error.strerror}: name another file with -w") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _RotatedCapture:
+    """A capture in several files."""
+
+    sink: RotatingSink
+    names: FileNames
+
+    @property
+    def line(self) -> str:
+        """What is reported at the start."""
+        return f"recording to {escaped(self.sink.path)} and further files"
+
+    def left(self) -> str:
+        """What is reported at the end. A file without any record is removed."""
+        if self.sink.wrote:
+            return f"vudissect summary {shlex.quote(self.sink.path)} shows what happened last"
+        with suppress(OSError):
+            os.unlink(self.sink.path)
+        return f"nothing was recorded: {self.sink.path} is removed"
 
 
 def _gap_maker(encoder: CaptureEncoder) -> MakeGap:

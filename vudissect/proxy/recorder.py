@@ -11,6 +11,8 @@ from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
 from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
 from vudissect.proxy.rights import count_and_highest, descriptors
+from vudissect.proxy.rotation import RotatingSink
+from vudissect.proxy.setup import Noted
 from vudissect.proxy.sink import Sink
 from vudissect.wire.framing import Rights
 
@@ -49,6 +51,8 @@ class Recorder:
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
+        self._note: Callable[[list[Noted]], None] | None = None
+        self._noted: list[Noted] = []
         self._offer: Callable[[list[int]], None] | None = None
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
@@ -74,6 +78,11 @@ class Recorder:
     def add_sink(self, sink: Sink) -> None:
         """Also write everything there from now on."""
         self._sinks.append(sink)
+
+    def add_rotating_sink(self, sink: RotatingSink) -> None:
+        """The same for a sink that also has to know the messages, to repeat those that set up a session."""
+        self._sinks.append(sink)
+        self._note = sink.note
 
     def flow(self, numbering: Numbering, channel: Channel, sender: Side) -> Flow:
         """The context in which the messages of one direction of a channel are recorded."""
@@ -156,13 +165,17 @@ class Recorder:
             totals = flow.totals
             totals.messages += len(messages)
             totals.bytes += sum(map(len, messages))
-            self._records += self._encoder.messages(
+            records = self._encoder.messages(
                 flow.connection, flow.channel, flow.sender, first, received, forwarded, messages, marks
             )
-        elif isinstance(entry, bytes):
-            self._records.append(entry)
-        else:
-            self._records.append(self._encode_message(entry))
+            self._records += records
+            if self._note is not None:
+                self._noted.append((messages, records))
+            return
+        record = entry if isinstance(entry, bytes) else self._encode_message(entry)
+        self._records.append(record)
+        if self._note is not None:
+            self._noted.append(([], [record]))
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """Count an entry that could not be encoded, and put a note in its place."""
@@ -177,6 +190,9 @@ class Recorder:
         records, self._records, self._load = self._records, [], 0
         for sink in self._sinks:
             sink.write(records)
+        if self._note is not None:
+            noted, self._noted = self._noted, []
+            self._note(noted)
 
     def _encode_message(self, message: Passed) -> bytes:
         self.inspect(message)

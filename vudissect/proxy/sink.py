@@ -28,9 +28,11 @@ _LAST_CHANCE_SECONDS = 2.0
 
 
 class Sink(Protocol):
-    """Receives records. `lost` counts those that it could not keep; `unwritten` is whether some are still queued."""
+    """Receives records."""
 
-    lost: int
+    @property
+    def lost(self) -> int:
+        """How many records it could not keep."""
 
     @property
     def unwritten(self) -> bool:
@@ -81,8 +83,13 @@ class FileSink:
 
     def write(self, records: list[bytes]) -> None:
         """Write them, with one system call if the file accepts them."""
+        self.write_joined(records, b"".join(records))
+
+    def write_joined(self, records: list[bytes], data: bytes) -> None:
+        """The same for a caller that has joined them to `data` already."""
         gap = [self._gap(self._missing, self._reason)] if self._missing else []
-        data = b"".join(gap + records)
+        if gap:
+            data = gap[0] + data
         written, reason = 0, ""
         try:
             while written < len(data):

@@ -71,6 +71,15 @@ def _gap(event: Event) -> str:
     return f"{details.get('messages', '?')} messages are missing here: {details.get('reason', '?')}"
 
 
+def _continued(event: Event) -> str:
+    details = event.record.details
+    if "next" in details:
+        return f"continued in {details['next']}"
+    repeated = details.get("repeated", 0)
+    above = f"; {repeated} records of the set-up are repeated from earlier files" if repeated else ""
+    return f"continued from {details.get('previous', '?')}{above}"
+
+
 def _note(event: Event) -> str:
     return f"note: {event.record.details.get('text', '')}"
 
@@ -91,4 +100,5 @@ _TEXTS: dict[RecordKind, Callable[[Event], str]] = {
     RecordKind.GAP: _gap,
     RecordKind.NOTE: _note,
     RecordKind.RING_OBSERVED: _ring_observed,
+    RecordKind.CONTINUED: _continued,
 }

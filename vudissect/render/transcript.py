@@ -43,7 +43,8 @@ _HANGING = len(_INDENT) + 2
 _ARROWS = ("F>B", "B>F", "---")
 _CHANNELS = ("", " backend:", " gpu:")
 _WORTH_SAYING = int(sum(MARK_WORDS))
-_SPLIT = int(Mark.SPLIT)
+_NOT_WRONG = int(Mark.SPLIT | Mark.EARLIER)
+_EARLIER = int(Mark.EARLIER)
 
 # A longer list that is repeated is replaced by a reference to the first one.
 _SHORT_LIST = 20
@@ -97,7 +98,13 @@ class Transcript:
         self._start = f"{self._dim}{'%6d %11.6f ' if times else '%6d '}{self._undim}%s"
 
     def text(self, event: Event, findings: Sequence[Finding] = ()) -> str:
-        """The lines of one event, each with its newline, then those of its findings."""
+        """The lines of one event, each with its newline, then those of its findings.
+
+        What is repeated from an earlier file has lines only if they are `verbose`.
+        """
+        marks = event.record.marks
+        if marks and not self._verbose and int(marks) & _EARLIER:
+            return self._repeated(event)
         if event.message is None:
             line, unanswered = self._event_line(event), event.unanswered
         else:
@@ -114,6 +121,14 @@ class Transcript:
         if self._style.width:
             text = wrapped(text, self._style.width, _HANGING)
         return text + self.findings(findings, event.record.frame) if findings else text
+
+    def _repeated(self, event: Event) -> str:
+        """How it is read from here on, if that has changed."""
+        if event.message is not None and event.descriptors:
+            self._notices.see(event)
+        self._latest = event.after
+        text = "".join(f"{self._style.dim(printable(each))}\n" for each in self._reading.lines(event))
+        return wrapped(text, self._style.width, _HANGING) if text else ""
 
     def line(self, event: Event) -> str:
         """The line of one event, alone and unbroken; it refers to no list of another."""
@@ -213,7 +228,7 @@ class Transcript:
         if message.error and message.reply:
             yield self._style.bad("SENT BACK")
         if int(record.marks) & _WORTH_SAYING:
-            style = self._style.dim if int(record.marks) & _WORTH_SAYING == _SPLIT else self._style.bad
+            style = self._style.bad if int(record.marks) & _WORTH_SAYING & ~_NOT_WRONG else self._style.dim
             yield style(", ".join(text for mark, text in MARK_WORDS.items() if mark & record.marks))
 
     def _answered(self, event: MessageEvent) -> str:

@@ -35,7 +35,7 @@ _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
 _UNMARKED = Mark(0)
 # Looking up a member of an enumeration takes as long as making an event, so it is not done for every message.
-_MESSAGE = RecordKind.MESSAGE
+_MESSAGE, _OPENED = RecordKind.MESSAGE, RecordKind.CONNECTION_OPENED
 
 # Makes a named tuple from a tuple at half the cost, which matters for every message.
 _new = tuple.__new__
@@ -70,6 +70,8 @@ class Session:
         # The connections with records since the last gap: the next gap does not change the others.
         self._since_gap: dict[int, _Connection] = {}
         self._start = 0
+        self.continues = False
+        """Whether the capture continues in another file: what is open is not left open."""
         self.time = 0
         """When the latest record was received (ns)."""
 
@@ -86,7 +88,9 @@ class Session:
         return self._open[number].pairing
 
     def unanswered(self) -> tuple[Request, ...]:
-        """The requests on open connections that are owed an answer and have none."""
+        """The requests on open connections that are owed an answer and have none, where the capture ends."""
+        if self.continues:
+            return ()
         return tuple(request for connection in self._open.values() for request in connection.pairing.owed())
 
     def dialect(self, number: int) -> Verdict | None:
@@ -104,6 +108,8 @@ class Session:
         """The event of this record, in the context of all records before it."""
         self.time = record.received
         connection = self._latest = self._open.get(record.connection) or self._begin(record)
+        if record.kind is _OPENED and record.marks & Mark.EARLIER:
+            connection = self._latest = self._begin_again(record)
         if not connection.since_gap:
             connection.since_gap = True
             self._since_gap[record.connection] = connection
@@ -124,6 +130,14 @@ class Session:
         connection = _Connection(self._first_state(number, protocol), self._table(protocol))
         connection.watched = self._arbiter is not None
         self._open[number] = connection
+        return connection
+
+    def _begin_again(self, record: Record) -> "_Connection":
+        """The set-up of a connection is repeated from here on; if earlier files have been read, it is known already."""
+        self._end(record.connection)
+        connection = self._begin(record)
+        connection.since_gap = True
+        self._since_gap[record.connection] = connection
         return connection
 
     def _first_state(self, number: int, protocol: Protocol) -> State:
@@ -214,6 +228,8 @@ class Session:
             self._interrupt(connection if record.connection else None)
         elif record.kind is RecordKind.RING_OBSERVED:
             connection.state = _observed(state, record)
+        elif record.kind is RecordKind.CONTINUED:
+            self.continues = "next" in record.details
         elif record.kind is RecordKind.CONNECTION_CLOSED:
             connection.state = state.after_step(Step.CLOSED)
             unanswered = tuple(request for channel in Channel for request in connection.pairing.close(channel))

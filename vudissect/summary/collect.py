@@ -92,7 +92,11 @@ class Collector:
             if findings:
                 tally.found = True
                 self._findings += findings
-            if event.message is not None:
+            if record.marks and record.is_earlier:
+                # It is a part of the summary of an earlier file.
+                if record.kind is RecordKind.CONNECTION_OPENED:
+                    tally.opening = record
+            elif event.message is not None:
                 tally.last = event
                 place = record.channel * _SIDES + record.sender
                 tally.messages[place] += 1
@@ -152,7 +156,7 @@ class Collector:
         marked = {finding.connection for finding in rest}
         for number, tally in self._open.items():
             tally.found = tally.found or number in marked
-            owed: tuple[Request, ...] = session.pairing(number).owed()
+            owed: tuple[Request, ...] = () if session.continues else session.pairing(number).owed()
             self._end(tally, End("", "", 0, tally.last, _since(tally, session.time), owed))
         self._open.clear()
         connections = tuple(sorted((*self._first, *self._found, *self._last), key=lambda each: each.number))

@@ -73,6 +73,8 @@ class Tables:
                 self._end(tally, len(event.unanswered))
                 del self._open[record.connection]
             return
+        if record.is_earlier:
+            return  # its row is that of an earlier file
         row = message_row(self._file, event, self._payloads)
         if (record.time | record.received | record.forwarded) > _LARGEST_TIME:
             (row,) = fitting(MESSAGES, [row])
@@ -97,7 +99,8 @@ class Tables:
         self._find(analysis.finish(), last.record.time)
         self.withheld = sum(analysis.withheld.values())
         for number, tally in self._open.items():
-            self._end(tally, len(analysis.session.pairing(number).owed()))
+            owed = () if analysis.session.continues else analysis.session.pairing(number).owed()
+            self._end(tally, len(owed))
         self._open.clear()
         if analysis.records.truncated is not None:
             self.problem = str(analysis.records.truncated)

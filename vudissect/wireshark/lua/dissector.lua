@@ -79,6 +79,7 @@ end
 
 local function event_frame(tvb, cols, root, s, this, frame, list, details)
   if frame > latest then
+    if this.kind == 2 and this.is_earlier then session.begin_again(this.connection) end
     local connection = session.connection(this.connection, frame)
     local owed = session.event(connection, frame, this, details)
     if this.kind == 3 or this.kind == 5 then rules.closed(connection, frame, this, details, owed, s) end
@@ -126,7 +127,7 @@ function protocol.dissector(tvb, pinfo, root)
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
-  elseif this.kind < 1 or this.kind > 8 then
+  elseif this.kind < 1 or this.kind > 9 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)

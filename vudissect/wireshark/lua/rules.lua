@@ -18,6 +18,7 @@ for _, dialect in ipairs(T.dialects) do
 end
 
 local function report(connection, frame, id, finding)
+  if connection.is_repeated then return end -- an earlier file has it
   local count = (connection.reported[id] or 0) + 1
   connection.reported[id] = count
   if count > MOST_OF_A_RULE then return end
@@ -271,6 +272,7 @@ end
 
 -- Looks at a message that the session has taken in.
 function rules.message(connection, frame, message, this, s)
+  connection.is_repeated = this.is_earlier
   if message.is_regular == nil then
     message.is_regular = is_regular(message)
     message.is_quick = message.is_regular and session.is_inert(message)

@@ -78,6 +78,9 @@ end
 -- The connection of a frame, which becomes known by being named.
 function session.connection(of, frame) return connections[of] or connect(of, frame) end
 
+-- The set-up of a connection is repeated from here on; if earlier files have been read, it is known already.
+function session.begin_again(of) connections[of] = nil end
+
 -- Whether a protocol feature is in effect; never one that the dialect does not have.
 function session.has(connection, feature)
   local bit, acked = session.dialect.bits.numbers[feature], connection.view.protocol_acked

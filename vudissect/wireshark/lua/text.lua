@@ -180,6 +180,12 @@ local EVENTS = {
   end,
   [7] = function(_, details) return details.text or "" end,
   [8] = function(_, details) return observation(details) end,
+  [9] = function(_, details)
+    if details.next then return "continued in " .. details.next end
+    local repeated = details.repeated or "0"
+    return format("continued from %s%s", details.previous or "?", repeated ~= "0"
+      and format("; %s records of the set-up are repeated from earlier files", repeated) or "")
+  end,
 }
 
 -- What the proxy noted; `details` by key.

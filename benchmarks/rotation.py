@@ -1,0 +1,69 @@
+"""What a flight recorder costs: processor time of a relay that rotates its files, over that of one that does not.
+
+Floods as in `flood`, and round trips as in `roundtrip`. Processor time varies less than time on a busy machine.
+"""
+
+from collections.abc import Callable
+from os import fspath, sysconf
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.messages import acknowledgement, reply, request
+from benchmarks.programs import CAPTURE, Relay, converse, installed, relaying, vuproxy
+from benchmarks.table import Row, compared, in_turns
+
+ROUNDS = 5
+BURSTS = 20_000
+BURST = 32
+ROUND_TRIPS = 20_000
+TARGET = "at most 1.05"
+
+_TICKS = sysconf("SC_CLK_TCK")
+
+Conversation = tuple[tuple[str, bytes], tuple[str, *tuple[bytes | int, ...]]]
+
+
+def run() -> list[Row]:
+    kick = request("SET_VRING_ENABLE", need_reply=True, index=1, num=1)
+    flood: Conversation = (
+        ("sink", reply("GET_QUEUE_NUM")),
+        ("burst", request("SET_VRING_NUM", num=256), request("GET_QUEUE_NUM"), BURSTS, BURST),
+    )
+    trips: Conversation = (("echo", acknowledgement("SET_VRING_ENABLE")), ("ping", kick, ROUND_TRIPS, 0))
+    return [_compared("flood", flood, BURSTS * BURST), _compared("round trip", trips, 2 * ROUND_TRIPS)]
+
+
+def flight_recorder(front: Path, back: Path) -> list[str]:
+    """vuproxy, recording to rotated files in the folder of the sockets."""
+    capture = fspath(front.with_name(CAPTURE))
+    command = [installed("vuproxy"), "--listen", fspath(front), "--connect", fspath(back), "-q", "-w", capture]
+    return [*command, "-b", "filesize:8M", "-b", "files:8"]
+
+
+def _compared(what: str, conversation: Conversation, messages: int) -> Row:
+    def measure(relay: Relay) -> Callable[[], float]:
+        return lambda: _seconds(relay, conversation) / messages
+
+    times = in_turns(ROUNDS, {"one file": measure(vuproxy), "rotated": measure(flight_recorder)})
+    name = f"processor time per message, {what}"
+    return compared(name, _nanoseconds, ("rotated", times["rotated"]), ("one file", times["one file"]), TARGET)
+
+
+def _seconds(relay: Relay, conversation: Conversation) -> float:
+    """Processor time of a relay during a conversation."""
+    back_end, front_end = conversation
+    with TemporaryDirectory() as folder:
+        front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
+        with relaying(relay, front, back) as process:
+            before = _used(process.pid)
+            converse(front, back, back_end, front_end)
+            return _used(process.pid) - before
+
+
+def _used(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _nanoseconds(seconds: float) -> str:
+    return f"{seconds * 1e9:,.0f} ns"

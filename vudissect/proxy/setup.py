@@ -1,0 +1,364 @@
+"""What the records of a capture have set up so far: the records with which a file that continues it begins.
+
+A file of a rotated capture must explain itself although the session began in an earlier one. So the records that still
+matter are kept: of every open connection its opening, its channels, and of each message the first and the latest
+request with its reply. Both are meant by place: for each ring, and the latest also for each memory region, object or
+address that a message is about. Requests that wait for their answer are kept, too.
+
+Records are kept as they were encoded. In the next file they have the mark `EARLIER` and the time at which that file
+began as their time stamp, so that its packets are in order; the record headers are unchanged.
+
+This is done for every message that is recorded, so most of them must take no more than a look-up. Of equal messages in
+a row only the last one is looked at.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import itemgetter
+from struct import Struct
+from typing import Final, NamedTuple
+
+from vudissect.capture.packet import HEADER, TAGS_SIZE
+from vudissect.capture.record import Mark, RecordKind
+from vudissect.protocol.model import Channel, Layout, Meaning, Row
+from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.table import UPSTREAM
+from vudissect.wire.header import NEED_REPLY, REPLY
+
+# Where things are in a block: the time after type, length and interface; then lengths, tags, and the record header.
+_TIME = Struct("<II")
+_TIME_AT = 12
+_HEADER_AT = 28 + TAGS_SIZE
+_MARKS = Struct("<H")
+_MARKS_AT = _HEADER_AT + 6
+_SEQUENCE = Struct("<Q")
+_SEQUENCE_AT = _HEADER_AT + 16
+_MESSAGE_AT = _HEADER_AT + HEADER.size
+_HEADER_END = _HEADER_AT + 16
+# The number and the flags of a message without descriptors.
+_START = 8
+_START_END = _MESSAGE_AT + _START
+_PAYLOAD_AT = _MESSAGE_AT + 12
+_CAPTURED = Struct("<I")
+_CAPTURED_AT = 20
+_DESCRIPTOR_SIZE = Struct("<H")
+
+_UNSEEN = int(Mark.NOT_FORWARDED)
+_EARLIER = int(Mark.EARLIER)
+
+# Bounds against hostile peers: numbers of messages of a connection, places of a number, requests that wait for an
+# answer, and the size of a record that has no effect on the state.
+_MOST_NUMBERS = 512
+_MOST_PLACES = 1024
+_MOST_WAITING = 256
+_MOST_BYTES = 4096
+_MOST_KNOWN = 4096
+
+# Messages without descriptors in a row, as they were on the wire, and their blocks; or other blocks, without messages.
+Noted = tuple[list[bytes], list[bytes]]
+# A request and its reply, as blocks.
+_Exchange = list[bytes]
+# From a block, with the message where it is without descriptors, to the place that the message is about.
+_Place = Callable[[bytes], bytes]
+
+
+class _About(NamedTuple):
+    """What a message is about: its place, by fields, and the messages that it undoes if they have the same place."""
+
+    place: tuple[str, ...] = ()
+    undoes: Purpose | None = None
+
+
+_REGION = ("guest_addr", "size", "user_addr")
+_MAPPED = ("shmid", "shm_offset", "len")
+_ABOUT: Final = {
+    # An empty table after others means something else than those.
+    Purpose.REPLACE_MEMORY: _About(("nregions",)),
+    # Whether a ring was ever enabled matters as well as whether it is.
+    Purpose.ENABLE_RING: _About(("index", "num")),
+    Purpose.ADD_MEMORY: _About(_REGION),
+    Purpose.REMOVE_MEMORY: _About(_REGION, Purpose.ADD_MEMORY),
+    Purpose.ADD_OBJECT: _About(("uuid",)),
+    Purpose.REMOVE_OBJECT: _About(("uuid",), Purpose.ADD_OBJECT),
+    Purpose.MAP_SHARED_MEMORY: _About(_MAPPED),
+    Purpose.UNMAP_SHARED_MEMORY: _About(_MAPPED, Purpose.MAP_SHARED_MEMORY),
+    Purpose.UPDATE_IOTLB: _About(("iova",)),
+    Purpose.READ_CONFIG: _About(("offset", "size")),
+}
+
+
+class _Number:
+    """What is kept of the messages with one number: the first and the latest by place, and what waits for an answer."""
+
+    __slots__ = ("by_place", "firsts", "waiting")
+
+    def __init__(self) -> None:
+        self.firsts: dict[bytes, _Exchange] = {}
+        self.by_place: dict[bytes, _Exchange] = {}
+        self.waiting: deque[_Exchange] = deque(maxlen=_MOST_WAITING)
+
+
+class _Action(NamedTuple):
+    """What to do with a message: where to keep it as a request, or which requests it may answer.
+
+    `is_of_ring`: the place is a ring, so that there are few.
+    """
+
+    number: _Number
+    is_reply: bool = False
+    waits: bool = False
+    place: _Place | None = None
+    undoes: _Number | None = None
+    is_of_ring: bool = False
+
+
+_NOTHING: dict[bytes, _Action | None] = {}
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What is kept of a connection."""
+
+    opened: bytes
+    numbers: dict[tuple[int, int], _Number] = field(default_factory=dict)
+    events: dict[tuple[int, ...], bytes] = field(default_factory=dict)
+
+    def number(self, channel: int, number: int) -> _Number | None:
+        """What is kept of a message; None if there are too many already."""
+        kept = self.numbers.get((channel, number))
+        if kept is None and len(self.numbers) < _MOST_NUMBERS:
+            kept = self.numbers[channel, number] = _Number()
+        return kept
+
+    def blocks(self) -> list[bytes]:
+        """Everything, in the order in which it was recorded."""
+        exchanges = {id(exchange): exchange for kept in self.numbers.values() for exchange in _exchanges(kept)}
+        rest = [block for exchange in exchanges.values() for block in exchange] + list(self.events.values())
+        return [self.opened, *sorted(rest, key=_sequence)]
+
+
+class SetUp:
+    """Show it every record with `see`; `repeated` has those to repeat."""
+
+    def __init__(self) -> None:
+        self._connections: dict[int, _Connection] = {}
+        # By record header and start of the message, of messages without descriptors.
+        self._known: dict[bytes, dict[bytes, _Action | None]] = {}
+
+    def see(self, noted: Iterable[Noted]) -> None:
+        """Take note of what was recorded, in order."""
+        for messages, blocks in noted:
+            if not messages:
+                self.see_blocks(blocks)
+                continue
+            known = self._known.get(blocks[0][_HEADER_AT:_HEADER_END])
+            if known is None:
+                self.see_blocks(blocks)
+                continue
+            first = messages[0]
+            # Many messages in a row tend to be equal, and only the last one of them can matter.
+            is_same = messages.count(first) == len(messages)
+            latest = {first: blocks[-1]} if is_same else dict(zip(messages, blocks, strict=True))
+            for message, block in latest.items():
+                try:
+                    action = known[message[:_START]]
+                except KeyError:
+                    action = self._learn(block)
+                if action is None:
+                    continue
+                number, is_reply, waits, place_of, undoes, _ = action
+                place = place_of(block) if place_of is not None else b""
+                if not (is_reply or waits or undoes) and place in number.by_place:
+                    number.by_place[place] = [block]
+                elif len(messages) == 1:
+                    self._take(action, block)
+                else:
+                    # Their number and order matter.
+                    self.see_blocks(blocks)
+                    break
+
+    def see_blocks(self, blocks: Iterable[bytes]) -> None:
+        """Take note of records, as the blocks of a capture; the slow way."""
+        for block in blocks:
+            known = self._known.get(block[_HEADER_AT:_HEADER_END], _NOTHING)
+            start = block[_MESSAGE_AT:_START_END]
+            action = known[start] if start in known else self._learn(block)
+            if action is not None:
+                self._take(action, block)
+
+    def repeated(self, time: int, most: int) -> tuple[list[bytes], list[int]]:
+        """The records to repeat in a file that begins at `time` (ns since the epoch), in `most` bytes.
+
+        Also the connections of which something is missing because there is no room for it.
+        """
+        blocks: list[bytes] = []
+        partial = []
+        for connection, kept in self._connections.items():
+            these = kept.blocks()
+            size = sum(map(len, these))
+            if size > most:
+                partial.append(connection)
+                these, size = [kept.opened], len(kept.opened)
+            if size <= most:
+                most -= size
+                blocks += these
+        return [_marked(block, time) for block in blocks], partial
+
+    def _learn(self, block: bytes) -> _Action | None:
+        """What to do with a record that is like none before; one that is not a plain message is dealt with at once."""
+        _, kind, _, channel, _, marks, connection, count, *_ = HEADER.unpack_from(block, _HEADER_AT)
+        if kind != RecordKind.MESSAGE:
+            self._event(RecordKind(kind), connection, channel, block)
+            return None
+        kept = self._connections.get(connection)
+        at = _message_at(block) if count else _MESSAGE_AT
+        start = block[at : at + _START]
+        action = None
+        if kept is not None and marks & _UNSEEN:
+            # That the receiver was gone is worth knowing, but it has no effect.
+            kept.events.setdefault((kind, channel), block)
+        elif kept is not None:
+            action = _action(kept, channel, marks, start, len(block))
+        if count:
+            if action is not None:
+                self._take(action, block, bytes(_MESSAGE_AT) + block[at:])
+            return None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known.setdefault(block[_HEADER_AT:_HEADER_END], {})
+        if len(known) < _MOST_KNOWN:
+            known[start] = action
+        return action
+
+    def _take(self, action: _Action, block: bytes, plain: bytes = b"") -> None:
+        """Keep a message; `plain` is its block without descriptors, if it has some."""
+        number = action.number
+        if action.is_reply:
+            if number.waiting:
+                number.waiting.popleft().append(block)
+            return
+        exchange = [block]
+        if action.waits:
+            number.waiting.append(exchange)
+        place = action.place(plain or block) if action.place is not None else b""
+        first = place if action.is_of_ring else b""
+        if first not in number.firsts and len(number.firsts) < _MOST_PLACES:
+            number.firsts[first] = exchange
+        if action.undoes is not None and action.undoes.by_place.pop(place, None) is not None:
+            place = b""
+        if len(number.by_place) >= _MOST_PLACES and place not in number.by_place:
+            del number.by_place[next(iter(number.by_place))]
+        number.by_place[place] = exchange
+
+    def _event(self, kind: RecordKind, number: int, channel: int, block: bytes) -> None:
+        if kind is RecordKind.CONNECTION_OPENED:
+            self._known.clear()
+            self._connections[number] = _Connection(block)
+        kept = self._connections.get(number)
+        if kept is None:
+            return
+        if kind is RecordKind.CONNECTION_CLOSED:
+            self._known.clear()
+            del self._connections[number]
+        elif kind is RecordKind.CHANNEL_CLOSED:
+            self._known.clear()
+            kept.events.pop((RecordKind.CHANNEL_OPENED, channel), None)
+            kept.numbers = {place: of_it for place, of_it in kept.numbers.items() if place[0] != channel}
+        elif kind is RecordKind.CHANNEL_OPENED:
+            kept.events[kind, channel] = block
+        elif kind is RecordKind.RING_OBSERVED:
+            ring = _details(block).get("ring")
+            if isinstance(ring, int) and len(kept.events) < _MOST_PLACES:
+                kept.events[kind, ring] = block
+
+
+def _action(kept: _Connection, channel: int, marks: int, start: bytes, size: int) -> _Action | None:
+    """What to do with messages that start with this number and these flags."""
+    if len(start) < _START:
+        return None
+    is_big = bool(marks & Mark.BIG_ENDIAN)
+    number, flags = Struct(">II" if is_big else "<II").unpack(start)
+    row = UPSTREAM.request(Channel(channel), number)
+    matters = row is not None and row.purpose.kept
+    if not matters and size > _MOST_BYTES:
+        return None
+    of_it = kept.number(channel, number)
+    if of_it is None:
+        return None
+    if flags & REPLY:
+        return _Action(of_it, is_reply=True)
+    waits = bool(flags & NEED_REPLY) or (row is not None and bool(row.reply))
+    if row is None:
+        return _Action(of_it, waits=waits)
+    about = _ABOUT.get(row.purpose, _About())
+    undoes = None
+    if about.undoes is not None:
+        rows = UPSTREAM.channel(Channel(channel))
+        undoes = next(kept.number(channel, other.id) for other in rows if other.purpose is about.undoes)
+    place = _place(row, about, is_big=is_big)
+    is_of_ring = place is not None and (row.purpose is Purpose.ENABLE_RING or not about.place)
+    return _Action(of_it, False, waits, place, undoes, is_of_ring)
+
+
+def _place(row: Row, about: _About, *, is_big: bool) -> _Place | None:
+    """How to find what a message is about; None if it is about the connection as a whole."""
+    layout = row.request[0]
+    names = about.place or tuple(each.name for each in layout.fields if each.meaning is Meaning.RING)
+    if names:
+        spans = [_span(layout, name) for name in names]
+        if len(spans) == 1 or all(one.stop == two.start for one, two in pairwise(spans)):
+            whole: _Place = itemgetter(slice(spans[0].start, spans[-1].stop))
+            return whole
+        return lambda block: b"".join(block[span] for span in spans)
+    if layout.fields and layout.fields[0].parts:
+        # A ring in the low bits of a word.
+        ring: _Place = itemgetter(slice(_PAYLOAD_AT, _PAYLOAD_AT + (8 if is_big else 1)))
+        return ring
+    return None
+
+
+def _span(layout: Layout, name: str) -> slice:
+    """Where a field is in a block without descriptors."""
+    at = _PAYLOAD_AT
+    for each in layout.fields:
+        if each.name == name:
+            return slice(at, at + each.size)
+        at += each.size
+    raise KeyError(name)
+
+
+def _exchanges(kept: _Number) -> Iterator[_Exchange]:
+    yield from kept.firsts.values()
+    yield from kept.by_place.values()
+    yield from kept.waiting
+
+
+def _sequence(block: bytes) -> int:
+    sequence: int = _SEQUENCE.unpack_from(block, _SEQUENCE_AT)[0]
+    return sequence
+
+
+def _message_at(block: bytes) -> int:
+    """Where the message begins in a block, after its descriptors."""
+    at = _MESSAGE_AT
+    for _ in range(_MARKS.unpack_from(block, _HEADER_AT + 12)[0]):
+        at += _DESCRIPTOR_SIZE.unpack_from(block, at)[0]
+    return at
+
+
+def _details(block: bytes) -> dict[str, str | int]:
+    (captured,) = _CAPTURED.unpack_from(block, _CAPTURED_AT)
+    details: dict[str, str | int] = json.loads(block[_MESSAGE_AT : 28 + captured])
+    return details
+
+
+def _marked(block: bytes, time: int) -> bytes:
+    """A record as one that is repeated at this time."""
+    changed = bytearray(block)
+    _TIME.pack_into(changed, _TIME_AT, time >> 32, time & 0xFFFF_FFFF)
+    (marks,) = _MARKS.unpack_from(block, _MARKS_AT)
+    _MARKS.pack_into(changed, _MARKS_AT, marks | _EARLIER)
+    return bytes(changed)
