@@ -22,7 +22,7 @@ from vudissect.proxy.ring_history import History, advance, is_news, since
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
 from vudissect.rings.look import Look, Parts, look, oldest
 from vudissect.rings.memory import RingError
-from vudissect.rings.requests import HEADER_BYTES, request_text
+from vudissect.rings.requests import request_text
 from vudissect.session.event import Event
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import State
@@ -221,7 +221,7 @@ class RingWatch:
         parts = _parts(watched, ring)
         try:
             seen = look(parts, memory.read)
-            request = self._oldest(watched.state, parts, seen, memory) if self._requests else ""
+            request = self._oldest(watched.state, ring, parts, seen, memory) if self._requests else ""
         except UnreadableError as error:
             return observation._replace(unreadable=str(error))
         except RingError as error:
@@ -244,13 +244,12 @@ class RingWatch:
             fault=fault,
         )
 
-    def _oldest(self, state: State, parts: Parts, seen: Look, memory: RingMemory) -> str:
+    def _oldest(self, state: State, ring: Ring, parts: Parts, seen: Look, memory: RingMemory) -> str:
         request = oldest(parts, seen, memory.read, memory.read_guest)
         if request is None:
             return ""
-        first = request.buffers[0]
-        start = b"" if first.writable else memory.read_guest(first.address, min(first.length, HEADER_BYTES))
-        return f"request {request.number}: {request_text(state.guess.device, request.buffers, start)}"
+        text = request_text(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest)
+        return f"request {request.number}: {text}"
 
 
 def _parts(watched: _Watched, ring: Ring) -> Parts:
