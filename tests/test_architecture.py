@@ -26,6 +26,7 @@ LAYERS = {
     "timing": 5,
     "check": 6,
     "filter": 6,
+    "metrics": 6,
     "proxy": 6,
     "replay": 6,
     "render": 6,

@@ -100,6 +100,11 @@ if TYPE_CHECKING:
     help="How often to look into all rings.",
 )
 @click.option(
+    "--metrics",
+    metavar="PLACE",
+    help="Serve metrics in the OpenMetrics format at unix:PATH or 127.0.0.1:PORT, or write them to textfile:PATH.",
+)
+@click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
 @device_option("The device type (blk, net, fs, ...), which is recorded in the capture.")
@@ -130,6 +135,7 @@ def main(
     keep_keys: bool,
     rings: str | None,
     rings_interval: float,
+    metrics: str | None,
     no_interpose: bool,
     device: "Device | None",
     byte_order: str,
@@ -148,6 +154,7 @@ def main(
     from vudissect.host.access import AccessError, parse_access
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
+    from vudissect.proxy.metrics import parse_place
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.ring_observer import RingOptions
     from vudissect.proxy.shared import Settings
@@ -183,6 +190,7 @@ def main(
             rings=RingOptions(rings == "requests", rings_interval) if rings else None,
             color=color_choice(),
             rotation=rotation,
+            metrics=parse_place(metrics) if metrics is not None else None,
         )
         sys.exit(run(settings, recording))
     except (AccessError, AddressError, RecordingError, LimitError) as error:

@@ -14,6 +14,7 @@ from types import FrameType
 from vudissect import __version__
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import RecordKind
+from vudissect.host.address import AddressError
 from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
 from vudissect.host.output import beginning, is_file, same_file
 from vudissect.host.streams import hide
@@ -21,6 +22,7 @@ from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
 from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.greeting import greeting
+from vudissect.proxy.metrics import MetricsServer, Place
 from vudissect.proxy.observer import Observer, Report
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
@@ -46,6 +48,7 @@ class Recording:
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
+    `metrics`: where to serve or write numbers for monitoring.
     `color` is an option of the live transcript.
     """
 
@@ -60,6 +63,7 @@ class Recording:
     rings: RingOptions | None = None
     color: str = "auto"
     rotation: Rotation | None = None
+    metrics: Place | None = None
 
 
 class RecordingError(Exception):
@@ -101,7 +105,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     if recording.while_read:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
-    observer = ring_observer = None
+    observer = ring_observer = metrics = None
     path = recording.capture or (
         time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng") if recording.rotation is None else "vuproxy.pcapng"
     )
@@ -111,6 +115,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             recorder.offer_descriptors(ring_observer.offer)
         if _has_transcript(recording):
             observer = _start_observer(recording, path, encoder, tell)
+        if recording.metrics is not None:
+            metrics = _start_metrics(recording.metrics, settings, encoder, tell)
         # Last, so that an older capture is not lost if something else is wrong.
         if recording.rotation is not None:
             capture: _Capture | _RotatedCapture = _open_rotated(recording.rotation, path, encoder, tell)
@@ -118,6 +124,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             capture = _open_capture(recording, path, encoder, tell)
         tell(greeting(settings))
         tell(capture.line)
+        if recording.metrics is not None:
+            tell(f"metrics at {escaped(str(recording.metrics))}")
         if isinstance(capture, _RotatedCapture):
             recorder.add_rotating_sink(capture.sink)
         else:
@@ -126,9 +134,11 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             recorder.add_sink(observer.sink)
         if ring_observer is not None:
             recorder.add_sink(ring_observer.sink)
+        if metrics is not None:
+            recorder.add_sink(metrics.sink)
         relay.run()
-    except RecordingError:
-        for companion in (observer, ring_observer):
+    except (AddressError, RecordingError):
+        for companion in (observer, ring_observer, metrics):
             if companion is not None:
                 companion.abandon()
         raise
@@ -137,6 +147,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     recorder.close()
     if ring_observer is not None:
         ring_observer.finish()
+    if metrics is not None:
+        metrics.finish()
     left = capture.left()
     summary = Summary(relay, recorder, capture.sink.lost, observer.finish() if observer else Report(), left)
     tell(str(summary))
@@ -192,6 +204,13 @@ def _start_ring_observer(options: RingOptions, encoder: CaptureEncoder, relay: R
         raise RecordingError(f"cannot start to observe rings: {error.strerror}: leave out --rings") from None
     relay.poller.watch(observer.report, READABLE, observer.read, lambda _: relay.poller.forget(observer.report))
     return observer
+
+
+def _start_metrics(place: Place, settings: Settings, encoder: CaptureEncoder, tell: Warn) -> MetricsServer:
+    try:
+        return MetricsServer(place, str(settings.front_end), encoder.preamble(), _gap_maker(encoder), tell)
+    except OSError as error:
+        raise RecordingError(f"cannot start to collect metrics: {error.strerror}: leave out --metrics") from None
 
 
 def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> "_Capture":

@@ -1,0 +1,1 @@
+"""Numbers about a running proxy for monitoring: collected from events, written in the OpenMetrics format."""
