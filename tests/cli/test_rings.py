@@ -57,6 +57,13 @@ def test_one_ring(seen: Path) -> None:
     ]
 
 
+def test_the_device_can_be_named(seen: Path) -> None:
+    result = run("rings", "--device", "vsock", "--ring", "1", str(seen))
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.startswith(b"ring 1 of connection 1 (vsock tx), size 8\n")
+
+
 def test_a_ring_that_was_not_seen(seen: Path) -> None:
     result = run("rings", "--ring", "7", str(seen))
 

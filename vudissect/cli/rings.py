@@ -13,9 +13,11 @@ from vudissect.capture.record import RecordKind
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
+from vudissect.cli.devices import device_option
 from vudissect.cli.errors import clear_errors, needs_linux, warn
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
+from vudissect.protocol.model import Device
 from vudissect.render.ring_table import Sample, current_lines, history_lines
 from vudissect.render.style import Style
 
@@ -46,8 +48,9 @@ _CLEAR = "\x1b[H\x1b[2J"
     metavar="PID",
     help="Look now, through the descriptors of the running front-end (repeatable: also of the back-end).",
 )
+@device_option()
 @color_option
-def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, ...]) -> None:
+def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, ...], device: Device | None) -> None:
     """Print what was seen in the rings of the capture FILE, which vuproxy recorded with --rings.
 
     A row has the positions of driver and device, the requests that are pending (the bar is the part of the ring that
@@ -56,7 +59,7 @@ def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, .
     style = output_style()
     with clear_errors(file):
         stream = FollowedFile(file) if follow and not pids and file != "-" else open_capture(file)
-        analysis = Analysis(read_capture(stream), rules=(), live=follow)
+        analysis = Analysis(read_capture(stream), device=device, rules=(), live=follow)
         samples = _samples_now(file, pids, analysis, follow) if pids else _samples(analysis)
         if follow:
             _follow(samples, frozenset(wanted), style)

@@ -12,6 +12,7 @@ from vudissect.compare.exchange import Exchange, Exchanges, ring_of
 from vudissect.compare.messages import Identities, compare
 from vudissect.compare.outcome import Difference
 from vudissect.compare.policy import Policy
+from vudissect.compare.rings import rings_compared
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.model import Channel, Meaning, Row
 from vudissect.protocol.purpose import Purpose
@@ -300,6 +301,7 @@ def _of_sessions(first: Exchanges, second: Exchanges) -> Iterator[Distinction]:
     ):
         if before != after:
             yield Distinction(What.SESSION, place, (), (), field, before, after, (), ())
+    yield from rings_compared(ours, theirs)
 
 
 def _ending(last: Event) -> str:
