@@ -61,7 +61,9 @@ def publish(checked: Checked) -> str:
     """Check a program and write its files; its summary. `PeerError` if it cannot be checked."""
     with tempfile.TemporaryDirectory(prefix="vudissect-conformance-") as created:
         folder = Path(created).resolve()
-        done = check(checked, folder, ("--json", "results", "--write-expect", "known"))
+        known = FOLDER / "expect" / f"{checked.key}.json"
+        before = ("--expect", str(known)) if known.exists() else ()
+        done = check(checked, folder, ("--json", "results", "--write-expect", "known", *before))
         if not (folder / "results").exists():
             raise PeerError(done.stderr.strip() or "the suite wrote nothing")
         # QEMU writes who ended it.
@@ -69,7 +71,7 @@ def publish(checked: Checked) -> str:
         document = published(json.loads(text), checked.release.within)
         (FOLDER / "results").mkdir(parents=True, exist_ok=True)
         results_file(checked).write_bytes(packed(document))
-        (FOLDER / "expect" / f"{checked.key}.json").write_text((folder / "known").read_text())
+        known.write_text((folder / "known").read_text())
     return str(document["summary"])
 
 

@@ -17,10 +17,12 @@ def result(verdict: Verdict) -> Result:
 def test_what_is_written_is_read_again() -> None:
     text = expectation_text("back-end", "my disk", [result(Verdict.CRASH)])
 
-    assert read_expectation(text) == {CASE.id: Verdict.CRASH}
+    assert read_expectation(text) == {CASE.id: (Verdict.CRASH,)}
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"cases": {"FRM-01": "good"}}', '{"cases": 1}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"cases": {"FRM-01": "good"}}', '{"cases": 1}', '{"cases": {"FRM-01": []}}', "\0"]
+)
 def test_other_files_are_refused(text: str) -> None:
     with pytest.raises(ExpectationError):
         read_expectation(text)
@@ -38,9 +40,36 @@ def test_other_files_are_refused(text: str) -> None:
     ],
 )
 def test_only_a_worse_failure_is_worse(before: Verdict, now: Verdict, worse: int, better: int) -> None:
-    compared = compare({CASE.id: before}, [result(now)])
+    compared = compare({CASE.id: (before,)}, [result(now)])
 
     assert (len(compared.worse), len(compared.better)) == (worse, better)
+
+
+@pytest.mark.parametrize(
+    ("now", "worse", "better"),
+    [
+        (Verdict.PASS, 0, 1),
+        (Verdict.FAIL, 0, 0),
+        (Verdict.WEDGED, 0, 0),
+        (Verdict.CRASH, 1, 0),
+    ],
+)
+def test_a_case_with_several_known_verdicts_may_have_each(now: Verdict, worse: int, better: int) -> None:
+    known = read_expectation(f'{{"cases": {{"{CASE.id}": ["wedged", "fail"]}}}}')
+
+    compared = compare(known, [result(now)])
+
+    assert (len(compared.worse), len(compared.better)) == (worse, better)
+
+
+def test_a_case_keeps_its_several_verdicts_while_it_has_one_of_them() -> None:
+    known = {CASE.id: (Verdict.PASS, Verdict.CRASH)}
+
+    same = expectation_text("back-end", "my disk", [result(Verdict.PASS)], known)
+    other = expectation_text("back-end", "my disk", [result(Verdict.FAIL)], known)
+
+    assert read_expectation(same) == known
+    assert read_expectation(other) == {CASE.id: (Verdict.FAIL,)}
 
 
 def test_a_case_that_is_not_known_is_expected_to_pass() -> None:

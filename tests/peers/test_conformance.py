@@ -1,6 +1,5 @@
 """Real programs do what they are known to do: `docs/conformance/expect/` has their results."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from tests.peers.checked import BACK_ENDS, CHECKED, FRONT_ENDS, Checked, check
 from tests.peers.releases import Release
 
 _EXPECT = Path(__file__).parents[2] / "docs" / "conformance" / "expect"
-# The program writes outside of an array, and does not always die of it.
-_CORRUPTS = {"virtiofsd-c-7.2": {"RNG-05", "RNG-42", "RNG-43"}}
 
 
 def _row(checked: Checked) -> object:
@@ -23,8 +20,7 @@ def _row(checked: Checked) -> object:
 def test_a_program_is_as_known(checked: Checked, tmp_path: Path) -> None:
     done = check(checked, tmp_path, ("--expect", str(_EXPECT / f"{checked.key}.json")))
 
-    better = set(re.findall(r"better than expected: (\S+):", done.stdout))
-    assert (done.returncode, better - _CORRUPTS.get(checked.key, set()), done.stderr) == (0, set(), ""), done.stdout
+    assert (done.returncode, "better" in done.stdout, done.stderr) == (0, False, ""), done.stdout
 
 
 @pytest.mark.peers

@@ -12,7 +12,8 @@ class ExpectationError(ValueError):
     """A file that is not one of known results; one line."""
 
 
-Known = Mapping[str, Verdict]
+# The verdicts that each case is known to have. A program that corrupts its memory has more than one.
+Known = Mapping[str, tuple[Verdict, ...]]
 
 
 class Compared(NamedTuple):
@@ -23,30 +24,39 @@ class Compared(NamedTuple):
 
 
 def read_expectation(text: str) -> Known:
-    """The known verdict of each case; `ExpectationError`."""
+    """The known verdicts of each case, of which a file has one or a list; `ExpectationError`."""
     try:
         known = json.loads(text)["cases"]
-        return {case: Verdict(verdict) for case, verdict in known.items()}
+        return {case: _verdicts(value) for case, value in known.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExpectationError(f"not a file of known results, as --write-expect makes it: {error}") from None
 
 
-def expectation_text(role: str, name: str, results: Sequence[Result]) -> str:
-    """The file for these results."""
-    cases = {result.case.id: str(result.verdict) for result in results}
+def _verdicts(value: object) -> tuple[Verdict, ...]:
+    if isinstance(value, list) and value:
+        return tuple(Verdict(verdict) for verdict in value)
+    return (Verdict(str(value)),)
+
+
+def expectation_text(role: str, name: str, results: Sequence[Result], known: Known | None = None) -> str:
+    """The file for these results. A case that had one of several known verdicts keeps all of them."""
+    cases: dict[str, str | list[str]] = {}
+    for result in results:
+        before = (known or {}).get(result.case.id, ())
+        several = len(before) > 1 and result.verdict in before
+        cases[result.case.id] = [str(verdict) for verdict in before] if several else str(result.verdict)
     return json.dumps({role.replace("-", "_"): name, "cases": cases}, indent=1) + "\n"
 
 
 def compare(known: Known, results: Sequence[Result], *, strict: bool = False) -> Compared:
-    """What is worse, and what is better than known."""
+    """What is worse than all known verdicts, and what is better than all of them."""
     compared = Compared([], [])
     for result in results:
-        before = known.get(result.case.id, Verdict.PASS)
-        text = f"{result.case.id}: {result.verdict}, expected {before}"
-        failed = result.verdict.is_failure(strict=strict)
-        if result.verdict.severity > before.severity and failed:
+        before = sorted(known.get(result.case.id, (Verdict.PASS,)), key=lambda verdict: verdict.severity)
+        text = f"{result.case.id}: {result.verdict}, expected {' or '.join(before)}"
+        if result.verdict.severity > before[-1].severity and result.verdict.is_failure(strict=strict):
             compared.worse.append(f"{text}: {result.why}")
-        elif before.is_failure(strict=strict) and result.verdict.severity < before.severity:
+        elif result.verdict.severity < before[0].severity and before[0].is_failure(strict=strict):
             compared.better.append(text)
     return compared
 

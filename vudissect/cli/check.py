@@ -170,7 +170,7 @@ def command(
     if junit_file is not None:
         _write(junit_file, junit_text(run, lambda result: fails(known, result, strict=strict)))
     if write_expect is not None:
-        _write(write_expect, expectation_text(role.label, run.name, run.results).encode())
+        _write(write_expect, expectation_text(role.label, run.name, run.results, known).encode())
     raise SystemExit(ended or _verdict(run, known, strict))
 
 
