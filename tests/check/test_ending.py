@@ -57,6 +57,7 @@ def test_nothing_stays_whatever_the_back_end_does(way: str, temporary: Path) -> 
     eventually(lambda: left(temporary) == [])
 
 
+@pytest.mark.usefixtures("hangups_end_programs")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_what_was_found_before_an_interruption_is_written(

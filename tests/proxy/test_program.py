@@ -118,6 +118,7 @@ def converse(front: Peer, back: Peer) -> None:
     assert front.receive() == (REPLY, [])
 
 
+@pytest.mark.usefixtures("hangups_end_programs")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: int) -> None:
     event = os.eventfd(0)
@@ -135,6 +136,17 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: int) -> None:
     assert "front-end to back-end  2 messages, 1 descriptor, 32 bytes" in errors
     assert "back-end to front-end  1 message, 0 descriptors, 20 bytes" in errors
     assert len(program.messages()) == 3
+
+
+@pytest.mark.usefixtures("hangups_are_ignored")
+def test_under_nohup_it_survives_a_hangup(tmp_path: Path) -> None:
+    with quiet(tmp_path) as program:
+        front, back = program.connect()
+        program.process.send_signal(signal.SIGHUP)
+        converse(front, back)
+        status, _, _ = program.end()
+    assert status == 0
+    assert len(program.messages()) == 2
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

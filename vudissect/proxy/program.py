@@ -296,12 +296,15 @@ def _gap_maker(encoder: CaptureEncoder) -> MakeGap:
 
 
 def _stop_on_signals(relay: Relay) -> None:
-    """Let the first signal end the relay cleanly, and the second at once."""
+    """Let the first signal end the relay cleanly, and the second at once. Under nohup a hangup does not end it."""
+    ending = {*_ENDING_SIGNALS}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        ending.remove(signal.SIGHUP)
 
     def stop(number: int, _: FrameType | None) -> None:
-        for each in _ENDING_SIGNALS:
+        for each in ending:
             signal.signal(each, signal.SIG_DFL)
         relay.stop()
 
-    for number in _ENDING_SIGNALS:
+    for number in ending:
         signal.signal(number, stop)
