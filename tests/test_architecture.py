@@ -34,6 +34,7 @@ LAYERS = {
     "wireshark": 6,
     "report": 7,
     "tables": 7,
+    "bundle": 8,
     "export": 8,
     "cli": 9,
     "testing": 9,

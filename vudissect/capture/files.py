@@ -6,13 +6,15 @@ import io
 import os
 import sys
 import time
+import zipfile
 import zlib
-from typing import BinaryIO, Final, Protocol, cast
+from typing import IO, BinaryIO, Final, Protocol, cast
 
 from vudissect.capture.errors import CaptureError, TruncatedCapture
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_ZIP: Final = b"PK\x03\x04"
 _POLL_SECONDS: Final = 0.02
 
 
@@ -24,7 +26,8 @@ class ByteSource(Protocol):
 
 
 def open_capture(path: str) -> BinaryIO:
-    """Open a capture for reading; `-` is standard input. gzip and zstd are recognised by their first bytes.
+    """Open a capture for reading; `-` is standard input. gzip and zstd are recognised by their first bytes, and a zip
+    file, such as a bundle: it is read as the captures in it, joined.
 
     `OSError` if the path cannot be opened, `CaptureError` if the capture cannot be decompressed.
     """
@@ -35,6 +38,8 @@ def open_capture(path: str) -> BinaryIO:
             return cast(BinaryIO, _Decompressed(file, gzip.GzipFile(fileobj=file), (zlib.error, gzip.BadGzipFile)))
         if magic == _ZSTD:
             return cast(BinaryIO, _zstd(file))
+        if magic == _ZIP:
+            return cast(BinaryIO, _Zipped(file))
     except BaseException:
         file.close()
         raise
@@ -95,6 +100,39 @@ class _Decompressed(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         self._compressed.close()
+        super().close()
+
+
+class _Zipped(io.RawIOBase):
+    """The captures in a zip file, one after the other; raises `CaptureError`."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        super().__init__()
+        self._file = file
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError):
+            raise CaptureError("the zip file is damaged, or not a file that can be read in any order") from None
+        self._names = [name for name in self._archive.namelist() if name.endswith(".pcapng")]
+        if not self._names:
+            raise CaptureError("a zip file without a capture: those of vuproxy --bundle-on have some")
+        self._member: IO[bytes] | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            while self._names or self._member is not None:
+                if self._member is None:
+                    self._member = self._archive.open(self._names.pop(0))
+                if data := self._member.read(size):
+                    return data
+                self._member = None
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+            raise CaptureError(f"the zip file is damaged; all before that was read: {error}") from None
+        return b""
+
+    def close(self) -> None:
+        self._archive.close()
+        self._file.close()
         super().close()
 
 

@@ -42,6 +42,14 @@ if TYPE_CHECKING:
             "For weeks, in at most 64 MB: the newest files are kept",
             "vuproxy -q --listen a.sock --connect b.sock -b filesize:8M -b files:8",
         ),
+        (
+            "A file for a bug report as soon as something is wrong",
+            "vuproxy --listen a.sock --connect b.sock --bundle-on finding:error",
+        ),
+        (
+            "Numbers for Prometheus",
+            "vuproxy -q --listen a.sock --connect b.sock --metrics 127.0.0.1:9100",
+        ),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
 )
@@ -105,6 +113,18 @@ if TYPE_CHECKING:
     help="Serve metrics in the OpenMetrics format at unix:PATH or 127.0.0.1:PORT, or write them to textfile:PATH.",
 )
 @click.option(
+    "--bundle-on",
+    "triggers",
+    metavar="TRIGGER",
+    multiple=True,
+    help="Make a bundle for a bug report on disconnect, finding:SEVERITY, finding:RULE, silence:SECONDS with a request "
+    "open, or signal, SIGUSR1 (repeatable).",
+)
+@click.option(
+    "--control", metavar="PATH", shell_complete=files, help='A socket for commands: "bundle REASON" makes a bundle.'
+)
+@click.option("--no-redaction", is_flag=True, help="Leave paths, names, keys and screen contents in bundles.")
+@click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
 @device_option("The device type (blk, net, fs, ...), which is recorded in the capture.")
@@ -136,6 +156,9 @@ def main(
     rings: str | None,
     rings_interval: float,
     metrics: str | None,
+    triggers: tuple[str, ...],
+    control: str | None,
+    no_redaction: bool,
     no_interpose: bool,
     device: "Device | None",
     byte_order: str,
@@ -158,6 +181,7 @@ def main(
     from vudissect.proxy.program import Recording, RecordingError, run
     from vudissect.proxy.ring_observer import RingOptions
     from vudissect.proxy.shared import Settings
+    from vudissect.proxy.triggers import Bundling
 
     if (listen and front_end) or (connect and back_end):
         fail("--listen and --front-end are alternatives, as are --connect and --back-end: use one of them")
@@ -165,6 +189,17 @@ def main(
         fail("both sides are required: --listen ADDRESS --connect ADDRESS, or --front-end and --back-end")
     if wanted is not None and (quiet or capture == "-"):
         fail(f"--filter is for the live transcript, which {'-q' if quiet else '-w -'} turns off: use one of them")
+    if (triggers or control) and capture == "-":
+        fail("--bundle-on and --control need a capture in a file, and -w - is standard output: use one of them")
+    if no_redaction and not (triggers or control):
+        fail("--no-redaction is for bundles: use it with --bundle-on or --control")
+    if triggers:
+        from vudissect.bundle.trigger import TriggerError, from_words
+
+        try:
+            from_words(triggers)
+        except TriggerError as error:
+            fail(f"--bundle-on {error}")
     if rotation is not None and capture == "-":
         fail("-b writes several files, and -w - is standard output: use one of them")
     try:
@@ -191,6 +226,7 @@ def main(
             color=color_choice(),
             rotation=rotation,
             metrics=parse_place(metrics) if metrics is not None else None,
+            bundling=Bundling(triggers, control or "", not no_redaction) if triggers or control else None,
         )
         sys.exit(run(settings, recording))
     except (AccessError, AddressError, RecordingError, LimitError) as error:

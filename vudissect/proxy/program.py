@@ -32,6 +32,7 @@ from vudissect.proxy.rotation import FileNames, Records, RotatingSink, Rotation
 from vudissect.proxy.shared import Settings
 from vudissect.proxy.sink import MakeGap, Sink, sink_for
 from vudissect.proxy.summary import Summary
+from vudissect.proxy.triggers import Bundling, TriggerWatch
 
 _STDOUT, _STDERR = 1, 2
 _STREAMS = {_STDOUT: "standard output", _STDERR: "standard error"}
@@ -48,7 +49,7 @@ class Recording:
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
-    `metrics`: where to serve or write numbers for monitoring.
+    `metrics`: where to serve or write numbers for monitoring. `bundling`: when to make bundles of what was recorded.
     `color` is an option of the live transcript.
     """
 
@@ -64,6 +65,7 @@ class Recording:
     color: str = "auto"
     rotation: Rotation | None = None
     metrics: Place | None = None
+    bundling: Bundling | None = None
 
 
 class RecordingError(Exception):
@@ -105,7 +107,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
     if recording.while_read:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
-    observer = ring_observer = metrics = None
+    observer = ring_observer = metrics = triggers = None
     path = recording.capture or (
         time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng") if recording.rotation is None else "vuproxy.pcapng"
     )
@@ -117,6 +119,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             observer = _start_observer(recording, path, encoder, tell)
         if recording.metrics is not None:
             metrics = _start_metrics(recording.metrics, settings, encoder, tell)
+        if recording.bundling is not None:
+            triggers = _start_triggers(recording.bundling, recording, path, encoder, tell)
+            signal.signal(signal.SIGUSR1, lambda *_, watch=triggers: watch.trigger())
         # Last, so that an older capture is not lost if something else is wrong.
         if recording.rotation is not None:
             capture: _Capture | _RotatedCapture = _open_rotated(recording.rotation, path, encoder, tell)
@@ -136,9 +141,11 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             recorder.add_sink(ring_observer.sink)
         if metrics is not None:
             recorder.add_sink(metrics.sink)
+        if triggers is not None:
+            recorder.add_sink(triggers.sink)
         relay.run()
     except (AddressError, RecordingError):
-        for companion in (observer, ring_observer, metrics):
+        for companion in (observer, ring_observer, metrics, triggers):
             if companion is not None:
                 companion.abandon()
         raise
@@ -149,6 +156,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         ring_observer.finish()
     if metrics is not None:
         metrics.finish()
+    if triggers is not None:
+        triggers.finish()
     left = capture.left()
     summary = Summary(relay, recorder, capture.sink.lost, observer.finish() if observer else Report(), left)
     tell(str(summary))
@@ -211,6 +220,19 @@ def _start_metrics(place: Place, settings: Settings, encoder: CaptureEncoder, te
         return MetricsServer(place, str(settings.front_end), encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"cannot start to collect metrics: {error.strerror}: leave out --metrics") from None
+
+
+def _start_triggers(
+    bundling: Bundling, recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn
+) -> TriggerWatch:
+    command = shlex.join([recording.program, *sys.argv[1:]])
+    is_rotated = recording.rotation is not None
+    try:
+        return TriggerWatch(
+            bundling, path, command, encoder.preamble(), _gap_maker(encoder), tell, is_rotated=is_rotated
+        )
+    except OSError as error:
+        raise RecordingError(f"cannot start to watch for triggers: {error.strerror}: leave out --bundle-on") from None
 
 
 def _open_capture(recording: Recording, path: str, encoder: CaptureEncoder, tell: Warn) -> "_Capture":
