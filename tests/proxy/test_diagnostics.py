@@ -43,6 +43,17 @@ def test_a_reader_gets_the_text() -> None:
     speaking.close()
 
 
+def test_the_journal_gets_priorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    status = os.fstat(writer)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+    speaking = Diagnostics("vuproxy", writer)
+    speaking("disk full")
+    speaking.inform("1 connection\n  2 messages")
+    speaking.close()
+    assert os.read(reader, 100) == b"<4>disk full\n<6>1 connection\n<6>  2 messages\n"
+
+
 def test_terminal_control_characters_are_escaped() -> None:
     reader, writer = os.pipe()
     speaking = Diagnostics("vuproxy", writer)

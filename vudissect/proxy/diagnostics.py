@@ -10,6 +10,7 @@ from queue import Full, Queue
 from threading import Thread
 from time import monotonic
 
+from vudissect.host.service import INFO, WARNING, is_journal
 from vudissect.host.text import escaped
 
 Warn = Callable[[str], None]
@@ -20,11 +21,15 @@ _LAST_CHANCE_SECONDS = 2.0
 
 
 class Diagnostics:
-    """Lines on standard error, written in a separate thread because a full pipe or a stopped terminal may block it."""
+    """Lines on standard error, written in a separate thread because a full pipe or a stopped terminal may block it.
+
+    In the journal of systemd a line has its priority in place of the name of the program, which the journal knows.
+    """
 
     def __init__(self, program: str, fd: int = _STDERR) -> None:
         self._program = program
         self._fd = fd
+        self._is_journal = is_journal(fd)
         self._encoding = sys.stderr.encoding
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
         self._left_out = 0
@@ -43,15 +48,26 @@ class Diagnostics:
         return self._waiting.empty()
 
     def __call__(self, text: str) -> None:
-        """Write this as soon as possible; if too much is queued already, only count it and report the number."""
-        left_out = f"{self._program}: {self._left_out} lines left out here\n" if self._left_out else ""
+        """Write a warning as soon as possible; if too much is queued already, only count it and report the number."""
+        self._put(text, WARNING)
+
+    def inform(self, text: str) -> None:
+        """The same for what is not a warning."""
+        self._put(text, INFO)
+
+    def _put(self, text: str, priority: int) -> None:
+        left_out = self._shown(f"{self._left_out} lines left out here", WARNING) if self._left_out else ""
         try:
-            shown = "\n".join(map(escaped, text.split("\n")))
-            line = f"{left_out}{self._program}: {shown}\n"
+            line = left_out + self._shown("\n".join(map(escaped, text.split("\n"))), priority)
             self._waiting.put_nowait(line.encode(self._encoding, "backslashreplace"))
             self._left_out = 0
         except Full:
             self._left_out += 1
+
+    def _shown(self, text: str, priority: int) -> str:
+        if self._is_journal:
+            return "".join(f"<{priority}>{line}\n" for line in text.split("\n"))
+        return f"{self._program}: {text}\n"
 
     def close(self) -> None:
         """Give the reader a last chance to read the queued lines."""

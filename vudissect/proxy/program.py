@@ -17,6 +17,7 @@ from vudissect.capture.record import RecordKind
 from vudissect.host.address import AddressError
 from vudissect.host.limits import LimitError, raise_descriptor_limit, require_descriptors
 from vudissect.host.output import beginning, is_file, same_file
+from vudissect.host.service import Service
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
@@ -78,15 +79,16 @@ def run(settings: Settings, recording: Recording, tell: Warn | None = None) -> i
     `tell` receives all reports, the summary last; by default they go to standard error.
     """
     if tell is not None:
-        return _run(settings, recording, tell)
+        return _run(settings, recording, tell, tell)
     diagnostics = Diagnostics("vuproxy")
     try:
-        return _run(settings, recording, diagnostics)
+        return _run(settings, recording, diagnostics, diagnostics.inform)
     finally:
         diagnostics.close()
 
 
-def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
+def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> int:
+    service = Service()
     raise_descriptor_limit()
     require_descriptors(_DESCRIPTORS_NEEDED)
     _check_streams(settings, recording)
@@ -127,10 +129,11 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             capture: _Capture | _RotatedCapture = _open_rotated(recording.rotation, path, encoder, tell)
         else:
             capture = _open_capture(recording, path, encoder, tell)
-        tell(greeting(settings))
-        tell(capture.line)
+        greeted = greeting(settings)
+        inform(greeted)
+        inform(capture.line)
         if recording.metrics is not None:
-            tell(f"metrics at {escaped(str(recording.metrics))}")
+            inform(f"metrics at {escaped(str(recording.metrics))}")
         if isinstance(capture, _RotatedCapture):
             recorder.add_rotating_sink(capture.sink)
         else:
@@ -143,7 +146,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
             recorder.add_sink(metrics.sink)
         if triggers is not None:
             recorder.add_sink(triggers.sink)
+        service.ready(escaped(greeted))
         relay.run()
+        service.stopping()
     except (AddressError, RecordingError):
         for companion in (observer, ring_observer, metrics, triggers):
             if companion is not None:
@@ -160,7 +165,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn) -> int:
         triggers.finish()
     left = capture.left()
     summary = Summary(relay, recorder, capture.sink.lost, observer.finish() if observer else Report(), left)
-    tell(str(summary))
+    inform(str(summary))
     return summary.status
 
 
