@@ -270,7 +270,8 @@ def test_no_empty_capture_is_left(tmp_path: Path) -> None:
 def test_a_peer_that_came_in_vain_is_worth_a_capture(tmp_path: Path) -> None:
     with vuproxy(tmp_path, "-q", "-w", "capture.pcapng", "--connect", "nowhere.sock") as program:
         call_when_listening(tmp_path / "front.sock").close()
-        eventually(lambda: bool(program.records()))
+        # It listens before it opens the capture.
+        eventually(lambda: (tmp_path / "capture.pcapng").exists() and bool(program.records()))
         program.end()
 
     assert program.records()
