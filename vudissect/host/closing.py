@@ -40,3 +40,11 @@ class SlowCloser:
             fd = self._queue.get()
             self._idle.get()
             close(fd)
+
+
+_SHARED = SlowCloser()
+
+
+def close_soon(fd: int) -> None:
+    """Close a descriptor for which that may be slow."""
+    _SHARED.close(fd)

@@ -1,9 +1,8 @@
 """Descriptors that were received before the messages that they came with, by what they refer to."""
 
-import os
-
+from vudissect.host.closing import close, close_soon
 from vudissect.host.descriptor import DescriptorKind
-from vudissect.host.inspect import inspect
+from vudissect.host.inspect import Inspected, examine
 
 _KEPT = frozenset(
     {
@@ -22,31 +21,37 @@ class DescriptorPool:
     """Holds descriptors of memory and of events until they are taken or the pool is emptied; of many, the newest."""
 
     def __init__(self) -> None:
-        self._fds: dict[str, int] = {}
+        self._fds: dict[str, tuple[int, Inspected]] = {}
         self._older: set[str] = set()
 
     def add(self, fd: int) -> None:
         """Hold a descriptor, or close it if nothing will ask for it."""
-        descriptor = inspect(fd)
+        inspected = examine(fd)
+        descriptor = inspected.descriptor
         if descriptor.kind not in _KEPT or not descriptor.identity or descriptor.identity in self._fds:
-            os.close(fd)
-        else:
-            self._fds[descriptor.identity] = fd
-            if len(self._fds) > _MOST:
-                os.close(self._fds.pop(next(iter(self._fds))))
+            _let_go(fd, inspected)
+            return
+        self._fds[descriptor.identity] = fd, inspected
+        if len(self._fds) > _MOST:
+            _let_go(*self._fds.pop(next(iter(self._fds))))
 
     def take(self, identity: str) -> int | None:
         """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
-        return self._fds.pop(identity, None)
+        fd, _ = self._fds.pop(identity, (None, None))
+        return fd
 
     def age(self) -> None:
         """Close what nobody has taken since the last call."""
         for identity in self._older & self._fds.keys():
-            os.close(self._fds.pop(identity))
+            _let_go(*self._fds.pop(identity))
         self._older = set(self._fds)
 
     def empty(self) -> None:
         """Close what nobody has taken."""
-        for fd in self._fds.values():
-            os.close(fd)
+        for held in self._fds.values():
+            _let_go(*held)
         self._fds.clear()
+
+
+def _let_go(fd: int, inspected: Inspected) -> None:
+    (close_soon if inspected.slow_to_close else close)(fd)

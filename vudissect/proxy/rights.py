@@ -6,7 +6,7 @@ from contextlib import suppress
 from socket import SCM_RIGHTS, SO_PASSCRED, SO_PASSSEC, SOL_SOCKET
 from struct import Struct
 
-from vudissect.host.closing import SlowCloser, close
+from vudissect.host.closing import close, close_soon
 from vudissect.host.descriptor import Descriptor
 from vudissect.host.inspect import examine
 from vudissect.wire.framing import Rights
@@ -19,8 +19,6 @@ _SO_PASSPIDFD = 76
 _ADDITIONS = (SO_PASSCRED, SO_PASSSEC, _SO_PASSPIDFD)
 
 _INT = Struct("=i")
-
-_SLOW_CLOSER = SlowCloser()
 
 
 def only_rights(ancillary: Rights) -> Rights:
@@ -77,7 +75,7 @@ def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:
         descriptor, slow_to_close = examine(fd)
         described.append(descriptor)
         if slow_to_close:
-            _SLOW_CLOSER.close(fd)
+            close_soon(fd)
         else:
             close(fd)
     return tuple(described)

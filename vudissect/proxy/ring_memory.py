@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from vudissect.host.closing import close, close_soon
 from vudissect.host.shared_memory import why_unreadable
 from vudissect.protocol.features import F_ACCESS_PLATFORM
 from vudissect.rings.memory import RingError
@@ -48,24 +49,30 @@ class Translations:
 
 
 class MemoryFile:
-    """The file of a memory region, by a descriptor that it owns."""
+    """The file of a memory region, by a descriptor that it owns, and lets go of at once if it cannot be read."""
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
         self._why_not = why_unreadable(fd)
+        self._fd: int | None = fd
+        if self._why_not:
+            self.close()
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the file, fewer at its end; `UnreadableError`."""
-        if self._why_not:
+        if self._fd is None:
             raise UnreadableError(self._why_not)
         try:
             return os.pread(self._fd, length, offset)
-        except (OSError, OverflowError) as error:
-            raise UnreadableError(str(error)) from None
+        except OSError as error:
+            raise UnreadableError(str(error.strerror)) from None
+        except OverflowError:
+            raise UnreadableError(f"no file has an offset of {offset:#x}") from None
 
     def close(self) -> None:
         """Let go of the memory."""
-        os.close(self._fd)
+        if self._fd is not None:
+            (close_soon if self._why_not else close)(self._fd)
+            self._fd = None
 
 
 class RingMemory:

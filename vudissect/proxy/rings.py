@@ -4,7 +4,6 @@ Nothing is mapped and nothing is written. Memory is read where the front-end has
 region is closed as soon as the region is removed or replaced: an open one would keep its memory from being freed.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic_ns
@@ -12,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from vudissect.capture.observation import Observation
 from vudissect.capture.record import Record, RecordKind
+from vudissect.host.closing import close
 from vudissect.host.process_state import is_stopped
 from vudissect.host.shared_memory import event_counter
 from vudissect.protocol.devices import is_polled_by_driver
@@ -79,7 +79,7 @@ class _Watched:
         for name in self.memory.keys() - regions:
             self.memory.pop(name).close()
         for name in self.events.keys() - slots:
-            os.close(self.events.pop(name))
+            close(self.events.pop(name))
         for name, _, descriptor in event.descriptors:
             wanted_memory = name in regions and name not in self.memory
             if wanted_memory or (name in slots and name not in self.events):
@@ -96,7 +96,7 @@ class _Watched:
         for file in self.memory.values():
             file.close()
         for fd in self.events.values():
-            os.close(fd)
+            close(fd)
 
 
 class RingWatch:
