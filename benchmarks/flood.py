@@ -38,7 +38,7 @@ def _rate(relay: Relay, core: int) -> float:
     with TemporaryDirectory() as folder:
         front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
         with relaying(relay, front, back, core):
-            return float(_flood(front, back, BURSTS)["rate"])
+            return float(flood(front, back, BURSTS)["rate"])
 
 
 def _losses_and_memory() -> list[Row]:
@@ -46,10 +46,10 @@ def _losses_and_memory() -> list[Row]:
     with TemporaryDirectory() as folder:
         front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
         with relaying(vuproxy, front, back) as process:
-            parts = [_flood(front, back, LONG_BURSTS // 4)]
-            early = _peak_memory(process)
-            parts.append(_flood(front, back, LONG_BURSTS * 3 // 4))
-            late = _peak_memory(process)
+            parts = [flood(front, back, LONG_BURSTS // 4)]
+            early = peak_memory(process)
+            parts.append(flood(front, back, LONG_BURSTS * 3 // 4))
+            late = peak_memory(process)
             process.terminate()
             process.finish()
         sent = sum(part["sent"] for part in parts)
@@ -65,13 +65,13 @@ def _losses_and_memory() -> list[Row]:
     ]
 
 
-def _flood(front: Path, back: Path, bursts: int) -> Any:
+def flood(front: Path, back: Path, bursts: int) -> Any:
     back_end = ("sink", reply("GET_QUEUE_NUM"))
     front_end = ("burst", request("SET_VRING_NUM", num=256), request("GET_QUEUE_NUM"), bursts, BURST)
     return converse(front, back, back_end, front_end)
 
 
-def _peak_memory(process: Process) -> int:
+def peak_memory(process: Process) -> int:
     """Peak resident memory of a process so far, in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -8,12 +8,15 @@ from os import fspath, sysconf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.flood import flood, peak_memory
 from benchmarks.messages import acknowledgement, reply, request
 from benchmarks.programs import CAPTURE, Relay, converse, installed, relaying, vuproxy
-from benchmarks.table import Row, compared, in_turns
+from benchmarks.table import Row, compared, in_turns, mebibytes
 
-ROUNDS = 5
+ROUNDS = 9
+SIZE, FILES = 8_000_000, 8
 BURSTS = 20_000
+LONG_BURSTS = 312_500  # ten million messages
 BURST = 32
 ROUND_TRIPS = 20_000
 TARGET = "at most 1.05"
@@ -25,19 +28,41 @@ Conversation = tuple[tuple[str, bytes], tuple[str, *tuple[bytes | int, ...]]]
 
 def run() -> list[Row]:
     kick = request("SET_VRING_ENABLE", need_reply=True, index=1, num=1)
-    flood: Conversation = (
+    bursts: Conversation = (
         ("sink", reply("GET_QUEUE_NUM")),
         ("burst", request("SET_VRING_NUM", num=256), request("GET_QUEUE_NUM"), BURSTS, BURST),
     )
     trips: Conversation = (("echo", acknowledgement("SET_VRING_ENABLE")), ("ping", kick, ROUND_TRIPS, 0))
-    return [_compared("flood", flood, BURSTS * BURST), _compared("round trip", trips, 2 * ROUND_TRIPS)]
+    costs = [_compared("flood", bursts, BURSTS * BURST), _compared("round trip", trips, 2 * ROUND_TRIPS)]
+    return costs + _memory_and_size()
+
+
+def _memory_and_size() -> list[Row]:
+    """A longer flood: peak memory after a quarter and at the end, and what the files take."""
+    with TemporaryDirectory() as folder:
+        front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
+        with relaying(flight_recorder, front, back) as process:
+            flood(front, back, LONG_BURSTS // 4)
+            early = peak_memory(process)
+            flood(front, back, LONG_BURSTS * 3 // 4)
+            late = peak_memory(process)
+            process.terminate()
+            process.finish()
+        sizes = [path.stat().st_size for path in Path(folder).glob("*.pcapng")]
+    return [
+        Row(
+            "peak memory at the end", mebibytes(late), f"at a quarter {mebibytes(early)}", f"{late / early:.2f}", "flat"
+        ),
+        Row("largest file", f"{max(sizes):,}", f"limit {SIZE:,}", target="at most"),
+        Row("all files", f"{sum(sizes):,}", f"limit {FILES * SIZE:,}", target="at most"),
+    ]
 
 
 def flight_recorder(front: Path, back: Path) -> list[str]:
     """vuproxy, recording to rotated files in the folder of the sockets."""
     capture = fspath(front.with_name(CAPTURE))
     command = [installed("vuproxy"), "--listen", fspath(front), "--connect", fspath(back), "-q", "-w", capture]
-    return [*command, "-b", "filesize:8M", "-b", "files:8"]
+    return [*command, "-b", f"filesize:{SIZE // 1000}", "-b", f"files:{FILES}"]
 
 
 def _compared(what: str, conversation: Conversation, messages: int) -> Row:

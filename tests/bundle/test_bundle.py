@@ -57,6 +57,13 @@ def test_redaction_is_listed(tmp_path: Path) -> None:
         assert "acme" not in "".join(map(opened.text, opened.names))
 
 
+def test_addresses_are_moved_on_request(tmp_path: Path) -> None:
+    with Bundle(str(bundle(tmp_path, addresses=True))) as opened:
+        assert opened.about["redacted"]["messages with addresses of processes"] > 0
+        assert opened.about["not redacted"][0] == "addresses of the guest"
+        assert "at 0x7000" in opened.text("transcript.txt")
+
+
 def test_without_redaction_that_is_said(tmp_path: Path) -> None:
     path = bundle(tmp_path, redact=False)
     with Bundle(str(path)) as opened:
@@ -201,6 +208,7 @@ def test_a_bundle_that_is_due_at_the_end_is_made(tmp_path: Path) -> None:
     [
         (["--bundle-on", "crash"], "--bundle-on 'crash' is not a trigger: write disconnect"),
         (["-w", "-", "--bundle-on", "signal"], "--bundle-on and --control need a capture in a file"),
+        (["--redact-addresses"], "--redact-addresses is for bundles: use it with --bundle-on or --control"),
         (["--no-redaction"], "--no-redaction is for bundles: use it with --bundle-on or --control"),
         (["--control", "/nowhere/c.sock"], "/nowhere/c.sock: cannot listen there: No such file or directory"),
     ],

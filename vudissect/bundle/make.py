@@ -16,6 +16,7 @@ from typing import Final
 
 from vudissect import __version__
 from vudissect.analysis import Analysis, UpToTheCut
+from vudissect.bundle.addresses import Addresses
 from vudissect.bundle.redact import NoRedaction, Redaction
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.errors import CaptureError
@@ -57,15 +58,21 @@ def write_bundle(
     *,
     command: str = "",
     redact: bool = True,
+    addresses: bool = False,
 ) -> None:
     """Write a bundle of captures, and `facts` as texts by file name. `OSError` if it cannot be written.
+
+    `addresses`: also move the addresses of processes.
 
     A capture that is gone or cannot be read is left out, and listed as missing.
     """
     redaction = Redaction(platform.node()) if redact else NoRedaction()
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        records, missing = _add_captures(archive, captures, redaction)
+        moving = Addresses() if addresses and redact else None
+        records, missing = _add_captures(archive, captures, redaction, moving)
+        if moving is not None:
+            redaction.counts["messages with addresses of processes"] += moving.messages
         for name, text in {**_views(records), **facts}.items():
             archive.writestr(name, redaction.text(text))
         manifest = {
@@ -80,14 +87,17 @@ def write_bundle(
             "missing": [redaction.text(name) for name in missing],
             "redaction": redact,
             "redacted": dict(sorted(redaction.counts.items())),
-            "not redacted": ["addresses of the guest and of processes", "configuration space of the device"],
+            "not redacted": [
+                "addresses of the guest" if moving is not None else "addresses of the guest and of processes",
+                "configuration space of the device",
+            ],
         }
         archive.writestr(MANIFEST, json.dumps(manifest, indent=2) + "\n")
     write_private(path, made.getvalue())
 
 
 def _add_captures(
-    archive: zipfile.ZipFile, captures: Sequence[str], redaction: Redaction
+    archive: zipfile.ZipFile, captures: Sequence[str], redaction: Redaction, moving: Addresses | None
 ) -> tuple[list[Record], list[str]]:
     """All records without what is redacted, and what could not be read."""
     kept: list[Record] = []
@@ -113,6 +123,8 @@ def _add_captures(
         except (OSError, CaptureError) as error:
             missing.append(f"{path}: {error}")
             continue
+        if moving is not None:
+            records = list(map(moving.moved, records))
         data = encoder.preamble() + b"".join(map(encoder.record, records))
         archive.writestr(CAPTURES + PurePath(path).name, data)
         for record in records:

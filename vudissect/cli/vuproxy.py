@@ -125,6 +125,9 @@ if TYPE_CHECKING:
 )
 @click.option("--no-redaction", is_flag=True, help="Leave paths, names, keys and screen contents in bundles.")
 @click.option(
+    "--redact-addresses", is_flag=True, help="Also move the addresses of processes in bundles to other places."
+)
+@click.option(
     "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
 )
 @device_option("The device type (blk, net, fs, ...), which is recorded in the capture.")
@@ -159,6 +162,7 @@ def main(
     triggers: tuple[str, ...],
     control: str | None,
     no_redaction: bool,
+    redact_addresses: bool,
     no_interpose: bool,
     device: "Device | None",
     byte_order: str,
@@ -191,8 +195,11 @@ def main(
         fail(f"--filter is for the live transcript, which {'-q' if quiet else '-w -'} turns off: use one of them")
     if (triggers or control) and capture == "-":
         fail("--bundle-on and --control need a capture in a file, and -w - is standard output: use one of them")
-    if no_redaction and not (triggers or control):
-        fail("--no-redaction is for bundles: use it with --bundle-on or --control")
+    for option, is_given in (("--no-redaction", no_redaction), ("--redact-addresses", redact_addresses)):
+        if is_given and not (triggers or control):
+            fail(f"{option} is for bundles: use it with --bundle-on or --control")
+    if no_redaction and redact_addresses:
+        fail("--no-redaction and --redact-addresses contradict each other: use one of them")
     if triggers:
         from vudissect.bundle.trigger import TriggerError, from_words
 
@@ -226,7 +233,9 @@ def main(
             color=color_choice(),
             rotation=rotation,
             metrics=parse_place(metrics) if metrics is not None else None,
-            bundling=Bundling(triggers, control or "", not no_redaction) if triggers or control else None,
+            bundling=Bundling(triggers, control or "", not no_redaction, redact_addresses)
+            if triggers or control
+            else None,
         )
         sys.exit(run(settings, recording))
     except (AccessError, AddressError, RecordingError, LimitError) as error:

@@ -52,11 +52,14 @@ class _Wanted:
 class _Bundler:
     """Makes bundles of the capture."""
 
-    def __init__(self, capture: str, command: str, sides: Sides, *, redact: bool, is_rotated: bool) -> None:
+    def __init__(
+        self, capture: str, command: str, sides: Sides, *, redact: bool, addresses: bool, is_rotated: bool
+    ) -> None:
         self._capture = capture
         self._command = command
         self._sides = sides
         self._redact = redact
+        self._addresses = addresses
         self._is_rotated = is_rotated
         self._wanted: _Wanted | None = None
         self._running: dict[int, tuple[str, str, list[socket.socket]]] = {}
@@ -103,7 +106,9 @@ class _Bundler:
         status = 1
         try:
             files = sorted(os.path.join(kept, name) for name in os.listdir(kept))
-            write_bundle(path, files, cause, facts, command=self._command, redact=self._redact)
+            write_bundle(
+                path, files, cause, facts, command=self._command, redact=self._redact, addresses=self._addresses
+            )
             status = 0
         except Exception as error:
             warn(f"{path}: cannot be made: {error}")
@@ -188,6 +193,7 @@ def _free(base: str) -> str:
 @click.option("--command", "command_line", required=True)
 @click.option("--on", "words", multiple=True)
 @click.option("--no-redaction", is_flag=True)
+@click.option("--redact-addresses", is_flag=True)
 @click.option("--rotated", "is_rotated", is_flag=True)
 @click.option("--control", "has_control", is_flag=True)
 @click.option("--report-fd", type=int, default=3)
@@ -196,6 +202,7 @@ def main(
     command_line: str,
     words: tuple[str, ...],
     no_redaction: bool,
+    redact_addresses: bool,
     is_rotated: bool,
     has_control: bool,
     report_fd: int,
@@ -203,7 +210,9 @@ def main(
     """Watch for triggers, and make bundles; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     triggers, sides = from_words(words), Sides()
-    bundler = _Bundler(capture, command_line, sides, redact=not no_redaction, is_rotated=is_rotated)
+    bundler = _Bundler(
+        capture, command_line, sides, redact=not no_redaction, addresses=redact_addresses, is_rotated=is_rotated
+    )
     signal.signal(signal.SIGUSR1, lambda *_: bundler.want("SIGUSR1", is_asked=True))
     control = socket.socket(fileno=CONTROL_FD) if has_control else None
     feed = _Feed(control, lambda reason, client: bundler.want(reason, client, is_asked=True))

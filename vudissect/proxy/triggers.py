@@ -25,11 +25,15 @@ _END_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Bundling:
-    """When a bundle is made: at these triggers, and on SIGUSR1; `control` is the path of a socket for commands."""
+    """When a bundle is made: at these triggers, and on SIGUSR1; `control` is the path of a socket for commands.
+
+    `redact`: leave out names, keys and screens; `addresses`: also those of processes.
+    """
 
     triggers: tuple[str, ...] = ()
     control: str = ""
     redact: bool = True
+    addresses: bool = False
 
 
 class TriggerWatch(Companion):
@@ -50,6 +54,7 @@ class TriggerWatch(Companion):
         self._listener = Listener(parse_address(Role.LISTEN, bundling.control)) if bundling.control else None
         options = ["--capture", os.path.abspath(capture), "--command", command, *_words("--on", bundling.triggers)]
         options += ["--no-redaction"] * (not bundling.redact) + ["--rotated"] * is_rotated
+        options += ["--redact-addresses"] * bundling.addresses
         passed = {}
         if self._listener is not None:
             options.append("--control")
