@@ -21,7 +21,7 @@ GENERATED = {"conformance-cases.md", "dialects.md", "interop-bugs.md", "messages
 TIMEOUT = 60
 # What only reads captures, so that it can be run anywhere.
 WITHOUT_CAPTURE = ("messages", "dialects", "rules", "filters")
-READING = ("show", "lint", "summary", "state", "diff", "times", *WITHOUT_CAPTURE)
+READING = ("show", "lint", "summary", "state", "diff", "times", "report", *WITHOUT_CAPTURE)
 CAPTURE = ROOT / "captures" / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
 # What the pytest plugin prints.
 OUTPUT = "vudissect recorded "

@@ -19,6 +19,7 @@ _COMMANDS = {
     "summary": ("summary", "Print captures in short: the verdict, who, what, how it ended."),
     "lint": ("lint", "Report what is wrong in captures, and who is to blame."),
     "diff": ("diff", "Report what is different between two captures, and what causes what."),
+    "report": ("report", "Write a capture as one HTML page, to attach to a bug report."),
     "times": ("times", "Report how long what took: answers, phases, reconnects, migrations."),
     "explain": ("explain", "Explain lines of a log, and what a capture shows about them."),
     "rules": ("rules", "Print the rules of the linter."),

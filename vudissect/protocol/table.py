@@ -14,7 +14,7 @@ from vudissect.protocol.model import Channel, HeaderRules, Row
 from vudissect.protocol.since import Since
 
 # How the C sources spell the names, and therefore what people paste into a search box. Longest first.
-_PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
+NAME_PREFIXES = ("VHOST_USER_BACKEND_", "VHOST_USER_SLAVE_", "VHOST_USER_GPU_", "VHOST_USER_")
 
 _HEADER = HeaderRules()
 
@@ -73,7 +73,7 @@ class Protocol:
 def plain_name(text: str) -> str:
     """A message name as spelled in the table: upper case, without the prefix of the C sources."""
     name = text.upper()
-    for prefix in _PREFIXES:
+    for prefix in NAME_PREFIXES:
         if name.startswith(prefix):
             return name.removeprefix(prefix)
     return name

@@ -1,7 +1,7 @@
 """Every field of a message, one per line: what `show -v` prints below the line of the transcript."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from vudissect.capture.record import Mark
 from vudissect.protocol.devices import feature_names
@@ -15,29 +15,43 @@ from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import bytes_text
-from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wire.layout import Values
 
 _MOST_BYTES = 256
 _DECIMAL = frozenset({Meaning.NUMBER, Meaning.COUNT, Meaning.RING, Meaning.STATUS_CODE, Meaning.CHOICE})
 
 
+class FieldLine(NamedTuple):
+    """A field as a line, and its place in the bytes of the message, header included."""
+
+    text: str
+    start: int
+    size: int
+
+
 def detail_lines(event: MessageEvent) -> Iterator[str]:
     """The header, every field of the payload, the descriptors, and the changes that the message made."""
     message = event.message
     yield f"id {message.id}, flags {_flags_text(message)}, {message.size} bytes of payload"
-    stored = not event.record.marks & Mark.KEYS_MASKED
-    yield from _layout_lines(message.layout, message.values, event.after, "", stored)
+    yield from (line.text for line in field_lines(event))
     if config := carried_config(message):
-        yield from _config_lines(event.after, *config)
+        yield from config_lines(event.after, *config)
     if message.layout.deviation:
         yield f"note: {message.layout.deviation}"
     if message.problem:
         yield f"bytes: {hex_text(message.data, _MOST_BYTES)}"
     for named in event.descriptors:
-        yield _descriptor_line(named)
+        yield descriptor_line(named)
     for change in event.changes:
         yield f"changes {change.subject}: {change.before} -> {change.after}"
+
+
+def field_lines(event: MessageEvent) -> Iterator[FieldLine]:
+    """Every field of the payload, in the order of their bytes."""
+    message = event.message
+    stored = not event.record.marks & Mark.KEYS_MASKED
+    return _layout_lines(message.layout, message.values, event.after, "", stored, HEADER_SIZE)
 
 
 def _flags_text(message: WireMessage) -> str:
@@ -47,16 +61,22 @@ def _flags_text(message: WireMessage) -> str:
     return ", ".join(words) + ")"
 
 
-def _layout_lines(layout: Layout, values: Values, state: State, path: str, keys_stored: bool) -> Iterator[str]:
+def _layout_lines(
+    layout: Layout, values: Values, state: State, path: str, keys_stored: bool, start: int
+) -> Iterator[FieldLine]:
     for field, value in zip(layout.fields, values, strict=False):
-        yield from _field_lines(field, value, state, path, keys_stored)
+        for text in _field_lines(field, value, state, path, keys_stored):
+            yield FieldLine(text, start, field.size)
+        start += field.size
     rest = values[len(layout.fields) :]
     if layout.array is not None:
         for number, entry in enumerate(rest[0]):
             entry_path = f"{path}{layout.array.name}[{number}]."
-            yield from _layout_lines(layout.array.entry, entry, state, entry_path, keys_stored)
+            yield from _layout_lines(layout.array.entry, entry, state, entry_path, keys_stored, start)
+            start += layout.array.entry.fixed_size
     elif layout.tail is not None:
-        yield from _field_lines(layout.tail.field, rest[0], state, path, keys_stored)
+        for text in _field_lines(layout.tail.field, rest[0], state, path, keys_stored):
+            yield FieldLine(text, start, len(rest[0]))
 
 
 def _field_lines(field: Field, value: Any, state: State, path: str, keys_stored: bool) -> Iterator[str]:
@@ -80,7 +100,8 @@ def _field_lines(field: Field, value: Any, state: State, path: str, keys_stored:
         yield f"{name} = {value}" if field.meaning in _DECIMAL else f"{name} = {value:#x}"
 
 
-def _config_lines(state: State, offset: int, contents: bytes) -> Iterator[str]:
+def config_lines(state: State, offset: int, contents: bytes) -> Iterator[str]:
+    """Every field of a configuration space, or of a part of one."""
     guess = state.guess
     owner = f"{guess.text}." if guess.device is not None else ""
     fields, parts = decode_config(guess.device, contents, offset)
@@ -96,7 +117,8 @@ def _bytes_text(meaning: Meaning, value: bytes, keys_stored: bool) -> str:
     return printable(bytes_text(meaning, value, keys_stored=keys_stored))
 
 
-def _descriptor_line(named: NamedDescriptor) -> str:
+def descriptor_line(named: NamedDescriptor) -> str:
+    """All that is known about a descriptor, and where it was first seen."""
     descriptor = named.descriptor
     words = [f"{named.name}: {descriptor.kind.label}", printable(descriptor.name)]
     if descriptor.size:

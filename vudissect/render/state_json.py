@@ -20,40 +20,46 @@ _SLOTS = ((Purpose.SET_KICK, "kick"), (Purpose.SET_CALL, "call"), (Purpose.SET_E
 
 def state_json(state: State, pairing: Pairing, frame: int, file: str) -> str:
     """One JSON object; keys are stable. What no message has set is null."""
+    return json.dumps({"file": unicode(file), "frame": frame} | state_fields(state, pairing))
+
+
+def state_fields(state: State, pairing: Pairing) -> dict[str, Any]:
+    """The same as an object, without the place."""
     device = state.guess.device
-    return json.dumps(
-        {
-            "file": unicode(file),
-            "frame": frame,
-            "connection": state.number,
-            "phase": state.phase.value,
-            "device": device.name if device is not None else None,
-            "dialect": state.protocol.key,
-            "features": _word(state.features, lambda word: feature_names(device, word)),
-            "protocol_features": _word(state.protocol_features, state.protocol.protocol_features.names),
-            "gpu_protocol_features": _word(state.gpu_features, GPU_FEATURES.names),
-            "owned_since": state.owned_since,
-            "queues": state.queues,
-            "memory_slots": state.memory_slots,
-            "status": _bits(state.status, STATUS_BITS.names),
-            "memory": [_region(region) for region in state.memory.regions],
-            "rings": [_ring(state, state.rings[index]) for index in sorted(state.rings)],
-            "log": _shared(state.log),
-            "inflight": _shared(state.inflight),
-            "postcopy": state.postcopy.value,
-            "device_state": state.transferring_state or None,
-            "shared_memory": list(state.shared_memory) if state.shared_memory is not None else None,
-            "mappings": [_mapping(each) for mapped in state.mappings.by_region.values() for each in mapped],
-            "objects": dict(state.objects.added),
-            "doubtful_objects": sorted(state.objects.doubtful),
-            "waiting": [
-                {"channel": channel.label, "name": request.name, "frame": request.frame}
-                for channel in Channel
-                for request in pairing[channel].owed()
-            ],
-            "device_guessed": device is not None and not state.guess.settled,
-        }
-    )
+    return {
+        "connection": state.number,
+        "phase": state.phase.value,
+        "device": device.name if device is not None else None,
+        "dialect": state.protocol.key,
+        "features": _word(state.features, lambda word: feature_names(device, word)),
+        "protocol_features": _word(state.protocol_features, state.protocol.protocol_features.names),
+        "gpu_protocol_features": _word(state.gpu_features, GPU_FEATURES.names),
+        "owned_since": state.owned_since,
+        "queues": state.queues,
+        "memory_slots": state.memory_slots,
+        "status": _bits(state.status, STATUS_BITS.names),
+        "memory": [_region(region) for region in state.memory.regions],
+        "rings": [_ring(state, state.rings[index]) for index in sorted(state.rings)],
+        "log": _shared(state.log),
+        "inflight": _shared(state.inflight),
+        "postcopy": state.postcopy.value,
+        "device_state": state.transferring_state or None,
+        "shared_memory": list(state.shared_memory) if state.shared_memory is not None else None,
+        "mappings": [_mapping(each) for mapped in state.mappings.by_region.values() for each in mapped],
+        "objects": dict(state.objects.added),
+        "doubtful_objects": sorted(state.objects.doubtful),
+        "waiting": waiting_fields(pairing),
+        "device_guessed": device is not None and not state.guess.settled,
+    }
+
+
+def waiting_fields(pairing: Pairing) -> list[dict[str, Any]]:
+    """The requests that are owed an answer."""
+    return [
+        {"channel": channel.label, "name": request.name, "frame": request.frame}
+        for channel in Channel
+        for request in pairing[channel].owed()
+    ]
 
 
 def _bits(word: int | None, names: Callable[[int], tuple[str, ...]]) -> dict[str, Any] | None:

@@ -31,12 +31,17 @@ _SHORT = frozenset({"capture", "connections", "shown", "device", "rings", "end"}
 _BAD = frozenset({Outcome.BROKEN, Outcome.RISKY, Outcome.INCOMPATIBLE, Outcome.EMPTY})
 
 
-class _Fact(NamedTuple):
+class Fact(NamedTuple):
     """A line, or a few: what it is about, and the text. Those of least weight are shortened first."""
 
     label: str
     text: str
     weight: int = 0
+
+
+def summary_facts(summary: Summary) -> Iterator[Fact]:
+    """All facts below the verdict, in full."""
+    return _facts(summary)
 
 
 def summary_lines(summary: Summary, style: Style, width: int, *, short: bool = False) -> Iterator[str]:
@@ -61,7 +66,7 @@ def _painted(lines: Sequence[str], style: Style, *, bad: bool = False) -> Iterat
         yield (style.dim(label) if label.strip() else label) + (style.bad(rest) if bad else rest)
 
 
-def _wrapped(fact: _Fact, width: int, most: int = 0) -> list[str]:
+def _wrapped(fact: Fact, width: int, most: int = 0) -> list[str]:
     """The lines of a fact; if there are more than `most` (0: any number), the last one ends in `…`."""
     lines = wrap(fact.text, max(width - _LABEL, 20), break_on_hyphens=False, break_long_words=False) or [""]
     if most and len(lines) > most:
@@ -69,7 +74,7 @@ def _wrapped(fact: _Fact, width: int, most: int = 0) -> list[str]:
     return [f"{fact.label if not number else '':<{_LABEL}}{line}" for number, line in enumerate(lines)]
 
 
-def _fitting(facts: Sequence[_Fact], room: int, width: int) -> list[list[str]]:
+def _fitting(facts: Sequence[Fact], room: int, width: int) -> list[list[str]]:
     """The lines of each fact, in at most so many lines: the least important are shortened first, then omitted."""
     lines = [_wrapped(fact, width, _MOST_LINES) for fact in facts]
     places = sorted(range(len(facts)), key=lambda place: facts[place].weight)
@@ -82,20 +87,20 @@ def _fitting(facts: Sequence[_Fact], room: int, width: int) -> list[list[str]]:
     return lines
 
 
-def _answer(summary: Summary) -> Iterator[_Fact]:
+def _answer(summary: Summary) -> Iterator[Fact]:
     verdict = summary.verdict
-    yield _Fact("verdict", printable(verdict_text(summary)))
+    yield Fact("verdict", printable(verdict_text(summary)))
     for text in missing_texts(summary.missing):
-        yield _Fact("unknown", printable(text))
+        yield Fact("unknown", printable(text))
     shown = verdict.groups[:_MOST_FINDINGS]
     for group in shown[1:]:
-        yield _Fact("also", printable(_group_text(group)))
+        yield Fact("also", printable(_group_text(group)))
     more = len(verdict.groups) - len(shown)
     if more > 0:
-        yield _Fact("", f"and {more} more: vudissect lint {printable(shlex.quote(summary.file))}".rstrip())
+        yield Fact("", f"and {more} more: vudissect lint {printable(shlex.quote(summary.file))}".rstrip())
     stalled = stall_text(summary)
     if stalled:
-        yield _Fact("stalled", printable(stalled))
+        yield Fact("stalled", printable(stalled))
 
 
 def _group_text(group: Group) -> str:
@@ -105,23 +110,23 @@ def _group_text(group: Group) -> str:
     return f"{first.severity.value} {first.rule}{place} {first.blame.value}: {first.message}{again}"
 
 
-def _facts(summary: Summary) -> Iterator[_Fact]:
-    yield _Fact("capture", _capture(summary), 7)
+def _facts(summary: Summary) -> Iterator[Fact]:
+    yield Fact("capture", _capture(summary), 7)
     shown = summary.shown
     if shown is None:
         return
     if summary.total > 1:
-        yield _Fact("connections", _connections(summary), 6)
-        yield _Fact("shown", f"connection {shown.number}", 2)
-    yield _Fact("front-end", _peer(shown.front_end), 7)
-    yield _Fact("back-end", _peer(shown.back_end), 7)
-    yield _Fact("device", _device(shown.state), 8)
-    yield _Fact("traffic", _traffic(shown), 2)
+        yield Fact("connections", _connections(summary), 6)
+        yield Fact("shown", f"connection {shown.number}", 2)
+    yield Fact("front-end", _peer(shown.front_end), 7)
+    yield Fact("back-end", _peer(shown.back_end), 7)
+    yield Fact("device", _device(shown.state), 8)
+    yield Fact("traffic", _traffic(shown), 2)
     yield from _features(shown.state)
-    yield _Fact("memory", _memory(shown.state), 6)
-    yield _Fact("rings", _rings(shown.state), 9)
-    yield _Fact("slowest", _slowest(shown), 3)
-    yield _Fact("end", printable(end_text(shown.end)), 9)
+    yield Fact("memory", _memory(shown.state), 6)
+    yield Fact("rings", _rings(shown.state), 9)
+    yield Fact("slowest", _slowest(shown), 3)
+    yield Fact("end", printable(end_text(shown.end)), 9)
 
 
 def _capture(summary: Summary) -> str:
@@ -171,22 +176,22 @@ def _traffic(connection: ConnectionSummary) -> str:
     return "; ".join(texts) or "none"
 
 
-def _features(state: State) -> Iterator[_Fact]:
+def _features(state: State) -> Iterator[Fact]:
     device, names = state.guess.device, state.protocol.protocol_features.names
-    yield _Fact("features", _acknowledged(state.features, feature_names(device, state.features.acked or 0)), 5)
-    yield _Fact("protocol", _acknowledged(state.protocol_features, names(state.protocol_features.acked or 0)), 4)
+    yield Fact("features", _acknowledged(state.features, feature_names(device, state.features.acked or 0)), 5)
+    yield Fact("protocol", _acknowledged(state.protocol_features, names(state.protocol_features.acked or 0)), 4)
     unused = [
         *feature_names(device, _unused(state.features)),
         *names(_unused(state.protocol_features)),
     ]
     if unused:
-        yield _Fact("unused", f"offered, but not in effect: {' '.join(unused)}", 1)
+        yield Fact("unused", f"offered, but not in effect: {' '.join(unused)}", 1)
     unoffered = [
         *feature_names(device, _unoffered(state.features)),
         *names(_unoffered(state.protocol_features)),
     ]
     if unoffered:
-        yield _Fact("not offered", f"but acknowledged: {' '.join(unoffered)}", 10)
+        yield Fact("not offered", f"but acknowledged: {' '.join(unoffered)}", 10)
 
 
 def _acknowledged(word: Negotiation, names: Sequence[str]) -> str:

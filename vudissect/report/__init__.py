@@ -1,1 +1,1 @@
-"""Pages about results of the conformance suite: pure functions from `vudissect.check.results` to text."""
+"""HTML pages, as pure functions to text: about a session, and about results of the conformance suite."""

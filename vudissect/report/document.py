@@ -1,6 +1,7 @@
 """A whole page: it needs no network and no other file, and the browser may not fetch or run anything else."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -8,10 +9,10 @@ from importlib import resources
 from vudissect.report.html import Html, join, tag
 
 
-def document(title: str, *body: Html, script: bool = False) -> str:
-    """A page; `script` if it can be filtered."""
-    style = _asset("style.css")
-    code = _asset("script.js") if script else ""
+def document(title: str, *body: Html, scripts: Sequence[str] = (), styles: Sequence[str] = ("style.css",)) -> str:
+    """A page with these files of this package in it."""
+    style = Html("".join(map(_asset, styles)))
+    code = Html("".join(map(_asset, scripts)))
     policy = "; ".join(
         (
             "default-src 'none'",

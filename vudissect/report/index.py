@@ -25,7 +25,7 @@ def index_page(results: Results, *, up: str = "") -> str:
             tag("tbody", (_row(case) for case in cases)),
             class_="cases",
         ),
-        script=True,
+        scripts=("script.js",),
     )
 
 

@@ -64,7 +64,7 @@ def matrix_page(peers: Sequence[Peer]) -> str:
             ((tag("dt", badge(verdict)), tag("dd", meaning)) for verdict, meaning in MEANINGS.items()),
             class_="facts",
         ),
-        script=True,
+        scripts=("script.js",),
     )
 
 

@@ -1,0 +1,85 @@
+"""`vudissect report` as a user calls it."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.test_commands import run
+from tests.conversation import Conversation
+from vudissect.cli import report
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+HEALTHY = CAPTURES / "qemu-10.0-blk-qsd.pcapng"
+FLOOD = CAPTURES / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
+
+
+def test_the_page_has_the_name_of_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("report", str(HEALTHY))
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.startswith(b"qemu-10.0-blk-qsd.html: ")
+    assert "nothing is wrong: the device ran" in (tmp_path / "qemu-10.0-blk-qsd.html").read_text("utf-8")
+
+
+def test_the_page_can_go_to_standard_output() -> None:
+    result = run("report", str(HEALTHY), "-o", "-")
+
+    assert result.stdout.startswith(b"<!doctype html>")
+
+
+def test_the_same_capture_makes_the_same_page() -> None:
+    assert run("report", str(HEALTHY), "-o", "-").stdout == run("report", str(HEALTHY), "-o", "-").stdout
+
+
+def test_a_capture_that_is_cut_off_says_what_is_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "cut.pcapng"
+    path.write_bytes(HEALTHY.read_bytes()[:-50])
+    result = run("report", str(path), "-o", str(tmp_path / "cut.html"))
+
+    assert result.returncode == 1
+    assert result.stderr.count(b"\n") == 1
+    assert "what came after is unknown" in (tmp_path / "cut.html").read_text("utf-8")
+
+
+def test_a_capture_of_a_session_that_had_begun_says_so() -> None:
+    talk = Conversation()
+    talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+    result = run("report", "-", "-o", "-", stdin=talk.capture())
+
+    assert result.returncode == 0
+    assert b"Not known: " in result.stdout
+
+
+def test_a_capture_without_messages_makes_no_page(tmp_path: Path) -> None:
+    path = tmp_path / "empty.pcapng"
+    path.write_bytes(Conversation().capture())
+    result = run("report", str(path), "-o", str(tmp_path / "empty.html"))
+
+    assert result.returncode == 2
+    assert not (tmp_path / "empty.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    result = run("report", str(HEALTHY), "-o", str(tmp_path / "missing" / "boot.html"))
+
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_a_capture_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MOST_FRAMES", 10)
+    result = CliRunner().invoke(report.command, [str(HEALTHY), "-o", str(tmp_path / "long.html")])
+
+    assert result.exit_code == 2
+    assert "more than 10 frames, too many for a page" in result.output
+    assert not (tmp_path / "long.html").exists()
+
+
+def test_ten_thousand_messages_are_at_most_a_megabyte() -> None:
+    """Of a real session, most of which are IOTLB messages."""
+    messages = 1_143
+    page = run("report", str(FLOOD), "-o", "-").stdout
+
+    assert len(page) < messages * 100 + 100_000

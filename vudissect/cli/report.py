@@ -1,0 +1,92 @@
+"""`vudissect report`: a capture as one HTML page, to attach to a bug report."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from vudissect.analysis import Analysis, Judged
+from vudissect.capture.reader import read_capture
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
+from vudissect.cli.devices import device_option
+from vudissect.cli.errors import clear_errors, fail
+from vudissect.cli.output import say
+from vudissect.cli.progress import opened
+from vudissect.cli.reading import verdict
+from vudissect.lint.finding import Finding
+from vudissect.protocol.model import Device
+from vudissect.render.units import printable
+from vudissect.report.frames import Frames
+from vudissect.report.session import session_page
+from vudissect.summary.collect import Collector
+
+MOST_FRAMES = 200_000
+_SUFFIXES = (".gz", ".zst", ".pcapng", ".pcap")
+
+
+@click.command(
+    "report",
+    cls=Command,
+    examples=[
+        ("A page to attach to a bug report", "vudissect report boot.pcapng"),
+        ("Another name for it", "vudissect report boot.pcapng -o bug-1234.html"),
+    ],
+)
+@click.argument("file", type=FILE)
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="The page (default: as the capture, with .html).")
+@device_option()
+def command(file: str, output: str | None, device: Device | None) -> None:
+    """Write the capture FILE as one HTML page that needs no other file and no network.
+
+    The verdict and the findings come first. Below them are the messages as a diagram, and for the selected one every
+    field with its bytes, and the state of the connection before and after it.
+
+    The exit status is 1 if the capture is cut off, and 2 if it cannot be read, has no messages, or is too long.
+    """
+    page, status = _page(file, device)
+    target = output or _name(file)
+    if target == "-":
+        sys.stdout.write(page)
+    else:
+        with clear_errors(target):
+            Path(target).write_text(page, "utf-8")
+        say(f"{printable(target)}: {len(page) / 1e6:.1f} MB")
+    if status:
+        raise SystemExit(status)
+
+
+def _name(file: str) -> str:
+    """The name of the page, in the current directory."""
+    name = "session" if file == "-" else os.path.basename(file)
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return f"{name}.html"
+
+
+def _counted(file: str, judged: Iterable[Judged], found: list[Finding]) -> Iterator[Judged]:
+    """The same, with the findings collected; exit 2 if there are more than a page can have."""
+    for number, (event, findings) in enumerate(judged, 1):
+        if number > MOST_FRAMES:
+            fail(f"{file}: more than {MOST_FRAMES} frames, too many for a page: vudissect summary has the answer")
+        found += findings
+        yield event, findings
+
+
+def _page(file: str, device: Device | None) -> tuple[str, int]:
+    """The page, and the exit status for the capture."""
+    collector = Collector()
+    found: list[Finding] = []
+    with opened(file) as stream:
+        analysis = Analysis(read_capture(stream), device=device)
+        frames = Frames(_counted(file, collector.watch(analysis), found), analysis.session)
+        blocks = list(frames.blocks())
+    rest = analysis.finish()
+    status = verdict(file, analysis.records)
+    if not analysis.records.has_messages:
+        raise SystemExit(status)
+    cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
+    summary = collector.finish(analysis.session, rest, file, cut=cut, withheld=sum(analysis.withheld.values()))
+    return session_page(summary, found + rest, frames, blocks), status

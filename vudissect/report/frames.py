@@ -1,0 +1,199 @@
+"""What the page of a session knows of each frame: a row of the diagram, and the details of the row.
+
+Rows are all read when the page opens, so they are short. Details are in blocks that are read when a frame in them is
+selected: its fields and bytes, and how the state changes. A block begins with the whole states, so no other is needed.
+"""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from zlib import compress
+
+from vudissect.capture.record import RecordKind
+from vudissect.compare.exchange import is_traffic
+from vudissect.filter.fields import rings
+from vudissect.lint.finding import Finding
+from vudissect.render.config import carried_config
+from vudissect.render.detail import config_lines, descriptor_line, field_lines
+from vudissect.render.state_json import state_fields, waiting_fields
+from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
+from vudissect.render.units import printable
+from vudissect.session.event import Event, Kind, MessageEvent
+from vudissect.session.session import Session
+from vudissect.session.state import State
+
+ROWS_IN_A_BLOCK: Final = 500
+_MOST_BYTES = 256
+_MOST_FIELDS = 64
+_MOST_RINGS = 64
+# JavaScript has no larger numbers.
+_LARGEST = (1 << 53) - 1
+# What a line of the transcript begins with; the diagram has its own place for it.
+_START = re.compile(r"^ *\d+ +\d+\.\d+(?: c\d+)? +(?:F>B|B>F|---)(?: backend:| gpu:)? ")
+
+_KINDS = list(Kind)
+_TRAFFIC, _AWAITS, _FD, _MALFORMED = 1, 2, 4, 8
+
+Patch = dict[str, Any]
+"""The keys of a state that change; where both values are objects, only the keys of theirs that change."""
+
+
+class Block(NamedTuple):
+    """The rows of some frames, and their details: compressed with zlib, in base64."""
+
+    first: int
+    rows: str
+    details: str
+
+
+class Frames:
+    """Iterate over `blocks` once; `names` and `rules` are complete after that."""
+
+    def __init__(self, judged: Iterable[tuple[Event, Sequence[Finding]]], session: Session) -> None:
+        self.names: dict[str, list[str]] = {}
+        """Names of the messages that occurred, with their old names."""
+        self.findings: list[Finding] = []
+        """The findings that rows refer to, by their place."""
+        self._judged = judged
+        self._session = session
+        self._transcript = Transcript(Style(False))
+        self._states: dict[int, Patch] = {}
+        self._seen: dict[int, State] = {}
+
+    def blocks(self) -> Iterator[Block]:
+        """All of them, in order."""
+        rows: list[list[Any]] = []
+        details: list[list[Any]] = []
+        first, before = 0, self._snapshot()
+        for event, findings in self._judged:
+            first = first or event.record.frame
+            rows.append(self._row(event, findings))
+            details.append(self._details(event))
+            if len(rows) == ROWS_IN_A_BLOCK:
+                yield Block(first, _packed(rows), _packed([before, details]))
+                rows, details, first, before = [], [], 0, self._snapshot()
+        if rows:
+            yield Block(first, _packed(rows), _packed([before, details]))
+
+    def _snapshot(self) -> dict[int, Patch]:
+        return {number: dict(state) for number, state in self._states.items()}
+
+    def _row(self, event: Event, findings: Sequence[Finding]) -> list[Any]:
+        record, message = event.record, event.message
+        flags, name = 0, ""
+        about: list[int] = []
+        if message is not None:
+            name = event.name
+            if name not in self.names:
+                known = message.row
+                self.names[name] = [str(message.id), *([known.name, *known.aliases] if known.known else ())]
+            flags = (_TRAFFIC if is_traffic(message.row) else 0) | (_AWAITS if event.awaits else 0)
+            flags |= (_FD if event.descriptors else 0) | (_MALFORMED if message.problem else 0)
+            about = list(dict.fromkeys(rings(event)))[:_MOST_RINGS]
+        text = _START.sub("", self._transcript.line(event))
+        if name and text.startswith(name):
+            text = text[len(name) :].lstrip()
+        places = range(len(self.findings), len(self.findings) + len(findings))
+        self.findings += findings
+        row: list[Any] = [
+            record.frame,
+            event.elapsed,
+            int(record.sender),
+            int(record.channel),
+            record.connection,
+            _KINDS.index(event.kind),
+            name,
+            printable(text),
+            event.request.frame if event.request is not None else 0,
+            -1 if event.latency is None else event.latency,
+            flags,
+            about or 0,
+            list(places) or 0,
+        ]
+        while row[-1] == 0:
+            row.pop()
+        return row
+
+    def _details(self, event: Event) -> list[Any]:
+        patch = self._change(event) or 0
+        if event.message is None:
+            return [0, 0, 0, patch]
+        message = event.message
+        data = message.data[:_MOST_BYTES]
+        fields: list[list[Any]] = []
+        for line in field_lines(event):
+            if len(fields) == _MOST_FIELDS:
+                fields.append(["… more fields: vudissect show -v has them", 0, 0])
+                break
+            fields.append([printable(line.text), line.start, line.size])
+        return [[data.hex(), len(message.data)], fields, _notes(event), patch]
+
+    def _change(self, event: Event) -> Patch:
+        """How the state of its connection is different after this event."""
+        number = event.record.connection
+        if not number:
+            return {}
+        known = self._states.get(number)
+        pairing = self._session.pairing(number)
+        if known is None or self._seen.get(number) is not event.after:
+            now = keyed(state_fields(event.after, pairing))
+        else:
+            now = known | {"waiting": waiting_fields(pairing)}
+        if event.record.kind is RecordKind.CONNECTION_CLOSED:
+            self._states.pop(number, None)
+            self._seen.pop(number, None)
+        else:
+            self._states[number] = now
+            self._seen[number] = event.after
+        return now if known is None else difference(known, now)
+
+
+def _notes(event: MessageEvent) -> list[str]:
+    """What there is besides fields: configuration space, descriptors, remarks, and the changes in words."""
+    message = event.message
+    notes = [descriptor_line(named) for named in event.descriptors]
+    if config := carried_config(message):
+        notes += config_lines(event.after, *config)
+    if message.layout.deviation:
+        notes.append(f"note: {message.layout.deviation}")
+    if message.problem:
+        notes.append(f"malformed: {message.problem}")
+    return [printable(note) for note in notes[:_MOST_FIELDS]]
+
+
+def keyed(state: Mapping[str, Any]) -> Patch:
+    """A state whose rings and regions are by number, so that a change of one is small."""
+    return dict(state) | {
+        "rings": {str(ring["index"]): ring for ring in state["rings"]},
+        "memory": {str(region["number"]): region for region in state["memory"]},
+    }
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Patch:
+    """What to lay over `before` to get `after`; what is no longer there becomes null."""
+    patch: Patch = {key: None for key in before if key not in after and before[key] is not None}
+    for key, value in after.items():
+        known = before.get(key)
+        if isinstance(value, dict) and isinstance(known, dict):
+            if inner := difference(known, value):
+                patch[key] = inner
+        elif value != known or key not in before:
+            patch[key] = value
+    return patch
+
+
+def exact(value: Any) -> Any:
+    """The same with numbers that JavaScript does not have as hexadecimal text."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return f"{value:#x}"
+    if isinstance(value, dict):
+        return {str(key): exact(each) for key, each in value.items()}
+    return [exact(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _packed(value: Any) -> str:
+    text = json.dumps(exact(value), separators=(",", ":"))
+    return b64encode(compress(text.encode(), 6)).decode()
