@@ -12,7 +12,7 @@ import click
 
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.cases.front_end import FRONT_END_CASES
-from vudissect.check.crew import Crew
+from vudissect.check.workers import Workers
 from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, fails, read_expectation
 from vudissect.check.front_end.runner import FrontEndRunner
 from vudissect.check.model import Case
@@ -214,9 +214,9 @@ def _run(
                 runner.discover()
         except ProgramError as error:
             fail(str(error))
-        crew = Crew(runners, cases, show)
+        workers = Workers(runners, cases, show)
         try:
-            crew.run()
+            workers.run()
         except SystemExit as end:
             ended = int(end.code or 0)
         finally:
@@ -225,8 +225,8 @@ def _run(
         name = called[0] or peer.executable.rpartition("/")[2] or peer.command or role.label
         starting = sum(program.starting for program in programs)
         waiting = sum(program.clock.waited for program in programs)
-    if crew.error is not None:
-        warn(str(crew.error))
+    if workers.error is not None:
+        warn(str(workers.error))
         ended = ended or FINDINGS
     run = Run(
         role,
@@ -234,7 +234,7 @@ def _run(
         start_options(role, programs[0]),
         words,
         runners[0].discovered,
-        crew.in_order(),
+        workers.in_order(),
         began,
         time.monotonic() - start,
         starting,

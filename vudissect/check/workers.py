@@ -20,7 +20,7 @@ class CaseRunner(Protocol):
         """Play a case; `ProgramError` if that is not possible any more."""
 
 
-class Crew:
+class Workers:
     """Runs cases; `results` has those that are done, also after an interruption."""
 
     def __init__(self, runners: Sequence[CaseRunner], cases: Iterable[Case], progress: Progress) -> None:
