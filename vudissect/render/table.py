@@ -1,6 +1,6 @@
 """The message table for people: a list, a single message, and a page of the documentation."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from vudissect.protocol.model import (
     Answer,
@@ -17,6 +17,10 @@ from vudissect.protocol.model import (
 from vudissect.protocol.table import Protocol
 
 _TYPES = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "i": "i32", "q": "i64"}
+
+# What is left out in a page with hundreds of messages.
+_USUAL = {("descriptors", "none"), ("needs", "nothing")}
+_MOST_IN_A_LINE = 2
 
 
 def message_list(messages: Iterable[Row]) -> Iterator[str]:
@@ -37,7 +41,7 @@ def message_detail(row: Row) -> Iterator[str]:
     """Everything in the table about one message."""
     yield f"{row.name} ({row.channel.label} channel, {row.id}, sent by the {row.initiator.label})"
     yield f"  {row.summary}"
-    for title, text in _facts(row):
+    for title, text in (*_facts(row), ("source", row.source)):
         yield f"  {title + ':':<14}{text}"
     for title, layouts in (("request", row.request), ("reply", row.reply)):
         for layout in layouts:
@@ -54,7 +58,9 @@ def markdown(protocol: Protocol) -> Iterator[str]:
     for channel in Channel:
         rows = protocol.channel(channel)
         yield ""
-        yield f"## {channel.label} channel: {len(rows)} requests of the {channel.initiator.label}"
+        yield f"## {channel.label} channel: requests of the {channel.initiator.label}"
+        yield ""
+        yield f"Source: {'; '.join(dict.fromkeys(row.source for row in rows))}."
         yield ""
         yield "| id | name | request | reply | descriptors | needs | since |"
         yield "|---:|---|---|---|---|---|---|"
@@ -67,16 +73,25 @@ def markdown(protocol: Protocol) -> Iterator[str]:
         yield ""
         yield row.summary
         yield ""
-        yield from (f"- {title}: {text}" for title, text in _facts(row))
+        yield from (f"- {title}: {text}" for title, text in _facts(row) if (title, text) not in _USUAL)
         for title, layouts in (("Request", row.request), ("Reply", row.reply)):
             for layout in layouts:
                 yield ""
-                yield f"{title}: {_layout_title(layout)}"
-                if layout.fields:
-                    yield ""
-                    yield "| offset | field |"
-                    yield "|---:|---|"
-                    yield from (f"| {offset} | {text} |" for offset, text in _field_rows(layout))
+                yield from _layout_markdown(f"{title}: {_layout_title(layout)}", list(_field_rows(layout)))
+
+
+def _layout_markdown(title: str, fields: Sequence[tuple[int, str]]) -> Iterator[str]:
+    """A line for a small layout, else a table."""
+    if not fields:
+        yield title
+    elif len(fields) <= _MOST_IN_A_LINE:
+        yield f"{title} ({', '.join(f'{text} at {offset}' if offset else text for offset, text in fields)})"
+    else:
+        yield title
+        yield ""
+        yield "| offset | field |"
+        yield "|---:|---|"
+        yield from (f"| {offset} | {text} |" for offset, text in fields)
 
 
 def _anchor(row: Row) -> str:
@@ -97,7 +112,6 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     if row.version > 1:
         yield "header", f"version {row.version}"
     yield "since", str(row.since)
-    yield "source", row.source
 
 
 def _sizes(layouts: tuple[Layout, ...]) -> str:
