@@ -12,7 +12,6 @@ import click
 
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.cases.front_end import FRONT_END_CASES
-from vudissect.check.workers import Workers
 from vudissect.check.expectation import ExpectationError, Known, compare, expectation_text, fails, read_expectation
 from vudissect.check.front_end.runner import FrontEndRunner
 from vudissect.check.model import Case
@@ -22,6 +21,7 @@ from vudissect.check.recorder import capture_of
 from vudissect.check.results import read_results
 from vudissect.check.runner import Options, Runner
 from vudissect.check.selection import SelectionError, select
+from vudissect.check.workers import Workers
 from vudissect.cli.check_matrix import matrix
 from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
