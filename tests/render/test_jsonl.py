@@ -73,9 +73,19 @@ def test_a_configuration_space_is_decoded_by_name() -> None:
         "device": "blk",
         "device_guessed": True,
         "config": {"writeback": 1},
+        "config_names": {"writeback": "writeback"},
         "undecoded": [{"field": "num_queues", "start": 0, "bytes": "02"}],
     }
     assert "config" not in asked["payload"]
+
+
+def test_what_a_configuration_space_says_needs_no_arithmetic() -> None:
+    talk = Conversation()
+    talk.open("qemu-kvm", "qemu-storage-da")
+    talk.front_end("GET_CONFIG", size=9, contents=bytes(9))
+    talk.back_end("GET_CONFIG", size=9, contents=(12345).to_bytes(9, "little"))
+
+    assert objects(talk)[-1]["payload"]["config_names"] == {"capacity": "6320640 bytes"}
 
 
 def test_times_are_nanoseconds() -> None:

@@ -59,6 +59,7 @@ class Meaning(Enum):
 
     NUMBER = "number"
     SIZE = "size in bytes"
+    SECTORS = "sectors of 512 bytes"
     HEX = "opaque number"
     OFFSET = "offset into a file"
     RING = "virtqueue index"

@@ -1,5 +1,6 @@
 """Configuration spaces by field: what the bytes of a read or a write are, and which of them are unknown."""
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from vudissect.protocol.model import Device, Field, Layout, Meaning
 from vudissect.protocol.purpose import Purpose
 from vudissect.render.units import printable
+from vudissect.rings.blk import SECTOR
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import bytes_text
 from vudissect.wire.layout import LayoutCodec
@@ -66,6 +68,23 @@ def decode_config(device: Device | None, contents: bytes, offset: int = 0) -> Co
         rest = max(known, offset)
         parts.append(Part("", rest, contents[rest - offset :]))
     return Config(fields, tuple(parts))
+
+
+def config_names(device: Device | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What the numbers of these fields mean: bits and values by name, sectors in bytes. Others are left out."""
+    if device is None:
+        return {}
+    kinds = {field.name: field for field in device.config.fields}
+    named = {name: _named(kinds[name], value) for name, value in fields.items()}
+    return {name: text for name, text in named.items() if text is not None}
+
+
+def _named(field: Field, value: Any) -> list[str] | str | None:
+    if field.bits is not None:
+        return list(field.bits.names(value))
+    if field.meaning is Meaning.SECTORS:
+        return f"{value * SECTOR} bytes"
+    return field.choices.get(value)
 
 
 def carried_config(message: WireMessage) -> tuple[int, bytes] | None:

@@ -12,7 +12,7 @@ from json import JSONEncoder
 from vudissect.capture.record import Mark
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Layout
-from vudissect.render.config import carried_config, decode_config
+from vudissect.render.config import carried_config, config_names, decode_config
 from vudissect.render.json_names import Write, names_writer
 from vudissect.session.device import DeviceGuess
 from vudissect.session.event import Event, MessageEvent
@@ -232,6 +232,7 @@ def _config(event: Event, offset: int, contents: bytes) -> Fields:
         "device": guess.device.name if guess.device is not None else None,
         "device_guessed": guess.device is not None and not guess.settled,
         "config": fields,
+        "config_names": config_names(guess.device, fields),
         "undecoded": [{"field": part.field, "start": part.start, "bytes": part.data.hex()} for part in parts],
     }
 

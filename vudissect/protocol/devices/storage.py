@@ -6,15 +6,13 @@ from vudissect.protocol.bits import Bit, BitSet
 from vudissect.protocol.fields import pad, raw, u8, u16, u32, u64
 from vudissect.protocol.model import Device, Layout, Meaning, Tail
 
-_SECTORS = "sectors of 512 bytes"
-
 BLK = Device(
     2,
     "blk",
     Layout(
         "blk_configuration",
         (
-            u64("capacity", note=_SECTORS),
+            u64("capacity", Meaning.SECTORS),
             u32("size_max", Meaning.SIZE),
             u32("seg_max"),
             u16("cylinders"),
@@ -28,20 +26,20 @@ BLK = Device(
             u8("writeback", choices={0: "writethrough", 1: "writeback"}, writable=True),
             pad(1, "unused0"),
             u16("num_queues"),
-            u32("max_discard_sectors", note=_SECTORS),
+            u32("max_discard_sectors", Meaning.SECTORS),
             u32("max_discard_seg"),
-            u32("discard_sector_alignment", note=_SECTORS),
-            u32("max_write_zeroes_sectors", note=_SECTORS),
+            u32("discard_sector_alignment", Meaning.SECTORS),
+            u32("max_write_zeroes_sectors", Meaning.SECTORS),
             u32("max_write_zeroes_seg"),
             u8("write_zeroes_may_unmap", choices={0: "no", 1: "yes"}),
             pad(3, "unused1"),
-            u32("max_secure_erase_sectors", note=_SECTORS, feature="SECURE_ERASE"),
+            u32("max_secure_erase_sectors", Meaning.SECTORS, feature="SECURE_ERASE"),
             u32("max_secure_erase_seg", feature="SECURE_ERASE"),
-            u32("secure_erase_sector_alignment", note=_SECTORS, feature="SECURE_ERASE"),
-            u32("zone_sectors", note=_SECTORS, feature="ZONED"),
+            u32("secure_erase_sector_alignment", Meaning.SECTORS, feature="SECURE_ERASE"),
+            u32("zone_sectors", Meaning.SECTORS, feature="ZONED"),
             u32("max_open_zones", feature="ZONED"),
             u32("max_active_zones", feature="ZONED"),
-            u32("max_append_sectors", note=_SECTORS, feature="ZONED"),
+            u32("max_append_sectors", Meaning.SECTORS, feature="ZONED"),
             u32("write_granularity", Meaning.SIZE, feature="ZONED"),
             u8("zoned_model", choices={0: "not zoned", 1: "host-managed", 2: "host-aware"}, feature="ZONED"),
             replace(pad(3, "unused2"), feature="ZONED"),
