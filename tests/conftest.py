@@ -12,6 +12,10 @@ pytest_plugins = ["pytester"]
 # An unexpected exception fails the test with its traceback, also in commands that the test starts.
 os.environ["VUDISSECT_TRACEBACK"] = "1"
 
+# A shell starts programs in the background with SIGINT ignored, and so would be what the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No deadline: a busy machine is not a failure. No database: a run depends only on the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")
