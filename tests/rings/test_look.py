@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.rings.test_rings import _GUEST, _READ, _TABLE, _USER, _WRITE, Shared, a_packed_ring, a_split_ring
-from vudissect.rings.chain import Buffer, DescriptorFlag, split_table
+from vudissect.rings.chain import Buffer, DescriptorFlag, packed_table, split_table
 from vudissect.rings.look import Parts, Request, look, oldest
 from vudissect.rings.memory import RingError
 from vudissect.rings.packed import PackedRing
@@ -44,8 +44,8 @@ def guest_reader(shared: Shared) -> Callable[[int, int], bytes]:
     return lambda address, length: bytes(shared.memory.at_guest(address, length))
 
 
-def oldest_in(shared: Shared) -> Request | None:
-    parts, read = parts_of(shared), reader(shared)
+def oldest_in(shared: Shared, *, packed: bool = False) -> Request | None:
+    parts, read = parts_of(shared, packed=packed), reader(shared)
     return oldest(parts, look(parts, read), read, guest_reader(shared))
 
 
@@ -257,3 +257,49 @@ class TestPacked:
         seen = look(parts_of(shared, packed=True), reader(shared))
 
         assert (seen.no_kicks, seen.no_calls) == (True, True)
+
+
+class TestOldestInPacked:
+    def test_nothing_is_pending(self) -> None:
+        shared = a_packed_ring()
+        assert oldest_in(shared, packed=True) is None
+        shared.driver.offer([_READ])
+        take_all(shared)
+
+        assert oldest_in(shared, packed=True) is None
+
+    def test_the_first_of_those_that_are_pending(self) -> None:
+        shared = a_packed_ring()
+        shared.driver.offer([_READ])
+        take_all(shared)
+        shared.driver.offer([_READ, _WRITE])
+        shared.driver.offer([_WRITE])
+
+        assert oldest_in(shared, packed=True) == Request(1, (_READ, _WRITE))
+
+    def test_across_the_end_of_the_ring(self) -> None:
+        shared = a_packed_ring()
+        for _ in range(3):
+            shared.driver.offer([_READ])
+            take_all(shared)
+            shared.driver.collect()
+        shared.driver.offer([_READ, _WRITE])
+
+        assert oldest_in(shared, packed=True) == Request(3, (_READ, _WRITE))
+
+    def test_its_buffers_are_in_a_table(self) -> None:
+        shared = a_packed_ring()
+        table = packed_table([_READ, _WRITE])
+        shared.memory.at_guest(_TABLE, len(table))[:] = table
+        shared.driver.offer_indirect(Buffer(_TABLE, len(table)))
+
+        assert oldest_in(shared, packed=True) == Request(0, (_READ, _WRITE))
+
+    def test_a_table_of_any_size_is_read_in_part(self) -> None:
+        shared = a_packed_ring()
+        shared.driver.offer_indirect(Buffer(_TABLE, 0xFFFFFFF0))
+
+        found = oldest_in(shared, packed=True)
+
+        assert found is not None
+        assert len(found.buffers) == 64

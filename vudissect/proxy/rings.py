@@ -249,7 +249,8 @@ class RingWatch:
         if request is None:
             return ""
         text = request_text(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest)
-        return f"request {request.number}: {text}"
+        name = f"request at descriptor {request.number}" if parts.packed else f"request {request.number}"
+        return f"{name}: {text}"
 
 
 def _parts(watched: _Watched, ring: Ring) -> Parts:

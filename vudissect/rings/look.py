@@ -57,7 +57,10 @@ class Look(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request in a ring: its number (of all that were made available, modulo 65536) and its buffers."""
+    """A request in a ring, and its buffers.
+
+    Its number counts all that were made available, modulo 65536; in a packed ring it is that of its first descriptor.
+    """
 
     number: int
     buffers: tuple[Buffer, ...]
@@ -123,13 +126,44 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
 
 
 def oldest(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:
-    """The oldest pending request of a split ring; None if there is none, or it cannot be determined.
+    """The oldest pending request; None if there is none, or it cannot be determined.
 
     Devices complete in any order: it is the first one in the available ring that is not in the used ring. One that is
-    older than a lap of the ring is in neither. `RingError` for a chain that leaves the table or never ends.
-    `read_guest` reads at guest addresses, as indirect tables need it.
+    older than a lap of the ring is in neither. In a packed ring a device that does so overwrites it, and the first of
+    those that are still there is meant. `RingError` for a chain that leaves the table or never ends. `read_guest`
+    reads at guest addresses, as indirect tables need it.
     """
-    if parts.packed or seen.used is None or not 0 < seen.pending <= parts.size:
+    if not 0 < seen.pending <= parts.size:
+        return None
+    return (
+        _oldest_packed(parts, seen, read, read_guest) if parts.packed else _oldest_split(parts, seen, read, read_guest)
+    )
+
+
+def _oldest_packed(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:
+    entry = Struct(">QIHH" if parts.big_endian else "<QIHH")
+    first = (seen.avail % _PACKED_WRAP - seen.pending) % parts.size
+    buffers: list[Buffer] = []
+    for place in range(min(seen.pending, _MOST_BUFFERS)):
+        index = (first + place) % parts.size
+        address, length, _, flags = entry.unpack(read(parts.desc + index * DESCRIPTOR_SIZE, DESCRIPTOR_SIZE))
+        if flags & DescriptorFlag.INDIRECT:
+            # A table has no chain: all of it belongs to the request.
+            table = read_guest(address, min(length // DESCRIPTOR_SIZE, _MOST_BUFFERS) * DESCRIPTOR_SIZE)
+            buffers += (_buffer(address, length, flags) for address, length, _, flags in entry.iter_unpack(table))
+        else:
+            buffers.append(_buffer(address, length, flags))
+        if not flags & DescriptorFlag.NEXT:
+            break
+    return Request(first, tuple(buffers))
+
+
+def _buffer(address: int, length: int, flags: int) -> Buffer:
+    return Buffer(address, length, bool(flags & DescriptorFlag.WRITE))
+
+
+def _oldest_split(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:
+    if seen.used is None:
         return None
     order = ">" if parts.big_endian else "<"
     avail = Struct(f"{order}{parts.size}H").unpack(read(parts.driver + 4, 2 * parts.size))
@@ -182,7 +216,7 @@ def _chain(entry: Struct, size: int, head: int, read_entry: Callable[[int], byte
             raise RingError(f"a chain of descriptors that never ends, from {head}")
         address, length, flags, following = entry.unpack(read_entry(index))
         indirect = bool(flags & DescriptorFlag.INDIRECT)
-        chain.append(_Entry(Buffer(address, length, bool(flags & DescriptorFlag.WRITE)), indirect))
+        chain.append(_Entry(_buffer(address, length, flags), indirect))
         if indirect or not flags & DescriptorFlag.NEXT:
             break
         index = following
