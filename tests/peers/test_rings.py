@@ -24,6 +24,7 @@ from tests.peers.uml import DISK, uml
 from vudissect.analysis import analyse
 from vudissect.capture.observation import Observation, observation_of
 from vudissect.capture.record import RecordKind
+from vudissect.lint.stalls import Stall, stall_of
 
 _READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
 _READ_FILE_FOR_EVER = """
@@ -97,6 +98,12 @@ def observed(capture: Path) -> tuple[list[Observation], set[str]]:
     return seen, {finding.rule for finding in findings if finding.rule.startswith("VU-OBS")}
 
 
+def stalls(capture: Path) -> list[Stall]:
+    """What the last look found not to go on, in any connection."""
+    states = {event.record.connection: event.after for event, _ in analyse(capture)}
+    return [stall for state in states.values() if (stall := stall_of(state)) is not None]
+
+
 @pytest.mark.parametrize("name", [_mark(name) for name in CAPTURES])
 def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) -> None:
     capture = tmp_path / RECORDED
@@ -107,6 +114,7 @@ def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) ->
     seen, broken = observed(capture)
     assert name in _TOO_SHORT or any(observation.avail is not None for observation in seen)
     assert broken == set()
+    assert stalls(capture) == []
 
 
 @pytest.mark.peers
