@@ -49,7 +49,7 @@ class Rotated:
         """Write records together."""
         blocks = [ENCODER.record(record) for record in records]
         self.sink.write(blocks)
-        self.sink.note([([], [block]) for block in blocks])
+        self.sink.note([[] for _ in blocks], [[block] for block in blocks])
 
     @property
     def files(self) -> list[Path]:

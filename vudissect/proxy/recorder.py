@@ -12,7 +12,6 @@ from vudissect.proxy.diagnostics import Throttled, Warn
 from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
 from vudissect.proxy.rights import count_and_highest, descriptors
 from vudissect.proxy.rotation import RotatingSink
-from vudissect.proxy.setup import Noted
 from vudissect.proxy.sink import Sink
 from vudissect.wire.framing import Rights
 
@@ -51,8 +50,10 @@ class Recorder:
         self._encoder = encoder
         self._records: list[bytes] = []
         self._sinks: list[Sink] = []
-        self._note: Callable[[list[Noted]], None] | None = None
-        self._noted: list[Noted] = []
+        self._note: Callable[[list[list[bytes]], list[list[bytes]]], None] | None = None
+        # For `_note`: messages in a row, and their records.
+        self._runs: list[list[bytes]] = []
+        self._recorded: list[list[bytes]] = []
         self._offer: Callable[[list[int]], None] | None = None
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
@@ -170,12 +171,14 @@ class Recorder:
             )
             self._records += records
             if self._note is not None:
-                self._noted.append((messages, records))
+                self._runs.append(messages)
+                self._recorded.append(records)
             return
         record = entry if isinstance(entry, bytes) else self._encode_message(entry)
         self._records.append(record)
         if self._note is not None:
-            self._noted.append(([], [record]))
+            self._runs.append([])
+            self._recorded.append([record])
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """Count an entry that could not be encoded, and put a note in its place."""
@@ -191,8 +194,8 @@ class Recorder:
         for sink in self._sinks:
             sink.write(records)
         if self._note is not None:
-            noted, self._noted = self._noted, []
-            self._note(noted)
+            self._note(self._runs, self._recorded)
+            self._runs, self._recorded = [], []
 
     def _encode_message(self, message: Passed) -> bytes:
         self.inspect(message)

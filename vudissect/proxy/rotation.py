@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from vudissect.host.output import beginning, write_all
 from vudissect.proxy.diagnostics import Throttled, Warn
-from vudissect.proxy.setup import Noted, SetUp
+from vudissect.proxy.setup import SetUp
 from vudissect.proxy.sink import FileSink, MakeGap
 
 # The set-up that is repeated may fill this part of a file.
@@ -139,10 +139,10 @@ class RotatingSink:
         """End the file that is being written, and begin the next."""
         self._rotate()
 
-    def note(self, noted: list[Noted]) -> None:
-        """Take note of what was written last."""
+    def note(self, runs: list[list[bytes]], recorded: list[list[bytes]]) -> None:
+        """Take note of what was written last, as for `SetUp.see`."""
         if not self._has_seen:
-            self._setup.see(noted)
+            self._setup.see(runs, recorded)
 
     def _write_in_parts(self, records: list[bytes]) -> None:
         """Write more records than fit into a new file."""
@@ -228,7 +228,7 @@ class RotatingSink:
         if self._lost_between:
             begin.append(self._gap(self._lost_between, self._reason))
         whole = preamble + b"".join(begin)
-        with beginning(name, replace=False) as fd:
+        with beginning(name) as fd:
             try:
                 write_all(fd, whole)
             except OSError:

@@ -31,7 +31,8 @@ from vudissect.wire.header import NEED_REPLY, REPLY
 # Where things are in a block: the time after type, length and interface; then lengths, tags, and the record header.
 _TIME = Struct("<II")
 _TIME_AT = 12
-_HEADER_AT = 28 + TAGS_SIZE
+_DATA_AT = 28
+_HEADER_AT = _DATA_AT + TAGS_SIZE
 _MARKS = Struct("<H")
 _MARKS_AT = _HEADER_AT + 6
 _SEQUENCE = Struct("<Q")
@@ -56,11 +57,12 @@ _MOST_PLACES = 1024
 _MOST_WAITING = 256
 _MOST_BYTES = 4096
 _MOST_KNOWN = 4096
+# Longer messages are hardly ever repeated.
+_SHORT = 256
 
-# Messages without descriptors in a row, as they were on the wire, and their blocks; or other blocks, without messages.
-Noted = tuple[list[bytes], list[bytes]]
-# A request and its reply, as blocks.
+# A request and its reply, as blocks; or a request that has none, as its block: lists cost the garbage collector time.
 _Exchange = list[bytes]
+_Kept = _Exchange | bytes
 # From a block, with the message where it is without descriptors, to the place that the message is about.
 _Place = Callable[[bytes], bytes]
 
@@ -97,14 +99,14 @@ class _Number:
 
     def __init__(self) -> None:
         self.firsts: dict[bytes, _Exchange] = {}
-        self.by_place: dict[bytes, _Exchange] = {}
+        self.by_place: dict[bytes, _Kept] = {}
         self.waiting: deque[_Exchange] = deque(maxlen=_MOST_WAITING)
 
 
 class _Action(NamedTuple):
     """What to do with a message: where to keep it as a request, or which requests it may answer.
 
-    `is_of_ring`: the place is a ring, so that there are few.
+    `is_of_ring`: the place is a ring, so that there are few. `latest_only`: the next one replaces it, and that is all.
     """
 
     number: _Number
@@ -113,6 +115,7 @@ class _Action(NamedTuple):
     place: _Place | None = None
     undoes: _Number | None = None
     is_of_ring: bool = False
+    latest_only: bool = False
 
 
 _NOTHING: dict[bytes, _Action | None] = {}
@@ -135,8 +138,7 @@ class _Connection:
 
     def blocks(self) -> list[bytes]:
         """Everything, in the order in which it was recorded."""
-        exchanges = {id(exchange): exchange for kept in self.numbers.values() for exchange in _exchanges(kept)}
-        rest = [block for exchange in exchanges.values() for block in exchange] + list(self.events.values())
+        rest = {block for kept in self.numbers.values() for block in _blocks(kept)} | set(self.events.values())
         return [self.opened, *sorted(rest, key=_sequence)]
 
 
@@ -147,38 +149,38 @@ class SetUp:
         self._connections: dict[int, _Connection] = {}
         # By record header and start of the message, of messages without descriptors.
         self._known: dict[bytes, dict[bytes, _Action | None]] = {}
+        # By record header and message: where the latest is kept, of those for which nothing else is to do.
+        self._places: dict[bytes, dict[bytes, tuple[dict[bytes, _Kept], bytes]]] = {}
+        self._remembered = 0
 
-    def see(self, noted: Iterable[Noted]) -> None:
-        """Take note of what was recorded, in order."""
-        for messages, blocks in noted:
-            if not messages:
+    def see(self, runs: Iterable[list[bytes]], recorded: Iterable[list[bytes]]) -> None:
+        """Take note of what was recorded, in order: messages in a row as they were on the wire, and their blocks.
+
+        The messages are without descriptors; for other records there are only blocks.
+        """
+        places_of = self._places.get
+        for messages, blocks in zip(runs, recorded, strict=True):
+            places = places_of(blocks[0][_HEADER_AT:_HEADER_END]) if messages else None
+            if places is None:
                 self.see_blocks(blocks)
                 continue
-            known = self._known.get(blocks[0][_HEADER_AT:_HEADER_END])
-            if known is None:
-                self.see_blocks(blocks)
-                continue
-            first = messages[0]
+            message = messages[0]
             # Many messages in a row tend to be equal, and only the last one of them can matter.
-            is_same = messages.count(first) == len(messages)
-            latest = {first: blocks[-1]} if is_same else dict(zip(messages, blocks, strict=True))
-            for message, block in latest.items():
-                try:
-                    action = known[message[:_START]]
-                except KeyError:
-                    action = self._learn(block)
-                if action is None:
-                    continue
-                number, is_reply, waits, place_of, undoes, _ = action
-                place = place_of(block) if place_of is not None else b""
-                if not (is_reply or waits or undoes) and place in number.by_place:
-                    number.by_place[place] = [block]
-                elif len(messages) == 1:
-                    self._take(action, block)
+            if len(messages) == 1 or messages.count(message) == len(messages):
+                place = places.get(message)
+                if place is not None:
+                    place[0][place[1]] = blocks[-1]
                 else:
-                    # Their number and order matter.
                     self.see_blocks(blocks)
-                    break
+                continue
+            latest = dict(zip(messages, blocks, strict=True))
+            if latest.keys() <= places.keys():
+                for message, block in latest.items():
+                    kept, where = places[message]
+                    kept[where] = block
+            else:
+                # Their number and order may matter.
+                self.see_blocks(blocks)
 
     def see_blocks(self, blocks: Iterable[bytes]) -> None:
         """Take note of records, as the blocks of a capture; the slow way."""
@@ -188,6 +190,8 @@ class SetUp:
             action = known[start] if start in known else self._learn(block)
             if action is not None:
                 self._take(action, block)
+                if action.latest_only:
+                    self._remember(action, block)
 
     def repeated(self, time: int, most: int) -> tuple[list[bytes], list[int]]:
         """The records to repeat in a file that begins at `time` (ns since the epoch), in `most` bytes.
@@ -227,11 +231,30 @@ class SetUp:
                 self._take(action, block, bytes(_MESSAGE_AT) + block[at:])
             return None
         if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
+            self._forget()
         known = self._known.setdefault(block[_HEADER_AT:_HEADER_END], {})
         if len(known) < _MOST_KNOWN:
             known[start] = action
         return action
+
+    def _remember(self, action: _Action, block: bytes) -> None:
+        """The same message needs one look-up from here on."""
+        (captured,) = _CAPTURED.unpack_from(block, _CAPTURED_AT)
+        message = block[_MESSAGE_AT : _DATA_AT + captured]
+        if len(message) > _SHORT:
+            return
+        if self._remembered >= _MOST_KNOWN:
+            self._places.clear()
+            self._remembered = 0
+        self._remembered += 1
+        place = action.place(block) if action.place is not None else b""
+        places = self._places.setdefault(block[_HEADER_AT:_HEADER_END], {})
+        places[message] = action.number.by_place, place
+
+    def _forget(self) -> None:
+        """Connections, channels or headers are others from here on."""
+        self._known.clear()
+        self._places.clear()
 
     def _take(self, action: _Action, block: bytes, plain: bytes = b"") -> None:
         """Keep a message; `plain` is its block without descriptors, if it has some."""
@@ -255,16 +278,16 @@ class SetUp:
 
     def _event(self, kind: RecordKind, number: int, channel: int, block: bytes) -> None:
         if kind is RecordKind.CONNECTION_OPENED:
-            self._known.clear()
+            self._forget()
             self._connections[number] = _Connection(block)
         kept = self._connections.get(number)
         if kept is None:
             return
         if kind is RecordKind.CONNECTION_CLOSED:
-            self._known.clear()
+            self._forget()
             del self._connections[number]
         elif kind is RecordKind.CHANNEL_CLOSED:
-            self._known.clear()
+            self._forget()
             kept.events.pop((RecordKind.CHANNEL_OPENED, channel), None)
             kept.numbers = {place: of_it for place, of_it in kept.numbers.items() if place[0] != channel}
         elif kind is RecordKind.CHANNEL_OPENED:
@@ -292,7 +315,7 @@ def _action(kept: _Connection, channel: int, marks: int, start: bytes, size: int
         return _Action(of_it, is_reply=True)
     waits = bool(flags & NEED_REPLY) or (row is not None and bool(row.reply))
     if row is None:
-        return _Action(of_it, waits=waits)
+        return _Action(of_it, waits=waits, latest_only=not waits)
     about = _ABOUT.get(row.purpose, _About())
     undoes = None
     if about.undoes is not None:
@@ -300,7 +323,7 @@ def _action(kept: _Connection, channel: int, marks: int, start: bytes, size: int
         undoes = next(kept.number(channel, other.id) for other in rows if other.purpose is about.undoes)
     place = _place(row, about, is_big=is_big)
     is_of_ring = place is not None and (row.purpose is Purpose.ENABLE_RING or not about.place)
-    return _Action(of_it, False, waits, place, undoes, is_of_ring)
+    return _Action(of_it, False, waits, place, undoes, is_of_ring, not waits and undoes is None)
 
 
 def _place(row: Row, about: _About, *, is_big: bool) -> _Place | None:
@@ -330,10 +353,9 @@ def _span(layout: Layout, name: str) -> slice:
     raise KeyError(name)
 
 
-def _exchanges(kept: _Number) -> Iterator[_Exchange]:
-    yield from kept.firsts.values()
-    yield from kept.by_place.values()
-    yield from kept.waiting
+def _blocks(kept: _Number) -> Iterator[bytes]:
+    for exchange in (*kept.firsts.values(), *kept.by_place.values(), *kept.waiting):
+        yield from (exchange,) if isinstance(exchange, bytes) else exchange
 
 
 def _sequence(block: bytes) -> int:
@@ -351,7 +373,7 @@ def _message_at(block: bytes) -> int:
 
 def _details(block: bytes) -> dict[str, str | int]:
     (captured,) = _CAPTURED.unpack_from(block, _CAPTURED_AT)
-    details: dict[str, str | int] = json.loads(block[_MESSAGE_AT : 28 + captured])
+    details: dict[str, str | int] = json.loads(block[_MESSAGE_AT : _DATA_AT + captured])
     return details
 
 
