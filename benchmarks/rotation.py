@@ -13,7 +13,7 @@ from benchmarks.messages import acknowledgement, reply, request
 from benchmarks.programs import CAPTURE, Relay, converse, installed, relaying, vuproxy
 from benchmarks.table import Row, compared, in_turns, mebibytes
 
-ROUNDS = 9
+ROUNDS = 7
 SIZE, FILES = 8_000_000, 8
 BURSTS = 20_000
 LONG_BURSTS = 312_500  # ten million messages

@@ -12,6 +12,7 @@ from vudissect.analysis import Analysis, findings, read
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.protocol.model import Channel
+from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.rotation import FileNames, Records, RotatingSink, Rotation
 from vudissect.session.state import State
 
@@ -260,6 +261,24 @@ def test_a_folder_that_is_gone_costs_messages_until_it_is_back(tmp_path: Path) -
     (only,) = capture.files
     assert capture.sink.lost == 3
     assert [record.details["messages"] for record in read(only) if record.kind is RecordKind.GAP] == [3]
+
+
+def test_a_fault_in_keeping_the_set_up_costs_neither_messages_nor_traffic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("vudissect.proxy.rotation.SetUp.see", fail)
+    capture = Rotated(tmp_path, Rotation(1 << 20))
+    recorder = Recorder(ENCODER, 65536, capture.warnings.append)
+    recorder.add_rotating_sink(capture.sink)
+    for _ in range(3):
+        recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": "hello"})
+        recorder.drain()
+    recorder.close()
+    assert len(list(read(capture.files[0]))) == 3
+    assert capture.warnings == ["the next files of the capture will not explain themselves: ValueError('a bug')"]
 
 
 def test_a_message_that_no_file_can_hold_is_missing(tmp_path: Path) -> None:

@@ -194,8 +194,13 @@ class Recorder:
         for sink in self._sinks:
             sink.write(records)
         if self._note is not None:
-            self._note(self._runs, self._recorded)
+            runs, recorded = self._runs, self._recorded
             self._runs, self._recorded = [], []
+            try:
+                self._note(runs, recorded)
+            except Exception as error:
+                self._note = None
+                self._warn(f"the next files of the capture will not explain themselves: {error!r}")
 
     def _encode_message(self, message: Passed) -> bytes:
         self.inspect(message)

@@ -179,7 +179,8 @@ class RotatingSink:
         self._size += len(data)
         if self._file.lost != lost:
             # A record about what is missing will come as well.
-            self._size = os.stat(self.path).st_size + self._reserved
+            with suppress(OSError):
+                self._size = os.stat(self.path).st_size + self._reserved
         self._is_new = False
 
     def _miss(self, records: int, reason: str) -> None:
