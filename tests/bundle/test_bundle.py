@@ -47,6 +47,7 @@ def test_it_has_the_capture_and_what_it_shows(tmp_path: Path) -> None:
         }
         assert "GET_FEATURES" in opened.text("transcript.txt")
         assert opened.text("summary.txt").startswith("verdict")
+        assert "vudissect show bundle.zip" in opened.text("summary.txt")
         assert " messages: " in opened.text("findings.txt")
 
 

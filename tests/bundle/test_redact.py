@@ -44,7 +44,7 @@ def test_a_record_has_no_users_and_paths() -> None:
     (record,) = talk.records
     details = Redaction().record(record).details
     assert "front_end_uid" not in details
-    assert (details["front_end_executable"], details["front_end_pid"]) == ("/path-1", 12)
+    assert (details["front_end_executable"], details["front_end_pid"]) == ("/path-1/qemu", 12)
     assert details["front_end_command"] == "qemu"
 
 

@@ -73,7 +73,7 @@ def write_bundle(
         records, missing = _add_captures(archive, captures, redaction, moving)
         if moving is not None:
             redaction.counts["messages with addresses of processes"] += moving.messages
-        for name, text in {**_views(records), **facts}.items():
+        for name, text in {**_views(records, PurePath(path).name), **facts}.items():
             archive.writestr(name, redaction.text(text))
         manifest = {
             "bundle": VERSION,
@@ -133,8 +133,8 @@ def _add_captures(
     return kept, missing
 
 
-def _views(records: Sequence[Record]) -> dict[str, str]:
-    """Summary, transcript and findings."""
+def _views(records: Sequence[Record], name: str) -> dict[str, str]:
+    """Summary, transcript and findings of a bundle with this name."""
     analysis = Analysis(iter(records))
     style = Style(colour=False)
     transcript, collector = Transcript(style, verdict=analysis.session.dialect), Collector()
@@ -149,7 +149,7 @@ def _views(records: Sequence[Record]) -> dict[str, str]:
     lines.append(transcript.findings(rest))
     lines.append(transcript.unanswered(analysis.session.unanswered(), rest))
     withheld = analysis.withheld
-    summary = collector.finish(analysis.session, rest, "", withheld=sum(withheld.values()))
+    summary = collector.finish(analysis.session, rest, name, withheld=sum(withheld.values()))
     found_lines = report([*findings, *rest], dict(withheld), messages, style)
     return {
         "summary.txt": "".join(f"{line}\n" for line in summary_lines(summary, style, _WIDTH, short=True)),

@@ -50,12 +50,19 @@ class Redaction:
         if record.details:
             self.counts["user and group ids"] += sum(key in record.details for key in _IDENTITIES)
             details = {
-                key: self.text(value) if isinstance(value, str) else value
+                key: self._detail(key, value) if isinstance(value, str) else value
                 for key, value in record.details.items()
                 if key not in _IDENTITIES
             }
             record = record._replace(details=details)
         return record
+
+    def _detail(self, key: str, text: str) -> str:
+        folder, slash, name = text.rpartition("/")
+        if key.endswith("_executable") and slash and not _USUAL.match(text):
+            # The dialect, and what is known of programs, depend on the name.
+            return f"/{self._word('path', folder)}/{name}"
+        return self.text(text)
 
     def _descriptor(self, descriptor: Descriptor) -> Descriptor:
         name = self.text(descriptor.name)

@@ -46,8 +46,8 @@ class Sides:
             now = facts_of(pid)
             is_same = bool(now) and now["cmdline"] == before.get("cmdline")
             when = "as it was when the bundle was made" if is_same else "gone; as it was when it connected"
-            version = _version(executable)
-            texts[f"{name}/process.txt"] = f"pid {pid}\nexecutable {executable or '?'}\nversion {version}\n{when}\n"
+            version, program = _version(executable), os.path.basename(executable)
+            texts[f"{name}/process.txt"] = f"pid {pid}\nprogram {program or '?'}\nversion {version}\n{when}\n"
             for fact, text in (now if is_same else before).items():
                 texts[f"{name}/{fact}.txt"] = f"{text}\n"
         return texts
