@@ -42,12 +42,14 @@ def test_it_has_the_capture_and_what_it_shows(tmp_path: Path) -> None:
             "summary.txt",
             "transcript.txt",
             "findings.txt",
+            "report.html",
             "connection-1/front-end/cmdline.txt",
             "bundle.json",
         }
         assert "GET_FEATURES" in opened.text("transcript.txt")
         assert opened.text("summary.txt").startswith("verdict")
         assert "vudissect show bundle.zip" in opened.text("summary.txt")
+        assert opened.text("report.html").startswith("<!doctype html>")
         assert " messages: " in opened.text("findings.txt")
 
 

@@ -1,4 +1,4 @@
-"""What systemd is told."""
+"""What is reported to systemd."""
 
 import os
 import socket

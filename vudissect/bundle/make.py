@@ -9,13 +9,13 @@ import os
 import platform
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
 from vudissect import __version__
-from vudissect.analysis import Analysis, UpToTheCut
+from vudissect.analysis import Analysis, Judged, UpToTheCut
 from vudissect.bundle.addresses import Addresses
 from vudissect.bundle.redact import NoRedaction, Redaction
 from vudissect.capture.codec import CaptureEncoder
@@ -30,6 +30,8 @@ from vudissect.render.findings import report
 from vudissect.render.style import Style
 from vudissect.render.summary import summary_lines
 from vudissect.render.transcript import Transcript
+from vudissect.report.frames import Frames
+from vudissect.report.session import session_page
 from vudissect.summary.collect import Collector
 
 VERSION: Final = 1
@@ -37,6 +39,10 @@ MANIFEST: Final = "bundle.json"
 CAPTURES: Final = "captures/"
 """The folder of the captures in a bundle; all commands that read captures read these."""
 
+REPORT: Final = "report.html"
+
+# A longer page is slow in a browser.
+_MOST_FRAMES: Final = 20_000
 _WIDTH: Final = 100
 # All of it is in memory.
 _MOST_OF_CAPTURES: Final = 256_000_000
@@ -75,6 +81,8 @@ def write_bundle(
             redaction.counts["messages with addresses of processes"] += moving.messages
         for name, text in {**_views(records, PurePath(path).name), **facts}.items():
             archive.writestr(name, redaction.text(text))
+        if page := _page(records, PurePath(path).name):
+            archive.writestr(REPORT, page)
         manifest = {
             "bundle": VERSION,
             "reason": redaction.text(cause.reason),
@@ -156,3 +164,23 @@ def _views(records: Sequence[Record], name: str) -> dict[str, str]:
         "transcript.txt": "".join(lines),
         "findings.txt": "".join(f"{line}\n" for line in found_lines),
     }
+
+
+def _page(records: Sequence[Record], name: str) -> str:
+    """The report as a page, "" if there is nothing to show or too much."""
+    if len(records) > _MOST_FRAMES:
+        return ""
+    analysis, collector = Analysis(iter(records)), Collector()
+    findings: list[Finding] = []
+
+    def judged() -> Iterator[Judged]:
+        for event, found in collector.watch(analysis):
+            findings.extend(found)
+            yield event, found
+
+    frames = Frames(judged(), analysis.session)
+    blocks = list(frames.blocks())
+    rest = analysis.finish()
+    if not analysis.records.has_messages:
+        return ""
+    return session_page(collector.finish(analysis.session, rest, name), findings + rest, frames, blocks)

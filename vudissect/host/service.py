@@ -1,4 +1,4 @@
-"""What a service tells systemd: that it is ready, and how important a line of its log is.
+"""What a service reports to systemd: that it is ready, and how important a line of its log is.
 
 See sd_notify(3), sd-daemon(3) and systemd.exec(5); all of it is left out where systemd does not ask for it.
 """
