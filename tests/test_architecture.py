@@ -16,6 +16,7 @@ LAYERS = {
     "host": 1,
     "wire": 2,
     "capture": 2,
+    "launch": 2,
     "rings": 3,
     "session": 3,
     "conversation": 4,

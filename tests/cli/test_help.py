@@ -48,8 +48,9 @@ EXAMPLES = [pytest.param(line, id=line) for _, command in EVERY for line in exam
 def parse(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
     """Check the words of a command line as the command does before it starts."""
     context = command.make_context(name, words, parent)
-    if isinstance(command, click.Group):
-        below, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+    words = [*context._protected_args, *context.args]
+    if isinstance(command, click.Group) and (words or not command.invoke_without_command):
+        below, found, rest = command.resolve_command(context, words)
         assert found is not None
         parse(found, str(below), rest, context)
 

@@ -147,17 +147,19 @@ def guest(
     processors: int = 1,
     name: str = "guest",
     release: Release = Release.BOOKWORM,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Guest]:
     """QEMU (machine q35) with a guest that runs `script`; `devices` are further options of QEMU.
 
     The output of the process is the guest's serial console and QEMU's own messages. `name` distinguishes guests in the
-    same folder.
+    same folder. `wrapper` is a command that starts QEMU.
     """
     note_script(folder, name, script)
     kernel_modules = release.root / "lib/modules" / release.kernel().name.removeprefix("vmlinuz-")
     initramfs = build_initramfs(script, ("virtio_pci", *modules), folder / f"{name}-initramfs", kernel_modules)
     monitor_socket = f"{name}.qmp"
     command = [
+        *wrapper,
         release.program("qemu-system-x86_64", "qemu-system-x86"),
         *("-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
         *("-machine", "q35", "-smp", str(processors), *memory),

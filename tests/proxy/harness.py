@@ -181,7 +181,7 @@ class RunningRelay:
         self.front_path, self.back_path = folder / "front.sock", folder / "back.sock"
         self.said = said
         self.recorder = recorder
-        self.relay = Relay(settings, recorder, said.append)
+        self.relay = Relay([settings], recorder, said.append)
         self._memory = memory
         self.failures_expected = 0
         self._failure: BaseException | None = None

@@ -84,6 +84,11 @@ class Record(NamedTuple):
         return str(self.details.get("back_end_executable", ""))
 
     @property
+    def device_id(self) -> str:
+        """Of an opened connection, the id of the device in its VM; "" if unknown."""
+        return str(self.details.get("device_id", ""))
+
+    @property
     def device(self) -> str:
         """Of an opened connection, the device type that the recording user named; "" for none."""
         return str(self.details.get("device", ""))

@@ -118,7 +118,7 @@ def _capture(
     lines: list[str] = []
     recording = Recording("-", quiet=True, snaplen=snaplen, while_read=True, program=LAUNCHER)
     try:
-        settings = Settings(
+        pair = Settings(
             parse_side(front_end),
             parse_side(back_end),
             once,
@@ -126,7 +126,7 @@ def _capture(
             interpose,
             "little" if byte_order == "little" else "big" if byte_order == "big" else None,
         )
-        status = run(settings, recording, lines.append)
+        status = run([pair], recording, lines.append)
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
     if status and not _nobody_reads():

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vudissect import __version__
 from vudissect.cli.choices import OneOf
@@ -13,8 +14,9 @@ from vudissect.cli.devices import device_option
 from vudissect.cli.errors import fail, needs_linux
 from vudissect.cli.filters import filter_option
 from vudissect.cli.numbers import LONGEST, SECONDS, Finite
-from vudissect.cli.program import Program
+from vudissect.cli.program import ProgramGroup
 from vudissect.cli.rotation import ring_option
+from vudissect.cli.run import command as run_command
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from vudissect.proxy.rotation import Rotation
 
 
-@click.command(
-    cls=Program,
+@click.group(
+    cls=ProgramGroup,
+    invoke_without_command=True,
+    subcommand_metavar="[run ...]",
     examples=[
         (
             "Between QEMU, which connects, and a back-end that listens",
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
             "Numbers for Prometheus",
             "vuproxy -q --listen a.sock --connect b.sock --metrics 127.0.0.1:9100",
         ),
+        ("Start QEMU and record all its vhost-user sockets", "vuproxy run -- qemu-system-x86_64 -readconfig vm.cfg"),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
 )
@@ -139,7 +144,9 @@ if TYPE_CHECKING:
 )
 @color_option
 @click.version_option(__version__, prog_name="vuproxy")
+@click.pass_context
 def main(
+    ctx: click.Context,
     listen: str | None,
     connect: str | None,
     front_end: str | None,
@@ -176,6 +183,11 @@ def main(
     Without -w the capture is vuproxy-DATE-TIME.pcapng; an existing file is replaced. With -w - there is no live
     transcript.
     """
+    if ctx.invoked_subcommand is not None:
+        given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+        if given:
+            fail(f"options before {ctx.invoked_subcommand} are not for it: write them after it")
+        return
     needs_linux()
     # Imported here so that --help is quick.
     from vudissect.host.access import AccessError, parse_access
@@ -237,9 +249,12 @@ def main(
             if triggers or control
             else None,
         )
-        sys.exit(run(settings, recording))
+        sys.exit(run([settings], recording))
     except (AccessError, AddressError, RecordingError, LimitError) as error:
         fail(str(error))
+
+
+main.add_command(run_command)
 
 
 if __name__ == "__main__":

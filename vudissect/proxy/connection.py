@@ -59,7 +59,8 @@ class Connection:
         wire = Wire(Channel.MAIN, peers.sockets, settings.byte_order)
         interposing = Interposing(frozenset(_OPENERS), self._interpose) if settings.interpose else None
         self._main = Link(wire, self._numbering, shared, self._main_closed, interposing)
-        named = {"device": settings.device} if settings.device else {}
+        named = {"device": settings.device, "device_id": settings.device_id}
+        named = {key: value for key, value in named.items() if value}
         self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, peers.details() | named)
         self._main.start()
 

@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import F_GETFL, fcntl
@@ -21,6 +21,7 @@ from vudissect.host.service import Service
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
+from vudissect.proxy.command import Command
 from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.greeting import greeting
 from vudissect.proxy.metrics import MetricsServer, Place
@@ -51,6 +52,7 @@ class Recording:
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
     `metrics`: where to serve or write numbers for monitoring. `bundling`: when to make bundles of what was recorded.
+    `wrapped`: start this command, and end with it.
     `color` is an option of the live transcript.
     """
 
@@ -67,31 +69,34 @@ class Recording:
     rotation: Rotation | None = None
     metrics: Place | None = None
     bundling: Bundling | None = None
+    wrapped: Command | None = None
 
 
 class RecordingError(Exception):
     """Something to be recorded has nowhere to go; the message names it and the remedy."""
 
 
-def run(settings: Settings, recording: Recording, tell: Warn | None = None) -> int:
+def run(pairs: Sequence[Settings], recording: Recording, tell: Warn | None = None) -> int:
     """Run vuproxy and return its exit status; `AddressError`, `RecordingError` or `LimitError` if it cannot start.
 
+    Each of `pairs` is a front-end with its back-end. The status is that of the wrapped command, if there is one.
     `tell` receives all reports, the summary last; by default they go to standard error.
     """
     if tell is not None:
-        return _run(settings, recording, tell, tell)
+        return _run(pairs, recording, tell, tell)
     diagnostics = Diagnostics("vuproxy")
     try:
-        return _run(settings, recording, diagnostics, diagnostics.inform)
+        return _run(pairs, recording, diagnostics, diagnostics.inform)
     finally:
         diagnostics.close()
 
 
-def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> int:
+def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Warn) -> int:
     service = Service()
     raise_descriptor_limit()
     require_descriptors(_DESCRIPTORS_NEEDED)
-    _check_streams(settings, recording)
+    for settings in pairs:
+        _check_streams(settings, recording)
     # A terminal that stops background writers must not stop the relay or the live transcript.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     epoch_offset = time.time_ns() - time.monotonic_ns()
@@ -102,7 +107,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
     )
     recorder = Recorder(encoder, recording.snaplen, tell)
     try:
-        relay = Relay(settings, recorder, tell)
+        relay = Relay(pairs, recorder, tell)
     except OSError as error:
         raise LimitError(f"the relay cannot start: {error.strerror}") from None
     _stop_on_signals(relay)
@@ -120,7 +125,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
         if _has_transcript(recording):
             observer = _start_observer(recording, path, encoder, tell)
         if recording.metrics is not None:
-            metrics = _start_metrics(recording.metrics, settings, encoder, tell)
+            metrics = _start_metrics(recording.metrics, pairs[0], encoder, tell)
         if recording.bundling is not None:
             triggers = _start_triggers(recording.bundling, recording, path, encoder, tell)
             signal.signal(signal.SIGUSR1, lambda *_, watch=triggers: watch.trigger())
@@ -129,8 +134,10 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
             capture: _Capture | _RotatedCapture = _open_rotated(recording.rotation, path, encoder, tell)
         else:
             capture = _open_capture(recording, path, encoder, tell)
-        greeted = greeting(settings)
-        inform(greeted)
+        greeted = [greeting(settings) for settings in pairs]
+        if recording.wrapped is None:
+            for line in greeted:
+                inform(line)
         inform(capture.line)
         if recording.metrics is not None:
             inform(f"metrics at {escaped(str(recording.metrics))}")
@@ -146,7 +153,9 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
             recorder.add_sink(metrics.sink)
         if triggers is not None:
             recorder.add_sink(triggers.sink)
-        service.ready(escaped(greeted))
+        service.ready(escaped("; ".join(greeted)))
+        if recording.wrapped is not None:
+            _start_command(recording.wrapped, relay)
         relay.run()
         service.stopping()
     except (AddressError, RecordingError):
@@ -155,6 +164,8 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
                 companion.abandon()
         raise
     finally:
+        if recording.wrapped is not None:
+            recording.wrapped.stop()
         relay.close()
     recorder.close()
     if ring_observer is not None:
@@ -166,7 +177,7 @@ def _run(settings: Settings, recording: Recording, tell: Warn, inform: Warn) -> 
     left = capture.left()
     summary = Summary(relay, recorder, capture.sink.lost, observer.finish() if observer else Report(), left)
     inform(str(summary))
-    return summary.status
+    return summary.status if recording.wrapped is None else recording.wrapped.status
 
 
 def _has_transcript(recording: Recording) -> bool:
@@ -218,6 +229,21 @@ def _start_ring_observer(options: RingOptions, encoder: CaptureEncoder, relay: R
         raise RecordingError(f"cannot start to observe rings: {error.strerror}: leave out --rings") from None
     relay.poller.watch(observer.report, READABLE, observer.read, lambda _: relay.poller.forget(observer.report))
     return observer
+
+
+def _start_command(command: Command, relay: Relay) -> None:
+    try:
+        pidfd = command.start()
+    except OSError as error:
+        raise RecordingError(f"{command.words[0]}: cannot be started: {error.strerror}") from None
+
+    def ended() -> None:
+        relay.poller.forget(pidfd)
+        os.close(pidfd)
+        command.finish()
+        relay.end()
+
+    relay.poller.watch(pidfd, READABLE, ended, lambda _: ended())
 
 
 def _start_metrics(place: Place, settings: Settings, encoder: CaptureEncoder, tell: Warn) -> MetricsServer:

@@ -1,11 +1,13 @@
-"""The proxy at work: one thread, one loop, any number of connections."""
+"""The proxy at work: one thread, one loop, any number of pairs of addresses and of connections."""
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from time import monotonic
 
 from vudissect.capture.record import RecordKind
+from vudissect.host.address import AddressError
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.connection import Connection, Peers
 from vudissect.proxy.diagnostics import Throttled, Warn
@@ -25,7 +27,7 @@ class Relay:
     errors of the relay itself.
     """
 
-    def __init__(self, settings: Settings, recorder: Recorder, warn: Warn) -> None:
+    def __init__(self, pairs: Sequence[Settings], recorder: Recorder, warn: Warn) -> None:
         """Raises `AddressError` if an address cannot be used."""
         self.connections = 0
         self.failures = 0
@@ -33,25 +35,31 @@ class Relay:
         self._warn_of_unrecorded = Throttled(warn)
         self._recorder = recorder
         self.poller = Poller(self._failed)
-        self._shared = Shared(settings, self.poller, recorder)
         self._active: set[Connection] = set()
         self._numbers = 0
-        self._stopping = False
+        self._stopping = self._ending = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._pairing = Pairing(settings, self.poller, warn, self._on_pairing)
+        self._pairings: list[Pairing] = []
+        try:
+            for settings in pairs:
+                self._pairings.append(self._pairing(settings, warn))
+        except AddressError:
+            self.close()
+            raise
 
     @property
     def gave_up(self) -> int:
         """How often the other side did not come in time."""
-        return self._pairing.gave_up
+        return sum(pairing.gave_up for pairing in self._pairings)
 
     def run(self) -> None:
         """Relay until `stop` is called or no more connections can come; everything received by then is forwarded."""
-        poller, recorder, pairing = self.poller, self._recorder, self._pairing
+        poller, recorder = self.poller, self._recorder
         poller.watch(self._wake, READABLE, self._woken, lambda _: self._woken())
-        pairing.start()
+        for pairing in self._pairings:
+            pairing.start()
         drain_at = 0.0
-        while not self._stopping and (self._active or not pairing.finished):
+        while not self._stopping and (self._active or self._expects_more()):
             patience = recorder.patience
             if not (poller.run_on(recorder.has_room) if recorder.backlog else poller.run(patience)):
                 recorder.use_pause()
@@ -60,7 +68,8 @@ class Relay:
             elif not recorder.has_room() or monotonic() >= drain_at:
                 recorder.drain()
                 drain_at = monotonic() + _LONGEST_DELAY_SECONDS
-        pairing.close()
+        for pairing in self._pairings:
+            pairing.close()
         for connection in tuple(self._active):
             connection.finish(Side.PROXY, "stopped")
         while self._active:
@@ -69,7 +78,8 @@ class Relay:
 
     def close(self) -> None:
         """Stop listening, and release the resources of `run`."""
-        self._pairing.close()
+        for pairing in self._pairings:
+            pairing.close()
         self.poller.close()
         os.close(self._wake)
 
@@ -77,11 +87,23 @@ class Relay:
         """Make `run` return soon; may be called from anywhere, even a signal handler or another thread."""
         os.eventfd_write(self._wake, 1)
 
+    def end(self) -> None:
+        """Make `run` return as soon as no connection is open."""
+        self._ending = True
+
     def observed(self, connection: int, details: Mapping[str, str | int]) -> None:
         """Record what was seen in a ring of a connection, unless it is closed already."""
         for active in self._active:
             if active.number == connection:
                 active.observed(details)
+
+    def _expects_more(self) -> bool:
+        return not (self._ending or all(pairing.finished for pairing in self._pairings))
+
+    def _pairing(self, settings: Settings, warn: Warn) -> Pairing:
+        shared = Shared(settings, self.poller, self._recorder)
+        pairing = Pairing(settings, self.poller, warn, lambda event: self._on_pairing(event, shared, pairing))
+        return pairing
 
     def _woken(self) -> None:
         self._stopping = True
@@ -96,14 +118,14 @@ class Relay:
             if fd is not None and connection.owns(fd):
                 connection.abort(text)
 
-    def _on_pairing(self, event: Paired | Unpaired) -> None:
+    def _on_pairing(self, event: Paired | Unpaired, shared: Shared, pairing: Pairing) -> None:
         if isinstance(event, Paired):
             self.connections += 1
-            self._connect(Peers(event.sockets))
+            self._connect(Peers(event.sockets), shared, pairing)
         else:
-            self._record_unpaired(event)
+            self._record_unpaired(event, shared, pairing)
 
-    def _record_unpaired(self, event: Unpaired) -> None:
+    def _record_unpaired(self, event: Unpaired, shared: Shared, pairing: Pairing) -> None:
         """Record what a peer has sent to nobody, as a connection whose other side was never there."""
         try:
             dead_end, other_end = socket.socketpair()
@@ -113,15 +135,16 @@ class Relay:
             return
         other_end.close()
         sockets = (event.socket, dead_end) if event.side is Side.FRONT_END else (dead_end, event.socket)
-        self._connect(Peers(sockets, missing=Side(1 - event.side))).finish(event.by, event.how)
+        peers = Peers(sockets, missing=Side(1 - event.side))
+        self._connect(peers, shared, pairing).finish(event.by, event.how)
 
-    def _connect(self, peers: Peers) -> Connection:
+    def _connect(self, peers: Peers, shared: Shared, pairing: Pairing) -> Connection:
         self._numbers += 1
-        connection = Connection(self._numbers, peers, self._shared, self._closed)
+        connection = Connection(self._numbers, peers, shared, partial(self._closed, pairing))
         self._active.add(connection)
         return connection
 
-    def _closed(self, connection: Connection) -> None:
+    def _closed(self, pairing: Pairing, connection: Connection) -> None:
         self._active.discard(connection)
         if connection.is_pair:
-            self._pairing.connection_ended()
+            pairing.connection_ended()

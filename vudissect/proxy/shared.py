@@ -13,7 +13,8 @@ from vudissect.wire.header import ByteOrder
 class Settings:
     """The configuration of a relay: where the front-end and the back-end are, and how to treat them.
 
-    `device` is the name of the device type, for the capture; "" if the user has not named it.
+    `device` is the name of the device type, for the capture; "" if the user has not named it. `device_id` is the id of
+    the device in its VM, or "".
     `access` is that of the sockets in the file system on which the relay listens.
     """
 
@@ -24,6 +25,7 @@ class Settings:
     interpose: bool = True
     byte_order: ByteOrder | None = None
     device: str = ""
+    device_id: str = ""
     access: Access = PRIVATE
 
     @property

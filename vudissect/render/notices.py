@@ -49,11 +49,11 @@ def _connection_opened(event: Event) -> str:
     details = event.record.details
     front_end, back_end = _peer(details, "front_end"), _peer(details, "back_end")
     device = f", device {event.record.device}" if event.record.device else ""
-    return f"connection {event.record.connection}: front-end {front_end}, back-end {back_end}{device}"
+    return f"{event.after.label}: front-end {front_end}, back-end {back_end}{device}"
 
 
 def _connection_closed(event: Event) -> str:
-    return f"connection {event.record.connection} {_closed(event.record.details)}"
+    return f"{event.after.label} {_closed(event.record.details)}"
 
 
 def _channel_closed(event: Event) -> str:

@@ -20,7 +20,7 @@ _SLOTS = ((Purpose.SET_KICK, "kick"), (Purpose.SET_CALL, "call"), (Purpose.SET_E
 
 def state_lines(state: State, pairing: Pairing) -> Iterator[str]:
     """Everything known about a connection, and its pending requests; what no message has set is shown as unknown."""
-    yield f"connection {state.number}: {state.phase.value}, device {state.guess.words or _UNKNOWN}"
+    yield f"{printable(state.label)}: {state.phase.value}, device {state.guess.words or _UNKNOWN}"
     yield from _words(state)
     yield f"  owner: {_UNKNOWN if state.owned_since is None else f'since #{state.owned_since}'}"
     yield f"  queues: {_number(state.queues)}, memory slots: {_number(state.memory_slots)}"

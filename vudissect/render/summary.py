@@ -117,7 +117,7 @@ def _facts(summary: Summary) -> Iterator[Fact]:
         return
     if summary.total > 1:
         yield Fact("connections", _connections(summary), 6)
-        yield Fact("shown", f"connection {shown.number}", 2)
+        yield Fact("shown", printable(shown.state.label), 2)
     yield Fact("front-end", _peer(shown.front_end), 7)
     yield Fact("back-end", _peer(shown.back_end), 7)
     yield Fact("device", _device(shown.state), 8)

@@ -221,7 +221,9 @@ class Session:
         if record.kind is RecordKind.CONNECTION_OPENED:
             guess = state.guess.after_program(record.programs[Side.BACK_END], record.back_end_executable)
             guess = guess.named(record.device)
-            connection.state = replace(state, opened=record.frame, programs=record.programs, guess=guess)
+            connection.state = replace(
+                state, opened=record.frame, programs=record.programs, guess=guess, device_id=record.device_id
+            )
         elif record.kind is RecordKind.CHANNEL_CLOSED:
             unanswered = connection.pairing.close(record.channel)
         elif record.kind is RecordKind.GAP:

@@ -80,6 +80,8 @@ class State:
     """Whether messages are missing from the capture."""
     programs: tuple[str, str] = ("", "")
     """The command names of the peers ("" if unknown), by `Side`."""
+    device_id: str = ""
+    """The id of the device in its VM; "" if unknown."""
     features: Negotiation = Negotiation()  # noqa: RUF009
     protocol_features: Negotiation = Negotiation()  # noqa: RUF009
     gpu_features: Negotiation = Negotiation()  # noqa: RUF009
@@ -100,6 +102,11 @@ class State:
     """What the back-end has mapped into them."""
     objects: SharedObjects = field(default_factory=lambda: NO_OBJECTS)
     """What the back-end shares with other devices."""
+
+    @property
+    def label(self) -> str:
+        """Its name for people: its number, and the id of its device."""
+        return f"connection {self.number}{f' ({self.device_id})' if self.device_id else ''}"
 
     @property
     def from_start(self) -> bool:

@@ -74,7 +74,13 @@ class Disk(Situation[Guest, Process, DiskUse]):
         return self.machine(folder, socket)
 
     def machine(
-        self, folder: Path, socket: str, *, options: Sequence[str] = (), name: str = "guest"
+        self,
+        folder: Path,
+        socket: str,
+        *,
+        options: Sequence[str] = (),
+        name: str = "guest",
+        wrapper: Sequence[str] = (),
     ) -> AbstractContextManager[Guest]:
         """QEMU with the disk and further options."""
         device = f"vhost-user-blk-pci,chardev=disk,num-queues={self.queues}"
@@ -89,6 +95,7 @@ class Disk(Situation[Guest, Process, DiskUse]):
             processors=self.queues,  # Linux uses no more queues than it has processors
             name=name,
             release=self.front,
+            wrapper=wrapper,
         )
 
     def act(self, folder: Path, front_end: Guest, back_end: Process) -> DiskUse:

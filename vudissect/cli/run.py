@@ -1,0 +1,170 @@
+"""`vuproxy run`: starts a front-end or a back-end whose vhost-user sockets lead through a recorder."""
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE, files
+from vudissect.cli.errors import fail, needs_linux, warn
+from vudissect.cli.numbers import SECONDS
+from vudissect.cli.rotation import ring_option
+
+if TYPE_CHECKING:
+    from vudissect.launch.plan import Move, Plan
+    from vudissect.proxy.rotation import Rotation
+    from vudissect.proxy.shared import Settings
+
+
+@click.command(
+    "run",
+    short_help="Start a program and record its sockets.",
+    cls=Command,
+    examples=[
+        (
+            "QEMU, with a recorder on each of its vhost-user sockets",
+            "vuproxy run -w boot.pcapng -- qemu-system-x86_64 -readconfig vm.cfg",
+        ),
+        (
+            "A back-end",
+            "vuproxy run -- virtiofsd --socket-path=fs.sock --shared-dir=/srv",
+        ),
+        (
+            "What would be changed",
+            "vuproxy run --dry-run -- virtiofsd --socket-path=fs.sock --shared-dir=/srv",
+        ),
+        (
+            "Any back-end: front-ends connect to dev.sock",
+            "vuproxy run --listen dev.sock -- my-backend --socket {socket}",
+        ),
+    ],
+)
+@click.option(
+    "-w",
+    "--write",
+    "capture",
+    type=FILE,
+    metavar="FILE",
+    help="Where to write the capture, if not to vuproxy-DATE-TIME.pcapng.",
+)
+@ring_option
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    shell_complete=files,
+    help="COMMAND is a back-end that listens at {socket}; front-ends connect to ADDRESS.",
+)
+@click.option(
+    "--connect",
+    metavar="ADDRESS",
+    shell_complete=files,
+    help="COMMAND is a front-end that connects to {socket}; its back-end listens at ADDRESS.",
+)
+@click.option(
+    "--wait", metavar="SECONDS", type=SECONDS, default=30, help="How long to keep trying to connect to a peer."
+)
+@click.option("--dry-run", is_flag=True, help="Print the changed command line and start nothing.")
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(
+    capture: str | None,
+    rotation: "Rotation | None",
+    listen: str | None,
+    connect: str | None,
+    wait: float,
+    dry_run: bool,
+    words: tuple[str, ...],
+) -> None:
+    """Start COMMAND, a front-end or a back-end, and record its vhost-user sockets.
+
+    The sockets are found in the command line of QEMU, qemu-storage-daemon, virtiofsd, DPDK, Cloud Hypervisor and
+    crosvm; of any other program, write {socket} in place of the path. Terminal, signals and exit status are those of
+    COMMAND. All sockets are in one capture, each with the id of its device.
+    """
+    needs_linux()
+    # Imported here so that --help is quick.
+    from vudissect.host.address import AddressError
+    from vudissect.host.limits import LimitError
+    from vudissect.proxy.command import Command as Wrapped
+    from vudissect.proxy.program import Recording, RecordingError, run
+
+    if capture == "-":
+        fail("-w -: standard output belongs to the command: name a file")
+    if shutil.which(words[0]) is None:
+        fail(f"{words[0]}: there is no such program: give its path, or a name that is on the PATH")
+    wrapped = Wrapped(list(words))
+    folder = tempfile.mkdtemp(prefix="vuproxy-")
+    try:
+        plan = _plan(list(words), folder, listen, connect)
+        for line in _lines(plan):
+            warn(line)
+        if dry_run:
+            click.echo(shlex.join(plan.words))
+            return
+        for path, text in plan.files.items():
+            Path(path).write_text(text)
+        wrapped.words = plan.words
+        settings = [_settings(move, wait) for move in plan.moves]
+        recording = Recording(capture, quiet=True, rotation=rotation, wrapped=wrapped)
+        sys.exit(run(settings, recording))
+    except (AddressError, RecordingError, LimitError) as error:
+        fail(str(error))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan(words: list[str], folder: str, listen: str | None, connect: str | None) -> "Plan":
+    from vudissect.launch.plan import PLACE, config_files, fill, plan
+
+    address = listen or connect
+    if any(PLACE in word for word in words):
+        if address is None or (listen and connect):
+            fail("{socket} needs either --listen or --connect: what the other side of the socket uses")
+        return fill(words, folder, address, listens=listen is not None)
+    if address is not None:
+        fail("--listen and --connect are for {socket}, which is not in the command line: write it instead of the path")
+    contents = {}
+    for path in config_files(words):
+        try:
+            contents[path] = Path(path).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"{path}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not text'}")
+    found = plan(words, folder, contents)
+    if not found.moves:
+        reasons = "; ".join(f"{each.name} cannot be recorded: {each.reason}" for each in found.left)
+        fail(
+            reasons
+            or f"{words[0]}: no vhost-user socket was found in its command line: write {{socket}} in place of its "
+            "path, with --listen or --connect"
+        )
+    return found
+
+
+def _lines(plan: "Plan") -> list[str]:
+    lines = []
+    for move in plan.moves:
+        device = f" ({move.socket.device})" if move.socket.device else ""
+        lines.append(f"{move.socket.name}{device}: {move.outside} is recorded, and the command uses {move.private}")
+    return lines + [f"{each.name} is not recorded: {each.reason}" for each in plan.left]
+
+
+def _settings(move: "Move", wait: float) -> "Settings":
+    from vudissect.host.access import Access
+    from vudissect.protocol.model import Side
+    from vudissect.proxy.shared import Settings
+
+    sides = (move.private, move.outside) if move.socket.side is Side.FRONT_END else (move.outside, move.private)
+    # As the command itself would create its socket.
+    mask = os.umask(0)
+    os.umask(mask)
+    access = Access(0o777 & ~mask)
+    return Settings(*sides, wait=wait, device=move.socket.device, device_id=move.socket.name, access=access)
+
+
+# Options after the name of the command are its own, also without "--".
+command.allow_interspersed_args = False
