@@ -17,7 +17,6 @@ from vudissect.filter import compile_filter
 from vudissect.lint.finding import Finding
 from vudissect.lint.groups import in_order
 from vudissect.protocol.model import Side
-from vudissect.render.state_json import state_fields
 from vudissect.report.frames import ROWS_IN_A_BLOCK, Frames, exact, keyed
 from vudissect.report.session import session_page
 from vudissect.summary.collect import Collector
@@ -44,7 +43,7 @@ def page(records: Any, name: str = "talk.pcapng") -> str:
             found.extend(findings)
             yield event, findings
 
-    frames = Frames(judged(), analysis.session)
+    frames = Frames(judged())
     blocks = list(frames.blocks())
     rest = analysis.finish()
     summary = collector.finish(analysis.session, rest, name)
@@ -230,13 +229,28 @@ def test_the_differences_add_up_to_the_states_of_the_session(show: Open, capture
         # Blocks begin at 501, 1001 and so on.
         if capture is FLOOD and frame % ROWS_IN_A_BLOCK not in (0, 1, 2, 77):
             continue
-        after = chromium.evaluate(
-            f"ready.then((session) => session.around({frame - 1})).then((all) => all[2])",
-        )
+        after = chromium.evaluate(f"ready.then((session) => session.around({frame - 1})).then((all) => all[2])")
+        waiting = [request["frame"] for request in after.pop("waiting")]
+        owed = analysis.session.pairing(event.record.connection).owed()
 
-        assert after == exact(keyed(state_fields(event.after, analysis.session.pairing(event.record.connection)))), (
-            frame
-        )
+        assert after == exact(keyed(event.after)), frame
+        assert waiting == sorted(request.frame for request in owed), frame
+
+
+def test_a_line_has_no_place_of_its_own(show: Open) -> None:
+    texts = show(KILLED).evaluate("ready.then((session) => session.rows.map((row) => row.text))")
+
+    assert not [each for each in texts if "F>B" in each or "B>F" in each or "---" in each]
+
+
+def test_requests_that_are_never_answered_wait(show: Open) -> None:
+    """Any number may, so they are not in the states."""
+    talk = Conversation()
+    for _ in range(3 * ROWS_IN_A_BLOCK):
+        talk.front_end("GET_FEATURES")
+    chromium = show([*talk.records], f"#frame={3 * ROWS_IN_A_BLOCK}")
+
+    assert "GET_FEATURES (#8) and 1492 more" in text(chromium)
 
 
 def test_repetition_is_folded(show: Open) -> None:

@@ -81,7 +81,7 @@ def _page(file: str, device: Device | None) -> tuple[str, int]:
     found: list[Finding] = []
     with opened(file) as stream:
         analysis = Analysis(read_capture(stream), device=device)
-        frames = Frames(_counted(file, collector.watch(analysis), found), analysis.session)
+        frames = Frames(_counted(file, collector.watch(analysis), found))
         blocks = list(frames.blocks())
     rest = analysis.finish()
     status = verdict(file, analysis.records)

@@ -48,18 +48,13 @@ def state_fields(state: State, pairing: Pairing) -> dict[str, Any]:
         "mappings": [_mapping(each) for mapped in state.mappings.by_region.values() for each in mapped],
         "objects": dict(state.objects.added),
         "doubtful_objects": sorted(state.objects.doubtful),
-        "waiting": waiting_fields(pairing),
+        "waiting": [
+            {"channel": channel.label, "name": request.name, "frame": request.frame}
+            for channel in Channel
+            for request in pairing[channel].owed()
+        ],
         "device_guessed": device is not None and not state.guess.settled,
     }
-
-
-def waiting_fields(pairing: Pairing) -> list[dict[str, Any]]:
-    """The requests that are owed an answer."""
-    return [
-        {"channel": channel.label, "name": request.name, "frame": request.frame}
-        for channel in Channel
-        for request in pairing[channel].owed()
-    ]
 
 
 def _bits(word: int | None, names: Callable[[int], tuple[str, ...]]) -> dict[str, Any] | None:

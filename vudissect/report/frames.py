@@ -17,12 +17,12 @@ from vudissect.filter.fields import rings
 from vudissect.lint.finding import Finding
 from vudissect.render.config import carried_config
 from vudissect.render.detail import config_lines, descriptor_line, field_lines
-from vudissect.render.state_json import state_fields, waiting_fields
+from vudissect.render.state_json import state_fields
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import printable
 from vudissect.session.event import Event, Kind, MessageEvent
-from vudissect.session.session import Session
+from vudissect.session.pairing import Pairing
 from vudissect.session.state import State
 
 ROWS_IN_A_BLOCK: Final = 500
@@ -32,10 +32,16 @@ _MOST_RINGS = 64
 # JavaScript has no larger numbers.
 _LARGEST = (1 << 53) - 1
 # What a line of the transcript begins with; the diagram has its own place for it.
-_START = re.compile(r"^ *\d+ +\d+\.\d+(?: c\d+)? +(?:F>B|B>F|---)(?: backend:| gpu:)? ")
+_START = re.compile(r"^ *\d+ +\d+\.\d+(?: +c\d+)? +(?:F>B|B>F|---)(?: backend:| gpu:)? ")
 
 _KINDS = list(Kind)
-_TRAFFIC, _AWAITS, _FD, _MALFORMED = 1, 2, 4, 8
+_TRAFFIC, _OWED, _FD, _FORGETS = 1, 2, 4, 8
+# After these no request waits for an answer: of their channel, or of all if it is the main channel.
+_FORGETTING = frozenset(
+    {RecordKind.CONNECTION_OPENED, RecordKind.CONNECTION_CLOSED, RecordKind.CHANNEL_CLOSED, RecordKind.GAP}
+)
+# Requests that wait are found by the page, as any number may.
+_NOTHING_WAITS = Pairing()
 
 Patch = dict[str, Any]
 """The keys of a state that change; where both values are objects, only the keys of theirs that change."""
@@ -52,13 +58,12 @@ class Block(NamedTuple):
 class Frames:
     """Iterate over `blocks` once; `names` and `rules` are complete after that."""
 
-    def __init__(self, judged: Iterable[tuple[Event, Sequence[Finding]]], session: Session) -> None:
+    def __init__(self, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
         self.names: dict[str, list[str]] = {}
         """Names of the messages that occurred, with their old names."""
         self.findings: list[Finding] = []
         """The findings that rows refer to, by their place."""
         self._judged = judged
-        self._session = session
         self._transcript = Transcript(Style(False))
         self._states: dict[int, Patch] = {}
         self._seen: dict[int, State] = {}
@@ -83,15 +88,16 @@ class Frames:
 
     def _row(self, event: Event, findings: Sequence[Finding]) -> list[Any]:
         record, message = event.record, event.message
-        flags, name = 0, ""
+        flags, name = _FORGETS if record.kind in _FORGETTING else 0, ""
         about: list[int] = []
         if message is not None:
             name = event.name
             if name not in self.names:
                 known = message.row
                 self.names[name] = [str(message.id), *([known.name, *known.aliases] if known.known else ())]
-            flags = (_TRAFFIC if is_traffic(message.row) else 0) | (_AWAITS if event.awaits else 0)
-            flags |= (_FD if event.descriptors else 0) | (_MALFORMED if message.problem else 0)
+            owed = event.awaits and event.before.owes_reply(message.row, message.flags)
+            flags = (_TRAFFIC if is_traffic(message.row) else 0) | (_OWED if owed else 0)
+            flags |= _FD if event.descriptors else 0
             about = list(dict.fromkeys(rings(event)))[:_MOST_RINGS]
         text = _START.sub("", self._transcript.line(event))
         if name and text.startswith(name):
@@ -137,11 +143,8 @@ class Frames:
         if not number:
             return {}
         known = self._states.get(number)
-        pairing = self._session.pairing(number)
-        if known is None or self._seen.get(number) is not event.after:
-            now = keyed(state_fields(event.after, pairing))
-        else:
-            now = known | {"waiting": waiting_fields(pairing)}
+        same = known if self._seen.get(number) is event.after else None
+        now = same if same is not None else keyed(event.after)
         if event.record.kind is RecordKind.CONNECTION_CLOSED:
             self._states.pop(number, None)
             self._seen.pop(number, None)
@@ -164,11 +167,13 @@ def _notes(event: MessageEvent) -> list[str]:
     return [printable(note) for note in notes[:_MOST_FIELDS]]
 
 
-def keyed(state: Mapping[str, Any]) -> Patch:
-    """A state whose rings and regions are by number, so that a change of one is small."""
-    return dict(state) | {
-        "rings": {str(ring["index"]): ring for ring in state["rings"]},
-        "memory": {str(region["number"]): region for region in state["memory"]},
+def keyed(state: State) -> Patch:
+    """A state whose rings and regions are by number, so that a change of one is small; without what waits."""
+    fields = state_fields(state, _NOTHING_WAITS)
+    del fields["waiting"]
+    return fields | {
+        "rings": {str(ring["index"]): ring for ring in fields["rings"]},
+        "memory": {str(region["number"]): region for region in fields["memory"]},
     }
 
 

@@ -18,7 +18,7 @@ const ready = (async () => {
       rows.push({
         frame, elapsed, sender, channel, connection, name, kind: kind ?? 0, text: text ?? "", request: request ?? 0,
         latency: latency ?? -1, rings: rings || [], findings: findings || [],
-        traffic: (flags & 1) !== 0, awaits: (flags & 2) !== 0, hasDescriptors: (flags & 4) !== 0,
+        traffic: (flags & 1) !== 0, owed: (flags & 2) !== 0, hasDescriptors: (flags & 4) !== 0, forgets: (flags & 8) !== 0,
       });
     }
   }
@@ -32,7 +32,11 @@ const ready = (async () => {
   async function around(place) {
     const first = place - (place % BLOCK);
     const block = await details(first / BLOCK);
-    return [block[1][place - first], ...statesAt(block, rows, first, place)];
+    const [before, after] = statesAt(block, rows, first, place);
+    const connection = rows[place].connection;
+    before.waiting = waitingAfter(rows, answers, connection, place - 1);
+    after.waiting = waitingAfter(rows, answers, connection, place);
+    return [block[1][place - first], before, after];
   }
 
   let latest = 0;

@@ -15,6 +15,25 @@ function patched(state, patch) {
   return made;
 }
 
+// The requests that are owed an answer after a frame, oldest first.
+function waitingAfter(rows, answers, connection, place) {
+  const waiting = [];
+  const closed = new Set();
+  for (let each = place; each >= 0; each--) {
+    const row = rows[each];
+    if (row.connection !== connection || closed.has(row.channel)) continue;
+    if (row.forgets && !row.channel) break;
+    if (row.forgets) closed.add(row.channel);
+    else if (row.owed && !(answers.get(row.frame)?.frame <= rows[place].frame)) waiting.push(row);
+  }
+  return waiting.reverse();
+}
+
+function waitingText(waiting) {
+  const more = waiting.length > 8 ? ` and ${waiting.length - 8} more` : "";
+  return waiting.slice(0, 8).map((row) => `${row.name} (#${row.frame})`).join(", ") + more || "none";
+}
+
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 // The states before and after a frame. A block has the whole states at its begin.
@@ -24,7 +43,7 @@ function statesAt(block, rows, first, place) {
   for (let each = first; each < place; each++) {
     if (rows[each].connection === connection) before = patched(before, block[1][each - first][3]);
   }
-  return [before, patched(before, block[1][place - first][3])];
+  return [{ ...before }, { ...patched(before, block[1][place - first][3]) }];
 }
 
 const hex = (value) => (value === null || value === undefined ? UNKNOWN : `0x${BigInt(value).toString(16)}`);
@@ -60,7 +79,7 @@ const FACTS = [
   ["device state", (state) => state.device_state ?? "none"],
   ["mappings", (state) => (state.mappings ?? []).map((each) => `${hex(each.start)}+${sizeText(each.size)} in region ${each.region}`).join(", ") || "none"],
   ["objects", (state) => Object.keys(state.objects ?? {}).join(" ") || "none"],
-  ["waiting for answers", (state) => (state.waiting ?? []).map((each) => `${each.name} (#${each.frame})`).join(", ") || "none"],
+  ["waiting for answers", (state) => waitingText(state.waiting ?? [])],
 ];
 
 const slot = (value) => (value ? `${value.descriptor ?? "none"} (#${value.frame})` : UNKNOWN);
@@ -90,9 +109,10 @@ function changedCell(before, after) {
 
 function factsTable(before, after) {
   const table = element("table", { class: "state" });
-  for (const [title, text] of FACTS) {
-    const [was, is] = [text(before), text(after)];
-    if (is === was && (is === UNKNOWN || is === "none")) continue;
+  const facts = FACTS.map(([title, text]) => [title, text(before), text(after)]);
+  const changed = facts.filter(([, was, is]) => was !== is);
+  const others = facts.filter(([, was, is]) => was === is && is !== UNKNOWN && is !== "none");
+  for (const [title, was, is] of [...changed, ...others]) {
     table.append(element("tr", {}, element("th", { scope: "row" }, title), changedCell(was, is)));
   }
   return table;
@@ -184,7 +204,7 @@ function frameDetails(row, about, detail, before, after, answer) {
   if (row.name && row.text) parts.push(element("p", {}, row.text));
   if (row.request) parts.push(element("p", {}, "answers ", link(row.request), row.latency < 0 ? "" : ` after ${durationText(row.latency)}`));
   if (answer) parts.push(element("p", {}, "answered in ", link(answer.frame), answer.latency < 0 ? "" : ` after ${durationText(answer.latency)}`));
-  else if (row.awaits) parts.push(element("p", {}, "no answer is in this page"));
+  else if (row.owed) parts.push(element("p", {}, "owed an answer, which is not in the capture"));
   for (const each of row.findings) {
     const { severity, rule, blame, message, frames } = about.findings[each];
     const line = element("p", { class: "about" }, element("span", { class: `severity ${severity}` }, severity), ` ${rule} ${blame}: ${message} `);
