@@ -178,7 +178,7 @@ def _page(records: Sequence[Record], name: str) -> str:
             findings.extend(found)
             yield event, found
 
-    frames = Frames(judged(), analysis.session)
+    frames = Frames(judged())
     blocks = list(frames.blocks())
     rest = analysis.finish()
     if not analysis.records.has_messages:
