@@ -26,7 +26,7 @@ _COMMANDS = {
     "state": ("state", "Print the state of the connections at a frame."),
     "rings": ("rings", "Show what was seen in the rings (vuproxy --rings)."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
-    "check": ("check", "Check a back-end: does it do what the specification says?"),
+    "check": ("check", "Check a back-end or front-end: does it do what the specification says?"),
     "bundle": ("bundle", "Open a bundle of vuproxy --bundle-on: why, and what it shows."),
     "export": ("export", "Export captures as tables: Parquet, CSV, JSON lines."),
     "query": ("query", "Run SQL on exported tables."),
