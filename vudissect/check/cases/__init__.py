@@ -85,4 +85,5 @@ FAMILIES: dict[str, str] = {
     "VSK": "sockets",
     "CON": "consoles",
     "INP": "input devices",
+    "GPU": "GPUs",
 }

@@ -1,4 +1,4 @@
-"""Devices with few kinds of requests: random numbers, sockets, consoles, input."""
+"""Devices with few kinds of requests: random numbers, sockets, consoles, input, GPUs."""
 
 from vudissect.check.model import Behaviour, Case, Verdict
 
@@ -6,6 +6,7 @@ _ENTROPY = "virtio specification, Entropy Device, Device Operation"
 _SOCKET = "virtio specification, Socket Device, Device Operation"
 _CONSOLE = "virtio specification, Console Device, Device Operation"
 _INPUT = "virtio specification, Input Device"
+_GPU = "virtio specification, GPU Device, Device Operation"
 _SURVIVES = "no text: a driver's fault must not end a process that serves others"
 _SETTLES = "The connection is closed, or the ring goes on or stops; the process lives."
 _READ_ONLY = "virtio specification, The Virtqueue Used Ring: len is the number of bytes written"
@@ -165,5 +166,70 @@ CASES = (
         _SETTLES,
         f"{_INPUT}, Device Operation; {_SURVIVES}",
         *["offer: cut event", "settled"],
+    ),
+    _case(
+        "gpu",
+        "GPU-01",
+        "a resource is created and released",
+        "Both are answered with RESP_OK_NODATA.",
+        f"{_GPU}: controlq",
+        *["request: create", "request: release"],
+    ),
+    _case(
+        "gpu",
+        "GPU-02",
+        "a resource that does not exist is released",
+        "The answer is RESP_ERR_INVALID_RESOURCE_ID.",
+        f"{_GPU}: controlq",
+        "request: release what is not there",
+    ),
+    _case(
+        "gpu",
+        "GPU-03",
+        "a command with a fence, which fails",
+        "The response has the flag and the number of the fence.",
+        f"{_GPU}: the device must set VIRTIO_GPU_FLAG_FENCE in the response and copy fence_id",
+        "request: with a fence",
+    ),
+    _case(
+        "gpu",
+        "GPU-04",
+        "a command that does not exist",
+        "The response is an error.",
+        f"{_GPU}: responses",
+        "request: unknown command",
+    ),
+    _case(
+        "gpu",
+        "GPU-05",
+        "a resource with a format that does not exist",
+        "The response is an error.",
+        f"{_GPU}: controlq",
+        "request: unknown format",
+    ),
+    _case(
+        "gpu",
+        "GPU-06",
+        "a resource is created twice",
+        "The second time the answer is RESP_ERR_INVALID_RESOURCE_ID.",
+        f"{_GPU}: controlq",
+        *["request: create", "request: create again", "request: release"],
+    ),
+    _case("gpu", "GPU-07", "half the header of a command", _SETTLES, _SURVIVES, *["offer: half a header", "settled"]),
+    _case(
+        "gpu",
+        "GPU-08",
+        "a command without room for the response",
+        _SETTLES,
+        _SURVIVES,
+        *["offer: no room for the response", "settled"],
+    ),
+    _case(
+        "gpu",
+        "GPU-09",
+        "a resource gets backing that is not in guest memory",
+        "The response is an error.",
+        f"{_GPU}: controlq; {_SURVIVES}",
+        *["request: create", "request: backing outside of memory", "request: release"],
     ),
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from vudissect.check.reference.models.blk import Disk
 from vudissect.check.reference.models.console import Console
 from vudissect.check.reference.models.fs import FileSystem
+from vudissect.check.reference.models.gpu import Gpu
 from vudissect.check.reference.models.input import Keyboard
 from vudissect.check.reference.models.model import Model
 from vudissect.check.reference.models.net import NetworkCard
@@ -15,6 +16,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "blk": Disk,
     "console": Console,
     "fs": FileSystem,
+    "gpu": Gpu,
     "input": Keyboard,
     "net": NetworkCard,
     "rng": Entropy,

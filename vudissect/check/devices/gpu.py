@@ -1,0 +1,83 @@
+"""A GPU: commands about resources, none of which shows anything, so that no front-end has to draw."""
+
+from collections.abc import Callable, Set
+
+from vudissect.check.devices.path import DataPath, Request, fine
+from vudissect.check.memory import Arena
+from vudissect.rings.gpu import (
+    BACKING,
+    BGRA,
+    CREATE_2D,
+    ERRORS,
+    FENCE,
+    HEADER_SIZE,
+    RESOURCE,
+    Command,
+    Header,
+    Response,
+    read_header,
+)
+
+_OURS, _NOBODYS = 7, 0x7654_3210
+_SIDE = 64
+_NO_COMMAND, _NO_FORMAT = 0x7777, 0x7777
+_FENCE_ID = 0x1122_3344_5566_7788
+_NOWHERE = 1 << 60
+_PAGE = 4096
+
+
+def _asked(header: Header, body: bytes, wanted: Set[int]) -> Callable[[Arena], Request]:
+    """A command, whose response must be one of these, with the fence of the command."""
+
+    def make(arena: Arena) -> Request:
+        room = arena.buffer(HEADER_SIZE, writable=True)
+
+        def check(written: int) -> str:
+            came = read_header(arena.read(room)[:written])
+            if came is None:
+                return f"a response of {written} bytes, which has {HEADER_SIZE}"
+            if came.kind not in wanted:
+                return f"the response is {came.kind:#x}, not {' or '.join(f'{kind:#x}' for kind in sorted(wanted))}"
+            if header.flags & FENCE and (not came.flags & FENCE or came.fence != header.fence):
+                return f"the response has flags {came.flags:#x} and fence {came.fence:#x}"
+            return ""
+
+        return Request([arena.buffer(header.pack() + body), room], check)
+
+    return make
+
+
+def _create(format_: int, wanted: Set[int]) -> Callable[[Arena], Request]:
+    return _asked(Header(Command.CREATE_2D), CREATE_2D.pack(_OURS, format_, _SIDE, _SIDE), wanted)
+
+
+def _release(resource: int, wanted: Set[int], *, flags: int = 0) -> Callable[[Arena], Request]:
+    header = Header(Command.RELEASE, flags, _FENCE_ID if flags & FENCE else 0)
+    return _asked(header, RESOURCE.pack(resource), wanted)
+
+
+_DONE = {Response.OK}
+_UNKNOWN = {Response.INVALID_RESOURCE}
+
+PATH = DataPath(
+    "gpu",
+    rings=(0, 1),
+    ring=0,
+    request=_release(_NOBODYS, ERRORS),
+    requests={
+        "create": _create(BGRA, _DONE),
+        "create again": _create(BGRA, _UNKNOWN),
+        "unknown format": _create(_NO_FORMAT, ERRORS),
+        "release": _release(_OURS, _DONE),
+        "release what is not there": _release(_NOBODYS, _UNKNOWN),
+        "with a fence": _release(_NOBODYS, ERRORS, flags=FENCE),
+        "unknown command": _asked(Header(_NO_COMMAND), b"", ERRORS),
+        "backing outside of memory": _asked(
+            Header(Command.ATTACH_BACKING), BACKING.pack(_OURS, 1, _NOWHERE, _PAGE), ERRORS
+        ),
+        "half a header": lambda arena: Request([arena.buffer(bytes(HEADER_SIZE // 2))], fine),
+        "no room for the response": lambda arena: Request(
+            [arena.buffer(Header(Command.RELEASE).pack() + RESOURCE.pack(_NOBODYS))], fine
+        ),
+    },
+)
