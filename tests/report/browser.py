@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "chromium-headless-shell"
+_TIMEOUT = 60
 
 _KEYS = {
     "Escape": 27,
@@ -37,13 +39,14 @@ class Browser:
         self._loaded = False
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Inspector", "Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
 
     def open(self, address: str) -> None:
         """Show a page, and wait until it is there."""
         self._loaded = False
-        self._call("Page.navigate", url=address)
+        answer = self._call("Page.navigate", url=address)
+        assert "errorText" not in answer, answer
         while not self._loaded:
             self._event(self._message())
 
@@ -89,6 +92,7 @@ class Browser:
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._data:
+            assert select.select([self._answers], [], [], _TIMEOUT)[0], "the browser says nothing"
             received = os.read(self._answers, 1 << 20)
             assert received, "the browser has ended"
             self._data += received
@@ -100,6 +104,8 @@ class Browser:
         method, parameters = message.get("method"), message.get("params", {})
         if method == "Page.loadEventFired":
             self._loaded = True
+        elif method == "Inspector.targetCrashed":
+            raise AssertionError("the page has crashed")
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
         elif method == "Runtime.exceptionThrown":
@@ -121,7 +127,9 @@ def browser(folder: Path) -> Iterator[Browser]:
     their_commands, commands = os.pipe()
     answers, their_answers = os.pipe()
     # It reads from 3 and writes to 4. A sandbox of its own needs namespaces, which a container may not permit.
-    command = [program, "--no-sandbox", "--remote-debugging-pipe", f"--user-data-dir={folder}"]
+    # A container may also have little shared memory, and a page that gets none crashes.
+    options = ("--no-sandbox", "--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={folder}")
+    command = [program, *options]
     process = subprocess.Popen(
         ["sh", "-c", f'exec "$@" 3</dev/fd/{their_commands} 4>/dev/fd/{their_answers}', "sh", *command],
         pass_fds=(their_commands, their_answers),
