@@ -83,3 +83,38 @@ def test_ten_thousand_messages_are_at_most_a_megabyte() -> None:
     page = run("report", str(FLOOD), "-o", "-").stdout
 
     assert len(page) < messages * 100 + 100_000
+
+
+def test_two_sessions_are_shown_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("report", "--diff", str(CAPTURES / "qemu-7.2-blk-qsd.pcapng"), str(HEALTHY))
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    page = (tmp_path / "qemu-7.2-blk-qsd-qemu-10.0-blk-qsd.html").read_text("utf-8")
+    assert "<strong>GET_MAX_MEM_SLOTS answer, slots</strong>" in page
+    assert '<td class="first">B&gt;F GET_MAX_MEM_SLOTS -&gt; slots 32 [#9]</td>' in page
+    assert '<td class="second">B&gt;F GET_MAX_MEM_SLOTS -&gt; slots 509 [#9]</td>' in page
+
+
+def test_equal_sessions_have_no_differences() -> None:
+    result = run("report", "--diff", str(HEALTHY), str(HEALTHY), "-o", "-")
+
+    assert b"<h1>no differences</h1>" in result.stdout
+    assert b"<tr><td class=" not in result.stdout
+
+
+@pytest.mark.parametrize("files", [[HEALTHY, HEALTHY], ["--diff", HEALTHY]], ids=["two", "one with --diff"])
+def test_another_number_of_captures_is_refused(files: list[Path | str]) -> None:
+    result = run("report", *map(str, files))
+
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.decode().endswith("report makes a page of one capture, report --diff of two\n")
+
+
+def test_a_capture_that_is_cut_off_says_what_is_unknown_in_a_comparison(tmp_path: Path) -> None:
+    path = tmp_path / "cut.pcapng"
+    path.write_bytes(HEALTHY.read_bytes()[:-50])
+    result = run("report", "--diff", str(HEALTHY), str(path), "-o", "-")
+
+    assert result.returncode == 1
+    assert b"Not known: " in result.stdout

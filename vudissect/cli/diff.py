@@ -1,38 +1,27 @@
 """`vudissect diff`: what is different between two captures, or two connections of one."""
 
-import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from vudissect.analysis import Analysis, Judged
-from vudissect.capture.reader import read_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
+from vudissect.cli.comparing import compare_files
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
-from vudissect.cli.errors import FINDINGS, fail
-from vudissect.cli.filters import filter_option, narrowed
+from vudissect.cli.errors import FINDINGS
+from vudissect.cli.filters import filter_option
 from vudissect.cli.formats import chosen, format_options
 from vudissect.cli.output import write
-from vudissect.cli.progress import opened
-from vudissect.cli.reading import verdict
-from vudissect.compare.align import TooLongError
-from vudissect.compare.captures import Part, by_connection, compare_captures
+from vudissect.compare.captures import Part
 from vudissect.compare.distinction import Place
-from vudissect.compare.exchange import Exchanges
 from vudissect.protocol.model import Device
-from vudissect.render.format import Differing, Option, Unknown
-from vudissect.summary.collect import Collector
-from vudissect.summary.words import missing_texts
+from vudissect.render.format import Differing, Option
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
-
-# They are kept in memory.
-_MOST_EXCHANGES = 100_000
 
 _KINDS = {
     "session": (Place.PROGRAM, Place.REST, Place.ENDING),
@@ -98,58 +87,13 @@ def command(
     read.
     """
     output = chosen(Differing, form, as_json=as_json, options=[Option.SINCE_FIRST] if in_order else [])
-    if "-" == first == second:
-        fail("-: standard input can be only one of the two captures")
-    try:
-        before, after = _read(first, device, wanted), _read(second, device, wanted)
-        if wanted is not None and not before.connections and not after.connections:
-            fail(f"nothing matches {wanted.text} in either capture")
-        parts = _only(compare_captures(before.connections, after.connections), kinds)
-    except TooLongError as error:
-        fail(f"{error}, too many to be aligned: compare a part with --filter, or a connection with FILE@NUMBER")
-    unknown = [*before.unknown, *after.unknown]
-    write(output.render(Differing(parts, (first, second), unknown, output_style(), in_order)))
+    both = compare_files(first, second, device, wanted)
+    parts = _only(both.parts, kinds)
+    write(output.render(Differing(parts, (first, second), both.unknown, output_style(), in_order)))
     different = FINDINGS if any(part.compared.distinctions for part in parts) else 0
-    status = max(before.status, after.status, different)
+    status = max(both.status, different)
     if status:
         raise SystemExit(status)
-
-
-class _Read(NamedTuple):
-    """The connections of a capture, what it does not have, and the exit status for it."""
-
-    connections: list[Exchanges]
-    unknown: list[Unknown]
-    status: int
-
-
-def _read(name: str, device: Device | None, wanted: "Filter | None") -> _Read:
-    """A capture, or one of its connections, as far as a filter matches."""
-    file, connection = _split(name)
-    collector = Collector()
-    rules = None if wanted is not None and wanted.judges else ()
-    with opened(file) as stream:
-        analysis = Analysis(read_capture(stream), device=device, rules=rules)
-        watched = collector.watch(analysis)
-        judged: Iterable[Judged] = watched if wanted is None else narrowed(wanted, watched)
-        selected = (event for event, _ in judged if connection in (None, event.record.connection))
-        connections = by_connection(selected, _MOST_EXCHANGES)
-    status = verdict(file, analysis.records)
-    if status > FINDINGS:
-        raise SystemExit(status)
-    if connection is not None and not connections and wanted is None:
-        fail(f"{file}: there is no connection {connection}")
-    cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
-    missing = collector.finish(analysis.session, analysis.finish(), file, cut=cut).missing
-    return _Read(connections, [Unknown(file, text) for text in missing_texts(missing)], status)
-
-
-def _split(name: str) -> tuple[str, int | None]:
-    """The file and the number of the connection in `FILE@NUMBER`; a file of this whole name takes precedence."""
-    file, at, number = name.rpartition("@")
-    if not at or not number.isdecimal() or os.path.exists(name):
-        return name, None
-    return file, int(number)
 
 
 def _only(parts: Sequence[Part], kinds: Sequence[str]) -> list[Part]:

@@ -10,6 +10,7 @@ import click
 from vudissect.analysis import Analysis, Judged
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
+from vudissect.cli.comparing import compare_files
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
 from vudissect.cli.errors import clear_errors, fail
@@ -19,6 +20,7 @@ from vudissect.cli.reading import verdict
 from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Device
 from vudissect.render.units import printable
+from vudissect.report.difference import difference_page
 from vudissect.report.frames import Frames
 from vudissect.report.session import session_page
 from vudissect.summary.collect import Collector
@@ -33,21 +35,26 @@ _SUFFIXES = (".gz", ".zst", ".pcapng", ".pcap")
     examples=[
         ("A page to attach to a bug report", "vudissect report boot.pcapng"),
         ("Another name for it", "vudissect report boot.pcapng -o bug-1234.html"),
+        ("Two sessions side by side", "vudissect report --diff good.pcapng bad.pcapng"),
     ],
 )
-@click.argument("file", type=FILE)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE")
+@click.option("--diff", is_flag=True, help="Compare two captures, FILE or FILE@CONNECTION, side by side.")
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="The page (default: as the capture, with .html).")
 @device_option()
-def command(file: str, output: str | None, device: Device | None) -> None:
+def command(files: tuple[str, ...], diff: bool, output: str | None, device: Device | None) -> None:
     """Write the capture FILE as one HTML page that needs no other file and no network.
 
     The verdict and the findings come first. Below them are the messages as a diagram, and for the selected one every
-    field with its bytes, and the state of the connection before and after it.
+    field with its bytes, and the state of the connection before and after it. With --diff, the page has what is
+    different between two captures, causes first, and the messages of both.
 
     The exit status is 1 if the capture is cut off, and 2 if it cannot be read, has no messages, or is too long.
     """
-    page, status = _page(file, device)
-    target = output or _name(file)
+    if len(files) != 1 + diff:
+        fail("report makes a page of one capture, report --diff of two")
+    page, status = _difference(files[0], files[1], device) if diff else _page(files[0], device)
+    target = output or f"{'-'.join(map(_name, files))}.html"
     if target == "-":
         sys.stdout.write(page)
     else:
@@ -59,11 +66,17 @@ def command(file: str, output: str | None, device: Device | None) -> None:
 
 
 def _name(file: str) -> str:
-    """The name of the page, in the current directory."""
+    """What the page is called after a capture."""
     name = "session" if file == "-" else os.path.basename(file)
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    return f"{name}.html"
+    return name
+
+
+def _difference(first: str, second: str, device: Device | None) -> tuple[str, int]:
+    """The page of two captures, and the exit status for them."""
+    both = compare_files(first, second, device)
+    return difference_page(both.parts, (first, second), both.unknown), both.status
 
 
 def _counted(file: str, judged: Iterable[Judged], found: list[Finding]) -> Iterator[Judged]:

@@ -36,27 +36,33 @@ def diff_lines(
         for mark, file, number, programs in zip(
             ("---", "+++"), files, (part.first, part.second), part.programs, strict=True
         ):
-            yield style.dim(f"{mark} {_title(file, number, programs)}")
+            yield style.dim(f"{mark} {title(file, number, programs)}")
         if in_order:
             yield from aligned_transcripts(part.compared, style)
         else:
             for distinction in part.compared.distinctions:
                 yield from _hunk(distinction, style)
+    yield total_text(parts, limited=bool(unknown))
+
+
+def total_text(parts: Sequence[Part], *, limited: bool) -> str:
+    """How many differences there are; `limited` if something in a capture is not known."""
     total = sum(len(part.compared.distinctions) for part in parts)
     causes = sum(not each.because for part in parts for each in part.compared.distinctions)
     followed = f", {total - causes} of which follow{'s' * (total - causes == 1)} from others" if total > causes else ""
-    limit = " in what both captures have" if unknown and not total else ""
-    yield f"{count_text(total, 'difference')}{followed}" if total else f"no differences{limit}"
+    limit = " in what both captures have" if limited and not total else ""
+    return f"{count_text(total, 'difference')}{followed}" if total else f"no differences{limit}"
 
 
-def _title(file: str, number: int, programs: tuple[str, str]) -> str:
+def title(file: str, number: int, programs: tuple[str, str]) -> str:
+    """A connection of a capture: the file, its number and the programs."""
     who = " and ".join(printable(program) for program in programs if program)
     return f"{printable(file)}, {f'connection {number}' if number else 'no such connection'}{f': {who}' if who else ''}"
 
 
 def _hunk(distinction: Distinction, style: Style) -> Iterator[str]:
     because = f" (follows from {distinction.because})" if distinction.because else ""
-    yield style.name(f"@@ {distinction.number}. {heading(distinction)}{because}") + style.dim(_frames(distinction))
+    yield style.name(f"@@ {distinction.number}. {heading(distinction)}{because}") + style.dim(places(distinction))
     before, after = sides(distinction)
     if before:
         yield style.bad(f"- {before}")
@@ -74,7 +80,8 @@ def heading(distinction: Distinction) -> str:
     return f"{words}, {distinction.field}" if words and distinction.field else words or distinction.field
 
 
-def _frames(distinction: Distinction) -> str:
+def places(distinction: Distinction) -> str:
+    """The frames in both captures."""
     texts = [_few(frames) for frames in (distinction.frames, distinction.other_frames) if frames]
     return f" [{' | '.join(texts)}]" if texts else ""
 
