@@ -36,7 +36,7 @@ class Browser:
         self._data = b""
         self._count = 0
         self._session = ""
-        self._loaded = False
+        self._loads = 0
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Inspector", "Page", "Runtime", "Log", "Network"):
@@ -44,11 +44,14 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Show a page, and wait until it is there."""
-        self._loaded = False
+        before = self._loads
         answer = self._call("Page.navigate", url=address)
         assert "errorText" not in answer, answer
-        while not self._loaded:
-            self._event(self._message())
+        self._wait_for_load(before)
+
+    def wait_for_another_load(self) -> None:
+        """Wait until the page has loaded itself again."""
+        self._wait_for_load(self._loads)
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, or of the promise that it is."""
@@ -78,6 +81,10 @@ class Browser:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **metrics)
 
+    def _wait_for_load(self, before: int) -> None:
+        while self._loads == before:
+            self._event(self._message())
+
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._count += 1
         call = {"id": self._count, "method": method, "params": parameters}
@@ -103,7 +110,7 @@ class Browser:
     def _event(self, message: dict[str, Any]) -> None:
         method, parameters = message.get("method"), message.get("params", {})
         if method == "Page.loadEventFired":
-            self._loaded = True
+            self._loads += 1
         elif method == "Inspector.targetCrashed":
             raise AssertionError("the page has crashed")
         elif method == "Network.requestWillBeSent":

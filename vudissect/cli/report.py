@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from vudissect.analysis import Analysis, Judged
+from vudissect.analysis import Analysis
 from vudissect.capture.reader import read_capture
 from vudissect.cli.command import Command
 from vudissect.cli.comparing import compare_files
@@ -17,13 +16,10 @@ from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.output import say
 from vudissect.cli.progress import opened
 from vudissect.cli.reading import verdict
-from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Device
 from vudissect.render.units import printable
+from vudissect.report.capture import TooManyFramesError, capture_page
 from vudissect.report.difference import difference_page
-from vudissect.report.frames import Frames
-from vudissect.report.session import session_page
-from vudissect.summary.collect import Collector
 
 MOST_FRAMES = 200_000
 _SUFFIXES = (".gz", ".zst", ".pcapng", ".pcap")
@@ -79,27 +75,15 @@ def _difference(first: str, second: str, device: Device | None) -> tuple[str, in
     return difference_page(both.parts, (first, second), both.unknown), both.status
 
 
-def _counted(file: str, judged: Iterable[Judged], found: list[Finding]) -> Iterator[Judged]:
-    """The same, with the findings collected; exit 2 if there are more than a page can have."""
-    for number, (event, findings) in enumerate(judged, 1):
-        if number > MOST_FRAMES:
-            fail(f"{file}: more than {MOST_FRAMES} frames, too many for a page: vudissect summary has the answer")
-        found += findings
-        yield event, findings
-
-
 def _page(file: str, device: Device | None) -> tuple[str, int]:
     """The page, and the exit status for the capture."""
-    collector = Collector()
-    found: list[Finding] = []
     with opened(file) as stream:
         analysis = Analysis(read_capture(stream), device=device)
-        frames = Frames(_counted(file, collector.watch(analysis), found))
-        blocks = list(frames.blocks())
-    rest = analysis.finish()
+        try:
+            page = capture_page(analysis, file, MOST_FRAMES)
+        except TooManyFramesError:
+            fail(f"{file}: more than {MOST_FRAMES} frames, too many for a page: vudissect summary has the answer")
     status = verdict(file, analysis.records)
     if not analysis.records.has_messages:
         raise SystemExit(status)
-    cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
-    summary = collector.finish(analysis.session, rest, file, cut=cut, withheld=sum(analysis.withheld.values()))
-    return session_page(summary, found + rest, frames, blocks), status
+    return page, status

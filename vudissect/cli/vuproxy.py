@@ -54,6 +54,7 @@ if TYPE_CHECKING:
             "Numbers for Prometheus",
             "vuproxy -q --listen a.sock --connect b.sock --metrics 127.0.0.1:9100",
         ),
+        ("Watch a session in a browser", "vuproxy -q --listen a.sock --connect b.sock --ui"),
         ("Start QEMU and record all its vhost-user sockets", "vuproxy run -- qemu-system-x86_64 -readconfig vm.cfg"),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
@@ -118,6 +119,12 @@ if TYPE_CHECKING:
     help="Serve metrics in the OpenMetrics format at unix:PATH or 127.0.0.1:PORT, or write them to textfile:PATH.",
 )
 @click.option(
+    "--ui",
+    "page",
+    is_flag=True,
+    help="Serve the page of vudissect report live, at an address of this machine that is printed.",
+)
+@click.option(
     "--bundle-on",
     "triggers",
     metavar="TRIGGER",
@@ -166,6 +173,7 @@ def main(
     rings: str | None,
     rings_interval: float,
     metrics: str | None,
+    page: bool,
     triggers: tuple[str, ...],
     control: str | None,
     no_redaction: bool,
@@ -245,6 +253,7 @@ def main(
             color=color_choice(),
             rotation=rotation,
             metrics=parse_place(metrics) if metrics is not None else None,
+            page=page,
             bundling=Bundling(triggers, control or "", not no_redaction, redact_addresses)
             if triggers or control
             else None,

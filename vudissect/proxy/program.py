@@ -26,6 +26,7 @@ from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.greeting import greeting
 from vudissect.proxy.metrics import MetricsServer, Place
 from vudissect.proxy.observer import Observer, Report
+from vudissect.proxy.page import PageServer
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
@@ -51,7 +52,8 @@ class Recording:
     `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
     any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
     `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
-    `metrics`: where to serve or write numbers for monitoring. `bundling`: when to make bundles of what was recorded.
+    `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve
+    it as a page. `bundling`: when to make bundles of what was recorded.
     `wrapped`: start this command, and end with it.
     `color` is an option of the live transcript.
     """
@@ -68,6 +70,7 @@ class Recording:
     color: str = "auto"
     rotation: Rotation | None = None
     metrics: Place | None = None
+    page: bool = False
     bundling: Bundling | None = None
     wrapped: Command | None = None
 
@@ -114,7 +117,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
     if recording.while_read:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(_STDOUT, 0, relay.stop, lambda _: relay.stop())
-    observer = ring_observer = metrics = triggers = None
+    observer = ring_observer = metrics = page = triggers = None
     path = recording.capture or (
         time.strftime("vuproxy-%Y%m%d-%H%M%S.pcapng") if recording.rotation is None else "vuproxy.pcapng"
     )
@@ -126,6 +129,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
             observer = _start_observer(recording, path, encoder, tell)
         if recording.metrics is not None:
             metrics = _start_metrics(recording.metrics, pairs[0], encoder, tell)
+        if recording.page:
+            page = _start_page(encoder, tell)
         if recording.bundling is not None:
             triggers = _start_triggers(recording.bundling, recording, path, encoder, tell)
             signal.signal(signal.SIGUSR1, lambda *_, watch=triggers: watch.trigger())
@@ -141,6 +146,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
         inform(capture.line)
         if recording.metrics is not None:
             inform(f"metrics at {escaped(str(recording.metrics))}")
+        if page is not None:
+            inform(f"page at {page.address}")
         if isinstance(capture, _RotatedCapture):
             recorder.add_rotating_sink(capture.sink)
         else:
@@ -151,6 +158,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
             recorder.add_sink(ring_observer.sink)
         if metrics is not None:
             recorder.add_sink(metrics.sink)
+        if page is not None:
+            recorder.add_sink(page.sink)
         if triggers is not None:
             recorder.add_sink(triggers.sink)
         service.ready(escaped("; ".join(greeted)))
@@ -159,7 +168,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
         relay.run()
         service.stopping()
     except (AddressError, RecordingError):
-        for companion in (observer, ring_observer, metrics, triggers):
+        for companion in (observer, ring_observer, metrics, page, triggers):
             if companion is not None:
                 companion.abandon()
         raise
@@ -172,6 +181,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
         ring_observer.finish()
     if metrics is not None:
         metrics.finish()
+    if page is not None:
+        page.finish()
     if triggers is not None:
         triggers.finish()
     left = capture.left()
@@ -251,6 +262,13 @@ def _start_metrics(place: Place, settings: Settings, encoder: CaptureEncoder, te
         return MetricsServer(place, str(settings.front_end), encoder.preamble(), _gap_maker(encoder), tell)
     except OSError as error:
         raise RecordingError(f"cannot start to collect metrics: {error.strerror}: leave out --metrics") from None
+
+
+def _start_page(encoder: CaptureEncoder, tell: Warn) -> PageServer:
+    try:
+        return PageServer(encoder.preamble(), _gap_maker(encoder), tell)
+    except OSError as error:
+        raise RecordingError(f"cannot serve a page: {error.strerror}: leave out --ui") from None
 
 
 def _start_triggers(

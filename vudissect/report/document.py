@@ -9,8 +9,10 @@ from importlib import resources
 from vudissect.report.html import Html, join, tag
 
 
-def document(title: str, *body: Html, scripts: Sequence[str] = (), styles: Sequence[str] = ("style.css",)) -> str:
-    """A page with these files of this package in it."""
+def document(
+    title: str, *body: Html, scripts: Sequence[str] = (), styles: Sequence[str] = ("style.css",), live: bool = False
+) -> str:
+    """A page with these files of this package in it. A `live` one may ask the server that it came from."""
     style = Html("".join(map(_asset, styles)))
     code = Html("".join(map(_asset, scripts)))
     policy = "; ".join(
@@ -19,6 +21,7 @@ def document(title: str, *body: Html, scripts: Sequence[str] = (), styles: Seque
             "img-src data:",
             f"style-src '{_digest(style)}'",
             *((f"script-src '{_digest(code)}'",) if code else ()),
+            *(("connect-src 'self'",) if live else ()),
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -1,0 +1,119 @@
+"""`vuproxy --ui`: the page of a session while it is recorded."""
+
+import http.client
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.proxy.harness import PATIENCE, Peer, eventually
+from tests.proxy.test_program import FEATURES, REPLY, Program, converse, quiet
+from tests.report.browser import browser
+
+
+class Served(NamedTuple):
+    """A running proxy with a page."""
+
+    program: Program
+    front: Peer
+    back: Peer
+    host: str
+    path: str
+
+    def get(self, path: str, host: str = "") -> tuple[int, str]:
+        """The status and the body of an answer."""
+        client = http.client.HTTPConnection(self.host, timeout=30)
+        client.request("GET", path, headers={"Host": host or self.host})
+        answer = client.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    said = folder / "said"
+    with said.open("wb") as log, quiet(folder, "--ui", stderr=log.fileno()) as program:
+        eventually(lambda: "page at " in said.read_text())
+        match = re.search(r"page at http://(127\.0\.0\.1:\d+)(/\?token=\S{20,})", said.read_text())
+        assert match is not None
+        front, back = program.connect()
+        yield Served(program, front, back, *match.groups())
+
+
+def test_the_page_has_what_was_recorded_so_far(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        converse(served.front, served.back)
+        eventually(lambda: '"count": 3' in served.get(served.path.replace("/?", "/count?"))[1])
+        status, page = served.get(served.path)
+
+    assert status == 200
+    assert "3 frames so far, live" in page
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda served: served.get("/"),
+        lambda served: served.get("/?token=wrong"),
+        lambda served: served.get("/count?token="),
+        lambda served: served.get(served.path, "site.example"),
+    ],
+    ids=["no token", "wrong token", "empty token", "another host"],
+)
+def test_nobody_else_sees_it(tmp_path: Path, wrong: Callable[[Served], tuple[int, str]]) -> None:
+    with serving(tmp_path) as served:
+        status, body = wrong(served)
+
+    assert status == 403
+    assert "frames" not in body
+
+
+def test_there_is_only_one_page(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        assert served.get(served.path.replace("/?", "/etc/passwd?"))[0] == 404
+
+
+def test_the_token_is_not_in_a_command_line(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        token = served.path.partition("=")[2]
+        commands = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if os.access(file, os.R_OK)]
+
+    assert not any(token.encode() in command for command in commands)
+
+
+def test_the_relay_survives_its_server(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        children = Path(f"/proc/{served.program.process.pid}/task/{served.program.process.pid}/children")
+        (server,) = map(int, children.read_text().split())
+        os.kill(server, signal.SIGKILL)
+        converse(served.front, served.back)
+        served.program.process.terminate()
+        assert served.program.process.wait(PATIENCE) == 0
+
+    assert len(served.program.messages()) == 2
+
+
+@pytest.mark.peers
+def test_a_browser_shows_what_comes_and_keeps_the_selected_frame(tmp_path: Path) -> None:
+    shown = "ready.then((session) => session.rows.length)"
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    with serving(tmp_path) as served, browser(profile) as chromium:
+        converse(served.front, served.back)
+        eventually(lambda: '"count": 3' in served.get(served.path.replace("/?", "/count?"))[1])
+        chromium.open(f"http://{served.host}{served.path}#frame=2")
+        assert chromium.evaluate(shown) == 3
+        served.front.send(FEATURES)
+        served.back.receive()
+        served.back.send(REPLY)
+        served.front.receive()
+        while chromium.evaluate(shown) < 5:
+            chromium.wait_for_another_load()
+
+        chromium.evaluate("ready.then((session) => session.showing)")
+        assert chromium.evaluate("document.getElementById('frame').dataset.frame") == "2"
+        assert chromium.problems == []

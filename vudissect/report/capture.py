@@ -1,0 +1,38 @@
+"""The page of a capture, from its records."""
+
+from collections.abc import Iterable, Iterator
+
+from vudissect.analysis import Analysis, Judged
+from vudissect.lint.finding import Finding
+from vudissect.report.frames import Frames
+from vudissect.report.html import Html
+from vudissect.report.session import session_page
+from vudissect.summary.collect import Collector
+
+
+class TooManyFramesError(Exception):
+    """More frames than a page can have."""
+
+
+def capture_page(analysis: Analysis, file: str, most: int, *, news: Html | None = None) -> str:
+    """The page of an analysis that nobody has read yet; `TooManyFramesError` if there are more than `most` frames.
+
+    `news` is what a page has that asks its server for news.
+    """
+    collector = Collector()
+    found: list[Finding] = []
+    frames = Frames(_counted(collector.watch(analysis), found, most))
+    blocks = list(frames.blocks())
+    rest = analysis.finish()
+    cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
+    summary = collector.finish(analysis.session, rest, file, cut=cut, withheld=sum(analysis.withheld.values()))
+    return session_page(summary, found + rest, frames, blocks, news=news)
+
+
+def _counted(judged: Iterable[Judged], found: list[Finding], most: int) -> Iterator[Judged]:
+    """The same, with the findings collected."""
+    for number, (event, findings) in enumerate(judged, 1):
+        if number > most:
+            raise TooManyFramesError
+        found += findings
+        yield event, findings
