@@ -6,7 +6,7 @@ import pytest
 
 from tests.rings.test_rings import _GUEST, _READ, _TABLE, _USER, _WRITE, Shared, a_packed_ring, a_split_ring
 from vudissect.rings.chain import Buffer, DescriptorFlag, packed_table, split_table
-from vudissect.rings.look import Parts, Request, look, oldest
+from vudissect.rings.look import Parts, Request, has_moved, look, oldest
 from vudissect.rings.memory import RingError
 from vudissect.rings.packed import PackedRing
 from vudissect.rings.split import SplitDriver, SplitRing
@@ -303,3 +303,15 @@ class TestOldestInPacked:
 
         assert found is not None
         assert len(found.buffers) == 64
+
+
+def test_a_ring_in_which_a_request_is_completed_has_moved() -> None:
+    shared = a_split_ring()
+    offer_head(shared, 0)
+    parts, read = parts_of(shared), reader(shared)
+    seen = look(parts, read)
+    before = has_moved(parts, seen, read)
+
+    take_all(shared)
+
+    assert (before, has_moved(parts, seen, read)) == (False, True)

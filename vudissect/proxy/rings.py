@@ -20,7 +20,7 @@ from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
 from vudissect.proxy.ring_history import History, advance, is_news, since
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
-from vudissect.rings.look import Look, Parts, look, oldest
+from vudissect.rings.look import Look, Parts, has_moved, look, oldest
 from vudissect.rings.memory import RingError
 from vudissect.rings.requests import request_text
 from vudissect.session.event import Event
@@ -245,10 +245,15 @@ class RingWatch:
         )
 
     def _oldest(self, state: State, ring: Ring, parts: Parts, seen: Look, memory: RingMemory) -> str:
-        request = oldest(parts, seen, memory.read, memory.read_guest)
-        if request is None:
-            return ""
-        text = request_text(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest)
+        try:
+            request = oldest(parts, seen, memory.read, memory.read_guest)
+            if request is None:
+                return ""
+            text = request_text(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest)
+        except RingError:
+            if has_moved(parts, seen, memory.read):
+                return ""
+            raise
         name = f"request at descriptor {request.number}" if parts.packed else f"request {request.number}"
         return f"{name}: {text}"
 

@@ -125,6 +125,12 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
     )
 
 
+def has_moved(parts: Parts, seen: Look, read: Read) -> bool:
+    """Whether the ring is no longer as seen: then a request of it may have been completed and overwritten."""
+    now = look(parts, read)
+    return (now.avail, now.used, now.pending) != (seen.avail, seen.used, seen.pending)
+
+
 def oldest(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:
     """The oldest pending request; None if there is none, or it cannot be determined.
 
