@@ -13,7 +13,7 @@ import pytest
 
 from tests.proxy.harness import PATIENCE, Peer, eventually
 from tests.proxy.test_program import FEATURES, REPLY, Program, converse, quiet
-from tests.report.browser import browser
+from tests.report.browser import Browser, browser
 
 
 class Served(NamedTuple):
@@ -97,23 +97,85 @@ def test_the_relay_survives_its_server(tmp_path: Path) -> None:
     assert len(served.program.messages()) == 2
 
 
-@pytest.mark.peers
-def test_a_browser_shows_what_comes_and_keeps_the_selected_frame(tmp_path: Path) -> None:
-    shown = "ready.then((session) => session.rows.length)"
-    profile = tmp_path / "profile"
-    profile.mkdir()
-    with serving(tmp_path) as served, browser(profile) as chromium:
-        converse(served.front, served.back)
-        eventually(lambda: '"count": 3' in served.get(served.path.replace("/?", "/count?"))[1])
-        chromium.open(f"http://{served.host}{served.path}#frame=2")
-        assert chromium.evaluate(shown) == 3
-        served.front.send(FEATURES)
-        served.back.receive()
-        served.back.send(REPLY)
-        served.front.receive()
-        while chromium.evaluate(shown) < 5:
-            chromium.wait_for_another_load()
+FRAMES = "ready.then((session) => session.rows.length)"
+SELECTED = "ready.then((session) => session.showing).then(() => document.getElementById('frame').dataset.frame)"
+NEWS = "document.getElementById('live').textContent"
 
-        chromium.evaluate("ready.then((session) => session.showing)")
-        assert chromium.evaluate("document.getElementById('frame').dataset.frame") == "2"
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+def shown(served: Served, chromium: Browser, fragment: str = "") -> None:
+    """The page of a conversation of three frames, in a browser."""
+    converse(served.front, served.back)
+    eventually(lambda: '"count": 3' in served.get(served.path.replace("/?", "/count?"))[1])
+    chromium.problems.clear()
+    chromium.open(f"http://{served.host}{served.path}{fragment}")
+    assert chromium.evaluate(FRAMES) == 3
+
+
+def more(served: Served) -> None:
+    """Two more frames."""
+    served.front.send(FEATURES)
+    served.back.receive()
+    served.back.send(REPLY)
+    served.front.receive()
+
+
+def reloaded(chromium: Browser) -> None:
+    """Wait until they are in the page."""
+    while chromium.evaluate(FRAMES) < 5:
+        chromium.wait_for_another_load()
+
+
+@pytest.mark.peers
+def test_a_browser_shows_what_comes_and_keeps_the_selected_frame(tmp_path: Path, chromium: Browser) -> None:
+    with serving(tmp_path) as served:
+        shown(served, chromium, "#frame=2")
+        more(served)
+        reloaded(chromium)
+
+        assert chromium.evaluate(SELECTED) == "2"
         assert chromium.problems == []
+
+
+@pytest.mark.peers
+def test_the_filter_is_still_set_after_a_reload(tmp_path: Path, chromium: Browser) -> None:
+    with serving(tmp_path) as served:
+        shown(served, chromium)
+        chromium.press("f")
+        chromium.type("kind=reply")
+        chromium.evaluate("document.activeElement.blur()")
+        more(served)
+        reloaded(chromium)
+
+        assert chromium.evaluate("document.getElementById('filter-text').value") == "kind=reply"
+        assert chromium.evaluate("ready.then((session) => session.diagram.shown.length)") == 2
+
+
+@pytest.mark.peers
+def test_the_page_does_not_change_while_somebody_types(tmp_path: Path, chromium: Browser) -> None:
+    with serving(tmp_path) as served:
+        shown(served, chromium)
+        chromium.press("f")
+        more(served)
+        eventually(lambda: "5 frames so far; new ones are shown when" in chromium.evaluate(NEWS))
+        assert chromium.evaluate(FRAMES) == 3
+
+        chromium.evaluate("document.activeElement.blur()")
+        reloaded(chromium)
+
+
+@pytest.mark.peers
+def test_a_page_that_got_no_answer_asks_again(tmp_path: Path, chromium: Browser) -> None:
+    with serving(tmp_path) as served:
+        shown(served, chromium)
+        chromium.evaluate("window.real = fetch, window.fetch = () => Promise.reject(new Error('no network')), 0")
+        eventually(lambda: "does not answer" in chromium.evaluate(NEWS))
+        more(served)
+        chromium.evaluate("window.fetch = real, 0")
+
+        reloaded(chromium)

@@ -99,6 +99,13 @@ def test_the_address_follows_the_selection(show: Open) -> None:
     assert chromium.evaluate("location.hash") == "#frame=42"
 
 
+def test_an_address_keeps_a_filter_that_hides_its_frame(show: Open) -> None:
+    chromium = show(DISK, "#frame=41&filter=kind%3Devent")
+
+    assert chromium.evaluate(SELECTED) == 41
+    assert chromium.evaluate(f"{FILTER}.value") == "kind=event"
+
+
 def test_a_frame_that_does_not_exist_is_reported(show: Open) -> None:
     assert "Frame 4100 is not in this page" in text(show(DISK, "#frame=4100"), "problem")
 

@@ -9,13 +9,13 @@ import os
 import platform
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
 from vudissect import __version__
-from vudissect.analysis import Analysis, Judged, UpToTheCut
+from vudissect.analysis import Analysis, UpToTheCut
 from vudissect.bundle.addresses import Addresses
 from vudissect.bundle.redact import NoRedaction, Redaction
 from vudissect.capture.codec import CaptureEncoder
@@ -30,8 +30,7 @@ from vudissect.render.findings import report
 from vudissect.render.style import Style
 from vudissect.render.summary import summary_lines
 from vudissect.render.transcript import Transcript
-from vudissect.report.frames import Frames
-from vudissect.report.session import session_page
+from vudissect.report.capture import TooManyFramesError, capture_page
 from vudissect.summary.collect import Collector
 
 VERSION: Final = 1
@@ -168,19 +167,9 @@ def _views(records: Sequence[Record], name: str) -> dict[str, str]:
 
 def _page(records: Sequence[Record], name: str) -> str:
     """The report as a page, "" if there is nothing to show or too much."""
-    if len(records) > _MOST_FRAMES:
+    analysis = Analysis(iter(records))
+    try:
+        page = capture_page(analysis, name, _MOST_FRAMES)
+    except TooManyFramesError:
         return ""
-    analysis, collector = Analysis(iter(records)), Collector()
-    findings: list[Finding] = []
-
-    def judged() -> Iterator[Judged]:
-        for event, found in collector.watch(analysis):
-            findings.extend(found)
-            yield event, found
-
-    frames = Frames(judged())
-    blocks = list(frames.blocks())
-    rest = analysis.finish()
-    if not analysis.records.has_messages:
-        return ""
-    return session_page(collector.finish(analysis.session, rest, name), findings + rest, frames, blocks)
+    return page if analysis.records.has_messages else ""

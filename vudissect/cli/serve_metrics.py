@@ -2,13 +2,10 @@
 
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from time import monotonic_ns
-from typing import Any
 
 import click
 
@@ -18,74 +15,35 @@ from vudissect.capture.errors import CaptureError
 from vudissect.capture.reader import read_capture
 from vudissect.cli.errors import clear_errors, warn
 from vudissect.cli.program import Program
+from vudissect.cli.serving import Feed, Handler, Server
 from vudissect.host.output import write_private
 from vudissect.metrics.collect import Metrics
 from vudissect.metrics.openmetrics import CONTENT_TYPE, text_of
-from vudissect.proxy.metrics import LISTENER_FD
 
-_STDIN = 0
 _WRITE_EVERY_SECONDS = 5.0
-_CLIENT_SECONDS = 5.0
 # node_exporter runs as another user.
 _READABLE = 0o644
 
 
-class _Feed:
-    """Standard input, which is read without the lock, while all else of this thread is done with it."""
-
-    def __init__(self, lock: Lock) -> None:
-        self._lock = lock
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes, and none at the end."""
-        self._lock.release()
-        try:
-            return os.read(_STDIN, size)
-        finally:
-            self._lock.acquire()
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _MetricsHandler(Handler):
     """Answers GET /metrics; anything else does not exist."""
 
-    timeout = _CLIENT_SECONDS
-    protocol_version = "HTTP/1.1"
-    server: "_Server"
+    server: "_MetricsServer"
 
-    def do_GET(self) -> None:
+    def respond(self) -> None:
         """Send the metrics."""
         if self.path.partition("?")[0] != "/metrics":
             self.send_error(404, "only /metrics is here")
-            return
-        body = self.server.made().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nobody reads a log of this."""
-
-    def address_string(self) -> str:
-        """A client at a Unix socket has no address."""
-        return ""
+        else:
+            self.answer(CONTENT_TYPE, self.server.made(), {})
 
 
-class _Server(ThreadingHTTPServer):
-    """Serves a listening socket of any family."""
+class _MetricsServer(Server):
+    """Serves what is made when it is asked for."""
 
-    daemon_threads = True
-
-    def __init__(self, listening: socket.socket, made: Callable[[], str]) -> None:
-        super().__init__(("", 0), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listening
+    def __init__(self, made: Callable[[], str]) -> None:
+        super().__init__(_MetricsHandler)
         self.made = made
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is not an error."""
 
 
 def _write_now_and_then(path: str, made: Callable[[], str], is_over: Event) -> None:
@@ -113,7 +71,7 @@ def main(name: str, textfile: str | None, report_fd: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     lock, is_over = Lock(), Event()
     with clear_errors("metrics"), lock:
-        analysis = Analysis(read_capture(_Feed(lock)), live=True)
+        analysis = Analysis(read_capture(Feed(lock)), live=True)
         metrics = Metrics(analysis.session, __version__)
 
         def made() -> str:
@@ -123,7 +81,7 @@ def main(name: str, textfile: str | None, report_fd: int | None) -> None:
         if textfile:
             worker = Thread(target=_write_now_and_then, args=(textfile, made, is_over))
         else:
-            worker = Thread(target=_Server(socket.socket(fileno=LISTENER_FD), made).serve_forever, daemon=True)
+            worker = Thread(target=_MetricsServer(made).serve_forever, daemon=True)
         worker.start()
         try:
             for event, findings in analysis:

@@ -7,19 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
 
 from vudissect.host.address import AddressError, Role, parse_address
 from vudissect.host.endpoint import Listener
 from vudissect.proxy.companion import Companion
 from vudissect.proxy.diagnostics import Warn
+from vudissect.proxy.listening import BACKLOG, END_SECONDS, LISTENER_FD
 from vudissect.proxy.sink import MakeGap
 
-LISTENER_FD: Final = 4
-"""The number of the listening socket in the other process."""
-
-_END_SECONDS = 2.0
-_BACKLOG = 16
 _FORMS = "unix:PATH, 127.0.0.1:PORT or textfile:PATH"
 
 
@@ -78,7 +73,7 @@ class MetricsServer(Companion):
 
     def finish(self) -> None:
         """End it, once the sink is closed."""
-        self.end(monotonic() + _END_SECONDS)
+        self.end(monotonic() + END_SECONDS)
         self._remove()
 
     def abandon(self) -> None:
@@ -108,7 +103,7 @@ def _bound(place: Place) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((place.host, place.port))
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise AddressError(f"--metrics: cannot listen at {place}: {error.strerror}") from None

@@ -4,20 +4,13 @@ import os
 import secrets
 import socket
 from time import monotonic
-from typing import Final
 
 from vudissect.host.output import write_all
 from vudissect.proxy.companion import Companion
 from vudissect.proxy.diagnostics import Warn
+from vudissect.proxy.listening import BACKLOG, END_SECONDS, LISTENER_FD, TOKEN_FD
 from vudissect.proxy.sink import MakeGap
 
-LISTENER_FD: Final = 4
-"""The number of the listening socket in the other process."""
-TOKEN_FD: Final = 5
-"""Where it reads the token: other users can see a command line."""
-
-_END_SECONDS = 2.0
-_BACKLOG = 16
 _HERE = "127.0.0.1"
 
 
@@ -26,7 +19,7 @@ class PageServer(Companion):
 
     def __init__(self, preamble: bytes, gap: MakeGap, warn: Warn) -> None:
         token = secrets.token_urlsafe(24)
-        with socket.create_server((_HERE, 0), backlog=_BACKLOG) as listening:
+        with socket.create_server((_HERE, 0), backlog=BACKLOG) as listening:
             self.address = f"http://{_HERE}:{listening.getsockname()[1]}/?token={token}"
             token_end, token_source = os.pipe()
             try:
@@ -39,4 +32,4 @@ class PageServer(Companion):
 
     def finish(self) -> None:
         """End it, once the sink is closed."""
-        self.end(monotonic() + _END_SECONDS)
+        self.end(monotonic() + END_SECONDS)

@@ -49,13 +49,12 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Recording:
     """Where the capture goes: a file, `-` for standard output, or None for a new file with a generated name.
 
-    `shown` is the filter of the live transcript, if there is one. `while_read`: end when nobody reads standard output
-    any more; otherwise the traffic continues. `program` is recorded in the capture as the program that was started.
-    `rings`: also record what is seen in the rings. `rotation`: write several files, with names after that of `capture`.
-    `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve
-    it as a page. `bundling`: when to make bundles of what was recorded.
-    `wrapped`: start this command, and end with it.
-    `color` is an option of the live transcript.
+    `shown` is the filter of the live transcript, if there is one, and `color` an option of it. `while_read`: end when
+    nobody reads standard output any more; otherwise the traffic continues. `program` is recorded in the capture as the
+    program that was started. `rings`: also record what is seen in the rings. `rotation`: write several files, with
+    names after that of `capture`. `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve a
+    page of the session. `bundling`: when to make bundles of what was recorded. `wrapped`: start this command, and end
+    with it.
     """
 
     capture: str | None = None

@@ -39,11 +39,6 @@ class Fact(NamedTuple):
     weight: int = 0
 
 
-def summary_facts(summary: Summary) -> Iterator[Fact]:
-    """All facts below the verdict, in full."""
-    return _facts(summary)
-
-
 def summary_lines(summary: Summary, style: Style, width: int, *, short: bool = False) -> Iterator[str]:
     """At most a screen of lines. None is longer than `width`, except for the command to run next, which is not cut.
 
@@ -54,7 +49,7 @@ def summary_lines(summary: Summary, style: Style, width: int, *, short: bool = F
     for number, lines in enumerate(top):
         yield from _painted(lines, style, bad=bad and not number)
     yield ""
-    facts = [fact for fact in _facts(summary) if not short or fact.label in _SHORT]
+    facts = [fact for fact in summary_facts(summary) if not short or fact.label in _SHORT]
     for lines in _fitting(facts, _SCREEN - sum(map(len, top)) - 2, width):
         yield from _painted(lines, style)
     yield from _painted([f"{'next':<{_LABEL}}{printable(shlex.join(next_command(summary)))}"], style)
@@ -110,7 +105,8 @@ def _group_text(group: Group) -> str:
     return f"{first.severity.value} {first.rule}{place} {first.blame.value}: {first.message}{again}"
 
 
-def _facts(summary: Summary) -> Iterator[Fact]:
+def summary_facts(summary: Summary) -> Iterator[Fact]:
+    """All facts below the verdict, in full."""
     yield Fact("capture", _capture(summary), 7)
     shown = summary.shown
     if shown is None:

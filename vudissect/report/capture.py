@@ -14,10 +14,10 @@ class TooManyFramesError(Exception):
     """More frames than a page can have."""
 
 
-def capture_page(analysis: Analysis, file: str, most: int, *, news: Html | None = None) -> str:
+def capture_page(analysis: Analysis, file: str, most: int, *, note: Html | str = "", is_live: bool = False) -> str:
     """The page of an analysis that nobody has read yet; `TooManyFramesError` if there are more than `most` frames.
 
-    `news` is what a page has that asks its server for news.
+    `note` is at its top. A live page asks the server that it came from whether there is more.
     """
     collector = Collector()
     found: list[Finding] = []
@@ -26,7 +26,7 @@ def capture_page(analysis: Analysis, file: str, most: int, *, news: Html | None 
     rest = analysis.finish()
     cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
     summary = collector.finish(analysis.session, rest, file, cut=cut, withheld=sum(analysis.withheld.values()))
-    return session_page(summary, found + rest, frames, blocks, news=news)
+    return session_page(summary, found + rest, frames, blocks, note=note, is_live=is_live)
 
 
 def _counted(judged: Iterable[Judged], found: list[Finding], most: int) -> Iterator[Judged]:

@@ -10,9 +10,9 @@ from vudissect.report.html import Html, join, tag
 
 
 def document(
-    title: str, *body: Html, scripts: Sequence[str] = (), styles: Sequence[str] = ("style.css",), live: bool = False
+    title: str, *body: Html, scripts: Sequence[str] = (), styles: Sequence[str] = ("style.css",), is_live: bool = False
 ) -> str:
-    """A page with these files of this package in it. A `live` one may ask the server that it came from."""
+    """A page with these files of this package in it. A live one may ask the server that it came from."""
     style = Html("".join(map(_asset, styles)))
     code = Html("".join(map(_asset, scripts)))
     policy = "; ".join(
@@ -21,7 +21,7 @@ def document(
             "img-src data:",
             f"style-src '{_digest(style)}'",
             *((f"script-src '{_digest(code)}'",) if code else ()),
-            *(("connect-src 'self'",) if live else ()),
+            *(("connect-src 'self'",) if is_live else ()),
             "base-uri 'none'",
             "form-action 'none'",
         )

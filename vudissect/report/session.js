@@ -83,9 +83,9 @@ const ready = (async () => {
     count.textContent = `${diagram.shown.length} of ${rows.length} frames`;
   }
 
-  // To a frame, also if the filter hides it: then the filter is cleared.
-  function go(place) {
-    if (!diagram.shown.includes(place)) {
+  // To a frame, also if the filter hides it: then the filter is cleared, unless it came with the frame.
+  function go(place, withFilter = false) {
+    if (!withFilter && !diagram.shown.includes(place)) {
       filterText.value = "";
       applyFilter();
     }
@@ -105,7 +105,7 @@ const ready = (async () => {
     if (!state.has("frame")) return;
     const place = places.get(Number(state.get("frame")));
     if (place === undefined) say(`Frame ${state.get("frame")} is not in this page.`);
-    else if (place !== diagram.selected) go(place);
+    else if (place !== diagram.selected) go(place, state.has("filter"));
   }
 
   function next(list, step) {

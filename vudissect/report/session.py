@@ -26,30 +26,36 @@ from vudissect.summary.words import missing_texts, next_command, stall_text, ver
 
 _MOST_GROUPS = 40
 _FIRST_GROUPS = 3
-_FOOTER = "Made by vudissect report. Nothing in this page is loaded or sent."
+_FOOTER = "Made by vudissect. Nothing in this page is loaded or sent."
 _LIVE_FOOTER = "Served by vuproxy --ui, which is all that this page asks."
 _MOST_LINKS = 12
 
 
 def session_page(
-    summary: Summary, found: Sequence[Finding], frames: Frames, blocks: Iterable[Block], *, news: Html | None = None
+    summary: Summary,
+    found: Sequence[Finding],
+    frames: Frames,
+    blocks: Iterable[Block],
+    *,
+    note: Html | str = "",
+    is_live: bool = False,
 ) -> str:
     """The page. `found` are all findings, also those at the end; `blocks` are those of `frames`.
 
-    `news` is what a page has that asks its server for news.
+    `note` is at its top. A live page asks the server that it came from whether there is more.
     """
     name = summary.file.rpartition("/")[2] or "session"
     data = [*_blocks(blocks)]
     return document(
         f"{name}: vhost-user session",
-        tag("header", tag("p", name, class_="file"), news or "", *_answer(summary, found), id="answer"),
+        tag("header", tag("p", name, class_="file"), note, *_answer(summary, found), id="answer"),
         _session(),
-        tag("footer", tag("p", _FOOTER if news is None else _LIVE_FOOTER, class_="dim")),
+        tag("footer", tag("p", _LIVE_FOOTER if is_live else _FOOTER, class_="dim")),
         _data("about", _about(frames)),
         *data,
         styles=("style.css", "session.css"),
-        scripts=("filter.js", "state.js", "diagram.js", "session.js", *(("live.js",) if news is not None else ())),
-        live=news is not None,
+        scripts=("filter.js", "state.js", "diagram.js", "session.js", *(("live.js",) if is_live else ())),
+        is_live=is_live,
     )
 
 
