@@ -24,7 +24,7 @@ from tests.peers.uml import DISK, uml
 from vudissect.analysis import analyse
 from vudissect.capture.observation import Observation, observation_of
 from vudissect.capture.record import RecordKind
-from vudissect.lint.stalls import Stall, stall_of
+from vudissect.session.stalls import Stall, stall_of
 
 _READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
 _READ_FILE_FOR_EVER = """

@@ -4,12 +4,8 @@ from collections.abc import Iterator
 
 from vudissect.capture.observation import Observation
 from vudissect.compare.distinction import Distinction, Place, What
-from vudissect.protocol.devices import is_filled_beforehand
-from vudissect.session.rings import Ring
+from vudissect.session.stalls import LONG, waits_for_device
 from vudissect.session.state import State
-
-# A request that waits for less long is nothing to look at.
-_LONG = 1_000_000_000
 
 
 def rings_compared(ours: State, theirs: State) -> Iterator[Distinction]:
@@ -18,19 +14,17 @@ def rings_compared(ours: State, theirs: State) -> Iterator[Distinction]:
         first, second = ours.rings[index], theirs.rings[index]
         if first.seen is None or second.seen is None:
             continue
-        before, after = _course(ours, first, first.seen), _course(theirs, second, second.seen)
+        before, after = _course(ours, first.seen), _course(theirs, second.seen)
         if before != after:
             frames = (first.seen_in,), (second.seen_in,)
             yield Distinction(What.SESSION, Place.RING, (), (index,), "as last seen", before, after, *frames)
 
 
-def _course(state: State, ring: Ring, seen: Observation) -> str:
-    device = state.guess.device
+def _course(state: State, seen: Observation) -> str:
     if seen.fault or seen.unreadable:
         return seen.fault or f"not read: {seen.unreadable}"
-    filled = device is None or is_filled_beforehand(device, ring.index, len(state.rings))
-    if seen.pending and seen.waited >= _LONG and not filled:
+    if seen.waited >= LONG and waits_for_device(state, seen):
         return "a request is not completed"
-    if seen.unnoticed >= _LONG and not seen.no_calls:
+    if seen.unnoticed >= LONG and not seen.no_calls:
         return "a completion is not noticed"
     return "nothing waits"

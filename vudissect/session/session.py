@@ -87,11 +87,13 @@ class Session:
             return latest.pairing
         return self._open[number].pairing
 
+    def owed(self, number: int) -> tuple[Request, ...]:
+        """The requests on an open connection that are owed an answer and have none, where the capture ends."""
+        return () if self.continues else self.pairing(number).owed()
+
     def unanswered(self) -> tuple[Request, ...]:
-        """The requests on open connections that are owed an answer and have none, where the capture ends."""
-        if self.continues:
-            return ()
-        return tuple(request for connection in self._open.values() for request in connection.pairing.owed())
+        """The same of all open connections."""
+        return tuple(request for number in self._open for request in self.owed(number))
 
     def dialect(self, number: int) -> Verdict | None:
         """The verdict on the dialect of an open connection; None if it is not watched.

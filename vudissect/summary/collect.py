@@ -7,13 +7,12 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import grouped
 from vudissect.lint.rules import USUAL
-from vudissect.lint.stalls import stall_of
 from vudissect.protocol.bits import set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.usual import is_late
 from vudissect.session.event import Event, MessageEvent
-from vudissect.session.pairing import Request
 from vudissect.session.session import Session
+from vudissect.session.stalls import stall_of
 from vudissect.session.state import State
 from vudissect.summary.values import (
     OUTCOMES,
@@ -156,7 +155,7 @@ class Collector:
         marked = {finding.connection for finding in rest}
         for number, tally in self._open.items():
             tally.found = tally.found or number in marked
-            owed: tuple[Request, ...] = () if session.continues else session.pairing(number).owed()
+            owed = session.owed(number)
             self._end(tally, End("", "", 0, tally.last, _since(tally, session.time), owed))
         self._open.clear()
         connections = tuple(sorted((*self._first, *self._found, *self._last), key=lambda each: each.number))

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import Group
-from vudissect.lint.stalls import Stall
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.since import Since
 from vudissect.session.event import MessageEvent
 from vudissect.session.pairing import Request
+from vudissect.session.stalls import Stall
 from vudissect.session.state import State
 
 

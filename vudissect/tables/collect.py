@@ -99,7 +99,7 @@ class Tables:
         self._find(analysis.finish(), last.record.time)
         self.withheld = sum(analysis.withheld.values())
         for number, tally in self._open.items():
-            owed = () if analysis.session.continues else analysis.session.pairing(number).owed()
+            owed = analysis.session.owed(number)
             self._end(tally, len(owed))
         self._open.clear()
         if analysis.records.truncated is not None:

@@ -9,10 +9,10 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
-from vudissect.lint.stalls import suppression_text, waits_for_device
 from vudissect.lint.words import SECOND, count_text, time_text
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
+from vudissect.session.stalls import suppression_text, waits_for_device
 
 RULES = RuleBook()
 

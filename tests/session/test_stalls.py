@@ -6,9 +6,9 @@ import pytest
 
 from tests.conversation import SECOND, Conversation
 from tests.lint.test_observed import BLK, NET, configured, running, see, started
-from vudissect.lint.stalls import Holder, Stall, stall_of
 from vudissect.protocol.model import Device
 from vudissect.session.session import Session
+from vudissect.session.stalls import Holder, Stall, stall_of
 
 WAITS: dict[str, Any] = {"avail": 35, "used": 34, "pending": 1, "waited": 2 * SECOND}
 DONE: dict[str, Any] = {"avail": 35, "used": 35, "pending": 0, "unnoticed": 2 * SECOND}

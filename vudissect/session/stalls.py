@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vudissect.capture.observation import Observation
-from vudissect.lint.words import SECOND
 from vudissect.protocol.devices import is_filled_beforehand
 from vudissect.protocol.features import F_EVENT_IDX
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import State
+
+LONG: Final = 1_000_000_000
+"""What lasts as long as this (ns) does not go on; a busy ring waits for less all the time."""
 
 
 class Holder(Enum):
@@ -57,10 +59,10 @@ def _stalls(state: State, ring: Ring) -> Iterator[Stall]:
     seen = ring.seen
     if seen is None or ring.started is not Started.STARTED:
         return
-    if seen.waited >= SECOND and waits_for_device(state, seen):
+    if seen.waited >= LONG and waits_for_device(state, seen):
         what = seen.request or f"{seen.pending} pending requests"
         yield Stall(ring.index, what, seen.time - seen.waited, *_who_has_it(state, ring, seen), ring.seen_in)
-    elif seen.unnoticed >= SECOND and not seen.no_calls:
+    elif seen.unnoticed >= LONG and not seen.no_calls:
         what = f"the completion of the requests up to {seen.used}"
         yield Stall(ring.index, what, seen.time - seen.unnoticed, *_who_misses_it(seen), ring.seen_in)
 
