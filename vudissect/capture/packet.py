@@ -20,6 +20,9 @@ VERSION: Final = 1
 HEADER: Final = Struct("<BBHBBHIHHQQQQ")
 """Version, kind, header length, channel, sender, marks, connection, descriptors, 0, sequence, received, forwarded,
 message length."""
+MARKS_AT: Final = 6
+COUNT_AT: Final = 12
+SEQUENCE_AT: Final = 16
 
 DISSECTOR: Final = b"vhost_user"
 

@@ -12,43 +12,29 @@ This is done for every message that is recorded, so most of them must take no mo
 a row only the last one is looked at.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import itemgetter
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from vudissect.capture.packet import HEADER, TAGS_SIZE
+from vudissect.capture.encoded import HEADER_AT, MESSAGE_AT, SAME_AT, body, details, message_at, repeated, sequence
+from vudissect.capture.packet import HEADER
 from vudissect.capture.record import Mark, RecordKind
 from vudissect.protocol.model import Channel, Layout, Meaning, Row
 from vudissect.protocol.purpose import Purpose
+from vudissect.protocol.subject import SUBJECTS, Subject
 from vudissect.protocol.table import UPSTREAM
-from vudissect.wire.header import NEED_REPLY, REPLY
+from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY
 
-# Where things are in a block: the time after type, length and interface; then lengths, tags, and the record header.
-_TIME = Struct("<II")
-_TIME_AT = 12
-_DATA_AT = 28
-_HEADER_AT = _DATA_AT + TAGS_SIZE
-_MARKS = Struct("<H")
-_MARKS_AT = _HEADER_AT + 6
-_SEQUENCE = Struct("<Q")
-_SEQUENCE_AT = _HEADER_AT + 16
-_MESSAGE_AT = _HEADER_AT + HEADER.size
-_HEADER_END = _HEADER_AT + 16
 # The number and the flags of a message without descriptors.
 _START = 8
-_START_END = _MESSAGE_AT + _START
-_PAYLOAD_AT = _MESSAGE_AT + 12
-_CAPTURED = Struct("<I")
-_CAPTURED_AT = 20
-_DESCRIPTOR_SIZE = Struct("<H")
+_START_END = MESSAGE_AT + _START
+_PAYLOAD_AT = MESSAGE_AT + HEADER_SIZE
 
 _UNSEEN = int(Mark.NOT_FORWARDED)
-_EARLIER = int(Mark.EARLIER)
 
 # Bounds against hostile peers: numbers of messages of a connection, places of a number, requests that wait for an
 # answer, and the size of a record that has no effect on the state.
@@ -65,31 +51,6 @@ _Exchange = list[bytes]
 _Kept = _Exchange | bytes
 # From a block, with the message where it is without descriptors, to the place that the message is about.
 _Place = Callable[[bytes], bytes]
-
-
-class _About(NamedTuple):
-    """What a message is about: its place, by fields, and the messages that it undoes if they have the same place."""
-
-    place: tuple[str, ...] = ()
-    undoes: Purpose | None = None
-
-
-_REGION = ("guest_addr", "size", "user_addr")
-_MAPPED = ("shmid", "shm_offset", "len")
-_ABOUT: Final = {
-    # An empty table after others means something else than those.
-    Purpose.REPLACE_MEMORY: _About(("nregions",)),
-    # Whether a ring was ever enabled matters as well as whether it is.
-    Purpose.ENABLE_RING: _About(("index", "num")),
-    Purpose.ADD_MEMORY: _About(_REGION),
-    Purpose.REMOVE_MEMORY: _About(_REGION, Purpose.ADD_MEMORY),
-    Purpose.ADD_OBJECT: _About(("uuid",)),
-    Purpose.REMOVE_OBJECT: _About(("uuid",), Purpose.ADD_OBJECT),
-    Purpose.MAP_SHARED_MEMORY: _About(_MAPPED),
-    Purpose.UNMAP_SHARED_MEMORY: _About(_MAPPED, Purpose.MAP_SHARED_MEMORY),
-    Purpose.UPDATE_IOTLB: _About(("iova",)),
-    Purpose.READ_CONFIG: _About(("offset", "size")),
-}
 
 
 class _Number:
@@ -139,7 +100,7 @@ class _Connection:
     def blocks(self) -> list[bytes]:
         """Everything, in the order in which it was recorded."""
         rest = {block for kept in self.numbers.values() for block in _blocks(kept)} | set(self.events.values())
-        return [self.opened, *sorted(rest, key=_sequence)]
+        return [self.opened, *sorted(rest, key=sequence)]
 
 
 class SetUp:
@@ -160,7 +121,7 @@ class SetUp:
         """
         places_of = self._places.get
         for messages, blocks in zip(runs, recorded, strict=True):
-            places = places_of(blocks[0][_HEADER_AT:_HEADER_END]) if messages else None
+            places = places_of(blocks[0][SAME_AT]) if messages else None
             if places is None:
                 self.see_blocks(blocks)
                 continue
@@ -185,8 +146,8 @@ class SetUp:
     def see_blocks(self, blocks: Iterable[bytes]) -> None:
         """Take note of records, as the blocks of a capture; the slow way."""
         for block in blocks:
-            known = self._known.get(block[_HEADER_AT:_HEADER_END], _NOTHING)
-            start = block[_MESSAGE_AT:_START_END]
+            known = self._known.get(block[SAME_AT], _NOTHING)
+            start = block[MESSAGE_AT:_START_END]
             action = known[start] if start in known else self._learn(block)
             if action is not None:
                 self._take(action, block)
@@ -209,16 +170,16 @@ class SetUp:
             if size <= most:
                 most -= size
                 blocks += these
-        return [_marked(block, time) for block in blocks], partial
+        return [repeated(block, time) for block in blocks], partial
 
     def _learn(self, block: bytes) -> _Action | None:
         """What to do with a record that is like none before; one that is not a plain message is dealt with at once."""
-        _, kind, _, channel, _, marks, connection, count, *_ = HEADER.unpack_from(block, _HEADER_AT)
+        _, kind, _, channel, _, marks, connection, count, *_ = HEADER.unpack_from(block, HEADER_AT)
         if kind != RecordKind.MESSAGE:
             self._event(RecordKind(kind), connection, channel, block)
             return None
         kept = self._connections.get(connection)
-        at = _message_at(block) if count else _MESSAGE_AT
+        at = message_at(block) if count else MESSAGE_AT
         start = block[at : at + _START]
         action = None
         if kept is not None and marks & _UNSEEN:
@@ -228,19 +189,18 @@ class SetUp:
             action = _action(kept, channel, marks, start, len(block))
         if count:
             if action is not None:
-                self._take(action, block, bytes(_MESSAGE_AT) + block[at:])
+                self._take(action, block, bytes(MESSAGE_AT) + block[at:])
             return None
         if len(self._known) >= _MOST_KNOWN:
             self._forget()
-        known = self._known.setdefault(block[_HEADER_AT:_HEADER_END], {})
+        known = self._known.setdefault(block[SAME_AT], {})
         if len(known) < _MOST_KNOWN:
             known[start] = action
         return action
 
     def _remember(self, action: _Action, block: bytes) -> None:
         """The same message needs one look-up from here on."""
-        (captured,) = _CAPTURED.unpack_from(block, _CAPTURED_AT)
-        message = block[_MESSAGE_AT : _DATA_AT + captured]
+        message = body(block)
         if len(message) > _SHORT:
             return
         if self._remembered >= _MOST_KNOWN:
@@ -248,7 +208,7 @@ class SetUp:
             self._remembered = 0
         self._remembered += 1
         place = action.place(block) if action.place is not None else b""
-        places = self._places.setdefault(block[_HEADER_AT:_HEADER_END], {})
+        places = self._places.setdefault(block[SAME_AT], {})
         places[message] = action.number.by_place, place
 
     def _forget(self) -> None:
@@ -293,7 +253,7 @@ class SetUp:
         elif kind is RecordKind.CHANNEL_OPENED:
             kept.events[kind, channel] = block
         elif kind is RecordKind.RING_OBSERVED:
-            ring = _details(block).get("ring")
+            ring = details(block).get("ring")
             if isinstance(ring, int) and len(kept.events) < _MOST_PLACES:
                 kept.events[kind, ring] = block
 
@@ -316,20 +276,20 @@ def _action(kept: _Connection, channel: int, marks: int, start: bytes, size: int
     waits = bool(flags & NEED_REPLY) or (row is not None and bool(row.reply))
     if row is None:
         return _Action(of_it, waits=waits, latest_only=not waits)
-    about = _ABOUT.get(row.purpose, _About())
+    about = SUBJECTS.get(row.purpose, Subject())
     undoes = None
     if about.undoes is not None:
         rows = UPSTREAM.channel(Channel(channel))
         undoes = next(kept.number(channel, other.id) for other in rows if other.purpose is about.undoes)
     place = _place(row, about, is_big=is_big)
-    is_of_ring = place is not None and (row.purpose is Purpose.ENABLE_RING or not about.place)
+    is_of_ring = place is not None and (row.purpose is Purpose.ENABLE_RING or not about.fields)
     return _Action(of_it, False, waits, place, undoes, is_of_ring, not waits and undoes is None)
 
 
-def _place(row: Row, about: _About, *, is_big: bool) -> _Place | None:
+def _place(row: Row, about: Subject, *, is_big: bool) -> _Place | None:
     """How to find what a message is about; None if it is about the connection as a whole."""
     layout = row.request[0]
-    names = about.place or tuple(each.name for each in layout.fields if each.meaning is Meaning.RING)
+    names = about.fields or tuple(each.name for each in layout.fields if each.meaning is Meaning.RING)
     if names:
         spans = [_span(layout, name) for name in names]
         if len(spans) == 1 or all(one.stop == two.start for one, two in pairwise(spans)):
@@ -356,31 +316,3 @@ def _span(layout: Layout, name: str) -> slice:
 def _blocks(kept: _Number) -> Iterator[bytes]:
     for exchange in (*kept.firsts.values(), *kept.by_place.values(), *kept.waiting):
         yield from (exchange,) if isinstance(exchange, bytes) else exchange
-
-
-def _sequence(block: bytes) -> int:
-    sequence: int = _SEQUENCE.unpack_from(block, _SEQUENCE_AT)[0]
-    return sequence
-
-
-def _message_at(block: bytes) -> int:
-    """Where the message begins in a block, after its descriptors."""
-    at = _MESSAGE_AT
-    for _ in range(_MARKS.unpack_from(block, _HEADER_AT + 12)[0]):
-        at += _DESCRIPTOR_SIZE.unpack_from(block, at)[0]
-    return at
-
-
-def _details(block: bytes) -> dict[str, str | int]:
-    (captured,) = _CAPTURED.unpack_from(block, _CAPTURED_AT)
-    details: dict[str, str | int] = json.loads(block[_MESSAGE_AT : _DATA_AT + captured])
-    return details
-
-
-def _marked(block: bytes, time: int) -> bytes:
-    """A record as one that is repeated at this time."""
-    changed = bytearray(block)
-    _TIME.pack_into(changed, _TIME_AT, time >> 32, time & 0xFFFF_FFFF)
-    (marks,) = _MARKS.unpack_from(block, _MARKS_AT)
-    _MARKS.pack_into(changed, _MARKS_AT, marks | _EARLIER)
-    return bytes(changed)
