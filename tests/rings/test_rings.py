@@ -186,6 +186,28 @@ def test_a_chain_that_is_a_loop_is_an_error() -> None:
         here.device.take(here.memory)
 
 
+def test_the_device_finds_nothing_before_the_whole_of_a_packed_chain_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device may look at any time."""
+    here = a_packed_ring(4)
+    assert isinstance(here.driver, PackedDriver)
+    found: list[object] = []
+    write = PackedRing.write
+
+    def look(ring: PackedRing, *entry: int) -> None:
+        found.append(here.device.take(here.memory))
+        write(ring, *entry)
+
+    monkeypatch.setattr(PackedRing, "write", look)
+
+    here.driver.offer_raw(*[(_READ, DescriptorFlag.NEXT)] * 4)
+
+    assert found == [None] * 4
+    with pytest.raises(RingError, match="never ends"):
+        here.device.take(here.memory)
+
+
 def test_a_buffer_outside_of_memory_is_an_error() -> None:
     here = a_split_ring()
     here.driver.offer([Buffer(0xFFFF_FFFF_0000, 16)])

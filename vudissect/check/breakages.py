@@ -57,12 +57,11 @@ def _nested_table(driver: SplitDriver, arena: Arena) -> None:
 
 def _endless(driver: PackedDriver, arena: Arena) -> None:
     buffer = arena.buffer(16)
-    for _ in range(driver.ring.size):
-        driver.offer_raw(buffer, DescriptorFlag.NEXT)
+    driver.offer_raw(*[(buffer, DescriptorFlag.NEXT)] * driver.ring.size)
 
 
 def _one_packed(buffer: Buffer, flags: int = 0) -> PackedBreakage:
-    return lambda driver, _: driver.offer_raw(buffer, flags)
+    return lambda driver, _: driver.offer_raw((buffer, flags))
 
 
 BREAKAGES: dict[str, Breakage] = {

@@ -146,11 +146,14 @@ class PackedDriver:
             self._seen.advance(count)
         return done
 
-    def offer_raw(self, buffer: Buffer, flags: int = 0) -> None:
-        """Make a descriptor available as it is."""
-        flags |= self._next.available
-        self.ring.write(self._next.index, buffer.address, buffer.length, 0, flags)
-        self._next.advance()
+    def offer_raw(self, *descriptors: tuple[Buffer, int]) -> None:
+        """Make descriptors available as they are, with these flags; the first of them last, as it hands all over."""
+        written = []
+        for buffer, flags in descriptors:
+            written.append((self._next.index, buffer, flags | self._next.available))
+            self._next.advance()
+        for index, buffer, flags in reversed(written):
+            self.ring.write(index, buffer.address, buffer.length, 0, flags)
 
     def want_no_calls(self) -> None:
         """Ask the device not to notify."""
