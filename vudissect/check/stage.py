@@ -206,10 +206,10 @@ class Stage:
                 self.serve_channels()
                 waiting = [link.socket.fileno(), *(each.socket.fileno() for each in self.channels.values())]
                 ready = self.clock.poll(waiting, deadline)
-                if not ready:
-                    return None
                 if link.socket.fileno() in ready:
                     link.read()
+                elif not ready or time.monotonic() >= deadline:
+                    return None
         except LinkError as error:
             raise self._gone(connection, error) from None
         return self._heard(connection, Channel.MAIN, incoming)

@@ -93,9 +93,11 @@ class FrontEndRunner:
         scene = Scene(self._program, self._device, max(self._options.timeout, _REST), course)
         try:
             scene.ensure_connected()
+            deadline = time.monotonic() + scene.quiet
             with suppress(DeviationError, LinkError, HangUpError):
-                while not scene.sent and scene.step() is not Happened.CLOSED and not scene.ended:
-                    pass
+                while not scene.sent and not scene.ended and time.monotonic() < deadline:
+                    if scene.step() is Happened.CLOSED:
+                        break
             scene.ask_to_end()
             return self._ends(scene) and not scene.has_done_all
         finally:
@@ -189,7 +191,9 @@ class FrontEndRunner:
         spins = busy(pid, program.clock) > _BUSY > idle
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        while program.life().life is Life.ALIVE:
+        # A shell in between may not end with it; the program is stopped as a whole after this.
+        deadline = time.monotonic() + _END_WITHIN
+        while program.life().life is Life.ALIVE and time.monotonic() < deadline:
             program.clock.sleep(_LOOK_EVERY)
         if not self.normal.ends:
             return before

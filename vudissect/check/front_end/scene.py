@@ -30,6 +30,8 @@ from vudissect.session.state import State
 _LOOK_EVERY = 0.01
 _ACCEPT = 0.002
 ENOUGH_REQUESTS = 100
+LONGEST = 8
+"""How many times as long as `Scene.quiet` one is served that never stops to do something."""
 # A dirty log belongs to a migration, which comes whenever somebody wants it.
 _ANY_TIME = {row.name for row in UPSTREAM.channel(Channel.MAIN) if row.purpose is Purpose.SET_LOG}
 _GATES = {row.name: row.gate for row in UPSTREAM.channel(Channel.MAIN)}
@@ -164,7 +166,9 @@ class Scene:
         kicks = {ring.kick: ring for ring in session.device.rings if ring.kick >= 0 and not ring.broken}
         main = session.socket.fileno()
         channel = session.channel.socket.fileno() if session.channel is not None else -1
-        ready = self.clock.poll([fd for fd in (main, channel, *kicks) if fd >= 0], time.monotonic() + _LOOK_EVERY)
+        more = any(ring.has_more for ring in session.device.rings)
+        until = time.monotonic() + (_LOOK_EVERY if not more else 0)
+        ready = self.clock.poll([fd for fd in (main, channel, *kicks) if fd >= 0], until)
         session.device.poll()
         for fd in ready:
             if fd in kicks:
@@ -175,7 +179,7 @@ class Scene:
             session.serve()
         if main in ready or channel in ready:
             return Happened.SOMETHING
-        return Happened.KICKED if ready else Happened.NOTHING
+        return Happened.KICKED if ready or more else Happened.NOTHING
 
     def is_active(self, happened: Happened) -> bool:
         """Whether this shows that more is to come; a driver that makes requests without end does not."""
@@ -191,15 +195,16 @@ class Scene:
         """Hold the next of these messages until `answer`, `DeviationError` if none comes."""
         self._wanted = frozenset(messages.values())
         what = " or ".join(messages)
-        quiet = time.monotonic()
+        began = quiet = time.monotonic()
         while self.held is None:
             happened = self.step()
             if self.is_active(happened):
                 quiet = time.monotonic()
             if happened is Happened.CLOSED or self.ended:
                 raise DeviationError(Behaviour.CLOSED, f"the front-end closed the connection before {what}")
-            if time.monotonic() - quiet > self.quiet:
-                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {self.quiet:.1f} s")
+            now = time.monotonic()
+            if now - quiet > self.quiet or now - began > LONGEST * self.quiet:
+                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {now - began:.1f} s")
         self._wanted = frozenset()
 
     @property

@@ -2,12 +2,11 @@
 
 import time
 
-from vudissect.check.front_end.scene import Scene
+from vudissect.check.front_end.scene import LONGEST, Scene
 from vudissect.check.model import Behaviour
 from vudissect.check.outcome import Life, signal_name
 
 _SETTLED = 0.05
-_LONGEST = 8
 _DEATH_WITHIN = 0.5
 _AGAIN_WITHIN = 1.5
 
@@ -30,7 +29,7 @@ def observe(scene: Scene, sent: int = 0) -> tuple[Behaviour, str]:
             return _left(scene)
         if scene.has_come and not scene.asked_to_end and now - last > _SETTLED:
             return (Behaviour.RECONNECTS if again else Behaviour.GOES_ON), ""
-        if now - last > (alone if scene.session is None else quiet) or now - began > _LONGEST * quiet:
+        if now - last > (alone if scene.session is None else quiet) or now - began > LONGEST * quiet:
             break
     if scene.asked_to_end:
         return Behaviour.STAYS, "does not end"

@@ -4,6 +4,7 @@ import os
 import stat
 from contextlib import suppress
 
+from vudissect.check.link import Clock
 from vudissect.check.reference.config_space import ConfigSpace
 from vudissect.check.reference.core import Core, Fds, Handler
 from vudissect.check.reference.fault import Faults, RefusedError
@@ -93,15 +94,17 @@ class Device:
 
     def kicked(self, ring: Vring) -> None:
         """The kick descriptor of a ring is readable."""
-        with suppress(OSError):
-            os.read(ring.kick, 8)
+        # It may be readable no more: another ring can have the same one.
+        if Clock().poll([ring.kick], 0):
+            with suppress(OSError):
+                os.read(ring.kick, 8)
         if not self.core.run(ring) and ring.enabled and self._faults.has("RNG-40"):
             ring.broken = True
 
     def poll(self) -> None:
-        """Look into the rings that are polled."""
+        """Look into the rings that are polled, or have more."""
         for ring in self.rings:
-            if ring.polled and not self._faults.has("FDS-04"):
+            if ring.has_more or (ring.polled and not self._faults.has("FDS-04")):
                 self.core.run(ring)
 
     def close(self) -> None:

@@ -75,8 +75,10 @@ class Server:
             poll.register(channel.fd, select.POLLIN)
         if faults.has("LIF-01"):
             poll.register(self._listening, select.POLLIN)
-        polled = any(ring.polled for ring in session.device.rings)
-        ready = [fd for fd, _ in poll.poll(_POLL_RINGS_EVERY if polled else None)]
+        rings = session.device.rings
+        polled = any(ring.polled for ring in rings)
+        wait = 0 if any(ring.has_more for ring in rings) else _POLL_RINGS_EVERY if polled else None
+        ready = [fd for fd, _ in poll.poll(wait)]
         session.device.poll()
         if self._listening.fileno() in ready:
             raise HangUpError

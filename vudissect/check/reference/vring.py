@@ -36,6 +36,8 @@ class Vring:
         self.is_packed = False
         self.event_index = False
         self.broken = False
+        self.has_more = False
+        """Whether there may be more requests than were done at once."""
         self.log_address: int | None = None
         self.inflight: InflightRegion | None = None
         self._model = model
@@ -103,7 +105,8 @@ class Vring:
         return self.base
 
     def run(self, memory: GuestMemory) -> int:
-        """Do all requests that are there; how many."""
+        """Do the requests that are there, at most a ringful, as a driver may never stop to make them; how many."""
+        self.has_more = False
         enabled = self.enabled or self._faults.has("RNG-14")
         if not (self.started and enabled and self._device is not None) or self.broken:
             return 0
@@ -122,6 +125,7 @@ class Vring:
                 done += 1
                 if self._signals(wanted):
                     signal(self.call)
+            self.has_more = done >= self.size
         except RingError as error:
             self._break(str(error))
         return done
@@ -154,6 +158,8 @@ class Vring:
             self._device.skip_to(self._device.ring.used_idx + len(tracked))
 
     def _may_go_on(self, done: int) -> bool:
+        if done >= self.size:
+            return False
         if self.index == self._model.receives:
             return bool(self._model.inbox)
         if self.is_packed and self._faults.has("PKD-04") and not self._here & _WRAP:

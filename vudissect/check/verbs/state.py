@@ -1,6 +1,8 @@
 """The device status, and the state of the device on its way through a pipe."""
 
 import os
+import select
+import time
 
 from vudissect.check.model import Behaviour
 from vudissect.check.room import Room
@@ -29,13 +31,12 @@ def read_state(room: Room) -> None:
     fd = room.stage.state_pipe()
     deadline = room.stage.deadline
     room.kept = b""
-    while True:
-        if not room.stage.clock.poll([fd], deadline):
-            raise DeviationError(Behaviour.SILENT, "the pipe for the state stays open, and nothing comes")
+    while time.monotonic() < deadline and room.stage.clock.poll([fd], deadline):
         data = os.read(fd, _MOST)
         if not data:
             return
         room.kept += data
+    raise DeviationError(Behaviour.SILENT, f"the pipe for the state stays open after {len(room.kept)} bytes")
 
 
 @verb(r"write the state", "writes what was read into the pipe from which the back-end reads, and closes it")
@@ -64,8 +65,13 @@ def _write(room: Room, data: bytes) -> None:
     fd = room.stage.objects.end_to_write()
     if fd is None:
         raise DeviationError(Behaviour.FAILED, "there is no pipe to write to")
+    os.set_blocking(fd, False)
+    deadline = room.stage.deadline
     try:
-        os.write(fd, data)
+        while data:
+            if not room.stage.clock.poll([fd], deadline, select.POLLOUT):
+                raise DeviationError(Behaviour.SILENT, f"the last {len(data)} bytes of the state are not read")
+            data = data[os.write(fd, data) :]
     except BrokenPipeError:
         raise DeviationError(Behaviour.FAILED, "the back-end has closed the pipe before it was at its end") from None
     finally:
