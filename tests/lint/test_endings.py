@@ -1,13 +1,18 @@
 """VU-END: connections that end in the middle of things."""
 
+from typing import Any
+
 import pytest
 
-from tests.conversation import SECOND, Conversation, eventfd
+from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd
 from tests.lint import found
 from tests.lint.opening import opened
-from vudissect.capture.record import Mark
+from vudissect.capture.observation import Observation
+from vudissect.capture.record import Mark, RecordKind
 from vudissect.lint.finding import Blame, Finding, Severity
+from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.model import Channel
 
 WORD = VIRTIO_FEATURES.mask("VERSION_1", "PROTOCOL_FEATURES")
 
@@ -36,6 +41,28 @@ class TestLeftWhileRunning:
         assert (finding.severity, finding.blame, finding.frame) == (Severity.WARNING, Blame.BACK_END, 10)
         assert "closed the connection (reset) while ring 0 was running" in finding.message
         assert "the last message it received is SET_VRING_ENABLE ring 0 (#9), 40.0 s earlier" in finding.message
+
+    def pending(self, **seen: Any) -> str:
+        """What is reported of a ring that was last seen like this, 2 ms before the end."""
+        talk = self.running()
+        talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, 1, MILLISECOND, **Observation(0, **seen).details)
+        talk.close("back-end", after=2 * MILLISECOND)
+        (finding,) = found(talk, "VU-END-01", device=device_by_name("blk"))
+        return finding.message
+
+    def test_requests_are_pending(self) -> None:
+        message = self.pending(avail=36, used=34, pending=2, waited=3 * MILLISECOND, request="request 34: flush")
+
+        pending = "; 2 ms earlier 2 requests were pending in ring 0, for 3 ms, the oldest of them request 34: flush: it"
+        assert pending in message
+
+    def test_a_request_is_pending_of_which_nothing_more_is_known(self) -> None:
+        message = self.pending(avail=35, used=34, pending=1)
+
+        assert "; 2 ms earlier 1 request was pending in ring 0, for 0 ms: it crashed" in message
+
+    def test_all_requests_are_completed(self) -> None:
+        assert "pending" not in self.pending(avail=35, used=35, pending=0)
 
     @pytest.mark.parametrize("by", ["front-end", "proxy"])
     def test_somebody_else_leaves(self, by: str) -> None:

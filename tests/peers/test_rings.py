@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ done
 RECORDED = "recorded.pcapng"
 OFTEN = "--rings-interval=0.1"
 _SOME = 100
+_PATIENCE_SECONDS = 30.0
 _READ_SOME = f"dd if=/dev/vda of=/dev/null bs=4k count={_SOME} iflag=direct 2> /dev/null\n"
 _QUICK = (
     "uml-6.1-blk-qsd-7.2",
@@ -85,7 +87,7 @@ def stopped(process: Process) -> Iterator[None]:
 
 def finding(proxy: Process, rule: str) -> str:
     """The first finding of a rule in the live transcript, as one line, up to the frames that led to it."""
-    return " ".join(proxy.expect(rf"{rule} (?:.|\n)*?(?=\d+\)\n|\n *\d)").group().split())
+    return " ".join(proxy.expect(rf"{rule} (?:.|\n)*?(?=\d+\)\n|\n *\d|\n\Z)").group().split())
 
 
 class _Reading(FileSystem):
@@ -185,6 +187,38 @@ def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -
 
     assert re.search(r"back-end: ring 0: request \d+: read sector \d+, 8 sectors, pending for", line)
     assert line.endswith("the process of the back-end is stopped, by a signal or a debugger (see #")
+
+
+@pytest.mark.peers
+def test_a_back_end_that_dies_is_found_to_have_a_request_pending(tmp_path: Path) -> None:
+    image = tmp_path / IMAGE
+    image.write_bytes(contents())
+
+    with (
+        storage_daemon(image, BACK, tmp_path) as back_end,
+        # Without a look between the start and the end.
+        watched(tmp_path, "--rings-interval=3600") as proxy,
+        uml(
+            f"echo RESULT begun=yes\n{_READ_FOR_EVER}", tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT
+        ) as front_end,
+    ):
+        front_end.expect("RESULT begun=yes")
+        os.kill(back_end.pid, signal.SIGSTOP)
+        _wait_until_pending(front_end, tmp_path / RECORDED)
+        back_end.kill()
+        line = finding(proxy, "VU-END-01")
+        front_end.kill()
+
+    assert re.search(
+        r"1 request was pending in ring 0, .*, the oldest of them request \d+: read sector \d+, 8 sect", line
+    )
+
+
+def _wait_until_pending(front_end: Process, capture: Path) -> None:
+    """Wait until the guest has made a request that is not completed."""
+    deadline = monotonic() + _PATIENCE_SECONDS
+    while b"1 #" not in run("rings", "--pid", str(front_end.pid), os.fspath(capture)).stdout:
+        assert monotonic() < deadline, "the guest does not read"
 
 
 @pytest.mark.peers

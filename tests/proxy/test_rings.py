@@ -433,6 +433,44 @@ def test_an_event_descriptor_is_let_go_when_it_is_replaced(scene: Scene) -> None
     assert open_files() == before + 1  # our own
 
 
+def last_look(scene: Scene) -> list[Observation]:
+    """What is recorded of the connection a second later, before it is recorded as closed."""
+    scene.now += SECOND
+    return [seen.observation._replace(time=0) for seen in scene.watch.look_before_closing(1, scene.now)]
+
+
+def test_the_last_look_at_a_request_that_is_pending(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    scene.look()
+    scene.look(after=SECOND // 2)
+
+    assert last_look(scene) == [Observation(0, avail=1, used=0, pending=1, waited=3 * SECOND // 2, kick=0, call=0)]
+
+
+def test_the_last_look_at_a_request_that_was_completed_a_moment_ago(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    scene.look()
+    scene.complete()
+
+    assert last_look(scene) == [Observation(0, avail=1, used=1, pending=0, kick=0, call=0)]
+
+
+def test_the_last_look_at_a_ring_in_which_nothing_has_happened(scene: Scene) -> None:
+    scene.start()
+
+    assert last_look(scene) == []
+
+
+def test_the_last_look_leaves_a_ring_alone_that_was_stopped(scene: Scene) -> None:
+    scene.start()
+    scene.feed("GET_VRING_BASE", index=0)
+    scene.offer()
+
+    assert last_look(scene) == []
+
+
 def test_all_is_let_go_when_the_connection_closes(scene: Scene) -> None:
     before = open_files()
     scene.start()

@@ -2,7 +2,8 @@
 
 It writes an empty line once it is ready. Then it reads the capture from standard input and the descriptors of its
 messages from a socket, and writes each observation as a line of JSON: the number of the connection, and the details of
-the record.
+the record. From the socket it also reads which connection is about to be closed: it looks at that one once more, and
+then writes a line without details.
 """
 
 import json
@@ -11,7 +12,8 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic_ns
 
 import click
@@ -23,7 +25,7 @@ from vudissect.cli.errors import clear_errors
 from vudissect.cli.program import Program
 from vudissect.proxy.companion import REPORT_FD
 from vudissect.proxy.descriptor_pool import DescriptorPool
-from vudissect.proxy.ring_observer import RIGHTS_FD
+from vudissect.proxy.ring_observer import CLOSING, RIGHTS_FD
 from vudissect.proxy.rings import RingWatch, Seen
 
 _STDIN = 0
@@ -34,14 +36,18 @@ _MOST_FDS = 253
 class _Feed:
     """Standard input, and the descriptors that come before it.
 
-    `caught_up` is called with the time (ns) when all that was read has been used, and `in_pause` when at least the
-    interval is over since it was called last.
+    `caught_up` is called with the time (ns) when all that was read has been used, `in_pause` when at least the
+    interval is over since it was called last, and `closing` with a connection when all that came before it is closed
+    has been used.
     """
 
     def __init__(self, rights: socket.socket, pool: DescriptorPool, interval: float) -> None:
         self.caught_up: Callable[[int], None] = lambda now: None
         self.in_pause: Callable[[int], None] = lambda now: None
+        self.closing: Callable[[int, int], None] = lambda connection, now: None
         self._rights = rights
+        self._sources: list[int | socket.socket] = [_STDIN, rights]
+        self._closing: deque[int] = deque()
         self._pool = pool
         self._interval = int(interval * _SECOND)
         self._next = monotonic_ns() + self._interval
@@ -54,19 +60,30 @@ class _Feed:
             if now >= self._next:
                 self._next = now + self._interval
                 self.in_pause(now)
-            elif select.select([_STDIN], [], [], (self._next - now) / _SECOND)[0]:
+                continue
+            wait = 0 if self._closing else (self._next - now) / _SECOND
+            readable = select.select(self._sources, [], [], wait)[0]
+            if _STDIN in readable:
                 data = os.read(_STDIN, size)
                 self._receive()
                 return data
+            if readable:
+                self._receive()
+                continue
+            while self._closing:
+                self.closing(self._closing.popleft(), now)
 
     def _receive(self) -> None:
-        """Take in the descriptors that were sent before what was just read."""
-        while select.select([self._rights], [], [], 0)[0]:
-            data, fds, _, _ = socket.recv_fds(self._rights, 4096, _MOST_FDS)
+        """Take in the descriptors that were sent before what was just read, and which connections are being closed."""
+        rights = self._rights
+        while rights in self._sources and select.select([rights], [], [], 0)[0]:
+            data, fds, _, _ = socket.recv_fds(rights, CLOSING.size, _MOST_FDS)
             for fd in fds:
                 self._pool.add(fd)
             if not data:
-                return
+                self._sources.remove(rights)
+            elif len(data) == CLOSING.size:
+                self._closing += CLOSING.unpack(data)
 
 
 @click.command(cls=Program)
@@ -84,10 +101,15 @@ def main(interval: float, requests: bool) -> None:
 
         def in_pause(now: int) -> None:
             _report(watch.look(now))
-            pool.age()
+            pool.age(now)
+
+        def closing(connection: int, now: int) -> None:
+            _report(watch.look_before_closing(connection, now))
+            os.write(REPORT_FD, _line(connection, None))
 
         feed.caught_up = lambda now: _report(watch.look_at_changed(now))
         feed.in_pause = in_pause
+        feed.closing = closing
         try:
             for event, _ in analysis:
                 _report(watch.see(event))
@@ -98,9 +120,13 @@ def main(interval: float, requests: bool) -> None:
 
 
 def _report(seen: Iterable[Seen]) -> None:
-    lines = [json.dumps([connection, observation.details]) + "\n" for connection, observation in seen]
+    lines = [_line(connection, observation.details) for connection, observation in seen]
     if lines:
-        os.write(REPORT_FD, "".join(lines).encode())
+        os.write(REPORT_FD, b"".join(lines))
+
+
+def _line(connection: int, details: Mapping[str, str | int] | None) -> bytes:
+    return json.dumps([connection, details]).encode() + b"\n"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.peer import peer_of
@@ -138,8 +139,11 @@ class Connection:
         """The connection ends with its last channel: channels that were handed over still deliver."""
         if self._ending and not self._handed_over:
             ending, self._ending = self._ending, None
-            self._event(RecordKind.CONNECTION_CLOSED, Channel.MAIN, _details(ending))
-            self._closed(self)
+            self._shared.recorder.close_connection(self.number, partial(self._over, ending))
+
+    def _over(self, ending: Ending) -> None:
+        self._event(RecordKind.CONNECTION_CLOSED, Channel.MAIN, _details(ending))
+        self._closed(self)
 
     def _event(self, kind: RecordKind, channel: Channel, details: Mapping[str, str | int]) -> None:
         numbering = self._numbering

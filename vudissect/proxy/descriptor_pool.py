@@ -13,6 +13,8 @@ _KEPT = frozenset(
         DescriptorKind.EVENTFD,
     }
 )
+# The message of a descriptor comes after it, but much sooner.
+_PATIENCE_NS = 1_000_000_000
 # More than a message has, for as many messages as may be waiting: a front-end could pass descriptors without end.
 _MOST = 1024
 
@@ -23,6 +25,7 @@ class DescriptorPool:
     def __init__(self) -> None:
         self._fds: dict[str, tuple[int, Inspected]] = {}
         self._older: set[str] = set()
+        self._aged = 0
 
     def add(self, fd: int) -> None:
         """Hold a descriptor, or close it if nothing will ask for it."""
@@ -40,8 +43,11 @@ class DescriptorPool:
         fd, _ = self._fds.pop(identity, (None, None))
         return fd
 
-    def age(self) -> None:
-        """Close what nobody has taken since the last call."""
+    def age(self, now: int) -> None:
+        """Close what nobody has taken for a second (`now` is in ns); to be called now and then."""
+        if now - self._aged < _PATIENCE_NS:
+            return
+        self._aged = now
         for identity in self._older & self._fds.keys():
             _let_go(*self._fds.pop(identity))
         self._older = set(self._fds)

@@ -124,6 +124,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
         if recording.rings is not None:
             ring_observer = _start_ring_observer(recording.rings, encoder, relay, tell)
             recorder.offer_descriptors(ring_observer.offer)
+            recorder.look_before_closing(ring_observer.last_look)
         if _has_transcript(recording):
             observer = _start_observer(recording, path, encoder, tell)
         if recording.metrics is not None:
@@ -234,7 +235,9 @@ def _start_observer(recording: Recording, path: str, encoder: CaptureEncoder, te
 
 def _start_ring_observer(options: RingOptions, encoder: CaptureEncoder, relay: Relay, tell: Warn) -> RingObserver:
     try:
-        observer = RingObserver(options, encoder.preamble(), _gap_maker(encoder), tell, relay.observed)
+        observer = RingObserver(
+            options, encoder.preamble(), _gap_maker(encoder), tell, relay.observed, relay.poller.later
+        )
     except OSError as error:
         raise RecordingError(f"cannot start to observe rings: {error.strerror}: leave out --rings") from None
     relay.poller.watch(observer.report, READABLE, observer.read, lambda _: relay.poller.forget(observer.report))

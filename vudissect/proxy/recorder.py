@@ -30,6 +30,9 @@ _TRY_AGAIN_AFTER = 0.01
 # What is queued for recording: messages, and events that are already encoded.
 Entry = Run | Passed | bytes
 
+# Receives the number of a connection, and calls back once it has taken its last look at it.
+LastLook = Callable[[int, Callable[[], None]], None]
+
 
 class Recorder:
     """Queues what was forwarded until there is a pause, or the queue is full.
@@ -55,6 +58,7 @@ class Recorder:
         self._runs: list[list[bytes]] = []
         self._recorded: list[list[bytes]] = []
         self._offer: Callable[[list[int]], None] | None = None
+        self._last_look: LastLook | None = None
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
@@ -75,6 +79,18 @@ class Recorder:
     def offer_descriptors(self, offer: Callable[[list[int]], None]) -> None:
         """Call `offer` with the descriptors of each message before the message is written and they are closed."""
         self._offer = offer
+
+    def look_before_closing(self, last_look: LastLook) -> None:
+        """Call `last_look` before it is recorded that a connection is closed."""
+        self._last_look = last_look
+
+    def close_connection(self, number: int, then: Callable[[], None]) -> None:
+        """Call `then` once all that can be known of a connection is recorded: at once if nobody takes a last look."""
+        if self._last_look is None:
+            then()
+        else:
+            self.drain()
+            self._last_look(number, then)
 
     def add_sink(self, sink: Sink) -> None:
         """Also write everything there from now on."""

@@ -10,21 +10,29 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from struct import Struct
 from time import monotonic
 
 from vudissect.proxy.companion import Companion
 from vudissect.proxy.diagnostics import Warn
 from vudissect.proxy.sink import MakeGap
 
-# The number of the socket for descriptors in the other process.
+# The number of the socket for descriptors in the other process. A packet without descriptors is the number of a
+# connection, which is about to be closed.
 RIGHTS_FD = 4
+CLOSING = Struct("<Q")
 _PATIENCE_SECONDS = 2.0
 _START_SECONDS = 30.0
+# So long a connection is kept from being recorded as closed.
+_LAST_LOOK_SECONDS = 0.5
 _READ_SIZE = 65536
 _SEND_BUFFER = 1 << 20
 
 # Receives an observation: the connection, and the details of its record.
 Observed = Callable[[int, Mapping[str, str | int]], None]
+# Calls a function once, some seconds later.
+Later = Callable[[float, Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,10 @@ class RingObserver(Companion):
     # A burst of messages keeps it busy for longer than a round trip takes.
     niceness = 10
 
-    def __init__(self, options: RingOptions, preamble: bytes, gap: MakeGap, warn: Warn, observed: Observed) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(
+        self, options: RingOptions, preamble: bytes, gap: MakeGap, warn: Warn, observed: Observed, later: Later
+    ) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with suppress(OSError):
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -61,6 +71,8 @@ class RingObserver(Companion):
         self._warn = warn
         self._wait_until_ready()
         self._observed = observed
+        self._later = later
+        self._closing: dict[int, Callable[[], None]] = {}
         self._partial = b""
         self._lost = False
 
@@ -80,12 +92,33 @@ class RingObserver(Companion):
                 self._lost = True
                 self._warn(f"rings: descriptors could not be passed to the observer: {error.strerror}")
 
+    def last_look(self, connection: int, then: Callable[[], None]) -> None:
+        """Let it look at the rings of a connection once more, and call `then` after that, or after a moment.
+
+        Everything about the connection must have been written to the sink.
+        """
+        self._closing[connection] = then
+        try:
+            self._rights.send(CLOSING.pack(connection))
+        except OSError:
+            self._looked(connection)
+        else:
+            self._later(_LAST_LOOK_SECONDS, partial(self._looked, connection))
+
     def read(self) -> None:
         """Read what it has observed since."""
         *lines, self._partial = (self._partial + os.read(self.report, _READ_SIZE)).split(b"\n")
         for line in lines:
             connection, details = json.loads(line)
-            self._observed(connection, details)
+            if details is None:
+                self._looked(connection)
+            else:
+                self._observed(connection, details)
+
+    def _looked(self, connection: int) -> None:
+        then = self._closing.pop(connection, None)
+        if then is not None:
+            then()
 
     def finish(self) -> None:
         """End it, once the sink is closed: all connections are, so that nothing is left to observe."""

@@ -25,6 +25,7 @@ from vudissect.rings.memory import RingError
 from vudissect.rings.requests import request_text
 from vudissect.session.event import Event
 from vudissect.session.rings import Ring, Started
+from vudissect.session.stalls import waits_for_device
 from vudissect.session.state import State
 
 # No virtio ring is larger.
@@ -158,6 +159,20 @@ class RingWatch:
                 self._left = first + position
                 return
             yield from self._one(watched, ring.index, now)
+
+    def look_before_closing(self, number: int, now: int) -> Iterator[Seen]:
+        """What is to be recorded at `now` (ns) about a connection whose memory is about to be let go of.
+
+        A ring in which the device has something to do is recorded again: it is the last that will be known of it.
+        """
+        watched = self._connections.get(number)
+        if watched is None:
+            return
+        watched.changed |= {ring.index for ring in watched.state.rings.values() if ring.started is Started.STARTED}
+        for history in watched.histories.values():
+            if history.recorded is not None and waits_for_device(watched.state, history.recorded):
+                history.recorded = None
+        yield from self._changed(watched, now)
 
     def close(self) -> None:
         """Let go of everything."""

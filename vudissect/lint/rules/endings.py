@@ -7,12 +7,13 @@ from vudissect.lint.hang import left_by
 from vudissect.lint.lawful import remarks
 from vudissect.lint.rule import SLOW, SPEC, Findings, RuleBook, events
 from vudissect.lint.runs import list_text
-from vudissect.lint.words import event_text, time_text
+from vudissect.lint.words import count_text, event_text, time_text
 from vudissect.protocol.bits import BitSet, set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import MessageEvent
 from vudissect.session.rings import Started
+from vudissect.session.stalls import waits_for_device
 
 RULES = RuleBook()
 
@@ -42,9 +43,27 @@ def left_while_running(at: At) -> Findings:
         after = f"; the last message it received is {event_text(last)}, {waited} earlier"
     yield at.finding(
         f"the back-end closed the connection ({how}) while {list_text(rings)} {'were' if len(rings) > 1 else 'was'} "
-        f"{running}{after}: it crashed, was stopped, or refuses something it found in a ring",
+        f"{running}{after}{_left_pending(at)}: it crashed, was stopped, or refuses something it found in a ring",
         Blame.BACK_END,
         frames=(last.record.frame,) if last is not None else (),
+    )
+
+
+def _left_pending(at: At) -> str:
+    """What the back-end has not completed, if somebody looked into the rings."""
+    found = [
+        (ring, ring.seen)
+        for ring in at.after.rings.values()
+        if ring.started is Started.STARTED and ring.seen is not None and waits_for_device(at.after, ring.seen)
+    ]
+    if not found:
+        return ""
+    count = sum(seen.pending or 0 for _, seen in found)
+    _, oldest = max(found, key=lambda each: each[1].waited)
+    what = f", the oldest of them {oldest.request}" if oldest.request else ""
+    return (
+        f"; {time_text(at.time - oldest.time)} earlier {count_text(count, 'request')} {'were' if count > 1 else 'was'} "
+        f"pending in {list_text(ring for ring, _ in found)}, for {time_text(oldest.waited)}{what}"
     )
 
 
