@@ -1,8 +1,9 @@
 """The page of a session in a real browser: frames, filter, search, keyboard, addresses, states, and hostile content."""
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,16 +11,16 @@ from tests.conversation import Conversation, eventfd
 from tests.interop.scenarios import FIRST, SCENARIOS, Scenario
 from tests.report.browser import Browser, browser
 from tests.report.examples import HOSTILE
-from vudissect.analysis import Analysis, read
+from vudissect.analysis import Analysis, Judged, read
 from vudissect.capture.record import Record
+from vudissect.cli.report import MOST_FRAMES
 from vudissect.conversation.text import read_conversation
-from vudissect.filter import compile_filter
-from vudissect.lint.finding import Finding
+from vudissect.filter import FilterError, compile_filter
+from vudissect.filter.keys import KEYS, THINGS
 from vudissect.lint.groups import in_order
 from vudissect.protocol.model import Side
-from vudissect.report.frames import ROWS_IN_A_BLOCK, Frames, exact, keyed
-from vudissect.report.session import session_page
-from vudissect.summary.collect import Collector
+from vudissect.report.capture import capture_page
+from vudissect.report.frames import ROWS_IN_A_BLOCK, exact, keyed
 
 pytestmark = pytest.mark.peers
 
@@ -31,23 +32,6 @@ SELECTED = "ready.then((session) => session.rows[session.diagram.selected].frame
 FILTER = "document.getElementById('filter-text')"
 SHOWN = "ready.then((session) => session.diagram.shown.map((place) => session.rows[place].frame))"
 Open = Callable[..., Browser]
-
-
-def page(records: Any, name: str = "talk.pcapng") -> str:
-    """The page of a capture."""
-    collector, analysis = Collector(), Analysis(records)
-    found: list[Finding] = []
-
-    def judged() -> Iterator[Any]:
-        for event, findings in collector.watch(analysis):
-            found.extend(findings)
-            yield event, findings
-
-    frames = Frames(judged())
-    blocks = list(frames.blocks())
-    rest = analysis.finish()
-    summary = collector.finish(analysis.session, rest, name)
-    return session_page(summary, found + rest, frames, blocks)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +48,7 @@ def show(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
     def open_page(source: Path | list[Record], fragment: str = "") -> Browser:
         # A name for each: else the browser would stay on the page, and only the fragment would change.
         path = tmp_path / f"{len([*tmp_path.iterdir()])}.html"
-        path.write_text(page(read(source)), "utf-8")
+        path.write_text(capture_page(Analysis(read(source)), "talk.pcapng", MOST_FRAMES), "utf-8")
         chromium.open(f"file://{path}{fragment}")
         chromium.evaluate("ready.then((session) => session.showing)")
         return chromium
@@ -178,26 +162,107 @@ FILTERS = (
     "not (SET_* or GET_*) and not (not has:fd)",
     "GET_??????",
     "frame=1k",
+    "num>=256",
+    "vring.num>=0x100",
+    "SET_VRING_NUM.num!=256",
+    "set_vring_n*.num=256",
+    "SET_MEM_TABLE.regions.size>=128M",
+    "regions.size<1M or size=0",
+    "iotlb.type=MISS or iotlb.perm=RW",
+    "type!=miss",
+    "SET_FEATURES and features=VERSION_1",
+    "features!=ring_packed",
+    "features=MQ",
+    "features=BLK_SIZE or features=MRG_RXBUF",
+    "SET_PROTOCOL_FEATURES.features=REPLY_ACK",
+    "mmap_size>=4K",
+    "user_addr>=0x7f0000000000",
+    "iova<4G",
+    "contents!=00",
+    "vring.nofd=0",
+    "GET_CONFIG.offset=0 and flags!=1",
+    "direction=SAVE or phase=STOPPED",
+    "mac!=00:00:00:00:00:00",
+    "nobody.has_this=1",
+    "not num=0",
 )
 
 
-@pytest.mark.parametrize("capture", [DISK, KILLED, FLOOD], ids=lambda path: path.stem)
-def test_the_filter_of_the_page_selects_what_the_language_selects(show: Open, capture: Path) -> None:
-    chromium = show(capture)
-    judged = [*Analysis(read(capture))]
-    for wanted in FILTERS:
+def selects(wanted: str, judged: Sequence[Judged]) -> list[int]:
+    """The frames that the filter language selects: none, if no message of any dialect has what is asked for."""
+    try:
         test = compile_filter(wanted)
-        expected = [event.record.frame for event, findings in judged if test(event, findings)]
+    except FilterError:
+        return []
+    return [event.record.frame for event, findings in judged if test(event, findings)]
+
+
+@pytest.mark.parametrize("capture", sorted(CAPTURES.glob("*.pcapng")), ids=lambda path: path.stem)
+def test_the_filter_of_the_page_selects_what_the_language_selects(show: Open, capture: Path) -> None:
+    judged = [*Analysis(read(capture))]
+    shown = show(capture).evaluate(
+        f"""ready.then(async (session) => {{
+            await session.readValues();
+            const frames = (text) => session.rows.filter(compileFilter(text, session.about)).map((row) => row.frame);
+            return {json.dumps(FILTERS)}.map(frames);
+        }})"""
+    )
+
+    assert dict(zip(FILTERS, shown, strict=True)) == {wanted: selects(wanted, judged) for wanted in FILTERS}
+
+
+def test_bytes_and_large_numbers_are_compared_as_in_the_language(show: Open) -> None:
+    talk = Conversation()
+    talk.front_end("SEND_RARP", mac=bytes.fromhex("525400123456"))
+    talk.ask("CREATE_CRYPTO_SESSION", session_id=-(1 << 62))
+    talk.front_end("SET_FEATURES", features=(1 << 63) + 1)
+    records = [*talk.records]
+    judged = [*Analysis(records)]
+    chromium = show(records)
+    for wanted in ("mac=52:54:00:12:34:56", "session_id<-4G", "features=0x8000000000000001", "features!=MQ"):
+        expected = selects(wanted, judged)
         shown = chromium.evaluate(
-            "ready.then((session) => { const test = compileFilter("
-            f"{wanted!r}, session.about); return session.rows.filter(test).map((row) => row.frame) }})"
+            "ready.then(async (session) => { await session.readValues();"
+            f"return session.rows.filter(compileFilter({wanted!r}, session.about)).map((row) => row.frame) }})"
         )
 
+        assert expected
         assert shown == expected, wanted
 
 
+def test_each_name_before_an_operator_is_compared() -> None:
+    text = " ".join(FILTERS)
+
+    assert [key for key in KEYS if not re.search(rf"\b{key}(!=|=|<|>)", text)] == []
+    assert [thing for thing in THINGS if f"has:{thing}" not in text] == []
+
+
+def test_a_field_is_read_when_the_filter_asks_for_it(show: Open) -> None:
+    chromium = show(DISK)
+    chromium.evaluate(f"{FILTER}.value = 'SET_VRING_NUM.num>=256', {FILTER}.dispatchEvent(new Event('input'))")
+    chromium.evaluate("ready.then((session) => session.readValues())")
+
+    assert [*chromium.evaluate(SHOWN)] == selects("SET_VRING_NUM.num>=256", [*Analysis(read(DISK))])
+
+
 @pytest.mark.parametrize(
-    "wrong", ["ring", "ring=", "(ring=1", "ring=1)", "ring=x", "from<proxy", "has:x", "num=7", "a b"]
+    ("wanted", "remark"),
+    [
+        ("SET_VRNIG_NUM", "no message in this page is a SET_VRNIG_NUM"),
+        ("nmu=256", "no message in this page has a field nmu"),
+        ("features=NO_SUCH", "no field features in this page can be NO_SUCH"),
+    ],
+)
+def test_what_is_not_in_the_page_is_reported(show: Open, wanted: str, remark: str) -> None:
+    chromium = show(DISK)
+    chromium.evaluate(f"{FILTER}.value = {wanted!r}, {FILTER}.dispatchEvent(new Event('input'))")
+
+    assert chromium.evaluate("document.getElementById('problem').textContent") == remark
+    assert chromium.evaluate("document.getElementById('filter-text').ariaInvalid") is None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ring", "ring=", "(ring=1", "ring=1)", "ring=x", "from<proxy", "has:x", "features<MQ", "a b"]
 )
 def test_a_filter_that_is_wrong_is_reported(show: Open, wrong: str) -> None:
     chromium = show(DISK)

@@ -1,9 +1,9 @@
 """Fields of the payload in a filter: `num`, `vring.num`, `SET_MEM_TABLE.regions.size`, as the table names them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from vudissect.filter.errors import FilterError, unknown
 from vudissect.filter.messages import rows, spellings
@@ -116,14 +116,15 @@ def _all_leaves() -> Iterator[tuple[Row, Layout, Leaf]]:
                     yield row, layout, leaf
 
 
-def _words(row: Row, layout: Layout) -> set[str]:
+def words(row: Row, layout: Layout) -> set[str]:
+    """What can be before the name of a field besides the name of its message."""
     return {word for text in (*spellings(row), layout.form[0]) for word in text.lower().split("_")}
 
 
 def _names() -> set[str]:
     """The names to suggest: all paths, and those after a word of the message."""
     paths = {leaf.path for _, _, leaf in _all_leaves()}
-    return paths | {f"{word}.{leaf.path}" for row, layout, leaf in _all_leaves() for word in _words(row, layout)}
+    return paths | {f"{word}.{leaf.path}" for row, layout, leaf in _all_leaves() for word in words(row, layout)}
 
 
 def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
@@ -139,14 +140,14 @@ def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
     if not dot or not (leaf.path == rest or leaf.path.endswith(f".{rest}")):
         return False
     pattern = plain_name(qualifier)
-    return qualifier in _words(row, layout) or any(fnmatchcase(spelling, pattern) for spelling in spellings(row))
+    return qualifier in words(row, layout) or any(fnmatchcase(spelling, pattern) for spelling in spellings(row))
 
 
 def _test(field: Field | BitField, comparison: Comparison) -> Test | None:
     """How to compare values of a field; None if it cannot have such a value. `!=` tests for equality."""
     text = comparison.value.text
     holds = OPERATORS["=" if comparison.operator == "!=" else comparison.operator]
-    if isinstance(field, Field) and field.code.endswith("s"):
+    if is_bytes(field):
         return _bytes_test(field, text) if comparison.is_equality else None
     number = number_of(text)
     if number is not None:
@@ -159,6 +160,11 @@ def _test(field: Field | BitField, comparison: Comparison) -> Test | None:
     return _bit_test(field, text.upper())
 
 
+def is_bytes(field: Field | BitField) -> TypeGuard[Field]:
+    """Whether its values are compared as text."""
+    return isinstance(field, Field) and field.code.endswith("s")
+
+
 def _bytes_test(field: Field, text: str) -> Test:
     meaning, wanted = field.meaning, text.lower()
     return lambda value, _: bytes_text(meaning, value).lower() == wanted
@@ -169,20 +175,24 @@ def _bit_test(field: Field, name: str) -> Test | None:
     if field.meaning is Meaning.VIRTIO_FEATURES:
         if name not in _virtio_names():
             return None
-        return lambda value, event: bool(value & _virtio_mask(event.after.guess.device, name))
-    mask = field.bits.known(name) if field.bits is not None else 0
+        return lambda value, event: bool(value & bit_masks(field, event.after.guess.device).get(name, 0))
+    mask = bit_masks(field, None).get(name, 0)
     return (lambda value, _: bool(value & mask)) if mask else None
+
+
+@cache
+def bit_masks(field: Field, device: Device | None) -> Mapping[str, int]:
+    """The bits of a field that have names; the device decides some virtio features."""
+    if field.meaning is not Meaning.VIRTIO_FEATURES:
+        return {name: field.bits.known(name) for name in field.bits.numbers} if field.bits is not None else {}
+    own = device.features if device is not None else VIRTIO_FEATURES
+    return {name: own.known(name) or VIRTIO_FEATURES.known(name) for name in (*own.numbers, *VIRTIO_FEATURES.numbers)}
 
 
 def _virtio_names() -> set[str]:
     return {
         name for features in (VIRTIO_FEATURES, *(device.features for device in DEVICES)) for name in features.numbers
     }
-
-
-@cache
-def _virtio_mask(device: Device | None, name: str) -> int:
-    return (device.features.known(name) if device is not None else 0) or VIRTIO_FEATURES.known(name)
 
 
 def _no_such_value(comparison: Comparison) -> FilterError:

@@ -48,7 +48,7 @@ class Thing(NamedTuple):
     judges: bool = False
 
 
-_SIDES = {
+SIDES = {
     "front-end": Side.FRONT_END,
     "back-end": Side.BACK_END,
     "proxy": Side.PROXY,
@@ -57,9 +57,11 @@ _SIDES = {
     "master": Side.FRONT_END,
     "slave": Side.BACK_END,
 }
-_CHANNELS = {channel.label: channel for channel in Channel} | {"slave": Channel.BACKEND}
+CHANNELS = {channel.label: channel for channel in Channel} | {"slave": Channel.BACKEND}
+BLAMES = {blame.value: blame for blame in Blame}
 # From harmless to severe.
 _RANKS = {Severity.INFO: 0, Severity.COMPAT: 1, Severity.WARNING: 2, Severity.ERROR: 3}
+SEVERITIES = {severity.value: rank for severity, rank in _RANKS.items()}
 
 
 def _rule(values: Values) -> Callable[[Comparison], Predicate]:
@@ -93,14 +95,14 @@ KEYS: Mapping[str, Key] = {
         "`front-end`, `back-end`, or `proxy` for events; `master` and `slave` too",
         "senders",
         lambda event, _: (event.record.sender,),
-        _word(_SIDES),
+        _word(SIDES),
         lambda side: side.label,
     ),
     "channel": Key(
         "`main`, `backend` or `gpu`",
         "channels",
         lambda event, _: (event.record.channel,),
-        _word(_CHANNELS),
+        _word(CHANNELS),
         lambda channel: channel.label,
     ),
     "kind": Key(
@@ -128,8 +130,8 @@ KEYS: Mapping[str, Key] = {
         "`info`, `compat`, `warning` or `error`, in this order, of a finding about the message",
         "severities",
         lambda _, findings: [_RANKS[finding.severity] for finding in findings],
-        _word({severity.value: rank for severity, rank in _RANKS.items()}, ordered=True),
-        lambda rank: list(_RANKS)[rank].value,
+        _word(SEVERITIES, ordered=True),
+        lambda rank: list(SEVERITIES)[rank],
         judges=True,
     ),
     "rule": Key(
@@ -143,7 +145,7 @@ KEYS: Mapping[str, Key] = {
         "who is to blame for a finding: `front-end`, `back-end`, `both` or `unknown`",
         "blamed",
         lambda _, findings: [finding.blame for finding in findings],
-        _word({blame.value: blame for blame in Blame}),
+        _word(BLAMES),
         lambda blame: blame.value,
         judges=True,
     ),

@@ -24,7 +24,7 @@ _SIGNS = ("(", ")", "!", *OPERATORS)
 _HAS = "has:"
 # Operators of other languages.
 _MEANT = {"&&": "and", "&": "and", "||": "or", "|": "or", ",": "or"}
-_DEEPEST = 50
+DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +162,8 @@ class _Parser:
     def _group(self) -> Predicate:
         opened = self._take()
         self._depth += 1
-        if self._depth > _DEEPEST:
-            raise FilterError(opened.column, f"more than {_DEEPEST} parentheses are open")
+        if self._depth > DEEPEST:
+            raise FilterError(opened.column, f"more than {DEEPEST} parentheses are open")
         predicate = self._either()
         if not self._takes(")"):
             raise FilterError(

@@ -14,6 +14,7 @@ A filter selects messages. The same language is used everywhere, after `--filter
 | `vudissect show -Y FILTER FILE` | shows only what matches |
 | `vudissect lint -Y FILTER FILE...` | reports only findings about messages that match; they determine the exit status |
 | `vudissect state -Y FILTER FILE` | prints the state after the first frame that matches |
+| the filter of a page of [`vudissect report`](report.md) | shows only what matches in the diagram |
 | `vuproxy --filter FILTER ...` | shows only what matches in the live transcript; everything is recorded |
 | `vudissect.compile_filter("FILTER")` | the same in Python: a function of an event and its findings |
 

@@ -27,8 +27,8 @@ _EQUALITY = ("=", "!=")
 # No field has more than 64 bits.
 _NUMBER = re.compile(r"(-?)(0x[0-9a-f]{1,16}|[0-9]{1,20})([kmgt]?)", re.IGNORECASE)
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|ms|s)")
-_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_TIMES = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+TIMES = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 class Comparison(NamedTuple):
@@ -55,7 +55,7 @@ def number_of(text: str) -> int | None:
     if match is None:
         return None
     sign, digits, suffix = match.groups()
-    return int(sign + digits, 16 if digits[:2] in ("0x", "0X") else 10) * _SIZES[suffix.lower()]
+    return int(sign + digits, 16 if digits[:2] in ("0x", "0X") else 10) * SIZES[suffix.lower()]
 
 
 def compare(values: Values, sign: str, wanted: Any) -> Predicate:
@@ -92,7 +92,7 @@ def duration(values: Values) -> Callable[[Comparison], Predicate]:
             example = f"{comparison.name}{comparison.operator}100ms"
             raise FilterError(comparison.value.column, f"expected a time and its unit (ns, us, ms, s), as in {example}")
         whole, _, decimals = match[1].partition(".")
-        unit = _TIMES[match[2]]
+        unit = TIMES[match[2]]
         nanoseconds = int(whole) * unit + int(decimals or 0) * unit // 10 ** len(decimals)
         return compare(values, comparison.operator, nanoseconds)
 

@@ -184,8 +184,9 @@ class Diagram {
     const channel = row.channel ? `${this.about.channels[row.channel]}: ` : "";
     const direction = ["right", "left", "none"][row.sender];
     made.classList.add(direction, `channel-${row.channel}`);
-    if (row.kind === 1 || row.kind === 2) made.classList.add("answer");
-    const sides = ["front-end to back-end", "back-end to front-end", "recorded by the proxy"][row.sender];
+    if (this.about.answers.includes(row.kind)) made.classList.add("answer");
+    const [front, back, proxy] = this.about.sides;
+    const sides = [`${front} to ${back}`, `${back} to ${front}`, `recorded by the ${proxy}`][row.sender];
     const number = row.connection > 1 ? `c${row.connection} ` : "";
     made.title = `#${row.frame}, ${sides}: ${channel}${row.name} ${row.text}`;
     made.append(

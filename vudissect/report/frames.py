@@ -2,6 +2,7 @@
 
 Rows are all read when the page opens, so they are short. Details are in blocks that are read when a frame in them is
 selected: its fields and bytes, and how the state changes. A block begins with the whole states, so no other is needed.
+Values are read when the filter asks for a field.
 """
 
 import json
@@ -21,7 +22,8 @@ from vudissect.render.state_json import state_fields
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import printable
-from vudissect.session.event import Event, Kind, MessageEvent
+from vudissect.report.filterable import KINDS, Fields
+from vudissect.session.event import Event, MessageEvent
 from vudissect.session.pairing import Pairing
 from vudissect.session.state import State
 
@@ -34,7 +36,6 @@ _LARGEST = (1 << 53) - 1
 # What a line of the transcript begins with; the diagram has its own place for it.
 _START = re.compile(r"^ *\d+ +\d+\.\d+(?: +c\d+)? +(?:F>B|B>F|---)(?: backend:| gpu:)? ")
 
-_KINDS = list(Kind)
 _TRAFFIC, _OWED, _FD, _FORGETS = 1, 2, 4, 8
 # After these no request waits for an answer: of their channel, or of all if it is the main channel.
 _FORGETTING = frozenset(
@@ -48,21 +49,23 @@ Patch = dict[str, Any]
 
 
 class Block(NamedTuple):
-    """The rows of some frames, and their details: compressed with zlib, in base64."""
+    """The rows of some frames, their details, and their values for the filter: compressed with zlib, in base64."""
 
-    first: int
     rows: str
     details: str
+    values: str
 
 
 class Frames:
-    """Iterate over `blocks` once; `names` and `rules` are complete after that."""
+    """Iterate over `blocks` once; the rest is complete after that."""
 
     def __init__(self, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
         self.names: dict[str, list[str]] = {}
         """Names of the messages that occurred, with their old names."""
         self.findings: list[Finding] = []
         """The findings that rows refer to, by their place."""
+        self.fields = Fields()
+        """The fields that values belong to."""
         self._judged = judged
         self._transcript = Transcript(Style(False))
         self._states: dict[int, Patch] = {}
@@ -72,16 +75,17 @@ class Frames:
         """All of them, in order."""
         rows: list[list[Any]] = []
         details: list[list[Any]] = []
-        first, before = 0, self._snapshot()
+        values: list[list[Any] | int] = []
+        before = self._snapshot()
         for event, findings in self._judged:
-            first = first or event.record.frame
             rows.append(self._row(event, findings))
             details.append(self._details(event))
+            values.append(self.fields.values(event) or 0)
             if len(rows) == ROWS_IN_A_BLOCK:
-                yield Block(first, _packed(rows), _packed([before, details]))
-                rows, details, first, before = [], [], 0, self._snapshot()
+                yield Block(packed(rows), packed([before, details]), packed(values))
+                rows, details, values, before = [], [], [], self._snapshot()
         if rows:
-            yield Block(first, _packed(rows), _packed([before, details]))
+            yield Block(packed(rows), packed([before, details]), packed(values))
 
     def _snapshot(self) -> dict[int, Patch]:
         return {number: dict(state) for number, state in self._states.items()}
@@ -110,7 +114,7 @@ class Frames:
             int(record.sender),
             int(record.channel),
             record.connection,
-            _KINDS.index(event.kind),
+            KINDS.index(event.kind),
             name,
             printable(text),
             event.request.frame if event.request is not None else 0,
@@ -191,14 +195,15 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Patch:
 
 
 def exact(value: Any) -> Any:
-    """The same with numbers that JavaScript does not have as hexadecimal text."""
+    """The same with numbers that JavaScript does not have as text."""
     if isinstance(value, int) and abs(value) > _LARGEST:
-        return f"{value:#x}"
+        return f"{value:#x}" if value > 0 else str(value)
     if isinstance(value, dict):
         return {str(key): exact(each) for key, each in value.items()}
     return [exact(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _packed(value: Any) -> str:
+def packed(value: Any) -> str:
+    """A value as the page has it."""
     text = json.dumps(exact(value), separators=(",", ":"))
     return b64encode(compress(text.encode(), 6)).decode()

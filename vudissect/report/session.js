@@ -1,7 +1,6 @@
 // Reads the data of the page, and connects the diagram, the details, the filter, the keyboard and the address.
 "use strict";
 const ready = (async () => {
-  const BLOCK = 500;
   const POINTS = 400;
   const get = (id) => document.getElementById(id);
   const [filterText, searchText, fold, count, problem] = ["filter-text", "search-text", "fold", "count", "problem"].map(get);
@@ -27,11 +26,18 @@ const ready = (async () => {
   const found = rows.flatMap((row, place) => (row.findings.some((each) => about.findings[each].severity !== "info") ? [place] : []));
   const blocks = Array.from(document.querySelectorAll("script.details"), () => null);
 
+  let reading = null;
+  let valuesAreRead = false;
+  const readValues = () => (reading ??= Promise.all(Array.from(document.querySelectorAll("script.values"), unpacked)).then((read) => {
+    read.flat().forEach((values, place) => (rows[place].values = values));
+    valuesAreRead = true;
+  }));
+
   const details = (number) => (blocks[number] ??= unpacked(document.querySelectorAll("script.details")[number]));
 
   async function around(place) {
-    const first = place - (place % BLOCK);
-    const block = await details(first / BLOCK);
+    const first = place - (place % about.block);
+    const block = await details(first / about.block);
     const [before, after] = statesAt(block, rows, first, place);
     const connection = rows[place].connection;
     before.waiting = waitingAfter(rows, answers, connection, place - 1);
@@ -50,7 +56,7 @@ const ready = (async () => {
     get("frame").dataset.frame = row.frame;
   }
 
-  const session = { rows, about, around };
+  const session = { rows, about, around, readValues };
   const diagram = new Diagram(get("diagram"), rows, about, (place) => {
     session.showing = showFrame(place);
   });
@@ -74,6 +80,11 @@ const ready = (async () => {
     try {
       if (filterText.value.trim()) test = compileFilter(filterText.value, about);
       filterText.removeAttribute("aria-invalid");
+      if (test.remarks) say(test.remarks.join("; "));
+      if (test.usesValues && !valuesAreRead) {
+        readValues().then(applyFilter);
+        return;
+      }
     } catch (error) {
       filterText.setAttribute("aria-invalid", "true");
       say(error.message);

@@ -3,24 +3,23 @@
 Everything that came from a capture is either escaped by `tag` or in blocks of base64, which no browser runs.
 """
 
-import json
 import shlex
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from zlib import compress
 
 from vudissect.lint.finding import Finding
 from vudissect.lint.groups import Group, grouped
 from vudissect.lint.page import page_of
 from vudissect.lint.rules import ALL_RULES, rules_named
-from vudissect.protocol.model import Channel
+from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.table import NAME_PREFIXES
 from vudissect.render.findings import listed
 from vudissect.render.summary import summary_facts
 from vudissect.report.document import document
-from vudissect.report.frames import Block, Frames
+from vudissect.report.filterable import KINDS, LANGUAGE
+from vudissect.report.frames import ROWS_IN_A_BLOCK, Block, Frames, packed
 from vudissect.report.html import Html, join, tag
+from vudissect.session.event import Kind
 from vudissect.summary.values import Summary
 from vudissect.summary.words import missing_texts, next_command, stall_text, verdict_text
 
@@ -174,7 +173,12 @@ def _about(frames: Frames) -> dict[str, Any]:
     return {
         "names": frames.names,
         "prefixes": NAME_PREFIXES,
+        "language": LANGUAGE,
+        "shapes": frames.fields.shapes,
+        "block": ROWS_IN_A_BLOCK,
+        "sides": [side.label for side in Side],
         "channels": [channel.label for channel in Channel],
+        "answers": [KINDS.index(kind) for kind in (Kind.REPLY, Kind.ACK)],
         "rules": {rule.id: rule.name for rule in ALL_RULES if rule.id in rules},
         "findings": [
             {
@@ -193,6 +197,7 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[Html]:
     for block in blocks:
         yield _block("rows", block.rows)
         yield _block("details", block.details)
+        yield _block("values", block.values)
 
 
 def _block(kind: str, text: str) -> Html:
@@ -200,5 +205,4 @@ def _block(kind: str, text: str) -> Html:
 
 
 def _data(name: str, value: Any) -> Html:
-    packed = b64encode(compress(json.dumps(value).encode())).decode()
-    return tag("script", packed, type="text/plain", id=name)
+    return tag("script", packed(value), type="text/plain", id=name)

@@ -195,7 +195,7 @@ function bytesAndFields(detail) {
 }
 
 function frameDetails(row, about, detail, before, after, answer) {
-  const sender = ["front-end", "back-end", "proxy"][row.sender];
+  const sender = about.sides[row.sender];
   const link = (frame) => element("a", { href: `#frame=${frame}` }, `#${frame}`);
   const parts = [
     element("h2", {}, `#${row.frame} ${row.name || row.text}`),
