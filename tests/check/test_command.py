@@ -67,11 +67,12 @@ def test_a_back_end_that_runs_already_is_checked(tmp_path: Path) -> None:
         (["--", "no-such-program", "{socket}"], "no-such-program: cannot be started: No such file or directory"),
         (["--", "my-backend"], "the command names no socket: write {socket} where the back-end wants its path"),
         (["--", "sh", "-c", "echo I need a disk; exit 3", "{socket}"], "its last words: I need a disk"),
+        (["--server", "--", "x", "{socket}"], "--server is for front-ends: without --client, a back-end listens at"),
         (["--only", "XYZ-01"], "'XYZ-01' selects no case"),
         (["--expect", "/nothing/there", "--", "x", "{socket}"], "/nothing/there: No such file or directory"),
         (["--connect", "/nothing/there"], "the back-end does not answer: no connection: No such file or directory"),
     ],
-    ids=["nothing", "no program", "no socket", "ends at once", "no case", "no file", "nobody there"],
+    ids=["nothing", "no program", "no socket", "ends at once", "for the others", "no case", "no file", "nobody there"],
 )
 def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str) -> None:
     done = check(*arguments)

@@ -9,7 +9,7 @@ from vudissect.check.cases import ALL_CASES
 from vudissect.check.link import Clock
 from vudissect.check.model import Behaviour, Verdict
 from vudissect.check.outcome import Life, Played, Result
-from vudissect.check.program import descriptors_of, settled_descriptors
+from vudissect.check.process import descriptors_of, settled_descriptors
 from vudissect.check.runner import Options
 from vudissect.check.selftest import References, references
 from vudissect.cli.check_views import conversation_of, result_lines

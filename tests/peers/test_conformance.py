@@ -24,7 +24,28 @@ def test_a_program_is_as_known(checked: Checked, tmp_path: Path) -> None:
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize(("key", "cases"), [("qemu-7.2", "F-00,F-05,F-46,F-76"), ("dpdk-virtio-user-22.11", "F-00")])
+@pytest.mark.parametrize(
+    ("key", "connects", "listens"),
+    [
+        ("qemu-7.2", "path={socket},reconnect=1", "path={socket},server=on"),
+        ("dpdk-virtio-user-22.11", "path={socket},queues=1", "path={socket},queues=1,server=1"),
+    ],
+)
+def test_front_ends_that_listen_are_served_too(key: str, connects: str, listens: str, tmp_path: Path) -> None:
+    (front_end,) = (each for each in FRONT_ENDS if each.key == key)
+    words = [word.replace(connects, listens) for word in front_end.words]
+    assert words != list(front_end.words)
+
+    done = check(front_end._replace(words=words), tmp_path, ("--server", "--only", "F-00,F-05,F-76"))
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "3 pass" in done.stdout
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("key", "cases"), [("qemu-7.2", "F-00,F-05,F-46,F-68,F-76"), ("dpdk-virtio-user-22.11", "F-00")]
+)
 def test_some_cases_show_quickly_that_front_ends_are_served(key: str, cases: str, tmp_path: Path) -> None:
     """virtio_user looks at the ring all the time, and crashes over what it may not see."""
     (front_end,) = (each for each in FRONT_ENDS if each.key == key)

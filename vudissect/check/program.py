@@ -11,7 +11,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,14 +19,12 @@ from typing import NamedTuple, Protocol
 from vudissect.check.ending import end_group, end_strays, marked
 from vudissect.check.link import Clock
 from vudissect.check.outcome import Life, signal_name
+from vudissect.check.process import runs
 from vudissect.host.peer import Peer, peer_of
 
 _RETRY = 0.002
-_RESTS = 5
 _LAST_LINES = 20
 _LONGEST_LINE = 300
-_LOOKS, _BETWEEN_LOOKS = 20, 0.005
-_SETTLE = 0.05
 # A terminating NUL comes after it.
 _LONGEST_PATH = 107
 _NOBODY = Peer(0, 0, 0)
@@ -111,7 +108,7 @@ class Connecting:
         """See `Program`."""
         if not self.pid:
             return Ended(Life.UNKNOWN)
-        return Ended(Life.ALIVE if _runs(self.pid) else Life.GONE)
+        return Ended(Life.ALIVE if runs(self.pid) else Life.GONE)
 
     def output(self) -> str:
         """See `Program`."""
@@ -278,6 +275,29 @@ class Dialling(Started):
         raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
 
+class Listening(Started):
+    """A front-end that is started here, and listens at `{socket}`.
+
+    Anybody can connect to a socket at which nobody accepts: it has accepted a connection when it says the first word.
+    """
+
+    def connect(self, deadline: float) -> socket.socket:
+        """See `Program`."""
+        if self._first is None:
+            self._first = _dial(str(self._socket), deadline, self.clock, self._is_gone)
+        if not self.clock.poll([self._first.fileno()], deadline):
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        first, self._first = self._first, None
+        try:
+            if first.recv(1, socket.MSG_PEEK):
+                return first
+        except OSError:
+            first.close()
+            raise
+        first.close()
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+
 class Handed(Started):
     """A program that is started here with a connected socket, `{fd}`; it serves this one connection."""
 
@@ -316,65 +336,6 @@ def last_lines(output: str, count: int = _LAST_LINES) -> tuple[str, ...]:
     """The end of what a program wrote."""
     lines = [line[:_LONGEST_LINE] for line in output.splitlines() if line.strip()]
     return tuple(lines[-count:])
-
-
-def descriptors_of(pid: int) -> int:
-    """How many descriptors a process holds, -1 if that cannot be seen."""
-    try:
-        return len(os.listdir(f"/proc/{pid}/fd")) if pid else -1
-    except OSError:
-        return -1
-
-
-def settled_descriptors(pid: int, most: int, clock: Clock) -> int:
-    """How many descriptors a process holds, once it has had time to get down to `most`; -1 if that cannot be seen.
-
-    Until then it may not have noticed that a connection was closed, and may not accept the next one.
-    """
-    deadline = time.monotonic() + _SETTLE
-    while (now := descriptors_of(pid)) > most and time.monotonic() < deadline:
-        clock.sleep(_RETRY)
-    return now
-
-
-def at_rest(pid: int, clock: Clock) -> None:
-    """Wait until no thread of a process runs: each waits for something. One that always does something never rests."""
-    deadline = time.monotonic() + _SETTLE
-    looks = 0
-    while looks < _RESTS and time.monotonic() < deadline:
-        looks = 0 if "R" in _states(pid).values() else looks + 1
-        clock.sleep(_RETRY)
-
-
-def busy(pid: int, clock: Clock) -> float:
-    """How often the busiest thread of a process wants a processor, from 0 to 1, looked at for a tenth of a second.
-
-    Not how much of one it gets, which depends on what else runs on this machine.
-    """
-    seen: Counter[str] = Counter()
-    for _ in range(_LOOKS):
-        seen.update(thread for thread, state in _states(pid).items() if state == "R")
-        clock.sleep(_BETWEEN_LOOKS)
-    return max(seen.values(), default=0) / _LOOKS
-
-
-def _runs(pid: int) -> bool:
-    return _state(str(pid)) not in ("", "Z", "X")
-
-
-def _states(pid: int) -> dict[str, str]:
-    """The states of the threads of a process."""
-    with suppress(OSError):
-        return {thread: _state(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")}
-    return {}
-
-
-def _state(process: str) -> str:
-    """The letter that Linux has for the state of a process or thread, "" if there is none."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 def _dial(

@@ -8,7 +8,8 @@ from vudissect.check.judging import judge_sides, panicked
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import play
-from vudissect.check.program import Ended, Program, ProgramError, busy, descriptors_of, last_lines, settled_descriptors
+from vudissect.check.process import busy, descriptors_of, settled_descriptors
+from vudissect.check.program import Ended, Program, ProgramError, last_lines
 from vudissect.check.room import Room
 from vudissect.check.stage import FIRST_ANSWER, DeviationError, Stage
 from vudissect.conversation.conversation import ConversationError

@@ -72,6 +72,7 @@ class _Check(Command):
 )
 @click.option("--front-end", is_flag=True, help="Check a front-end, which connects to {socket}.")
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; the suite listens there.")
+@click.option("--server", is_flag=True, help="The front-end listens at {socket}; the suite connects there.")
 @click.option("--only", multiple=True, metavar="WHAT", help="Only these cases: see --list and docs/conformance.md.")
 @click.option("--skip", multiple=True, metavar="WHAT", help="All but these cases.")
 @device_option("The device type (blk, net, ...), for a back-end that does not show it; front-ends have blk.")
@@ -106,6 +107,7 @@ def command(
     connect: str | None,
     front_end: bool,
     client: bool,
+    server: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     device: Device | None,
@@ -156,7 +158,7 @@ def command(
     show = _Progress(len(cases), known, strict=strict, verbose=verbose)
     start = front_ends if front_end else back_ends
     try:
-        programs = start(program, connect, jobs, client=client)
+        programs = start(program, connect, jobs, client=client, server=server)
     except ProgramError as error:
         fail(str(error))
     run, ended = _run(role, programs, cases, options, (name, peer_version), program, show)

@@ -1,7 +1,7 @@
 """How the program that is checked is started, from the words of the command line."""
 
 from vudissect.check.link import Clock
-from vudissect.check.program import Connecting, Dialling, Handed, Program, Started
+from vudissect.check.program import Connecting, Dialling, Handed, Listening, Program, Started
 from vudissect.cli.errors import fail
 from vudissect.protocol.model import Side
 
@@ -9,8 +9,10 @@ PATIENCE = 10.0
 """Seconds that a program has to start."""
 
 
-def back_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client: bool) -> list[Program]:
+def back_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client: bool, server: bool) -> list[Program]:
     """So many of them, or the one that runs already; exit 2 if it is not said how."""
+    if server:
+        fail("--server is for front-ends: without --client, a back-end listens at {socket}")
     if bool(words) == bool(connect):
         fail("say how to start the back-end, after --, or where it listens: --connect SOCKET")
     if connect:
@@ -22,14 +24,16 @@ def back_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client:
     return [kind(list(words), PATIENCE, Clock()) for _ in range(jobs)]
 
 
-def front_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client: bool) -> list[Program]:
+def front_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client: bool, server: bool) -> list[Program]:
     """So many of them; exit 2 if it is not said how to start one."""
-    if connect or client:
-        option = "--connect" if connect else "--client"
-        fail(f"{option} is for back-ends: a front-end is started for each case, and connects to {{socket}}")
+    if connect:
+        fail("--connect is for back-ends: a front-end is started for each case")
+    if client:
+        fail("--client is for back-ends: without --server, a front-end connects to {socket}")
     if not words:
         fail("say how to start the front-end, after --")
-    kind = Handed if _place(words, "front-end") == "{fd}" else Dialling
+    wanted = _place(words, "front-end")
+    kind = Handed if wanted == "{fd}" else Listening if server else Dialling
     return [kind(list(words), PATIENCE, Clock()) for _ in range(jobs)]
 
 
@@ -46,7 +50,7 @@ def _place(words: tuple[str, ...], who: str) -> str:
 def start_options(role: Side, program: Program) -> list[str]:
     """The options that reach this kind of program."""
     if role is Side.FRONT_END:
-        return ["--front-end"]
+        return ["--front-end", "--server"] if isinstance(program, Listening) else ["--front-end"]
     if isinstance(program, Connecting):
         return ["--connect", program.path]
     return ["--client"] if isinstance(program, Dialling) else []

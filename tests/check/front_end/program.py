@@ -5,6 +5,12 @@ import socket
 import sys
 import time
 
+from vudissect.check.front_end.reference.disk import DriverDisk
+from vudissect.check.front_end.reference.errors import GiveUpError, LostError
+from vudissect.check.front_end.reference.session import FrontEnd, Known
+from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.server import listen
+
 
 def main(way: str, where: str) -> None:
     match way:
@@ -31,12 +37,37 @@ def main(way: str, where: str) -> None:
         case "short":
             sock = connected(where)
             ask(sock)
+        case "listens":
+            serve(where, connections=3)
+        case "listens once":
+            serve(where, connections=1)
 
 
 def connected(where: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(where)
     return sock
+
+
+def serve(where: str, connections: int) -> None:
+    """The reference, but it listens; the socket stays there after the last connection that it accepts."""
+    wake, ended = socket.socketpair()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.sendall(b"."))
+    listening = listen(where)
+    disk, known = DriverDisk(), Known()
+    for _ in range(connections):
+        session = FrontEnd(listening.accept()[0], disk, known, Faults())
+        try:
+            session.set_up()
+            session.run(wake.fileno())
+            session.stop()
+        except (LostError, GiveUpError) as error:
+            print(error, flush=True)
+        else:
+            return
+        finally:
+            session.close()
+    wake.recv(1)
 
 
 def ask(sock: socket.socket) -> None:

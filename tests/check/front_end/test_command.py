@@ -34,7 +34,8 @@ def test_several_front_ends_can_be_started_at_once() -> None:
     [
         ([], "say how to start the front-end, after --"),
         (["--connect", "x.sock"], "--connect is for back-ends: a front-end is started for each case"),
-        (["--client", "--", "x", "{socket}"], "--client is for back-ends: a front-end is started for each case"),
+        (["--client", "--", "x", "{socket}"], "--client is for back-ends: without --server, a front-end connects to"),
+        (["--server", "--", *_PROGRAM, "never", "{socket}"], "its last words: I need a kernel"),
         (["--", "no-such-program", "{socket}"], "no-such-program: cannot be started: No such file or directory"),
         (["--", "my-vmm"], "the command names no socket: write {socket} where the front-end wants its path"),
         (["--", *_PROGRAM, "never", "{socket}"], "before it could be reached; its last words: I need a kernel"),
@@ -42,7 +43,18 @@ def test_several_front_ends_can_be_started_at_once() -> None:
         (["--", *_PROGRAM, "asks nothing", "{socket}"], "the front-end sends nothing, with a back-end that does"),
         (["--only", "RNG-01", "--", "x", "{socket}"], "'RNG-01' selects no case"),
     ],
-    ids=["nothing", "connect", "client", "no program", "no socket", "ends", "silent", "hangs up", "case of the others"],
+    ids=[
+        "nothing",
+        "connect",
+        "client",
+        "ends before it listens",
+        "no program",
+        "no socket",
+        "ends",
+        "silent",
+        "hangs up",
+        "case of the others",
+    ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str) -> None:
     done = check(*arguments)
@@ -50,6 +62,21 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert line in done.stderr
+
+
+def test_one_that_listens_is_reached_and_reached_again() -> None:
+    done = check("--server", "--only", "F-00,F-05,F-76", "--", *_PROGRAM, "listens", "{socket}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].endswith(": 3 pass, 0 fail, 0 crash")
+
+
+def test_one_that_listens_and_accepts_nobody_has_not_connected_again() -> None:
+    done = check("-v", "--server", "--only", "F-76", "--", *_PROGRAM, "listens once", "{socket}")
+
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("F-76  unimplemented")
+    assert "the front-end does not connect again" in second
 
 
 def test_one_that_ends_by_itself_comes_to_its_end_as_before() -> None:

@@ -18,7 +18,8 @@ from vudissect.check.link import LinkError
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import lines_of
-from vudissect.check.program import Ended, Program, ProgramError, busy, last_lines
+from vudissect.check.process import busy
+from vudissect.check.program import Ended, Program, ProgramError, last_lines
 from vudissect.check.reference.intake import HangUpError
 from vudissect.check.runner import Options
 from vudissect.check.stage import DeviationError

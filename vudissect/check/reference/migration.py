@@ -15,6 +15,7 @@ _ENTRIES = 64
 _STATE = b"vudissect reference back-end"
 _NO_DESCRIPTOR = 1 << 8
 _LOAD = 1
+_PATIENCE = 5.0
 
 
 class Migration:
@@ -99,12 +100,12 @@ class Transfer:
     def __init__(self, fd: int, faults: Faults, *, loads: bool) -> None:
         self._faults = faults
         self._good = False
-        self._thread = Thread(target=self._load if loads else self._save, args=(fd,))
+        self._thread = Thread(target=self._load if loads else self._save, args=(fd,), daemon=True)
         self._thread.start()
 
     def is_good(self) -> bool:
-        """Whether all of it has come through; waits for the end."""
-        self._thread.join()
+        """Whether all of it has come through; waits for the end, but not for ever."""
+        self._thread.join(_PATIENCE)
         return self._good
 
     def _save(self, fd: int) -> None:

@@ -6,7 +6,7 @@ import time
 
 from vudissect.check.model import Behaviour
 from vudissect.check.outcome import Life
-from vudissect.check.program import at_rest, busy, descriptors_of
+from vudissect.check.process import at_rest, busy, descriptors_of
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb

@@ -3,7 +3,7 @@
 import socket
 
 from vudissect.check.model import Behaviour
-from vudissect.check.program import descriptors_of, settled_descriptors
+from vudissect.check.process import descriptors_of, settled_descriptors
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs import rings
