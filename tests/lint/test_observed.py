@@ -228,7 +228,14 @@ class TestCallNotRead:
         severity, blame, message = judged(talk, "VU-OBS-04")
 
         assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
-        assert "the device is at 35, its call has been unread for 2.0 s" in message
+        assert "the device is at 35, its call has been unread for 2.0 s, and the driver has not made a" in message
+
+    def test_with_event_indices_it_is_known_that_the_driver_does_not_know(self) -> None:
+        talk = configured(talk=opened(features=("PROTOCOL_FEATURES", "VERSION_1", "EVENT_IDX")))
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+        see(talk, avail=35, used=35, pending=0, kick=0, call=1, call_unread=2 * SECOND, unnoticed=2 * SECOND)
+
+        assert "and the driver has not noticed: the front-end or its guest" in judged(talk, "VU-OBS-04")[2]
 
     def test_the_driver_looked_by_itself(self) -> None:
         talk = running()

@@ -90,6 +90,13 @@ def finding(proxy: Process, rule: str) -> str:
     return " ".join(proxy.expect(rf"{rule} (?:.|\n)*?(?=\d+\)\n|\n *\d|\n\Z)").group().split())
 
 
+class _WithoutEventIndex(Disk):
+    """A guest reads for ever from a disk whose ring has no event indices."""
+
+    script = _READ_FOR_EVER
+    options = ("-global", "vhost-user-blk-pci.event_idx=off")
+
+
 class _Reading(FileSystem):
     """A guest reads a file from the host for ever."""
 
@@ -241,6 +248,26 @@ def test_a_driver_that_stops_is_named_while_it_does_not_notice_a_completion(tmp_
 
     assert re.search(r"front-end: ring 0: the device is at \d+ and the driver has not noticed", line)
     assert "the process of the front-end is stopped" in line
+
+
+@pytest.mark.peers
+def test_a_front_end_that_no_longer_reads_its_calls_is_named_without_event_indices(tmp_path: Path) -> None:
+    disk = _WithoutEventIndex()
+
+    with (
+        disk.back_end(tmp_path, BACK) as back_end,
+        watched(tmp_path, OFTEN) as proxy,
+        disk.front_end(tmp_path, FRONT) as front_end,
+    ):
+        proxy.expect(r"ring 0: avail \d{3,}")
+        with stopped(back_end):
+            finding(proxy, "VU-OBS-01")
+            # Now a request is pending. It is completed while the front-end is stopped.
+            os.kill(front_end.process.pid, signal.SIGSTOP)
+        line = finding(proxy, "VU-OBS-04")
+        front_end.process.kill()
+
+    assert re.search(r"front-end: ring 0: the device is at \d+.* and the driver has not made a request since", line)
 
 
 @pytest.mark.peers

@@ -274,6 +274,98 @@ def test_a_completion_that_the_driver_notices() -> None:
     assert scene.look() == []
 
 
+class TestCallsWithoutEventIndex:
+    """A call that stays unread is only strange if calls were read before, and if the driver wants them."""
+
+    def complete(self, scene: Scene) -> None:
+        """A request is made and completed, and the back-end writes its call."""
+        scene.offer()
+        scene.complete()
+        os.eventfd_write(scene.call, 1)
+
+    def read(self, scene: Scene) -> None:
+        os.eventfd_read(scene.call)
+        scene.driver.collect()
+
+    def working(self, scene: Scene) -> None:
+        """Two requests are done, and their calls are read."""
+        scene.start()
+        for _ in range(2):
+            self.complete(scene)
+            self.read(scene)
+            scene.look()
+
+    def test_calls_are_no_longer_read(self, scene: Scene) -> None:
+        self.working(scene)
+        self.complete(scene)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.call, seen.call_unread, seen.unnoticed) == (1, SECOND, SECOND)
+
+    def test_a_driver_that_polls_goes_on(self, scene: Scene) -> None:
+        self.working(scene)
+        self.complete(scene)
+        scene.look()
+        scene.driver.collect()
+        self.complete(scene)
+
+        (seen,) = scene.look()
+
+        assert (seen.call, seen.call_unread, seen.unnoticed) == (2, SECOND, 0)
+
+    def test_a_driver_that_polls_and_then_stops(self, scene: Scene) -> None:
+        self.working(scene)
+        self.complete(scene)
+        scene.look()
+        scene.driver.collect()
+        self.complete(scene)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.call_unread, seen.unnoticed) == (2 * SECOND, SECOND)
+
+    def test_a_driver_that_wants_no_calls(self, scene: Scene) -> None:
+        self.working(scene)
+        scene.driver.want_no_calls()
+        self.complete(scene)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.no_calls, seen.unnoticed) == (True, 0)
+
+    def test_a_descriptor_whose_calls_were_never_read(self, scene: Scene) -> None:
+        scene.start()
+        self.complete(scene)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.call_unread, seen.unnoticed) == (SECOND, 0)
+
+    def test_a_front_end_that_masks_the_interrupt(self, scene: Scene) -> None:
+        self.working(scene)
+        scene.call = os.eventfd(0)
+        scene.say("SET_VRING_CALL", scene.call, index=0)
+        self.complete(scene)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.call_unread, seen.unnoticed) == (SECOND, 0)
+
+    def test_the_kernel_reads_it_for_the_guest(self, scene: Scene) -> None:
+        self.working(scene)
+        self.complete(scene)
+        os.eventfd_read(scene.call)  # an irqfd: whether the guest has noticed cannot be seen
+        scene.look()
+
+        assert scene.look() == []
+
+
 def test_a_back_end_that_is_stopped_while_a_request_is_pending() -> None:
     with subprocess.Popen(["sleep", "60"]) as back_end:
         scene = Scene(back_end_pid=back_end.pid)

@@ -34,7 +34,7 @@ class Observation(NamedTuple):
     """How long at least it has been above 0 without having been 0."""
     unnoticed: int = 0
     """How long at least the driver has not noticed that the device has passed the position from which it wants a call.
-    Only known with event indices."""
+    Without event indices: that a call, which it wants, is unread, although calls were read before."""
     no_kicks: bool = False
     """Whether the device asks not to be kicked."""
     no_calls: bool = False

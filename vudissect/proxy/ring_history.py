@@ -13,14 +13,26 @@ _STEPS = (1, 2, 5, 10, 30, 60)
 
 
 class Passed(NamedTuple):
-    """The driver wants to be called from position `call_at` on, and the device has passed it.
+    """The driver wants to be called, from position `call_at` on if it uses event indices, and the device has passed it.
 
     `since` then (ns) the driver has neither moved that position nor made a request available.
     """
 
-    call_at: int
+    call_at: int | None
     avail: int
     since: int
+
+
+class Calls(NamedTuple):
+    """The call descriptor by name, and the used index when it was first seen in the ring.
+
+    `are_read`: requests were completed since, and no call for them was left, so that somebody reads it. Nobody reads
+    the descriptor that a front-end passes while an interrupt is masked, and that is another one.
+    """
+
+    descriptor: str
+    began: int | None
+    are_read: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +48,7 @@ class History:
     kick_since: int | None = None
     call_since: int | None = None
     passed: Passed | None = None
+    calls: Calls | None = None
     recorded: Observation | None = None
 
 
@@ -44,7 +57,7 @@ def since(before: int | None, now: int) -> int:
     return now if before is None else before
 
 
-def advance(history: History, seen: Look, now: int, *, calls_at_0: bool) -> None:
+def advance(history: History, seen: Look, descriptor: str, counter: int | None, now: int, *, calls_at_0: bool) -> None:
     """Note what has changed in a ring, or since when it has not."""
     position = seen.used if seen.used is not None else seen.avail
     moved = position != history.used
@@ -52,7 +65,12 @@ def advance(history: History, seen: Look, now: int, *, calls_at_0: bool) -> None
         history.pending_since = None
     elif moved or history.pending_since is None:
         history.pending_since = now
-    history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
+    history.calls = _calls(history.calls, seen, descriptor, counter)
+    if seen.call_at is None:
+        unread = bool(counter) and history.calls.are_read and not seen.no_calls
+        history.passed = _not_called(history.passed, seen, now) if unread else None
+    else:
+        history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
     history.used = position
 
 
@@ -69,6 +87,18 @@ def _passed(history: History, seen: Look, now: int) -> Passed | None:
         return passed if passed.avail == seen.avail else Passed(call_at, seen.avail, now)
     crossed = (used - call_at - 1) % _WRAP < (used - before) % _WRAP
     return Passed(call_at, seen.avail, now) if crossed else None
+
+
+def _calls(before: Calls | None, seen: Look, descriptor: str, counter: int | None) -> Calls:
+    if before is None or before.descriptor != descriptor:
+        return Calls(descriptor, seen.used)
+    were_read = counter == 0 and not seen.no_calls and seen.used != before.began
+    return before._replace(are_read=True) if were_read else before
+
+
+def _not_called(before: Passed | None, seen: Look, now: int) -> Passed:
+    """A call is not read: since when the driver has not moved, either. One that polls goes on making requests."""
+    return before if before is not None and before.avail == seen.avail else Passed(None, seen.avail, now)
 
 
 def is_news(before: Observation | None, after: Observation) -> bool:

@@ -241,7 +241,8 @@ class RingWatch:
             return observation._replace(unreadable=str(error))
         except RingError as error:
             return observation._replace(fault=str(error))
-        advance(history, seen, now, calls_at_0=_wants_call_at_0(watched.state, ring))
+        descriptor = ring.slots[Purpose.SET_CALL].name
+        advance(history, seen, descriptor, call, now, calls_at_0=_wants_call_at_0(watched.state, ring))
         waits = bool(seen.pending or history.passed)
         front_end, back_end = (bool(pid) and waits and is_stopped(pid) for pid in watched.pids)
         fault = "" if seen.pending <= parts.size else f"{seen.pending} requests are pending in a ring of {parts.size}"

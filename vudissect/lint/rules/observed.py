@@ -10,6 +10,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
 from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
 from vudissect.lint.words import SECOND, count_text, time_text
+from vudissect.protocol.features import F_EVENT_IDX
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
 from vudissect.session.stalls import suppression_text, waits_for_device
@@ -155,8 +156,9 @@ def call_not_read(at: At[_Reported]) -> Findings:
             why = "the front-end or its guest does not run, or does not watch the call descriptor"
             if seen.front_end_stopped:
                 why = "the process of the front-end is stopped, by a signal or a debugger"
+            noticed = "noticed" if at.after.features.has(F_EVENT_IDX) else "made a request since"
             yield at.finding(
-                f"ring {ring.index}: the device is at {seen.used}{how} and the driver has not noticed: {why}",
+                f"ring {ring.index}: the device is at {seen.used}{how} and the driver has not {noticed}: {why}",
                 Blame.FRONT_END,
             )
 
