@@ -346,6 +346,75 @@ def test_only_what_is_in_the_window_is_in_the_document(show: Open) -> None:
     assert chromium.evaluate("document.querySelectorAll('.line').length") < 100
 
 
+def test_points_of_the_latencies_select_their_frames(show: Open) -> None:
+    chromium = show(DISK, "#frame=1")
+    chromium.evaluate(
+        "document.querySelector('#latencies svg a').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
+
+    assert chromium.evaluate("ready.then((session) => session.rows[session.diagram.selected].latency >= 0)") is True
+
+
+SEEN = """\
+--- connection front-end=qemu-kvm back-end=vhost-user-blk
+F>B SET_VRING_NUM ring 0 num 8
+--- ring 0: avail 65535, used 65535, 0 pending, kick 0, call 0
+... 2s
+--- ring 0: avail 2, used 1, 1 pending, kick 1, call 0
+... 2s
+--- ring 0:; not read: it is not in memory
+"""
+
+
+@pytest.fixture
+def observed(show: Open) -> Browser:
+    return show(read_conversation(SEEN).records)
+
+
+def test_each_ring_has_a_chart(observed: Browser) -> None:
+    lines = "Array.from(document.querySelectorAll('#rings svg path'), (path) => path.className.baseVal)"
+
+    title = observed.evaluate("document.querySelector('#rings h3').innerText")
+
+    assert title == "ring 0 of connection 1 (blk request), size 8"
+    assert observed.evaluate(lines) == ["pending", "avail", "used", "kick", "call"]
+
+
+def test_positions_are_counted_on_where_they_start_again(observed: Browser) -> None:
+    assert observed.evaluate(
+        "ready.then((session) => counted(session.about.rings[0].seen.map("
+        "([frame, avail, used]) => ({ avail, used }))).map(({ avail, used }) => [avail, used]))"
+    ) == [[0, 0], [3, 2], [None, None]]
+
+
+def test_a_click_into_a_chart_selects_what_was_seen_then(observed: Browser) -> None:
+    observed.evaluate("""
+        (() => {
+            const target = document.querySelector("#rings svg rect");
+            const box = target.getBoundingClientRect();
+            const place = { clientX: box.left + box.width * 0.75, clientY: box.top + 5, bubbles: true };
+            target.dispatchEvent(new MouseEvent("click", place));
+        })()
+    """)
+
+    assert observed.evaluate(SELECTED) == 4
+
+
+def test_what_a_chart_shows_is_in_a_table_too(observed: Browser) -> None:
+    observed.evaluate("document.querySelector('#rings summary').click()")
+    rows = "Array.from(document.querySelectorAll('.samples tbody tr'), (row) => row.innerText.split(/\\s+/))"
+    observed.evaluate("new Promise(requestAnimationFrame)")
+
+    assert observed.evaluate(rows)[1:] == [
+        ["#4", "2.003000", "2", "1", "1", "1", "0"],
+        ["#5", "4.004000", "-", "-", "-", "-", "-"],
+    ]
+
+
+def test_without_observations_there_is_no_chart_of_rings(show: Open) -> None:
+    assert show(DISK).evaluate("document.getElementById('rings-seen').hidden") is True
+
+
 def test_nothing_from_a_peer_runs(show: Open) -> None:
     talk = Conversation()
     talk.open(HOSTILE, HOSTILE)

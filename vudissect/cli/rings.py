@@ -7,9 +7,7 @@ import click
 
 from vudissect.analysis import Analysis
 from vudissect.capture.files import FollowedFile, open_capture
-from vudissect.capture.observation import observation_of
 from vudissect.capture.reader import read_capture
-from vudissect.capture.record import RecordKind
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
@@ -18,7 +16,7 @@ from vudissect.cli.errors import clear_errors, needs_linux, warn
 from vudissect.cli.output import say
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Device
-from vudissect.render.ring_table import Sample, current_lines, history_lines
+from vudissect.render.ring_table import Sample, current_lines, history_lines, sample_of
 from vudissect.render.style import Style
 
 # Cursor to the upper left corner, and clear the screen.
@@ -71,10 +69,7 @@ def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, .
 
 
 def _samples(analysis: Analysis) -> Iterator[Sample]:
-    for event, _ in analysis:
-        seen = observation_of(event.record.details) if event.record.kind is RecordKind.RING_OBSERVED else None
-        if seen is not None:
-            yield Sample(event.record.frame, event.elapsed, event.after, seen)
+    return (sample for event, _ in analysis if (sample := sample_of(event)) is not None)
 
 
 def _samples_now(file: str, pids: Sequence[int], analysis: Analysis, follow: bool) -> Iterator[Sample]:

@@ -10,10 +10,12 @@ ring 0 of connection 1 (blk request), size 128
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vudissect.capture.observation import Observation
+from vudissect.capture.observation import Observation, observation_of
+from vudissect.capture.record import RecordKind
 from vudissect.protocol.devices import queue_name
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, printable
+from vudissect.session.event import Event
 from vudissect.session.state import State
 
 _SECOND = 1_000_000_000
@@ -36,6 +38,13 @@ class Sample(NamedTuple):
         return self.state.number, self.seen.ring
 
 
+def sample_of(event: Event) -> Sample | None:
+    """What was seen in a ring, if that is what the event is about."""
+    record = event.record
+    seen = observation_of(record.details) if record.kind is RecordKind.RING_OBSERVED else None
+    return Sample(record.frame, event.elapsed, event.after, seen) if seen is not None else None
+
+
 def history_lines(samples: Iterable[Sample], style: Style) -> Iterator[str]:
     """A table for each ring, with a row for each sample."""
     rings: dict[tuple[int, int], list[Sample]] = {}
@@ -44,7 +53,7 @@ def history_lines(samples: Iterable[Sample], style: Style) -> Iterator[str]:
     for number, (_, history) in enumerate(sorted(rings.items())):
         if number:
             yield ""
-        yield _title(history[-1])
+        yield ring_title(history[-1])
         yield style.dim(_HEADING)
         for sample in history:
             yield from sample_lines(sample, style)
@@ -53,7 +62,7 @@ def history_lines(samples: Iterable[Sample], style: Style) -> Iterator[str]:
 def current_lines(latest: Iterable[Sample], style: Style) -> Iterator[str]:
     """The rings as they were last seen, those of a connection together."""
     for sample in sorted(latest, key=lambda sample: sample.ring):
-        yield _title(sample)
+        yield ring_title(sample)
         yield from sample_lines(sample, style)
 
 
@@ -68,7 +77,8 @@ def sample_lines(sample: Sample, style: Style) -> Iterator[str]:
         yield _REMARK + (style.bad(remark) if is_bad else style.dim(remark))
 
 
-def _title(sample: Sample) -> str:
+def ring_title(sample: Sample) -> str:
+    """`ring 0 of connection 1 (blk request), size 128`."""
     state, ring = sample.state, sample.state.rings.get(sample.seen.ring)
     device = state.guess.device
     name = queue_name(device, sample.seen.ring, len(state.rings)).rstrip("*") if device is not None else ""

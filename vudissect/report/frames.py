@@ -18,6 +18,7 @@ from vudissect.filter.fields import rings
 from vudissect.lint.finding import Finding
 from vudissect.render.config import carried_config
 from vudissect.render.detail import config_lines, descriptor_line, field_lines
+from vudissect.render.ring_table import Sample, ring_title, sample_of
 from vudissect.render.state_json import state_fields
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
@@ -56,6 +57,22 @@ class Block(NamedTuple):
     values: str
 
 
+class History:
+    """What was seen in a ring, over time."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.seen: list[list[int | None]] = []
+        """Frame, avail, used, pending, kick, call."""
+
+    def add(self, sample: Sample) -> None:
+        """Another observation."""
+        seen = sample.seen
+        # The size may be known later than the first observation.
+        self.title = ring_title(sample)
+        self.seen.append([sample.frame, seen.avail, seen.used, seen.pending, seen.kick, seen.call])
+
+
 class Frames:
     """Iterate over `blocks` once; the rest is complete after that."""
 
@@ -66,6 +83,8 @@ class Frames:
         """The findings that rows refer to, by their place."""
         self.fields = Fields()
         """The fields that values belong to."""
+        self.rings: dict[tuple[int, int], History] = {}
+        """What was seen in each ring of each connection."""
         self._judged = judged
         self._transcript = Transcript(Style(False))
         self._states: dict[int, Patch] = {}
@@ -81,11 +100,17 @@ class Frames:
             rows.append(self._row(event, findings))
             details.append(self._details(event))
             values.append(self.fields.values(event) or 0)
+            self._observe(event)
             if len(rows) == ROWS_IN_A_BLOCK:
                 yield Block(packed(rows), packed([before, details]), packed(values))
                 rows, details, values, before = [], [], [], self._snapshot()
         if rows:
             yield Block(packed(rows), packed([before, details]), packed(values))
+
+    def _observe(self, event: Event) -> None:
+        sample = sample_of(event)
+        if sample is not None:
+            self.rings.setdefault(sample.ring, History()).add(sample)
 
     def _snapshot(self) -> dict[int, Patch]:
         return {number: dict(state) for number, state in self._states.items()}

@@ -1,7 +1,6 @@
 // Reads the data of the page, and connects the diagram, the details, the filter, the keyboard and the address.
 "use strict";
 const ready = (async () => {
-  const POINTS = 400;
   const get = (id) => document.getElementById(id);
   const [filterText, searchText, fold, count, problem] = ["filter-text", "search-text", "fold", "count", "problem"].map(get);
 
@@ -50,6 +49,7 @@ const ready = (async () => {
     const turn = ++latest;
     const row = rows[place];
     address();
+    markTime(rows, row.elapsed);
     const [detail, before, after] = await around(place);
     if (turn !== latest) return;
     get("frame").replaceChildren(...frameDetails(row, about, detail, before, after, answers.get(row.frame)));
@@ -188,39 +188,20 @@ const ready = (async () => {
     const link = event.target.closest("a[href^='#frame=']");
     if (!link) return;
     event.preventDefault();
-    const place = places.get(Number(link.hash.slice(7)));
-    if (place === undefined) return say(`Frame ${link.hash.slice(7)} is not in this page.`);
+    // One in a drawing has no hash.
+    const frame = Number(link.getAttribute("href").slice("#frame=".length));
+    const place = places.get(frame);
+    if (place === undefined) return say(`Frame ${frame} is not in this page.`);
     go(place);
     get("session").scrollIntoView();
   });
 
-  // Latencies over time, on a scale of powers of ten; of those that would be drawn over each other, the longest.
-  function latencies() {
-    const answered = rows.filter((row) => row.latency >= 0);
-    if (!answered.length) return [element("p", { class: "dim" }, "No answers are in this page.")];
-    const end = rows.at(-1).elapsed || 1;
-    const columns = new Map();
-    for (const row of answered) {
-      const column = Math.floor((row.elapsed / end) * POINTS);
-      if (!(columns.get(column)?.latency > row.latency)) columns.set(column, row);
-    }
-    const y = (latency) => 118 - Math.min(Math.max(Math.log10(Math.max(latency, 1000)) - 3, 0), 8) * 13.5;
-    const chart = svg("svg", { viewBox: "0 0 860 130", class: "chart", role: "img", "aria-label": `Latencies of ${answered.length} answers over time; the slowest are listed below` });
-    for (const [label, value] of [["1us", 1e3], ["100us", 1e5], ["10ms", 1e7], ["1s", 1e9], ["100s", 1e11]]) {
-      chart.append(svg("line", { x1: 48, x2: 856, y1: y(value), y2: y(value) }), svg("text", { x: 42, y: y(value) + 4 }, label));
-    }
-    for (const [column, row] of columns) {
-      const point = svg("circle", { cx: 50 + (column * 800) / POINTS, cy: y(row.latency), r: 3 });
-      const link = svg("a", { href: `#frame=${row.frame}`, tabindex: -1 }, point, svg("title", {}, `#${row.frame} ${row.name} ${durationText(row.latency)}`));
-      chart.append(link);
-    }
-    const slowest = answered.toSorted((a, b) => b.latency - a.latency).slice(0, 5);
-    const list = slowest.map((row) => element("li", {}, `${durationText(row.latency)} ${row.name} `, element("a", { href: `#frame=${row.frame}` }, `#${row.frame}`)));
-    return [chart, element("ol", {}, ...list)];
-  }
-
   applyFilter();
-  get("latencies").append(...latencies());
+  get("latencies").append(...latencies(rows));
+  if (about.rings.length) {
+    get("rings").append(...ringCharts(rows, places, about.rings, go));
+    get("rings-seen").hidden = false;
+  }
   fromAddress();
   if (diagram.selected < 0) diagram.select(found[0] ?? 0);
   return session;

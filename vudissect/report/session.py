@@ -53,7 +53,7 @@ def session_page(
         _data("about", _about(frames)),
         *data,
         styles=("style.css", "session.css"),
-        scripts=("filter.js", "state.js", "diagram.js", "session.js", *(("live.js",) if is_live else ())),
+        scripts=("filter.js", "state.js", "diagram.js", "charts.js", "session.js", *(("live.js",) if is_live else ())),
         is_live=is_live,
     )
 
@@ -149,6 +149,7 @@ def _session() -> Html:
             class_="session",
         ),
         tag("section", tag("h2", "Latencies"), tag("div", id="latencies")),
+        tag("section", tag("h2", "Rings over time"), tag("div", id="rings"), id="rings-seen", hidden=True),
         id="session",
     )
 
@@ -178,6 +179,7 @@ def _about(frames: Frames) -> dict[str, Any]:
         "block": ROWS_IN_A_BLOCK,
         "sides": [side.label for side in Side],
         "channels": [channel.label for channel in Channel],
+        "rings": [{"title": frames.rings[key].title, "seen": frames.rings[key].seen} for key in sorted(frames.rings)],
         "answers": [KINDS.index(kind) for kind in (Kind.REPLY, Kind.ACK)],
         "rules": {rule.id: rule.name for rule in ALL_RULES if rule.id in rules},
         "findings": [
