@@ -115,11 +115,11 @@ class Analysis:
         """The findings at the end of the capture, on connections that are still open."""
         return self._linter.finish() if self._linter is not None else []
 
-    def lint(self) -> Linted:
-        """All findings from here to the end of the capture."""
+    def lint(self, judged: Iterable[Judged] | None = None) -> Linted:
+        """All findings from here to the end of the capture; `judged` is `ahead()` where somebody else watches it."""
         findings: list[Finding] = []
         messages = 0
-        for event, found in self.ahead():
+        for event, found in self.ahead() if judged is None else judged:
             findings += found
             messages += event.record.kind is RecordKind.MESSAGE
         return Linted(findings + self.finish(), self.withheld, messages)

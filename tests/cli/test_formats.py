@@ -72,7 +72,7 @@ def output_of(form: AnyFormat, folder: Path, request: pytest.FixtureRequest) -> 
         path.write_bytes(hostile().capture())
     if form.renders is Differing:
         options = (str(HEALTHY),)
-    result = run(COMMANDS[form.renders], "--format", form.name, str(path), *options)
+    result = run(*COMMANDS[form.renders].split(), "--format", form.name, str(path), *options)
     return result.stdout.decode()
 
 
@@ -118,7 +118,7 @@ REFUSED = [
 @pytest.mark.parametrize(("form", "option"), REFUSED, ids=lambda each: each if isinstance(each, str) else title(each))
 def test_an_option_that_a_format_ignores_is_refused(capture: Path, form: AnyFormat, option: Option) -> None:
     files = [str(capture)] * (2 if form.renders is Differing else 1)
-    said = refusal(COMMANDS[form.renders], "--format", form.name, option, *files)
+    said = refusal(*COMMANDS[form.renders].split(), "--format", form.name, option, *files)
 
     assert said.startswith(f"{option} has no effect with --format {form.name}: omit it, or use --format text")
 

@@ -74,7 +74,7 @@ def test_a_terminal_gets_the_same_lines_after_it(command: str, tmp_path: Path) -
 def test_it_says_how_many_captures_are_exported() -> None:
     terminal = io.StringIO()
     seconds = count(0.0, 0.5)
-    done = CaptureCount(3, terminal, lambda: next(seconds))
+    done = CaptureCount("exported", 3, terminal, lambda: next(seconds))
     for messages in (10, 20, 30):
         done.add(messages)
     done.clear()

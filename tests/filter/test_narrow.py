@@ -49,9 +49,13 @@ def test_an_empty_capture_has_no_end() -> None:
     assert found.ending(analysis.session, analysis.finish()) == ([], ())
 
 
-def instead(*texts: str) -> list[tuple[str, set[object]]]:
+def instead(text: str, *others: str) -> list[tuple[str, set[object]]]:
     """What the captures of one filter have instead of what it asks for."""
-    return [(seen.asked.title, seen.values) for seen in never_held([narrowed(text)[0].found for text in texts])]
+    found = narrowed(text)[0].found
+    for other in others:
+        for seen, more in zip(found, narrowed(other)[0].found, strict=True):
+            seen.add(more.held, more.values)
+    return [(seen.asked.title, seen.values) for seen in never_held(found)]
 
 
 def test_it_knows_what_is_there_instead() -> None:

@@ -37,18 +37,33 @@ def needs_linux() -> None:
         fail("this needs Linux, as vhost-user does; show, lint, summary, state and explain read captures on any system")
 
 
+class ExplainedError(Exception):
+    """An error with a file, in one clear line."""
+
+
 @contextmanager
-def clear_errors(name: str) -> Iterator[None]:
-    """Turn errors with the file `name` into one clear line."""
+def explained_errors(name: str) -> Iterator[None]:
+    """Turn errors with the file `name` into an `ExplainedError`."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
     except CaptureError as error:
-        fail(f"{name}: {error}")
+        raise ExplainedError(f"{name}: {error}") from None
     except OSError as error:
         path = error.filename or name
-        fail(f"{path or repr(path)}: {error.strerror or error}{_remedy(error.errno, path)}")
+        reason = f"{error.strerror or error}{_remedy(error.errno, path)}"
+        raise ExplainedError(f"{path or repr(path)}: {reason}") from None
+
+
+@contextmanager
+def clear_errors(name: str) -> Iterator[None]:
+    """Exit with one clear line and status 2 on errors with the file `name`."""
+    try:
+        with explained_errors(name):
+            yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except ExplainedError as error:
+        fail(str(error))
 
 
 def _remedy(number: int | None, path: object) -> str:

@@ -70,7 +70,7 @@ def _counted(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
     if not sys.stderr.isatty():
         yield from outcomes
         return
-    count = CaptureCount(total, sys.stderr)
+    count = CaptureCount("exported", total, sys.stderr)
     try:
         for outcome in outcomes:
             count.add(outcome.messages)

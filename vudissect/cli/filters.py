@@ -103,20 +103,18 @@ def _message_filter(name: str) -> "Filter":
         fail(f"-m: {error.reason}")
 
 
-def report_no_match(narrowed: Sequence["Narrowed"]) -> None:
-    """One line on standard error if a filter matched nothing in any capture."""
-    if narrowed and not any(each.matched for each in narrowed):
-        warn(no_match(narrowed))
+def report_no_match(shown: "Narrowed") -> None:
+    """One line on standard error if a filter matched nothing in a capture."""
+    if not shown.matched:
+        warn(no_match(shown.wanted, shown.found))
 
 
-def no_match(narrowed: Sequence["Narrowed"]) -> str:
-    """That nothing matches, and what these captures have instead of what was asked for."""
+def no_match(wanted: "Filter", found: "Sequence[Seen]") -> str:
+    """That nothing matches, and what was found instead of what was asked for."""
     from vudissect.filter import never_held
 
-    instead = {
-        f"{seen.asked.title} seen: {_values_text(seen)}" for seen in never_held([each.found for each in narrowed])
-    }
-    return "; ".join((f"no message matches {narrowed[0].wanted.text}", *sorted(instead)))
+    instead = {f"{seen.asked.title} seen: {_values_text(seen)}" for seen in never_held(found)}
+    return "; ".join((f"no message matches {wanted.text}", *sorted(instead)))
 
 
 def _values_text(seen: "Seen") -> str:

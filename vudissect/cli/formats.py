@@ -8,10 +8,9 @@ import click
 from vudissect.cli.choices import OneOf
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
-from vudissect.render.format import Differing, Format, Option, Replayed, Reported, Shown, Stated, Summarised, Timed
+from vudissect.render.format import COMMANDS, Format, Option, T
 from vudissect.render.formats import formats_of
 
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _JSON, _JUNIT = "json", "junit"
@@ -42,7 +41,9 @@ def chosen(renders: type[T], name: str | None, *, as_json: bool, options: Iterab
     if as_json and name not in (None, _JSON):
         fail(f"--json and --format {name} are two formats: use one of them")
     known = formats_of(renders)
-    form = known[_JSON if as_json else name or next(iter(known))]
+    form = known.get(_JSON if as_json else name or next(iter(known)))
+    if form is None:
+        fail(f"{COMMANDS[renders]} has no --format {name}: use {' or '.join(known)}")
     for option in options:
         if option not in form.honours:
             able = ", ".join(f"--format {other.name}" for other in known.values() if option in other.honours)

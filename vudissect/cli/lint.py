@@ -1,36 +1,35 @@
 """`vudissect lint`: what is wrong in captures, which rule it breaks, and who is to blame."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from vudissect.analysis import Analysis, Linted
-from vudissect.capture.reader import read_capture
 from vudissect.cli.annotate import annotate_copy, refuse_annotation
+from vudissect.cli.baseline import Baseline, known_findings, write_known
 from vudissect.cli.choices import OneOf
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, dialects
 from vudissect.cli.completion import rules as rule_names
+from vudissect.cli.course import Course
 from vudissect.cli.devices import device_option
-from vudissect.cli.errors import CANNOT, FINDINGS
-from vudissect.cli.filters import filter_option, narrowed, report_no_match
+from vudissect.cli.errors import CANNOT, FINDINGS, fail
+from vudissect.cli.filters import filter_option
 from vudissect.cli.formats import chosen, format_options, write_junit
+from vudissect.cli.judging import Way, judgements
 from vudissect.cli.known import known_dialect, known_rules
 from vudissect.cli.output import ReaderLeftError, write
-from vudissect.cli.progress import opened
-from vudissect.cli.reading import ReadAs, captures_in, complaints, verdict
-from vudissect.lint.finding import Finding, Severity
-from vudissect.lint.rule import Rule
-from vudissect.lint.rules import ALL_RULES
+from vudissect.cli.reading import captures_in
+from vudissect.lint.finding import Severity
 from vudissect.protocol.model import Device
-from vudissect.render.findings import fails, listed
-from vudissect.render.format import CaptureReport, Reported
+from vudissect.render.findings import listed
+from vudissect.render.format import CaptureReport, Counted, Reported
 
 if TYPE_CHECKING:
-    from vudissect.filter import Filter, Narrowed
+    from vudissect.filter import Filter
 
 
 @click.command(
@@ -40,12 +39,25 @@ if TYPE_CHECKING:
         ("What is wrong in a capture", "vudissect lint boot.pcapng"),
         ("What is wrong about ring 1", "vudissect lint --filter ring=1 boot.pcapng"),
         ("All captures of a folder in CI", "vudissect lint --strict --junit lint.xml captures/"),
+        ("Which programs break which rule, on 4 cores", "vudissect lint --summary --jobs 4 captures/"),
+        ("Fail only for what is new", "vudissect lint --baseline known.jsonl captures/"),
         ("The findings as comments in Wireshark", "vudissect lint boot.pcapng --annotate found.pcapng"),
         ("Without a known warning", "vudissect lint --ignore VU-STA-01 boot.pcapng"),
     ],
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE|DIRECTORY...")
-@format_options(Reported, json="One JSON object per finding.", junit="Also write a JUnit report.")
+@format_options(
+    Reported, json="One JSON object per finding, with --summary per rule and pair.", junit="Also write a JUnit report."
+)
+@click.option("--summary", is_flag=True, help="Count the findings by rule, pair of programs and device.")
+@click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Judge so many captures at once.")
+@click.option(
+    "--baseline",
+    type=FILE,
+    metavar="FILE",
+    help="Report only findings that are not in this file; known ones do not fail.",
+)
+@click.option("--write-baseline", type=FILE, metavar="FILE", help="Write the findings as known ones.")
 @click.option(
     "--annotate",
     type=FILE,
@@ -81,6 +93,10 @@ def command(
     form: str | None,
     as_json: bool,
     junit_file: str | None,
+    summary: bool,
+    jobs: int,
+    baseline: str | None,
+    write_baseline: str | None,
     annotate: str | None,
     strict: bool,
     least: str | None,
@@ -94,81 +110,59 @@ def command(
     For a directory, all captures in it are checked. Equal findings are grouped.
 
     The exit status is 1 if there are errors (with --strict: or warnings) or a file is cut off, and 2 if a file
-    cannot be read or has no messages.
+    cannot be read or has no messages (with --summary: 1).
     """
-    output = chosen(Reported, form, as_json=as_json)
+    if summary and (junit_file is not None or annotate is not None):
+        fail("--summary counts findings: --junit and --annotate list them, so use them without it")
     named = captures_in(files)
     if annotate is not None:
         refuse_annotation(named, annotate)
-    rules = _without(ignore)
-    read_as = ReadAs(device, known_dialect(speaks) if speaks is not None else None)
-    captures: list[CaptureReport] = []
-    seen: list[Narrowed] = []
-    status = 0
-
-    def results() -> Iterator[CaptureReport]:
-        nonlocal status
-        for file in named:
-            try:
-                report, found = _report(file, read_as, rules, wanted, seen, least)
-            except SystemExit as end:
-                # One file that cannot be read does not keep the others from being judged.
-                if end.code != CANNOT:
-                    raise
-                status = CANNOT
-                continue
-            captures.append(report)
-            yield report
-            status = max(status, found, FINDINGS if any(fails(each, strict=strict) for each in report.findings) else 0)
-
-    result = Reported(results(), len(named) > 1, strict, output_style(), usual=least is not None)
-    lines = output.render(result)
+    if jobs > 1 and "-" in named:
+        fail("--jobs reads files, not standard input")
+    if speaks is not None:
+        known_dialect(speaks)
+    for rule in ignore:
+        known_rules(rule)
+    known = None
+    if baseline is not None or write_baseline is not None:
+        known = Baseline(known_findings(baseline) if baseline is not None else frozenset())
+    way = Way(
+        device.name if device is not None else None,
+        speaks,
+        ignore,
+        wanted.text if wanted is not None else None,
+        least,
+        pairs=summary or known is not None,
+    )
+    usual = least is not None
+    course = Course(wanted, known, unreadable=FINDINGS if summary else CANNOT, strict=strict, usual=usual)
+    judged = judgements(named, way, min(jobs, len(named)))
+    reports: list[CaptureReport] = []
+    result = Reported(course.reports(judged), len(named) > 1, strict, output_style(), usual)
+    if junit_file is not None or annotate is not None:
+        result = result._replace(captures=_kept(result.captures, reports))
+    if summary:
+        counted = Counted(partial(course.counts, judged, len(named)), result.style)
+        lines = chosen(Counted, form, as_json=as_json).render(counted)
+    else:
+        lines = chosen(Reported, form, as_json=as_json).render(result)
     with suppress(ReaderLeftError):  # which changes nothing about the verdict
         write(lines)
     for _ in lines:
         pass
-    report_no_match(seen)
-    if annotate is not None and captures:
-        annotate_copy(named[0], annotate, listed(captures[0].findings, usual=least is not None))
+    course.report_no_match()
+    if annotate is not None and reports:
+        annotate_copy(named[0], annotate, listed(reports[0].findings, usual=usual))
     if junit_file is not None:
-        write_junit(junit_file, result._replace(captures=captures))
-    if status:
-        raise SystemExit(status)
+        write_junit(junit_file, result._replace(captures=reports))
+    if write_baseline is not None and known is not None:
+        write_known(write_baseline, known.found)
+    if course.status:
+        raise SystemExit(course.status)
 
 
-def _report(
-    file: str,
-    read_as: ReadAs,
-    rules: Sequence[Rule],
-    wanted: "Filter | None",
-    seen: list["Narrowed"],
-    least: str | None,
-) -> tuple[CaptureReport, int]:
-    """What is wrong in one capture, and the exit status that the capture itself deserves."""
-    with opened(file) as stream:
-        analysis = Analysis(read_capture(stream), device=read_as.device, dialect=read_as.dialect, rules=rules)
-        linted = analysis.lint() if wanted is None else _narrowed_lint(analysis, wanted, seen)
-    if least is not None:
-        linted = linted._replace(findings=_at_least(linted.findings, Severity(least)))
-    return CaptureReport(file, *linted, complaints(analysis.records)), verdict(file, analysis.records)
-
-
-def _at_least(findings: list[Finding], severity: Severity) -> list[Finding]:
-    return [finding for finding in findings if finding.severity.rank <= severity.rank]
-
-
-def _narrowed_lint(analysis: Analysis, wanted: "Filter", seen: list["Narrowed"]) -> Linted:
-    """The findings that a filter shows; its result is added to `seen` unless the capture has no messages."""
-    shown = narrowed(wanted, analysis)
-    findings = [finding for _, found in shown for finding in found]
-    findings += shown.ending(analysis.session, analysis.finish())[0]
-    if analysis.records.has_messages:
-        seen.append(shown)
-    rules = {finding.rule for finding in findings}
-    withheld = {rule: times for rule, times in analysis.withheld.items() if rule in rules}
-    return Linted(findings, withheld, shown.messages)
-
-
-def _without(ignored: Sequence[str]) -> tuple[Rule, ...]:
-    unwanted = {rule.id for text in ignored for rule in known_rules(text)}
-    return tuple(rule for rule in ALL_RULES if rule.id not in unwanted)
+def _kept(reports: Iterable[CaptureReport], kept: list[CaptureReport]) -> Iterator[CaptureReport]:
+    """The same reports, which are also added to a list."""
+    for report in reports:
+        kept.append(report)
+        yield report

@@ -124,7 +124,7 @@ def main(verbose: bool, wanted: "Filter | None", capture: str, report_fd: int) -
         rest, _ = shown.ending(analysis.session, rest)
     sys.stdout.write(transcript.findings(rest))
     if shown is not None and analysis.records.has_messages:
-        report_no_match([shown])
+        report_no_match(shown)
     if summary.messages:
         sys.stdout.writelines(
             f"{line}\n" for line in ("", *summary_lines(summary, output_style(), screen_width(), short=True))

@@ -21,7 +21,14 @@ _LONGEST_NAME = 40
 @contextmanager
 def opened(file: str) -> Iterator[ByteSource]:
     """A capture for reading, `-` for standard input, with a line of progress if it takes long; exit 2 on errors."""
-    with clear_errors(file), open_capture(file) as stream:
+    with clear_errors(file), watched(file) as stream:
+        yield stream
+
+
+@contextmanager
+def watched(file: str) -> Iterator[ByteSource]:
+    """The same; `OSError` if it cannot be opened."""
+    with open_capture(file) as stream:
         if not sys.stderr.isatty():
             yield stream
             return
@@ -73,9 +80,10 @@ class Progress:
 
 
 class CaptureCount:
-    """Prints how many of several captures are done."""
+    """Prints how many of several captures are done. `did` is what was done with them, such as `exported`."""
 
-    def __init__(self, total: int, terminal: TextIO, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, did: str, total: int, terminal: TextIO, clock: Callable[[], float] = monotonic) -> None:
+        self._did = did
         self._total = total
         self._terminal = terminal
         self._clock = clock
@@ -90,7 +98,7 @@ class CaptureCount:
         if self._clock() >= self._next:
             self._next = self._clock() + _EVERY_SECONDS
             self._shown = True
-            text = f"exported {self._done} of {self._total} captures, {self._messages} messages"
+            text = f"{self._did} {self._done} of {self._total} captures, {self._messages} messages"
             print(f"\r{text}\x1b[K", end="", file=self._terminal, flush=True)
 
     def clear(self) -> None:

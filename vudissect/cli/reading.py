@@ -46,13 +46,23 @@ def complaints(records: UpToTheCut) -> list[str]:
     return truncated + ([] if records.has_messages else [_NOTHING])
 
 
-def verdict(file: str, records: UpToTheCut) -> int:
-    """Print each complaint to standard error; return the exit status: 2 without messages, 1 if cut off."""
+def status_of(records: UpToTheCut) -> int:
+    """The exit status that a capture deserves by itself: 2 without messages, 1 if it is cut off."""
+    return CANNOT if not records.has_messages else FINDINGS if records.truncated is not None else 0
+
+
+def complain(*lines: str) -> None:
+    """Print lines to standard error, after what was printed so far."""
     with suppress(ReaderLeftError):
         sys.stdout.flush()
-    for complaint in complaints(records):
-        warn(f"{file}: {complaint}")
-    return CANNOT if not records.has_messages else FINDINGS if records.truncated is not None else 0
+    for line in lines:
+        warn(line)
+
+
+def verdict(file: str, records: UpToTheCut) -> int:
+    """Print each complaint to standard error; return the exit status that the capture deserves by itself."""
+    complain(*(f"{file}: {text}" for text in complaints(records)))
+    return status_of(records)
 
 
 def conclude(file: str, records: UpToTheCut) -> None:

@@ -131,7 +131,7 @@ def command(
         lines = output.render(Shown(judged, ending, session.dialect, style, frozenset(options), live))
         _write(lines, 1 if live else _LINES_AT_ONCE)
         if shown is not None and analysis.records.has_messages:
-            report_no_match([shown])
+            report_no_match(shown)
         conclude(file, analysis.records)
 
 

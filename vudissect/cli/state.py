@@ -87,5 +87,5 @@ def _read_to_match(analysis: Analysis, file: str, wanted: "Filter") -> int:
     for event, _ in shown:
         return event.record.frame
     if analysis.records.has_messages:
-        fail(f"{file}: {no_match([shown])}")
+        fail(f"{file}: {no_match(shown.wanted, shown.found)}")
     return 0

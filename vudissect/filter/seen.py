@@ -1,6 +1,6 @@
 """What a capture has instead, where a filter matches nothing: the values of those comparisons that never hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -35,11 +35,12 @@ class Seen:
             if len(self.values) < _MOST_VALUES:
                 self.values.update(self.asked.values(event, findings))
 
+    def add(self, held: bool, values: Iterable[Any]) -> None:
+        """Enter what was seen of the same comparison in another capture."""
+        self.held = self.held or held
+        self.values.update(values)
 
-def never_held(captures: Sequence[Sequence[Seen]]) -> list[Seen]:
-    """The comparisons of one filter that held in none of the captures, with the values of all captures."""
-    return [
-        Seen(seen[0].asked, values=set().union(*(each.values for each in seen)))
-        for seen in zip(*captures, strict=True)
-        if not any(each.held for each in seen)
-    ]
+
+def never_held(found: Sequence[Seen]) -> list[Seen]:
+    """Of the comparisons of one filter, those that never held."""
+    return [seen for seen in found if not seen.held]

@@ -27,6 +27,11 @@ class Group(NamedTuple):
         return len({finding.connection for finding in self.all})
 
 
+def without_places(message: str) -> str:
+    """The text of a finding with `N` instead of numbers, so that it is the same of another place."""
+    return _PLACES.sub("N", message)
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Worst first, and among equals what came first: a first cause comes before its consequences."""
     return sorted(findings, key=lambda finding: (finding.severity.rank, finding.frame))
@@ -36,6 +41,6 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
     """The findings, worst first, those that say the same put together. Infos are put together by their rule."""
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in in_order(findings):
-        says = "" if finding.severity is Severity.INFO else _PLACES.sub("", finding.message)
+        says = "" if finding.severity is Severity.INFO else without_places(finding.message)
         groups.setdefault((finding.rule, finding.severity, finding.blame, says), []).append(finding)
     return [Group(first, tuple(again)) for first, *again in groups.values()]

@@ -1,7 +1,7 @@
 """Findings for people and for programs."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import Group, grouped
@@ -25,12 +25,16 @@ def fails(finding: Finding, *, strict: bool) -> bool:
 def finding_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
     """One line, without the frame if the finding is shown below its message."""
     place = "" if finding.frame in (0, frame) else f" #{finding.frame}"
-    severity = f"{finding.severity.value} {finding.rule}"
-    colour = _colour(finding.severity, style)
+    title = severity_text(finding.severity, finding.rule, style)
     because = ""
     if finding.frames:
         because = f" (see {', '.join(f'#{number}' for number in finding.frames)})"
-    return f"{colour(severity)}{place} {finding.blame.value}: {printable(finding.message)}{because}"
+    return f"{title}{place} {finding.blame.value}: {printable(finding.message)}{because}"
+
+
+def severity_text(severity: Severity, rule: str, style: Style) -> str:
+    """A rule and how severe it is."""
+    return _colour(severity, style)(f"{severity.value} {rule}")
 
 
 def signed_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
@@ -46,11 +50,18 @@ def _colour(severity: Severity, style: Style) -> Callable[[str], str]:
 
 
 def report(
-    findings: Sequence[Finding], withheld: dict[str, int], messages: int, style: Style, *, usual: bool = False
+    findings: Sequence[Finding],
+    withheld: Mapping[str, int],
+    messages: int,
+    style: Style,
+    *,
+    known: int = 0,
+    usual: bool = False,
 ) -> Iterator[str]:
     """The findings of one capture, line by line, with the sources of the rules.
 
-    Infos that healthy sessions also have are only counted, unless `usual` is set.
+    Infos that healthy sessions also have are only counted, unless `usual` is set; so are `known` ones, which are not
+    in `findings`.
     """
     counted = [] if usual else [finding for finding in findings if is_usual(finding)]
     for group in grouped(listed(findings, usual=usual)):
@@ -64,6 +75,8 @@ def report(
         yield f"{rule}: {times} more times"
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
     words = [f"{count} {severity.value}{'s' if count != 1 else ''}" for severity, count in counts.items() if count]
+    if known:
+        words.append(f"{known} known")
     yield f"{messages} message{'s' * (messages != 1)}: {', '.join(words) or 'nothing found'}"
 
 

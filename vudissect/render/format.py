@@ -3,7 +3,7 @@
 The formats are in `vudissect/render/formats/`, which lists each of them once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vudissect.session.event import Event
     from vudissect.session.pairing import Pairing, Request
     from vudissect.session.state import State
+    from vudissect.summary.fleet import Counts
     from vudissect.summary.values import Summary
     from vudissect.timing.values import Migration, Times
 
@@ -56,13 +57,14 @@ class Shown(NamedTuple):
 
 
 class CaptureReport(NamedTuple):
-    """The findings in the capture `file`, and what is wrong with the capture itself."""
+    """The findings in the capture `file` but for so many `known` ones, and what is wrong with the capture itself."""
 
     file: str
     findings: "Sequence[Finding]"
-    withheld: dict[str, int]
+    withheld: Mapping[str, int]
     messages: int
     complaints: Sequence[str]
+    known: int = 0
 
 
 class Reported(NamedTuple):
@@ -76,6 +78,13 @@ class Reported(NamedTuple):
     strict: bool
     style: Style
     usual: bool = False
+
+
+class Counted(NamedTuple):
+    """The findings of many captures by rule and pair. `counts` is available at the end."""
+
+    counts: "Callable[[], Counts]"
+    style: Style
 
 
 class Replayed(NamedTuple):
@@ -137,18 +146,19 @@ class Timed(NamedTuple):
     style: Style
 
 
-COMMANDS = {
+COMMANDS: dict[type, str] = {
     Shown: "show",
     Summarised: "summary",
     Timed: "times",
     Reported: "lint",
+    Counted: "lint --summary",
     Stated: "state",
     Replayed: "replay",
     Differing: "diff",
 }
 """The command that prints each type."""
 
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
+T = TypeVar("T", Shown, Summarised, Reported, Counted, Replayed, Stated, Differing, Timed)
 
 
 class Format(NamedTuple, Generic[T]):

@@ -146,8 +146,8 @@ def _peer(peer: Peer) -> str:
     text = printable(peer.name or _UNKNOWN)
     if peer.pid:
         text += f" (pid {peer.pid})"
-    if peer.since is not None:
-        text += f", has the protocol of {peer.since.origin} {peer.since.version} or newer"
+    if peer.version:
+        text += f", has the protocol of {peer.version} or newer"
     return text
 
 

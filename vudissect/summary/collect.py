@@ -7,13 +7,12 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.lint.groups import grouped
 from vudissect.lint.rules import USUAL
-from vudissect.protocol.bits import set_bits
 from vudissect.protocol.model import Channel, Side
 from vudissect.protocol.usual import is_late
 from vudissect.session.event import Event, MessageEvent
 from vudissect.session.session import Session
 from vudissect.session.stalls import stall_of
-from vudissect.session.state import State
+from vudissect.summary.peers import peer_of
 from vudissect.summary.values import (
     OUTCOMES,
     Answer,
@@ -21,7 +20,6 @@ from vudissect.summary.values import (
     End,
     Missing,
     Outcome,
-    Peer,
     Summary,
     Traffic,
     Verdict,
@@ -206,8 +204,8 @@ def _connection(tally: _Tally, end: End) -> ConnectionSummary:
     )
     return ConnectionSummary(
         state.number,
-        _peer(Side.FRONT_END, tally.opening, state, state.protocol_features.acked),
-        _peer(Side.BACK_END, tally.opening, state, state.protocol_features.offered),
+        peer_of(Side.FRONT_END, tally.opening, state),
+        peer_of(Side.BACK_END, tally.opening, state),
         state,
         tally.began,
         latest.elapsed - tally.began,
@@ -215,23 +213,6 @@ def _connection(tally: _Tally, end: End) -> ConnectionSummary:
         tuple(_answer(event) for event in tally.slowest),
         end,
         stall._replace(since=max(0, stall.since - start)) if stall is not None else None,
-    )
-
-
-def _peer(side: Side, opening: Record | None, state: State, word: int | None) -> Peer:
-    details = opening.details if opening is not None else {}
-    prefix = side.label.replace("-", "_")
-    known = state.protocol.protocol_features.by_number
-    bits = [known[number] for number in set_bits(word or 0) if number in known and known[number].since.numbers]
-    newest = max(bits, key=lambda bit: (bit.since.numbers, bit.number), default=None)
-    pid = details.get(f"{prefix}_pid", 0)
-    return Peer(
-        side,
-        str(details.get(f"{prefix}_command", "")),
-        str(details.get(f"{prefix}_executable", "")),
-        pid if isinstance(pid, int) else 0,
-        newest.since if newest is not None else None,
-        newest.name if newest is not None else "",
     )
 
 

@@ -32,6 +32,11 @@ class Peer(NamedTuple):
         """The name of its executable file, or its command name, which the kernel cuts after 15 characters."""
         return self.executable.rpartition("/")[2] or self.command
 
+    @property
+    def version(self) -> str:
+        """The release that `since` names, such as `QEMU 7.2`; "" if it is unknown."""
+        return f"{self.since.origin} {self.since.version}" if self.since is not None else ""
+
 
 class Traffic(NamedTuple):
     """How many messages and descriptors a side sent on a channel."""

@@ -3,12 +3,8 @@
 They import what they need only when used, so that a command does not wait for the imports of other formats.
 """
 
-from typing import TypeVar
-
-from vudissect.render.format import AnyFormat, Differing, Format, Replayed, Reported, Shown, Stated, Summarised, Timed
+from vudissect.render.format import AnyFormat, Format, T
 from vudissect.render.formats import json, junit, sequence, text
-
-T = TypeVar("T", Shown, Summarised, Reported, Replayed, Stated, Differing, Timed)
 
 FORMATS: tuple[AnyFormat, ...] = (*text.FORMATS, *json.FORMATS, *junit.FORMATS, *sequence.FORMATS)
 

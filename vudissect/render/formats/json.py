@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vudissect.render.format import (
     AnyFormat,
+    Counted,
     Differing,
     Format,
     Replayed,
@@ -29,6 +30,12 @@ def _findings(linted: Reported) -> Iterator[str]:
     for capture in linted.captures:
         for finding in in_order(capture.findings):
             yield f"{finding_json(finding, capture.file)}\n"
+
+
+def _counts(counted: Counted) -> Iterator[str]:
+    from vudissect.render.fleet import fleet_json
+
+    return (f"{line}\n" for line in fleet_json(counted.counts()))
 
 
 def _outcome(replayed: Replayed) -> Iterator[str]:
@@ -66,6 +73,7 @@ FORMATS: tuple[AnyFormat, ...] = (
     Format("json", Shown, Syntax.JSON_LINES, "json.md#events", _events),
     Format("json", Summarised, Syntax.JSON_LINES, "json.md#summaries", _summaries),
     Format("json", Reported, Syntax.JSON_LINES, "json.md#findings", _findings),
+    Format("json", Counted, Syntax.JSON_LINES, "json.md#counted-findings", _counts),
     Format("json", Replayed, Syntax.JSON_LINES, "json.md#replays", _outcome),
     Format("json", Differing, Syntax.JSON_LINES, "json.md#differences", _differences),
     Format("json", Timed, Syntax.JSON_LINES, "json.md#times", _times),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vudissect.render.format import (
     AnyFormat,
+    Counted,
     Differing,
     Format,
     Option,
@@ -40,8 +41,15 @@ def _findings(linted: Reported) -> Iterator[str]:
     for capture in linted.captures:
         if linted.several:
             yield f"{printable(capture.file)}:\n"
-        for line in report(capture.findings, capture.withheld, capture.messages, linted.style, usual=linted.usual):
+        _, findings, withheld, messages, _, known = capture
+        for line in report(findings, withheld, messages, linted.style, known=known, usual=linted.usual):
             yield f"{line}\n"
+
+
+def _counts(counted: Counted) -> Iterator[str]:
+    from vudissect.render.fleet import fleet_lines
+
+    return (f"{line}\n" for line in fleet_lines(counted.counts(), counted.style))
 
 
 def _outcome(replayed: Replayed) -> Iterator[str]:
@@ -93,6 +101,7 @@ FORMATS: tuple[AnyFormat, ...] = (
     Format("text", Differing, Syntax.TEXT, "formats.md#text", _differences, frozenset({Option.SINCE_FIRST})),
     Format("text", Summarised, Syntax.TEXT, "formats.md#text", _summaries),
     Format("text", Reported, Syntax.TEXT, "formats.md#text", _findings),
+    Format("text", Counted, Syntax.TEXT, "formats.md#text", _counts),
     Format("text", Replayed, Syntax.TEXT, "formats.md#text", _outcome),
     Format("text", Timed, Syntax.TEXT, "formats.md#text", _times),
     Format("text", Stated, Syntax.TEXT, "formats.md#text", _states),
