@@ -32,6 +32,7 @@ LAYERS = {
     "replay": 6,
     "render": 6,
     "scapy": 6,
+    "sources": 6,
     "wireshark": 6,
     "report": 7,
     "tables": 7,

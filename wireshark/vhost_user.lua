@@ -2124,6 +2124,7 @@ function record.descriptors(s, this)
       page_lo = page_lo,
       page_hi = page_hi,
       seals = little.u32(s, at + 24),
+      examined = little.u32(s, at + 28) < 2147483648,
       name = words.utf8(s:sub(name, name + name_length - 1)),
       name_length = name_length,
     }
@@ -3488,11 +3489,11 @@ local function descriptor_text(named, descriptor, frame)
   elseif descriptor.kind == 1 or descriptor.kind == 2 then
     local short = printable((descriptor.name:gsub(" %(deleted%)$", ""):gsub("^/memfd:", "")))
     what = KINDS[descriptor.kind] .. (short ~= "" and " " .. short or "") .. " "
-      .. size_text(descriptor.size_lo, descriptor.size_hi)
+      .. (descriptor.examined and size_text(descriptor.size_lo, descriptor.size_hi) or "size unknown")
     if descriptor.page_hi > 0 or descriptor.page_lo > 4096 then
       what = what .. " pages " .. size_text(descriptor.page_lo, descriptor.page_hi)
     end
-    if descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
+    if descriptor.examined and descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
       what = what .. " seals " .. (descriptor.seals == UNSEALABLE and "-1" or format("%#x", descriptor.seals))
     end
   else
@@ -3594,8 +3595,13 @@ end
 local EVENTS = {
   [2] = function(this, details)
     local device = details.device and details.device ~= "" and ", device " .. details.device or ""
-    return format("connection %s: front-end %s, back-end %s%s", decimal(this.connection, 0), peer(details, "front_end"),
-      peer(details, "back_end"), device)
+    local origin = ""
+    if details.source and details.source ~= "" then
+      local side = details.seen_by and details.seen_by ~= "" and "the " .. details.seen_by or "both sides"
+      origin = format(", from %s of %s", details.source, side)
+    end
+    return format("connection %s: front-end %s, back-end %s%s%s", decimal(this.connection, 0),
+      peer(details, "front_end"), peer(details, "back_end"), device, origin)
   end,
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))

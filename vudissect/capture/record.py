@@ -89,6 +89,13 @@ class Record(NamedTuple):
         return str(self.details.get("device_id", ""))
 
     @property
+    def origin(self) -> str:
+        """Of an opened connection, what its records were made from, as in `strace of the front-end`; "" if the recorder
+        was between the peers."""
+        source, seen_by = self.details.get("source", ""), self.details.get("seen_by", "")
+        return f"{source} of {f'the {seen_by}' if seen_by else 'both sides'}" if source else ""
+
+    @property
     def device(self) -> str:
         """Of an opened connection, the device type that the recording user named; "" for none."""
         return str(self.details.get("device", ""))

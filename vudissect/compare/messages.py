@@ -154,12 +154,14 @@ def _descriptors(recorded: MessageEvent, live: MessageEvent, identities: Identit
 
 
 def _descriptor(before: Descriptor, after: Descriptor, identities: Identities) -> Iterator[_Item]:
-    yield _Item(names.FD_KIND, before.kind.label, after.kind.label)
+    if DescriptorKind.UNKNOWN not in (before.kind, after.kind):
+        yield _Item(names.FD_KIND, before.kind.label, after.kind.label)
     if before.kind is not after.kind:
         return
-    yield _Item(names.FD_SIZE, before.size, after.size)
-    yield _Item(names.FD_PAGE_SIZE, before.page_size, after.page_size)
-    yield _Item(names.FD_SEALS, before.seals, after.seals)
+    if before.is_examined and after.is_examined:
+        yield _Item(names.FD_SIZE, before.size, after.size)
+        yield _Item(names.FD_PAGE_SIZE, before.page_size, after.page_size)
+        yield _Item(names.FD_SEALS, before.seals, after.seals)
     if before.kind in _IDENTIFIED and before.identity and after.identity:
         same = identities.agree(before.identity, after.identity)
         yield _Item(names.FD_IDENTITY, "the same as before", "the same as before" if same else "another")

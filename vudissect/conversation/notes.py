@@ -17,6 +17,7 @@ _SIDES = ("front", "back")
 _PEERS = re.compile(
     r"connection(?: (?P<number>\d+))?:? +front-end[ =](?P<front>.*?)(?: \(pid (?P<front_pid>\d+)\))?,?"
     r" +back-end[ =](?P<back>.*?)(?: \(pid (?P<back_pid>\d+)\))?(?:, device (?P<device>[\w-]+))?"
+    r"(?:, from (?P<source>[\w -]+?) of (?:the (?P<seen>front-end|back-end)|both sides))?"
 )
 _ENDING = (
     r"closed by (?:the )?(?P<by>front-end|back-end|proxy|\?)(?: \((?P<how>.*)\))?(?:, (?P<lost>\d+) bytes undelivered)?"
@@ -63,6 +64,8 @@ class NoteReader:
         """A connection is opened between two programs."""
         pids = {f"{side}_end_pid": count(match[f"{side}_pid"], 32) for side in _SIDES if match[f"{side}_pid"]}
         details: Details = {**pids, **({"device": match["device"]} if match["device"] else {})}
+        if match["source"]:
+            details |= {"source": match["source"], **({"seen_by": match["seen"]} if match["seen"] else {})}
         self._conversation.open(match["front"], match["back"], _numbered(match, connection), after, **details)
 
     def add_closed(self, match: re.Match[str], connection: int, after: int) -> None:

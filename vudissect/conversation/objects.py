@@ -6,11 +6,11 @@ import re
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.descriptors import eventfd, file, memfd, of_kind
 from vudissect.conversation.values import number
-from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.host.descriptor import NOT_EXAMINED, Descriptor, DescriptorKind
 
 _DESCRIPTOR = re.compile(r"(?<!\S)(?:fd=|\+)?(?P<prefix>[a-z]+)#(?P<name>\w+)(?: \((?P<about>[^)]{0,600})\))?")
 _MEMORY = re.compile(
-    r"(?:(?P<kind>memfd|file) )?(?P<name>.*?) ?(?P<size>\d+[KMGT]?)"
+    r"(?:(?P<kind>memfd|file) )?(?P<name>.*?) ?(?P<size>\d+[KMGT]?|size unknown)"
     r"(?: pages (?P<pages>\w+))?(?: seals (?P<seals>-?\w+))?"
 )
 _KINDS = {
@@ -27,6 +27,7 @@ _KINDS = {
 _DEFAULT_SOCKET = "stream"
 _TO_READ = "to read"
 _DEFAULT_MEMORY = "64M"
+_UNKNOWN_SIZE = "size unknown"
 
 
 class Objects:
@@ -75,6 +76,10 @@ def _memory(name: str, about: str) -> Descriptor:
     match = _MEMORY.fullmatch(about or _DEFAULT_MEMORY)
     if match is None:
         raise ConversationError(f"describe memory as (memfd NAME SIZE), not ({about})")
+    if match["size"] == _UNKNOWN_SIZE:
+        made = memfd(match["name"] or name, 0, page_size=0, seals=-1)
+        kind = DescriptorKind.FILE if match["kind"] == "file" else made.kind
+        return made._replace(kind=kind, identity=f"{kind.label}:{name}", flags=NOT_EXAMINED)
     size, page_size = _within(0, 64, match["size"]), _within(0, 64, match["pages"] or "4K")
     if match["kind"] == "file":
         made = file(match["name"] or f"/dev/shm/{name}", size, page_size=page_size)

@@ -4,7 +4,10 @@
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+NOT_EXAMINED: Final = 1 << 31
+"""In the flags of a descriptor: only its kind, identity and name are known, not size, page size, seals and flags."""
 
 
 class DescriptorKind(IntEnum):
@@ -44,3 +47,8 @@ class Descriptor(NamedTuple):
     seals: int = -1
     flags: int = 0
     name: str = ""
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether size, page size, seals and flags are known: logs do not have them."""
+        return not self.flags & NOT_EXAMINED

@@ -25,10 +25,11 @@ def kind_text(descriptor: Descriptor) -> str:
     words = [descriptor.kind.label]
     if descriptor.kind in _FILE_KINDS:
         words.append(short_name(descriptor.name))
-        words.append(size_text(descriptor.size))
+        words.append(size_text(descriptor.size) if descriptor.is_examined else "size unknown")
         if descriptor.page_size > 4096:
             words.append(f"pages {size_text(descriptor.page_size)}")
-        if descriptor.kind is DescriptorKind.MEMFD and descriptor.seals != _USUAL_SEALS:
+        is_memfd = descriptor.is_examined and descriptor.kind is DescriptorKind.MEMFD
+        if is_memfd and descriptor.seals != _USUAL_SEALS:
             words.append(f"seals {descriptor.seals:#x}" if descriptor.seals >= 0 else "seals -1")
     elif descriptor.kind is DescriptorKind.SOCKET:
         words = [printable(descriptor.name.partition("] ")[2] or "socket")]

@@ -121,13 +121,16 @@ def descriptor_line(named: NamedDescriptor) -> str:
     """All that is known about a descriptor, and where it was first seen."""
     descriptor = named.descriptor
     words = [f"{named.name}: {descriptor.kind.label}", printable(descriptor.name)]
+    if not descriptor.is_examined:
+        words.append("size, seals and flags unknown")
     if descriptor.size:
         words.append(f"size {descriptor.size} ({size_text(descriptor.size)})")
     if descriptor.page_size:
         words.append(f"page size {size_text(descriptor.page_size)}")
     if seals := seals_text(descriptor.seals):
         words.append(f"seals {seals}")
-    words.append(f"flags {descriptor.flags:#o}")
+    if descriptor.is_examined:
+        words.append(f"flags {descriptor.flags:#o}")
     words.append(f"identity {printable(descriptor.identity)}" if descriptor.identity else "identity unknown")
     words.append(f"first seen in #{named.first}")
     return ", ".join(word for word in words if word)

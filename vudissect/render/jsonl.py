@@ -239,14 +239,15 @@ def _config(event: Event, offset: int, contents: bytes) -> Fields:
 
 def _descriptor(named: NamedDescriptor) -> Fields:
     descriptor = named.descriptor
+    known = descriptor.is_examined
     return {
         "name": named.name,
         "kind": descriptor.kind.label,
         "first_frame": named.first,
         "identity": descriptor.identity,
-        "size": descriptor.size,
-        "page_size": descriptor.page_size,
-        "seals": descriptor.seals,
-        "flags": descriptor.flags,
+        "size": descriptor.size if known else None,
+        "page_size": descriptor.page_size if known else None,
+        "seals": descriptor.seals if known else None,
+        "flags": descriptor.flags if known else None,
         "file": descriptor.name,
     }

@@ -49,7 +49,8 @@ def _connection_opened(event: Event) -> str:
     details = event.record.details
     front_end, back_end = _peer(details, "front_end"), _peer(details, "back_end")
     device = f", device {event.record.device}" if event.record.device else ""
-    return f"{event.after.label}: front-end {front_end}, back-end {back_end}{device}"
+    origin = f", from {event.record.origin}" if event.record.origin else ""
+    return f"{event.after.label}: front-end {front_end}, back-end {back_end}{device}{origin}"
 
 
 def _connection_closed(event: Event) -> str:

@@ -116,6 +116,8 @@ def summary_facts(summary: Summary) -> Iterator[Fact]:
         yield Fact("shown", printable(shown.state.label), 2)
     yield Fact("front-end", _peer(shown.front_end), 7)
     yield Fact("back-end", _peer(shown.back_end), 7)
+    if shown.origin:
+        yield Fact("seen in", printable(shown.origin), 8)
     yield Fact("device", _device(shown.state), 8)
     yield Fact("traffic", _traffic(shown), 2)
     yield from _features(shown.state)

@@ -64,6 +64,7 @@ def _connection(connection: ConnectionSummary) -> dict[str, Any]:
         "connection": connection.number,
         "front_end": _peer(connection.front_end),
         "back_end": _peer(connection.back_end),
+        "origin": unicode(connection.origin) or None,
         "device": device.name if device is not None else None,
         "device_guessed": device is not None and not state.guess.settled,
         "dialect": state.protocol.key,

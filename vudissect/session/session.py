@@ -209,6 +209,9 @@ class Session:
             asked_in = request.frame if request is not None else 0
             act = Act(row.purpose, fields, descriptors, frame, received, awaits, asked_in)
             connection.change(apply(connection.state, act))
+        elif seen and record.is_cut and not message.fits:
+            # What it has changed is unknown.
+            connection.state = connection.state.interrupted()
         return _new(
             MessageEvent,
             (

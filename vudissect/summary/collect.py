@@ -213,6 +213,7 @@ def _connection(tally: _Tally, end: End) -> ConnectionSummary:
         tuple(_answer(event) for event in tally.slowest),
         end,
         stall._replace(since=max(0, stall.since - start)) if stall is not None else None,
+        tally.opening.origin if tally.opening is not None else "",
     )
 
 

@@ -77,8 +77,9 @@ class End(NamedTuple):
 class ConnectionSummary(NamedTuple):
     """One connection. `state` is the one at its end, `slowest` are its slowest answers, slowest first.
 
-    `began` is the time since the start of the capture. `stall` is what did not go on in the rings for longest, as they
-    were last seen, with `since` on the same clock.
+    `began` is the time since the start of the capture. `origin` is what the records were made from, as in `strace of
+    the front-end`; "" if the recorder was between the peers. `stall` is what did not go on in the rings for longest, as
+    they were last seen, with `since` on the same clock.
     """
 
     number: int
@@ -91,6 +92,7 @@ class ConnectionSummary(NamedTuple):
     slowest: tuple[Answer, ...]
     end: End
     stall: Stall | None
+    origin: str = ""
 
     @property
     def messages(self) -> int:

@@ -72,7 +72,7 @@ def descriptor_rows(file: str, event: MessageEvent) -> Iterator[Row]:
             descriptor.size or None,
             descriptor.page_size or None,
             descriptor.seals if descriptor.seals >= 0 else None,
-            descriptor.flags,
+            descriptor.flags if descriptor.is_examined else None,
             unicode(descriptor.name) or None,
         )
 

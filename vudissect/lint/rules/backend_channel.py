@@ -93,7 +93,7 @@ def _inverted(at: At[_Expectations]) -> Findings:
     elif request is not None and request.frame in expected:
         succeeds = expected.pop(request.frame)
         program = room_of(at.after.programs[Side.FRONT_END], Side.FRONT_END)
-        if result == succeeds and program in (QEMU, ANY) and at.after.opened is not None:
+        if result == succeeds and program in (QEMU, ANY) and at.after.from_start:
             outcome = "should have succeeded" if succeeds else "should have failed"
             yield at.finding(
                 f"{at.name} (#{request.frame}) {outcome}, but the answer is {result}, which means "
@@ -179,7 +179,7 @@ def _lost(at: At) -> bool:
 def _is_surely_absent(state: State, uuid: str) -> bool:
     """Whether an object is known not to exist; False where the capture may have missed it."""
     objects = state.objects
-    known = state.opened is not None and objects.complete
+    known = state.from_start and objects.complete
     return known and uuid not in objects.added and uuid not in objects.doubtful
 
 
@@ -242,7 +242,7 @@ def shared_memory(at: At) -> Findings:
         flaw, frames = _flaw(at, mapping)
         if flaw:
             yield at.finding(f"{at.name} maps {_place(mapping)}, {flaw}", frames=frames)
-    elif at.after.opened is not None and mappings.complete and not mappings.with_range(*mapping[:3]):
+    elif at.after.from_start and mappings.complete and not mappings.with_range(*mapping[:3]):
         near = mappings.overlapping(*mapping[:3])
         hint = f"; #{near.frame} mapped {_place(near)}" if near is not None else ""
         yield at.finding(

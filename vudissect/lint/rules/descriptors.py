@@ -205,7 +205,7 @@ def _flaw(wanted: FdKind, descriptor: Descriptor) -> str:
     if wanted is FdKind.MEMORY:
         if descriptor.seals > 0 and descriptor.seals & _SEALS_AGAINST_WRITING:
             return f"is sealed against writing (seals {descriptor.seals:#x}): it cannot be mapped shared and writable"
-        if descriptor.flags & _ACCESS_MODE == _READ_ONLY:
+        if descriptor.is_examined and descriptor.flags & _ACCESS_MODE == _READ_ONLY:
             return "is open read-only: it cannot be mapped shared and writable"
     return ""
 
@@ -309,7 +309,8 @@ def beyond_file(at: At) -> Findings:
         return
     for number, (named, (start, size)) in enumerate(zip(carried, parts, strict=False)):
         file = named.descriptor
-        if file.kind in (DescriptorKind.MEMFD, DescriptorKind.FILE) and start + size > file.size:
+        is_file = file.is_examined and file.kind in (DescriptorKind.MEMFD, DescriptorKind.FILE)
+        if is_file and start + size > file.size:
             which = f" region {number}" if row.purpose is Purpose.REPLACE_MEMORY else ""
             yield at.finding(
                 f"{at.name}{which} needs {named.name} from {start:#x} to {start + size:#x}, "

@@ -137,6 +137,7 @@ function record.descriptors(s, this)
       page_lo = page_lo,
       page_hi = page_hi,
       seals = little.u32(s, at + 24),
+      examined = little.u32(s, at + 28) < 2147483648,
       name = words.utf8(s:sub(name, name + name_length - 1)),
       name_length = name_length,
     }

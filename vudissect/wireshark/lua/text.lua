@@ -56,11 +56,11 @@ local function descriptor_text(named, descriptor, frame)
   elseif descriptor.kind == 1 or descriptor.kind == 2 then
     local short = printable((descriptor.name:gsub(" %(deleted%)$", ""):gsub("^/memfd:", "")))
     what = KINDS[descriptor.kind] .. (short ~= "" and " " .. short or "") .. " "
-      .. size_text(descriptor.size_lo, descriptor.size_hi)
+      .. (descriptor.examined and size_text(descriptor.size_lo, descriptor.size_hi) or "size unknown")
     if descriptor.page_hi > 0 or descriptor.page_lo > 4096 then
       what = what .. " pages " .. size_text(descriptor.page_lo, descriptor.page_hi)
     end
-    if descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
+    if descriptor.examined and descriptor.kind == 1 and descriptor.seals ~= USUAL_SEALS then
       what = what .. " seals " .. (descriptor.seals == UNSEALABLE and "-1" or format("%#x", descriptor.seals))
     end
   else
@@ -162,8 +162,13 @@ end
 local EVENTS = {
   [2] = function(this, details)
     local device = details.device and details.device ~= "" and ", device " .. details.device or ""
-    return format("connection %s: front-end %s, back-end %s%s", decimal(this.connection, 0), peer(details, "front_end"),
-      peer(details, "back_end"), device)
+    local origin = ""
+    if details.source and details.source ~= "" then
+      local side = details.seen_by and details.seen_by ~= "" and "the " .. details.seen_by or "both sides"
+      origin = format(", from %s of %s", details.source, side)
+    end
+    return format("connection %s: front-end %s, back-end %s%s%s", decimal(this.connection, 0),
+      peer(details, "front_end"), peer(details, "back_end"), device, origin)
   end,
   [3] = function(this, details)
     return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))

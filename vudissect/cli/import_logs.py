@@ -1,0 +1,75 @@
+"""`vudissect import`: a capture from logs of other programs."""
+
+import sys
+
+import click
+
+from vudissect import __version__
+from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.packet import MAX_MESSAGE
+from vudissect.cli.command import Command
+from vudissect.cli.completion import FILE
+from vudissect.cli.errors import clear_errors, fail, warn
+from vudissect.cli.lines import lines_of
+from vudissect.host.output import write_private
+from vudissect.lint.words import count_text
+from vudissect.sources.errors import SourceError
+from vudissect.sources.imports import Imported, import_logs
+
+
+@click.command(
+    "import",
+    cls=Command,
+    examples=[
+        ("As a capture", "vudissect import boot.strace -w boot.pcapng"),
+        ("Logs of both sides, as one capture", "vudissect import qemu.strace daemon.strace -w boot.pcapng"),
+        ("What the rules think of it", "vudissect import boot.strace | vudissect lint -"),
+    ],
+)
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-w",
+    "--write",
+    "output",
+    default="-",
+    type=FILE,
+    metavar="FILE",
+    help="Where to write the capture; - for standard output.",
+)
+def command(files: tuple[str, ...], output: str) -> None:
+    """Create a capture from logs of strace.
+
+    Logs of both sides of a session become one capture. What a log does not show is marked as unknown. docs/import.md
+    has the options of strace with which it shows most.
+    """
+    if output == "-" and sys.stdout.isatty():
+        fail("a capture cannot be shown on a terminal: write it to a file with -w")
+    with clear_errors(", ".join(files)):
+        try:
+            imported = import_logs([(file, lines_of(file, "replace")) for file in files])
+        except SourceError as error:
+            fail(str(error))
+    encoder = CaptureEncoder(f"vudissect {__version__}", f"imported from {', '.join(files)}", MAX_MESSAGE, 0)
+    capture = encoder.preamble() + b"".join(map(encoder.record, imported.records))
+    with clear_errors(output):
+        if output == "-":
+            sys.stdout.buffer.write(capture)
+            sys.stdout.flush()
+        else:
+            write_private(output, capture)
+    _report(imported)
+
+
+def _report(imported: Imported) -> None:
+    connections = imported.connections
+    seen = ", ".join(f"{count_text(connections.count(by), 'connection')} seen by {by}" for by in sorted({*connections}))
+    warn(f"{count_text(imported.messages, 'message')}; {seen}")
+    if imported.cut:
+        warn(f"of {count_text(imported.cut, 'message')} only the beginning is known: use strace -xx -s 65536")
+    if not imported.tracked:
+        warn(
+            "which descriptors are the same is unknown, as the log does not show when they are closed: "
+            "use strace -e trace=desc"
+        )
+    if imported.unreadable:
+        warn(f"{count_text(imported.unreadable, 'system call')} could not be read")

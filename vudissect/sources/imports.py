@@ -1,0 +1,84 @@
+"""Logs to the records of one capture. The format of each log is found by looking at its lines."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from vudissect.capture.record import Record, RecordKind
+from vudissect.sources.ends import Ends, Item
+from vudissect.sources.errors import SourceError
+from vudissect.sources.merge import Merger
+from vudissect.sources.strace import Call, Exited, StraceLog
+from vudissect.sources.system_calls import SystemCalls
+from vudissect.sources.together import Part, in_order, joined
+
+_SOURCE = "strace"
+STRACE_OPTIONS = ("-f", "-yy", "-xx", "-s", "65536", "-ttt", "-e", "trace=desc,network,process")
+"""With these, strace shows all that it can."""
+STRACE_COMMAND = f"strace {' '.join(STRACE_OPTIONS)} -o FILE"
+"""How to make such a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The records of logs, and what there is to know about them."""
+
+    records: Sequence[Record]
+    unreadable: int
+    """Lines of system calls that could not be read."""
+    tracked: bool
+    """Whether descriptors could be followed until they are closed."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages there are."""
+        return sum(record.kind is RecordKind.MESSAGE for record in self.records)
+
+    @property
+    def cut(self) -> int:
+        """Of how many the log shows only the beginning."""
+        return sum(record.is_cut for record in self.records)
+
+    @property
+    def connections(self) -> list[str]:
+        """Who has seen each connection: `the front-end`, `the back-end`, or `both sides`."""
+        opened = [record for record in self.records if record.kind is RecordKind.CONNECTION_OPENED]
+        return [f"the {seen_by}" if (seen_by := each.details.get("seen_by")) else "both sides" for each in opened]
+
+
+def import_logs(logs: Iterable[tuple[str, Iterable[str]]]) -> Imported:
+    """The capture that is in logs, each a name and its lines; `SourceError` if there is none."""
+    parts, unreadable, tracked = [], 0, True
+    names = []
+    for number, (name, lines) in enumerate(logs):
+        names.append(name)
+        log = StraceLog()
+        items = [*_items(lines, log, f"{number}:")]
+        if not log.calls:
+            raise SourceError(f"{name}: no log of strace: make one with {STRACE_COMMAND}")
+        parts.append(Part(items, log.clock))
+        unreadable += log.unreadable
+        tracked = tracked and log.closes
+    twins = joined(parts)
+    merger = Merger(_SOURCE, tracked=tracked, twins=twins)
+    for item in in_order(parts, twins):
+        merger.feed(item)
+    imported = Imported([*merger.records()], unreadable, tracked)
+    if not imported.messages:
+        raise SourceError(
+            f"{', '.join(names)}: no vhost-user messages in these system calls: trace the whole process from its start "
+            f"with {STRACE_COMMAND}"
+        )
+    return imported
+
+
+def _items(lines: Iterable[str], log: StraceLog, label: str) -> Iterator[Item]:
+    calls, ends = SystemCalls(label), Ends()
+    for each in _calls(lines, log):
+        for happening in calls.feed(each):
+            yield from ends.feed(happening)
+
+
+def _calls(lines: Iterable[str], log: StraceLog) -> Iterator[Call | Exited]:
+    for line in lines:
+        yield from log.feed(line)
+    yield from log.finish()
