@@ -151,6 +151,14 @@ CASES = {
         "crosvm run --vhost-user type=block,socket=/a", "type=block,socket=T/0", "blk blk: front-end calls /a"
     ),
     "crosvm, old form": Case("crosvm run --vhost-user-fs /a:home", "T/0:home", "home fs: front-end calls /a"),
+    "crosvm, sound": Case(
+        "crosvm run --vhost-user type=sound,socket=/a", "type=sound,socket=T/0", "sound sound: front-end calls /a"
+    ),
+    "QEMU's word for sound": Case(
+        "qemu -chardev socket,id=c,path=/a -device vhost-user-snd-pci,chardev=c,id=sound0",
+        "socket,id=c,path=T/0",
+        "sound0 sound: front-end calls /a",
+    ),
     "crosvm device": Case("crosvm device block --socket-path /a --file x", "T/0", "blk blk: back-end listens at /a"),
 }
 

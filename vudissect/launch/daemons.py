@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 
-from vudissect.launch.options import Option, Properties, is_on, options
+from vudissect.launch.options import Option, Properties, in_property, in_value, is_on, options
 from vudissect.launch.place import LeftAlone, Socket
 from vudissect.protocol.model import Side
 
@@ -35,22 +34,22 @@ def _vdev(option: Option) -> Iterator[Socket]:
         return
     if key in found:
         device = "crypto" if name.startswith("crypto") else "net"
-        replace = partial(_replace, option, found, key)
+        replace = in_property(option.prefix, found, key)
         yield Socket(name, device, side, listens, found[key], option.index, replace)
 
 
 def _listening(option: Option, device: str, words: list[str]) -> Iterator[Socket | LeftAlone]:
     name = _tag(words) or device
     if option.name in ("socket-path", "socket", "s"):
-        replace = partial(_replace_all, option, "")
+        replace = in_value(option.prefix)
         yield Socket(name, device, Side.BACK_END, True, option.value, option.index, replace)
     elif option.name == "o" and "vhost_user_socket" in (found := Properties(option.value)):
-        replace = partial(_replace, option, found, "vhost_user_socket")
+        replace = in_property(option.prefix, found, "vhost_user_socket")
         yield Socket(name, device, Side.BACK_END, True, found["vhost_user_socket"], option.index, replace)
     elif option.name == "fd":
         if option.prefix:
-            replace = partial(_replace_all, option, "--socket-path=")
-            yield Socket(name, device, Side.BACK_END, True, f"fd:{option.value}", option.index, replace)
+            address = f"fd:{option.value}"
+            yield Socket(name, device, Side.BACK_END, True, address, option.index, _instead_of_descriptor)
         else:
             yield LeftAlone(name, f"its socket is descriptor {option.value}: write --fd={option.value}")
 
@@ -59,9 +58,5 @@ def _tag(words: list[str]) -> str:
     return next((option.value for option in options(words) if option.name == "tag"), "")
 
 
-def _replace(option: Option, found: Properties, key: str, word: str, path: str) -> str:
-    return word[: option.prefix] + found.text({key: path})
-
-
-def _replace_all(option: Option, written: str, word: str, path: str) -> str:
-    return (written or word[: option.prefix]) + path
+def _instead_of_descriptor(_: str, path: str) -> str:
+    return f"--socket-path={path}"

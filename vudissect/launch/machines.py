@@ -2,17 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
 
-from vudissect.launch.options import Option, Properties, is_on, options
-from vudissect.launch.place import LeftAlone, Socket
-from vudissect.protocol.devices import DEVICES
+from vudissect.launch.options import Properties, in_property, in_value, is_on, options
+from vudissect.launch.place import LeftAlone, Socket, device_type
 from vudissect.protocol.model import Side
 
 _CLOUD_HYPERVISOR = {"disk": "blk", "net": "net", "fs": "fs", "generic-vhost-user": ""}
 _SEVERAL = frozenset(_CLOUD_HYPERVISOR)
 _OLD_CROSVM = "vhost-user-"
-_LIKE = {"block": "blk", "sound": "snd", "vsock": "vsock"}
 
 
 def find(words: list[str], _files: Mapping[str, str]) -> Iterator[Socket | LeftAlone]:
@@ -34,7 +31,7 @@ def _cloud_hypervisor(words: list[str]) -> Iterator[Socket]:
             device = _CLOUD_HYPERVISOR[option.name]
             name = found.get("id") or found.get("tag") or device or option.name
             listens = found.get("vhost_mode") == "server"
-            replace = partial(_replace, option, found, key)
+            replace = in_property(option.prefix, found, key)
             yield Socket(name, device, Side.FRONT_END, listens, found[key], option.index, replace)
 
 
@@ -44,28 +41,15 @@ def _crosvm(words: list[str]) -> Iterator[Socket]:
         if option.name == "vhost-user":
             found = Properties(option.value)
             if "socket" in found:
-                device = _type(found.get("type", ""))
-                replace = partial(_replace, option, found, "socket")
+                device = device_type(found.get("type", ""))
+                replace = in_property(option.prefix, found, "socket")
                 yield Socket(device or "device", device, Side.FRONT_END, False, found["socket"], option.index, replace)
         elif option.name == "socket-path" and is_device:
-            kind = _type(words[words.index("device") + 1])
-            replace = partial(_replace_path, option, "")
+            kind = device_type(words[words.index("device") + 1])
+            replace = in_value(option.prefix)
             yield Socket(kind or "device", kind, Side.BACK_END, True, option.value, option.index, replace)
         elif option.name.startswith(_OLD_CROSVM):
-            device = _type(option.name.removeprefix(_OLD_CROSVM))
+            device = device_type(option.name.removeprefix(_OLD_CROSVM))
             path, colon, rest = option.value.partition(":")
-            replace = partial(_replace_path, option, colon + rest)
+            replace = in_value(option.prefix, colon + rest)
             yield Socket(rest or device or "device", device, Side.FRONT_END, False, path, option.index, replace)
-
-
-def _type(word: str) -> str:
-    word = _LIKE.get(word, word)
-    return word if word in {device.name for device in DEVICES} else ""
-
-
-def _replace(option: Option, found: Properties, key: str, word: str, path: str) -> str:
-    return word[: option.prefix] + found.text({key: path})
-
-
-def _replace_path(option: Option, rest: str, word: str, path: str) -> str:
-    return word[: option.prefix] + path + rest

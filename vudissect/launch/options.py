@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,18 @@ class Properties(dict[str, str]):
             elif name not in without:
                 kept.append(part)
         return ",".join([*kept, *(f"{name}={value.replace(',', ',,')}" for name, value in added.items())])
+
+
+def in_property(
+    prefix: int, properties: Properties, key: str, without: frozenset[str] = frozenset()
+) -> Callable[[str, str], str]:
+    """Makes a word with another path in one of its properties, which begin after `prefix` characters."""
+    return lambda word, path: word[:prefix] + properties.text({key: path}, without)
+
+
+def in_value(prefix: int, after: str = "") -> Callable[[str, str], str]:
+    """Makes a word with another path after its first `prefix` characters."""
+    return lambda word, path: word[:prefix] + path + after
 
 
 def is_on(value: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vudissect.protocol.devices import device_by_name
 from vudissect.protocol.model import Side
 
 
@@ -35,3 +36,9 @@ class LeftAlone:
 
     name: str
     reason: str
+
+
+def device_type(word: str) -> str:
+    """The type of the device that a program calls so, as in `vhost-user-blk` or `block`; "" if it is none."""
+    device = device_by_name(word)
+    return device.name if device is not None else ""

@@ -5,13 +5,12 @@ Only character devices that are used like this are moved: others are consoles an
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from vudissect.launch.options import Option, Properties, is_on, options
-from vudissect.launch.place import LeftAlone, Socket
-from vudissect.protocol.devices import DEVICES
+from vudissect.launch.options import Option, Properties, in_property, is_on, options
+from vudissect.launch.place import LeftAlone, Socket, device_type
 from vudissect.protocol.model import Side
 
 _SECTION = re.compile(r'\[(\w+)(?:\s+"(.*)")?\]')
@@ -20,7 +19,6 @@ _USERS = {"device", "netdev", "object"}
 _IMPLIED = {"chardev": "backend", "device": "driver", "netdev": "type", "object": "qom-type", "export": "type"}
 # Ends of the names of drivers, for the bus.
 _BUS = re.compile(r"-(pci|ccw|device|pci-transitional|pci-non-transitional)$")
-_LIKE = {"vga": "gpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +103,7 @@ def _user(chardev: str, items: list[_Item]) -> tuple[str, str] | None:
 
 
 def _type(driver: str) -> str:
-    word = _BUS.sub("", driver).removeprefix("vhost-user-").removeprefix("virtio-")
-    word = _LIKE.get(word, word)
-    return word if word in {device.name for device in DEVICES} else ""
+    return device_type(_BUS.sub("", driver))
 
 
 def _chardev(item: _Item, name: str, device: str) -> Socket | LeftAlone:
@@ -118,7 +114,7 @@ def _chardev(item: _Item, name: str, device: str) -> Socket | LeftAlone:
     if "fd" in found:
         if not found["fd"].isdecimal():
             return LeftAlone(name, f"its socket is the descriptor {found['fd']!r}, which comes through the monitor")
-        replace = partial(_replace, item, "path", frozenset({"fd"}))
+        replace = _replaced(item, "path", frozenset({"fd"}))
         return Socket(name, device, Side.FRONT_END, listens, f"fd:{found['fd']}", item.index, replace, item.file)
     if "path" not in found:
         return LeftAlone(name, "its socket is not a Unix socket, which vhost-user needs")
@@ -136,7 +132,7 @@ def _at_path(item: _Item, name: str, device: str, path: str, *, listens: bool) -
         listens,
         ("@" if abstract else "") + path,
         item.index,
-        partial(_replace, item, "path", frozenset({"abstract", "tight"} if abstract else ())),
+        _replaced(item, "path", frozenset({"abstract", "tight"} if abstract else ())),
         item.file,
     )
 
@@ -145,22 +141,21 @@ def _export(item: _Item) -> Socket | LeftAlone:
     found = item.properties
     name, kind = found.get("id", "export"), found.get("addr.type", "")
     if kind == "fd":
-        replace = partial(_replace_descriptor, item)
-        return Socket(name, "blk", Side.BACK_END, True, f"fd:{found.get('addr.str', '')}", item.index, replace)
+        address = f"fd:{found.get('addr.str', '')}"
+        return Socket(name, "blk", Side.BACK_END, True, address, item.index, partial(_replace_descriptor, item))
     if kind != "unix":
         return LeftAlone(name, f"its address has the type {kind or 'unknown'}: use addr.type=unix")
     abstract = is_on(found.get("addr.abstract", "off"))
     dropped = frozenset({"addr.abstract", "addr.tight"} if abstract else ())
-    replace = partial(_replace, item, "addr.path", dropped)
+    replace = _replaced(item, "addr.path", dropped)
     address = ("@" if abstract else "") + found.get("addr.path", "")
     return Socket(name, "blk", Side.BACK_END, True, address, item.index, replace)
 
 
-def _replace(item: _Item, key: str, without: frozenset[str], text: str, path: str) -> str:
-    if item.file:
-        return _replace_in_section(item, key, without, text, path)
-    assert isinstance(item.properties, Properties)
-    return text[: item.prefix] + item.properties.text({key: path}, without)
+def _replaced(item: _Item, key: str, without: frozenset[str]) -> Callable[[str, str], str]:
+    if isinstance(item.properties, Properties):
+        return in_property(item.prefix, item.properties, key, without)
+    return partial(_replace_in_section, item, key, without)
 
 
 def _replace_descriptor(item: _Item, text: str, path: str) -> str:

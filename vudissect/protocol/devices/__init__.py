@@ -29,6 +29,7 @@ _ALIASES = {
     "entropy": "rng",
     "p9": "9p",
     "snd": "sound",
+    "vga": "gpu",
     "virtiofs": "fs",
 }
 _BY_NAME = {device.name: device for device in DEVICES}
