@@ -16,6 +16,7 @@ from tests.proxy.test_program import quiet
 from tests.proxy.test_rings import AVAIL
 from vudissect.capture.observation import observation_of
 from vudissect.capture.record import RecordKind
+from vudissect.proxy.companion import Feed
 from vudissect.proxy.ring_observer import RingObserver, RingOptions
 
 HOUR = 3600.0
@@ -67,9 +68,7 @@ class Watching:
         self.closed: list[int] = []
         self.observer = RingObserver(
             RingOptions(interval=HOUR),
-            PREAMBLE,
-            gap,
-            lambda _: None,
+            Feed(PREAMBLE, gap, lambda _: None),
             lambda *_: None,
             lambda _, action: self.later.append(action),
         )

@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.proxy import companion, observer
+from vudissect.proxy import companion
+from vudissect.proxy.companion import Feed
 from vudissect.proxy.observer import Observer, Report
 
 PREAMBLE = CaptureEncoder("test", "test", 65536, 0).preamble()
@@ -17,7 +18,7 @@ def gap(messages: int, reason: str) -> bytes:
 
 
 def start() -> Observer:
-    return Observer(["--capture=talk.pcapng"], PREAMBLE, gap, print)
+    return Observer(["--capture=talk.pcapng"], Feed(PREAMBLE, gap, print))
 
 
 def is_gone(pid: int) -> bool:
@@ -29,26 +30,30 @@ def is_gone(pid: int) -> bool:
 
 
 def test_it_reports_what_it_has_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(Observer, "patience", 60)
     observing = start()
     observing.sink.close()
 
-    assert observing.finish() == Report({"malformed": 0, "unanswered": 0, "findings": 0})
+    observing.finish()
+
+    assert observing.found == Report({"malformed": 0, "unanswered": 0, "findings": 0})
     assert is_gone(observing.pid)
 
 
 def test_one_that_does_not_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(Observer, "patience", 0.01)
     observing = start()
     os.kill(observing.pid, signal.SIGSTOP)
     observing.sink.close()
 
-    assert observing.finish() == Report()
+    observing.finish()
+
+    assert observing.found == Report()
     assert is_gone(observing.pid)
 
 
 def test_one_that_cannot_be_ended_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(Observer, "patience", 0.01)
     monkeypatch.setattr(companion, "_LAST_SECONDS", 0.01)
     observing = start()
     os.kill(observing.pid, signal.SIGSTOP)
@@ -56,7 +61,9 @@ def test_one_that_cannot_be_ended_is_abandoned(monkeypatch: pytest.MonkeyPatch) 
     # As if it hung in the kernel.
     with monkeypatch.context() as kernel:
         kernel.setattr(os, "kill", lambda *_: None)
-        assert observing.finish() == Report()
+        observing.finish()
+
+    assert observing.found == Report()
     os.kill(observing.pid, signal.SIGKILL)
     os.waitpid(observing.pid, 0)
 

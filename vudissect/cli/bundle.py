@@ -6,6 +6,7 @@ from vudissect.bundle.read import Bundle
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors
+from vudissect.cli.output import say
 from vudissect.render.units import printable
 
 
@@ -27,7 +28,7 @@ def command(file: str, folder: str | None) -> None:
     with clear_errors(file), Bundle(file) as bundle:
         if folder is not None:
             for path in bundle.extract(folder):
-                click.echo(printable(path))
+                say(printable(path))
             return
         about = bundle.about
         redacted = ", ".join(f"{kind} ({count})" for kind, count in dict(about.get("redacted") or {}).items())
@@ -39,6 +40,6 @@ def command(file: str, folder: str | None) -> None:
             f"redacted    {redacted or ('nothing was found' if about.get('redaction') else 'NOTHING: --no-redaction')}",
             *(f"missing     {name}" for name in about.get("missing") or ()),
         ]
-        click.echo("\n".join(map(printable, lines)))
-        click.echo("\n" + "\n".join(map(printable, bundle.text("summary.txt").splitlines())))
-        click.echo("\n" + "\n".join(f"{'file':<12}{printable(name)}" for name in bundle.names))
+        say("\n".join(map(printable, lines)))
+        say("\n" + "\n".join(map(printable, bundle.text("summary.txt").splitlines())))
+        say("\n" + "\n".join(f"{'file':<12}{printable(name)}" for name in bundle.names))

@@ -112,7 +112,8 @@ def _capture(
     # Imported here because Wireshark queries the interface at every start, and that should be quick.
     from vudissect.host.address import AddressError, parse_side
     from vudissect.host.limits import LimitError
-    from vudissect.proxy.program import Recording, RecordingError, run
+    from vudissect.proxy.program import run
+    from vudissect.proxy.recording import Recording, RecordingError
     from vudissect.proxy.shared import Settings
 
     lines: list[str] = []

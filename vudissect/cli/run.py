@@ -14,6 +14,7 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.errors import fail, needs_linux, warn
 from vudissect.cli.numbers import SECONDS
+from vudissect.cli.output import say
 from vudissect.cli.rotation import ring_option
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def command(
     from vudissect.host.address import AddressError
     from vudissect.host.limits import LimitError
     from vudissect.proxy.command import Command as Wrapped
-    from vudissect.proxy.program import Recording, RecordingError, run
+    from vudissect.proxy.program import run
+    from vudissect.proxy.recording import Recording, RecordingError
 
     if capture == "-":
         fail("-w -: standard output belongs to the command: name a file")
@@ -104,7 +106,7 @@ def command(
         for line in _lines(plan):
             warn(line)
         if dry_run:
-            click.echo(shlex.join(plan.words))
+            say(shlex.join(plan.words))
             return
         for path, text in plan.files.items():
             Path(path).write_text(text)

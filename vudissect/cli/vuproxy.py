@@ -202,7 +202,8 @@ def main(
     from vudissect.host.address import AddressError, Role, parse_address, parse_side
     from vudissect.host.limits import LimitError
     from vudissect.proxy.metrics import parse_place
-    from vudissect.proxy.program import Recording, RecordingError, run
+    from vudissect.proxy.program import run
+    from vudissect.proxy.recording import Recording, RecordingError
     from vudissect.proxy.ring_observer import RingOptions
     from vudissect.proxy.shared import Settings
     from vudissect.proxy.triggers import Bundling

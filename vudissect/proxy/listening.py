@@ -8,5 +8,3 @@ TOKEN_FD: Final = 5
 """Where it reads the token, if it asks for one: other users can see a command line."""
 
 BACKLOG: Final = 16
-END_SECONDS: Final = 2.0
-"""How long it may take to end."""

@@ -3,17 +3,14 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 
 from vudissect.host.address import AddressError, Role, parse_address
 from vudissect.host.endpoint import Listener
-from vudissect.proxy.companion import Companion
-from vudissect.proxy.diagnostics import Warn
-from vudissect.proxy.listening import BACKLOG, END_SECONDS, LISTENER_FD
-from vudissect.proxy.sink import MakeGap
+from vudissect.host.text import escaped
+from vudissect.proxy.companion import Companion, Feed
+from vudissect.proxy.listening import BACKLOG, LISTENER_FD
 
 _FORMS = "unix:PATH, 127.0.0.1:PORT or textfile:PATH"
 
@@ -57,40 +54,19 @@ def parse_place(text: str) -> Place:
 class MetricsServer(Companion):
     """A running server: it counts what its sink receives. Raises `AddressError` or `OSError` if it cannot start."""
 
-    def __init__(self, place: Place, name: str, preamble: bytes, gap: MakeGap, warn: Warn) -> None:
+    def __init__(self, place: Place, name: str, feed: Feed) -> None:
         """`name` tells these metrics from those of other proxies."""
-        self._listener: Listener | None = None
-        options = ["--socket", name]
+        self.line = f"metrics at {escaped(str(place))}"
         if place.is_file:
             _check_file(place.path)
-            super().__init__(_MODULE, [*options, "--textfile", place.path], _NAME, preamble, gap, warn)
-        elif place.port:
-            with _bound(place) as listening:
-                self._start(options, listening, preamble, gap, warn)
-        else:
-            self._listener = Listener(parse_address(Role.LISTEN, place.path))
-            self._start(options, self._listener.socket, preamble, gap, warn)
-
-    def finish(self) -> None:
-        """End it, once the sink is closed."""
-        self.end(monotonic() + END_SECONDS)
-        self._remove()
-
-    def abandon(self) -> None:
-        """End it at once."""
-        super().abandon()
-        self._remove()
-
-    def _start(
-        self, options: Sequence[str], listening: socket.socket, preamble: bytes, gap: MakeGap, warn: Warn
-    ) -> None:
+            super().__init__(_MODULE, ["--socket", name, "--textfile", place.path], _NAME, feed)
+            return
+        listener = None if place.port else Listener(parse_address(Role.LISTEN, place.path))
+        listening = _bound(place) if listener is None else listener.socket
         listening.setblocking(True)
-        passed = {LISTENER_FD: listening.fileno()}
-        super().__init__(_MODULE, options, _NAME, preamble, gap, warn, passed)
-
-    def _remove(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
+        super().__init__(_MODULE, ["--socket", name], _NAME, feed, {LISTENER_FD: listening.fileno()}, listener)
+        if listener is None:
+            listening.close()
 
 
 _MODULE = "vudissect.cli.serve_metrics"

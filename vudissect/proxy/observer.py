@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from vudissect.proxy.companion import REPORT_FD, Companion
-from vudissect.proxy.diagnostics import Warn
-from vudissect.proxy.sink import MakeGap
-
-_PATIENCE_SECONDS = 5.0
+from vudissect.proxy.companion import REPORT_FD, Companion, Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +21,23 @@ class Report:
 class Observer(Companion):
     """A running observer, started with `options`: it shows what its sink receives."""
 
-    def __init__(self, options: Sequence[str], preamble: bytes, gap: MakeGap, warn: Warn) -> None:
-        options = ["--report-fd", str(REPORT_FD), *options]
-        super().__init__("vudissect.cli.observe", options, "live transcript", preamble, gap, warn)
+    patience = 5.0
 
-    def finish(self) -> Report:
-        """Its report, once the sink is closed; if it does not come within a few seconds, it is ended and has none."""
+    def __init__(self, options: Sequence[str], feed: Feed) -> None:
+        super().__init__("vudissect.cli.observe", ["--report-fd", str(REPORT_FD), *options], "live transcript", feed)
+        self.found = Report()
+        """Its report, once it is finished; if it does not come within a few seconds, there is none."""
+
+    def finish(self) -> None:
+        """End it, once the sink is closed, and keep its report."""
         report = b""
-        deadline = monotonic() + (0 if self.sink.unwritten else _PATIENCE_SECONDS)
+        deadline = monotonic() + (0 if self.sink.unwritten else self.patience)
         while (left := deadline - monotonic()) > 0 and select.select([self.report], [], [], left)[0]:
             part = os.read(self.report, 4096)
             if not part:
                 break
             report += part
         self.end(deadline)
-        if not report:
-            return Report()
-        found = json.loads(report)
-        return Report(found["counts"], tuple(found["waits"]))
+        if report:
+            found = json.loads(report)
+            self.found = Report(found["counts"], tuple(found["waits"]))

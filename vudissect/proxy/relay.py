@@ -23,12 +23,13 @@ _LONGEST_DELAY_SECONDS = 0.1
 class Relay:
     """Relays and records until it is stopped, or there will be no more connections. Listens from its creation.
 
-    `connections` counts the pairs, `gave_up` how often a side did not come in time, `failures` the
-    errors of the relay itself.
+    `name` tells it from other relays: it is where its first front-end is. `connections` counts the pairs, `gave_up`
+    how often a side did not come in time, `failures` the errors of the relay itself.
     """
 
     def __init__(self, pairs: Sequence[Settings], recorder: Recorder, warn: Warn) -> None:
         """Raises `AddressError` if an address cannot be used."""
+        self.name = str(pairs[0].front_end)
         self.connections = 0
         self.failures = 0
         self._warn_of_failure = Throttled(warn)

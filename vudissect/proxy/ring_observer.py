@@ -5,25 +5,19 @@ It can read guest memory only through these, and whatever it meets there, the re
 
 import json
 import os
-import select
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from struct import Struct
-from time import monotonic
 
-from vudissect.proxy.companion import Companion
-from vudissect.proxy.diagnostics import Warn
-from vudissect.proxy.sink import MakeGap
+from vudissect.proxy.companion import Companion, Feed
 
 # The number of the socket for descriptors in the other process. A packet without descriptors is the number of a
 # connection, which is about to be closed.
 RIGHTS_FD = 4
 CLOSING = Struct("<Q")
-_PATIENCE_SECONDS = 2.0
-_START_SECONDS = 30.0
 # So long a connection is kept from being recorded as closed.
 _LAST_LOOK_SECONDS = 0.5
 _READ_SIZE = 65536
@@ -49,39 +43,24 @@ class RingObserver(Companion):
     # A burst of messages keeps it busy for longer than a round trip takes.
     niceness = 10
 
-    def __init__(
-        self, options: RingOptions, preamble: bytes, gap: MakeGap, warn: Warn, observed: Observed, later: Later
-    ) -> None:
+    def __init__(self, options: RingOptions, feed: Feed, observed: Observed, later: Later) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with suppress(OSError):
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         words = ["--interval", str(options.interval), *(["--requests"] if options.requests else [])]
         with theirs:
-            super().__init__(
-                "vudissect.cli.watch_rings",
-                words,
-                "observation of rings",
-                preamble,
-                gap,
-                warn,
-                {RIGHTS_FD: theirs.fileno()},
-            )
+            passed = {RIGHTS_FD: theirs.fileno()}
+            super().__init__("vudissect.cli.watch_rings", words, "observation of rings", feed, passed)
         self._rights = ours
-        self._warn = warn
-        self._wait_until_ready()
+        self._warn = feed.warn
+        # A short session must not be over before it looks.
+        self.wait_until_ready()
         self._observed = observed
         self._later = later
         self._closing: dict[int, Callable[[], None]] = {}
         self._partial = b""
         self._lost = False
-
-    def _wait_until_ready(self) -> None:
-        """Wait for its first line, so that a short session is not over before it looks. `OSError` if none comes."""
-        is_there = select.select([self.report], [], [], _START_SECONDS)[0]
-        if not is_there or os.read(self.report, 1) != b"\n":
-            self.abandon()
-            raise OSError(0, "its process did not start")
 
     def offer(self, fds: list[int]) -> None:
         """Pass it the descriptors of a message, before the message itself."""
@@ -123,4 +102,4 @@ class RingObserver(Companion):
     def finish(self) -> None:
         """End it, once the sink is closed: all connections are, so that nothing is left to observe."""
         self._rights.close()
-        self.end(monotonic() + _PATIENCE_SECONDS)
+        super().finish()
