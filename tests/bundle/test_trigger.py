@@ -68,6 +68,9 @@ def test_a_finding(word: str, is_made: bool) -> None:
         ("crash", "'crash' is not a trigger: write disconnect, finding:SEVERITY"),
         ("silence", "'silence': write a number of seconds, as in silence:5"),
         ("silence:nan", "'silence:nan': write a number of seconds"),
+        ("exit:x", "'exit:x': write an exit status from 0 to 255, as in exit:1"),
+        ("log:", "'log:': write a regular expression, as in"),
+        ("log:*", "'log:*': not a regular expression: nothing to repeat"),
         ("finding:VU-NO-99", "'finding:VU-NO-99': there is no such rule (see vudissect rules)"),
     ],
 )

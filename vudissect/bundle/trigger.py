@@ -1,5 +1,7 @@
-"""When a bundle is made: a disconnect, a finding, or silence while a request waits for its answer."""
+"""When a bundle is made: a disconnect, a finding, silence while a request waits for its answer; the end of a command
+that vuproxy has started, or a line of its log."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +12,8 @@ from vudissect.session.event import Event
 from vudissect.session.session import Session
 
 _SECOND: Final = 1_000_000_000
-_FORMS: Final = "disconnect, finding:SEVERITY, finding:RULE, silence:SECONDS or signal"
+_FORMS: Final = "disconnect, finding:SEVERITY, finding:RULE, silence:SECONDS, signal, exit, exit:STATUS or log:PATTERN"
+_LARGEST_STATUS: Final = 255
 
 
 class TriggerError(ValueError):
@@ -19,18 +22,39 @@ class TriggerError(ValueError):
 
 @dataclass(slots=True)
 class Triggers:
-    """What to watch for; `from_words` makes it. Times are in nanoseconds."""
+    """What to watch for; `from_words` makes it. Times are in nanoseconds.
+
+    `fails`: the command ends with any status but 0. `lines` are patterns for lines of its log.
+    """
 
     disconnect: bool = False
     severity: Severity | None = None
     rules: set[str] = field(default_factory=set)
     silence: int = 0
+    fails: bool = False
+    statuses: set[int] = field(default_factory=set)
+    lines: list[re.Pattern[str]] = field(default_factory=list)
     _latest: dict[int, int] = field(default_factory=dict)
     _reported: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def needs_command(self) -> bool:
+        """Whether there has to be a command that vuproxy has started."""
+        return self.fails or bool(self.statuses or self.lines)
+
+    def at_line(self, line: str) -> Iterator[str]:
+        """Why a bundle must be made after this line of the log."""
+        if any(pattern.search(line) for pattern in self.lines):
+            yield f"the log has: {line}"
 
     def after(self, event: Event, findings: Sequence[Finding]) -> Iterator[str]:
         """Why a bundle must be made after this event; usually there is no reason."""
         record = event.record
+        status = record.details.get("status")
+        if record.kind is RecordKind.NOTE and isinstance(status, int):
+            if status in self.statuses or (self.fails and status):
+                yield str(record.details.get("text", ""))
+            return
         self._latest[record.connection] = record.received
         if record.kind is RecordKind.CONNECTION_CLOSED:
             self._latest.pop(record.connection)
@@ -71,6 +95,12 @@ def from_words(words: Sequence[str]) -> Triggers:
             triggers.disconnect = True
         elif word == "signal":
             continue  # it always is
+        elif word == "exit":
+            triggers.fails = True
+        elif kind == "exit":
+            triggers.statuses.add(_status(word, what))
+        elif kind == "log":
+            triggers.lines.append(_pattern(word, what))
         elif kind == "silence":
             triggers.silence = _seconds(word, what)
         elif kind == "finding" and what in {str(severity) for severity in Severity}:
@@ -92,6 +122,21 @@ def _seconds(word: str, text: str) -> int:
     if not 0.1 <= seconds <= 1e9:
         raise TriggerError(f"{word!r}: write a number of seconds, as in silence:5")
     return int(seconds * _SECOND)
+
+
+def _status(word: str, text: str) -> int:
+    if not text.isdecimal() or int(text) > _LARGEST_STATUS:
+        raise TriggerError(f"{word!r}: write an exit status from 0 to {_LARGEST_STATUS}, as in exit:1")
+    return int(text)
+
+
+def _pattern(word: str, text: str) -> re.Pattern[str]:
+    if not text:
+        raise TriggerError(f"{word!r}: write a regular expression, as in 'log:vhost.*(fail|error)'")
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise TriggerError(f"{word!r}: not a regular expression: {error}") from None
 
 
 def _rule(word: str, text: str) -> str:

@@ -13,13 +13,11 @@ import click
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.errors import fail, needs_linux, warn
-from vudissect.cli.numbers import SECONDS
 from vudissect.cli.output import say
-from vudissect.cli.rotation import ring_option
+from vudissect.cli.recording import Asked, recording_options
 
 if TYPE_CHECKING:
     from vudissect.launch.plan import Move, Plan
-    from vudissect.proxy.rotation import Rotation
     from vudissect.proxy.shared import Settings
 
 
@@ -44,17 +42,13 @@ if TYPE_CHECKING:
             "Any back-end: front-ends connect to dev.sock",
             "vuproxy run --listen dev.sock -- my-backend --socket {socket}",
         ),
+        (
+            "A bundle for a bug report if it fails, with the last lines of its log",
+            "vuproxy run --bundle-on exit --log - -- virtiofsd --socket-path=fs.sock",
+        ),
     ],
 )
-@click.option(
-    "-w",
-    "--write",
-    "capture",
-    type=FILE,
-    metavar="FILE",
-    help="Where to write the capture, if not to vuproxy-DATE-TIME.pcapng.",
-)
-@ring_option
+@recording_options
 @click.option(
     "--listen",
     metavar="ADDRESS",
@@ -68,18 +62,28 @@ if TYPE_CHECKING:
     help="COMMAND is a front-end that connects to {socket}; its back-end listens at ADDRESS.",
 )
 @click.option(
-    "--wait", metavar="SECONDS", type=SECONDS, default=30, help="How long to keep trying to connect to a peer."
+    "--front-end",
+    metavar="ROLE:ADDRESS",
+    help="A socket that is not in the command line: where its front-end is, as for vuproxy itself.",
+)
+@click.option("--back-end", metavar="ROLE:ADDRESS", help="Where the back-end of that socket is.")
+@click.option(
+    "--log",
+    metavar="FILE",
+    type=FILE,
+    help="The log of COMMAND, for bundles and their triggers; - for its standard error, which is then a file.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the changed command line and start nothing.")
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
-    capture: str | None,
-    rotation: "Rotation | None",
     listen: str | None,
     connect: str | None,
-    wait: float,
+    front_end: str | None,
+    back_end: str | None,
+    log: str | None,
     dry_run: bool,
     words: tuple[str, ...],
+    asked: Asked,
 ) -> None:
     """Start COMMAND, a front-end or a back-end, and record its vhost-user sockets.
 
@@ -92,17 +96,23 @@ def command(
     from vudissect.host.address import AddressError
     from vudissect.host.limits import LimitError
     from vudissect.proxy.command import Command as Wrapped
+    from vudissect.proxy.command import Surroundings
     from vudissect.proxy.program import run
-    from vudissect.proxy.recording import Recording, RecordingError
+    from vudissect.proxy.recording import RecordingError
 
-    if capture == "-":
+    if asked.capture == "-":
         fail("-w -: standard output belongs to the command: name a file")
+    asked.check(has_command=True)
+    if log is not None and not asked.has_bundles:
+        fail("--log is for bundles: use it with --bundle-on or --control")
     if shutil.which(words[0]) is None:
         fail(f"{words[0]}: there is no such program: give its path, or a name that is on the PATH")
-    wrapped = Wrapped(list(words))
+    surroundings = Surroundings()
     folder = tempfile.mkdtemp(prefix="vuproxy-")
+    wrapped: Wrapped | None = None
     try:
-        plan = _plan(list(words), folder, listen, connect)
+        own = _own_pair(front_end, back_end, asked)
+        plan = _plan(list(words), folder, listen, connect, needs_any=not own)
         for line in _lines(plan):
             warn(line)
         if dry_run:
@@ -110,17 +120,30 @@ def command(
             return
         for path, text in plan.files.items():
             Path(path).write_text(text)
-        wrapped.words = plan.words
-        settings = [_settings(move, wait) for move in plan.moves]
-        recording = Recording(capture, quiet=True, rotation=rotation, wrapped=wrapped)
-        sys.exit(run(settings, recording))
+        file = f"{folder}/stderr" if log == "-" else log or _log()
+        wrapped = Wrapped(surroundings, plan.words, log=file, writes_log=log == "-", links=_links(plan))
+        pairs = [*(_settings(move, asked) for move in plan.moves), *own]
+        sys.exit(run(pairs, asked.recording(quiet=True, wrapped=wrapped)))
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if wrapped is None or not wrapped.goes_on:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _plan(words: list[str], folder: str, listen: str | None, connect: str | None) -> "Plan":
+def _own_pair(front_end: str | None, back_end: str | None, asked: Asked) -> "list[Settings]":
+    """A pair of sockets that is not in the command line, if there is one."""
+    if front_end is None and back_end is None:
+        return []
+    if front_end is None or back_end is None:
+        fail("--front-end and --back-end belong together: each has one side of a socket that COMMAND uses")
+    from vudissect.host.address import parse_side
+    from vudissect.proxy.shared import Settings
+
+    return [Settings(parse_side(front_end), parse_side(back_end), wait=asked.wait, interpose=not asked.no_interpose)]
+
+
+def _plan(words: list[str], folder: str, listen: str | None, connect: str | None, *, needs_any: bool) -> "Plan":
     from vudissect.launch.plan import PLACE, config_files, fill, plan
 
     address = listen or connect
@@ -137,7 +160,7 @@ def _plan(words: list[str], folder: str, listen: str | None, connect: str | None
         except (OSError, UnicodeDecodeError) as error:
             fail(f"{path}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not text'}")
     found = plan(words, folder, contents)
-    if not found.moves:
+    if needs_any and not found.moves:
         reasons = "; ".join(f"{each.name} cannot be recorded: {each.reason}" for each in found.left)
         fail(
             reasons
@@ -155,7 +178,26 @@ def _lines(plan: "Plan") -> list[str]:
     return lines + [f"{each.name} is not recorded: {each.reason}" for each in plan.left]
 
 
-def _settings(move: "Move", wait: float) -> "Settings":
+def _links(plan: "Plan") -> list[tuple[str, str]]:
+    """Where each socket of the command leads if vuproxy is gone."""
+    links = []
+    for move in plan.moves:
+        if move.private.is_path and move.outside.is_path:
+            private, outside = move.private.name, os.path.abspath(move.outside.name)
+            links.append((outside, private) if move.socket.listens else (private, outside))
+    return links
+
+
+def _log() -> str:
+    """The file that standard error is written to, if it is one."""
+    try:
+        path = os.readlink("/proc/self/fd/2")
+        return path if os.path.isfile(path) and os.path.samefile("/proc/self/fd/2", path) else ""
+    except OSError:
+        return ""
+
+
+def _settings(move: "Move", asked: Asked) -> "Settings":
     from vudissect.host.access import Access
     from vudissect.protocol.model import Side
     from vudissect.proxy.shared import Settings
@@ -165,7 +207,14 @@ def _settings(move: "Move", wait: float) -> "Settings":
     mask = os.umask(0)
     os.umask(mask)
     access = Access(0o777 & ~mask)
-    return Settings(*sides, wait=wait, device=move.socket.device, device_id=move.socket.name, access=access)
+    return Settings(
+        *sides,
+        wait=asked.wait,
+        interpose=not asked.no_interpose,
+        device=move.socket.device,
+        device_id=move.socket.name,
+        access=access,
+    )
 
 
 # Options after the name of the command are its own, also without "--".

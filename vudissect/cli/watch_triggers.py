@@ -1,7 +1,7 @@
 """The triggers of a running vuproxy, in a separate process that reads the capture from standard input.
 
-It writes an empty line once it is ready. SIGUSR1 and the control socket are triggers, too. A bundle is made by a child,
-so that this process goes on to watch.
+It writes an empty line once it is ready. SIGUSR1, the control socket and the log of a command that vuproxy has started
+are triggers, too. A bundle is made by a child, so that this process goes on to watch.
 """
 
 import os
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from shutil import rmtree
@@ -19,6 +19,7 @@ from time import monotonic, monotonic_ns
 import click
 
 from vudissect.analysis import Analysis
+from vudissect.bundle.log import LastLines
 from vudissect.bundle.make import Cause, write_bundle
 from vudissect.bundle.sides import Sides
 from vudissect.bundle.trigger import from_words
@@ -27,10 +28,12 @@ from vudissect.capture.reader import read_capture
 from vudissect.capture.record import RecordKind
 from vudissect.cli.errors import clear_errors, warn
 from vudissect.cli.program import Program
+from vudissect.host.output import write_all
+from vudissect.host.tail import Tail
 from vudissect.proxy.rotation import FileNames
 from vudissect.proxy.triggers import CONTROL_FD
 
-_STDIN = 0
+_STDIN, _STDERR = 0, 2
 _LOOK_EVERY_SECONDS = 0.1
 # What led to it is in the capture by then, and what follows from it.
 _DELAY_SECONDS = 0.5
@@ -49,15 +52,46 @@ class _Wanted:
     clients: list[socket.socket] = field(default_factory=list)
 
 
+class _Started:
+    """The command that vuproxy has started, and its log."""
+
+    def __init__(self, command: str, log: str, *, copied: bool) -> None:
+        self._command = command
+        self._tail = Tail(log, frees=copied) if log else None
+        self._copied = copied
+        self._log = LastLines()
+
+    def new_lines(self) -> list[str]:
+        """The lines of the log since the last call."""
+        data = self._tail.read() if self._tail is not None else b""
+        if data and self._copied:
+            with suppress(OSError):
+                write_all(_STDERR, data)
+        return self._log.add(data)
+
+    def facts(self) -> Mapping[str, str]:
+        """Texts for a bundle by file name."""
+        texts = {"command/cmdline.txt": f"{self._command}\n", "command/log.txt": self._log.text}
+        return {name: text for name, text in texts.items() if text.strip()}
+
+
 class _Bundler:
     """Makes bundles of the capture."""
 
     def __init__(
-        self, capture: str, command: str, sides: Sides, *, redact: bool, addresses: bool, is_rotated: bool
+        self,
+        capture: str,
+        command: str,
+        facts: Callable[[], Mapping[str, str]],
+        *,
+        redact: bool,
+        addresses: bool,
+        is_rotated: bool,
     ) -> None:
+        """`facts` are texts for a bundle by file name."""
         self._capture = capture
         self._command = command
-        self._sides = sides
+        self._facts = facts
         self._redact = redact
         self._addresses = addresses
         self._is_rotated = is_rotated
@@ -89,7 +123,7 @@ class _Bundler:
         reason = "; ".join(dict.fromkeys(wanted.reasons))
         base, _ = os.path.splitext(self._capture)
         path = _free(f"{base}_bundle_{time.strftime('%Y%m%d-%H%M%S')}")
-        cause, facts = Cause(reason), self._sides.facts()
+        cause, facts = Cause(reason), self._facts()
         self._made += 1
         try:
             kept = _linked(self._capture, is_rotated=self._is_rotated)
@@ -196,6 +230,9 @@ def _free(base: str) -> str:
 @click.option("--redact-addresses", is_flag=True)
 @click.option("--rotated", "is_rotated", is_flag=True)
 @click.option("--control", "has_control", is_flag=True)
+@click.option("--started", "started_words", default="")
+@click.option("--log", default="")
+@click.option("--copy-log", is_flag=True)
 @click.option("--report-fd", type=int, default=3)
 def main(
     capture: str,
@@ -205,13 +242,22 @@ def main(
     redact_addresses: bool,
     is_rotated: bool,
     has_control: bool,
+    started_words: str,
+    log: str,
+    copy_log: bool,
     report_fd: int,
 ) -> None:
     """Watch for triggers, and make bundles; started by vuproxy."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # vuproxy ends the stream when it is done
     triggers, sides = from_words(words), Sides()
+    started = _Started(started_words, log, copied=copy_log)
     bundler = _Bundler(
-        capture, command_line, sides, redact=not no_redaction, addresses=redact_addresses, is_rotated=is_rotated
+        capture,
+        command_line,
+        lambda: {**sides.facts(), **started.facts()},
+        redact=not no_redaction,
+        addresses=redact_addresses,
+        is_rotated=is_rotated,
     )
     signal.signal(signal.SIGUSR1, lambda *_: bundler.want("SIGUSR1", is_asked=True))
     control = socket.socket(fileno=CONTROL_FD) if has_control else None
@@ -220,7 +266,13 @@ def main(
     with clear_errors("triggers"):
         analysis = Analysis(read_capture(feed), live=True)
 
+        def look_at_log() -> None:
+            for line in started.new_lines():
+                for reason in triggers.at_line(line):
+                    bundler.want(reason)
+
         def look() -> None:
+            look_at_log()
             for reason in triggers.at(analysis.session, monotonic_ns()):
                 bundler.want(reason)
             bundler.work()
@@ -234,6 +286,7 @@ def main(
                     bundler.want(reason)
         except CaptureError as error:
             warn(f"triggers are not watched any more: {error}")
+        look_at_log()
     bundler.work(at_once=True)
 
 

@@ -62,6 +62,7 @@ def _transcript(recording: Recording, path: str, feed: Feed) -> Companion:
 
 
 def _triggers(bundling: Bundling, recording: Recording, path: str, feed: Feed) -> Companion:
-    watch = TriggerWatch(bundling, path, recording.command, feed, is_rotated=recording.rotation is not None)
+    is_rotated = recording.rotation is not None
+    watch = TriggerWatch(bundling, path, recording.command, feed, is_rotated=is_rotated, started=recording.wrapped)
     signal.signal(signal.SIGUSR1, lambda *_: watch.trigger())
     return watch

@@ -36,6 +36,8 @@ _STREAMS = {STDOUT: "standard output", STDERR: "standard error"}
 
 # About ten of our own, two for a connection, three for each further channel, and those of a memory table in transit.
 _DESCRIPTORS_NEEDED = 24
+# The connections of a command that has ended are closed by then.
+_SETTLED_SECONDS = 1.0
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,7 +95,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
             recorder.add_sink(companion.sink)
         service.ready(escaped("; ".join(greeted)))
         if recording.wrapped is not None:
-            _start_command(recording.wrapped, relay)
+            _start_command(recording.wrapped, pairs, relay, recorder, passes_usr1=recording.bundling is None)
         relay.run()
         service.stopping()
     except (AddressError, RecordingError):
@@ -136,9 +138,12 @@ def _is_same(fd: int, stream: int) -> bool:
         return False
 
 
-def _start_command(command: Command, relay: Relay) -> None:
+def _start_command(
+    command: Command, pairs: Sequence[Settings], relay: Relay, recorder: Recorder, *, passes_usr1: bool
+) -> None:
+    ours = {side.fd for settings in pairs for side in (settings.front_end, settings.back_end) if side.fd is not None}
     try:
-        pidfd = command.start()
+        pidfd = command.start(ours, passes_usr1=passes_usr1)
     except OSError as error:
         raise RecordingError(f"{command.words[0]}: cannot be started: {error.strerror}") from None
 
@@ -146,7 +151,13 @@ def _start_command(command: Command, relay: Relay) -> None:
         relay.poller.forget(pidfd)
         os.close(pidfd)
         command.finish()
+        text = f"{os.path.basename(command.words[0])} has ended with exit status {command.status}"
+        recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": text, "status": command.status})
         relay.end()
+        relay.poller.later(_SETTLED_SECONDS, settled)
+
+    def settled() -> None:
+        command.goes_on = relay.is_connected
 
     relay.poller.watch(pidfd, READABLE, ended, lambda _: ended())
 

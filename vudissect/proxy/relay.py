@@ -88,6 +88,11 @@ class Relay:
         """Make `run` return soon; may be called from anywhere, even a signal handler or another thread."""
         os.eventfd_write(self._wake, 1)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._active)
+
     def end(self) -> None:
         """Make `run` return as soon as no connection is open."""
         self._ending = True

@@ -1,6 +1,7 @@
 """What makes a bundle, and the process that watches for it and makes it; the relay only passes on what it records."""
 
 import os
+import shlex
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Final
 
 from vudissect.host.address import Role, parse_address
 from vudissect.host.endpoint import Listener
+from vudissect.proxy.command import Command
 from vudissect.proxy.companion import Companion, Feed
 
 CONTROL_FD: Final = 4
@@ -35,13 +37,21 @@ class TriggerWatch(Companion):
     # The last bundle is made then.
     patience = 60.0
 
-    def __init__(self, bundling: Bundling, capture: str, command: str, feed: Feed, *, is_rotated: bool) -> None:
-        """`capture` is the path of the capture, or the one that the names of a rotated one are made from."""
+    def __init__(
+        self, bundling: Bundling, capture: str, command: str, feed: Feed, *, is_rotated: bool, started: Command | None
+    ) -> None:
+        """`capture` is the path of the capture, or the one that the names of a rotated one are made from.
+
+        `started`: also watch its end and its log.
+        """
         listener = Listener(parse_address(Role.LISTEN, bundling.control)) if bundling.control else None
         options = ["--capture", os.path.abspath(capture), "--command", command]
         options += [word for trigger in bundling.triggers for word in ("--on", trigger)]
         options += ["--no-redaction"] * (not bundling.redact) + ["--rotated"] * is_rotated
         options += ["--redact-addresses"] * bundling.addresses + ["--control"] * (listener is not None)
+        if started is not None:
+            options += ["--started", shlex.join(started.words), "--log", started.log]
+            options += ["--copy-log"] * started.writes_log
         passed = {} if listener is None else {CONTROL_FD: listener.socket.fileno()}
         super().__init__(_MODULE, options, "triggers", feed, passed, listener)
         # A signal before it is ready would end it.
