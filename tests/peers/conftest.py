@@ -1,4 +1,7 @@
-"""Records a situation once for all tests of a class, which names it: `capture = "NAME"`, as in `captures`."""
+"""Records a situation for all tests of a class, which names it: `capture = "NAME"`, as in `captures`.
+
+Once as it is, and among the tests that take long also by a `vuproxy` that looks into the rings.
+"""
 
 from pathlib import Path
 
@@ -6,8 +9,17 @@ import pytest
 
 from tests.peers.captures import CAPTURES
 from tests.peers.meaning import Meaning, meaning_of
+from tests.peers.rings_seen import IN_SIGHT
 
 _RECORDING = "recorded.pcapng"
+
+
+@pytest.fixture(
+    scope="class", params=[False, pytest.param(True, marks=pytest.mark.peers_slow)], ids=["alone", "rings in sight"]
+)
+def rings_in_sight(request: pytest.FixtureRequest) -> bool:
+    """Whether `vuproxy` looks into the rings."""
+    return bool(request.param)
 
 
 @pytest.fixture(scope="class")
@@ -16,9 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="class")
-def result(request: pytest.FixtureRequest, folder: Path) -> object:
+def result(request: pytest.FixtureRequest, folder: Path, *, rings_in_sight: bool) -> object:
     """The result of the situation, as observed from outside."""
-    return CAPTURES[request.cls.capture].situation.record(folder, folder / _RECORDING)
+    options = IN_SIGHT if rings_in_sight else ()
+    return CAPTURES[request.cls.capture].situation.record(folder, folder / _RECORDING, options)
 
 
 @pytest.fixture(scope="class")

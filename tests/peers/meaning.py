@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.peers.captures import path_of
+from tests.peers.rings_seen import TOO_SHORT, rings_seen
 from vudissect.analysis import Analysis, read
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
@@ -185,6 +186,11 @@ class HealthyCapture(WellFormedCapture):
 
     def test_the_connections_are_opened_and_closed(self, meaning: Meaning) -> None:
         assert (meaning.connections, meaning.closed) == (self.connections, self.closed)
+
+    def test_rings_are_read_only_if_wanted_and_are_healthy(self, recording: Path, *, rings_in_sight: bool) -> None:
+        seen = rings_seen(recording)
+        assert seen.any_was_read == rings_in_sight or self.capture in TOO_SHORT
+        assert (seen.broken, seen.stalls) == (set(), [])
 
     def test_nothing_is_different_from_the_committed_capture(self, recording: Path) -> None:
         assert differences(path_of(self.capture), recording) == []

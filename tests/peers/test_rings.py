@@ -6,26 +6,25 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from tests.cli.test_commands import run
+from tests.huge_pages import huge_pages, hugetlbfs
 from tests.peers.captures import CAPTURES
 from tests.peers.daemons import storage_daemon
+from tests.peers.guest import MEMORY
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
 from tests.peers.releases import Release
+from tests.peers.rings_seen import IN_SIGHT, rings_seen
 from tests.peers.situations.disk import IMAGE, Disk, contents
 from tests.peers.situations.file_system import FileSystem
-from tests.peers.situations.situation import BACK, FRONT
+from tests.peers.situations.situation import BACK, FRONT, MIB
 from tests.peers.uml import DISK, uml
-from vudissect.analysis import analyse
-from vudissect.capture.observation import Observation, observation_of
-from vudissect.capture.record import RecordKind
-from vudissect.session.stalls import Stall, stall_of
 
 _READ_FOR_EVER = "while true; do dd if=/dev/vda of=/dev/null bs=4k count=8 iflag=direct 2> /dev/null; done\n"
 _READ_FILE_FOR_EVER = """
@@ -40,19 +39,13 @@ OFTEN = "--rings-interval=0.1"
 _SOME = 100
 _PATIENCE_SECONDS = 30.0
 _READ_SOME = f"dd if=/dev/vda of=/dev/null bs=4k count={_SOME} iflag=direct 2> /dev/null\n"
+# All others are recorded with rings in sight by the tests of their own, those that take long.
 _QUICK = (
     "uml-6.1-blk-qsd-7.2",
     "dpdk-22.11-virtio-user-vhost",
     "dpdk-22.11-virtio-user-2-queues-packed",
     "qemu-7.2-net-dpdk-22.11",
 )
-
-# This session is over after some 30 ms, perhaps before anybody has looked.
-_TOO_SHORT = ("libblkio-1.5-qsd-10.0",)
-
-
-def _mark(name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.peers if name in _QUICK else pytest.mark.peers_slow)
 
 
 @contextmanager
@@ -103,37 +96,16 @@ class _Reading(FileSystem):
     script = _READ_FILE_FOR_EVER
 
 
-def observed(capture: Path) -> tuple[list[Observation], set[tuple[int, str]]]:
-    """What was seen in the rings, and the rules about it that were broken, with the connection."""
-    analysis = analyse(capture)
-    judged = list(analysis)
-    seen = [
-        observation
-        for event, _ in judged
-        if event.record.kind is RecordKind.RING_OBSERVED
-        and (observation := observation_of(event.record.details)) is not None
-    ]
-    findings = [*(finding for _, found in judged for finding in found), *analysis.finish()]
-    return seen, {(finding.connection, finding.rule) for finding in findings if finding.rule.startswith("VU-OBS")}
-
-
-def stalls(capture: Path) -> list[Stall]:
-    """What the last look found not to go on, in any connection."""
-    states = {event.record.connection: event.after for event, _ in analyse(capture)}
-    return [stall for state in states.values() if (stall := stall_of(state)) is not None]
-
-
-@pytest.mark.parametrize("name", [_mark(name) for name in CAPTURES])
+@pytest.mark.peers
+@pytest.mark.parametrize("name", _QUICK)
 def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) -> None:
     capture = tmp_path / RECORDED
-    options = ("--rings=requests", "--rings-interval=0.1")
 
-    CAPTURES[name].situation.record(tmp_path, capture, options)
+    CAPTURES[name].situation.record(tmp_path, capture, IN_SIGHT)
 
-    seen, broken = observed(capture)
-    assert name in _TOO_SHORT or any(observation.avail is not None for observation in seen)
-    assert broken == set()
-    assert stalls(capture) == []
+    seen = rings_seen(capture)
+    assert seen.any_was_read
+    assert (seen.broken, seen.stalls) == (set(), [])
 
 
 @pytest.mark.peers
@@ -151,6 +123,28 @@ def test_a_back_end_that_forgets_to_signal_is_named(tmp_path: Path) -> None:
         front_end.process.kill()
 
     assert re.search(r"back-end: ring 0: the device has completed requests up to \d+", line)
+
+
+@pytest.mark.peers
+def test_the_rings_of_a_guest_in_huge_pages(tmp_path: Path) -> None:
+    disk, capture = Disk(), tmp_path / RECORDED
+    size = MEMORY * MIB
+
+    with (
+        huge_pages(size),
+        hugetlbfs(tmp_path / "huge") as folder,
+        disk.back_end(tmp_path, BACK) as back_end,
+        recorded(capture, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}", options=IN_SIGHT),
+    ):
+        backed = f"memory-backend-file,id=huge,size={size},mem-path={folder},share=on"
+        options = ("-object", backed, "-machine", "memory-backend=huge")
+        with disk.machine(tmp_path, FRONT, options=options) as front_end:
+            used = disk.act(tmp_path, front_end, back_end)
+
+    seen = rings_seen(capture)
+    assert used.digest_of_first_mib == sha256(used.before[:MIB]).hexdigest()
+    assert any(observation.used for observation in seen.observations)
+    assert (seen.broken, seen.stalls) == (set(), [])
 
 
 @pytest.mark.peers
@@ -287,8 +281,7 @@ def test_a_virtiofsd_that_is_killed_is_not_accused_and_one_that_is_stopped_is(tm
                 line = finding(proxy, "VU-OBS-01")
 
     assert re.search(r"back-end: ring 1: request \d+: FUSE \w+ node \d+ \(unique \d+\), pending for", line)
-    _, broken = observed(tmp_path / RECORDED)
-    assert broken == {(2, "VU-OBS-01")}
+    assert rings_seen(tmp_path / RECORDED).broken == {(2, "VU-OBS-01")}
 
 
 @pytest.mark.peers_slow

@@ -1,16 +1,19 @@
 """The observation of rings: a session is played, with real memory and real event descriptors, and looked into."""
 
+import gc
 import mmap
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
 import pytest
 
 from tests.conversation import SECOND, Conversation
+from tests.huge_pages import HUGE, huge_memfd, huge_pages, hugetlbfs
 from vudissect.capture.observation import Observation
 from vudissect.host.inspect import inspect
 from vudissect.protocol.features import VIRTIO_FEATURES
@@ -25,6 +28,7 @@ from vudissect.session.session import Session
 
 SIZE = 1 << 20
 OFFSET = 0x3000  # of the region in its file
+FILE = HUGE  # bytes of the file
 GUEST, USER = 0x40000000, 0x7F0000000000
 DESC, AVAIL, USED = 0x1000, 0x2000, 0x3000
 HEADER, STATUS = 0x8000, 0x9000
@@ -41,9 +45,10 @@ class Scene:
         features: tuple[str, ...] = ("VERSION_1", "PROTOCOL_FEATURES"),
         back_end: str = "vhost-user-blk",
         back_end_pid: int = 0,
+        memory: int | None = None,
     ) -> None:
-        self.memory = os.memfd_create("guest")
-        os.ftruncate(self.memory, SIZE + OFFSET)
+        self.memory = os.memfd_create("guest") if memory is None else memory
+        os.ftruncate(self.memory, FILE)
         self.kick, self.call = os.eventfd(0), os.eventfd(0)
         self.pool = DescriptorPool()
         self.watch = RingWatch(self.pool, requests=requests)
@@ -55,7 +60,7 @@ class Scene:
         opened = self.talk.records[0]._replace(details={**self.talk.records[0].details, "back_end_pid": back_end_pid})
         list(self.watch.see(self.session.feed(opened)))
         self.say("SET_FEATURES", features=VIRTIO_FEATURES.mask(*features))
-        mapped = memoryview(mmap.mmap(self.memory, SIZE + OFFSET))[OFFSET:]
+        mapped = memoryview(mmap.mmap(self.memory, FILE))[OFFSET : OFFSET + SIZE]
         self.guest = GuestMemory([Region(GUEST, USER, mapped)])
         sizes = parts(ENTRIES)
         ring = SplitRing(
@@ -123,6 +128,7 @@ def counted_looks(monkeypatch: pytest.MonkeyPatch) -> list[Parts]:
 
 
 def open_files() -> int:
+    gc.collect()  # mappings of earlier scenes have descriptors, too
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -389,6 +395,36 @@ def test_the_oldest_request_in_words() -> None:
     (seen,) = scene.look()
 
     assert seen.request == "request 0: write sector 2048, 8 sectors"
+
+
+def oldest_request_in(memory: int) -> str:
+    """What is found in memory in which a request is pending; nothing is left of that memory."""
+    scene = Scene(requests=True, memory=memory)
+    scene.start()
+    scene.guest.at_guest(GUEST + HEADER, 16)[:] = Header(Kind.FLUSH).pack()
+    scene.offer()
+    (seen,) = scene.look()
+    scene.watch.close()
+    os.close(memory)
+    return seen.request
+
+
+def test_memory_in_huge_pages() -> None:
+    with huge_pages(FILE):
+        assert oldest_request_in(huge_memfd("guest")) == "request 0: flush"
+
+
+def test_memory_in_a_file_on_hugetlbfs(tmp_path: Path) -> None:
+    with huge_pages(FILE), hugetlbfs(tmp_path / "huge") as folder:
+        memory = os.open(folder / "guest", os.O_RDWR | os.O_CREAT)
+
+        assert oldest_request_in(memory) == "request 0: flush"
+
+
+def test_memory_in_a_file_on_disk(tmp_path: Path) -> None:
+    memory = os.open(tmp_path / "guest", os.O_RDWR | os.O_CREAT)
+
+    assert oldest_request_in(memory) == "request 0: flush"
 
 
 def test_a_descriptor_of_the_driver_is_outside_of_memory() -> None:
