@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.conversation import MILLISECOND, SECOND, Conversation, eventfd, memfd
 from tests.lint import found, only
 from tests.lint.opening import opened
@@ -129,6 +131,34 @@ class TestKickNotRead:
         see(talk, **{**self.STUCK, "kick_unread": SECOND // 2, "waited": SECOND // 2})
 
         assert accused(talk, "VU-OBS-01") == []
+
+    def test_a_back_end_that_takes_a_while_until_it_watches_a_new_ring(self) -> None:
+        talk = running(base=34)
+        see(talk, **self.STUCK)
+
+        assert accused(talk, "VU-OBS-01") == []
+
+    def test_a_back_end_that_does_not_watch_a_new_ring_at_all(self) -> None:
+        talk = running(base=34)
+        see(talk, **{**self.STUCK, "waited": 6 * SECOND, "kick_unread": 6 * SECOND})
+
+        assert "pending for 6.0 s" in judged(talk, "VU-OBS-01")[2]
+
+    def test_a_back_end_that_is_stopped_before_it_has_completed_anything(self) -> None:
+        talk = running(base=34)
+        see(talk, **self.STUCK, back_end_stopped=True)
+
+        assert "the process of the back-end is stopped" in judged(talk, "VU-OBS-01")[2]
+
+    @pytest.mark.parametrize(("base", "is_accused"), [(0x8000_8000, True), (0x800A_800A, False)])
+    def test_a_packed_ring(self, base: int, *, is_accused: bool) -> None:
+        talk = configured(base=base, talk=opened(features=("PROTOCOL_FEATURES", "VERSION_1", "RING_PACKED")))
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+        talk.front_end("SET_VRING_ENABLE", index=0, num=1)
+        # Two descriptors are pending, from the tenth on.
+        see(talk, avail=0x800C, pending=2, waited=2 * SECOND, kick=1, kick_unread=2 * SECOND)
+
+        assert (accused(talk, "VU-OBS-01") != []) is is_accused
 
     def test_a_receive_ring_waits_for_the_network(self) -> None:
         talk = running()

@@ -8,12 +8,14 @@ from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
+from vudissect.lint.positions import WRAP, halves, is_packed
 from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
 from vudissect.lint.words import SECOND, count_text, time_text
 from vudissect.protocol.features import F_EVENT_IDX
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Enabled, Ring, Started
 from vudissect.session.stalls import suppression_text, waits_for_device
+from vudissect.session.state import State
 
 RULES = RuleBook()
 
@@ -71,7 +73,9 @@ def _pending(at: At, seen: Observation) -> str:
 )
 def kick_not_read(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        unread = seen.kick_unread >= SECOND and not seen.no_kicks
+        # A back-end may take a while until it watches a new ring: Open vSwitch moves its ports to other threads first.
+        patience = SECOND if _has_worked(at.after, ring, seen) else _LONG
+        unread = seen.kick_unread >= patience and not seen.no_kicks
         stuck = seen.waited >= SECOND and (unread or seen.back_end_stopped)
         if _begins(at, ring.index, holds=ring.running and stuck and waits_for_device(at.after, seen)):
             why = ", and its kick is unread" if unread else ""
@@ -84,6 +88,16 @@ def kick_not_read(at: At[_Reported]) -> Findings:
                 Blame.BACK_END,
                 frames=(ring.runs_since,),
             )
+
+
+def _has_worked(state: State, ring: Ring, seen: Observation) -> bool:
+    """Whether something was completed since the ring was started, if that is known."""
+    if ring.base is None or seen.avail is None or not ring.size:
+        return False
+    if not is_packed(state):
+        return seen.used != ring.base % _WRAP
+    oldest = ((seen.avail & ~WRAP) - (seen.pending or 0)) % ring.size
+    return oldest != halves(ring.base)[1] & ~WRAP
 
 
 @RULES.rule(
