@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from tests.proxy import hanging_files
 from tests.proxy.hanging_files import file_server
 from vudissect.host.shared_memory import event_counter, why_unreadable
+from vudissect.rings.fs import Opcode
 
 
 def test_memory_is_readable() -> None:
@@ -41,7 +41,7 @@ def test_a_device_is_not_a_file() -> None:
 def test_a_file_server_may_not_answer(tmp_path: Path) -> None:
     with file_server(tmp_path / "served") as server:
         fd = os.open(server.path, os.O_RDONLY)
-        server.hanging = {hanging_files.GETATTR}
+        server.hanging = {Opcode.GETATTR}
 
         reason = why_unreadable(fd)
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-LOOKUP, FORGET, GETATTR, OPEN, RELEASE, FLUSH, INIT, BATCH_FORGET, INTERRUPT = 1, 2, 3, 14, 18, 25, 26, 42, 36
-_UNANSWERED_BY_DESIGN = {FORGET, BATCH_FORGET, INTERRUPT}
+from vudissect.rings.fs import Opcode
+
+_UNANSWERED_BY_DESIGN = {Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT}
 _IN_HEADER = struct.Struct("=IIQQ16x")
 _OUT_HEADER = struct.Struct("=IiQ")
 _ROOT, _FILE = 1, 2
@@ -69,17 +70,17 @@ class FileServer:
     def _answer(self, request: bytes) -> None:
         _, operation, unique, node = _IN_HEADER.unpack_from(request)
         error, body = 0, b""
-        if operation == INIT:
+        if operation == Opcode.INIT:
             body = struct.pack("=IIIIHHIIHHI7I", 7, 31, 0, 0, 8, 8, 4096, 1, 0, 0, 0, *[0] * 7)
-        elif operation == LOOKUP:
+        elif operation == Opcode.LOOKUP:
             body = struct.pack("=QQQQII", _FILE, 0, 0, 0, 0, 0) + _attributes(_FILE)
-        elif operation == GETATTR:
+        elif operation == Opcode.GETATTR:
             body = struct.pack("=QII", 0, 0, 0) + _attributes(node)
-        elif operation == OPEN:
+        elif operation == Opcode.OPEN:
             body = struct.pack("=QII", 1, 0, 0)
-        elif operation == FLUSH:
+        elif operation == Opcode.FLUSH:
             error = self._flush_error
-        elif operation != RELEASE:
+        elif operation != Opcode.RELEASE:
             error = errno.ENOSYS
         # It may already be unmounted, or nobody waits any more.
         with suppress(OSError):

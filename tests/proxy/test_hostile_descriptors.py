@@ -15,6 +15,7 @@ from tests.proxy.hanging_files import file_server
 from tests.proxy.harness import Listener, Peer, call, conversation, eventually, message, relaying
 from vudissect.capture.record import RecordKind
 from vudissect.host.descriptor import DescriptorKind
+from vudissect.rings.fs import Opcode
 
 NUM = message("SET_VRING_NUM", bytes(8))
 KICK = message("SET_VRING_KICK", bytes(8))
@@ -57,19 +58,19 @@ def test_a_file_whose_server_does_not_answer_is_passed_described_and_closed(tmp_
     with file_server(tmp_path / "mount") as server, conversation(tmp_path) as (relay, front, back):
         fd = os.open(server.path, os.O_RDWR)
         server.asked.clear()
-        server.hanging = {hanging_files.GETATTR, hanging_files.FLUSH}
+        server.hanging = {Opcode.GETATTR, Opcode.FLUSH}
         front.send(KICK, fd)
         _, (arrived,) = back.receive()
         the_traffic_goes_on(front, back)
         # The relay has closed the file, and does not wait for that.
-        eventually(lambda: hanging_files.FLUSH in server.asked)
+        eventually(lambda: Opcode.FLUSH in server.asked)
         the_traffic_goes_on(front, back)
         server.release()
         os.close(fd)
         os.close(arrived)
     (descriptor,) = relay.messages[0].descriptors
     assert (descriptor.kind, descriptor.size) == (DescriptorKind.FILE, hanging_files.SIZE)
-    assert hanging_files.GETATTR not in server.asked
+    assert Opcode.GETATTR not in server.asked
 
 
 def test_a_failed_close_is_ignored(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_failed_close_is_ignored(tmp_path: Path) -> None:
         fd = os.open(server.path, os.O_RDWR)
         front.send(KICK, fd)
         _, (arrived,) = back.receive()
-        eventually(lambda: hanging_files.FLUSH in server.asked)
+        eventually(lambda: Opcode.FLUSH in server.asked)
         the_traffic_goes_on(front, back)
         for each in (fd, arrived):
             with pytest.raises(OSError, match="Input/output error"):

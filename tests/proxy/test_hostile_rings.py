@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.proxy.hanging_files import GETATTR, FileServer, file_server
+from tests.proxy.hanging_files import FileServer, file_server
 from tests.proxy.harness import Peer, eventually, message
 from tests.proxy.test_program import Program, call_when_listening, converse, quiet
 from tests.proxy.test_rings import AVAIL, DESC, GUEST, USED, USER, Scene
 from vudissect.capture.observation import Observation, observation_of
 from vudissect.capture.record import RecordKind
 from vudissect.proxy.ring_memory import MemoryFile
+from vudissect.rings.fs import Opcode
 
 SIZE = 0x10000
 _MOST = (1 << 64) - 1
@@ -176,7 +177,7 @@ def test_memory_on_a_server_that_does_not_answer(front_end: FrontEnd, tmp_path: 
     server: FileServer
     with file_server(tmp_path / "mount") as server:
         fd = os.open(server.path, os.O_RDWR)
-        server.hanging = {GETATTR, 15}  # and READ
+        server.hanging = {Opcode.GETATTR, 15}  # and READ
         front_end.set_up(fd)
         seen = front_end.noted()
         server.release()

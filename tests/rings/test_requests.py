@@ -44,14 +44,14 @@ def told(device: str, ring: int, header: bytes, *, more: int = 0, room: int = 0)
         ("blk", 0, pack("<IIQ", 77, 0, 0), "request type 77"),
         ("fs", 1, pack("<IIQQ", 40, 26, 1, 0), "FUSE INIT node 0 (unique 1)"),
         ("fs", 0, pack("<IIQQ", 40, 2, 7, 3), "FUSE FORGET node 3 (unique 7)"),
-        ("fs", 1, pack("<IIQQ", 40, 4711, 7, 3), "FUSE 4711 node 3 (unique 7)"),
+        ("fs", 1, pack("<IIQQ", 40, 4711, 7, 3), "FUSE opcode 0x1267 node 3 (unique 7)"),
         ("net", 2, b"\x04\x00", "command 0 of MQ"),
         ("net", 2, b"\x63\x01", "command 1 of class 0x63"),
         ("console", 3, pack("<IHH", 1, 6, 1), "PORT_OPEN port 1 value 1"),
         ("vsock", 1, pack("<QQIIIHHIII", 3, 2, 1024, 5000, 0, 1, 1, 0, 0, 0), "REQUEST from 3:1024 to 2:5000, 0 bytes"),
-        ("gpu", 0, pack("<IIQIBxxx", 0x104, 1, 12, 0, 0), "resource flush, fence 12"),
-        ("gpu", 0, pack("<IIQIBxxx", 0x100, 0, 0, 0, 0), "get display info"),
-        ("gpu", 1, pack("<IIQIBxxx", 0x301, 0, 0, 0, 0), "move cursor"),
+        ("gpu", 0, pack("<IIQIBxxx", 0x104, 1, 12, 0, 0), "RESOURCE_FLUSH, fence 12"),
+        ("gpu", 0, pack("<IIQIBxxx", 0x100, 0, 0, 0, 0), "GET_DISPLAY_INFO"),
+        ("gpu", 1, pack("<IIQIBxxx", 0x301, 0, 0, 0, 0), "MOVE_CURSOR"),
         ("gpu", 0, pack("<IIQIBxxx", 0x999, 0, 0, 0, 0), "command 0x999"),
         ("scsi", 2, LUN + TAG + READ_10.ljust(32, b"\0"), "READ(10) block 2048, target 2 LUN 5 (tag 0x7)"),
         ("scsi", 2, LUN + TAG + WRITE_16.ljust(32, b"\0"), "WRITE(16) block 4294967296, target 2 LUN 5 (tag 0x7)"),
@@ -75,9 +75,9 @@ def test_what_is_asked_for(device: str, ring: int, header: bytes, text: str) -> 
         ("blk", 0, pack("<IIQ", 1, 0, 2048), 4096, "write sector 2048, 8 sectors"),
         ("net", 1, bytes(12), 60, "packet of 60 bytes"),
         ("net", 1, pack("<BBHHHHH", 1, 1, 54, 1448, 34, 16, 1), 9000,
-         "packet of 9000 bytes, in TCPv4 segments of 1448, checksum to be completed"),
+         "packet of 9000 bytes, in TCPV4 segments of 1448, checksum to be completed"),
         ("net", 1, pack("<BBHHHHH", 0, 0x84, 54, 1440, 0, 0, 1), 9000,
-         "packet of 9000 bytes, in TCPv6 segments of 1440"),
+         "packet of 9000 bytes, in TCPV6 segments of 1440"),
         ("console", 1, b"", 5, "5 bytes of output"),
         ("console", 5, b"", 5, "5 bytes of output"),
         ("sound", 2, pack("<I", 1), 1024, "1024 bytes for stream 1"),
@@ -111,6 +111,23 @@ def test_of_an_unknown_device_only_lengths_are_known() -> None:
     assert (
         request_text(None, 0, 1, (Buffer(0x1000, 16),), Memory().read) == "16 bytes for the device to read, 0 to write"
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "ring", "header", "text"),
+    [
+        ("blk", 0, pack(">IIQ", 0, 0, 2048), "read sector 2048, 8 sectors"),
+        ("net", 1, pack(">BBHHHHH", 0, 1, 54, 1448, 0, 0, 1), "packet of 0 bytes, in TCPV4 segments of 1448"),
+        ("scsi", 2, LUN + pack(">Q3x", 7) + READ_10.ljust(32, b"\0"), "READ(10) block 2048, target 2 LUN 5 (tag 0x7)"),
+    ],
+)
+def test_a_legacy_driver_on_a_big_endian_guest(device: str, ring: int, header: bytes, text: str) -> None:
+    memory = Memory(x1000=header)
+    buffers = (Buffer(0x1000, len(header)), Buffer(0x2000, 4097, writable=True))
+
+    read = request_text(device_by_name(device), ring, RINGS[device], buffers, memory.read, big_endian=True)
+
+    assert read == text
 
 
 def test_a_header_in_several_buffers() -> None:

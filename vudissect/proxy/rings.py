@@ -265,7 +265,10 @@ class RingWatch:
             request = oldest(parts, seen, memory.read, memory.read_guest)
             if request is None:
                 return ""
-            text = request_text(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest)
+            text = request_text(
+                *(state.guess.device, ring.index, len(state.rings), request.buffers, memory.read_guest),
+                big_endian=parts.big_endian,
+            )
         except RingError:
             if has_moved(parts, seen, memory.read):
                 return ""

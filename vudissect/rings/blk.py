@@ -7,8 +7,8 @@ from typing import NamedTuple
 SECTOR = 512
 ID_SIZE = 20
 
-_HEADER = Struct("<IIQ")
-HEADER_SIZE = _HEADER.size
+HEADER = Struct("<IIQ")
+HEADER_SIZE = HEADER.size
 
 
 class Kind(IntEnum):
@@ -38,12 +38,12 @@ class Header(NamedTuple):
 
     def pack(self) -> bytes:
         """The bytes."""
-        return _HEADER.pack(self.kind, 0, self.sector)
+        return HEADER.pack(self.kind, 0, self.sector)
 
 
 def read_header(data: bytes) -> Header | None:
     """The header at the beginning of a request, None if it is cut short."""
     if len(data) < HEADER_SIZE:
         return None
-    kind, _, sector = _HEADER.unpack_from(data)
+    kind, _, sector = HEADER.unpack_from(data)
     return Header(kind, sector)

@@ -1,17 +1,15 @@
 """What requests ask of a device, in a few words, by device and by queue.
 
-Source: virtio specification, Device Types; Linux include/uapi/linux/fuse.h; SCSI operation codes of SPC and SBC.
+Source: virtio specification, Device Types; SCSI operation codes of SPC and SBC. What is here is only for people; what
+a device or driver also needs is in the modules of the devices.
 """
 
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-from vudissect.rings.blk import HEADER_SIZE as BLK_HEADER_SIZE
-from vudissect.rings.blk import SECTOR, Kind, read_header
-from vudissect.rings.vsock import HEADER_SIZE as VSOCK_HEADER_SIZE
-from vudissect.rings.vsock import Operation
-from vudissect.rings.vsock import read_header as read_vsock
+from vudissect.rings import blk, fs, gpu, net, vsock
 
 
 class Asked(NamedTuple):
@@ -23,57 +21,34 @@ class Asked(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How many bytes of a request its header has, and what it asks for in words, "" if the header is cut short."""
+    """How the header of a request is laid out, and what it asks for in words, "" if it cannot be read."""
 
-    size: int
+    header: Struct
     describe: Callable[[Asked], str]
 
 
-_NET = Struct("<BBHH6x")
+_NOTHING = Struct("<")
 _NET_COMMAND = Struct("<BB")
 _CONSOLE = Struct("<IHH")
-_FUSE = Struct("<IIQQ")
-_GPU = Struct("<IIQ8x")
-_GPU_FENCE = 1
-_SCSI = Struct("<xBH4xQ3x32s")
+_SCSI = Struct("<8sQ3x32s")
 _SCSI_TASK = Struct("<II")
 _INPUT = Struct("<HH")
 _SOUND = Struct("<II")
 _STREAM = Struct("<I")
 _CRYPTO = Struct("<IIQ")
 _CRYPTO_CONTROL = Struct("<I")
-_ECN = 0x80
-_SEGMENTS = {1: "TCPv4", 3: "UDP", 4: "TCPv6", 5: "UDP_L4"}
 _NET_CLASSES = {0: "RX", 1: "MAC", 2: "VLAN", 3: "ANNOUNCE", 4: "MQ", 5: "GUEST_OFFLOADS", 6: "NOTF_COAL", 7: "STATS"}
 _CONSOLE_EVENTS = (
     *("DEVICE_READY", "PORT_ADD", "PORT_REMOVE", "PORT_READY", "CONSOLE_PORT", "RESIZE", "PORT_OPEN", "PORT_NAME"),
 )
 _VERBS = {
-    Kind.IN: "read",
-    Kind.OUT: "write",
-    Kind.FLUSH: "flush",
-    Kind.GET_ID: "get the id",
-    Kind.DISCARD: "discard",
-    Kind.WRITE_ZEROES: "write zeroes",
+    blk.Kind.IN: "read",
+    blk.Kind.OUT: "write",
+    blk.Kind.FLUSH: "flush",
+    blk.Kind.GET_ID: "get the id",
+    blk.Kind.DISCARD: "discard",
+    blk.Kind.WRITE_ZEROES: "write zeroes",
 }
-_FUSE_NAMES = {
-    1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 5: "READLINK", 6: "SYMLINK", 8: "MKNOD", 9: "MKDIR",
-    10: "UNLINK", 11: "RMDIR", 12: "RENAME", 13: "LINK", 14: "OPEN", 15: "READ", 16: "WRITE", 17: "STATFS",
-    18: "RELEASE", 20: "FSYNC", 21: "SETXATTR", 22: "GETXATTR", 23: "LISTXATTR", 24: "REMOVEXATTR", 25: "FLUSH",
-    26: "INIT", 27: "OPENDIR", 28: "READDIR", 29: "RELEASEDIR", 30: "FSYNCDIR", 31: "GETLK", 32: "SETLK",
-    33: "SETLKW", 34: "ACCESS", 35: "CREATE", 36: "INTERRUPT", 37: "BMAP", 38: "DESTROY", 39: "IOCTL", 40: "POLL",
-    42: "BATCH_FORGET", 43: "FALLOCATE", 44: "READDIRPLUS", 45: "RENAME2", 46: "LSEEK", 47: "COPY_FILE_RANGE",
-    48: "SETUPMAPPING", 49: "REMOVEMAPPING", 50: "SYNCFS",
-}  # fmt: skip
-_GPU_COMMANDS = {
-    0x100: "get display info", 0x101: "resource create 2D", 0x102: "resource unref", 0x103: "set scanout",
-    0x104: "resource flush", 0x105: "transfer to host 2D", 0x106: "resource attach backing",
-    0x107: "resource detach backing", 0x108: "get capset info", 0x109: "get capset", 0x10A: "get EDID",
-    0x10B: "resource assign UUID", 0x10C: "resource create blob", 0x10D: "set scanout blob", 0x200: "ctx create",
-    0x201: "ctx destroy", 0x202: "ctx attach resource", 0x203: "ctx detach resource", 0x204: "resource create 3D",
-    0x205: "transfer to host 3D", 0x206: "transfer from host 3D", 0x207: "submit 3D", 0x208: "resource map blob",
-    0x209: "resource unmap blob", 0x300: "update cursor", 0x301: "move cursor",
-}  # fmt: skip
 _SCSI_COMMANDS = {
     0x00: "TEST UNIT READY", 0x03: "REQUEST SENSE", 0x08: "READ(6)", 0x0A: "WRITE(6)", 0x12: "INQUIRY",
     0x1A: "MODE SENSE(6)", 0x1B: "START STOP UNIT", 0x25: "READ CAPACITY(10)", 0x28: "READ(10)", 0x2A: "WRITE(10)",
@@ -105,36 +80,38 @@ _CRYPTO_OPERATIONS = {
 }  # fmt: skip
 
 
-def _named(names: Mapping[int, str] | tuple[str, ...], number: int, what: str) -> str:
+def _named(names: Mapping[int, str] | type[IntEnum] | tuple[str, ...], number: int, what: str) -> str:
     """A name, or `what` with the number if it has none."""
     if isinstance(names, tuple):
         names = dict(enumerate(names))
+    elif not isinstance(names, Mapping):
+        names = {each.value: each.name for each in names}
     return names.get(number, f"{what} {number:#x}")
 
 
 def _disk(asked: Asked) -> str:
-    header = read_header(asked.header)
+    header = blk.read_header(asked.header)
     if header is None:
         return ""
-    verb = _VERBS.get(Kind(header.kind)) if header.kind in set(Kind) else f"request type {header.kind}"
-    if header.kind not in (Kind.IN, Kind.OUT):
+    verb = _VERBS.get(blk.Kind(header.kind)) if header.kind in set(blk.Kind) else f"request type {header.kind}"
+    if header.kind not in (blk.Kind.IN, blk.Kind.OUT):
         return str(verb)
     # The status is one byte that the device writes.
-    length = asked.writable - 1 if header.kind == Kind.IN else asked.readable - BLK_HEADER_SIZE
-    return f"{verb} sector {header.sector}, {max(0, length) // SECTOR} sectors"
+    length = asked.writable - 1 if header.kind == blk.Kind.IN else asked.readable - blk.HEADER_SIZE
+    return f"{verb} sector {header.sector}, {max(0, length) // blk.SECTOR} sectors"
 
 
 def _file_system(asked: Asked) -> str:
-    _, opcode, unique, node = _FUSE.unpack(asked.header)
-    return f"FUSE {_FUSE_NAMES.get(opcode, opcode)} node {node} (unique {unique})"
+    _, opcode, unique, node = fs.START.unpack(asked.header)
+    return f"FUSE {_named(fs.Opcode, opcode, 'opcode')} node {node} (unique {unique})"
 
 
 def _packet(asked: Asked) -> str:
-    flags, kind, _, size = _NET.unpack(asked.header)
-    text = f"packet of {asked.readable - _NET.size} bytes"
-    if kind & ~_ECN:
-        text += f", in {_named(_SEGMENTS, kind & ~_ECN, 'type')} segments of {size}"
-    return f"{text}, checksum to be completed" if flags & 1 else text
+    flags, kind, _, size, *_ = net.HEADER.unpack(asked.header)
+    text = f"packet of {asked.readable - net.HEADER_SIZE} bytes"
+    if kind & ~net.ECN:
+        text += f", in {_named(net.Gso, kind & ~net.ECN, 'type')} segments of {size}"
+    return f"{text}, checksum to be completed" if flags & net.NEEDS_CHECKSUM else text
 
 
 def _network_command(asked: Asked) -> str:
@@ -148,25 +125,27 @@ def _console_control(asked: Asked) -> str:
 
 
 def _vsock(asked: Asked) -> str:
-    header = read_vsock(asked.header)
+    header = vsock.read_header(asked.header)
     if header is None:
         return ""
-    what = _named({each.value: each.name for each in Operation}, header.operation, "operation")
+    what = _named(vsock.Operation, header.operation, "operation")
     places = f"{header.source}:{header.source_port} to {header.target}:{header.target_port}"
     return f"{what} from {places}, {header.length} bytes"
 
 
 def _gpu(asked: Asked) -> str:
-    command, flags, fence = _GPU.unpack(asked.header)
-    text = _named(_GPU_COMMANDS, command, "command")
-    return f"{text}, fence {fence}" if flags & _GPU_FENCE else text
+    header = gpu.read_header(asked.header)
+    if header is None:
+        return ""
+    text = _named(gpu.Command, header.kind, "command")
+    return f"{text}, fence {header.fence}" if header.flags & gpu.FENCE else text
 
 
 def _scsi(asked: Asked) -> str:
-    target, unit, tag, block = _SCSI.unpack(asked.header)
-    # The unit number is big-endian, below an addressing method of two bits.
-    unit = (unit >> 8 | unit << 8) & 0x3FFF
-    place = f"target {target} LUN {unit} (tag {tag:#x})"
+    address, tag, block = _SCSI.unpack(asked.header)
+    # The unit number comes after an addressing method of two bits.
+    unit = int.from_bytes(address[2:4], "big") & 0x3FFF
+    place = f"target {address[1]} LUN {unit} (tag {tag:#x})"
     length = _BLOCK_AT.get(block[0])
     if length is not None:
         place = f"block {int.from_bytes(block[2 : 2 + length], 'big')}, {place}"
@@ -220,27 +199,20 @@ def _entropy(asked: Asked) -> str:
 
 
 FORMS: Mapping[str, Mapping[str, Form]] = {
-    "net": {"tx": Form(_NET.size, _packet), "ctrl": Form(_NET_COMMAND.size, _network_command)},
-    "blk": {"request": Form(BLK_HEADER_SIZE, _disk)},
+    "net": {"tx": Form(net.HEADER, _packet), "ctrl": Form(_NET_COMMAND, _network_command)},
+    "blk": {"request": Form(blk.HEADER, _disk)},
     "console": {
-        "tx port 0": Form(0, _output),
-        "tx port": Form(0, _output),
-        "control tx": Form(_CONSOLE.size, _console_control),
+        "tx port 0": Form(_NOTHING, _output),
+        "tx port": Form(_NOTHING, _output),
+        "control tx": Form(_CONSOLE, _console_control),
     },
-    "rng": {"request": Form(0, _entropy)},
-    "scsi": {"request": Form(_SCSI.size, _scsi), "control": Form(_SCSI_TASK.size, _scsi_task)},
-    "gpu": {"control": Form(_GPU.size, _gpu), "cursor": Form(_GPU.size, _gpu)},
-    "input": {"status": Form(_INPUT.size, _input_status)},
-    "vsock": {"tx": Form(VSOCK_HEADER_SIZE, _vsock)},
-    "crypto": {
-        "data": Form(_CRYPTO.size, _crypto),
-        "control": Form(_CRYPTO_CONTROL.size, _crypto_control),
-    },
-    "sound": {
-        "control": Form(_SOUND.size, _sound),
-        "tx": Form(_STREAM.size, _playback),
-        "rx": Form(_STREAM.size, _capture),
-    },
-    "fs": {"request": Form(_FUSE.size, _file_system), "hiprio": Form(_FUSE.size, _file_system)},
+    "rng": {"request": Form(_NOTHING, _entropy)},
+    "scsi": {"request": Form(_SCSI, _scsi), "control": Form(_SCSI_TASK, _scsi_task)},
+    "gpu": {"control": Form(gpu.HEADER, _gpu), "cursor": Form(gpu.HEADER, _gpu)},
+    "input": {"status": Form(_INPUT, _input_status)},
+    "vsock": {"tx": Form(vsock.HEADER, _vsock)},
+    "crypto": {"data": Form(_CRYPTO, _crypto), "control": Form(_CRYPTO_CONTROL, _crypto_control)},
+    "sound": {"control": Form(_SOUND, _sound), "tx": Form(_STREAM, _playback), "rx": Form(_STREAM, _capture)},
+    "fs": {"request": Form(fs.START, _file_system), "hiprio": Form(fs.START, _file_system)},
 }
 """By the name of the device and of its queue, as `vudissect.protocol.devices` has them."""

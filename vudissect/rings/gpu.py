@@ -4,8 +4,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-_HEADER = Struct("<IIQII")
-HEADER_SIZE = _HEADER.size
+HEADER = Struct("<IIQII")
+"""Kind, flags, fence, context, ring of the context with padding."""
+HEADER_SIZE = HEADER.size
 CREATE_2D = Struct("<IIII")
 """A resource, its format, width and height."""
 BACKING = Struct("<IIQI4x")
@@ -18,9 +19,32 @@ BGRA = 1
 class Command(IntEnum):
     """What is asked for."""
 
-    CREATE_2D = 0x101
-    RELEASE = 0x102
-    ATTACH_BACKING = 0x106
+    GET_DISPLAY_INFO = 0x100
+    RESOURCE_CREATE_2D = 0x101
+    RESOURCE_UNREF = 0x102
+    SET_SCANOUT = 0x103
+    RESOURCE_FLUSH = 0x104
+    TRANSFER_TO_HOST_2D = 0x105
+    RESOURCE_ATTACH_BACKING = 0x106
+    RESOURCE_DETACH_BACKING = 0x107
+    GET_CAPSET_INFO = 0x108
+    GET_CAPSET = 0x109
+    GET_EDID = 0x10A
+    RESOURCE_ASSIGN_UUID = 0x10B
+    RESOURCE_CREATE_BLOB = 0x10C
+    SET_SCANOUT_BLOB = 0x10D
+    CTX_CREATE = 0x200
+    CTX_DESTROY = 0x201
+    CTX_ATTACH_RESOURCE = 0x202
+    CTX_DETACH_RESOURCE = 0x203
+    RESOURCE_CREATE_3D = 0x204
+    TRANSFER_TO_HOST_3D = 0x205
+    TRANSFER_FROM_HOST_3D = 0x206
+    SUBMIT_3D = 0x207
+    RESOURCE_MAP_BLOB = 0x208
+    RESOURCE_UNMAP_BLOB = 0x209
+    UPDATE_CURSOR = 0x300
+    MOVE_CURSOR = 0x301
 
 
 class Response(IntEnum):
@@ -47,12 +71,12 @@ class Header(NamedTuple):
 
     def pack(self) -> bytes:
         """The bytes."""
-        return _HEADER.pack(self.kind, self.flags, self.fence, 0, 0)
+        return HEADER.pack(self.kind, self.flags, self.fence, 0, 0)
 
 
 def read_header(data: bytes) -> Header | None:
     """The header at the beginning of a request or response, None if it is cut short."""
     if len(data) < HEADER_SIZE:
         return None
-    kind, flags, fence, *_ = _HEADER.unpack_from(data)
+    kind, flags, fence, *_ = HEADER.unpack_from(data)
     return Header(kind, flags, fence)

@@ -1,9 +1,27 @@
 """Packets of a virtio network device. Source: virtio specification, Network Device, Device Operation."""
 
-HEADER_SIZE = 12
-"""With VERSION_1, or MRG_RXBUF."""
-KNOWN_GSO = frozenset({0, 1, 3, 4, 5})
-"""Values of gso_type: none, TCP, UDP."""
+from enum import IntEnum
+from struct import Struct
+
+HEADER = Struct("<BBHHHHH")
+"""Flags, `Gso` with `ECN`, length of the headers, size of a segment, two places of the checksum, number of buffers:
+with VERSION_1, or MRG_RXBUF."""
+HEADER_SIZE = HEADER.size
+NEEDS_CHECKSUM = 0x1
+ECN = 0x80
+
+
+class Gso(IntEnum):
+    """Into what the device divides a packet."""
+
+    NONE = 0
+    TCPV4 = 1
+    UDP = 3
+    TCPV6 = 4
+    UDP_L4 = 5
+
+
+KNOWN_GSO = frozenset(Gso)
 
 _BROADCAST = b"\xff" * 6
 _SENDER = bytes.fromhex("525400123456")

@@ -4,8 +4,8 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-_HEADER = Struct("<QQIIIHHIII")
-HEADER_SIZE = _HEADER.size
+HEADER = Struct("<QQIIIHHIII")
+HEADER_SIZE = HEADER.size
 HOST, GUEST = 2, 3
 STREAM = 1
 
@@ -35,7 +35,7 @@ class Header(NamedTuple):
 
     def pack(self) -> bytes:
         """The bytes, with a window of 64 KiB."""
-        return _HEADER.pack(
+        return HEADER.pack(
             *(self.source, self.target, self.source_port, self.target_port, self.length),
             *(self.kind, self.operation, 0, 1 << 16, 0),
         )
@@ -49,5 +49,5 @@ def read_header(data: bytes) -> Header | None:
     """The header at the beginning of a packet, None if it is cut short."""
     if len(data) < HEADER_SIZE:
         return None
-    source, target, source_port, target_port, length, kind, operation, *_ = _HEADER.unpack_from(data)
+    source, target, source_port, target_port, length, kind, operation, *_ = HEADER.unpack_from(data)
     return Header(operation, source_port, target_port, source, target, kind, length)

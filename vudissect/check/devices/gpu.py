@@ -48,11 +48,11 @@ def _asked(header: Header, body: bytes, wanted: Set[int]) -> Callable[[Arena], R
 
 
 def _create(format_: int, wanted: Set[int]) -> Callable[[Arena], Request]:
-    return _asked(Header(Command.CREATE_2D), CREATE_2D.pack(_OURS, format_, _SIDE, _SIDE), wanted)
+    return _asked(Header(Command.RESOURCE_CREATE_2D), CREATE_2D.pack(_OURS, format_, _SIDE, _SIDE), wanted)
 
 
 def _release(resource: int, wanted: Set[int], *, flags: int = 0) -> Callable[[Arena], Request]:
-    header = Header(Command.RELEASE, flags, _FENCE_ID if flags & FENCE else 0)
+    header = Header(Command.RESOURCE_UNREF, flags, _FENCE_ID if flags & FENCE else 0)
     return _asked(header, RESOURCE.pack(resource), wanted)
 
 
@@ -73,11 +73,11 @@ PATH = DataPath(
         "with a fence": _release(_NOBODYS, ERRORS, flags=FENCE),
         "unknown command": _asked(Header(_NO_COMMAND), b"", ERRORS),
         "backing outside of memory": _asked(
-            Header(Command.ATTACH_BACKING), BACKING.pack(_OURS, 1, _NOWHERE, _PAGE), ERRORS
+            Header(Command.RESOURCE_ATTACH_BACKING), BACKING.pack(_OURS, 1, _NOWHERE, _PAGE), ERRORS
         ),
         "half a header": lambda arena: Request([arena.buffer(bytes(HEADER_SIZE // 2))], fine),
         "no room for the response": lambda arena: Request(
-            [arena.buffer(Header(Command.RELEASE).pack() + RESOURCE.pack(_NOBODYS))], fine
+            [arena.buffer(Header(Command.RESOURCE_UNREF).pack() + RESOURCE.pack(_NOBODYS))], fine
         ),
     },
 )

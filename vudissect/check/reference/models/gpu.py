@@ -4,19 +4,9 @@ import struct
 
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.model import Model
+from vudissect.rings import gpu
 from vudissect.rings.chain import Chain
-from vudissect.rings.gpu import (
-    BACKING,
-    BGRA,
-    CREATE_2D,
-    FENCE,
-    HEADER_SIZE,
-    RESOURCE,
-    Command,
-    Header,
-    Response,
-    read_header,
-)
+from vudissect.rings.gpu import Command, Header, Response
 from vudissect.rings.memory import GuestMemory, RingError
 
 _CONFIG_SIZE = 16
@@ -35,32 +25,32 @@ class Gpu(Model):
     def serve(self, ring: int, chain: Chain, memory: GuestMemory, faults: Faults) -> int:
         """See `Model`."""
         data = chain.read(memory)
-        header = read_header(data)
+        header = gpu.read_header(data)
         if header is None:
             faults.die_of("GPU-07")
             return 0
-        if chain.room < HEADER_SIZE:
+        if chain.room < gpu.HEADER_SIZE:
             faults.die_of("GPU-08")
             return 0
-        kind = self._do(header.kind, data[HEADER_SIZE:], memory, faults)
-        kept = header.flags & FENCE and not faults.has("GPU-03")
-        return chain.write(memory, (Header(kind, FENCE, header.fence) if kept else Header(kind)).pack())
+        kind = self._do(header.kind, data[gpu.HEADER_SIZE :], memory, faults)
+        kept = header.flags & gpu.FENCE and not faults.has("GPU-03")
+        return chain.write(memory, (Header(kind, gpu.FENCE, header.fence) if kept else Header(kind)).pack())
 
     def _do(self, command: int, body: bytes, memory: GuestMemory, faults: Faults) -> Response:
         try:
             match command:
-                case Command.CREATE_2D:
-                    return self._create(faults, *CREATE_2D.unpack_from(body))
-                case Command.RELEASE:
-                    return self._release(faults, *RESOURCE.unpack_from(body))
-                case Command.ATTACH_BACKING:
-                    return _attached(faults, memory, *BACKING.unpack_from(body))
+                case Command.RESOURCE_CREATE_2D:
+                    return self._create(faults, *gpu.CREATE_2D.unpack_from(body))
+                case Command.RESOURCE_UNREF:
+                    return self._release(faults, *gpu.RESOURCE.unpack_from(body))
+                case Command.RESOURCE_ATTACH_BACKING:
+                    return _attached(faults, memory, *gpu.BACKING.unpack_from(body))
         except struct.error:
             return Response.INVALID_PARAMETER
         return Response.OK if faults.has("GPU-04") else Response.UNSPECIFIED
 
     def _create(self, faults: Faults, resource: int, format_: int, *_: int) -> Response:
-        if format_ != BGRA:
+        if format_ != gpu.BGRA:
             return Response.OK if faults.has("GPU-05") else Response.INVALID_PARAMETER
         if resource in self._resources:
             return Response.OK if faults.has("GPU-06") else Response.INVALID_RESOURCE
