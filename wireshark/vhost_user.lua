@@ -762,6 +762,7 @@ fields = {
 {"marks.late_descriptors","late_descriptors","bool","DEC",{},64,16},
 {"marks.keys_masked","keys_masked","bool","DEC",{},128,16},
 {"marks.earlier","earlier","bool","DEC",{},256,16},
+{"marks.answer_unseen","answer_unseen","bool","DEC",{},512,16},
 {"connection","connection","uint32","DEC",{},0,0},
 {"fds","descriptors","uint32","DEC",{},0,0},
 {"sequence","sequence","uint64","DEC",{},0,0},
@@ -2331,7 +2332,11 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     version = 0,
     there = 0,
   }
-  if #data < HEADER then
+  -- Number and flags are all that some logs have of a message.
+  message.is_named = #data >= 8 and #data < HEADER and (length_hi > 0 or length_lo >= HEADER)
+  if message.is_named then
+    data = data .. string.rep("\0", HEADER - #data)
+  elseif #data < HEADER then
     message.problem = string.format("header cut short: %s of 12 bytes", numbers.decimal(length_lo, length_hi))
     message.name = "message 0"
     return message
@@ -2353,6 +2358,8 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
   if message.is_error and not message.is_reply then row = nil end
   if not row then
     problem = "unknown message"
+  elseif message.is_named then
+    message.row = row
   else
     message.row = row
     if message.is_error then
@@ -3454,7 +3461,9 @@ local function beginning(message, view)
     if contents ~= "" then line = line .. " " .. contents end
     if layout.deviation then line = line .. " (" .. layout.deviation .. ")" end
   end
-  if message.sent then -- not all of it was recorded
+  if message.is_named then
+    line = line .. " payload unknown"
+  elseif message.sent then -- not all of it was recorded
     line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
     line = line .. " MALFORMED, " .. message.problem .. ":"

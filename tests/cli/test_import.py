@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import run
+from tests.sources.test_named import TRACE
 
 LOGS = Path(__file__).parents[1] / "sources" / "logs"
 FRONT, BACK = (str(LOGS / f"qemu-7.2-blk.{side}.strace") for side in ("front-end", "back-end"))
@@ -37,13 +38,30 @@ def test_what_a_log_does_not_show_is_unknown_in_every_view() -> None:
     assert b'"size":null' in run("show", "--json", "-", stdin=capture).stdout
 
 
+def test_the_trace_of_qemu_has_no_payloads(tmp_path: Path) -> None:
+    result = run("import", str(LOGS / "qemu-10.0-blk.trace"))
+
+    assert b"a QEMU trace has no payloads" in result.stderr
+    assert b"F>B GET_FEATURES payload unknown" in run("show", "-", stdin=result.stdout).stdout
+    assert b'"size":null,"payload":null' in run("show", "--json", "-", stdin=result.stdout).stdout
+
+
+def test_a_binary_trace_of_qemu(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.write_bytes(TRACE)
+
+    result = run("import", str(trace))
+
+    assert b"2 messages; 1 connection seen by the front-end" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("contents", "words"),
     [
-        (b"nothing of the kind\n", "no log of strace: make one with strace -f"),
+        (b"nothing of the kind\n", "no system calls of strace, and no messages of QEMU's traces"),
         (b"close(3) = 0\n", "no vhost-user messages in these system calls"),
-        (b"", "no log of strace"),
-        (b"\x00\xff" * 100, "no log of strace"),
+        (b"", "no system calls of strace"),
+        (b"\x00\xff" * 100, "no system calls of strace"),
         (None, "No such file"),
     ],
 )

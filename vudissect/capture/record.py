@@ -28,6 +28,8 @@ class RecordKind(IntEnum):
 
 
 _EARLIER = int(Mark.EARLIER)
+# Bytes of a header, and of the number and the flags in it.
+_HEADER, _NAMED = 12, 8
 NO_DETAILS: Mapping[str, str | int] = MappingProxyType({})
 
 
@@ -64,6 +66,11 @@ class Record(NamedTuple):
     def is_cut(self) -> bool:
         """Whether only the first bytes of a message were recorded (snap length)."""
         return self.length > len(self.data)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether only number and flags of a message are known: it was made from a log without more."""
+        return len(self.data) == _NAMED and self.length >= _HEADER
 
     @property
     def peer_names(self) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """`vudissect import`: a capture from logs of other programs."""
 
+import os
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -15,6 +17,7 @@ from vudissect.host.output import write_private
 from vudissect.lint.words import count_text
 from vudissect.sources.errors import SourceError
 from vudissect.sources.imports import Imported, import_logs
+from vudissect.sources.simpletrace import is_simpletrace, lines_of_trace
 
 
 @click.command(
@@ -37,16 +40,16 @@ from vudissect.sources.imports import Imported, import_logs
     help="Where to write the capture; - for standard output.",
 )
 def command(files: tuple[str, ...], output: str) -> None:
-    """Create a capture from logs of strace.
+    """Create a capture from logs of strace, of QEMU's traces, DPDK, libvhost-user or rust-vmm.
 
-    Logs of both sides of a session become one capture. What a log does not show is marked as unknown. docs/import.md
-    has the options of strace with which it shows most.
+    Logs of strace of both sides of a session become one capture. What a log does not show is marked as unknown.
+    docs/import.md has the options with which the programs show most.
     """
     if output == "-" and sys.stdout.isatty():
         fail("a capture cannot be shown on a terminal: write it to a file with -w")
     with clear_errors(", ".join(files)):
         try:
-            imported = import_logs([(file, lines_of(file, "replace")) for file in files])
+            imported = import_logs([(file, _lines(file)) for file in files])
         except SourceError as error:
             fail(str(error))
     encoder = CaptureEncoder(f"vudissect {__version__}", f"imported from {', '.join(files)}", MAX_MESSAGE, 0)
@@ -60,11 +63,22 @@ def command(files: tuple[str, ...], output: str) -> None:
     _report(imported)
 
 
+def _lines(file: str) -> Iterator[str]:
+    if file != "-" and os.path.isfile(file):
+        with open(file, "rb") as stream:
+            if is_simpletrace(stream.peek()):
+                yield from lines_of_trace(stream.read())
+                return
+    yield from lines_of(file, "replace")
+
+
 def _report(imported: Imported) -> None:
     connections = imported.connections
     seen = ", ".join(f"{count_text(connections.count(by), 'connection')} seen by {by}" for by in sorted({*connections}))
     warn(f"{count_text(imported.messages, 'message')}; {seen}")
-    if imported.cut:
+    if imported.source != "strace":
+        warn(f"a {imported.source} has no payloads: rules that need them are silent")
+    elif imported.cut:
         warn(f"of {count_text(imported.cut, 'message')} only the beginning is known: use strace -xx -s 65536")
     if not imported.tracked:
         warn(

@@ -27,7 +27,7 @@ _COMMANDS = {
     "rings": ("rings", "Show what was seen in the rings (vuproxy --rings)."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
     "check": ("check", "Check a back-end or front-end: does it do what the specification says?"),
-    "import": ("import_logs", "Create a capture from logs of strace."),
+    "import": ("import_logs", "Create a capture from logs of strace or of other programs."),
     "bundle": ("bundle", "Open a bundle of vuproxy --bundle-on: why, and what it shows."),
     "export": ("export", "Export captures as tables: Parquet, CSV, JSON lines."),
     "query": ("query", "Run SQL on exported tables."),

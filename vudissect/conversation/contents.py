@@ -13,7 +13,7 @@ from vudissect.protocol.model import Answer, Channel, Device, Layout, Meaning, R
 from vudissect.protocol.payloads import ACK, EMPTY
 from vudissect.protocol.unknown import NO_LAYOUT, unknown_row
 from vudissect.session.state import State
-from vudissect.wire.header import HEADER_SIZE
+from vudissect.wire.header import HEADER_SIZE, NAMED_SIZE
 
 # What a transcript adds for its reader: the request that a reply answers, the descriptor that another replaces.
 _REMARKS = re.compile(r"\[(?:#\d+|answers)[^][]*\]|\(was [^()]*\)|->")
@@ -43,6 +43,7 @@ NOTHING_KNOWN = Context(unknown_row(Channel.MAIN), False, None, None)
 def read_contents(text: str, context: Context, objects: Objects) -> dict[str, Any]:
     """Options and fields for `Conversation.say`; `ConversationError` for words that have no meaning here."""
     text = _MARK.sub(lambda match: _MARK_WORDS[match[1]], text)
+    text = text.replace("payload unknown", f"CUT, {NAMED_SIZE} of {HEADER_SIZE} bytes were recorded")
     cut = _CUT.search(text)
     text, descriptors = objects.take(_REMARKS.sub(" ", _CUT.sub(" ", text)))
     layout, text = _take_layout(text, context)

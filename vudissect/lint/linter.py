@@ -29,7 +29,7 @@ _REGULAR_FLAGS = (
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
     (frozenset({0}), frozenset({REPLY})),
 )
-_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED | Mark.EARLIER)
+_REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED | Mark.EARLIER | Mark.ANSWER_UNSEEN)
 
 # Repetitions are counted, not reported again: on one connection, and over all of them.
 _MOST_OF_A_RULE = 20
@@ -73,6 +73,8 @@ class Linter:
         self._irregular = self._of(lambda trigger: trigger.irregular)
         # Nobody has seen what was not forwarded: only how it is made can be judged, not what it means.
         self._not_forwarded = _Selection(self._irregular, (), 0, patient=False)
+        # Of a message in a log that has only its name, nothing can be judged.
+        self._named = _Selection((), (), 0, patient=True)
         self._carrying = self._of(lambda trigger: trigger.carrying)
         self._at_end = self._of(lambda trigger: trigger.at_end)
         self._for_event = {kind: self._of(partial(_is_about, kind)) for kind in RecordKind}
@@ -217,6 +219,8 @@ class Linter:
         record, message = event.record, event.message
         if record.marks & Mark.NOT_FORWARDED:
             return self._not_forwarded
+        if record.is_named:
+            return self._named
         kind = _CARRYING if event.descriptors else 0
         if (
             message.problem

@@ -15,6 +15,7 @@ class Mark(IntFlag):
     LATE_DESCRIPTORS = 0x40  # descriptors arrived after the first byte of the header
     KEYS_MASKED = 0x80  # key material was replaced by zeros
     EARLIER = 0x100  # repeated from an earlier file of a rotated capture
+    ANSWER_UNSEEN = 0x200  # made from a log that has no answers: whether there was one is unknown
 
 
 MARK_TEXTS = {

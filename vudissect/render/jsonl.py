@@ -167,6 +167,8 @@ class Payloads:
 
 
 def _unusual_payload(event: Event, message: WireMessage) -> str:
+    if event.record.is_named:
+        return "null"
     config = carried_config(message)
     return _dumps(_payload(message, event.record.marks) | (_config(event, *config) if config else {}))
 
@@ -183,6 +185,7 @@ def _template(event: Event) -> str:
     number, name, flags, size = "null", f'"{record.kind.name.lower()}"', "null", "null"
     if message is not None:
         number, size, flags = str(message.id), str(message.size), _flags(message.flags)
+        size = "null" if record.is_named else size
         name = f'"{message.row.name}"' if message.row.known else "null"
     return (
         '{"frame":%d,"time":%d,"elapsed":%d,"connection":%d,'

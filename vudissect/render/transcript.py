@@ -210,7 +210,9 @@ class Transcript:
     def _irregular(self, event: MessageEvent) -> Iterator[str]:
         """What may come after the contents, except for the request that a reply answers."""
         record, message = event.record, event.message
-        if record.is_cut:
+        if record.is_named:
+            yield self._style.dim("payload unknown")
+        elif record.is_cut:
             style = self._style.bad if event.kind is Kind.MALFORMED else self._style.dim
             yield style(f"CUT, {len(record.data)} of {record.length} bytes were recorded")
         elif event.kind is Kind.MALFORMED:

@@ -33,6 +33,7 @@ from vudissect.wire.fields import to_fields
 
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
+_ANSWER_UNSEEN = int(Mark.ANSWER_UNSEEN)
 _UNMARKED = Mark(0)
 # Looking up a member of an enumeration takes as long as making an event, so it is not done for every message.
 _MESSAGE, _OPENED = RecordKind.MESSAGE, RecordKind.CONNECTION_OPENED
@@ -195,10 +196,12 @@ class Session:
         request = latency = None
         if reply:
             request = connection.pairing.answer(channel, number, frame)
-            if request is not None:
+            if request is not None and received:  # 0: the source has no times
                 latency = received - request.forwarded
         elif not seen:
             pass
+        elif marks is not _UNMARKED and int(marks) & _ANSWER_UNSEEN:
+            awaits = False
         elif awaits:
             waits = (frame, forwarded, channel, number, row, owed, flags, 0)
             connection.pairing[channel].ask(_new(Request, waits))

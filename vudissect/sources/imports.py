@@ -7,11 +7,17 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.sources.ends import Ends, Item
 from vudissect.sources.errors import SourceError
 from vudissect.sources.merge import Merger
+from vudissect.sources.named import NamedLog
+from vudissect.sources.named_records import named_records
 from vudissect.sources.strace import Call, Exited, StraceLog
 from vudissect.sources.system_calls import SystemCalls
 from vudissect.sources.together import Part, in_order, joined
 
 _SOURCE = "strace"
+_UNKNOWN_FORMAT = (
+    "no system calls of strace, and no messages of QEMU's traces, DPDK, libvhost-user or rust-vmm: docs/import.md has "
+    "the options with which they write them"
+)
 STRACE_OPTIONS = ("-f", "-yy", "-xx", "-s", "65536", "-ttt", "-e", "trace=desc,network,process")
 """With these, strace shows all that it can."""
 STRACE_COMMAND = f"strace {' '.join(STRACE_OPTIONS)} -o FILE"
@@ -39,6 +45,11 @@ class Imported:
         return sum(record.is_cut for record in self.records)
 
     @property
+    def source(self) -> str:
+        """What kind of log it was."""
+        return next((str(each.details["source"]) for each in self.records if "source" in each.details), "")
+
+    @property
     def connections(self) -> list[str]:
         """Who has seen each connection: `the front-end`, `the back-end`, or `both sides`."""
         opened = [record for record in self.records if record.kind is RecordKind.CONNECTION_OPENED]
@@ -49,12 +60,17 @@ def import_logs(logs: Iterable[tuple[str, Iterable[str]]]) -> Imported:
     """The capture that is in logs, each a name and its lines; `SourceError` if there is none."""
     parts, unreadable, tracked = [], 0, True
     names = []
-    for number, (name, lines) in enumerate(logs):
+    for number, (name, all_lines) in enumerate(logs):
+        lines = [*all_lines]
         names.append(name)
         log = StraceLog()
         items = [*_items(lines, log, f"{number}:")]
+        if not log.calls and (named := _named(lines)):
+            if number or len(names) > 1:
+                raise SourceError(f"{name}: only logs of strace can be joined: import this one alone")
+            return Imported(named, 0, True)
         if not log.calls:
-            raise SourceError(f"{name}: no log of strace: make one with {STRACE_COMMAND}")
+            raise SourceError(f"{name}: {_UNKNOWN_FORMAT}")
         parts.append(Part(items, log.clock))
         unreadable += log.unreadable
         tracked = tracked and log.closes
@@ -69,6 +85,14 @@ def import_logs(logs: Iterable[tuple[str, Iterable[str]]]) -> Imported:
             f"with {STRACE_COMMAND}"
         )
     return imported
+
+
+def _named(lines: Iterable[str]) -> Sequence[Record]:
+    """The records of a log that only names messages; none if it is not one."""
+    log = NamedLog()
+    messages = [each for line in lines for each in log.feed(line)]
+    messages += log.finish()
+    return [*named_records(messages, log)] if messages else []
 
 
 def _items(lines: Iterable[str], log: StraceLog, label: str) -> Iterator[Item]:

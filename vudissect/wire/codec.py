@@ -17,7 +17,16 @@ from vudissect.protocol.model import Answer, Channel, Layout, Row, Side
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import Protocol
 from vudissect.protocol.unknown import NO_LAYOUT, message_name, unknown_row
-from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, VERSION_MASK, ByteOrder, struct_of
+from vudissect.wire.header import (
+    HEADER_SIZE,
+    NAMED_SIZE,
+    NEED_REPLY,
+    REPLY,
+    VERSION,
+    VERSION_MASK,
+    ByteOrder,
+    struct_of,
+)
 from vudissect.wire.layout import LayoutCodec, Values
 
 _VERSION_AND_REPLY = VERSION_MASK | REPLY
@@ -185,6 +194,8 @@ class Codec:
         )  # fmt: skip
 
     def _decode_any(self, direction: _Direction, data: bytes, length: int) -> WireMessage:
+        if NAMED_SIZE <= len(data) < HEADER_SIZE <= length:
+            return self._named(direction, data)
         if len(data) < HEADER_SIZE:
             problem = f"header cut short: {length} of {HEADER_SIZE} bytes"
             return WireMessage(direction.unknown, direction.reply, 0, 0, 0, NO_LAYOUT, (), problem, data)
@@ -212,6 +223,14 @@ class Codec:
             data,
             error,
         )
+
+    def _named(self, direction: _Direction, data: bytes) -> WireMessage:
+        """A message of which only number and flags were recorded: the rest is unknown, not wrong."""
+        number, flags, _ = self._unpack_header(data.ljust(HEADER_SIZE, b"\0"))
+        shapes = direction.shapes.get(number)
+        row = shapes.row if shapes is not None else direction.unknown
+        problem = "" if shapes is not None else "unknown message"
+        return WireMessage(row, direction.reply, number, flags, 0, NO_LAYOUT, (), problem, data)
 
     @staticmethod
     def _payload(shapes: _Shapes, size: int, data: bytes) -> tuple[Layout, Values, str]:

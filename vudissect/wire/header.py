@@ -6,6 +6,8 @@ from typing import Literal
 ByteOrder = Literal["little", "big"]
 
 HEADER_SIZE = 12
+NAMED_SIZE = 8
+"""Number and flags: all that some logs have of a message."""
 
 VERSION_MASK = 0x3
 VERSION = 0x1

@@ -138,7 +138,11 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     version = 0,
     there = 0,
   }
-  if #data < HEADER then
+  -- Number and flags are all that some logs have of a message.
+  message.is_named = #data >= 8 and #data < HEADER and (length_hi > 0 or length_lo >= HEADER)
+  if message.is_named then
+    data = data .. string.rep("\0", HEADER - #data)
+  elseif #data < HEADER then
     message.problem = string.format("header cut short: %s of 12 bytes", numbers.decimal(length_lo, length_hi))
     message.name = "message 0"
     return message
@@ -160,6 +164,8 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
   if message.is_error and not message.is_reply then row = nil end
   if not row then
     problem = "unknown message"
+  elseif message.is_named then
+    message.row = row
   else
     message.row = row
     if message.is_error then

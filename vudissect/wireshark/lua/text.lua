@@ -21,7 +21,9 @@ local function beginning(message, view)
     if contents ~= "" then line = line .. " " .. contents end
     if layout.deviation then line = line .. " (" .. layout.deviation .. ")" end
   end
-  if message.sent then -- not all of it was recorded
+  if message.is_named then
+    line = line .. " payload unknown"
+  elseif message.sent then -- not all of it was recorded
     line = format("%s CUT, %d of %s bytes were recorded", line, #message.data, message.sent)
   elseif message.problem then
     line = line .. " MALFORMED, " .. message.problem .. ":"
