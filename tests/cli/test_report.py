@@ -68,13 +68,42 @@ def test_a_page_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
     assert result.stderr.count(b"\n") == 1
 
 
-def test_a_capture_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_FRAMES", 10)
-    result = CliRunner().invoke(report.command, [str(HEALTHY), "-o", str(tmp_path / "long.html")])
+def test_only_some_frames_can_be_in_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "part.html"
+    result = run("report", str(HEALTHY), "-o", str(page), "--from", "10", "--to", "19")
 
-    assert result.exit_code == 2
-    assert "more than 10 frames, too many for a page" in result.output
-    assert not (tmp_path / "long.html").exists()
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert "Not in this page: </strong>40 of 50 frames" in page.read_text("utf-8")
+    assert "nothing is wrong: the device ran" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("options", [("--from", "100"), ("--from", "20", "--to", "10")], ids=" ".join)
+def test_a_page_without_frames_is_one_clear_line(tmp_path: Path, options: tuple[str, ...]) -> None:
+    result = run("report", str(HEALTHY), "-o", str(tmp_path / "part.html"), *options)
+
+    assert result.returncode == 2
+    assert result.stderr.decode().endswith(": --from and --to leave nothing: it has 50 frames\n")
+    assert not (tmp_path / "part.html").exists()
+
+
+def test_two_sessions_have_no_parts() -> None:
+    result = run("report", "--diff", str(HEALTHY), str(FLOOD), "--from", "10")
+
+    assert result.returncode == 2
+    assert b"--from and --to are for the page of one capture" in result.stderr
+
+
+def test_a_long_capture_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Conversation()
+    for _ in range(12_000):
+        talk.front_end("GET_FEATURES")
+    path, page = tmp_path / "long.pcapng", tmp_path / "long.html"
+    path.write_bytes(talk.capture())
+    monkeypatch.setattr(report, "MOST_FRAMES", 500)
+    result = CliRunner().invoke(report.command, [str(path), "-o", str(page)])
+
+    assert result.exit_code == 0
+    assert "Not in this page: </strong>1000 of 12000 frames" in page.read_text("utf-8")
 
 
 def test_ten_thousand_messages_are_at_most_a_megabyte() -> None:

@@ -19,8 +19,10 @@ from vudissect.filter import FilterError, compile_filter
 from vudissect.filter.keys import KEYS, THINGS
 from vudissect.lint.groups import in_order
 from vudissect.protocol.model import Side
+from vudissect.report import parts
 from vudissect.report.capture import capture_page
-from vudissect.report.frames import ROWS_IN_A_BLOCK, exact, keyed
+from vudissect.report.frames import exact, keyed
+from vudissect.report.parts import IN_A_CHUNK, Parts
 
 pytestmark = pytest.mark.peers
 
@@ -32,6 +34,7 @@ SELECTED = "ready.then((session) => session.rows[session.diagram.selected].frame
 FILTER = "document.getElementById('filter-text')"
 SHOWN = "ready.then((session) => session.diagram.shown.map((place) => session.rows[place].frame))"
 Open = Callable[..., Browser]
+WHOLE = Parts(MOST_FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +48,10 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def show(chromium: Browser, tmp_path: Path) -> Iterator[Open]:
     """Opens the page of a capture; at the end nothing may have gone wrong in it."""
 
-    def open_page(source: Path | list[Record], fragment: str = "") -> Browser:
+    def open_page(source: Path | list[Record], fragment: str = "", part: Parts = WHOLE) -> Browser:
         # A name for each: else the browser would stay on the page, and only the fragment would change.
         path = tmp_path / f"{len([*tmp_path.iterdir()])}.html"
-        path.write_text(capture_page(Analysis(read(source)), "talk.pcapng", MOST_FRAMES), "utf-8")
+        path.write_text(capture_page(Analysis(read(source)), "talk.pcapng", part), "utf-8")
         chromium.open(f"file://{path}{fragment}")
         chromium.evaluate("ready.then((session) => session.showing)")
         return chromium
@@ -299,7 +302,7 @@ def test_the_differences_add_up_to_the_states_of_the_session(show: Open, capture
     for event, _ in analysis:
         frame = event.record.frame
         # Blocks begin at 501, 1001 and so on.
-        if capture is FLOOD and frame % ROWS_IN_A_BLOCK not in (0, 1, 2, 77):
+        if capture is FLOOD and frame % IN_A_CHUNK not in (0, 1, 2, 77):
             continue
         after = chromium.evaluate(f"ready.then((session) => session.around({frame - 1})).then((all) => all[2])")
         waiting = [request["frame"] for request in after.pop("waiting")]
@@ -307,6 +310,55 @@ def test_the_differences_add_up_to_the_states_of_the_session(show: Open, capture
 
         assert after == exact(keyed(event.after)), frame
         assert waiting == sorted(request.frame for request in owed), frame
+
+
+PART = Parts(MOST_FRAMES, first=600, last=1100)
+
+
+def test_a_part_has_the_states_of_the_whole(show: Open) -> None:
+    chromium = show(FLOOD, part=PART)
+    for event, _ in Analysis(read(FLOOD), rules=()):
+        frame = event.record.frame
+        if frame in (600, 601, 850, 1099, 1100):
+            after = chromium.evaluate(f"ready.then((session) => session.around({frame} - 600)).then((all) => all[2])")
+            del after["waiting"]
+
+            assert after == exact(keyed(event.after)), frame
+
+
+def test_a_frame_that_is_left_out_is_reported(show: Open) -> None:
+    chromium = show(FLOOD, "#frame=20", PART)
+
+    assert "Frame 20 is not in this page; vudissect report --from and --to" in text(chromium, "problem")
+
+
+@pytest.fixture
+def shortened(show: Open, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """3,000 requests without an answer, of which only the first 500 and the last 1,000 are there."""
+    monkeypatch.setattr(parts, "AT_AN_END", IN_A_CHUNK)
+    talk = Conversation()
+    for _ in range(3000):
+        talk.front_end("GET_QUEUE_NUM")
+    return show([*talk.records], "#frame=2001", Parts(1000))
+
+
+def test_where_frames_are_left_out_there_is_a_line(shortened: Browser) -> None:
+    cut = "ready.then((session) => session.diagram.lines.findIndex((line) => line.kind === 'cut'))"
+    shortened.evaluate(f"{cut}.then((place) => document.getElementById('diagram').scrollTop = place * LINE)")
+    shortened.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
+
+    assert shortened.evaluate("document.querySelector('.line.cut').innerText") == "1500 frames are not in this page"
+
+
+def test_arrows_go_over_frames_that_are_left_out(shortened: Browser) -> None:
+    shortened.evaluate("document.getElementById('diagram').focus()")
+    shortened.press("ArrowUp")
+
+    assert shortened.evaluate(SELECTED) == 500
+
+
+def test_what_waited_before_a_cut_may_have_been_answered(shortened: Browser) -> None:
+    assert "waiting for answers\tnone GET_QUEUE_NUM (#2001)" in text(shortened)
 
 
 def test_a_line_has_no_place_of_its_own(show: Open) -> None:
@@ -318,9 +370,9 @@ def test_a_line_has_no_place_of_its_own(show: Open) -> None:
 def test_requests_that_are_never_answered_wait(show: Open) -> None:
     """Any number may, so they are not in the states."""
     talk = Conversation()
-    for _ in range(3 * ROWS_IN_A_BLOCK):
+    for _ in range(3 * IN_A_CHUNK):
         talk.front_end("GET_FEATURES")
-    chromium = show([*talk.records], f"#frame={3 * ROWS_IN_A_BLOCK}")
+    chromium = show([*talk.records], f"#frame={3 * IN_A_CHUNK}")
 
     assert "GET_FEATURES (#8) and 1492 more" in text(chromium)
 

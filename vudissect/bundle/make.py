@@ -30,7 +30,8 @@ from vudissect.render.findings import report
 from vudissect.render.style import Style
 from vudissect.render.summary import summary_lines
 from vudissect.render.transcript import Transcript
-from vudissect.report.capture import TooManyFramesError, capture_page
+from vudissect.report.capture import capture_page
+from vudissect.report.parts import Parts
 from vudissect.summary.collect import Collector
 
 VERSION: Final = 1
@@ -166,10 +167,7 @@ def _views(records: Sequence[Record], name: str) -> dict[str, str]:
 
 
 def _page(records: Sequence[Record], name: str) -> str:
-    """The report as a page, "" if there is nothing to show or too much."""
+    """The report as a page, "" if there is nothing to show."""
     analysis = Analysis(iter(records))
-    try:
-        page = capture_page(analysis, name, _MOST_FRAMES)
-    except TooManyFramesError:
-        return ""
+    page = capture_page(analysis, name, Parts(_MOST_FRAMES))
     return page if analysis.records.has_messages else ""

@@ -21,6 +21,7 @@ from vudissect.cli.serving import Feed, Handler, Server
 from vudissect.proxy.listening import TOKEN_FD
 from vudissect.report.capture import capture_page
 from vudissect.report.html import Html, tag
+from vudissect.report.parts import Parts
 
 MOST_FRAMES: Final = 20_000
 _MOST_TOKEN = 1024
@@ -57,7 +58,9 @@ class Pages:
                 records, is_full = [*self._records], self._is_full
             now = len(records), is_full
             if self._made[0] != now:
-                page = capture_page(Analysis(records), "vuproxy", MOST_FRAMES, note=_note(*now), is_live=not is_full)
+                page = capture_page(
+                    Analysis(records), "vuproxy", Parts(MOST_FRAMES), note=_note(*now), is_live=not is_full
+                )
                 self._made = now, page
             return self._made[1]
 

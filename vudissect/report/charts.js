@@ -148,11 +148,12 @@ function samplesTable(samples) {
 function ringCharts(rows, places, rings, onSelect) {
   const x = scaleOf(rows);
   const made = rings.slice(0, MOST_CHARTS).flatMap(({ title, seen }) => {
-    const samples = seen.map(([frame, avail, used, pending, kick, call]) => {
+    const samples = seen.filter(([frame]) => places.has(frame)).map(([frame, avail, used, pending, kick, call]) => {
       const place = places.get(frame);
       const { elapsed, text } = rows[place];
       return { frame, place, elapsed, text: `#${frame} ${text}`, avail, used, pending, kick, call };
     });
+    if (!samples.length) return [];
     const table = element("details", {}, element("summary", {}, "As a table"));
     table.addEventListener("toggle", () => table.childElementCount > 1 || table.append(...samplesTable(samples)), { once: true });
     return [element("h3", {}, title), ringChart(samples, title, x, onSelect), table];

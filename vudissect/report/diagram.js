@@ -18,15 +18,21 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// What is drawn, one line each: frames, findings below theirs, times in which nothing happened, and repetition.
-function lines(rows, shown, findings, fold, unfolded) {
+// What is drawn, one line each: frames, findings below theirs, times in which nothing happened, repetition, and where
+// frames are left out.
+function lines(rows, shown, cuts, findings, fold, unfolded) {
   const made = [];
   let latest = -1;
+  let cut = 0;
   for (let place = 0; place < shown.length; ) {
     const row = rows[shown[place]];
+    for (; cut < cuts.length && cuts[cut] <= shown[place]; cut++) {
+      made.push({ kind: "cut", row: shown[place], count: rows[cuts[cut]].frame - rows[cuts[cut] - 1].frame - 1 });
+      latest = -1;
+    }
     if (latest >= 0 && row.elapsed - latest >= GAP) made.push({ kind: "gap", row: shown[place], time: row.elapsed - latest });
     let end = place;
-    while (fold && end < shown.length && isTraffic(rows[shown[end]])) end++;
+    while (fold && end < shown.length && isTraffic(rows[shown[end]]) && !(cuts[cut] <= shown[end])) end++;
     if (end - place >= FOLD_FROM) {
       const open = unfolded.has(shown[place]);
       made.push({ kind: "fold", row: shown[place], last: shown[end - 1], count: end - place, open });
@@ -52,6 +58,7 @@ class Diagram {
   constructor(box, rows, about, onSelect) {
     Object.assign(this, { box, rows, about, onSelect, lines: [], selected: -1, unfolded: new Set(), fold: true });
     this.shown = rows.map((_, place) => place);
+    this.cuts = this.shown.filter((place) => isAfterCut(rows, place));
     this.inner = box.firstElementChild;
     this.names = new Map();
     let waiting = false;
@@ -78,7 +85,7 @@ class Diagram {
   }
 
   layOut() {
-    this.lines = lines(this.rows, this.shown, this.about.findings, this.fold, this.unfolded);
+    this.lines = lines(this.rows, this.shown, this.cuts, this.about.findings, this.fold, this.unfolded);
     this.inner.style.height = `${this.lines.length * LINE}px`;
     this.line = this.lineOf(this.selected);
     this.draw();
@@ -122,7 +129,7 @@ class Diagram {
     let line = this.line < 0 ? -1 : this.line;
     let left = Math.abs(by);
     for (let next = line + step; next >= 0 && next < this.lines.length && left; next += step) {
-      if (this.lines[next].kind === "finding" || this.lines[next].kind === "gap") continue;
+      if (["finding", "gap", "cut"].includes(this.lines[next].kind)) continue;
       line = next;
       left--;
     }
@@ -165,6 +172,10 @@ class Diagram {
 
   gapLine(made, line) {
     made.append(element("span", { class: "across" }, `${durationText(line.time)} later`));
+  }
+
+  cutLine(made, line) {
+    made.append(element("span", { class: "across" }, `${line.count} frames are not in this page`));
   }
 
   findingLine(made, line) {

@@ -8,8 +8,8 @@ Values are read when the filter asks for a field.
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from zlib import compress
 
 from vudissect.capture.record import RecordKind
@@ -24,11 +24,11 @@ from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import printable
 from vudissect.report.filterable import KINDS, Fields
+from vudissect.report.parts import Chunk
 from vudissect.session.event import Event, MessageEvent
 from vudissect.session.pairing import Pairing
 from vudissect.session.state import State
 
-ROWS_IN_A_BLOCK: Final = 500
 _MOST_BYTES = 256
 _MOST_FIELDS = 64
 _MOST_RINGS = 64
@@ -52,6 +52,7 @@ Patch = dict[str, Any]
 class Block(NamedTuple):
     """The rows of some frames, their details, and their values for the filter: compressed with zlib, in base64."""
 
+    frames: int
     rows: str
     details: str
     values: str
@@ -74,9 +75,9 @@ class History:
 
 
 class Frames:
-    """Iterate over `blocks` once; the rest is complete after that."""
+    """Makes the blocks of a page, in order; the rest is what they refer to, and complete after the last."""
 
-    def __init__(self, judged: Iterable[tuple[Event, Sequence[Finding]]]) -> None:
+    def __init__(self) -> None:
         self.names: dict[str, list[str]] = {}
         """Names of the messages that occurred, with their old names."""
         self.findings: list[Finding] = []
@@ -85,35 +86,26 @@ class Frames:
         """The fields that values belong to."""
         self.rings: dict[tuple[int, int], History] = {}
         """What was seen in each ring of each connection."""
-        self._judged = judged
         self._transcript = Transcript(Style(False))
-        self._states: dict[int, Patch] = {}
-        self._seen: dict[int, State] = {}
+        self._seen: dict[int, tuple[State, Patch]] = {}
 
-    def blocks(self) -> Iterator[Block]:
-        """All of them, in order."""
-        rows: list[list[Any]] = []
-        details: list[list[Any]] = []
-        values: list[list[Any] | int] = []
-        before = self._snapshot()
-        for event, findings in self._judged:
+    def block(self, chunk: Chunk) -> Block:
+        """The block of some events that follow each other."""
+        first = {event.record.connection: event.before for event, _ in reversed(chunk.judged)}
+        self._seen = {number: (state, keyed(state)) for number, state in first.items() if number in chunk.open}
+        before = {number: fields for number, (_, fields) in self._seen.items()}
+        rows, details, values = [], [], []
+        for event, findings in chunk.judged:
             rows.append(self._row(event, findings))
             details.append(self._details(event))
             values.append(self.fields.values(event) or 0)
             self._observe(event)
-            if len(rows) == ROWS_IN_A_BLOCK:
-                yield Block(packed(rows), packed([before, details]), packed(values))
-                rows, details, values, before = [], [], [], self._snapshot()
-        if rows:
-            yield Block(packed(rows), packed([before, details]), packed(values))
+        return Block(len(rows), packed(rows), packed([before, details]), packed(values))
 
     def _observe(self, event: Event) -> None:
         sample = sample_of(event)
         if sample is not None:
             self.rings.setdefault(sample.ring, History()).add(sample)
-
-    def _snapshot(self) -> dict[int, Patch]:
-        return {number: dict(state) for number, state in self._states.items()}
 
     def _row(self, event: Event, findings: Sequence[Finding]) -> list[Any]:
         record, message = event.record, event.message
@@ -171,16 +163,13 @@ class Frames:
         number = event.record.connection
         if not number:
             return {}
-        known = self._states.get(number)
-        same = known if self._seen.get(number) is event.after else None
-        now = same if same is not None else keyed(event.after)
+        seen = self._seen.get(number)
+        now = seen[1] if seen is not None and seen[0] is event.after else keyed(event.after)
         if event.record.kind is RecordKind.CONNECTION_CLOSED:
-            self._states.pop(number, None)
             self._seen.pop(number, None)
         else:
-            self._states[number] = now
-            self._seen[number] = event.after
-        return now if known is None else difference(known, now)
+            self._seen[number] = event.after, now
+        return now if seen is None else difference(seen[1], now)
 
 
 def _notes(event: MessageEvent) -> list[str]:
@@ -211,17 +200,19 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Patch:
     patch: Patch = {key: None for key in before if key not in after and before[key] is not None}
     for key, value in after.items():
         known = before.get(key)
-        if isinstance(value, dict) and isinstance(known, dict):
-            if inner := difference(known, value):
-                patch[key] = inner
-        elif value != known or key not in before:
-            patch[key] = value
+        if value == known and key in before:
+            continue
+        patch[key] = difference(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
     return patch
 
 
 def exact(value: Any) -> Any:
     """The same with numbers that JavaScript does not have as text."""
-    if isinstance(value, int) and abs(value) > _LARGEST:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        if -_LARGEST <= value <= _LARGEST:
+            return value
         return f"{value:#x}" if value > 0 else str(value)
     if isinstance(value, dict):
         return {str(key): exact(each) for key, each in value.items()}

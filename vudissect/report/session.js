@@ -39,7 +39,7 @@ const ready = (async () => {
     const block = await details(first / about.block);
     const [before, after] = statesAt(block, rows, first, place);
     const connection = rows[place].connection;
-    before.waiting = waitingAfter(rows, answers, connection, place - 1);
+    before.waiting = isAfterCut(rows, place) ? [] : waitingAfter(rows, answers, connection, place - 1);
     after.waiting = waitingAfter(rows, answers, connection, place);
     return [block[1][place - first], before, after];
   }
@@ -68,6 +68,8 @@ const ready = (async () => {
     if (filterText.value) state.set("filter", filterText.value);
     history.replaceState(null, "", `#${state}`);
   }
+
+  const missing = (frame) => `Frame ${frame} is not in this page${about.left_out ? "; vudissect report --from and --to make a page of it" : ""}.`;
 
   function say(text) {
     problem.textContent = text;
@@ -115,7 +117,7 @@ const ready = (async () => {
     }
     if (!state.has("frame")) return;
     const place = places.get(Number(state.get("frame")));
-    if (place === undefined) say(`Frame ${state.get("frame")} is not in this page.`);
+    if (place === undefined) say(missing(state.get("frame")));
     else if (place !== diagram.selected) go(place, state.has("filter"));
   }
 
@@ -191,7 +193,7 @@ const ready = (async () => {
     // One in a drawing has no hash.
     const frame = Number(link.getAttribute("href").slice("#frame=".length));
     const place = places.get(frame);
-    if (place === undefined) return say(`Frame ${frame} is not in this page.`);
+    if (place === undefined) return say(missing(frame));
     go(place);
     get("session").scrollIntoView();
   });
@@ -203,6 +205,6 @@ const ready = (async () => {
     get("rings-seen").hidden = false;
   }
   fromAddress();
-  if (diagram.selected < 0) diagram.select(found[0] ?? 0);
+  if (diagram.selected < 0 && rows.length) diagram.select(found[0] ?? 0);
   return session;
 })();

@@ -17,8 +17,9 @@ from vudissect.render.findings import listed
 from vudissect.render.summary import summary_facts
 from vudissect.report.document import document
 from vudissect.report.filterable import KINDS, LANGUAGE
-from vudissect.report.frames import ROWS_IN_A_BLOCK, Block, Frames, packed
+from vudissect.report.frames import Block, Frames, packed
 from vudissect.report.html import Html, join, tag
+from vudissect.report.parts import IN_A_CHUNK
 from vudissect.session.event import Kind
 from vudissect.summary.values import Summary
 from vudissect.summary.words import missing_texts, next_command, stall_text, verdict_text
@@ -34,7 +35,7 @@ def session_page(
     summary: Summary,
     found: Sequence[Finding],
     frames: Frames,
-    blocks: Iterable[Block],
+    blocks: Sequence[Block],
     *,
     note: Html | str = "",
     is_live: bool = False,
@@ -44,25 +45,34 @@ def session_page(
     `note` is at its top. A live page asks the server that it came from whether there is more.
     """
     name = summary.file.rpartition("/")[2] or "session"
-    data = [*_blocks(blocks)]
+    left_out = summary.frames - sum(block.frames for block in blocks)
     return document(
         f"{name}: vhost-user session",
-        tag("header", tag("p", name, class_="file"), note, *_answer(summary, found), id="answer"),
+        tag(
+            "header",
+            tag("p", name, class_="file"),
+            note,
+            *_answer(summary, found, left_out),
+            id="answer",
+        ),
         _session(),
         tag("footer", tag("p", _LIVE_FOOTER if is_live else _FOOTER, class_="dim")),
-        _data("about", _about(frames)),
-        *data,
+        _data("about", _about(frames, left_out)),
+        *_blocks(blocks),
         styles=("style.css", "session.css"),
         scripts=("filter.js", "state.js", "diagram.js", "charts.js", "session.js", *(("live.js",) if is_live else ())),
         is_live=is_live,
     )
 
 
-def _answer(summary: Summary, found: Sequence[Finding]) -> Iterator[Html]:
+def _answer(summary: Summary, found: Sequence[Finding], left_out: int) -> Iterator[Html]:
     """What a reader must see without scrolling."""
     yield tag("h1", verdict_text(summary), class_=f"outcome {summary.verdict.outcome.name.lower()}")
     for text in missing_texts(summary.missing):
         yield tag("p", tag("strong", "Not known: "), text, class_="missing")
+    if left_out:
+        text = f"{left_out} of {summary.frames} frames: vudissect report --from and --to make a page of others."
+        yield tag("p", tag("strong", "Not in this page: "), text, class_="missing")
     if stalled := stall_text(summary):
         yield tag("p", tag("strong", "Stalled: "), stalled)
     groups = grouped(listed(found, usual=False))
@@ -169,14 +179,15 @@ def _keys() -> Html:
     return tag("dl", ((tag("dt", tag("kbd", key)), tag("dd", text)) for key, text in keys.items()), class_="facts")
 
 
-def _about(frames: Frames) -> dict[str, Any]:
+def _about(frames: Frames, left_out: int) -> dict[str, Any]:
     rules = {finding.rule for finding in frames.findings}
     return {
         "names": frames.names,
         "prefixes": NAME_PREFIXES,
         "language": LANGUAGE,
         "shapes": frames.fields.shapes,
-        "block": ROWS_IN_A_BLOCK,
+        "block": IN_A_CHUNK,
+        "left_out": left_out,
         "sides": [side.label for side in Side],
         "channels": [channel.label for channel in Channel],
         "rings": [{"title": frames.rings[key].title, "seen": frames.rings[key].seen} for key in sorted(frames.rings)],

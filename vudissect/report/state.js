@@ -15,12 +15,16 @@ function patched(state, patch) {
   return made;
 }
 
-// The requests that are owed an answer after a frame, oldest first.
+// Whether frames before this one are not in the page.
+const isAfterCut = (rows, place) => place > 0 && rows[place].frame - rows[place - 1].frame > 1;
+
+// The requests that are owed an answer after a frame, oldest first; without those before a cut, whose answer may be in it.
 function waitingAfter(rows, answers, connection, place) {
   const waiting = [];
   const closed = new Set();
   for (let each = place; each >= 0; each--) {
     const row = rows[each];
+    if (each < place && isAfterCut(rows, each + 1)) break;
     if (row.connection !== connection || closed.has(row.channel)) continue;
     if (row.forgets && !row.channel) break;
     if (row.forgets) closed.add(row.channel);
@@ -204,7 +208,7 @@ function frameDetails(row, about, detail, before, after, answer) {
   if (row.name && row.text) parts.push(element("p", {}, row.text));
   if (row.request) parts.push(element("p", {}, "answers ", link(row.request), row.latency < 0 ? "" : ` after ${durationText(row.latency)}`));
   if (answer) parts.push(element("p", {}, "answered in ", link(answer.frame), answer.latency < 0 ? "" : ` after ${durationText(answer.latency)}`));
-  else if (row.owed) parts.push(element("p", {}, "owed an answer, which is not in the capture"));
+  else if (row.owed) parts.push(element("p", {}, `owed an answer, which is not in the ${about.left_out ? "page" : "capture"}`));
   for (const each of row.findings) {
     const { severity, rule, blame, message, frames } = about.findings[each];
     const line = element("p", { class: "about" }, element("span", { class: `severity ${severity}` }, severity), ` ${rule} ${blame}: ${message} `);
