@@ -56,7 +56,7 @@ const isTraffic = (row) => row.traffic && !row.findings.length;
 
 class Diagram {
   constructor(box, rows, about, onSelect) {
-    Object.assign(this, { box, rows, about, onSelect, lines: [], selected: -1, unfolded: new Set(), fold: true });
+    Object.assign(this, { box, rows, about, onSelect, lines: [], selected: -1, unfolded: new Set(), fold: true, drawnLines: new Map() });
     this.shown = rows.map((_, place) => place);
     this.cuts = this.shown.filter((place) => isAfterCut(rows, place));
     this.inner = box.firstElementChild;
@@ -88,7 +88,7 @@ class Diagram {
     this.lines = lines(this.rows, this.shown, this.cuts, this.about.findings, this.fold, this.unfolded);
     this.inner.style.height = `${this.lines.length * LINE}px`;
     this.line = this.lineOf(this.selected);
-    this.draw();
+    this.draw(true);
   }
 
   // The line of a frame, or of the repetition that it is folded into; -1 if it is not shown.
@@ -114,7 +114,7 @@ class Diagram {
       const { scrollTop, clientHeight } = this.box;
       if (top < scrollTop + LINE || top > scrollTop + clientHeight - 2 * LINE) this.box.scrollTop = top - clientHeight / 3;
     }
-    this.draw();
+    this.draw(true);
     this.onSelect(row);
   }
 
@@ -143,10 +143,14 @@ class Diagram {
     this.layOut();
   }
 
-  draw() {
+  // Lines that are still in the window are kept, unless all have changed.
+  draw(changed = false) {
     const first = Math.max(0, Math.floor(this.box.scrollTop / LINE) - 8);
     const last = Math.min(this.lines.length, first + Math.ceil(this.box.clientHeight / LINE) + 16);
-    this.inner.replaceChildren(...Array.from({ length: Math.max(last - first, 0) }, (_, n) => this.drawn(first + n)));
+    const kept = changed ? new Map() : this.drawnLines;
+    this.drawnLines = new Map();
+    for (let number = first; number < last; number++) this.drawnLines.set(number, kept.get(number) ?? this.drawn(number));
+    this.inner.replaceChildren(...this.drawnLines.values());
     const active = this.line >= first && this.line < last ? `line-${this.line}` : "";
     if (active) this.box.setAttribute("aria-activedescendant", active);
     else this.box.removeAttribute("aria-activedescendant");
