@@ -34,6 +34,7 @@ LAYERS = {
     "scapy": 6,
     "sources": 6,
     "wireshark": 6,
+    "faults": 7,
     "report": 7,
     "tables": 7,
     "bundle": 8,

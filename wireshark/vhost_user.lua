@@ -480,7 +480,7 @@ descriptor_prefixes = {[1]="mem",[2]="mem",[3]="evt",[4]="sock",[5]="pipe",[6]="
 largest_request = 1100,
 feature_lists = {ACK_FEATURES=true,ACK_GPU_FEATURES=true,ACK_PROTOCOL_FEATURES=true,OFFER_FEATURES=true,OFFER_GPU_FEATURES=true,OFFER_PROTOCOL_FEATURES=true},
 usual_flags = {[1]=true,[2]=true,[5]=true,[6]=true,[9]=true,[13]=true},
-mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"},{3,"in pieces"},{8,"earlier"}},
+mark_texts = {{0,"DESCRIPTORS LOST"},{1,"CUT SHORT"},{2,"NOT FORWARDED"},{6,"descriptors not on the first byte"},{10,"INJECTED"},{11,"WITHHELD"},{3,"in pieces"},{8,"earlier"}},
 rules = {
 {id="VU-HDR-01",severity="ERROR",statement="a message number is defined in the dialect, and a back-end handles the messages of the features that it offers"},
 {id="VU-HDR-02",severity="ERROR",statement="the version in the header is 1"},
@@ -747,7 +747,7 @@ gpu_features={[0]={"EDID","gpu_features.edid"},[1]={"DMABUF2","gpu_features.dmab
 },
 fields = {
 {"record.version","version","uint32","DEC",{},0,0},
-{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note",[8]="ring observed",[9]="continued"},0,0},
+{"record.kind","kind of record","uint32","DEC",{[1]="message",[2]="connection opened",[3]="connection closed",[4]="channel opened",[5]="channel closed",[6]="gap",[7]="note",[8]="ring observed",[9]="continued",[10]="fault"},0,0},
 {"record.header_length","header length","uint32","DEC",{},0,0},
 {"record.length","length on the wire","uint64","DEC",{},0,0},
 {"channel","channel","uint32","DEC",{[0]="main",[1]="backend",[2]="gpu"},0,0},
@@ -763,6 +763,8 @@ fields = {
 {"marks.keys_masked","keys_masked","bool","DEC",{},128,16},
 {"marks.earlier","earlier","bool","DEC",{},256,16},
 {"marks.answer_unseen","answer_unseen","bool","DEC",{},512,16},
+{"marks.injected","injected","bool","DEC",{},1024,16},
+{"marks.withheld","withheld","bool","DEC",{},2048,16},
 {"connection","connection","uint32","DEC",{},0,0},
 {"fds","descriptors","uint32","DEC",{},0,0},
 {"sequence","sequence","uint64","DEC",{},0,0},
@@ -2001,7 +2003,7 @@ record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
-local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED, EARLIER = 0, 2, 5, 6, 7, 8
+local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED, EARLIER, INJECTED, WITHHELD = 0, 2, 5, 6, 7, 8, 10, 11
 local ONLY_BIG_ENDIAN = 2 ^ BIG_ENDIAN
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
@@ -2087,6 +2089,8 @@ function record.parse(s)
     is_not_forwarded = has_bit(marks, 0, NOT_FORWARDED),
     is_without_keys = has_bit(marks, 0, KEYS_MASKED),
     is_earlier = has_bit(marks, 0, EARLIER),
+    is_injected = has_bit(marks, 0, INJECTED),
+    is_withheld = has_bit(marks, 0, WITHHELD),
     is_usual = marks == 0,
     is_plain = n1 + n2 == 0 and (marks == 0 or marks == ONLY_BIG_ENDIAN),
   }
@@ -2550,7 +2554,7 @@ function pairing.ask(waiting, frame, message, owed, s)
   local used = waiting.spare
   if used then
     waiting.spare, waiting[last] = nil, used
-    used.frame, used.message, used.owed, used.s = frame, message, owed, s
+    used.frame, used.message, used.owed, used.s, used.withheld = frame, message, owed, s, nil
   else
     waiting[last] = { frame = frame, message = message, owed = owed, s = s }
   end
@@ -2594,6 +2598,33 @@ function pairing.answer(waiting, id, frame)
     waiting.any_answered = true
   end
   return request
+end
+
+-- The request that a reply of this number answers, which goes on waiting: a fault withheld the reply.
+function pairing.withhold(waiting, id, frame)
+  for at = waiting.first, waiting.last do
+    local request = waiting[at]
+    if request.message.id == id and not request.withheld then
+      request.withheld = frame
+      return request
+    end
+  end
+  return nil
+end
+
+-- Mark the latest request as one that was withheld itself.
+function pairing.unseen(waiting, frame) waiting[waiting.last].withheld = frame end
+
+-- Forget the withheld request of this number: another one was sent in its place.
+function pairing.withdraw(waiting, id)
+  for at = waiting.first, waiting.last do
+    local request = waiting[at]
+    if request.message.id == id and request.withheld == request.frame then
+      for after = at, waiting.last do waiting[after] = waiting[after + 1] end
+      waiting.last = waiting.last - 1
+      return
+    end
+  end
 end
 
 -- The requests that are owed an answer, oldest first.
@@ -3000,25 +3031,32 @@ function session.message(connection, frame, message, this, s)
   end
   local waiting = connection.waiting[message.channel]
   if message.is_reply then
-    local request = answer(waiting, message.id, frame)
+    local request
+    if this.is_withheld then
+      request = pairing.withhold(waiting, message.id, frame)
+    else
+      request = answer(waiting, message.id, frame)
+    end
     connection.request = request
     if request then session.pair(connection, request, frame, s) end
     local apply = row and message.layout and not this.is_not_forwarded and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
-  if this.is_not_forwarded then return end -- nobody has seen it
+  if this.is_not_forwarded and not this.is_withheld then return end -- nobody has seen it
   local owed = false
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
     if owed and row.answer == "IF_POSTCOPY" and ends_postcopy_exchange(connection, message) then owed = false end
-    local apply = message.layout and on_request[row.purpose]
+    local apply = message.layout and not this.is_withheld and on_request[row.purpose]
     if apply then replaced = apply(connection, message, frame, carried) end
   end
   if replaced and replaced ~= "" then session.replaced[frame] = replaced end
   if owed or not row or message.need_reply then
+    if this.is_injected then pairing.withdraw(waiting, message.id) end
     ask(waiting, frame, message, owed, s)
-  else
+    if this.is_withheld then pairing.unseen(waiting, frame) end -- its sender does not know that, and waits
+  elseif not this.is_withheld then
     waiting.unasked[message.id] = frame
   end
 end
@@ -3632,6 +3670,11 @@ local EVENTS = {
     local repeated = details.repeated or "0"
     return format("continued from %s%s", details.previous or "?", repeated ~= "0"
       and format("; %s records of the set-up are repeated from earlier files", repeated) or "")
+  end,
+  [10] = function(_, details)
+    local remark = details.reason or (not details.alters and "timing only")
+    return format("fault %s %s%s: %s", details.fault or "?", details.outcome or "?",
+      remark and format(" (%s)", remark) or "", details.text or "")
   end,
 }
 
@@ -4527,7 +4570,7 @@ function protocol.dissector(tvb, pinfo, root)
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
-  elseif this.kind < 1 or this.kind > 9 then
+  elseif this.kind < 1 or this.kind > 10 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)

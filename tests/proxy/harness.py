@@ -21,6 +21,7 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.host.address import Address, Role, parse_address
 from vudissect.protocol.model import Channel
 from vudissect.protocol.table import UPSTREAM
+from vudissect.proxy.faulting import Faults
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.relay import Relay
@@ -177,11 +178,19 @@ def call(path: Path | str) -> Peer:
 class RunningRelay:
     """A relay in a thread, from `relaying`. `said` are its reports; `records` are complete when it has ended."""
 
-    def __init__(self, folder: Path, settings: Settings, said: list[str], recorder: Recorder, memory: Memory) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        said: list[str],
+        recorder: Recorder,
+        memory: Memory,
+        faults: Faults | None = None,
+    ) -> None:
         self.front_path, self.back_path = folder / "front.sock", folder / "back.sock"
         self.said = said
         self.recorder = recorder
-        self.relay = Relay([settings], recorder, said.append)
+        self.relay = Relay([settings], recorder, said.append, faults)
         self._memory = memory
         self.failures_expected = 0
         self._failure: BaseException | None = None
@@ -258,6 +267,7 @@ def relaying(
     interpose: bool = True,
     byte_order: ByteOrder | None = None,
     keep_keys: bool = False,
+    faults: Faults | None = None,
 ) -> Iterator[RunningRelay]:
     """A relay for the block; paths are relative to `folder`."""
     encoder = CaptureEncoder("test", "test", snaplen, 0, keep_keys=keep_keys)
@@ -266,7 +276,8 @@ def relaying(
     memory = Memory(encoder.preamble())
     recorder.add_sink(memory)
     sides = (_address(folder, front_end), _address(folder, back_end))
-    relay = RunningRelay(folder, Settings(*sides, once, wait, interpose, byte_order), said, recorder, memory)
+    settings = Settings(*sides, once, wait, interpose, byte_order)
+    relay = RunningRelay(folder, settings, said, recorder, memory, faults)
     try:
         yield relay
     finally:

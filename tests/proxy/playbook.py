@@ -16,6 +16,7 @@ from vudissect.proxy.events import (
     Command,
     Ended,
     Event,
+    Framed,
     Gone,
     HandedOver,
     Inspect,
@@ -108,6 +109,8 @@ def _event(event: Event) -> str:
             return "retry"
         case Ended():
             return f"the source has ended: {event.how}"
+        case Framed():
+            return f"{len(event.messages)} messages that are framed already"
 
 
 def _command(command: Command) -> str:

@@ -49,6 +49,7 @@ _EVENT_TEXTS = {
     RecordKind.NOTE: "connection {}: note",
     RecordKind.RING_OBSERVED: "connection {}: ring observed",
     RecordKind.CONTINUED: "the capture continues",
+    RecordKind.FAULT: "connection {}: fault",
 }
 
 _CHANNEL_DESCRIPTIONS = {

@@ -25,6 +25,7 @@ class RecordKind(IntEnum):
     NOTE = 7
     RING_OBSERVED = 8
     CONTINUED = 9
+    FAULT = 10
 
 
 _EARLIER = int(Mark.EARLIER)

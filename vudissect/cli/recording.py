@@ -9,6 +9,7 @@ import click
 
 from vudissect.cli.completion import FILE, files
 from vudissect.cli.errors import fail
+from vudissect.cli.faults import FAULT_OPTIONS, engine_of
 from vudissect.cli.numbers import LONGEST, SECONDS, Finite
 from vudissect.cli.rotation import ring_option
 
@@ -35,6 +36,8 @@ class Asked:
     redact_addresses: bool
     wait: float
     no_interpose: bool
+    faults: tuple[str, ...]
+    scenario: str | None
 
     def recording(self, **others: Any) -> "Recording":
         """What to record, with `others` from other options; exit 2 if it makes no sense.
@@ -57,6 +60,7 @@ class Asked:
             metrics=parse_place(self.metrics) if self.metrics is not None else None,
             page=self.page,
             bundling=bundling if self.has_bundles else None,
+            faults=engine_of(self.faults, self.scenario),
             **others,
         )
 
@@ -163,6 +167,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--no-interpose", is_flag=True, help="Do not intercept the back-end and GPU channels; they are not recorded."
     ),
+    *FAULT_OPTIONS,
 )
 
 

@@ -54,6 +54,10 @@ if TYPE_CHECKING:
         ),
         ("Watch a session in a browser", "vuproxy -q --listen a.sock --connect b.sock --ui"),
         ("Start QEMU and record all its vhost-user sockets", "vuproxy run -- qemu-system-x86_64 -readconfig vm.cfg"),
+        (
+            "Lose the message that enables a ring",
+            "vuproxy --listen a.sock --connect b.sock --fault 'SET_VRING_ENABLE : drop'",
+        ),
         ("Show only the slow answers", "vuproxy --listen a.sock --connect b.sock --filter 'latency>100ms'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The lines of a conversation that are not messages: `--- connection`, `--- closed by`, channels, gaps, notes."""
+"""The lines of a conversation that are not messages: `--- connection`, `--- closed by`, channels, gaps, faults."""
 
 import re
 from collections.abc import Callable
@@ -26,6 +26,8 @@ _CLOSED = re.compile(rf"(?:connection (?P<number>\d+) )?{_ENDING}")
 _CHANNEL_OPENED = re.compile(r"(?P<channel>main|backend|gpu) channel opened(?: on (?P<socket>sock#\w+))?")
 _CHANNEL_CLOSED = re.compile(rf"(?P<channel>main|backend|gpu) channel {_ENDING}")
 _GAP = re.compile(r"(?P<messages>\d+|\?) messages are missing here: (?P<reason>.*)")
+_FAULT = re.compile(r"fault (?P<fault>\d+) (?P<outcome>(?:not )?injected)(?: \((?P<remark>.*?)\))?: (?P<text>.*)")
+_TIMING_ONLY = "timing only"
 _NOTE = re.compile(r"note:? (?P<text>.*)")
 
 # What a damaged capture does not say.
@@ -56,7 +58,7 @@ class NoteReader:
                 return
         seen = read_observation(text)
         if seen is None:
-            known = "connection, closed by, channel opened, ring or note"
+            known = "connection, closed by, channel opened, ring, fault or note"
             raise ConversationError(f"--- {text!r} is not understood: write {known}")
         self._conversation.event(RecordKind.RING_OBSERVED, Channel.MAIN, connection, after, **seen.details)
 
@@ -96,6 +98,16 @@ class NoteReader:
             details["messages"] = count(match["messages"], 64)
         self._conversation.event(RecordKind.GAP, Channel.MAIN, connection, after, **details)
 
+    def add_fault(self, match: re.Match[str], connection: int, after: int) -> None:
+        """The proxy changes something on purpose."""
+        remark = match["remark"] or ""
+        details: Details = {"fault": count(match["fault"], 32), "text": match["text"], "outcome": match["outcome"]}
+        if match["outcome"].startswith("not"):
+            details["reason"] = remark
+        elif remark != _TIMING_ONLY:
+            details["alters"] = 1
+        self._conversation.event(RecordKind.FAULT, Channel.MAIN, connection, after, **details)
+
     def add_note(self, match: re.Match[str], connection: int, after: int) -> None:
         """Any text."""
         self._conversation.event(RecordKind.NOTE, Channel.MAIN, connection, after, text=match["text"])
@@ -107,6 +119,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[NoteReader, re.Match[str], int, i
     (_CHANNEL_OPENED, NoteReader.add_channel_opened),
     (_CHANNEL_CLOSED, NoteReader.add_channel_closed),
     (_GAP, NoteReader.add_gap),
+    (_FAULT, NoteReader.add_fault),
     (_NOTE, NoteReader.add_note),
 )
 

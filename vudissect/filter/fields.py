@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from vudissect.filter.errors import FilterError, unknown
 from vudissect.filter.messages import rows, spellings
-from vudissect.filter.values import OPERATORS, Comparison, Findings, Predicate, number_of
+from vudissect.filter.values import OPERATORS, Comparison, Findings, Numbers, Predicate, number_of
 from vudissect.protocol.devices import DEVICES
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import BitField, Device, Field, Layout, Meaning, Row
@@ -78,9 +78,9 @@ def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:
     names to suggest.
     """
     name = comparison.name.text
-    if not any(_reads(name, row, layout, leaf) for row, layout, leaf in _all_leaves()):
+    if not any(reads(name, row, layout, leaf) for row, layout, leaf in _all_leaves()):
         raise unknown("name", comparison.name, {*_names(), *keys})
-    tests = (_test(leaf.field, comparison) for row, layout, leaf in _all_leaves() if _reads(name, row, layout, leaf))
+    tests = (_test(leaf.field, comparison) for row, layout, leaf in _all_leaves() if reads(name, row, layout, leaf))
     if all(test is None for test in tests):
         raise _no_such_value(comparison)
     asked: dict[tuple[Row, Layout], list[tuple[Leaf, Test]]] = {}
@@ -94,12 +94,22 @@ def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:
         tests = asked.get(key)
         if tests is None:
             layout = message.layout
-            found = (leaf for leaf in leaves(layout) if _reads(name, message.row, layout, leaf))
+            found = (leaf for leaf in leaves(layout) if reads(name, message.row, layout, leaf))
             tests = asked[key] = [(leaf, _test(leaf.field, comparison) or _never) for leaf in found]
         answers = [test(value, event) for leaf, test in tests for value in leaf.get(message.values)]
         return bool(answers) and not any(answers) if denied else any(answers)
 
     return holds
+
+
+def numbers(name: str) -> Numbers:
+    """The messages that have a field of this name."""
+    return frozenset((row.channel, row.id) for row, layout, leaf in _all_leaves() if reads(name, row, layout, leaf))
+
+
+def ring_numbers() -> Numbers:
+    """The messages that name a ring."""
+    return frozenset((row.channel, row.id) for row, _, leaf in _all_leaves() if leaf.field.meaning is Meaning.RING)
 
 
 def _never(_value: Any, _event: Event) -> bool:
@@ -127,7 +137,7 @@ def _names() -> set[str]:
     return paths | {f"{word}.{leaf.path}" for row, layout, leaf in _all_leaves() for word in words(row, layout)}
 
 
-def _reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
+def reads(name: str, row: Row, layout: Layout, leaf: Leaf) -> bool:
     """Whether a name refers to this value.
 
     It is the path or its end, optionally after a message, or a word of the message's name or of the payload's name in
@@ -173,7 +183,7 @@ def _bytes_test(field: Field, text: str) -> Test:
 def _bit_test(field: Field, name: str) -> Test | None:
     """Whether a bit of this name is set."""
     if field.meaning is Meaning.VIRTIO_FEATURES:
-        if name not in _virtio_names():
+        if name not in virtio_names():
             return None
         return lambda value, event: bool(value & bit_masks(field, event.after.guess.device).get(name, 0))
     mask = bit_masks(field, None).get(name, 0)
@@ -189,7 +199,8 @@ def bit_masks(field: Field, device: Device | None) -> Mapping[str, int]:
     return {name: own.known(name) or VIRTIO_FEATURES.known(name) for name in (*own.numbers, *VIRTIO_FEATURES.numbers)}
 
 
-def _virtio_names() -> set[str]:
+def virtio_names() -> set[str]:
+    """The names of the feature bits of all devices."""
     return {
         name for features in (VIRTIO_FEATURES, *(device.features for device in DEVICES)) for name in features.numbers
     }
@@ -199,10 +210,10 @@ def _no_such_value(comparison: Comparison) -> FilterError:
     known: dict[str, None] = {}
     for row, layout, leaf in _all_leaves():
         field = leaf.field
-        if isinstance(field, Field) and _reads(comparison.name.text, row, layout, leaf):
+        if isinstance(field, Field) and reads(comparison.name.text, row, layout, leaf):
             known |= dict.fromkeys(field.choices.values())
             known |= dict.fromkeys(field.bits.numbers if field.bits is not None else ())
-            known |= dict.fromkeys(_virtio_names() if field.meaning is Meaning.VIRTIO_FEATURES else ())
+            known |= dict.fromkeys(virtio_names() if field.meaning is Meaning.VIRTIO_FEATURES else ())
     if comparison.value.text.lower() in {name.lower() for name in known}:
         comparison.needs_equality()
     return unknown(f"value of {comparison.name}:", comparison.value, known)

@@ -142,7 +142,7 @@ KEYS: Mapping[str, Key] = {
         judges=True,
     ),
     "blame": Key(
-        "who is to blame for a finding: `front-end`, `back-end`, `both` or `unknown`",
+        "who is to blame for a finding: `front-end`, `back-end`, `both`, `unknown`, or a `fault` that was injected",
         "blamed",
         lambda _, findings: [finding.blame for finding in findings],
         _word(BLAMES),

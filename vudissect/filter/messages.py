@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from vudissect.filter.errors import FilterError, Token, unknown
-from vudissect.filter.values import Findings, Predicate, number_of
-from vudissect.protocol.model import Row
+from vudissect.filter.values import Findings, Numbers, Predicate, number_of
+from vudissect.protocol.model import Channel, Row
 from vudissect.protocol.table import UPSTREAM, plain_name
 from vudissect.session.event import Event
 
@@ -43,6 +43,17 @@ def message(token: Token) -> Predicate:
         return found is not None and found.row.known and matches(found.row)
 
     return is_named
+
+
+def numbers(token: Token) -> Numbers:
+    """The numbers that these messages have in any dialect."""
+    number = number_of(token.text) if token.text.isdecimal() else None
+    if number is not None:
+        return frozenset((channel, number) for channel in Channel)
+    pattern = plain_name(token.text)
+    return frozenset(
+        (row.channel, row.id) for row in rows() if any(fnmatchcase(name, pattern) for name in spellings(row))
+    )
 
 
 def names(event: Event, _: Findings) -> Iterable[str]:

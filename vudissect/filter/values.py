@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 from vudissect.filter.errors import FilterError, Token, unknown
 from vudissect.lint.finding import Finding
+from vudissect.protocol.model import Channel
 from vudissect.session.event import Event
 
 Findings = Sequence[Finding]
 Predicate = Callable[[Event, Findings], bool]
 Values = Callable[[Event, Findings], Iterable[Any]]
+Numbers = frozenset[tuple[Channel, int]] | None
+"""The messages that a predicate can hold for, by channel and number; None for any, and for what is not a message."""
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

@@ -22,12 +22,13 @@ _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.COMPAT, Severity.INFO
 
 
 class Blame(StrEnum):
-    """The side that is at fault."""
+    """The side that is at fault; `FAULT`: none, it follows from a fault that the recorder injected on purpose."""
 
     FRONT_END = "front-end"
     BACK_END = "back-end"
     BOTH = "both"
     UNKNOWN = "unknown"
+    FAULT = "fault"
 
 
 class Finding(NamedTuple):

@@ -26,15 +26,17 @@ class History:
 
     `memories` has what each rule remembers, `keys` the keys that it need not look at again, `counts` how often it has
     found something, and `kinds` the kinds of messages (as bits) about which some rules were asked, as they are only
-    once. Little of it is made before it is needed: a capture may have any number of connections.
+    once. `fault` is the frame of the first fault that was injected, 0 for none. Little of it is made before it is
+    needed: a capture may have any number of connections.
     """
 
-    __slots__ = ("counts", "findings", "keys", "kinds", "lost_sync", "memories", "recent", "settled")
+    __slots__ = ("counts", "fault", "findings", "keys", "kinds", "lost_sync", "memories", "recent", "settled")
 
     def __init__(self) -> None:
         self.memories: dict[str, Any] = {}
         self.keys: dict[str, tuple[Hashable, ...] | set[Hashable]] = {}
         self.kinds = 0
+        self.fault = 0
         self.recent: tuple[deque[Event] | list[Event], ...] = tuple([] for _ in Channel)
         self.findings: list[Finding] = []
         self.counts: dict[str, int] = {}

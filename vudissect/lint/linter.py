@@ -8,10 +8,10 @@ from typing import NamedTuple
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.lint.at import At
-from vudissect.lint.finding import Finding
+from vudissect.lint.finding import Blame, Finding
 from vudissect.lint.history import MOST_BYTES, History, beginning
 from vudissect.lint.rule import SLOW, Rule, Trigger
-from vudissect.lint.rules import ALL_RULES
+from vudissect.lint.rules import ABOUT_FAULTS, ALL_RULES
 from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
 from vudissect.session.event import ConnectionEvent, Event, MessageEvent
@@ -112,6 +112,8 @@ class Linter:
         if history is None or history.settled:
             history = self._wake(record.connection)
         history.recent[record.channel].append(event)
+        if record.kind is RecordKind.FAULT and record.details.get("alters") and not history.fault:
+            history.fault = record.frame
         findings = self._ask(self._for_event[record.kind], event, history)
         if record.kind is RecordKind.CONNECTION_CLOSED:
             del self._connections[record.connection]
@@ -180,6 +182,9 @@ class Linter:
             for finding in rule.check(at):
                 if is_known:
                     continue
+                if history.fault and rule.id not in ABOUT_FAULTS:
+                    # The two sides may have been misled since then.
+                    finding = finding._replace(blame=Blame.FAULT, frames=(*finding.frames, history.fault))
                 if history.add(finding) <= _MOST_OF_A_RULE and self._counts[rule.id] < _MOST_OVER_ALL:
                     self._counts[rule.id] += 1
                     findings.append(finding)

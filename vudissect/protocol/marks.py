@@ -16,6 +16,8 @@ class Mark(IntFlag):
     KEYS_MASKED = 0x80  # key material was replaced by zeros
     EARLIER = 0x100  # repeated from an earlier file of a rotated capture
     ANSWER_UNSEEN = 0x200  # made from a log that has no answers: whether there was one is unknown
+    INJECTED = 0x400  # not from its sender: the recorder sent it in the sender's place
+    WITHHELD = 0x800  # the receiver never got it, or got another message in its place: the recorder did that
 
 
 MARK_TEXTS = {
@@ -23,6 +25,8 @@ MARK_TEXTS = {
     Mark.CUT_SHORT: "CUT SHORT",
     Mark.NOT_FORWARDED: "NOT FORWARDED",
     Mark.LATE_DESCRIPTORS: "descriptors not on the first byte",
+    Mark.INJECTED: "INJECTED",
+    Mark.WITHHELD: "WITHHELD",
 }
 """What a line about a message reports; the other marks are usual."""
 MARK_WORDS = MARK_TEXTS | {Mark.SPLIT: "in pieces", Mark.EARLIER: "earlier"}

@@ -59,7 +59,7 @@ class Connection:
         settings = shared.settings
         wire = Wire(Channel.MAIN, peers.sockets, settings.byte_order)
         interposing = Interposing(frozenset(_OPENERS), self._interpose) if settings.interpose else None
-        self._main = Link(wire, self._numbering, shared, self._main_closed, interposing)
+        self._main = self._new_link(wire, self._main_closed, interposing)
         named = {"device": settings.device, "device_id": settings.device_id}
         named = {key: value for key, value in named.items() if value}
         self._event(RecordKind.CONNECTION_OPENED, Channel.MAIN, peers.details() | named)
@@ -122,7 +122,24 @@ class Connection:
         os.set_blocking(theirs.fileno(), os.get_blocking(original.fileno()))
         move_additions(original, theirs)
         wire = Wire(channel, (original, ours), self._main.byte_order)
-        return theirs, Link(wire, self._numbering, self._shared, self._channel_closed)
+        return theirs, self._new_link(wire, self._channel_closed)
+
+    def _new_link(
+        self, wire: Wire, closed: Callable[[LinkClosed], None], interposing: Interposing | None = None
+    ) -> Link:
+        faults = self._shared.faults
+        if faults is None:
+            return Link(wire, self._numbering, self._shared, closed, interposing)
+        # Without faults, nothing of them is loaded.
+        from vudissect.proxy.faulted_link import FaultedLink
+
+        return FaultedLink(wire, self._numbering, self._shared, faults, closed, interposing, self._link)
+
+    def _link(self, channel: Channel) -> Link | None:
+        """The link of a channel that is open."""
+        if channel is Channel.MAIN:
+            return self._main
+        return next((link for link in self._handed_over if link.channel is channel), None)
 
     def _channel_closed(self, event: LinkClosed) -> None:
         self._handed_over.discard(event.link)

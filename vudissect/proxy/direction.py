@@ -22,6 +22,7 @@ from vudissect.proxy.events import (
     Command,
     Ended,
     Event,
+    Framed,
     Gone,
     HandedOver,
     Inspect,
@@ -107,6 +108,7 @@ class Direction:
         self._waiting_bytes = 0  # read since the target refused
         self._refused: Refusal | None = None
         self._marks = 0  # of the next plain message
+        self._least = _BURST  # plain messages in a row that are sent together
         # The message that is passing in pieces:
         self._message: Passed | None = None
 
@@ -136,7 +138,12 @@ class Direction:
         commands = self._commands = []
         match event:
             case Read():
-                self._read(event)
+                messages = self.framer.feed(event.data, event.rights, event.lost, event.together)
+                self._read(messages, len(event.data), event.now)
+            case Framed():
+                self._least = 2 if event.at_once else _BURST
+                size = sum(len(each.data if isinstance(each, Piece) else each) for each in event.messages)
+                self._read(event.messages, size, event.now)
             case Sent():
                 self._on_sent(event)
             case Refused():
@@ -156,18 +163,17 @@ class Direction:
         self.idle = self._head is None and not (self.broken or self.ended) and self.framer.plain
         return commands
 
-    def _read(self, read: Read) -> None:
-        messages = self.framer.feed(read.data, read.rights, read.lost, read.together)
+    def _read(self, messages: list[bytes | Piece], size: int, now: int) -> None:
         if self._head is None:
-            self._received = read.now
+            self._received = now
             self._marks = 0
             self._waiting, self._next = [*messages], 0
             return
-        self._waiting_bytes += len(read.data)
+        self._waiting_bytes += size
         if messages and isinstance(messages[0], bytes):
             # It did not arrive together with what is queued.
             messages[0] = Piece(messages[0])
-        self._waiting += (_Arrival(read.now), *messages)
+        self._waiting += (_Arrival(now), *messages)
 
     def _advance(self) -> None:
         """Continue until an answer is needed."""
@@ -213,7 +219,7 @@ class Direction:
                 break
             size += len(message)
             end += 1
-        if end - first < _BURST:
+        if end - first < self._least:
             end = first + 1
         self._next = end
         message = waiting[first]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from vudissect.proxy.passed import Passed, Run
-from vudissect.wire.framing import Rights
+from vudissect.wire.framing import Piece, Rights
 
 
 class Refusal(Enum):
@@ -24,6 +24,15 @@ class Read:
     lost: bool = False
     together: bool = False
     now: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Messages that were read and framed before; `at_once`: to be sent with one call, if they are plain."""
+
+    messages: list[bytes | Piece]
+    now: int = 0
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Ended:
 
 
 # The events.
-Event = Read | Sent | Refused | Gone | Interposed | Retry | Ended
+Event = Read | Framed | Sent | Refused | Gone | Interposed | Retry | Ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,10 @@ class Link:
             interposing.numbers if interposing else frozenset(),
         )
         ends = Ends(wire.sockets[side], wire.sockets[1 - side])
-        return Pump(direction, ends, recorder, self._on_notice, interposing)
+        return self._new_pump(direction, ends, shared, interposing)
+
+    def _new_pump(self, direction: Direction, ends: Ends, shared: Shared, interposing: Interposing | None) -> Pump:
+        return Pump(direction, ends, shared.recorder, self._on_notice, interposing)
 
     def _finish_pumps(self) -> None:
         for pump in self._pumps:

@@ -60,9 +60,17 @@ class Pairing:
     """
 
     def __init__(
-        self, settings: Settings, poller: Poller, warn: Warn, notify: Callable[[Paired | Unpaired], None]
+        self,
+        settings: Settings,
+        poller: Poller,
+        warn: Warn,
+        notify: Callable[[Paired | Unpaired], None],
+        refuse: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Begin to listen; raises `AddressError` if that is not possible."""
+        """Begin to listen; raises `AddressError` if that is not possible.
+
+        `refuse`: whether to hang up on a front-end that has just connected.
+        """
         self.gave_up = 0
         self.finished = False
         addresses = self._addresses = (settings.front_end, settings.back_end)
@@ -76,6 +84,7 @@ class Pairing:
         self._warn_of_missing = tuple(Throttled(warn) for _ in _SIDES)
         self._warn_of_shortage = Throttled(warn)
         self._notify = notify
+        self._refuse = refuse
         self._unmatched: tuple[deque[_Unmatched], deque[_Unmatched]] = (deque(), deque())
         self._dialled = tuple(side for side in _SIDES if addresses[side].role is Role.CONNECT)
         self._calls_both = len(self._dialled) == len(_SIDES)
@@ -154,6 +163,9 @@ class Pairing:
         self._advance()
 
     def _arrived(self, side: Side, sock: socket.socket) -> None:
+        if side is Side.FRONT_END and self._refuse():
+            sock.close()
+            return
         peer = _Unmatched(sock, monotonic(), self._round)
         self._unmatched[side].append(peer)
         # Nothing is read until there is somebody to forward it to; only a hang-up matters.

@@ -70,7 +70,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
     )
     recorder = Recorder(encoder, recording.snaplen, tell)
     try:
-        relay = Relay(pairs, recorder, tell)
+        relay = Relay(pairs, recorder, tell, recording.faults)
     except OSError as error:
         raise LimitError(f"the relay cannot start: {error.strerror}") from None
     _stop_on_signals(relay)
@@ -110,7 +110,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
     for companion in companions:
         companion.finish()
     report = next((each.found for each in companions if isinstance(each, Observer)), Report())
-    summary = Summary(relay, recorder, outlet.sink.lost, report, outlet.left())
+    faults = recording.faults.summary if recording.faults is not None else ""
+    summary = Summary(relay, recorder, outlet.sink.lost, report, outlet.left(), faults)
     inform(str(summary))
     return summary.status if recording.wrapped is None else recording.wrapped.status
 

@@ -129,7 +129,7 @@ class Pump:
         except BlockingIOError:
             return False
         except OSError as error:
-            self.end(_reason(error))
+            self.end(reason(error))
             return False
         if not data:
             if data is None:
@@ -182,7 +182,7 @@ class Pump:
         source, recorder, direction = self._source, self._recorder, self.direction
         framer, is_one = direction.framer, self._is_one
         any_read = False
-        while direction.idle or self.hungry:
+        while self.hungry:
             if recorder.crowded:
                 recorder.drain()
             try:
@@ -190,7 +190,7 @@ class Pump:
             except BlockingIOError:
                 break
             except OSError as error:
-                self.end(_reason(error))
+                self.end(reason(error))
                 break
             if not data:
                 self.end(EOF)
@@ -294,8 +294,9 @@ class Pump:
         if error.errno == errno.EINVAL and rights:
             # Some kinds of descriptors cannot be passed on.
             return Refused(Refusal.DESCRIPTORS)
-        return Gone(_reason(error))
+        return Gone(reason(error))
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """How a peer has closed the connection, by the error of its socket."""
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.capture.record import NO_DETAILS, RecordKind
+from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
+from vudissect.host.descriptor import Descriptor
 from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
@@ -59,6 +60,7 @@ class Recorder:
         self._recorded: list[list[bytes]] = []
         self._offer: Callable[[list[int]], None] | None = None
         self._last_look: LastLook | None = None
+        self._show: Callable[[Record], None] | None = None
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
@@ -91,6 +93,17 @@ class Recorder:
         else:
             self.drain()
             self._last_look(number, then)
+
+    def show_records(self, show: Callable[[Record], None]) -> None:
+        """Also call `show` with each record, in order, before it is written."""
+        self._show = show
+
+    def catch_up(self) -> None:
+        """Prepare everything, so that it has been shown."""
+        backlog = self.backlog.copy()
+        self.backlog.clear()
+        for entry in backlog:
+            self._prepare(entry)
 
     def add_sink(self, sink: Sink) -> None:
         """Also write everything there from now on."""
@@ -132,9 +145,14 @@ class Recorder:
         channel: Channel,
         sequence: int,
         details: Mapping[str, str | int] = NO_DETAILS,
+        time: int = 0,
     ) -> None:
-        """Record an event that happens now."""
-        self.backlog.append(self._encoder.event(kind, connection, channel, sequence, monotonic_ns(), details))
+        """Record an event that happens now, or happened at a time (ns, monotonic)."""
+        now = time or monotonic_ns()
+        if self._show is not None:
+            self.catch_up()
+            self._show(Record(kind, connection, channel, Side.PROXY, sequence, now, now, now, 0, b"", details=details))
+        self.backlog.append(self._encoder.event(kind, connection, channel, sequence, now, details))
 
     def inspect(self, message: Passed) -> None:
         """Inspect the descriptors of a message and close them."""
@@ -155,10 +173,7 @@ class Recorder:
 
     def drain(self) -> None:
         """Prepare and write everything."""
-        backlog = self.backlog.copy()
-        self.backlog.clear()
-        for entry in backlog:
-            self._prepare(entry)
+        self.catch_up()
         if self.crowded:
             self.crowded = lowest_free_descriptor() >= self._crowded_from
         self._write()
@@ -186,6 +201,9 @@ class Recorder:
                 flow.connection, flow.channel, flow.sender, first, received, forwarded, messages, marks
             )
             self._records += records
+            if self._show is not None:
+                for sequence, data in enumerate(messages, first):
+                    self._show_message(flow, sequence, received, forwarded, data, len(data), marks)
             if self._note is not None:
                 self._runs.append(messages)
                 self._recorded.append(records)
@@ -224,6 +242,10 @@ class Recorder:
         flow.totals.messages += 1
         flow.totals.bytes += message.length
         flow.totals.descriptors += len(message.descriptors)
+        if self._show is not None:
+            data, passed = b"".join(message.data), message.descriptors
+            times = message.received, message.forwarded
+            self._show_message(flow, message.sequence, *times, data, message.length, message.marks, passed)
         return self._encoder.message(
             flow.connection,
             flow.channel,
@@ -236,3 +258,18 @@ class Recorder:
             message.marks,
             message.descriptors,
         )
+
+    def _show_message(
+        self,
+        flow: Flow,
+        sequence: int,
+        received: int,
+        forwarded: int,
+        data: bytes,
+        length: int,
+        marks: int,
+        passed: tuple[Descriptor, ...] = (),
+    ) -> None:
+        assert self._show is not None
+        ends = flow.connection, flow.channel, flow.sender, sequence
+        self._show(Record(RecordKind.MESSAGE, *ends, received, forwarded, received, length, data, Mark(marks), passed))

@@ -4,13 +4,16 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vudissect.proxy.command import Command
 from vudissect.proxy.metrics import Place
 from vudissect.proxy.ring_observer import RingOptions
 from vudissect.proxy.rotation import Rotation
 from vudissect.proxy.triggers import Bundling
+
+if TYPE_CHECKING:
+    from vudissect.proxy.faulting import Faults
 
 STDOUT: Final = 1
 STDERR: Final = 2
@@ -25,7 +28,7 @@ class Recording:
     program that was started. `rings`: also record what is seen in the rings. `rotation`: write several files, with
     names after that of `capture`. `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve a
     page of the session. `bundling`: when to make bundles of what was recorded. `wrapped`: start this command, and end
-    with it.
+    with it. `faults`: what decides on faults in the traffic.
     """
 
     capture: str | None = None
@@ -43,6 +46,7 @@ class Recording:
     page: bool = False
     bundling: Bundling | None = None
     wrapped: Command | None = None
+    faults: "Faults | None" = None
 
     @property
     def path(self) -> str:

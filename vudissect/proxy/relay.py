@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from vudissect.capture.record import RecordKind
 from vudissect.host.address import AddressError
@@ -15,6 +16,9 @@ from vudissect.proxy.pairing import Paired, Pairing, Unpaired
 from vudissect.proxy.poller import READABLE, Poller
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.shared import Settings, Shared
+
+if TYPE_CHECKING:
+    from vudissect.proxy.faulting import Faults
 
 # Recording gets its turn when nothing happens for a moment, and after this time even under load.
 _LONGEST_DELAY_SECONDS = 0.1
@@ -27,7 +31,9 @@ class Relay:
     how often a side did not come in time, `failures` the errors of the relay itself.
     """
 
-    def __init__(self, pairs: Sequence[Settings], recorder: Recorder, warn: Warn) -> None:
+    def __init__(
+        self, pairs: Sequence[Settings], recorder: Recorder, warn: Warn, faults: "Faults | None" = None
+    ) -> None:
         """Raises `AddressError` if an address cannot be used."""
         self.name = str(pairs[0].front_end)
         self.connections = 0
@@ -35,6 +41,9 @@ class Relay:
         self._warn_of_failure = Throttled(warn)
         self._warn_of_unrecorded = Throttled(warn)
         self._recorder = recorder
+        self._faults = faults
+        if faults is not None:
+            recorder.show_records(faults.see)
         self.poller = Poller(self._failed)
         self._active: set[Connection] = set()
         self._numbers = 0
@@ -107,9 +116,18 @@ class Relay:
         return not (self._ending or all(pairing.finished for pairing in self._pairings))
 
     def _pairing(self, settings: Settings, warn: Warn) -> Pairing:
-        shared = Shared(settings, self.poller, self._recorder)
-        pairing = Pairing(settings, self.poller, warn, lambda event: self._on_pairing(event, shared, pairing))
+        shared = Shared(settings, self.poller, self._recorder, self._faults)
+        pairing = Pairing(
+            settings, self.poller, warn, lambda event: self._on_pairing(event, shared, pairing), self._refuses
+        )
         return pairing
+
+    def _refuses(self) -> bool:
+        """Whether a fault refuses a new connection."""
+        details = self._faults.refuse() if self._faults is not None else None
+        if details is not None:
+            self._recorder.event(RecordKind.FAULT, 0, Channel.MAIN, 0, details)
+        return details is not None
 
     def _woken(self) -> None:
         self._stopping = True

@@ -1,12 +1,16 @@
 """What all connections of a relay share."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vudissect.host.access import PRIVATE, Access
 from vudissect.host.address import Address, Role
 from vudissect.proxy.poller import Poller
 from vudissect.proxy.recorder import Recorder
 from vudissect.wire.header import ByteOrder
+
+if TYPE_CHECKING:
+    from vudissect.proxy.faulting import Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The settings, and the objects that exist once: the loop and the recorder."""
+    """The settings, and the objects that exist once: the loop, the recorder, and what decides on faults, if any."""
 
     settings: Settings
     poller: Poller
     recorder: Recorder
+    faults: "Faults | None" = None

@@ -15,7 +15,7 @@ FINE, LOSSES, CANNOT = 0, 1, 2
 class Summary:
     """The figures of a run; `report` is the observer's, `lost` counts records that could not be written.
 
-    `capture` is the last line, about the capture that is left.
+    `capture` is the last line, about the capture that is left, `faults` the one about faults; "" without any.
     """
 
     relay: Relay
@@ -23,6 +23,7 @@ class Summary:
     lost: int
     report: Report
     capture: str = ""
+    faults: str = ""
 
     @property
     def status(self) -> int:
@@ -46,6 +47,8 @@ class Summary:
             lines.append(f"  LOST: descriptors of {_count(self.recorder.descriptors_lost, 'message')}")
         if self._missing:
             lines.append(f"  LOST: {_count(self._missing, 'record')} of the capture")
+        if self.faults:
+            lines.append(f"  {self.faults}")
         if self.capture:
             lines.append(self.capture)
         return "\n".join(lines)

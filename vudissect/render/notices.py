@@ -85,6 +85,15 @@ def _note(event: Event) -> str:
     return f"note: {event.record.details.get('text', '')}"
 
 
+def _fault(event: Event) -> str:
+    details = event.record.details
+    remark = details.get("reason", "")
+    if not remark and not details.get("alters"):
+        remark = "timing only"
+    about = f" ({remark})" if remark else ""
+    return f"fault {details.get('fault', '?')} {details.get('outcome', '?')}{about}: {details.get('text', '')}"
+
+
 def _ring_observed(event: Event) -> str:
     seen = observation_of(event.record.details)
     return observation_text(seen) if seen is not None else _unknown(event)
@@ -102,4 +111,5 @@ _TEXTS: dict[RecordKind, Callable[[Event], str]] = {
     RecordKind.NOTE: _note,
     RecordKind.RING_OBSERVED: _ring_observed,
     RecordKind.CONTINUED: _continued,
+    RecordKind.FAULT: _fault,
 }

@@ -22,7 +22,8 @@ class Request(NamedTuple):
     """A request with what its answer needs. `owed`: the answer is required, not merely possible. Time in ns.
 
     `flags` are those of its header. `overtaken`: the frame of the first answer that came before its own although that
-    request was sent later; 0 if there was none.
+    request was sent later; 0 if there was none. `withheld`: its own frame or that of its answer, if the recorder
+    withheld one of them.
     """
 
     frame: int
@@ -33,6 +34,7 @@ class Request(NamedTuple):
     owed: bool
     flags: int
     overtaken: int = 0
+    withheld: int = 0
 
     @property
     def name(self) -> str:
@@ -138,6 +140,29 @@ class Pending:
         if self._overtaken is not None and number in self._overtaken.by_number:
             return self._overtaken.by_number[number][0]
         return next((request for request in self._of(number) if request.owed), None)
+
+    def asked(self, number: int) -> Request | None:
+        """The request that a reply with this number would answer."""
+        if self._overtaken is not None and number in self._overtaken.by_number:
+            return self._overtaken.by_number[number][0]
+        return next(iter(self._of(number)), None)
+
+    def withhold(self, number: int, frame: int) -> Request | None:
+        """The request that a reply with this number answers, which still waits: the reply was withheld."""
+        for place, request in enumerate(self._queue):
+            if request.id == number and not request.withheld:
+                self._queue[place] = withheld = request._replace(withheld=frame)
+                self._index = None
+                return withheld
+        return None
+
+    def withdraw(self, number: int) -> None:
+        """Forget the withheld request with this number: another one was sent in its place."""
+        for place, request in enumerate(self._queue):
+            if request.id == number and request.withheld == request.frame:
+                del self._queue[place]
+                self._index = None
+                return
 
     def _find(self, number: int, frame: int) -> Request | None:
         if self._overtaken is not None and number in self._overtaken.by_number:

@@ -7,7 +7,8 @@ always the same: the arbiter sees the record first and may have the connection r
 message is decoded, paired with its request or noted as one, and takes effect. No step goes back to an earlier one.
 
 Nobody has seen a message that was not forwarded: it has no effect, and no answer to it is due. Such a reply still
-shows that its request was answered.
+shows that its request was answered. If the recorder withheld it on purpose (a fault), its sender or receiver does not
+know that: the request goes on waiting.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,8 @@ from vudissect.wire.fields import to_fields
 _BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
 _ANSWER_UNSEEN = int(Mark.ANSWER_UNSEEN)
+_WITHHELD = int(Mark.WITHHELD)
+_INJECTED = int(Mark.INJECTED)
 _UNMARKED = Mark(0)
 # Looking up a member of an enumeration takes as long as making an event, so it is not done for every message.
 _MESSAGE, _OPENED = RecordKind.MESSAGE, RecordKind.CONNECTION_OPENED
@@ -125,6 +128,21 @@ class Session:
             message = connection.decode(record)
         return self._message_event(record, connection, before, message)
 
+    def look(self, record: Record) -> MessageEvent:
+        """The event that a message would be if it came next; nothing changes."""
+        connection = self._open.get(record.connection)
+        if connection is None:
+            connection = _Connection(self._first_state(record.connection, self._protocol), self._table(self._protocol))
+        message, state = connection.decode(record), connection.state
+        plan = connection.plans.get(message.form) or connection.plan(message)
+        request = connection.pairing[record.channel].asked(plan.id) if plan.reply else None
+        latency = record.received - request.forwarded if request is not None else None
+        descriptors = tuple(self._names.name(descriptor, record.frame) for descriptor in record.descriptors)
+        elapsed = record.received - self._start
+        return MessageEvent(
+            record, state, state, plan.kind, elapsed, message, plan.awaits, request, latency, descriptors
+        )
+
     def _begin(self, record: Record) -> "_Connection":
         if self._latest is None:
             self._start = record.received
@@ -188,6 +206,7 @@ class Session:
     ) -> MessageEvent:
         _, _, channel, _, _, received, forwarded, _, _, _, marks, carried, _, frame = record
         seen = marks is _UNMARKED or not int(marks) & _NOT_FORWARDED
+        withheld = not seen and bool(int(marks) & _WITHHELD)
         plan = connection.plans.get(message.form) or connection.plan(message)
         row, number, flags, reply, kind, apply, owed, awaits = plan
         descriptors: tuple[NamedDescriptor, ...] = ()
@@ -195,15 +214,23 @@ class Session:
             descriptors = tuple(self._names.name(descriptor, frame) for descriptor in carried)
         request = latency = None
         if reply:
-            request = connection.pairing.answer(channel, number, frame)
+            if withheld:
+                request = connection.pairing[channel].withhold(number, frame)
+            else:
+                request = connection.pairing.answer(channel, number, frame)
             if request is not None and received:  # 0: the source has no times
                 latency = received - request.forwarded
         elif not seen:
-            pass
+            if awaits and withheld:
+                # Its sender does not know that, and waits.
+                waits = (frame, received, channel, number, row, owed, flags, 0, frame)
+                connection.pairing[channel].ask(_new(Request, waits))
         elif marks is not _UNMARKED and int(marks) & _ANSWER_UNSEEN:
             awaits = False
         elif awaits:
-            waits = (frame, forwarded, channel, number, row, owed, flags, 0)
+            if marks is not _UNMARKED and int(marks) & _INJECTED:
+                connection.pairing[channel].withdraw(number)
+            waits = (frame, forwarded, channel, number, row, owed, flags, 0, 0)
             connection.pairing[channel].ask(_new(Request, waits))
         else:
             connection.pairing[channel].unasked[number] = frame
@@ -218,7 +245,7 @@ class Session:
         return _new(
             MessageEvent,
             (
-                record, before, connection.state, kind, received - self._start, message, awaits and seen,
+                record, before, connection.state, kind, received - self._start, message, awaits and (seen or withheld),
                 request, latency, descriptors,
             ),
         )  # fmt: skip

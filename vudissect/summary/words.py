@@ -40,6 +40,8 @@ def verdict_text(summary: Summary) -> str:
 
 def _accusation(outcome: Outcome, finding: Finding) -> str:
     rule = f"{finding.rule} in #{finding.frame}" if finding.frame else finding.rule
+    if finding.blame is Blame.FAULT:
+        return f"an injected fault explains it ({rule})"
     if outcome is Outcome.NOTABLE:
         about = "" if finding.blame is Blame.UNKNOWN else f" about the {finding.blame.value}"
         return f"no rule is broken; worth knowing{about} ({rule})"

@@ -114,7 +114,11 @@ FINDINGS = Table(
         Column("time", _TIME, "when it was found"),
         Column("rule", _TEXT, "the id of the rule ([rules](rules.md))"),
         Column("severity", _TEXT, "`error`, `warning`, `info` or `compat`"),
-        Column("blame", _TEXT, "`front-end`, `back-end`, `both` or `unknown`"),
+        Column(
+            "blame",
+            _TEXT,
+            "`front-end`, `back-end`, `both`, `unknown`, or `fault` for what follows from an injected one",
+        ),
         Column("text", _TEXT, "what is wrong, in one sentence"),
         Column("frames", _TEXT, "the frames that led to it, with spaces between them"),
     ),

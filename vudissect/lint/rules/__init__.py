@@ -11,6 +11,7 @@ from vudissect.lint.rules import (
     devices,
     drafts,
     endings,
+    faults,
     framing,
     geometry,
     handover,
@@ -39,6 +40,7 @@ _BOOKS = (
     devices.RULES,
     drafts.RULES,
     endings.RULES,
+    faults.RULES,
     framing.RULES,
     geometry.RULES,
     handover.RULES,
@@ -60,6 +62,9 @@ _BOOKS = (
 )
 
 ALL_RULES: tuple[Rule, ...] = tuple(sorted(chain(*_BOOKS), key=lambda rule: rule.id))
+
+ABOUT_FAULTS = frozenset(rule.id for rule in faults.RULES)
+"""The ids of those that judge how the peers cope with a fault; of all others, the fault itself is the reason."""
 
 # The ids of those whose infos healthy sessions have, too.
 USUAL = frozenset(rule.id for rule in ALL_RULES if rule.usual)

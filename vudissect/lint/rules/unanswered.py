@@ -98,6 +98,8 @@ def _missing(at: At, hang: Hang, request: Request, what: str, frames: tuple[int,
         text += f"; a later request was answered in #{request.overtaken}"
     if behind:
         text += f"; {frames_text(behind)} got none either"
+    if request.withheld:
+        text += f"; a fault withheld it in #{request.withheld}"
     text += _unconfirmed_before(at, request)
     return at.finding(text, _BLAMES[answerer], frame=request.frame, frames=(*frames, *behind[:8]))
 
@@ -147,7 +149,7 @@ def closed_instead(at: At[_Gone]) -> Findings:
     due = hang.waits.get(Channel.MAIN, ())
     if hang.by != Side.BACK_END.label or hang.cycle is not None or not (due or at.memory.is_gone):
         at.lasting(_End).end = None
-    elif due and not at.memory.is_gone and _is_news(at, due[0].id):
+    elif due and not (due[0].withheld or at.memory.is_gone) and _is_news(at, due[0].id):
         yield _hung_up(at, hang, due[0])
 
 
@@ -170,6 +172,7 @@ def _already_gone(at: At[_Gone], event: MessageEvent) -> Findings:
     """A finding on the first message sent after the back-end was gone."""
     if (
         not event.record.marks & Mark.NOT_FORWARDED
+        or event.record.marks & Mark.WITHHELD
         or event.record.sender is not Side.FRONT_END
         or event.record.channel is not Channel.MAIN
         or at.memory.is_gone

@@ -127,7 +127,7 @@ function protocol.dissector(tvb, pinfo, root)
     local shown = keys.without(s, this)
     if shown then s, tvb = shown, ByteArray.new(shown, true):tvb("Without key material") end
     message_frame(tvb, cols, root, s, this, decoded(s, this), frame)
-  elseif this.kind < 1 or this.kind > 9 then
+  elseif this.kind < 1 or this.kind > 10 then
     damaged(tvb, cols, root, "this is a record of a later kind: update the plugin")
   else
     local list, details = details_of(s, this)

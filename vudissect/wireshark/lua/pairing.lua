@@ -31,7 +31,7 @@ function pairing.ask(waiting, frame, message, owed, s)
   local used = waiting.spare
   if used then
     waiting.spare, waiting[last] = nil, used
-    used.frame, used.message, used.owed, used.s = frame, message, owed, s
+    used.frame, used.message, used.owed, used.s, used.withheld = frame, message, owed, s, nil
   else
     waiting[last] = { frame = frame, message = message, owed = owed, s = s }
   end
@@ -75,6 +75,33 @@ function pairing.answer(waiting, id, frame)
     waiting.any_answered = true
   end
   return request
+end
+
+-- The request that a reply of this number answers, which goes on waiting: a fault withheld the reply.
+function pairing.withhold(waiting, id, frame)
+  for at = waiting.first, waiting.last do
+    local request = waiting[at]
+    if request.message.id == id and not request.withheld then
+      request.withheld = frame
+      return request
+    end
+  end
+  return nil
+end
+
+-- Mark the latest request as one that was withheld itself.
+function pairing.unseen(waiting, frame) waiting[waiting.last].withheld = frame end
+
+-- Forget the withheld request of this number: another one was sent in its place.
+function pairing.withdraw(waiting, id)
+  for at = waiting.first, waiting.last do
+    local request = waiting[at]
+    if request.message.id == id and request.withheld == request.frame then
+      for after = at, waiting.last do waiting[after] = waiting[after + 1] end
+      waiting.last = waiting.last - 1
+      return
+    end
+  end
 end
 
 -- The requests that are owed an answer, oldest first.

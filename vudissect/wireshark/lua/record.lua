@@ -13,7 +13,7 @@ record.DESCRIPTOR = DESCRIPTOR
 
 local NO_DESCRIPTORS = {}
 local has_bit = numbers.has_bit
-local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED, EARLIER = 0, 2, 5, 6, 7, 8
+local LOST, NOT_FORWARDED, BIG_ENDIAN, LATE, KEYS_MASKED, EARLIER, INJECTED, WITHHELD = 0, 2, 5, 6, 7, 8, 10, 11
 local ONLY_BIG_ENDIAN = 2 ^ BIG_ENDIAN
 
 -- Records without descriptors that agree in all but sequence, times and length have one description, so that the many
@@ -99,6 +99,8 @@ function record.parse(s)
     is_not_forwarded = has_bit(marks, 0, NOT_FORWARDED),
     is_without_keys = has_bit(marks, 0, KEYS_MASKED),
     is_earlier = has_bit(marks, 0, EARLIER),
+    is_injected = has_bit(marks, 0, INJECTED),
+    is_withheld = has_bit(marks, 0, WITHHELD),
     is_usual = marks == 0,
     is_plain = n1 + n2 == 0 and (marks == 0 or marks == ONLY_BIG_ENDIAN),
   }

@@ -180,25 +180,32 @@ function session.message(connection, frame, message, this, s)
   end
   local waiting = connection.waiting[message.channel]
   if message.is_reply then
-    local request = answer(waiting, message.id, frame)
+    local request
+    if this.is_withheld then
+      request = pairing.withhold(waiting, message.id, frame)
+    else
+      request = answer(waiting, message.id, frame)
+    end
     connection.request = request
     if request then session.pair(connection, request, frame, s) end
     local apply = row and message.layout and not this.is_not_forwarded and on_reply[row.purpose]
     if apply and not message.is_error then apply(connection, message, frame, carried) end
     return
   end
-  if this.is_not_forwarded then return end -- nobody has seen it
+  if this.is_not_forwarded and not this.is_withheld then return end -- nobody has seen it
   local owed = false
   if row then
     owed = session.owes_reply(connection, row, message.need_reply)
     if owed and row.answer == "IF_POSTCOPY" and ends_postcopy_exchange(connection, message) then owed = false end
-    local apply = message.layout and on_request[row.purpose]
+    local apply = message.layout and not this.is_withheld and on_request[row.purpose]
     if apply then replaced = apply(connection, message, frame, carried) end
   end
   if replaced and replaced ~= "" then session.replaced[frame] = replaced end
   if owed or not row or message.need_reply then
+    if this.is_injected then pairing.withdraw(waiting, message.id) end
     ask(waiting, frame, message, owed, s)
-  else
+    if this.is_withheld then pairing.unseen(waiting, frame) end -- its sender does not know that, and waits
+  elseif not this.is_withheld then
     waiting.unasked[message.id] = frame
   end
 end

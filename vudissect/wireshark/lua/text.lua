@@ -193,6 +193,11 @@ local EVENTS = {
     return format("continued from %s%s", details.previous or "?", repeated ~= "0"
       and format("; %s records of the set-up are repeated from earlier files", repeated) or "")
   end,
+  [10] = function(_, details)
+    local remark = details.reason or (not details.alters and "timing only")
+    return format("fault %s %s%s: %s", details.fault or "?", details.outcome or "?",
+      remark and format(" (%s)", remark) or "", details.text or "")
+  end,
 }
 
 -- What the proxy noted; `details` by key.

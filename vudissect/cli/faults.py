@@ -1,0 +1,57 @@
+"""`--fault` and `--scenario`: faults in the traffic of vuproxy. Their language is imported only if there are any."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vudissect.cli.completion import FILE
+from vudissect.cli.errors import fail
+
+if TYPE_CHECKING:
+    from vudissect.proxy.faulting import Faults
+
+_EXPLAINED = "docs/faults.md explains the language"
+
+
+FAULT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--fault",
+        "faults",
+        metavar="FAULT",
+        multiple=True,
+        help="Inject a fault on messages, such as 'SET_VRING_ENABLE and ring=1 : drop' (repeatable).",
+    ),
+    click.option(
+        "--scenario", metavar="FILE", type=FILE, help="Inject the faults in this file, one a line (docs/faults.md)."
+    ),
+)
+
+
+def engine_of(faults: tuple[str, ...], scenario: str | None) -> "Faults | None":
+    """What decides on the faults; None without any. An invalid one ends the program."""
+    if not faults and scenario is None:
+        return None
+    from vudissect.faults.engine import Engine
+    from vudissect.faults.errors import FaultError, ScenarioError
+    from vudissect.faults.language import read_fault, read_scenario
+
+    read = []
+    for place, text in enumerate(faults, 1):
+        try:
+            read.append(read_fault(text, place))
+        except FaultError as error:
+            fail(f"--fault {text!r}: {error} ({_EXPLAINED})")
+    if scenario is not None:
+        try:
+            with open(scenario, encoding="utf-8") as file:
+                read += read_scenario(file, len(read) + 1)
+        except ScenarioError as error:
+            fail(f"{scenario}: {error} ({_EXPLAINED})")
+        except OSError as error:
+            fail(f"{scenario}: cannot be read: {error.strerror}")
+        except UnicodeDecodeError:
+            fail(f"{scenario}: not a scenario: it is not text in UTF-8")
+        if not read:
+            fail(f"{scenario}: no fault in it: write one a line, such as SET_VRING_ENABLE : drop")
+    return Engine(read)
