@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from vudissect.check.link import Clock
 
@@ -12,6 +13,10 @@ _RETRY = 0.002
 _RESTS = 5
 _LOOKS, _BETWEEN_LOOKS = 20, 0.005
 _SETTLE = 0.05
+# Seconds to look at a thread that wants a processor and gets none, and the ticks after which it has worked.
+_STARVED, _WORK = 3.0, 5
+# In the fields of /proc/PID/stat after the state: utime and stime.
+_TIMES = slice(10, 12)
 
 
 def descriptors_of(pid: int) -> int:
@@ -38,37 +43,58 @@ def at_rest(pid: int, clock: Clock) -> None:
     deadline = time.monotonic() + _SETTLE
     looks = 0
     while looks < _RESTS and time.monotonic() < deadline:
-        looks = 0 if "R" in _states(pid).values() else looks + 1
+        looks = 0 if any(each.state == "R" for each in _threads(pid).values()) else looks + 1
         clock.sleep(_RETRY)
 
 
 def busy(pid: int, clock: Clock) -> float:
     """How often the busiest thread of a process wants a processor, from 0 to 1, looked at for a tenth of a second.
 
-    Not how much of one it gets, which depends on what else runs on this machine.
+    Not how much of one it gets, which depends on what else runs on this machine. One that gets none cannot go to sleep
+    either: it is looked at until it has worked for a while, and is not busy if it never does.
     """
-    seen: Counter[str] = Counter()
-    for _ in range(_LOOKS):
-        seen.update(thread for thread, state in _states(pid).items() if state == "R")
-        clock.sleep(_BETWEEN_LOOKS)
-    return max(seen.values(), default=0) / _LOOKS
+    wants: Counter[str] = Counter()
+    before = _threads(pid)
+    deadline = time.monotonic() + _STARVED
+    looks = 0
+    while True:
+        for _ in range(_LOOKS):
+            wants.update(thread for thread, each in _threads(pid).items() if each.state == "R")
+            clock.sleep(_BETWEEN_LOOKS)
+        looks += _LOOKS
+        busiest, count = max(wants.items(), key=lambda item: item[1], default=("", 0))
+        worked = _threads(pid).get(busiest, _NOBODY).ticks - before.get(busiest, _NOBODY).ticks
+        if 2 * count <= looks or worked >= _WORK:
+            return count / looks
+        if time.monotonic() >= deadline:
+            return 0.0
 
 
 def runs(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
-    return _state(str(pid)) not in ("", "Z", "X")
+    return _look(str(pid)).state not in ("", "Z", "X")
 
 
-def _states(pid: int) -> dict[str, str]:
-    """The states of the threads of a process."""
+class _Thread(NamedTuple):
+    """The letter that Linux has for a state, "" if there is no such thread; and the processor time that it got."""
+
+    state: str = ""
+    ticks: int = 0
+
+
+_NOBODY = _Thread()
+
+
+def _threads(pid: int) -> dict[str, _Thread]:
+    """The threads of a process."""
     with suppress(OSError):
-        return {thread: _state(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")}
+        return {thread: _look(f"{pid}/task/{thread}") for thread in os.listdir(f"/proc/{pid}/task")}
     return {}
 
 
-def _state(process: str) -> str:
-    """The letter that Linux has for the state of a process or thread, "" if there is none."""
+def _look(process: str) -> _Thread:
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        state, *words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return _NOBODY
+    return _Thread(state, sum(map(int, words[_TIMES])))
