@@ -33,6 +33,8 @@ class Arena:
         self._next = _BUFFERS_AT
         self._rings = 0
         self._guest = GUEST_ADDRESS
+        self.remembered: dict[str, int] = {}
+        """What answers have said that later requests need."""
         self.ring_address: int | None = None
         """Where the memory begins for ring addresses, if that is not its user address."""
 

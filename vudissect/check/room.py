@@ -1,6 +1,7 @@
 """What verbs work with: the stage, and on it memory, rings and the data path of the device."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from vudissect.check.devices import DATA_PATHS
 from vudissect.check.devices.path import DataPath
@@ -75,6 +76,7 @@ class Room:
             "log": "mem#log (memfd log 4K)",
             "rest": len(config) - half or 8,
             "tail": config[half:].hex(),
+            "uuid": str(UUID(int=self._arena.remembered.get("uuid", 0) if self._arena is not None else 0)),
         }
 
     @property

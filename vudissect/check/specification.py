@@ -274,7 +274,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("MUST", "back-end", "SET_BACKEND_REQ_FD is acknowledged with 0 if it worked", "NEG-08 F-20 F-21"),
         Sentence(
             *("MUST", "both", "at most 8 descriptors go with a message on the channel"),
-            reason="no back-end here sends any",
+            reason="no message that a case can cause has more than one",
         ),
         Sentence("MUST", "back-end", "HOST_NOTIFIER: the size of the area is that of a page", "F-59"),
         Sentence(
@@ -288,10 +288,15 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             "IOT-03 IOT-04 IOT-05 IOT-09",
         ),
         Sentence("SHOULD", "front-end", "IOTLB_MSG is only sent with ACCESS_PLATFORM", "IOT-07"),
-        Sentence("MUST", "both", "shared memory: regions, mappings and their removal", "NEW-01"),
         Sentence(
-            *("MUST", "back-end", "shared objects are offered, looked up and withdrawn"),
-            reason="no back-end here has any",
+            "MUST",
+            "both",
+            "shared memory: regions, mappings and their removal",
+            "NEW-01 SHM-01 SHM-02 SHM-03 SHM-04 SHM-05 SHM-06 F-33",
+        ),
+        Sentence(
+            *("MUST", "back-end", "shared objects are offered, given to who asks for them, and withdrawn"),
+            "SHO-01 SHO-02 SHO-03 SHO-04",
         ),
     ),
     "In-band notifications": (

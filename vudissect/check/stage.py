@@ -89,6 +89,10 @@ class Stage:
         self.misses = 0
         """How many addresses were asked for in all."""
         self.miss_answer: Callable[[int], str] | None = None
+        self.channel_requests: list[WireMessage] = []
+        """What the back-end has asked on its channel, oldest first."""
+        self.channel_result: int | None = 0
+        """How that is acknowledged; not at all with None."""
         self._backend = backend
         self._codec: Codec = codec_of(UPSTREAM, "little")
         self._reader = Reader()
@@ -295,8 +299,9 @@ class Stage:
                     while (incoming := channel.next()) is not None:
                         request = self._heard(connection, Channel.BACKEND, incoming).message
                         self._note_miss(request)
-                        if request.flags & NEED_REPLY:
-                            self._acknowledge(connection, channel, request)
+                        self.channel_requests.append(request)
+                        if request.flags & NEED_REPLY and self.channel_result is not None:
+                            self._acknowledge(connection, channel, request, self.channel_result)
                 except LinkError:
                     self.channels.pop(connection).close()
 
@@ -307,8 +312,8 @@ class Stage:
                 self.misses += 1
                 self.missed.append(fields["iova"])
 
-    def _acknowledge(self, connection: int, channel: Link, request: WireMessage) -> None:
-        data = _HEADER.pack(request.id, VERSION | REPLY, _ACK.size) + _ACK.pack(0)
+    def _acknowledge(self, connection: int, channel: Link, request: WireMessage, result: int) -> None:
+        data = _HEADER.pack(request.id, VERSION | REPLY, _ACK.size) + _ACK.pack(result)
         self._hear(self.recorder.message(connection, Channel.BACKEND, Side.FRONT_END, data))
         channel.send(data, (), self.deadline)
 

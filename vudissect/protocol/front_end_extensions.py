@@ -295,6 +295,7 @@ EXTENSIONS: tuple[Row, ...] = (
         reply=NOTHING,
         reply_fds=Descriptors(FdKind.DMABUF, 0, 1),
         gate=_needs("SHARED_OBJECT"),
+        purpose=Purpose.GIVE_OBJECT,
         since=qemu("8.2", "1609476662"),
     ),
     _message(

@@ -64,6 +64,7 @@ class Purpose(Enum):
     UPDATE_IOTLB = "reports a translation: miss, update, invalidation, failure"
     ADD_OBJECT = "offers a shared object", KEPT
     REMOVE_OBJECT = "withdraws a shared object", KEPT
+    GIVE_OBJECT = "the reply passes a shared object"
     CHANGE_CONFIG = "reports that the configuration space has changed"
     ANNOUNCE = "announces a migrated guest to the network"
     WRITE_CONFIG = "writes the configuration space"

@@ -11,6 +11,14 @@ OUT_HEADER = Struct("<IiQ")
 ROOT = 1
 ANSWER_SIZE = OUT_HEADER.size + 128
 
+CREATE_IN = Struct("<IIII")
+"""Flags of open, mode, umask, flags of FUSE; the name follows."""
+ENTRY_SIZE = 128
+"""The description of a file that was found or created: it begins with the node, and the open file follows."""
+SETUP_MAPPING = Struct("<QQQQQ")
+"""Open file, offset in it, length, flags, offset in the shared memory."""
+REMOVE_MAPPING = Struct("<IQQ")
+"""How many mappings, which follow: offset and length."""
 _INIT_IN = Struct("<IIII")
 _VERSION = (7, 31)
 _UNIQUE = 1

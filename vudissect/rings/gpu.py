@@ -51,6 +51,7 @@ class Response(IntEnum):
     """What became of it."""
 
     OK = 0x1100
+    OK_UUID = 0x1105
     UNSPECIFIED = 0x1200
     OUT_OF_MEMORY = 0x1201
     INVALID_SCANOUT = 0x1202
@@ -59,7 +60,7 @@ class Response(IntEnum):
     INVALID_PARAMETER = 0x1205
 
 
-ERRORS = frozenset(response for response in Response if response is not Response.OK)
+ERRORS = frozenset(response for response in Response if response >= Response.UNSPECIFIED)
 
 
 class Header(NamedTuple):

@@ -6,8 +6,12 @@ from vudissect.check.devices.path import DataPath, Request
 from vudissect.check.memory import Arena
 from vudissect.rings.fs import (
     ANSWER_SIZE,
+    CREATE_IN,
+    ENTRY_SIZE,
     IN_HEADER,
     OUT_HEADER,
+    REMOVE_MAPPING,
+    SETUP_MAPPING,
     Opcode,
     init_request,
     problem_of,
@@ -23,6 +27,9 @@ _MODE_AT = 16 + 60
 _FORMAT, _DIRECTORY = 0o170000, 0o040000
 _GETATTR_IN = 16
 _PIECE = 8
+_FILE = b"vudissect-maps-this\0"
+_READ_WRITE, _MODE = 2, 0o100600
+_MAP_AT, _MAP_SIZE, _MAP_READ, _MAP_WRITE = 4096, 8192, 2, 1
 
 Make = Callable[[Arena], Request]
 
@@ -52,6 +59,39 @@ def _forget(arena: Arena) -> Request:
     return Request(
         [arena.buffer(data), answer], lambda written: "" if not written else f"it is answered with {written} bytes"
     )
+
+
+def _create(arena: Arena) -> Request:
+    data = request(Opcode.CREATE, CREATE_IN.pack(_READ_WRITE, _MODE, 0, 0) + _FILE)
+
+    def problem(answer: bytes) -> str:
+        wrong = problem_of(answer)
+        if not wrong:
+            body = read_answer(answer).body
+            arena.remembered["node"], arena.remembered["file"] = (
+                int.from_bytes(body[start : start + 8], "little") for start in (0, ENTRY_SIZE)
+            )
+        return wrong
+
+    return _asked(arena, data, problem, OUT_HEADER.size + ENTRY_SIZE + 16)
+
+
+def _map(problem: Callable[[bytes], str]) -> Make:
+    def make(arena: Arena) -> Request:
+        mapping = (arena.remembered["file"], 0, _MAP_SIZE, _MAP_READ | _MAP_WRITE, _MAP_AT)
+        data = request(Opcode.SETUPMAPPING, SETUP_MAPPING.pack(*mapping), node=arena.remembered["node"])
+        return _asked(arena, data, problem)
+
+    return make
+
+
+def _done(answer: bytes) -> str:
+    error = read_answer(answer).error
+    return f"the answer has error {error}" if error else ""
+
+
+def _refused(answer: bytes) -> str:
+    return "" if read_answer(answer).error else "it is answered as if it had been done"
 
 
 def _anything(_: bytes) -> str:
@@ -86,5 +126,12 @@ PATH = DataPath(
         "statistics": lambda arena: _asked(arena, request(Opcode.STATFS), problem_of),
         "no room for the answer": lambda arena: _asked(arena, request(Opcode.STATFS), _anything, OUT_HEADER.size // 2),
         "answer in pieces": _in_pieces,
+        "create a file": _create,
+        "map the file": _map(_done),
+        "map the file, in vain": _map(_refused),
+        "unmap the file": lambda arena: _asked(
+            arena, request(Opcode.REMOVEMAPPING, REMOVE_MAPPING.pack(1, _MAP_AT, _MAP_SIZE)), _done
+        ),
+        "remove the file": lambda arena: _asked(arena, request(Opcode.UNLINK, _FILE), _done),
     },
 )

@@ -24,6 +24,7 @@ _NO_COMMAND, _NO_FORMAT = 0x7777, 0x7777
 _FENCE_ID = 0x1122_3344_5566_7788
 _NOWHERE = 1 << 60
 _PAGE = 4096
+_UUID_SIZE = 16
 
 
 def _asked(header: Header, body: bytes, wanted: Set[int]) -> Callable[[Arena], Request]:
@@ -56,6 +57,19 @@ def _release(resource: int, wanted: Set[int], *, flags: int = 0) -> Callable[[Ar
     return _asked(header, RESOURCE.pack(resource), wanted)
 
 
+def _assign_uuid(arena: Arena) -> Request:
+    room = arena.buffer(HEADER_SIZE + _UUID_SIZE, writable=True)
+
+    def check(written: int) -> str:
+        came = read_header(arena.read(room)[:written])
+        if came is None or came.kind != Response.OK_UUID or written < HEADER_SIZE + _UUID_SIZE:
+            return f"the response is {came.kind:#x} and has {written} bytes" if came else "there is no response"
+        arena.remembered["uuid"] = int.from_bytes(arena.read(room)[HEADER_SIZE:])
+        return ""
+
+    return Request([arena.buffer(Header(Command.RESOURCE_ASSIGN_UUID).pack() + RESOURCE.pack(_OURS)), room], check)
+
+
 _DONE = {Response.OK}
 _UNKNOWN = {Response.INVALID_RESOURCE}
 
@@ -70,6 +84,7 @@ PATH = DataPath(
         "unknown format": _create(_NO_FORMAT, ERRORS),
         "release": _release(_OURS, _DONE),
         "release what is not there": _release(_NOBODYS, _UNKNOWN),
+        "assign a UUID": _assign_uuid,
         "with a fence": _release(_NOBODYS, ERRORS, flags=FENCE),
         "unknown command": _asked(Header(_NO_COMMAND), b"", ERRORS),
         "backing outside of memory": _asked(

@@ -1,25 +1,30 @@
 """The channel on which the back-end asks the front-end."""
 
 import os
+import socket
+from array import array
 from contextlib import suppress
+from socket import SCM_RIGHTS, SOL_SOCKET
 
 from vudissect.check.reference.fault import Faults
 from vudissect.protocol.back_end import MESSAGES
 from vudissect.protocol.payloads import IOTLB, IOTLB_MISS
 from vudissect.protocol.purpose import Purpose
 from vudissect.wire.codec import layout_codec
-from vudissect.wire.fields import from_fields
-from vudissect.wire.header import VERSION, struct_of
+from vudissect.wire.fields import Fields, from_fields
+from vudissect.wire.header import NEED_REPLY, VERSION, struct_of
 
 _MOST = 4096
 _READ = 1
+_PATIENCE = 0.3
 _HEADER = struct_of("III", "little")
+_ACK = struct_of("Q", "little")
 _CODEC = layout_codec(IOTLB, "little")
 _MISS = next(row.id for row in MESSAGES if row.purpose is Purpose.UPDATE_IOTLB)
 
 
 class BackendChannel:
-    """Our end of it, -1 while there is none. Only misses are reported on it, and what comes is dropped."""
+    """Our end of it, -1 while there is none. What comes unasked is dropped."""
 
     def __init__(self, faults: Faults) -> None:
         self.fd = -1
@@ -51,8 +56,31 @@ class BackendChannel:
         with suppress(OSError):
             os.write(self.fd, _HEADER.pack(_MISS, VERSION, len(payload)) + payload)
 
+    def ask(self, purpose: Purpose, fields: Fields, fds: tuple[int, ...] = ()) -> bool:
+        """Ask for something, and wait for the acknowledgement; whether it is done."""
+        row = next(row for row in MESSAGES if row.purpose is purpose)
+        layout = row.request[0]
+        payload = layout_codec(layout, "little").encode(from_fields(layout, fields))
+        data = _HEADER.pack(row.id, VERSION | NEED_REPLY, len(payload)) + payload
+        rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())] if fds else []
+        with suppress(OSError), socket.socket(fileno=os.dup(self.fd)) as channel:
+            channel.settimeout(_PATIENCE)
+            channel.sendmsg([data], rights)
+            return not any(_received(channel, _HEADER.size + _ACK.size)[_HEADER.size :])
+        return False
+
     def close(self) -> None:
         """Close it."""
         if self.fd >= 0:
             os.close(self.fd)
         self.fd = -1
+
+
+def _received(sock: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            raise ConnectionResetError
+        data += more
+    return data

@@ -31,6 +31,7 @@ class Core:
         self.map = MemoryMap(faults)
         self.channel = BackendChannel(faults)
         self.log = DirtyLog(faults)
+        model.begin(self.channel)
         self.entries: list[Entry] = []
         self.rings = [Vring(index, model, faults, self.log) for index in range(model.rings)]
 

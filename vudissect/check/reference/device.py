@@ -74,6 +74,8 @@ class Device:
             Purpose.OPEN_CHANNEL: self._open_channel,
             Purpose.SET_STATUS: self._set_status,
             Purpose.GET_STATUS: self._get_status,
+            Purpose.COUNT_SHARED_MEMORY: self._count_shared_memory,
+            Purpose.GIVE_OBJECT: self._give_object,
             **RingSetup(core).handlers,
             **ConfigSpace(core).handlers,
             **Migration(core).handlers,
@@ -164,6 +166,8 @@ class Device:
             ring.stop()
             ring.enabled = False
             ring.forget_place()
+        if not self._faults.has("SHM-05"):
+            self.core.model.begin(self.core.channel)
         if self._faults.has("LIF-04"):
             self.core.map = MemoryMap(self._faults)
 
@@ -237,3 +241,17 @@ class Device:
         if self._faults.has("STA-01") or (self._faults.has("STA-05") and self._asked > _OFTEN):
             return {"status": 0}
         return {"status": self._status}
+
+    def _count_shared_memory(self, _: Fields, __: Fds) -> Fields:
+        odd = int(self._faults.has("SHM-01"))
+        sizes = [size + odd for size in self.core.model.shared_memory]
+        return {"nregions": len(sizes), "sizes": [{"size": size} for size in sizes]}
+
+    def _give_object(self, fields: Fields, _: Fds) -> Fields:
+        self.core.reply_descriptor = self.core.model.shared_object(fields["uuid"])
+        if self.core.reply_descriptor < 0:
+            self._faults.die_of("SHO-02")
+        elif self._faults.has("SHO-03"):
+            os.close(self.core.reply_descriptor)
+            self.core.reply_descriptor = -1
+        return {}

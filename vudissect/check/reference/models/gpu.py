@@ -1,9 +1,14 @@
 """A GPU that shows nothing."""
 
+import os
 import struct
+from uuid import UUID, uuid4
 
+from vudissect.check.reference.channel import BackendChannel
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.model import Model
+from vudissect.protocol.devices.media import GPU
+from vudissect.protocol.purpose import Purpose
 from vudissect.rings import gpu
 from vudissect.rings.chain import Chain
 from vudissect.rings.gpu import Command, Header, Response
@@ -16,11 +21,24 @@ class Gpu(Model):
     """Two rings, for commands and for the cursor. It keeps resources, but no pixels."""
 
     rings = 2
+    features = GPU.features.mask("RESOURCE_UUID")
+    protocol_features = ("SHARED_OBJECT",)
 
     def __init__(self) -> None:
         super().__init__()
         self.config = bytearray(_CONFIG_SIZE)
-        self._resources: set[int] = set()
+        self._resources: dict[int, bytes] = {}
+
+    def begin(self, channel: BackendChannel) -> None:
+        """See `Model`."""
+        super().begin(channel)
+        self._resources.clear()
+
+    def shared_object(self, name: str) -> int:
+        """See `Model`."""
+        if UUID(name).bytes not in self._resources.values():
+            return -1
+        return os.memfd_create("pixels", os.MFD_CLOEXEC)
 
     def serve(self, ring: int, chain: Chain, memory: GuestMemory, faults: Faults) -> int:
         """See `Model`."""
@@ -32,9 +50,11 @@ class Gpu(Model):
         if chain.room < gpu.HEADER_SIZE:
             faults.die_of("GPU-08")
             return 0
-        kind = self._do(header.kind, data[gpu.HEADER_SIZE :], memory, faults)
+        kind, name = self._do(header.kind, data[gpu.HEADER_SIZE :], memory, faults), b""
+        if header.kind == Command.RESOURCE_ASSIGN_UUID and kind is Response.OK_UUID:
+            name = self._resources[gpu.RESOURCE.unpack_from(data, gpu.HEADER_SIZE)[0]]
         kept = header.flags & gpu.FENCE and not faults.has("GPU-03")
-        return chain.write(memory, (Header(kind, gpu.FENCE, header.fence) if kept else Header(kind)).pack())
+        return chain.write(memory, (Header(kind, gpu.FENCE, header.fence) if kept else Header(kind)).pack() + name)
 
     def _do(self, command: int, body: bytes, memory: GuestMemory, faults: Faults) -> Response:
         try:
@@ -45,6 +65,8 @@ class Gpu(Model):
                     return self._release(faults, *gpu.RESOURCE.unpack_from(body))
                 case Command.RESOURCE_ATTACH_BACKING:
                     return _attached(faults, memory, *gpu.BACKING.unpack_from(body))
+                case Command.RESOURCE_ASSIGN_UUID:
+                    return self._assign(faults, *gpu.RESOURCE.unpack_from(body))
         except struct.error:
             return Response.INVALID_PARAMETER
         return Response.OK if faults.has("GPU-04") else Response.UNSPECIFIED
@@ -56,14 +78,28 @@ class Gpu(Model):
             return Response.OK if faults.has("GPU-06") else Response.INVALID_RESOURCE
         if faults.has("GPU-01"):
             return Response.OUT_OF_MEMORY
-        self._resources.add(resource)
+        self._resources[resource] = b""
         return Response.OK
 
     def _release(self, faults: Faults, resource: int) -> Response:
         if resource not in self._resources:
             return Response.OK if faults.has("GPU-02") else Response.INVALID_RESOURCE
-        self._resources.remove(resource)
+        name = self._resources.pop(resource)
+        if name and not faults.has("SHO-04"):
+            self._report(Purpose.REMOVE_OBJECT, name)
         return Response.OK
+
+    def _assign(self, faults: Faults, resource: int) -> Response:
+        if resource not in self._resources:
+            return Response.INVALID_RESOURCE
+        self._resources[resource] = name = uuid4().bytes
+        if not faults.has("SHO-01"):
+            self._report(Purpose.ADD_OBJECT, name)
+        return Response.OK_UUID
+
+    def _report(self, purpose: Purpose, name: bytes) -> None:
+        if self.channel is not None and self.channel.fd >= 0:
+            self.channel.ask(purpose, {"uuid": str(UUID(bytes=name))})
 
 
 def _attached(faults: Faults, memory: GuestMemory, resource: int, pieces: int, address: int, length: int) -> Response:

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from vudissect.check.reference.channel import BackendChannel
 from vudissect.check.reference.fault import Faults
 from vudissect.rings.chain import Chain
 from vudissect.rings.memory import GuestMemory
@@ -22,6 +23,17 @@ class Model:
     def __init__(self) -> None:
         self.config = bytearray()
         self.inbox: deque[bytes] = deque()
+        self.channel: BackendChannel | None = None
+        self.shared_memory: tuple[int, ...] = ()
+        """The sizes of its shared memory regions."""
+
+    def begin(self, channel: BackendChannel) -> None:
+        """A session begins, or the device is reset: nothing is shared with the front-end any more."""
+        self.channel = channel
+
+    def shared_object(self, name: str) -> int:
+        """A new descriptor of the shared object with this UUID, -1 if there is none."""
+        return -1
 
     def writable(self, offset: int, length: int) -> bool:
         """Whether a driver may write this part of the configuration space."""
