@@ -25,6 +25,7 @@ from vudissect.check.cases import (
     ring_use,
     rings,
     sharing,
+    small,
     state,
     status,
 )
@@ -57,6 +58,7 @@ ALL_CASES: tuple[Case, ...] = (
     *fs.CASES,
     *net.CASES,
     *devices.CASES,
+    *small.CASES,
 )
 
 FAMILIES: dict[str, str] = {
@@ -90,4 +92,13 @@ FAMILIES: dict[str, str] = {
     "CON": "consoles",
     "INP": "input devices",
     "GPU": "GPUs",
+    "GPI": "GPIO",
+    "IIC": "I2C adapters",
+    "SCM": "SCMI",
+    "RTC": "clocks",
+    "SND": "sound",
+    "CAN": "CAN",
+    "SPI": "SPI controllers",
+    "MED": "media",
+    "SCS": "SCSI hosts",
 }

@@ -1,6 +1,7 @@
 """Device types of the reference: configuration space, features, and what they do with requests."""
 
 from collections.abc import Callable
+from functools import partial
 
 from vudissect.check.reference.models.blk import Disk
 from vudissect.check.reference.models.console import Console
@@ -10,6 +11,7 @@ from vudissect.check.reference.models.input import Keyboard
 from vudissect.check.reference.models.model import Model
 from vudissect.check.reference.models.net import NetworkCard
 from vudissect.check.reference.models.rng import Entropy
+from vudissect.check.reference.models.small import SMALL, SmallDevice
 from vudissect.check.reference.models.vsock import Sockets
 
 MODELS: dict[str, Callable[[], Model]] = {
@@ -21,4 +23,5 @@ MODELS: dict[str, Callable[[], Model]] = {
     "net": NetworkCard,
     "rng": Entropy,
     "vsock": Sockets,
+    **{name: partial(SmallDevice, name) for name in SMALL},
 }
