@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from vudissect.check.discovery import Discovered
-from vudissect.check.link import Clock, Link
+from vudissect.check.link import Clock
 from vudissect.check.model import Behaviour
 from vudissect.check.program import Connecting
 from vudissect.check.room import Room
@@ -56,14 +56,14 @@ def flood(sock: socket.socket) -> None:
 
 def test_a_flood_on_the_channel_does_not_hide_that_no_answer_comes(room: Room) -> None:
     ours, theirs = socket.socketpair()
-    room.stage.channels[1] = Link(ours, Clock())
+    room.stage.channels.open(1, Channel.BACKEND, ours.detach())
     writing = threading.Thread(target=flood, args=(theirs,))
     writing.start()
 
     answered = room.stage.answer()
 
     assert answered is None
-    room.stage.close_channel()
+    room.stage.channels.close()
     writing.join()
     theirs.close()
 

@@ -4,7 +4,6 @@ Messages are said in the language of `vudissect compose`; their words are read a
 so far, so that `all that was offered` and `region0+0x1000` mean what they mean in a transcript.
 """
 
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,15 +11,17 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vudissect.capture.record import Mark, Record
+from vudissect.check.channels import Channels
 from vudissect.check.link import Incoming, Link, LinkError
 from vudissect.check.model import Behaviour
 from vudissect.check.objects import Objects, is_socket
 from vudissect.check.program import Program
 from vudissect.check.recorder import Recorder
 from vudissect.conversation.text import Reader
+from vudissect.host.descriptor import Descriptor
 from vudissect.host.inspect import inspect
 from vudissect.protocol.model import Answer, Channel, Device, Row, Side
-from vudissect.protocol.payloads import ACK, IOTLB, IOTLB_MISS
+from vudissect.protocol.payloads import ACK
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import message_name, unknown_row
@@ -81,18 +82,13 @@ class Stage:
         self.timeout = timeout
         self.clock = backend.clock
         self.links: dict[int, Link] = {}
-        self.channels: dict[int, Link] = {}
         self.held: list[tuple[bytes, tuple[int, ...]]] | None = None
         self.cuts: tuple[int, ...] = ()
         """Where the next message is cut into several writes."""
-        self.missed: list[int] = []
-        self.misses = 0
-        """How many addresses were asked for in all."""
         self.miss_answer: Callable[[int], str] | None = None
-        self.channel_requests: list[WireMessage] = []
-        """What the back-end has asked on its channel, oldest first."""
-        self.channel_result: int | None = 0
-        """How that is acknowledged; not at all with None."""
+        self.channels = Channels(
+            self.recorder, backend.clock, timeout, lambda *came: self._heard(*came).message, self._hear
+        )
         self._backend = backend
         self._codec: Codec = codec_of(UPSTREAM, "little")
         self._reader = Reader()
@@ -124,7 +120,7 @@ class Stage:
     def hang_up(self, connection: int = 1) -> None:
         """Close a connection from our side, and its channel."""
         link = self.links.pop(connection, None)
-        self.close_channel(connection)
+        self.channels.close(connection)
         if link is not None:
             link.close()
             self._hear(self.recorder.closed(connection, Side.BACK_END if link.ended else Side.FRONT_END, "eof"))
@@ -149,8 +145,8 @@ class Stage:
             self._write(self.links[connection], data, fds, marks)
         except LinkError as error:
             raise self._gone(connection, error, f"while {sent.name} was sent") from None
-        if sent.row.opens is Channel.BACKEND and record.descriptors:
-            self._open_channel(connection, record)
+        if sent.row.opens is not None and record.descriptors:
+            self._open_channel(connection, sent.row.opens, record.descriptors[0])
         return sent
 
     def _sent(self, record: Record, acknowledge: bool) -> tuple[Sent, bytes]:
@@ -207,9 +203,8 @@ class Stage:
         deadline += self._more_time(connection)
         try:
             while (incoming := link.next()) is None:
-                self.serve_channels()
-                waiting = [link.socket.fileno(), *(each.socket.fileno() for each in self.channels.values())]
-                ready = self.clock.poll(waiting, deadline)
+                self.channels.serve()
+                ready = self.clock.poll([link.socket.fileno(), *self.channels.sockets], deadline)
                 if link.socket.fileno() in ready:
                     link.read()
                 elif not ready or time.monotonic() >= deadline:
@@ -289,62 +284,20 @@ class Stage:
             raise DeviationError(Behaviour.FAILED, "there is no pipe to read from")
         return end
 
-    def serve_channels(self) -> None:
-        """Acknowledge what the back-end asks on its own channel."""
-        for connection, channel in list(self.channels.items()):
-            with suppress(BlockingIOError):
-                try:
-                    if self.clock.poll([channel.socket.fileno()], 0):
-                        channel.read()
-                    while (incoming := channel.next()) is not None:
-                        request = self._heard(connection, Channel.BACKEND, incoming).message
-                        self._note_miss(request)
-                        self.channel_requests.append(request)
-                        if request.flags & NEED_REPLY and self.channel_result is not None:
-                            self._acknowledge(connection, channel, request, self.channel_result)
-                except LinkError:
-                    self.channels.pop(connection).close()
-
-    def _note_miss(self, request: WireMessage) -> None:
-        if request.layout is IOTLB and request.fits:
-            fields = to_fields(request.layout, request.values)
-            if fields["type"] == IOTLB_MISS:
-                self.misses += 1
-                self.missed.append(fields["iova"])
-
-    def _acknowledge(self, connection: int, channel: Link, request: WireMessage, result: int) -> None:
-        data = _HEADER.pack(request.id, VERSION | REPLY, _ACK.size) + _ACK.pack(result)
-        self._hear(self.recorder.message(connection, Channel.BACKEND, Side.FRONT_END, data))
-        channel.send(data, (), self.deadline)
-
-    def _open_channel(self, connection: int, record: Record) -> None:
-        described = record.descriptors[0]
+    def _open_channel(self, connection: int, channel: Channel, described: Descriptor) -> None:
         end = self.objects.take_other_end(described) if is_socket(described) else None
-        if end is None:
-            return
-        self.objects.let_go(described)
-        if connection in self.channels:
-            self.earlier_channel = self.channels.pop(connection)
-        self.channels[connection] = Link(socket.socket(fileno=end), self.clock)
-        self._hear(self.recorder.channel_opened(connection, Channel.BACKEND))
+        if end is not None:
+            self.objects.let_go(described)
+            self.channels.open(connection, channel, end)
 
     def answer_misses(self) -> None:
         """Send the entries that were asked for on the channel, if `miss_answer` makes them."""
-        self.serve_channels()
+        self.channels.serve()
         # Only those of now: a back-end that asks again and again must not be answered for ever.
-        now, self.missed = self.missed, []
+        now, self.channels.missed = self.channels.missed, []
         for iova in now:
             if self.miss_answer is not None:
                 self.ask(self.miss_answer(iova))
-
-    def close_channel(self, connection: int = 1) -> None:
-        """Close our end of the channel."""
-        channel = self.channels.pop(connection, None)
-        if channel is not None:
-            channel.close()
-
-    earlier_channel: Link | None = None
-    """The channel before the one that is in use."""
 
     def _heard(self, connection: int, channel: Channel, incoming: Incoming) -> Answered:
         self.objects.keep(incoming.descriptors)
@@ -377,6 +330,5 @@ class Stage:
         for connection in list(self.links):
             with suppress(OSError):
                 self.hang_up(connection)
-        if self.earlier_channel is not None:
-            self.earlier_channel.close()
+        self.channels.close_earlier()
         self.objects.close()

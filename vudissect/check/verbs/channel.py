@@ -24,7 +24,7 @@ _NONSENSE = b"\xa5" * 64
 def first_channel_closed(room: Room) -> None:
     """It has nobody to talk to on it."""
     room.barrier()
-    earlier = room.stage.earlier_channel
+    earlier = room.stage.channels.earlier
     if earlier is None:
         raise DeviationError(Behaviour.FAILED, "there was no first channel")
     deadline = room.stage.soon(_NOTHING_HAPPENS)
@@ -36,20 +36,19 @@ def first_channel_closed(room: Room) -> None:
 @verb(r"close the channel", "our end of the channel is closed")
 def close_channel(room: Room) -> None:
     """As a front-end that has no use for it."""
-    room.stage.close_channel()
+    room.stage.channels.close()
 
 
 @verb(r"write nonsense to the channel", "64 bytes that are not a message are written to our end of the channel")
 def nonsense(room: Room) -> None:
     """Nothing was asked."""
-    for channel in room.stage.channels.values():
-        channel.send(_NONSENSE, (), room.stage.deadline)
+    room.stage.channels.write(_NONSENSE)
 
 
 @verb(r"what is asked on the channel is (done|refused|not acknowledged)", "how it is acknowledged from now on")
 def acknowledge(room: Room, how: str) -> None:
     """Before it is said, everything is done."""
-    room.stage.channel_result = _RESULTS[how]
+    room.stage.channels.result = _RESULTS[how]
 
 
 @verb(
@@ -76,9 +75,9 @@ def keeps(room: Room, rule: str) -> None:
 def _next(room: Room) -> WireMessage:
     stage, deadline = room.stage, room.stage.deadline
     while True:
-        stage.serve_channels()
-        if stage.channel_requests:
-            return stage.channel_requests.pop(0)
+        stage.channels.serve()
+        if stage.channels.requests:
+            return stage.channels.requests.pop(0)
         if time.monotonic() >= deadline:
             raise DeviationError(Behaviour.FAILED, f"nothing comes on the channel within {stage.timeout:g} s")
         stage.clock.sleep(_LOOK_EVERY)

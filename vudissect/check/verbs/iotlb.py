@@ -32,15 +32,15 @@ def unmap_all(room: Room) -> None:
 @verb(r"answer misses", "from now on an address that the back-end asks for gets an entry of one page")
 def answer_misses(room: Room) -> None:
     """While requests are waited for."""
-    room.stage.missed.clear()
-    room.stage.misses = 0
+    room.stage.channels.missed.clear()
+    room.stage.channels.misses = 0
     room.stage.miss_answer = lambda iova: _update(room, iova // _PAGE * _PAGE, _PAGE)
 
 
 @verb(r"misses came", "the back-end has asked for at least one address since misses are answered")
 def misses_came(room: Room) -> None:
     """By itself it cannot know them."""
-    if not room.stage.misses:
+    if not room.stage.channels.misses:
         raise DeviationError(Behaviour.FAILED, "no address was asked for")
 
 

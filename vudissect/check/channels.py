@@ -1,0 +1,117 @@
+"""The channels on which a back-end asks: what it asks is recorded, kept, and answered as a front-end would."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from vudissect.capture.record import Record
+from vudissect.check.link import Clock, Incoming, Link, LinkError
+from vudissect.check.recorder import Recorder
+from vudissect.protocol.gpu import DISPLAY_INFO
+from vudissect.protocol.model import Answer, Channel, Layout, Side
+from vudissect.protocol.payloads import IOTLB, IOTLB_MISS
+from vudissect.wire.codec import WireMessage, layout_codec
+from vudissect.wire.fields import Fields, from_fields, to_fields
+from vudissect.wire.header import NEED_REPLY, REPLY, VERSION, struct_of
+
+WIDTH, HEIGHT = 640, 480
+"""The size of the only display of a front-end."""
+_DISPLAYS = {"type": 0x1101, "displays": [{"width": WIDTH, "height": HEIGHT, "enabled": 1}]}
+_HEADER = struct_of("III", "little")
+_ACK = struct_of("Q", "little")
+
+Heard = Callable[[int, Channel, Incoming], WireMessage]
+
+
+class Channels:
+    """Those of all connections of a case; `heard` records and decodes a message, `hear` takes a record of ours."""
+
+    def __init__(
+        self, recorder: Recorder, clock: Clock, timeout: float, heard: Heard, hear: Callable[[Record], None]
+    ) -> None:
+        self.requests: list[WireMessage] = []
+        """What the back-end has asked for, oldest first."""
+        self.result: int | None = 0
+        """How that is acknowledged; nothing is answered with None."""
+        self.missed: list[int] = []
+        self.misses = 0
+        """How many addresses were asked for in all."""
+        self.earlier: Link | None = None
+        """The channel before the one that is in use."""
+        self._links: dict[tuple[int, Channel], Link] = {}
+        self._recorder = recorder
+        self._clock = clock
+        self._timeout = timeout
+        self._heard = heard
+        self._hear = hear
+
+    @property
+    def sockets(self) -> list[int]:
+        """To be waited for."""
+        return [link.socket.fileno() for link in self._links.values()]
+
+    def open(self, connection: int, channel: Channel, end: int) -> None:
+        """Use our end of a socket, which was passed just now."""
+        earlier = self._links.pop((connection, channel), None)
+        if earlier is not None:
+            self.earlier = earlier
+        self._links[connection, channel] = Link(socket.socket(fileno=end), self._clock)
+        self._hear(self._recorder.channel_opened(connection, channel))
+
+    def write(self, data: bytes) -> None:
+        """Write bytes to all of them; `LinkError`."""
+        for link in self._links.values():
+            link.send(data, (), self._deadline)
+
+    def serve(self) -> None:
+        """Answer what the back-end asks; whoever closes a channel has it closed here."""
+        for (connection, channel), link in list(self._links.items()):
+            with suppress(BlockingIOError):
+                try:
+                    if self._clock.poll([link.socket.fileno()], 0):
+                        link.read()
+                    while (incoming := link.next()) is not None:
+                        self._serve(connection, channel, link, self._heard(connection, channel, incoming))
+                except LinkError:
+                    self._links.pop((connection, channel)).close()
+
+    def close(self, connection: int = 1) -> None:
+        """Close our ends of those of a connection."""
+        for place in [place for place in self._links if place[0] == connection]:
+            self._links.pop(place).close()
+
+    def close_earlier(self) -> None:
+        """Close the one before, at the end of a case."""
+        if self.earlier is not None:
+            self.earlier.close()
+
+    @property
+    def _deadline(self) -> float:
+        return time.monotonic() + self._timeout
+
+    def _serve(self, connection: int, channel: Channel, link: Link, request: WireMessage) -> None:
+        self._note_miss(request)
+        self.requests.append(request)
+        if self.result is None or not (request.row.answer is Answer.ALWAYS or request.flags & NEED_REPLY):
+            return
+        if channel is Channel.GPU:
+            flags, payload = REPLY, _payload(request.row.reply[0]) if request.row.known else b""
+        else:
+            flags, payload = VERSION | REPLY, _ACK.pack(self.result)
+        data = _HEADER.pack(request.id, flags, len(payload)) + payload
+        self._hear(self._recorder.message(connection, channel, Side.FRONT_END, data))
+        link.send(data, (), self._deadline)
+
+    def _note_miss(self, request: WireMessage) -> None:
+        if request.layout is IOTLB and request.fits:
+            fields = to_fields(request.layout, request.values)
+            if fields["type"] == IOTLB_MISS:
+                self.misses += 1
+                self.missed.append(fields["iova"])
+
+
+def _payload(layout: Layout) -> bytes:
+    """What a front-end answers that has one display, and no GPU features."""
+    fields: Fields = _DISPLAYS if layout is DISPLAY_INFO else {}
+    return layout_codec(layout, "little").encode(from_fields(layout, fields))
