@@ -179,9 +179,10 @@ class Queue:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            until = time.monotonic() + min(left, _LOOK_EVERY if not heard else left)
+            # Not longer: the back-end may ask something on another channel before it goes on.
+            until = time.monotonic() + min(left, _LOOK_EVERY)
             main = self._stage.links[1].socket.fileno()
-            ready = self._stage.clock.poll([call] if signalled else [], min(until, deadline))
+            ready = self._stage.clock.poll([call] if signalled else [], until)
             if call in ready:
                 heard = True
                 os.read(call, 8)

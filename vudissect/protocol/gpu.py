@@ -93,6 +93,7 @@ MESSAGES: tuple[Row, ...] = (
         summary="Asks for the displays and their sizes.",
         answer=Answer.ALWAYS,
         reply=(DISPLAY_INFO,),
+        purpose=Purpose.SHOW_DISPLAYS,
         since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
@@ -121,6 +122,7 @@ MESSAGES: tuple[Row, ...] = (
         name="SCANOUT",
         summary="Sets the size of a scanout; width or height 0 turns it off.",
         request=(_SCANOUT,),
+        purpose=Purpose.SET_SCANOUT,
         since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(
@@ -128,6 +130,7 @@ MESSAGES: tuple[Row, ...] = (
         name="UPDATE",
         summary="Draws a rectangle of pixels.",
         request=(UPDATE,),
+        purpose=Purpose.DRAW,
         since=qemu("4.1", "bd2e44fee4"),
     ),
     _message(

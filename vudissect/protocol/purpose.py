@@ -64,6 +64,9 @@ class Purpose(Enum):
     UPDATE_IOTLB = "reports a translation: miss, update, invalidation, failure"
     ADD_OBJECT = "offers a shared object", KEPT
     REMOVE_OBJECT = "withdraws a shared object", KEPT
+    SHOW_DISPLAYS = "the reply has the displays and their sizes"
+    SET_SCANOUT = "sets the size of a scanout"
+    DRAW = "draws a rectangle of pixels"
     GIVE_OBJECT = "the reply passes a shared object"
     CHANGE_CONFIG = "reports that the configuration space has changed"
     ANNOUNCE = "announces a migrated guest to the network"

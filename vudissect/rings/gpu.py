@@ -12,6 +12,14 @@ CREATE_2D = Struct("<IIII")
 BACKING = Struct("<IIQI4x")
 """A resource, how many pieces follow, and one of them: guest address and length."""
 RESOURCE = Struct("<I4x")
+SCANOUT = Struct("<IIIIII")
+"""A rectangle, a scanout and the resource that is shown there."""
+FLUSH = Struct("<IIIII4x")
+"""A rectangle, and the resource whose pixels are shown."""
+DISPLAYS_SIZE = 24 + 16 * 24
+"""The response to a question for the displays: a header, and 16 displays."""
+DISPLAY = Struct("<IIIIII")
+"""Its rectangle, whether it is enabled, flags."""
 FENCE = 1
 BGRA = 1
 
@@ -51,6 +59,7 @@ class Response(IntEnum):
     """What became of it."""
 
     OK = 0x1100
+    OK_DISPLAYS = 0x1101
     OK_UUID = 0x1105
     UNSPECIFIED = 0x1200
     OUT_OF_MEMORY = 0x1201

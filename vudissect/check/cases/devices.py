@@ -7,6 +7,7 @@ _SOCKET = "virtio specification, Socket Device, Device Operation"
 _CONSOLE = "virtio specification, Console Device, Device Operation"
 _INPUT = "virtio specification, Input Device"
 _GPU = "virtio specification, GPU Device, Device Operation"
+_DISPLAY = "vhost-user-gpu: Message types"
 _SURVIVES = "no text: a driver's fault must not end a process that serves others"
 _SETTLES = "The connection is closed, or the ring goes on or stops; the process lives."
 _READ_ONLY = "virtio specification, The Virtqueue Used Ring: len is the number of bytes written"
@@ -52,6 +53,12 @@ def _asked(case: str, title: str, expected: str, select: int, sub: int, answer: 
         device="input",
         ours_perhaps=("VU-CFG-04",),
     )
+
+
+def _shown(case: str, title: str, expected: str, section: str, *steps: str) -> Case:
+    lines = ["* negotiate", "F>B GPU_SET_SOCKET sock#gpu", "* memory", "* start"]
+    lines += ["* GET_PROTOCOL_FEATURES comes on the channel", *(f"* {step}" for step in steps)]
+    return Case(case, title, expected, section, "\n".join(lines), needs=("data",), device="gpu")
 
 
 CASES = (
@@ -231,5 +238,51 @@ CASES = (
         "The response is an error.",
         f"{_GPU}: controlq; {_SURVIVES}",
         *["request: create", "request: backing outside of memory", "request: release"],
+    ),
+    _shown(
+        "GPU-10",
+        "GPU_SET_SOCKET",
+        "GET_PROTOCOL_FEATURES comes on the socket before anything else, and then what is acknowledged of them.",
+        "vhost-user-gpu: GET_PROTOCOL_FEATURES",
+        "SET_PROTOCOL_FEATURES comes on the channel",
+    ),
+    _shown(
+        "GPU-11",
+        "the displays are asked for",
+        "GET_DISPLAY_INFO comes on the socket, and the driver gets its answer.",
+        f"{_DISPLAY}: GET_DISPLAY_INFO; {_GPU}: GET_DISPLAY_INFO",
+        *["request: displays", "SET_PROTOCOL_FEATURES comes on the channel", "GET_DISPLAY_INFO comes on the channel"],
+    ),
+    _shown(
+        "GPU-12",
+        "a resource is shown",
+        "SCANOUT comes on the socket.",
+        f"{_DISPLAY}: SCANOUT",
+        *["request: create", "request: show", "SET_PROTOCOL_FEATURES comes on the channel"],
+        *["SCANOUT comes on the channel", "request: release"],
+    ),
+    _shown(
+        "GPU-13",
+        "a resource that is shown is flushed",
+        "UPDATE comes on the socket, with four bytes for each pixel.",
+        f"{_DISPLAY}: UPDATE",
+        *["request: create", "request: show", "SET_PROTOCOL_FEATURES comes on the channel"],
+        *["SCANOUT comes on the channel", "request: flush", "UPDATE comes on the channel", "request: release"],
+    ),
+    _shown(
+        "GPU-14",
+        "the displays are asked for, and the front-end does not know them",
+        "The command waits or fails; the process lives, and answers on the main connection.",
+        "no text: a front-end may be slow",
+        "SET_PROTOCOL_FEATURES comes on the channel",
+        *["what is asked on the channel is not acknowledged", "offer: displays, if anybody knows", "settled"],
+    ),
+    _shown(
+        "GPU-15",
+        "the displays are asked for, and the front-end has closed the socket",
+        "The command waits or fails, or the connection is closed; the process lives.",
+        "no text: a front-end may end at any moment",
+        "SET_PROTOCOL_FEATURES comes on the channel",
+        *["close the channel", "offer: displays, if anybody knows", "settled"],
     ),
 )

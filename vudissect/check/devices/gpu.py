@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Set
 
+from vudissect.check.channels import HEIGHT, WIDTH
 from vudissect.check.devices.path import DataPath, Request, fine
 from vudissect.check.memory import Arena
 from vudissect.rings.gpu import (
     BACKING,
     BGRA,
     CREATE_2D,
+    DISPLAY,
+    DISPLAYS_SIZE,
     ERRORS,
     FENCE,
+    FLUSH,
     HEADER_SIZE,
     RESOURCE,
+    SCANOUT,
     Command,
     Header,
     Response,
@@ -70,6 +75,24 @@ def _assign_uuid(arena: Arena) -> Request:
     return Request([arena.buffer(Header(Command.RESOURCE_ASSIGN_UUID).pack() + RESOURCE.pack(_OURS)), room], check)
 
 
+def _displays(arena: Arena) -> Request:
+    room = arena.buffer(DISPLAYS_SIZE, writable=True)
+
+    def check(written: int) -> str:
+        answer = arena.read(room)[:written]
+        came = read_header(answer)
+        if came is None or came.kind != Response.OK_DISPLAYS or written < DISPLAYS_SIZE:
+            return f"the response is {came.kind:#x} and has {written} bytes" if came else "there is no response"
+        _, _, width, height, *_ = DISPLAY.unpack_from(answer, HEADER_SIZE)
+        return "" if (width, height) == (WIDTH, HEIGHT) else f"the first display has {width} x {height} pixels"
+
+    return Request([arena.buffer(Header(Command.GET_DISPLAY_INFO).pack()), room], check)
+
+
+def _ask_displays(arena: Arena) -> Request:
+    return _displays(arena)._replace(check=fine)
+
+
 _DONE = {Response.OK}
 _UNKNOWN = {Response.INVALID_RESOURCE}
 
@@ -85,6 +108,10 @@ PATH = DataPath(
         "release": _release(_OURS, _DONE),
         "release what is not there": _release(_NOBODYS, _UNKNOWN),
         "assign a UUID": _assign_uuid,
+        "displays": _displays,
+        "displays, if anybody knows": _ask_displays,
+        "show": _asked(Header(Command.SET_SCANOUT), SCANOUT.pack(0, 0, _SIDE, _SIDE, 0, _OURS), _DONE),
+        "flush": _asked(Header(Command.RESOURCE_FLUSH), FLUSH.pack(0, 0, _SIDE, _SIDE, _OURS), _DONE),
         "with a fence": _release(_NOBODYS, ERRORS, flags=FENCE),
         "unknown command": _asked(Header(_NO_COMMAND), b"", ERRORS),
         "backing outside of memory": _asked(

@@ -66,7 +66,7 @@ class BackendChannel:
         with suppress(OSError), socket.socket(fileno=os.dup(self.fd)) as channel:
             channel.settimeout(_PATIENCE)
             channel.sendmsg([data], rights)
-            return not any(_received(channel, _HEADER.size + _ACK.size)[_HEADER.size :])
+            return not any(received(channel, _HEADER.size + _ACK.size)[_HEADER.size :])
         return False
 
     def close(self) -> None:
@@ -76,7 +76,8 @@ class BackendChannel:
         self.fd = -1
 
 
-def _received(sock: socket.socket, size: int) -> bytes:
+def received(sock: socket.socket, size: int) -> bytes:
+    """So many bytes; `OSError` if they do not come."""
     data = b""
     while len(data) < size:
         more = sock.recv(size - len(data))

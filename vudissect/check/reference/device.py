@@ -227,6 +227,11 @@ class Device:
         self._faults.refuse("FDS-11" if fds else "CHN-05", not stat.S_ISSOCK(mode), "not a socket")
         self.core.channel.replace(fds[0] if fds else -1)
 
+    def open_display(self, _: Fields, fds: Fds) -> None:
+        """Pass the socket of a GPU to it."""
+        self._faults.refuse("", len(fds) != 1 or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode), "not a socket")
+        self.core.model.open_display(fds[0], self._faults)
+
     def _set_status(self, fields: Fields, _: Fds) -> None:
         status, faults = fields["status"], self._faults
         if faults.has("STA-03"):

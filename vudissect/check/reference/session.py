@@ -113,8 +113,10 @@ class Session:
             self._check_descriptors(row, request)
             fields = self._fields(row, request)
             handler = self.device.handlers.get(row.purpose)
+            if row.opens is Channel.GPU:
+                handler = self.device.open_display
             self._check_gate(row, handler is not None)
-            answer = None if fields is None else self.device.handlers[row.purpose](fields, request.descriptors)
+            answer = None if fields is None or handler is None else handler(fields, request.descriptors)
             kept = row.purpose in KEEPERS
             self._answer(row, request, answer)
         finally:

@@ -9,13 +9,14 @@ from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb
 from vudissect.lint.finding import Blame
-from vudissect.protocol.back_end import MESSAGES
+from vudissect.protocol.model import Channel
+from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
 
 _NOTHING_HAPPENS = 0.1
 _LOOK_EVERY = 0.005
-_NAMES = "|".join(row.name for row in MESSAGES)
+_NAMES = "|".join(row.name for channel in (Channel.BACKEND, Channel.GPU) for row in UPSTREAM.channel(channel))
 _RESULTS = {"done": 0, "refused": 1, "not acknowledged": None}
 _NONSENSE = b"\xa5" * 64
 
@@ -60,6 +61,8 @@ def asked(room: Room, name: str, about: str | None) -> None:
     request = _next(room)
     if request.name != name:
         raise DeviationError(Behaviour.FAILED, f"{request.name} comes on the channel, not {name}")
+    if request.problem:
+        raise DeviationError(Behaviour.FAILED, f"{name} on the channel: {request.problem}")
     if about and to_fields(request.layout, request.values).get("uuid") != room.values["uuid"]:
         raise DeviationError(Behaviour.FAILED, f"{name} is about another object than {room.values['uuid']}")
 

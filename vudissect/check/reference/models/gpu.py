@@ -5,6 +5,7 @@ import struct
 from uuid import UUID, uuid4
 
 from vudissect.check.reference.channel import BackendChannel
+from vudissect.check.reference.display import Display
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.model import Model
 from vudissect.protocol.devices.media import GPU
@@ -28,11 +29,24 @@ class Gpu(Model):
         super().__init__()
         self.config = bytearray(_CONFIG_SIZE)
         self._resources: dict[int, bytes] = {}
+        self._display: Display | None = None
 
     def begin(self, channel: BackendChannel) -> None:
         """See `Model`."""
         super().begin(channel)
         self._resources.clear()
+        if self._display is not None:
+            self._display.close()
+        self._display = None
+
+    def open_display(self, fd: int, faults: Faults) -> None:
+        """See `Model`."""
+        if self._display is not None:
+            self._display.close()
+        self._display = Display(fd)
+        if not faults.has("GPU-10"):
+            self._display.ask(Purpose.OFFER_GPU_FEATURES)
+            self._display.ask(Purpose.ACK_GPU_FEATURES)
 
     def shared_object(self, name: str) -> int:
         """See `Model`."""
@@ -50,6 +64,8 @@ class Gpu(Model):
         if chain.room < gpu.HEADER_SIZE:
             faults.die_of("GPU-08")
             return 0
+        if header.kind == Command.GET_DISPLAY_INFO:
+            return chain.write(memory, self._displays(faults))
         kind, name = self._do(header.kind, data[gpu.HEADER_SIZE :], memory, faults), b""
         if header.kind == Command.RESOURCE_ASSIGN_UUID and kind is Response.OK_UUID:
             name = self._resources[gpu.RESOURCE.unpack_from(data, gpu.HEADER_SIZE)[0]]
@@ -65,6 +81,10 @@ class Gpu(Model):
                     return self._release(faults, *gpu.RESOURCE.unpack_from(body))
                 case Command.RESOURCE_ATTACH_BACKING:
                     return _attached(faults, memory, *gpu.BACKING.unpack_from(body))
+                case Command.SET_SCANOUT:
+                    return self._show(faults, *gpu.SCANOUT.unpack_from(body))
+                case Command.RESOURCE_FLUSH:
+                    return self._flush(faults, *gpu.FLUSH.unpack_from(body))
                 case Command.RESOURCE_ASSIGN_UUID:
                     return self._assign(faults, *gpu.RESOURCE.unpack_from(body))
         except struct.error:
@@ -96,6 +116,28 @@ class Gpu(Model):
         if not faults.has("SHO-01"):
             self._report(Purpose.ADD_OBJECT, name)
         return Response.OK_UUID
+
+    def _displays(self, faults: Faults) -> bytes:
+        answer = self._display.ask(Purpose.SHOW_DISPLAYS) if self._display is not None else None
+        if answer is None:
+            faults.die_of("GPU-14")
+            faults.die_of("GPU-15")
+            return Header(Response.UNSPECIFIED).pack()
+        known = answer[gpu.HEADER_SIZE :] if not faults.has("GPU-11") else bytes(gpu.DISPLAYS_SIZE - gpu.HEADER_SIZE)
+        return Header(Response.OK_DISPLAYS).pack() + known
+
+    def _show(self, faults: Faults, *place: int) -> Response:
+        _, _, width, height, scanout, _ = place
+        if self._display is not None and not faults.has("GPU-12"):
+            self._display.ask(Purpose.SET_SCANOUT, {"scanout": scanout, "width": width, "height": height})
+        return Response.OK
+
+    def _flush(self, faults: Faults, *place: int) -> Response:
+        x, y, width, height, _ = place
+        fields = {"x": x, "y": y, "width": width, "height": height, "pixels": bytes(4 * width * height).hex()}
+        if self._display is not None:
+            self._display.ask(Purpose.DRAW, fields, cut=int(faults.has("GPU-13")))
+        return Response.OK
 
     def _report(self, purpose: Purpose, name: bytes) -> None:
         if self.channel is not None and self.channel.fd >= 0:

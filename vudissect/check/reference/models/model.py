@@ -1,5 +1,6 @@
 """What a device type of the reference is."""
 
+import os
 from collections import deque
 
 from vudissect.check.reference.channel import BackendChannel
@@ -30,6 +31,10 @@ class Model:
     def begin(self, channel: BackendChannel) -> None:
         """A session begins, or the device is reset: nothing is shared with the front-end any more."""
         self.channel = channel
+
+    def open_display(self, fd: int, faults: Faults) -> None:
+        """Use the socket of a GPU, which is the device's own from now on."""
+        os.close(fd)
 
     def shared_object(self, name: str) -> int:
         """A new descriptor of the shared object with this UUID, -1 if there is none."""
