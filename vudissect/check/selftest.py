@@ -18,7 +18,9 @@ from vudissect.protocol.features import PROTOCOL_FEATURES
 _PATIENCE = 20.0
 _SOON = 0.3
 _ANY = "blk"
-_LESS = PROTOCOL_FEATURES.mask(*["RESET_DEVICE", "STATUS"])
+_LESS = PROTOCOL_FEATURES.mask(
+    *["RESET_DEVICE", "STATUS", "INBAND_NOTIFICATIONS", "GET_VRING_BASE_INFLIGHT", "GET_VRING_BASE_SKIP_DRAIN"]
+)
 
 
 class Mutation(NamedTuple):

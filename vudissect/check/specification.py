@@ -306,7 +306,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             "the connection is closed if they are negotiated without BACKEND_REQ and REPLY_ACK",
             "NEG-04",
         ),
-        Sentence("MUST", "front-end", "num is 0 in VRING_KICK", reason="no back-end here offers in-band notifications"),
+        Sentence("MUST", "front-end", "num is 0 in VRING_KICK", reason="the reference front-end uses descriptors"),
+        Sentence("MUST", "back-end", "rings are kicked and called by messages", "INB-02 INB-03"),
     ),
     "Messages of network devices": (
         Sentence(
@@ -320,13 +321,13 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "Messages of crypto devices": (
         Sentence(
             *("MUST", "back-end", "CREATE_CRYPTO_SESSION is answered with an id, or a negative one"),
-            reason="QEMU's built-in crypto device and DPDK's example are the only ones, and neither runs alone here",
+            "CRY-02 CRY-03",
         ),
     ),
     "Newest messages": (
         Sentence(
             *("MUST", "back-end", "GET_VRING_BASE_SKIP_DRAIN: the base is answered without waiting for requests"),
-            "NEW-02 F-37",
+            "NEW-02 NEW-03 F-37",
         ),
     ),
     "Conventions for programs": (

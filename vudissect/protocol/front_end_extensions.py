@@ -148,6 +148,7 @@ EXTENSIONS: tuple[Row, ...] = (
         answer=Answer.ALWAYS,
         reply=_CRYPTO_SESSION,
         gate=_needs("CRYPTO_SESSION"),
+        purpose=Purpose.OPEN_SESSION,
         since=qemu("2.12", "efbfeb8180", note="1072 bytes since 8.1 (5c33f9783a)"),
     ),
     _message(
@@ -157,6 +158,7 @@ EXTENSIONS: tuple[Row, ...] = (
         summary="Closes a crypto session.",
         request=(crypto.SESSION_ID,),
         gate=_needs("CRYPTO_SESSION"),
+        purpose=Purpose.CLOSE_SESSION,
         since=qemu("2.12", "efbfeb8180"),
     ),
     _message(

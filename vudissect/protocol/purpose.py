@@ -64,6 +64,8 @@ class Purpose(Enum):
     UPDATE_IOTLB = "reports a translation: miss, update, invalidation, failure"
     ADD_OBJECT = "offers a shared object", KEPT
     REMOVE_OBJECT = "withdraws a shared object", KEPT
+    OPEN_SESSION = "creates a crypto session"
+    CLOSE_SESSION = "closes a crypto session"
     SHOW_DISPLAYS = "the reply has the displays and their sizes"
     SET_SCANOUT = "sets the size of a scanout"
     DRAW = "draws a rectangle of pixels"

@@ -25,8 +25,8 @@ CASES = (
     ),
     Case(
         "NEW-02",
-        "GET_VRING_BASE_SKIP_DRAIN (45)",
-        "The base is answered if the feature is offered; else the connection is closed, as an answer is waited for.",
+        "GET_VRING_BASE_SKIP_DRAIN (45), though it is not offered",
+        "The connection is closed, as an answer is waited for.",
         "VHOST_USER_GET_VRING_BASE_SKIP_DRAIN (QEMU, 2026-09)",
         """
         * negotiate
@@ -34,6 +34,23 @@ CASES = (
         """,
         rules=("VU-NEG-10",),
         meanings=_GATED,
+        needs=("without GET_VRING_BASE_SKIP_DRAIN",),
         ours_perhaps=("VU-HDR-01", "VU-NEG-06"),
+    ),
+    Case(
+        "NEW-03",
+        "GET_VRING_BASE_SKIP_DRAIN after 3 requests",
+        "The base is 3, and the ring goes on from it.",
+        "VHOST_USER_GET_VRING_BASE_SKIP_DRAIN (QEMU, 2026-09)",
+        """
+        * negotiate with GET_VRING_BASE_INFLIGHT GET_VRING_BASE_SKIP_DRAIN INFLIGHT_SHMFD
+        * memory
+        * start
+        * request 3
+        F>B GET_VRING_BASE_SKIP_DRAIN ring {ring}
+        B>F GET_VRING_BASE_SKIP_DRAIN -> ring {ring} base 3
+        """,
+        rules=("VU-VRG-11",),
+        needs=("GET_VRING_BASE_INFLIGHT", "GET_VRING_BASE_SKIP_DRAIN", "INFLIGHT_SHMFD", "data"),
     ),
 )

@@ -60,7 +60,9 @@ def _spi(chip: int) -> Make:
         read, result = (arena.buffer(size, writable=True) for size in (4, 1))
         wanted = {0} if not chip else {1}
 
-        def check(_: int) -> str:
+        def check(written: int) -> str:
+            if not written:
+                return "nothing is written"
             value = arena.read(result)[0]
             return "" if value in wanted else f"the result is {value}"
 

@@ -8,7 +8,7 @@ from socket import SCM_RIGHTS, SOL_SOCKET
 
 from vudissect.check.reference.fault import Faults
 from vudissect.protocol.back_end import MESSAGES
-from vudissect.protocol.payloads import IOTLB, IOTLB_MISS
+from vudissect.protocol.payloads import IOTLB_MISS
 from vudissect.protocol.purpose import Purpose
 from vudissect.wire.codec import layout_codec
 from vudissect.wire.fields import Fields, from_fields
@@ -19,8 +19,7 @@ _READ = 1
 _PATIENCE = 0.3
 _HEADER = struct_of("III", "little")
 _ACK = struct_of("Q", "little")
-_CODEC = layout_codec(IOTLB, "little")
-_MISS = next(row.id for row in MESSAGES if row.purpose is Purpose.UPDATE_IOTLB)
+_ROWS = {row.purpose: row for row in MESSAGES}
 
 
 class BackendChannel:
@@ -52,16 +51,16 @@ class BackendChannel:
         """Ask for the entry of an address. Nobody is asked where there is no channel."""
         if self.fd < 0 or self._faults.has("IOT-02"):
             return
-        payload = _CODEC.encode(from_fields(IOTLB, {"iova": iova, "perm": _READ, "type": IOTLB_MISS}))
+        self.tell(Purpose.UPDATE_IOTLB, {"iova": iova, "perm": _READ, "type": IOTLB_MISS})
+
+    def tell(self, purpose: Purpose, fields: Fields) -> None:
+        """Say something that nobody has to acknowledge."""
         with suppress(OSError):
-            os.write(self.fd, _HEADER.pack(_MISS, VERSION, len(payload)) + payload)
+            os.write(self.fd, _message(purpose, VERSION, fields))
 
     def ask(self, purpose: Purpose, fields: Fields, fds: tuple[int, ...] = ()) -> bool:
         """Ask for something, and wait for the acknowledgement; whether it is done."""
-        row = next(row for row in MESSAGES if row.purpose is purpose)
-        layout = row.request[0]
-        payload = layout_codec(layout, "little").encode(from_fields(layout, fields))
-        data = _HEADER.pack(row.id, VERSION | NEED_REPLY, len(payload)) + payload
+        data = _message(purpose, VERSION | NEED_REPLY, fields)
         rights = [(SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes())] if fds else []
         with suppress(OSError), socket.socket(fileno=os.dup(self.fd)) as channel:
             channel.settimeout(_PATIENCE)
@@ -74,6 +73,13 @@ class BackendChannel:
         if self.fd >= 0:
             os.close(self.fd)
         self.fd = -1
+
+
+def _message(purpose: Purpose, flags: int, fields: Fields) -> bytes:
+    row = _ROWS[purpose]
+    layout = row.request[0]
+    payload = layout_codec(layout, "little").encode(from_fields(layout, fields))
+    return _HEADER.pack(row.id, flags, len(payload)) + payload
 
 
 def received(sock: socket.socket, size: int) -> bytes:

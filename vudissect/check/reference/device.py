@@ -7,7 +7,7 @@ from contextlib import suppress
 from vudissect.check.link import Clock
 from vudissect.check.reference.config_space import ConfigSpace
 from vudissect.check.reference.core import Core, Fds, Handler
-from vudissect.check.reference.fault import Faults, RefusedError
+from vudissect.check.reference.fault import Faults, IgnoredError, RefusedError
 from vudissect.check.reference.iotlb import MissError
 from vudissect.check.reference.memory import SLOTS, MemoryMap
 from vudissect.check.reference.migration import Migration
@@ -33,9 +33,12 @@ OFFERED = PROTOCOL_FEATURES.mask(
     *["CONFIGURE_MEM_SLOTS", "STATUS", "DEVICE_STATE"],
 )
 """What every device offers."""
-_MORE = PROTOCOL_FEATURES.mask("GPA_ADDRESSES", "PAGEFAULT")
+_MORE = PROTOCOL_FEATURES.mask(
+    *["GPA_ADDRESSES", "PAGEFAULT", "INBAND_NOTIFICATIONS", "GET_VRING_BASE_INFLIGHT", "GET_VRING_BASE_SKIP_DRAIN"]
+)
 """What is only offered to the suite: no front-end of today knows it."""
 _IN_BAND = PROTOCOL_FEATURES.mask("INBAND_NOTIFICATIONS")
+_IN_BAND_NEEDS = PROTOCOL_FEATURES.mask("BACKEND_REQ", "REPLY_ACK")
 _OFTEN = 50
 _KEPT: list[MemoryMap] = []
 """What a fault does not give back."""
@@ -76,6 +79,8 @@ class Device:
             Purpose.GET_STATUS: self._get_status,
             Purpose.COUNT_SHARED_MEMORY: self._count_shared_memory,
             Purpose.GIVE_OBJECT: self._give_object,
+            Purpose.OPEN_SESSION: self._open_session,
+            Purpose.CLOSE_SESSION: self._close_session,
             **RingSetup(core).handlers,
             **ConfigSpace(core).handlers,
             **Migration(core).handlers,
@@ -147,6 +152,8 @@ class Device:
         features = fields["features"]
         case = "NEG-04" if features & _IN_BAND else "NEG-03"
         self._faults.refuse(case, features & ~self.core.offered, "protocol features that are not offered")
+        alone = features & _IN_BAND and _IN_BAND_NEEDS & ~features
+        self._faults.refuse("NEG-04", alone, "in-band notifications without a channel or acknowledgements")
         self.core.protocol_features = features
         self.core.map.guest_only = self.core.agreed("GPA_ADDRESSES")
 
@@ -260,3 +267,14 @@ class Device:
             os.close(self.core.reply_descriptor)
             self.core.reply_descriptor = -1
         return {}
+
+    def _open_session(self, fields: Fields, _: Fds) -> Fields:
+        if "unused" not in fields:
+            self._faults.die_of("CRY-03")
+            raise RefusedError("the form of another release")
+        if self._faults.has("CRY-02"):
+            raise IgnoredError
+        return {"op_code": fields["op_code"], "session_id": 1}
+
+    def _close_session(self, _: Fields, __: Fds) -> None:
+        self._faults.die_of("CRY-04")

@@ -35,7 +35,8 @@ class RingSetup:
             Purpose.SET_RING_BASE: self._set_base,
             Purpose.STOP_RING: self._stop,
             Purpose.SET_KICK: self._set_kick,
-            Purpose.SET_CALL: lambda fields, fds: self._set_event("call", fields, fds),
+            Purpose.KICK_RING: self._kick,
+            Purpose.SET_CALL: self._set_call,
             Purpose.SET_ERR: lambda fields, fds: self._set_event("err", fields, fds),
             Purpose.ENABLE_RING: self._enable,
         }
@@ -87,7 +88,7 @@ class RingSetup:
         if self._faults.has("RNG-32"):
             for each in self._core.rings:
                 each.stop()
-        if self._faults.has("RNG-16") and not never:
+        if self._faults.has("RNG-16", "NEW-03") and not never:
             base += 1
         if self._faults.has("RNG-37") and self._stops > _STOPS_BEFORE_FAULT:
             base -= 1
@@ -103,7 +104,7 @@ class RingSetup:
         if running and self._faults.has("RNG-61"):
             ring.set_base(0)
         self._set_event("kick", fields, fds)
-        ring.polled = bool(fields["nofd"])
+        ring.polled = bool(fields["nofd"]) and not self._core.agreed("INBAND_NOTIFICATIONS")
         self._stopped.discard(ring.index)
         if self._faults.has("RNG-30") and not self._core.rings[0].started and ring.index:
             return
@@ -119,6 +120,21 @@ class RingSetup:
                 os.read(ring.kick, 8)
         elif not self._faults.has("RNG-15"):
             self._core.run(ring)
+
+    def _set_call(self, fields: Fields, fds: Fds) -> None:
+        self._set_event("call", fields, fds)
+        ring = self._core.ring(fields, "RNG-44")
+        ring.in_band = None
+        if fields["nofd"] and self._core.agreed("INBAND_NOTIFICATIONS"):
+            ring.in_band = lambda: self._call(ring.index)
+
+    def _kick(self, fields: Fields, _: Fds) -> None:
+        if not self._faults.has("INB-02"):
+            self._core.run(self._core.ring(fields, "RNG-08"))
+
+    def _call(self, index: int) -> None:
+        if not self._faults.has("INB-03"):
+            self._core.channel.tell(Purpose.CALL_RING, {"index": index})
 
     def _set_event(self, which: str, fields: Fields, fds: Fds) -> None:
         ring, refuse = self._core.ring(fields, _ABSENT[which]), self._faults.refuse

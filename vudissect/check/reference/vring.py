@@ -1,6 +1,7 @@
 """A ring of the back-end: what the messages say about it, and the requests in it."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from vudissect.check.reference.dirty_log import DirtyLog
@@ -35,6 +36,8 @@ class Vring:
         self.polled = False
         self.is_packed = False
         self.event_index = False
+        self.in_band: Callable[[], None] | None = None
+        """What signals instead of the call descriptor."""
         self.broken = False
         self.has_more = False
         """Whether there may be more requests than were done at once."""
@@ -124,7 +127,7 @@ class Vring:
                 self._give_back(chain)
                 done += 1
                 if self._signals(wanted):
-                    signal(self.call)
+                    self._notify()
             self.has_more = done >= self.size
         except RingError as error:
             self._break(str(error))
@@ -192,7 +195,13 @@ class Vring:
             wanted = False
         if self.event_index and self._faults.has("PKD-11" if self.is_packed else "RNG-55"):
             wanted = False
-        return wanted and self.call >= 0
+        return wanted
+
+    def _notify(self) -> None:
+        if self.in_band is not None:
+            self.in_band()
+        elif self.call >= 0:
+            signal(self.call)
 
     def _break(self, why: str) -> None:
         """A driver that does what none may do is served no more."""

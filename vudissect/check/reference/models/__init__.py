@@ -5,6 +5,7 @@ from functools import partial
 
 from vudissect.check.reference.models.blk import Disk
 from vudissect.check.reference.models.console import Console
+from vudissect.check.reference.models.crypto import Crypto
 from vudissect.check.reference.models.fs import FileSystem
 from vudissect.check.reference.models.gpu import Gpu
 from vudissect.check.reference.models.input import Keyboard
@@ -17,6 +18,7 @@ from vudissect.check.reference.models.vsock import Sockets
 MODELS: dict[str, Callable[[], Model]] = {
     "blk": Disk,
     "console": Console,
+    "crypto": Crypto,
     "fs": FileSystem,
     "gpu": Gpu,
     "input": Keyboard,
