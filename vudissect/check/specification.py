@@ -299,6 +299,15 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             "SHO-01 SHO-02 SHO-03 SHO-04",
         ),
     ),
+    "Channel of a GPU (docs/interop/vhost-user-gpu.rst)": (
+        Sentence(
+            *("MUST", "back-end", "the features of the channel are asked for, and acknowledged if they are known"),
+            "GPU-10",
+        ),
+        Sentence("MUST", "back-end", "the displays are those of the front-end", "GPU-11"),
+        Sentence("MUST", "back-end", "SCANOUT: the size of what is shown", "GPU-12"),
+        Sentence("MUST", "back-end", "UPDATE: 4 bytes for each pixel of the rectangle", "GPU-13"),
+    ),
     "In-band notifications": (
         Sentence(
             "SHOULD",
