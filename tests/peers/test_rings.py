@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -15,13 +15,12 @@ import pytest
 from tests.cli.test_commands import run
 from tests.huge_pages import huge_pages, hugetlbfs
 from tests.peers.captures import CAPTURES
-from tests.peers.daemons import storage_daemon
 from tests.peers.guest import MEMORY
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
 from tests.peers.releases import Release
 from tests.peers.rings_seen import IN_SIGHT, rings_seen
-from tests.peers.situations.disk import IMAGE, Disk, contents
+from tests.peers.situations.disk import Disk
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.situation import BACK, FRONT, MIB
 from tests.peers.uml import DISK, uml
@@ -66,6 +65,12 @@ def listening(name: str, command: list[str], folder: Path) -> Iterator[None]:
     with running(name, command, folder) as process:
         wait_for_listener(BACK, process)
         yield
+
+
+def reading(folder: Path, *, before: str = "") -> AbstractContextManager[Process]:
+    """A guest that reads from its disk for ever, after other commands."""
+    script = f"{before}echo RESULT begun=yes\n{_READ_FOR_EVER}"
+    return uml(script, folder, modules=("virtio_blk",), device=DISK, socket=FRONT)
 
 
 @contextmanager
@@ -149,16 +154,14 @@ def test_the_rings_of_a_guest_in_huge_pages(tmp_path: Path) -> None:
 
 @pytest.mark.peers
 def test_a_session_that_is_recorded_without_it_can_be_seen(tmp_path: Path) -> None:
-    image, capture = tmp_path / IMAGE, tmp_path / RECORDED
-    image.write_bytes(contents())
-    script = f"{_READ_SOME}echo RESULT read=all\n{_READ_FOR_EVER}"
+    capture = tmp_path / RECORDED
 
     with (
-        storage_daemon(image, BACK, tmp_path) as back_end,
+        Disk().back_end(tmp_path, BACK) as back_end,
         recorded(capture, front_end=f"listen:{FRONT}", back_end=f"connect:{BACK}"),
-        uml(script, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+        reading(tmp_path, before=_READ_SOME) as front_end,
     ):
-        front_end.expect("RESULT read=all")
+        front_end.expect("RESULT begun=yes")
         pids = ("--pid", str(front_end.pid), "--pid", str(back_end.pid))
         seen = run("rings", *pids, str(capture))
         front_end.kill()
@@ -172,13 +175,10 @@ def test_a_session_that_is_recorded_without_it_can_be_seen(tmp_path: Path) -> No
 
 @pytest.mark.peers
 def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -> None:
-    image = tmp_path / IMAGE
-    image.write_bytes(contents())
-
     with (
-        storage_daemon(image, BACK, tmp_path) as back_end,
+        Disk().back_end(tmp_path, BACK) as back_end,
         watched(tmp_path) as proxy,
-        uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+        reading(tmp_path) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
         with stopped(back_end):
@@ -192,16 +192,11 @@ def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -
 
 @pytest.mark.peers
 def test_a_back_end_that_dies_is_found_to_have_a_request_pending(tmp_path: Path) -> None:
-    image = tmp_path / IMAGE
-    image.write_bytes(contents())
-
     with (
-        storage_daemon(image, BACK, tmp_path) as back_end,
+        Disk().back_end(tmp_path, BACK) as back_end,
         # Without a look between the start and the end.
         watched(tmp_path, "--rings-interval=3600") as proxy,
-        uml(
-            f"echo RESULT begun=yes\n{_READ_FOR_EVER}", tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT
-        ) as front_end,
+        reading(tmp_path) as front_end,
     ):
         front_end.expect("RESULT begun=yes")
         os.kill(back_end.pid, signal.SIGSTOP)
@@ -224,13 +219,10 @@ def _wait_until_pending(front_end: Process, capture: Path) -> None:
 
 @pytest.mark.peers
 def test_a_driver_that_stops_is_named_while_it_does_not_notice_a_completion(tmp_path: Path) -> None:
-    image = tmp_path / IMAGE
-    image.write_bytes(contents())
-
     with (
-        storage_daemon(image, BACK, tmp_path) as back_end,
+        Disk().back_end(tmp_path, BACK) as back_end,
         watched(tmp_path, OFTEN) as proxy,
-        uml(_READ_FOR_EVER, tmp_path, modules=("virtio_blk",), device=DISK, socket=FRONT) as front_end,
+        reading(tmp_path) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
         with stopped(back_end):

@@ -159,6 +159,36 @@ def test_a_request_that_nobody_takes(scene: Scene) -> None:
     ]
 
 
+def test_notifications_that_are_read_and_written_again_between_two_looks(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    scene.complete()
+    os.eventfd_write(scene.kick, 1)
+    os.eventfd_write(scene.call, 1)
+    scene.look()
+    # The device completes another request, and the driver makes one: the counters are the same as before.
+    scene.offer()
+    scene.complete()
+
+    (seen,) = scene.look()
+
+    assert (seen.kick, seen.kick_unread, seen.call, seen.call_unread) == (1, 0, 1, 0)
+
+
+def test_a_driver_that_goes_on_does_not_hide_that_its_kick_is_unread(scene: Scene) -> None:
+    scene.start()
+    scene.offer()
+    os.eventfd_write(scene.kick, 1)
+    scene.look()
+    scene.offer()
+    scene.look()
+    scene.offer()
+
+    (seen,) = scene.look()
+
+    assert (seen.pending, seen.kick, seen.kick_unread) == (3, 1, 2 * SECOND)
+
+
 def test_what_lasts_is_recorded_less_and_less_often(scene: Scene) -> None:
     scene.start()
     scene.offer()

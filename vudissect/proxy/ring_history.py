@@ -35,6 +35,13 @@ class Calls(NamedTuple):
     are_read: bool = False
 
 
+class Unread(NamedTuple):
+    """The counter of an event descriptor that is above 0, and since when (ns) at least nobody has read it."""
+
+    counter: int
+    since: int
+
+
 @dataclass(slots=True)
 class History:
     """What is remembered of a ring: since when (ns) things are as they are, and what was last recorded of it.
@@ -44,22 +51,38 @@ class History:
 
     begins: int
     used: int | None
+    avail: int | None = None
     pending_since: int | None = None
-    kick_since: int | None = None
-    call_since: int | None = None
+    kick: Unread | None = None
+    call: Unread | None = None
     passed: Passed | None = None
     calls: Calls | None = None
     recorded: Observation | None = None
 
 
-def since(before: int | None, now: int) -> int:
-    """When something began that is so now, and that began `before` if it was so at the last look."""
-    return now if before is None else before
+def count(history: History, kick: int | None, call: int | None, now: int, seen: Look | None = None) -> None:
+    """Note the counters of the two descriptors, and the ring as it was `seen` at the same time, before `advance`."""
+    history.kick = _unread(history.kick, kick, now, works=seen is not None and _position(seen) != history.used)
+    history.call = _unread(history.call, call, now, works=seen is not None and seen.avail != history.avail)
+
+
+def _unread(before: Unread | None, counter: int | None, now: int, *, works: bool) -> Unread | None:
+    """Since when a counter is above 0; if its reader works and it is not higher, it was read and written again."""
+    if not counter:
+        return None
+    if before is None or counter < before.counter or (works and counter == before.counter):
+        return Unread(counter, now)
+    return Unread(counter, before.since)
+
+
+def _position(seen: Look) -> int:
+    """Something that changes when the device completes a request."""
+    return seen.used if seen.used is not None else seen.avail - seen.pending
 
 
 def advance(history: History, seen: Look, descriptor: str, counter: int | None, now: int, *, calls_at_0: bool) -> None:
     """Note what has changed in a ring, or since when it has not."""
-    position = seen.used if seen.used is not None else seen.avail
+    position = _position(seen)
     moved = position != history.used
     if not seen.pending:
         history.pending_since = None
@@ -71,7 +94,7 @@ def advance(history: History, seen: Look, descriptor: str, counter: int | None, 
         history.passed = _not_called(history.passed, seen, now) if unread else None
     else:
         history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
-    history.used = position
+    history.used, history.avail = position, seen.avail
 
 
 def _passed(history: History, seen: Look, now: int) -> Passed | None:

@@ -18,7 +18,7 @@ from vudissect.protocol.devices import is_polled_by_driver
 from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
 from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
-from vudissect.proxy.ring_history import History, advance, is_news, since
+from vudissect.proxy.ring_history import History, advance, count, is_news
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
 from vudissect.rings.look import Look, Parts, has_moved, look, oldest
 from vudissect.rings.memory import RingError
@@ -222,30 +222,31 @@ class RingWatch:
 
     def _observe(self, watched: _Watched, ring: Ring, history: History, now: int) -> Observation:
         kick, call = (_counter(watched, ring, purpose) for purpose in (Purpose.SET_KICK, Purpose.SET_CALL))
-        history.kick_since = since(history.kick_since, now) if kick else None
-        history.call_since = since(history.call_since, now) if call else None
+        parts = _parts(watched, ring)
+        seen, request, fault, unreadable = None, "", "", ""
+        try:
+            seen, request = self._read(watched, ring, parts)
+        except UnreadableError as error:
+            unreadable = str(error)
+        except RingError as error:
+            fault = str(error)
+        count(history, kick, call, now, seen)
         observation = Observation(
             ring.index,
             now,
             kick=kick,
-            kick_unread=now - history.kick_since if history.kick_since is not None else 0,
+            kick_unread=now - history.kick.since if history.kick is not None else 0,
             call=call,
-            call_unread=now - history.call_since if history.call_since is not None else 0,
+            call_unread=now - history.call.since if history.call is not None else 0,
         )
-        memory = RingMemory(watched.state, watched.memory, watched.translations)
-        parts = _parts(watched, ring)
-        try:
-            seen = look(parts, memory.read)
-            request = self._oldest(watched.state, ring, parts, seen, memory) if self._requests else ""
-        except UnreadableError as error:
-            return observation._replace(unreadable=str(error))
-        except RingError as error:
-            return observation._replace(fault=str(error))
+        if seen is None:
+            return observation._replace(fault=fault, unreadable=unreadable)
         descriptor = ring.slots[Purpose.SET_CALL].name
         advance(history, seen, descriptor, call, now, calls_at_0=_wants_call_at_0(watched.state, ring))
         waits = bool(seen.pending or history.passed)
         front_end, back_end = (bool(pid) and waits and is_stopped(pid) for pid in watched.pids)
-        fault = "" if seen.pending <= parts.size else f"{seen.pending} requests are pending in a ring of {parts.size}"
+        if seen.pending > parts.size:
+            fault = f"{seen.pending} requests are pending in a ring of {parts.size}"
         return observation._replace(
             avail=seen.avail,
             used=seen.used,
@@ -259,6 +260,12 @@ class RingWatch:
             request=request,
             fault=fault,
         )
+
+    def _read(self, watched: _Watched, ring: Ring, parts: Parts) -> tuple[Look, str]:
+        """The ring now, and its oldest pending request in words if it is wanted and there is one."""
+        memory = RingMemory(watched.state, watched.memory, watched.translations)
+        seen = look(parts, memory.read)
+        return seen, self._oldest(watched.state, ring, parts, seen, memory) if self._requests else ""
 
     def _oldest(self, state: State, ring: Ring, parts: Parts, seen: Look, memory: RingMemory) -> str:
         try:
