@@ -85,21 +85,58 @@ def test_a_capture_without_messages(tmp_path: Path) -> None:
     assert run("rings", str(path)).returncode == 2
 
 
-def test_the_rings_as_they_are_now(seen: Path) -> None:
+def followed(path: Path, *shown: str, lines: int = 24) -> list[str]:
+    """The screen of a terminal with so many lines, once all this is shown."""
     main, side = pty.openpty()
-    command = [sys.executable, "-m", "vudissect", "rings", "--follow", str(seen)]
-    with subprocess.Popen(command, stdout=side, env={**os.environ, "NO_COLOR": "1", "TERM": "xterm"}) as following:
+    command = [sys.executable, "-m", "vudissect", "rings", "--follow", str(path)]
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm", "LINES": str(lines), "COLUMNS": "80"}
+    with subprocess.Popen(command, stdout=side, env=environment) as following:
         os.close(side)
         screen = ""
-        while not ("request 0: flush" in screen and screen.endswith("     0     1\n")):
+        while not all(text in screen for text in shown):
             screen = (screen + os.read(main, 4096).decode().replace("\r\n", "\n")).rpartition("\x1b[2J")[2]
         following.terminate()
     os.close(main)
+    return screen.splitlines()
 
-    assert [line.split(",")[0] for line in screen.splitlines() if line.startswith("ring ")] == [
-        "ring 0 of connection 1 (blk request)",
-        "ring 1 of connection 1 (blk request)",
+
+def test_the_rings_as_they_are_now(seen: Path) -> None:
+    assert followed(seen, "request 0: flush", "     0     1\n") == [
+        HEADING,
+        "ring 0 of connection 1 (blk request), size 8",
+        "       6    2.005000      4      0        4 ########             1     0",
+        "                     request 0: flush, waiting for 2.000s",
+        "                     the kick has been unread for 2.000s",
+        "ring 1 of connection 1 (blk request), size 8",
+        "       5    0.004000      7      7        0                      0     1",
     ]
+
+
+def test_more_rings_than_the_terminal_has_lines(seen: Path) -> None:
+    *_, last = followed(seen, "request 0: flush", " more lines\n", lines=6)
+
+    assert last == "... 3 more lines"
+
+
+def test_the_rings_of_a_connection_that_was_closed(tmp_path: Path) -> None:
+    path = tmp_path / "closed.pcapng"
+    path.write_bytes(read_conversation(f"{SEEN}--- closed by the back-end (eof)\n").capture())
+
+    titles = [f"ring {ring} of connection 1 (blk request), size 8, closed" for ring in (0, 1)]
+
+    screen = followed(path, *titles)
+
+    assert [line for line in screen if line.startswith("ring ")] == titles
+
+
+def test_in_a_pipe_the_rings_are_followed_line_by_line(seen: Path) -> None:
+    command = [sys.executable, "-m", "vudissect", "rings", "--follow", str(seen)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        lines = [following.stdout.readline().strip() for _ in range(4)]
+        following.terminate()
+
+    assert [line[:6] for line in lines] == ["ring 0", "4    0", "ring 1", "5    0"]
 
 
 def test_a_process_that_is_gone(seen: Path) -> None:

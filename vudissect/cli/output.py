@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,6 +63,19 @@ def standard_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout = before
+
+
+def fitting(texts: Iterable[str]) -> Iterator[str]:
+    """The lines that fit on the terminal that standard output is, and if there are more, how many."""
+    from shutil import get_terminal_size
+
+    lines = [line for text in texts for line in text.split("\n")]
+    room = max(get_terminal_size().lines - 1, 2)
+    if len(lines) <= room:
+        yield from lines
+    else:
+        yield from lines[: room - 1]
+        yield f"... {len(lines) - room + 1} more lines"
 
 
 def screen_width() -> int:

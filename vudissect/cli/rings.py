@@ -8,15 +8,16 @@ import click
 from vudissect.analysis import Analysis
 from vudissect.capture.files import FollowedFile, open_capture
 from vudissect.capture.reader import read_capture
+from vudissect.capture.record import RecordKind
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
 from vudissect.cli.errors import clear_errors, needs_linux, warn
-from vudissect.cli.output import say
+from vudissect.cli.output import fitting, say
 from vudissect.cli.reading import conclude
 from vudissect.protocol.model import Device
-from vudissect.render.ring_table import Sample, current_lines, history_lines, sample_of
+from vudissect.render.ring_table import Sample, current_lines, history_lines, ring_title, sample_lines, sample_of
 from vudissect.render.style import Style
 
 # Cursor to the upper left corner, and clear the screen.
@@ -58,7 +59,7 @@ def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, .
     with clear_errors(file):
         stream = FollowedFile(file) if follow and not pids and file != "-" else open_capture(file)
         analysis = Analysis(read_capture(stream), device=device, rules=(), live=follow)
-        samples = _samples_now(file, pids, analysis, follow) if pids else _samples(analysis)
+        samples = _samples_now(file, pids, analysis, follow) if pids else _samples(analysis, follow)
         if follow:
             _follow(samples, frozenset(wanted), style)
         else:
@@ -68,8 +69,16 @@ def command(file: str, wanted: tuple[int, ...], follow: bool, pids: tuple[int, .
         conclude(file, analysis.records)
 
 
-def _samples(analysis: Analysis) -> Iterator[Sample]:
-    return (sample for event, _ in analysis if (sample := sample_of(event)) is not None)
+def _samples(analysis: Analysis, follow: bool) -> Iterator[Sample]:
+    """What was seen; for somebody who follows, also the rings of a connection as they were when it was closed."""
+    for event, _ in analysis:
+        sample = sample_of(event)
+        if sample is not None:
+            yield sample
+        elif follow and event.record.kind is RecordKind.CONNECTION_CLOSED:
+            for ring in event.after.rings.values():
+                if ring.seen is not None:
+                    yield Sample(event.record.frame, event.elapsed, event.after, ring.seen)
 
 
 def _samples_now(file: str, pids: Sequence[int], analysis: Analysis, follow: bool) -> Iterator[Sample]:
@@ -102,9 +111,10 @@ def _follow(samples: Iterator[Sample], wanted: frozenset[int], style: Style) -> 
         latest[sample.ring] = sample
         if sys.stdout.isatty():
             sys.stdout.write(_CLEAR)
-            shown = list(latest.values())
+            for line in fitting(current_lines(latest.values(), style)):
+                say(line)
         else:
-            shown = [sample]
-        for line in current_lines(shown, style):
-            say(line)
+            say(ring_title(sample))
+            for line in sample_lines(sample, style):
+                say(line)
         sys.stdout.flush()

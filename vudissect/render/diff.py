@@ -76,7 +76,7 @@ def heading(distinction: Distinction) -> str:
     if distinction.rings:
         named = " and ".join(", ".join(map(str, distinction.rings)).rsplit(", ", 1))
         rings = f" ring{'s' * (len(distinction.rings) > 1)} {named}"
-    words = f"{', '.join(distinction.messages)}{rings}"
+    words = f"{', '.join(distinction.messages)}{rings}".lstrip()
     return f"{words}, {distinction.field}" if words and distinction.field else words or distinction.field
 
 

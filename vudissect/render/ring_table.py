@@ -5,9 +5,11 @@ ring 0 of connection 1 (blk request), size 128
       16    0.015000     35     34        1 #                    1     0
       17    2.016000     35     34        1 #                    1     0
                      request 34: write sector 2048, 8 sectors, waiting for 2.000s
+                     it is the turn of the back-end: its kick is unread
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from vudissect.capture.observation import Observation, observation_of
@@ -15,7 +17,10 @@ from vudissect.capture.record import RecordKind
 from vudissect.protocol.devices import queue_name
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, printable
+from vudissect.render.wrap import wrapped
 from vudissect.session.event import Event
+from vudissect.session.phases import Phase
+from vudissect.session.stalls import Stall, stall_in
 from vudissect.session.state import State
 
 _SECOND = 1_000_000_000
@@ -36,6 +41,12 @@ class Sample(NamedTuple):
     def ring(self) -> tuple[int, int]:
         """Connection and index."""
         return self.state.number, self.seen.ring
+
+    @property
+    def stall(self) -> Stall | None:
+        """What does not go on in the ring."""
+        ring = self.state.rings.get(self.seen.ring)
+        return stall_in(self.state, replace(ring, seen=self.seen)) if ring is not None else None
 
 
 def sample_of(event: Event) -> Sample | None:
@@ -60,8 +71,9 @@ def history_lines(samples: Iterable[Sample], style: Style) -> Iterator[str]:
 
 
 def current_lines(latest: Iterable[Sample], style: Style) -> Iterator[str]:
-    """The rings as they were last seen, those of a connection together."""
-    for sample in sorted(latest, key=lambda sample: sample.ring):
+    """The rings as they were last seen, those that stall first."""
+    yield style.dim(_HEADING)
+    for sample in sorted(latest, key=lambda sample: (sample.stall is None, sample.ring)):
         yield ring_title(sample)
         yield from sample_lines(sample, style)
 
@@ -73,8 +85,8 @@ def sample_lines(sample: Sample, style: Style) -> Iterator[str]:
     avail, used, pending, kick, call = numbers
     place = style.dim(f"{sample.frame:>8} {sample.nanoseconds / _SECOND:>11.6f}")
     yield f"{place} {avail:>6} {used:>6} {pending:>8} {_bar(sample):{_BAR}} {kick:>5} {call:>5}"
-    for remark, is_bad in _remarks(seen):
-        yield _REMARK + (style.bad(remark) if is_bad else style.dim(remark))
+    for remark, is_bad in _remarks(seen, sample.stall):
+        yield wrapped(_REMARK + (style.bad(remark) if is_bad else style.dim(remark)), style.width, len(_REMARK) + 2)
 
 
 def ring_title(sample: Sample) -> str:
@@ -84,7 +96,8 @@ def ring_title(sample: Sample) -> str:
     name = queue_name(device, sample.seen.ring, len(state.rings)).rstrip("*") if device is not None else ""
     what = f" ({device.name}{f' {name}' if name else ''})" if device is not None else ""
     size = f", size {ring.size}" if ring is not None and ring.size is not None else ""
-    return f"ring {sample.seen.ring} of connection {state.number}{what}{size}"
+    closed = ", closed" if state.phase is Phase.CLOSED else ""
+    return f"ring {sample.seen.ring} of connection {state.number}{what}{size}{closed}"
 
 
 def _bar(sample: Sample) -> str:
@@ -96,7 +109,7 @@ def _bar(sample: Sample) -> str:
     return "#" * max(1, min(_BAR, pending * _BAR // ring.size))
 
 
-def _remarks(seen: Observation) -> Iterator[tuple[str, bool]]:
+def _remarks(seen: Observation, stall: Stall | None) -> Iterator[tuple[str, bool]]:
     """What is to be said about a sample, and whether it is bad."""
     waited = f"waiting for {duration_text(seen.waited)}" if seen.waited else ""
     if seen.request or waited:
@@ -107,9 +120,12 @@ def _remarks(seen: Observation) -> Iterator[tuple[str, bool]]:
         yield f"the call has been unread for {duration_text(seen.call_unread)}", bool(seen.unnoticed)
     if seen.unnoticed:
         yield f"the driver has not noticed a completion for {duration_text(seen.unnoticed)}", True
-    for is_so, side in ((seen.back_end_stopped, "back-end"), (seen.front_end_stopped, "front-end")):
-        if is_so:
-            yield f"the process of the {side} is stopped", True
+    if stall is not None:
+        yield f"it is the turn of the {stall.holder.value}: {stall.why}", True
+    else:
+        for is_so, side in ((seen.back_end_stopped, "back-end"), (seen.front_end_stopped, "front-end")):
+            if is_so:
+                yield f"the process of the {side} is stopped", True
     for is_so, text in ((seen.no_kicks, "the device wants no kicks"), (seen.no_calls, "the driver wants no calls")):
         if is_so:
             yield text, False

@@ -42,6 +42,11 @@ def stall_of(state: State) -> Stall | None:
     return min(found, key=lambda stall: stall.since, default=None)
 
 
+def stall_in(state: State, ring: Ring) -> Stall | None:
+    """The same of one ring."""
+    return next(_stalls(state, ring), None)
+
+
 def waits_for_device(state: State, seen: Observation) -> bool:
     """Whether requests are pending that the device has to complete."""
     device = state.guess.device
