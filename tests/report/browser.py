@@ -72,6 +72,12 @@ class Browser:
         for key in text:
             self.press(key)
 
+    def accessible(self) -> list[tuple[str, str]]:
+        """What a screen reader has: the role and the name of each part."""
+        self._call("Accessibility.enable")
+        nodes = self._call("Accessibility.getFullAXTree")["nodes"]
+        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
+
     def scheme(self, name: str) -> None:
         """Prefer light or dark colours."""
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])

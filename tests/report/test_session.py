@@ -496,6 +496,50 @@ def test_the_page_is_not_wider_than_its_window(show: Open, width: int) -> None:
         chromium.size(1280, 800)
 
 
+def test_a_screen_reader_has_a_name_for_each_part(show: Open) -> None:
+    found = show(KILLED, "#frame=41").accessible()
+    named = {"listbox", "option", "searchbox", "button", "checkbox", "region", "table", "image", "link", "heading"}
+
+    assert {role for role, _ in found} >= named
+    assert [role for role, name in found if role in named and not name.strip()] == []
+
+
+def test_a_screen_reader_has_the_sender_of_a_message(show: Open) -> None:
+    options = [name for role, name in show(DISK, "#frame=3").accessible() if role == "option"]
+
+    assert [name for name in options if name.startswith("3 ") and "back-end to front-end GET_FEATURES" in name]
+
+
+def test_all_can_be_reached_with_the_tab_key(show: Open) -> None:
+    chromium = show(KILLED, "#frame=41")
+    chromium.evaluate("document.getElementById('filter-text').focus()")
+    reached = []
+    for _ in range(7):
+        reached.append(chromium.evaluate("document.activeElement.id || document.activeElement.tagName"))
+        chromium.press("Tab")
+
+    assert reached == ["filter-text", "search-text", "next-finding", "fold", "help", "diagram", "LI"]
+
+
+def test_on_paper_are_all_lines(show: Open) -> None:
+    chromium = show(DISK, "#frame=41")
+    drawn = "document.querySelectorAll('.line').length"
+    chromium.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert chromium.evaluate(f"ready.then((session) => session.diagram.lines.length === {drawn})") is True
+
+    chromium.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert chromium.evaluate(f"ready.then((session) => session.diagram.lines.length > {drawn})") is True
+
+
+def test_on_paper_is_a_part_of_a_long_session(show: Open) -> None:
+    chromium = show(FLOOD, "#frame=800")
+    chromium.evaluate("document.getElementById('fold').click(), dispatchEvent(new Event('beforeprint'))")
+
+    assert chromium.evaluate("document.querySelectorAll('.line').length") == 500
+    assert chromium.evaluate("document.querySelector('.line.chosen .number').innerText") == "800"
+    assert "lines after these are not printed" in text(chromium, "rows")
+
+
 ON_FIRST_SCREEN = """
 (() => {
   const walker = document.createTreeWalker(document.getElementById("answer"), NodeFilter.SHOW_TEXT);

@@ -142,7 +142,7 @@ function samplesTable(samples) {
     ...keys.map((key) => element("td", {}, sample[key] === null ? "-" : String(sample[key]))),
   ));
   const more = samples.length > MOST_SAMPLES ? [element("p", {}, `${samples.length - MOST_SAMPLES} more: vudissect rings has them`)] : [];
-  return [element("table", { class: "samples" }, element("thead", {}, head), element("tbody", {}, ...body)), ...more];
+  return [element("table", { class: "samples", "aria-label": "Observations" }, element("thead", {}, head), element("tbody", {}, ...body)), ...more];
 }
 
 function ringCharts(rows, places, rings, onSelect) {

@@ -3,6 +3,7 @@
 const LINE = 26;
 const FOLD_FROM = 4;
 const GAP = 1000000000;
+const MOST_ON_PAPER = 500;
 
 function durationText(nanoseconds) {
   if (nanoseconds < 999500) return `${+(nanoseconds / 1e3).toPrecision(3)}us`;
@@ -56,7 +57,7 @@ const isTraffic = (row) => row.traffic && !row.findings.length;
 
 class Diagram {
   constructor(box, rows, about, onSelect) {
-    Object.assign(this, { box, rows, about, onSelect, lines: [], selected: -1, unfolded: new Set(), fold: true, drawnLines: new Map() });
+    Object.assign(this, { box, rows, about, onSelect, lines: [], selected: -1, unfolded: new Set(), fold: true, drawnLines: new Map(), isOnPaper: false });
     this.shown = rows.map((_, place) => place);
     this.cuts = this.shown.filter((place) => isAfterCut(rows, place));
     this.inner = box.firstElementChild;
@@ -77,6 +78,11 @@ class Diagram {
       if (this.lines[Number(line.dataset.line)].kind === "fold") this.toggle();
     });
     new ResizeObserver(() => this.draw()).observe(box);
+    addEventListener("beforeprint", () => this.drawForPaper());
+    addEventListener("afterprint", () => {
+      this.isOnPaper = false;
+      this.draw(true);
+    });
   }
 
   show(shown) {
@@ -143,8 +149,21 @@ class Diagram {
     this.layOut();
   }
 
+  // Paper does not scroll: on it are the lines around the selected frame, whether they are in the window or not.
+  drawForPaper() {
+    this.isOnPaper = true;
+    const first = Math.max(0, Math.min(this.line - MOST_ON_PAPER / 2, this.lines.length - MOST_ON_PAPER));
+    const last = Math.min(this.lines.length, first + MOST_ON_PAPER);
+    const made = Array.from({ length: last - first }, (_, place) => this.drawn(first + place));
+    const left = [[first, "before"], [this.lines.length - last, "after"]].map(([count, where]) =>
+      count ? [element("p", { class: "dim" }, `${count} lines ${where} these are not printed`)] : [],
+    );
+    this.inner.replaceChildren(...left[0], ...made, ...left[1]);
+  }
+
   // Lines that are still in the window are kept, unless all have changed.
   draw(changed = false) {
+    if (this.isOnPaper) return;
     const first = Math.max(0, Math.floor(this.box.scrollTop / LINE) - 8);
     const last = Math.min(this.lines.length, first + Math.ceil(this.box.clientHeight / LINE) + 16);
     const kept = changed ? new Map() : this.drawnLines;
@@ -191,8 +210,8 @@ class Diagram {
   foldLine(made, line, row) {
     const sign = line.open ? "▾" : "▸";
     const text = `${sign} ${line.count} messages such as ${row.name} (#${row.frame} to #${this.rows[line.last].frame})`;
-    made.setAttribute("aria-expanded", line.open);
-    made.append(element("span", { class: "across" }, text));
+    const state = line.open ? "unfolded" : "folded, Enter unfolds";
+    made.append(element("span", { class: "across" }, text), element("span", { class: "unseen" }, state));
   }
 
   frameLine(made, line, row) {

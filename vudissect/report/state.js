@@ -112,7 +112,7 @@ function changedCell(before, after) {
 }
 
 function factsTable(before, after) {
-  const table = element("table", { class: "state" });
+  const table = element("table", { class: "state", "aria-label": "State" });
   const facts = FACTS.map(([title, text]) => [title, text(before), text(after)]);
   const changed = facts.filter(([, was, is]) => was !== is);
   const others = facts.filter(([, was, is]) => was === is && is !== UNKNOWN && is !== "none");
@@ -127,7 +127,7 @@ function ringsTable(before, after) {
   if (!rings.length) return element("p", { class: "dim" }, "No ring is known.");
   const shown = rings.slice(0, 64);
   const head = element("tr", {}, ...RING.map(([title]) => element("th", { scope: "col" }, title)));
-  const table = element("table", { class: "rings" }, element("thead", {}, head));
+  const table = element("table", { class: "rings", "aria-label": "Rings" }, element("thead", {}, head));
   const body = element("tbody");
   for (const [index, ring] of shown) {
     const was = before.rings?.[index] ?? {};
@@ -160,7 +160,7 @@ function memoryMap(before, after) {
   regions.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   const total = regions.reduce((sum, each) => sum + each.size, 0n) || 1n;
   const room = 640 - 8 * regions.length;
-  const drawing = svg("svg", { viewBox: "0 0 648 34", class: "memory", role: "img", "aria-label": `${regions.length} memory regions` });
+  const drawing = svg("svg", { viewBox: "0 0 648 34", class: "memory", role: "img", "aria-label": "memory regions to scale; they are listed below" });
   let left = 4;
   const list = element("ul", { class: "regions" });
   for (const { number, region, start, size, state } of regions) {
