@@ -1,6 +1,6 @@
 """Fields of the payload in a filter: `num`, `vring.num`, `SET_MEM_TABLE.regions.size`, as the table names them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, NamedTuple, TypeGuard
@@ -56,19 +56,18 @@ def _of_entries(position: int, leaf: Leaf) -> Callable[[Values], Iterable[Any]]:
     return lambda values: (value for entry in values[position] for value in leaf.get(entry))
 
 
-def rings(event: Event) -> Iterable[int]:
+def rings(event: Event) -> Sequence[int]:
     """The rings that a message names."""
     message = event.message
-    if message is None:
-        return ()
-    layout, values = message.layout, message.values
-    found = _RINGS.get(layout)
-    if found is None:
-        found = _RINGS[layout] = tuple(leaf for leaf in leaves(layout) if leaf.field.meaning is Meaning.RING)
-    return [ring for leaf in found for ring in leaf.get(values)]
+    get = rings_of(message.layout) if message is not None else None
+    return get(message.values) if message is not None and get is not None else ()
 
 
-_RINGS: dict[Layout, tuple[Leaf, ...]] = {}
+@cache
+def rings_of(layout: Layout) -> Callable[[Values], list[int]] | None:
+    """Reads the rings that payloads of this layout name; None if they name none."""
+    found = tuple(leaf.get for leaf in leaves(layout) if leaf.field.meaning is Meaning.RING)
+    return (lambda values: [ring for get in found for ring in get(values)]) if found else None
 
 
 def field(comparison: Comparison, keys: Iterable[str]) -> Predicate:

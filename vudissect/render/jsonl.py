@@ -15,7 +15,7 @@ from vudissect.protocol.model import Layout
 from vudissect.render.config import carried_config, config_names, decode_config
 from vudissect.render.json_names import Write, names_writer
 from vudissect.session.device import DeviceGuess
-from vudissect.session.event import Event, MessageEvent
+from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
 from vudissect.wire.codec import Form, WireMessage
@@ -107,7 +107,7 @@ class _Halves:
         if message is None:
             template, payload = _template(event), _dumps(dict(record.details))
         elif message.form is None or record.marks:
-            template, payload = _template(event), _unusual_payload(event, message)
+            template, payload = _template(event), unusual_payload(event, message)
             names = names_writer(message.layout) if message.fits else None
         else:
             known = self._templates.get(message.form) or self._new_template(event, message.form)
@@ -143,30 +143,14 @@ class _Halves:
     def _new_template(self, event: Event, form: Form) -> _Template:
         made = self._templates[form] = (
             _template(event),
-            _payload_writer(form.layout),
+            payload_writer(form.layout),
             names_writer(form.layout),
         )
         return made
 
 
-class Payloads:
-    """The payload of a message as JSON, as in its line."""
-
-    def __init__(self) -> None:
-        self._writers: dict[Form, Callable[[Values], str]] = {}
-
-    def of(self, event: MessageEvent) -> str:
-        """The JSON object of this message's payload."""
-        message = event.message
-        if message.form is None or event.record.marks:
-            return _unusual_payload(event, message)
-        write_payload = self._writers.get(message.form)
-        if write_payload is None:
-            write_payload = self._writers[message.form] = _payload_writer(message.form.layout)
-        return write_payload(message.values)
-
-
-def _unusual_payload(event: Event, message: WireMessage) -> str:
+def unusual_payload(event: Event, message: WireMessage) -> str:
+    """The payload of a message that has no form, or marks, as a JSON object; `null` if only its name is known."""
     if event.record.is_named:
         return "null"
     config = carried_config(message)
@@ -194,8 +178,8 @@ def _template(event: Event) -> str:
     )
 
 
-def _payload_writer(layout: Layout) -> Callable[[Values], str]:
-    """A function from the values of this layout to the JSON of `to_fields`."""
+def payload_writer(layout: Layout) -> Callable[[Values], str]:
+    """A function from the values of this layout to a JSON object, that of `to_fields`."""
     usual = usual_numbers(layout)
     template = f"{{{','.join(f'{_dumps(name)}:%d' for name in usual.names)}}}" if usual is not None else ""
 

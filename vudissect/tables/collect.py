@@ -7,9 +7,8 @@ from vudissect.analysis import Analysis
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Finding
-from vudissect.render.jsonl import Payloads
-from vudissect.session.event import Event
-from vudissect.tables.rows import Row, descriptor_rows, fault_rows, finding_rows, fitting, message_row
+from vudissect.session.event import ConnectionEvent, Event, MessageEvent
+from vudissect.tables.rows import MessageRows, Row, descriptor_rows, fault_rows, finding_rows, fitting
 from vudissect.tables.schema import DESCRIPTORS, FAULTS, FINDINGS, MESSAGES, RINGS, SESSIONS, TABLES, Table
 from vudissect.tables.sessions import Tally
 
@@ -38,7 +37,7 @@ class Tables:
         self._file = file
         self._rows: dict[Table, list[Row]] = {table: [] for table in TABLES}
         self._open: dict[int, Tally] = {}
-        self._payloads = Payloads()
+        self._messages = MessageRows(file)
 
     def batches(self, analysis: Analysis) -> Iterator[Batch]:
         """All rows, a batch at a time. `CaptureError` if there is nothing that can be read."""
@@ -47,9 +46,15 @@ class Tables:
         try:
             for event, findings in analysis.ahead():
                 last = event
-                self._add(event, findings)
-                if len(messages) >= ROWS_IN_A_BATCH or len(descriptors) >= ROWS_IN_A_BATCH or event.message is None:
-                    yield from self._batches_of(ROWS_IN_A_BATCH)
+                if event.message is None:
+                    self._add_other(event, findings)
+                else:
+                    self._add_message(event)
+                    if findings:
+                        self._find(findings, event.record.time)
+                    if len(messages) < ROWS_IN_A_BATCH and len(descriptors) < ROWS_IN_A_BATCH:
+                        continue
+                yield from self._batches_of(ROWS_IN_A_BATCH)
         except CaptureError as error:
             if last is None:
                 raise
@@ -58,31 +63,41 @@ class Tables:
             self._finish(analysis, last)
         yield from self._batches_of(1)
 
-    def _add(self, event: Event, findings: Sequence[Finding]) -> None:
+    def _add_message(self, event: MessageEvent) -> None:
         record = event.record
-        tally = self._open.get(record.connection)
-        if tally is None and record.connection:
-            tally = self._open[record.connection] = Tally(event)
-        if tally is not None:
-            tally.add(event)
-        if findings:
-            self._find(findings, record.time)
-        if event.message is None:
-            self._put(FAULTS, fault_rows(self._file, event))
-            if record.kind is RecordKind.CONNECTION_CLOSED and tally is not None:
-                self._end(tally, len(event.unanswered))
-                del self._open[record.connection]
-            return
-        if record.is_earlier:
+        tally = self._open.get(record.connection) or self._begin(event)
+        tally.last = event
+        tally.messages += 1
+        if event.descriptors:
+            tally.descriptors += len(record.descriptors)
+        marks = record.marks
+        if marks and record.is_earlier:
             return  # its row is that of an earlier file
-        row = message_row(self._file, event, self._payloads)
+        row = self._messages.row(event)
         if (record.time | record.received | record.forwarded) > _LARGEST_TIME:
             (row,) = fitting(MESSAGES, [row])
         self._rows[MESSAGES].append(row)
         if event.descriptors:
             self._put(DESCRIPTORS, descriptor_rows(self._file, event))
-        if record.marks or event.message.problem:
+        if marks or event.message.problem:
             self._put(FAULTS, fault_rows(self._file, event))
+
+    def _add_other(self, event: ConnectionEvent, findings: Sequence[Finding]) -> None:
+        record = event.record
+        self._put(FAULTS, fault_rows(self._file, event))
+        tally = self._open.get(record.connection)
+        if tally is None and record.connection:
+            tally = self._begin(event)
+        if tally is not None:
+            tally.add(event)
+        self._find(findings, record.time)
+        if record.kind is RecordKind.CONNECTION_CLOSED and tally is not None:
+            self._end(tally, len(event.unanswered))
+            del self._open[record.connection]
+
+    def _begin(self, event: Event) -> Tally:
+        tally = self._open[event.record.connection] = Tally(event)
+        return tally
 
     def _find(self, findings: Sequence[Finding], time: int) -> None:
         self._put(FINDINGS, finding_rows(self._file, findings, time))

@@ -6,7 +6,7 @@ from vudissect.capture.observation import observation_of
 from vudissect.capture.record import NO_DETAILS, Record, RecordKind
 from vudissect.lint.finding import Finding, Severity
 from vudissect.render.units import unicode
-from vudissect.session.event import Event
+from vudissect.session.event import ConnectionEvent, Event
 from vudissect.session.rings import Enabled, Started
 from vudissect.session.state import State
 from vudissect.tables.rows import Row
@@ -26,33 +26,34 @@ class _Seen:
 
 
 class Tally:
-    """A connection from its first event on."""
+    """A connection from its first event on; `last`, `messages` and `descriptors` are kept by its owner."""
 
-    __slots__ = ("_closing", "_descriptors", "_first", "_found", "_last", "_messages", "_opening", "_seen", "_state")
+    __slots__ = ("_closing", "_first", "_found", "_opening", "_seen", "descriptors", "last", "messages")
 
     def __init__(self, event: Event) -> None:
-        self._first = self._last = event.record
+        self.last = event
+        self.messages = self.descriptors = 0
+        self._first = event.record
         self._opening: Record | None = None
         self._closing: Record | None = None
-        self._state = event.after
-        self._messages = self._descriptors = 0
         self._found = {Severity.ERROR: 0, Severity.WARNING: 0}
         self._seen: dict[int, _Seen] = {}
 
-    def add(self, event: Event) -> None:
-        """Enter the next event."""
-        record = self._last = event.record
-        self._state = event.after
-        if event.message is not None:
-            self._messages += 1
-            self._descriptors += len(record.descriptors)
-        elif record.kind is RecordKind.CONNECTION_OPENED:
+    def add(self, event: ConnectionEvent) -> None:
+        """Enter the next event that is no message."""
+        self.last = event
+        record = event.record
+        if record.kind is RecordKind.CONNECTION_OPENED:
             self._opening = record
         elif record.kind is RecordKind.CONNECTION_CLOSED:
-            # Closing the connection stops its rings: what they were before is of interest.
-            self._closing, self._state = record, event.before
+            self._closing = record
         elif record.kind is RecordKind.RING_OBSERVED:
             self._observe(record)
+
+    @property
+    def _state(self) -> State:
+        # Closing the connection stops its rings: what they were before is of interest.
+        return self.last.before if self._closing is not None else self.last.after
 
     def _observe(self, record: Record) -> None:
         seen = observation_of(record.details)
@@ -78,7 +79,7 @@ class Tally:
             file,
             state.number,
             self._first.time,
-            self._last.time,
+            self.last.record.time,
             state.from_start,
             *self._peers(state),
             device.name if device is not None else None,
@@ -87,8 +88,8 @@ class Tally:
             state.phase.value,
             unicode(str(closing.get("by", ""))) or None,
             unicode(str(closing.get("how", ""))) or None,
-            self._messages,
-            self._descriptors,
+            self.messages,
+            self.descriptors,
             unanswered,
             self._found[Severity.ERROR],
             self._found[Severity.WARNING],
@@ -114,12 +115,12 @@ class Tally:
 
     def ring_rows(self, file: str) -> Iterator[Row]:
         """Its rows in `rings`, after its last event."""
-        rings = self._state.rings
-        for index in sorted(rings.keys() | self._seen.keys()):
-            ring, seen = self._state.ring(index), self._seen.get(index)
+        state = self._state
+        for index in sorted(state.rings.keys() | self._seen.keys()):
+            ring, seen = state.ring(index), self._seen.get(index)
             yield (
                 file,
-                self._state.number,
+                state.number,
                 index,
                 ring.size,
                 ring.started is Started.STARTED,
