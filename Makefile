@@ -14,7 +14,7 @@ help:
 	@echo "make demo        record and explain a small session"
 	@echo "make test        style, types and all tests, with real QEMU, qemu-storage-daemon, virtiofsd and DPDK"
 	@echo "make test-quick  the tests that start no real peers: a few minutes"
-	@echo "make test-peers  the tests with real peers, the long ones included, which need Open vSwitch and a tree of Debian trixie"
+	@echo "make test-peers  the tests with real peers, the long ones included: Open vSwitch, libvirt, Spark, a tree of Debian trixie"
 	@echo "make soak        a million messages through vuproxy, each compared"
 	@echo "make fuzz        100,000 mutated captures and conversations through every reader, on all cores"
 	@echo "make check       style and types only"
@@ -56,6 +56,7 @@ test-quick: $(VENV)/installed
 
 test-peers: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[spark]'
 	@sh tests/peers/trixie.sh
 	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "peers or peers_slow"
 

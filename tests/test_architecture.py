@@ -39,15 +39,16 @@ LAYERS = {
     "tables": 7,
     "bundle": 8,
     "export": 8,
+    "spark": 8,
     "cli": 9,
     "testing": 9,
     "__init__": 10,
     "__main__": 10,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
-EXTRAS = {"duckdb", "pyarrow", "pyshark", "scapy"}
+EXTRAS = {"duckdb", "pyarrow", "pyshark", "pyspark", "scapy"}
 # They are imported only by those who ask for them.
-OF_AN_EXTRA = {"scapy", "export/parquet.py", "export/query.py"}
+OF_AN_EXTRA = {"scapy", "spark", "export/parquet.py", "export/query.py"}
 PACKAGES_WITH_SOCKETS = {"host", "check", "proxy", "replay", "cli"}
 
 

@@ -17,6 +17,9 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ZIP: Final = b"PK\x03\x04"
 _POLL_SECONDS: Final = 0.02
 
+SUFFIXES: Final = (".pcapng", ".pcapng.gz", ".pcapng.zst")
+"""How the names of captures end."""
+
 
 class ByteSource(Protocol):
     """What a capture can be read from."""
@@ -44,6 +47,19 @@ def open_capture(path: str) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def captures_below(folder: str) -> list[str]:
+    """The captures in a folder and below it, by their names, sorted. `OSError` if the folder cannot be read."""
+    found = []
+    for place, _, names in os.walk(folder, onerror=_raise):
+        paths = (os.path.join(place, name) for name in names if name.endswith(SUFFIXES))
+        found += [path for path in paths if os.path.isfile(path)]
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _opened(path: str) -> io.BufferedReader:

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from vudissect.analysis import UpToTheCut
+from vudissect.capture.files import SUFFIXES, captures_below
 from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors, fail, warn
 from vudissect.cli.output import ReaderLeftError
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.model import Device
 
-_SUFFIXES = (".pcapng", ".pcapng.gz", ".pcapng.zst")
 _NOTHING = "no vhost-user messages in this capture: nothing to check"
 
 
@@ -31,12 +31,10 @@ def captures_in(names: Sequence[str]) -> list[str]:
             found.append(name)
             continue
         with clear_errors(name):
-            from pathlib import Path  # not needed for a single file, and slow to import
-
-            paths = [path for path in Path(name).rglob("*") if path.name.endswith(_SUFFIXES) and path.is_file()]
-        if not paths:
-            fail(f"{name}: there is no capture in this directory (*{', *'.join(_SUFFIXES)})")
-        found += map(str, sorted(paths))
+            below = captures_below(name)
+        if not below:
+            fail(f"{name}: there is no capture in this directory (*{', *'.join(SUFFIXES)})")
+        found += below
     return found
 
 

@@ -1,22 +1,17 @@
 """One capture to its files."""
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import BinaryIO, NamedTuple, Protocol
 
-from vudissect.analysis import Analysis
-from vudissect.capture.errors import CaptureError
-from vudissect.capture.files import open_capture
-from vudissect.capture.reader import read_capture
 from vudissect.export.errors import ExportError
 from vudissect.export.folder import Folder, Note
 from vudissect.render.units import unicode
-from vudissect.tables.collect import Batch, Tables
+from vudissect.tables.collect import Tables
+from vudissect.tables.read import UnreadableError, batches_of
 from vudissect.tables.rows import Row
 from vudissect.tables.schema import MESSAGES, Table
-
-_NOTHING = "there are no vhost-user messages in this capture"
 
 
 class Outcome(NamedTuple):
@@ -34,10 +29,6 @@ class _Writer(Protocol):
 
 
 MakeWriter = Callable[[Table, BinaryIO], _Writer]
-
-
-class _UnreadableError(Exception):
-    """Why a capture cannot be read at all."""
 
 
 def writer_of(form: str) -> MakeWriter:
@@ -66,8 +57,8 @@ def export_capture(file: str, folder: Folder) -> Outcome:
     folder.forget(file)
     try:
         _write(file, tables, folder)
-        problem = tables.problem or ("" if tables.counts[MESSAGES] else _NOTHING)
-    except _UnreadableError as error:
+        problem = tables.problem
+    except UnreadableError as error:
         problem = str(error)
     rows = {table.name: count for table, count in tables.counts.items()}
     folder.note(Note(file, before.st_size, before.st_mtime_ns, problem, tables.withheld, rows))
@@ -78,20 +69,9 @@ def _write(file: str, tables: Tables, folder: Folder) -> None:
     """Write all tables of a capture, or nothing."""
     make = writer_of(folder.form)
     writers: dict[Table, _Writer] = {}
-    with closing(_batches(file, tables)) as batches, folder.outputs(file) as output, ExitStack() as stack:
+    with closing(batches_of(file, tables)) as batches, folder.outputs(file) as output, ExitStack() as stack:
         for batch in batches:
             writer = writers.get(batch.table)
             if writer is None:
                 writer = writers[batch.table] = stack.enter_context(closing(make(batch.table, output(batch.table))))
             writer.write(batch.rows)
-
-
-def _batches(file: str, tables: Tables) -> Generator[Batch, None, None]:
-    """The rows; errors of the input have a type of their own, so that they are not taken for those of the output."""
-    try:
-        with open_capture(file) as stream:
-            yield from tables.batches(Analysis(read_capture(stream)))
-    except CaptureError as error:
-        raise _UnreadableError(str(error)) from None
-    except OSError as error:
-        raise _UnreadableError(error.strerror or str(error)) from None

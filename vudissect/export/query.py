@@ -8,7 +8,7 @@ import duckdb
 
 from vudissect.export.errors import ExportError
 from vudissect.export.folder import NOTES, Folder
-from vudissect.tables.schema import TABLES, Table, Type
+from vudissect.tables.schema import CAPTURES, ERRORS, TABLES, Table, Type
 
 _TYPES = {
     Type.TEXT: "VARCHAR",
@@ -17,7 +17,6 @@ _TYPES = {
     Type.TIME: "TIMESTAMP_NS",
     Type.FLAG: "BOOLEAN",
 }
-_NOTE = {"file": "VARCHAR", "size_bytes": "UBIGINT", "problem": "VARCHAR", "withheld_findings": "BIGINT"}
 _OUR_CSV = """header = true, auto_detect = false, delim = ',', quote = '"', escape = '"'"""
 _MOST_ROWS = 1024
 
@@ -35,7 +34,10 @@ def query(sql: str, folder: Folder) -> Result:
     try:
         for table in TABLES:
             connection.execute(f"CREATE VIEW {table.name} AS {_select(folder, table)}")
-        connection.execute(f"CREATE VIEW captures AS {_notes(folder)}")
+        connection.execute(f"CREATE VIEW {CAPTURES.name} AS {_notes(folder)}")
+        connection.execute(
+            f"CREATE VIEW {ERRORS.name} AS SELECT file, problem FROM {CAPTURES.name} WHERE problem IS NOT NULL"
+        )
         connection.execute(sql)
         names = [str(column[0]) for column in connection.description or ()]
     except duckdb.Error as error:
@@ -52,7 +54,7 @@ def _rows(connection: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _select(folder: Folder, table: Table) -> str:
-    columns = {column.name: _TYPES[column.type] for column in table.columns}
+    columns = _columns(table)
     place = os.path.join(folder.path, table.name)
     if not any(name.endswith(f".{folder.form}") for name in os.listdir(place)):
         return _nothing(columns)
@@ -66,12 +68,17 @@ def _select(folder: Folder, table: Table) -> str:
 
 
 def _notes(folder: Folder) -> str:
+    columns = _columns(CAPTURES)
     place = os.path.join(folder.path, NOTES)
     if not any(name.endswith(".json") for name in os.listdir(place)):
-        return _nothing(_NOTE)
-    columns = ", ".join("nullif(problem, '') AS problem" if name == "problem" else name for name in _NOTE)
+        return _nothing(columns)
+    shown = ", ".join("nullif(problem, '') AS problem" if name == "problem" else name for name in columns)
     files = _quoted(os.path.join(_literal(place), "*.json"))
-    return f"SELECT {columns} FROM read_json({files}, columns = {_types(_NOTE)})"
+    return f"SELECT {shown} FROM read_json({files}, columns = {_types(columns)})"
+
+
+def _columns(table: Table) -> dict[str, str]:
+    return {column.name: _TYPES[column.type] for column in table.columns}
 
 
 def _nothing(columns: dict[str, str]) -> str:

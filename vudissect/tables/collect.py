@@ -1,6 +1,6 @@
 """A capture as batches of rows, as its events pass: memory does not depend on its length."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from vudissect.analysis import Analysis
@@ -24,17 +24,26 @@ class Batch(NamedTuple):
     rows: list[Row]
 
 
-class Tables:
-    """The tables of one capture. Iterate over `batches` once, then query the rest."""
+# What the linter finds is in these.
+_JUDGED = {SESSIONS, FINDINGS}
+_NOTHING = "there are no vhost-user messages in this capture"
 
-    def __init__(self, file: str) -> None:
+
+class Tables:
+    """The tables of one capture, or some of them. Iterate over `batches` once, then query the rest."""
+
+    def __init__(self, file: str, wanted: Collection[Table] = TABLES) -> None:
         self.problem = ""
-        """Why the capture could not be read to its end."""
+        """Why the capture could not be read to its end, or that it has no messages."""
         self.counts = dict.fromkeys(TABLES, 0)
         """The number of rows of each table."""
         self.withheld = 0
         """The number of further findings: repetitions are counted, not listed."""
+        self.rules = None if _JUDGED & set(wanted) else ()
+        """The rules that the analysis needs: all (None) or none."""
         self._file = file
+        self._wanted = frozenset(wanted)
+        self._wants_messages = MESSAGES in wanted
         self._rows: dict[Table, list[Row]] = {table: [] for table in TABLES}
         self._open: dict[int, Tally] = {}
         self._messages = MessageRows(file)
@@ -59,7 +68,9 @@ class Tables:
             if last is None:
                 raise
             self.problem = str(error)
-        if last is not None:
+        if last is None:
+            self.problem = _NOTHING
+        else:
             self._finish(analysis, last)
         yield from self._batches_of(1)
 
@@ -73,10 +84,11 @@ class Tables:
         marks = record.marks
         if marks and record.is_earlier:
             return  # its row is that of an earlier file
-        row = self._messages.row(event)
-        if (record.time | record.received | record.forwarded) > _LARGEST_TIME:
-            (row,) = fitting(MESSAGES, [row])
-        self._rows[MESSAGES].append(row)
+        if self._wants_messages:
+            row = self._messages.row(event)
+            if (record.time | record.received | record.forwarded) > _LARGEST_TIME:
+                (row,) = fitting(MESSAGES, [row])
+            self._rows[MESSAGES].append(row)
         if event.descriptors:
             self._put(DESCRIPTORS, descriptor_rows(self._file, event))
         if marks or event.message.problem:
@@ -119,9 +131,12 @@ class Tables:
         self._open.clear()
         if analysis.records.truncated is not None:
             self.problem = str(analysis.records.truncated)
+        elif not analysis.records.has_messages:
+            self.problem = _NOTHING
 
     def _put(self, table: Table, rows: Iterable[Row]) -> None:
-        self._rows[table] += fitting(table, rows)
+        if table in self._wanted:
+            self._rows[table] += fitting(table, rows)
 
     def _batches_of(self, least: int) -> Iterator[Batch]:
         """The batches that have at least so many rows."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vudissect.tables.schema import SCHEMA_VERSION, TABLES
+from vudissect.tables.schema import ABOUT_CAPTURES, SCHEMA_VERSION, TABLES
 
 _INTRODUCTION = f"""# Tables
 
@@ -20,6 +20,8 @@ A unit is in the name of its column: `_ns`, `_bytes`. Any column can be null, fo
 | time | timestamp in ns, UTC | text: `2026-01-31 13:37:00.123456789`, UTC |
 | flag | boolean | `true`, `false` |
 
+`captures` and `errors` at the end have no files: `vudissect query` and [Spark](spark.md) have them.
+
 A null is empty in CSV and `null` in JSON. Numbers outside of the range of their type, which only a damaged capture has,
 are replaced by the nearest in it.
 
@@ -35,7 +37,7 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     yield _INTRODUCTION.rstrip("\n")
-    for table in TABLES:
+    for table in (*TABLES, *ABOUT_CAPTURES):
         yield ""
         yield f"## {table.name}"
         yield ""

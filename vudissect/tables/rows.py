@@ -27,7 +27,7 @@ class _Common(NamedTuple):
     number: int
     name: str | None
     flags: int
-    size: int
+    size: int | None
     rings: Callable[[Values], Sequence[int]] | None
     payload: Callable[[Values], str]
 
@@ -99,7 +99,7 @@ def _common(event: MessageEvent, payload: Callable[[Values], str]) -> _Common:
         message.id,
         message.row.name if message.row.known else None,
         message.flags,
-        message.size,
+        message.size if not record.is_named else None,
         rings_of(message.layout),
         payload,
     )

@@ -96,7 +96,9 @@ MESSAGES = Table(
         Column("message_id", _INTEGER, "its number on the wire"),
         Column("message", _TEXT, "its name; null if the number is not in the table"),
         Column("flags", _WORD, "the flags of its header"),
-        Column("payload_bytes", _WORD, "the size of its payload according to its header"),
+        Column(
+            "payload_bytes", _WORD, "the size of its payload according to its header; null if only its name is known"
+        ),
         Column("ring", _INTEGER, "the first ring that it names"),
         Column("descriptors", _INTEGER, "the number of descriptors that were passed with it"),
         Column("request_frame", _INTEGER, "the request that it answers"),
@@ -183,4 +185,24 @@ FAULTS = Table(
     ),
 )
 
+CAPTURES = Table(
+    "captures",
+    "one row for each capture",
+    (
+        _FILE,
+        Column("size_bytes", _WORD, "the size of the file; null if it cannot be opened"),
+        Column("problem", _TEXT, "why it could not be read to its end; null if it was"),
+        Column("withheld_findings", _INTEGER, "repetitions of findings, which have no row"),
+    ),
+)
+ERRORS = Table(
+    "errors",
+    "one row for each capture that could not be read to its end",
+    (_FILE, Column("problem", _TEXT, "why not")),
+)
+
 TABLES = (SESSIONS, MESSAGES, FINDINGS, DESCRIPTORS, RINGS, FAULTS)
+"""The tables that have files in an export."""
+
+ABOUT_CAPTURES = (CAPTURES, ERRORS)
+"""What is known about the captures themselves: for queries, without files of their own."""
