@@ -1,5 +1,6 @@
 """Whether a process spins, seen from outside, on a machine that may be busy."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,3 +62,41 @@ def test_nothing_is_said_of_a_process_that_is_gone() -> None:
 
     assert process.busy(gone.pid, Clock()) == 0
     assert not process.runs(gone.pid)
+
+
+@pytest.fixture
+def echo() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a thread that answers, and one that sleeps."""
+    program = (
+        "import os, threading, time; threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+        "while data := os.read(0, 1): os.write(1, data)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with running:
+        ask(running)
+        yield running
+        running.kill()
+
+
+def ask(running: subprocess.Popen[bytes]) -> None:
+    assert running.stdin is not None
+    assert running.stdout is not None
+    running.stdin.write(b"?")
+    running.stdin.flush()
+    running.stdout.read(1)
+    process.at_rest(running.pid, Clock())
+
+
+def test_the_thread_that_answers_is_found(echo: subprocess.Popen[bytes]) -> None:
+    assert process.reader_of(echo.pid, lambda: ask(echo)) == echo.pid
+
+
+def test_a_thread_that_yields_does_so_for_a_while(echo: subprocess.Popen[bytes]) -> None:
+    places = os.sched_getaffinity(echo.pid)
+
+    with process.yielding(echo.pid, echo.pid):
+        assert os.sched_getscheduler(echo.pid) == os.SCHED_IDLE
+        assert len(os.sched_getaffinity(echo.pid)) == 1
+
+    assert os.sched_getscheduler(echo.pid) == os.SCHED_OTHER
+    assert os.sched_getaffinity(echo.pid) == places

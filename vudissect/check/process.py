@@ -3,7 +3,8 @@
 import os
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,34 @@ def busy(pid: int, clock: Clock) -> float:
             return 0.0
 
 
+def reader_of(pid: int, ask: Callable[[], None]) -> int:
+    """The thread that handles messages: the only one that goes to sleep again after one; 0 if that cannot be seen."""
+    before = _sleeps(pid)
+    ask()
+    awake = [thread for thread, count in _sleeps(pid).items() if count != before.get(thread, count)]
+    return int(awake[0]) if len(awake) == 1 else 0
+
+
+@contextmanager
+def yielding(pid: int, thread: int) -> Iterator[None]:
+    """Let a thread of a process run only while no other one of it wants to: all of them share a processor meanwhile."""
+    places: dict[int, set[int]] = {}
+    try:
+        for each in map(int, _threads(pid)):
+            with suppress(OSError):
+                places[each] = os.sched_getaffinity(each)
+                os.sched_setaffinity(each, {min(places[each])})
+        with suppress(OSError):
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+        for each, place in places.items():
+            with suppress(OSError):
+                os.sched_setaffinity(each, place)
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
     return _look(str(pid)).state not in ("", "Z", "X")
@@ -98,3 +127,13 @@ def _look(process: str) -> _Thread:
     except OSError:
         return _NOBODY
     return _Thread(state, sum(map(int, words[_TIMES])))
+
+
+def _sleeps(pid: int) -> dict[str, int]:
+    """How often each thread of a process has gone to sleep."""
+    counts = {}
+    for thread in _threads(pid):
+        with suppress(OSError):
+            status = Path(f"/proc/{pid}/task/{thread}/status").read_text()
+            counts[thread] = int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return counts

@@ -1,7 +1,10 @@
 """Rings, and the requests in them."""
 
+from contextlib import nullcontext
+
 from vudissect.check.breakages import BREAKAGES, PACKED_BREAKAGES
 from vudissect.check.model import Behaviour
+from vudissect.check.process import reader_of, yielding
 from vudissect.check.queue import Queue
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
@@ -34,6 +37,23 @@ def give_descriptors(room: Room, others: str | None = None) -> None:
             continue
         for line in queue.descriptors():
             room.stage.ask(line)
+
+
+@verb(
+    r"give descriptors to a slow reader",
+    "the same, while the thread that reads messages yields to those that look into rings, for 20 ms each",
+)
+def give_slowly(room: Room) -> None:
+    """Whoever begins to look before everything is written down misses something then."""
+    stage, pid = room.stage, room.backend.pid
+    reader = reader_of(pid, room.barrier)
+    for queue in queues(room):
+        for line in queue.descriptors():
+            with yielding(pid, reader) if reader else nullcontext():
+                sent = stage.say(line)
+                stage.clock.sleep(_SETTLE)
+            if sent.owed:
+                stage.reply_to(sent)
 
 
 @verb(r"(enable|disable)", "ENABLE with 1 or 0 for these rings, where PROTOCOL_FEATURES is negotiated")
