@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import crowds, flood, iotlb, page, replay, rings, rotation, roundtrip, show, startup, wireshark
+from benchmarks import crowds, export, flood, iotlb, page, replay, rings, rotation, roundtrip, show, startup, wireshark
 from benchmarks.table import Row, as_text
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "iotlb": iotlb.run,
     "rings": rings.run,
     "show": show.run,
+    "export": export.run,
     "startup": startup.run,
     "wireshark": wireshark.run,
     "replay": replay.run,

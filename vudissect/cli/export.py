@@ -6,17 +6,18 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from vudissect.capture.files import open_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.interruption import exit_on_signals
 from vudissect.cli.output import say
-from vudissect.cli.progress import CaptureCount
+from vudissect.cli.progress import CaptureCount, watched
 from vudissect.cli.reading import captures_in
 from vudissect.export.capture import Outcome, writer_of
 from vudissect.export.errors import ExportError
-from vudissect.export.folder import FORMATS, Folder
+from vudissect.export.folder import FORMATS, PARTITIONS, Folder
 from vudissect.export.jobs import export_captures
 
 
@@ -40,8 +41,14 @@ from vudissect.export.jobs import export_captures
     help="Write the tables into this directory.",
 )
 @click.option("--format", "form", type=OneOf(FORMATS), default=FORMATS[0], help="The format of the tables.")
+@click.option(
+    "--partition",
+    type=OneOf(PARTITIONS),
+    multiple=True,
+    help="Put the files into folders by day, host (the folder of the capture) or pair of programs (repeatable).",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Export so many captures at once.")
-def command(files: tuple[str, ...], folder_name: str, form: str, jobs: int) -> None:
+def command(files: tuple[str, ...], folder_name: str, form: str, partition: tuple[str, ...], jobs: int) -> None:
     """Export captures as tables: sessions, messages, findings, descriptors, rings and faults.
 
     DIR gets a folder for each table, with one file for each capture. Called again, it exports only captures that are
@@ -59,8 +66,11 @@ def command(files: tuple[str, ...], folder_name: str, form: str, jobs: int) -> N
     with clear_errors(folder_name):
         try:
             writer_of(form)
-            folder = Folder.begin(folder_name, form)
-            _conclude(_counted(export_captures(named, folder, min(jobs, len(named))), len(named)))
+            folder = Folder.begin(folder_name, form, list(dict.fromkeys(partition)))
+            jobs = min(jobs, len(named))
+            # Of several captures at once, only their number is shown.
+            outcomes = export_captures(named, folder, jobs, watched if jobs == 1 else open_capture)
+            _conclude(_counted(outcomes, len(named)))
         except ExportError as error:
             fail(str(error))
 

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple, Protocol
 
+from vudissect.capture.files import open_capture
 from vudissect.export.errors import ExportError
-from vudissect.export.folder import Folder, Note
+from vudissect.export.folder import Folder, Note, Partition
 from vudissect.render.units import unicode
 from vudissect.tables.collect import Tables
-from vudissect.tables.read import UnreadableError, batches_of
+from vudissect.tables.read import Open, UnreadableError, batches_of
 from vudissect.tables.rows import Row
 from vudissect.tables.schema import MESSAGES, Table
 
@@ -44,7 +46,7 @@ def writer_of(form: str) -> MakeWriter:
     return CsvWriter if form == "csv" else JsonWriter
 
 
-def export_capture(file: str, folder: Folder) -> Outcome:
+def export_capture(file: str, folder: Folder, opening: Open = open_capture) -> Outcome:
     """Export a capture unless that was done. `OSError` if the tables cannot be written."""
     done = folder.is_done(file)
     if done is not None:
@@ -56,22 +58,35 @@ def export_capture(file: str, folder: Folder) -> Outcome:
     tables = Tables(unicode(file))
     folder.forget(file)
     try:
-        _write(file, tables, folder)
+        _write(file, tables, folder, opening)
         problem = tables.problem
     except UnreadableError as error:
         problem = str(error)
     rows = {table.name: count for table, count in tables.counts.items()}
-    folder.note(Note(file, before.st_size, before.st_mtime_ns, problem, tables.withheld, rows))
+    partition = _partition(file, tables, folder)
+    folder.note(Note(file, before.st_size, before.st_mtime_ns, problem, tables.withheld, rows, partition))
     return Outcome(file, False, tables.counts[MESSAGES], problem)
 
 
-def _write(file: str, tables: Tables, folder: Folder) -> None:
+def _write(file: str, tables: Tables, folder: Folder, opening: Open) -> None:
     """Write all tables of a capture, or nothing."""
     make = writer_of(folder.form)
     writers: dict[Table, _Writer] = {}
-    with closing(batches_of(file, tables)) as batches, folder.outputs(file) as output, ExitStack() as stack:
+    with closing(batches_of(file, tables, opening)) as batches, folder.outputs(file) as output, ExitStack() as stack:
         for batch in batches:
             writer = writers.get(batch.table)
             if writer is None:
-                writer = writers[batch.table] = stack.enter_context(closing(make(batch.table, output(batch.table))))
+                stream = output(batch.table, _partition(file, tables, folder))
+                writer = writers[batch.table] = stack.enter_context(closing(make(batch.table, stream)))
             writer.write(batch.rows)
+
+
+def _partition(file: str, tables: Tables, folder: Folder) -> Partition:
+    """Where the rows of a capture belong; known when its first connection has begun."""
+    begin = datetime.fromtimestamp(tables.started / 1e9, UTC).date().isoformat() if tables.started else ""
+    values = {
+        "day": begin,
+        "host": unicode(os.path.basename(os.path.dirname(os.path.realpath(file)))),
+        "pair": ",".join(map(unicode, tables.programs)) if any(tables.programs) else "",
+    }
+    return {name: values[name] for name in folder.partition}

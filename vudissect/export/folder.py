@@ -1,5 +1,7 @@
 """The directory of an export: a folder for each table, with one file for each capture that has rows.
 
+If it is partitioned, the files are in folders such as `day=2026-01-31/`, as engines expect them.
+
 What was exported of a capture is noted in `captures/`, last: a capture that has no note, or was changed since, is
 exported again. Files get their name when they are whole.
 """
@@ -7,28 +9,38 @@ exported again. Files get their name when they are whole.
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote
 
 from vudissect.export.errors import ExportError
 from vudissect.render.units import unicode
 from vudissect.tables.schema import SCHEMA_VERSION, TABLES, Table
 
 FORMATS = ("parquet", "csv", "jsonl")
+PARTITIONS = ("day", "host", "pair")
+"""By what an export can be partitioned: the day (UTC) on which a capture begins, its folder, and its first programs."""
 NOTES = "captures"
 """The folder of the notes."""
 
 _ABOUT = "export.json"
 _LONGEST_NAME = 80
+# As engines name the folder of rows without a value.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+Partition = Mapping[str, str]
+"""The values of a capture for what an export is partitioned by; "" is unknown."""
+_NONE: Partition = MappingProxyType({})
 
 
 class Note(NamedTuple):
     """What is noted of a capture: its size (bytes) and time (ns) then, and what was found in it.
 
     `problem` is why it could not be read to its end, "" if it was; `withheld_findings` counts repetitions of findings
-    that have no row; `rows` has the number of rows by table.
+    that have no row; `rows` has the number of rows by table. `partition` is where they are.
     """
 
     file: str
@@ -37,18 +49,20 @@ class Note(NamedTuple):
     problem: str
     withheld_findings: int
     rows: Mapping[str, int]
+    partition: Partition = _NONE
 
 
 class Folder:
     """An export. `ExportError` if the directory is something else, `OSError` if it cannot be used."""
 
-    def __init__(self, path: str, form: str) -> None:
+    def __init__(self, path: str, form: str, partition: Sequence[str] = ()) -> None:
         self.path = path
         self.form = form
+        self.partition = tuple(partition)
 
     @classmethod
-    def begin(cls, path: str, form: str) -> "Folder":
-        """A new export, or one to go on with."""
+    def begin(cls, path: str, form: str, partition: Sequence[str] = ()) -> "Folder":
+        """A new export, or one to go on with. `partition` has some of `PARTITIONS`, outermost first."""
         os.makedirs(path, exist_ok=True)
         if os.path.exists(os.path.join(path, _ABOUT)):
             folder = cls.open(path)
@@ -56,13 +70,17 @@ class Folder:
                 raise ExportError(
                     f"{path}: this export is {folder.form}: use --format {folder.form} or another directory"
                 )
+            if folder.partition != tuple(partition):
+                options = " ".join(f"--partition {each}" for each in folder.partition) or "no --partition"
+                raise ExportError(f"{path}: this export has another partition: use {options} or another directory")
             return folder
         if os.listdir(path):
             raise ExportError(f"{path}: the directory is neither empty nor an export: use another one")
-        folder = cls(path, form)
+        folder = cls(path, form, partition)
         for name in (NOTES, *(table.name for table in TABLES)):
             os.makedirs(os.path.join(path, name), exist_ok=True)
-        _write_json(os.path.join(path, _ABOUT), {"schema_version": SCHEMA_VERSION, "format": form})
+        about = {"schema_version": SCHEMA_VERSION, "format": form, "partition": folder.partition}
+        _write_json(os.path.join(path, _ABOUT), about)
         return folder
 
     @classmethod
@@ -78,7 +96,10 @@ class Folder:
                 f"{path}: this export has version {version!r} of the tables and format {form!r}, this release writes "
                 f"version {SCHEMA_VERSION}: export the captures again into another directory"
             )
-        return cls(path, form)
+        partition = about.get("partition", [])
+        if not isinstance(partition, list) or not set(partition) <= set(PARTITIONS):
+            raise ExportError(f"{path}: this export is partitioned by {partition!r}, which this release does not know")
+        return cls(path, form, partition)
 
     def is_done(self, file: str) -> Note | None:
         """The note of a capture that has not changed since it was exported; None if it has to be exported."""
@@ -90,12 +111,14 @@ class Folder:
         return note if (note.size_bytes, note.changed_ns) == (now.st_size, now.st_mtime_ns) else None
 
     @contextmanager
-    def outputs(self, file: str) -> Iterator[Callable[[Table], BinaryIO]]:
+    def outputs(self, file: str) -> Iterator[Callable[[Table, Partition], BinaryIO]]:
         """Opens the file of a table for the rows of a capture; they get their names if the block succeeds."""
         opened: dict[str, BinaryIO] = {}
 
-        def output(table: Table) -> BinaryIO:
-            name = self.output(file, table)
+        def output(table: Table, partition: Partition) -> BinaryIO:
+            name = self.output(file, table, partition)
+            if self.partition:
+                os.makedirs(os.path.dirname(name), exist_ok=True)
             opened[name] = made = open(_unfinished(name), "wb")  # noqa: SIM115
             return made
 
@@ -115,7 +138,11 @@ class Folder:
 
     def forget(self, file: str) -> None:
         """Remove what was exported of a capture."""
-        for name in (self._note(file), *(self.output(file, table) for table in TABLES)):
+        try:
+            partition = Note(**_read_json(self._note(file))).partition
+        except (OSError, TypeError):
+            partition = _NONE
+        for name in (self._note(file), *(self.output(file, table, partition) for table in TABLES)):
             with suppress(FileNotFoundError):
                 os.unlink(name)
 
@@ -123,9 +150,14 @@ class Folder:
         """Note that a capture is done."""
         _write_json(self._note(note.file), note._asdict() | {"file": unicode(note.file)})
 
-    def output(self, file: str, table: Table) -> str:
+    def output(self, file: str, table: Table, partition: Partition) -> str:
         """The path of the file that has the rows of a capture in a table."""
-        return os.path.join(self.path, table.name, f"{_name(file)}.{self.form}")
+        values = (f"{name}={quote(partition.get(name) or _NO_VALUE, safe='@,+ ')}" for name in self.partition)
+        return os.path.join(self.path, table.name, *values, f"{_name(file)}.{self.form}")
+
+    def pattern(self, table: Table) -> str:
+        """A pattern for the files of a table, relative to the directory."""
+        return os.path.join(table.name, *("*" for _ in self.partition), f"*.{self.form}")
 
     def _note(self, file: str) -> str:
         return os.path.join(self.path, NOTES, f"{_name(file)}.json")

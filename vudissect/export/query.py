@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from glob import iglob
 from typing import Any, NamedTuple
 
 import duckdb
@@ -55,16 +56,19 @@ def _rows(connection: Any) -> Iterator[tuple[Any, ...]]:
 
 def _select(folder: Folder, table: Table) -> str:
     columns = _columns(table)
-    place = os.path.join(folder.path, table.name)
-    if not any(name.endswith(f".{folder.form}") for name in os.listdir(place)):
-        return _nothing(columns)
-    files = _quoted(os.path.join(_literal(place), f"*.{folder.form}"))
+    pattern = folder.pattern(table)
+    if next(iglob(pattern, root_dir=folder.path), None) is None:
+        return _nothing(columns | dict.fromkeys(folder.partition, "VARCHAR"))
+    files = _quoted(os.path.join(_literal(folder.path), pattern))
+    hive = ""
+    if folder.partition:
+        hive = f", hive_partitioning = true, hive_types = {_types(dict.fromkeys(folder.partition, 'VARCHAR'))}"
     if folder.form == "parquet":
-        return f"SELECT * FROM read_parquet({files}, union_by_name = true)"
+        return f"SELECT * FROM read_parquet({files}, union_by_name = true{hive})"
     types = _types(columns)
     if folder.form == "csv":
-        return f"SELECT * FROM read_csv({files}, {_OUR_CSV}, columns = {types})"
-    return f"SELECT * FROM read_json({files}, format = 'newline_delimited', columns = {types})"
+        return f"SELECT * FROM read_csv({files}, {_OUR_CSV}, columns = {types}{hive})"
+    return f"SELECT * FROM read_json({files}, format = 'newline_delimited', columns = {types}{hive})"
 
 
 def _notes(folder: Folder) -> str:

@@ -41,6 +41,10 @@ class Tables:
         """The number of further findings: repetitions are counted, not listed."""
         self.rules = None if _JUDGED & set(wanted) else ()
         """The rules that the analysis needs: all (None) or none."""
+        self.started = 0
+        """When the first connection began (ns since the epoch); 0 before."""
+        self.programs = ("", "")
+        """The names of its front-end and back-end; "" is unknown."""
         self._file = file
         self._wanted = frozenset(wanted)
         self._wants_messages = MESSAGES in wanted
@@ -108,6 +112,8 @@ class Tables:
             del self._open[record.connection]
 
     def _begin(self, event: Event) -> Tally:
+        if not self.started:
+            self.started, self.programs = event.record.time, event.record.peer_names
         tally = self._open[event.record.connection] = Tally(event)
         return tally
 
