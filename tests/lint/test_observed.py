@@ -419,6 +419,61 @@ class TestStoppedWithRequests:
         assert accused(talk, "VU-OBS-07") == []
 
 
+class TestStoppedBehind:
+    """VU-OBS-09."""
+
+    @staticmethod
+    def seen_at(used: int) -> Conversation:
+        talk = running()
+        see(talk, avail=used, used=used, pending=0)
+        return talk
+
+    def test_a_position_that_was_passed(self) -> None:
+        talk = self.seen_at(34)
+        talk.ask("GET_VRING_BASE", index=0, num=30)
+
+        severity, blame, message = judged(talk, "VU-OBS-09")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert message.endswith("had been completed (#15): who goes on from there processes 4 requests again")
+
+    def test_a_back_end_that_forgets_the_position(self) -> None:
+        talk = self.seen_at(2000)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert "ring 0 stopped at 0, but requests up to 2000 had been completed" in judged(talk, "VU-OBS-09")[2]
+
+    @pytest.mark.parametrize("position", [34, 35, 3])
+    def test_a_position_that_it_has_reached(self, position: int) -> None:
+        talk = self.seen_at(34 if position != 3 else 0xFFFE)
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_the_device_was_reset_before(self) -> None:
+        talk = self.seen_at(34)
+        talk.front_end("SET_STATUS", status=0)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_another_status_is_not_a_reset(self) -> None:
+        talk = self.seen_at(34)
+        talk.front_end("SET_STATUS", status=15)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert len(accused(talk, "VU-OBS-09")) == 1
+
+    def test_what_was_seen_before_this_run_does_not_count(self) -> None:
+        talk = self.seen_at(34)
+        talk.ask("GET_VRING_BASE", index=0, num=34)
+        talk.front_end("SET_VRING_BASE", index=0, num=0)
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+
 class TestBeginsElsewhere:
     """VU-OBS-08."""
 

@@ -305,6 +305,24 @@ class TestOldestInPacked:
         assert len(found.buffers) == 64
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["split", "packed"])
+class TestTheOrderOfBuffers:
+    """What the device may read comes before what it may write."""
+
+    def test_a_buffer_to_read_after_one_to_write(self, *, packed: bool) -> None:
+        shared = a_packed_ring() if packed else a_split_ring()
+        shared.driver.offer([_READ, _WRITE, _READ])
+
+        with pytest.raises(RingError, match="a buffer that the device may read comes after one that it may write"):
+            oldest_in(shared, packed=packed)
+
+    def test_several_of_each(self, *, packed: bool) -> None:
+        shared = a_packed_ring() if packed else a_split_ring()
+        shared.driver.offer([_READ, _READ, _WRITE, _WRITE])
+
+        assert oldest_in(shared, packed=packed) == Request(0, (_READ, _READ, _WRITE, _WRITE))
+
+
 def test_a_ring_in_which_a_request_is_completed_has_moved() -> None:
     shared = a_split_ring()
     offer_head(shared, 0)

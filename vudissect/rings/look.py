@@ -5,6 +5,7 @@ Source: virtio specification, Split Virtqueues and Packed Virtqueues.
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from struct import Struct
 from typing import NamedTuple
 
@@ -136,14 +137,16 @@ def oldest(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | 
 
     Devices complete in any order: it is the first one in the available ring that is not in the used ring. One that is
     older than a lap of the ring is in neither. In a packed ring a device that does so overwrites it, and the first of
-    those that are still there is meant. `RingError` for a chain that leaves the table or never ends. `read_guest`
-    reads at guest addresses, as indirect tables need it.
+    those that are still there is meant. `RingError` for a chain that leaves the table or never ends, or whose buffers
+    are in the wrong order. `read_guest` reads at guest addresses, as indirect tables need it.
     """
     if not 0 < seen.pending <= parts.size:
         return None
-    return (
-        _oldest_packed(parts, seen, read, read_guest) if parts.packed else _oldest_split(parts, seen, read, read_guest)
-    )
+    find = _oldest_packed if parts.packed else _oldest_split
+    request = find(parts, seen, read, read_guest)
+    if request is not None and any(one.writable and not two.writable for one, two in pairwise(request.buffers)):
+        raise RingError("a buffer that the device may read comes after one that it may write")
+    return request
 
 
 def _oldest_packed(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:

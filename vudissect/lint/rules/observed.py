@@ -9,7 +9,7 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.memory import memory
 from vudissect.lint.positions import WRAP, halves, is_packed
-from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies
+from vudissect.lint.rule import SPEC, Findings, RuleBook, events, replies, requests
 from vudissect.lint.words import SECOND, count_text, time_text
 from vudissect.protocol.features import F_EVENT_IDX
 from vudissect.protocol.purpose import Purpose
@@ -261,6 +261,42 @@ def stopped_with_requests(at: At[_Stops]) -> Findings:
                 Blame.BACK_END,
                 frames=(ring.stopped_in,),
             )
+
+
+@memory
+class _Resets:
+    """The frame of the last message that resets the device."""
+
+    frame: int = 0
+
+
+@RULES.rule(
+    "VU-OBS-09",
+    Severity.WARNING,
+    "a back-end that stops a ring is not ahead of the position that it returns",
+    f"{SPEC}, VHOST_USER_GET_VRING_BASE; {_SPLIT}",
+    replies(Purpose.STOP_RING) | requests(Purpose.RESET, Purpose.DISABLE_RINGS, Purpose.SET_STATUS),
+    remembers=_Resets,
+)
+def stopped_behind(at: At[_Resets]) -> Findings:
+    if not at.message.reply:
+        if at.message.row.purpose is not Purpose.SET_STATUS or not at.after.status:
+            at.memory.frame = at.frame
+        return
+    ring = at.before.rings.get(at.fields.get("index", -1))
+    seen = ring.seen if ring is not None else None
+    # After a reset the position may be 0 again.
+    if ring is None or seen is None or seen.used is None or max(ring.runs_since, at.memory.frame) > ring.seen_in:
+        return
+    position = at.fields["num"] % _WRAP
+    behind = (seen.used - position) % _WRAP
+    if 0 < behind < _WRAP // 2 and not is_packed(at.after):
+        yield at.finding(
+            f"ring {ring.index} stopped at {position}, but requests up to {seen.used} had been completed (#"
+            f"{ring.seen_in}): who goes on from there processes {count_text(behind, 'request')} again",
+            Blame.BACK_END,
+            frames=(ring.seen_in,),
+        )
 
 
 @memory
