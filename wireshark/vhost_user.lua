@@ -3,7 +3,7 @@
 
 local T = {
 text_details = {front_end_command=true,front_end_executable=true,back_end_command=true,back_end_executable=true,device=true,by=true,how=true,reason=true,text=true,request=true,fault=true,unreadable=true},
-number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,no_kicks=true,no_calls=true,back_end_stopped=true,front_end_stopped=true},
+number_details = {front_end_pid=true,front_end_uid=true,front_end_gid=true,back_end_pid=true,back_end_uid=true,back_end_gid=true,undelivered=true,by_sequence=true,messages=true,ring=true,time=true,avail=true,used=true,pending=true,waited=true,kick=true,kick_unread=true,call=true,call_unread=true,unnoticed=true,in_flight=true,left_over=true,no_kicks=true,no_calls=true,back_end_stopped=true,front_end_stopped=true},
 rows = {
 {id=1,channel=0,name="GET_FEATURES",answer="ALWAYS",purpose="OFFER_FEATURES",request={"none"},reply={"virtio_features"},since=2001},
 {id=2,channel=0,name="SET_FEATURES",answer="ON_REQUEST",purpose="ACK_FEATURES",request={"virtio_features"},reply={"ack"},since=2001},
@@ -840,6 +840,8 @@ fields = {
 {"event.call","call","int64","DEC",{},0,0},
 {"event.call_unread","call_unread","int64","DEC",{},0,0},
 {"event.unnoticed","unnoticed","int64","DEC",{},0,0},
+{"event.in_flight","in_flight","int64","DEC",{},0,0},
+{"event.left_over","left_over","int64","DEC",{},0,0},
 {"event.no_kicks","no_kicks","int64","DEC",{},0,0},
 {"event.no_calls","no_calls","int64","DEC",{},0,0},
 {"event.back_end_stopped","back_end_stopped","int64","DEC",{},0,0},
@@ -3627,6 +3629,7 @@ local function observation(details)
   fact("kick", "kick " .. (details.kick or "") .. lasting(details, "kick_unread", " unread"))
   fact("call", "call " .. (details.call or "") .. lasting(details, "call_unread", " unread"))
   fact("unnoticed", "completion unnoticed" .. lasting(details, "unnoticed", ""))
+  fact("in_flight", (details.in_flight or "") .. " in flight" .. lasting(details, "left_over", " left over"))
   fact("no_kicks", "no kicks wanted")
   fact("no_calls", "no calls wanted")
   fact("back_end_stopped", "back-end stopped")

@@ -5,7 +5,7 @@ import pytest
 from vudissect.capture.observation import Observation, observation_of
 
 FULL = Observation(
-    *(3, 5_000, 149, 146, 3, 2_000, 1, 1_000, 2, 900, 800),
+    *(3, 5_000, 149, 146, 3, 2_000, 1, 1_000, 2, 900, 800, 2, 700),
     *(True, True, True, True),
     *("request 146: flush", "a loop", "not a file"),
 )

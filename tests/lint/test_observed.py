@@ -49,6 +49,15 @@ def running(base: int = 0, ring: int = 0) -> Conversation:
     return talk
 
 
+def with_in_flight_memory(base: int = 0) -> Conversation:
+    """A ring that runs."""
+    talk = configured(base, talk=opened("INFLIGHT_SHMFD"))
+    memory = {"mmap_size": 4096, "mmap_offset": 0, "num_queues": 1, "queue_size": SIZE}
+    talk.front_end("SET_INFLIGHT_FD", **memory, descriptors=(memfd("inflight", 4096),))
+    talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+    return talk
+
+
 def judged(talk: Conversation, rule: str) -> tuple[Severity, Blame, str]:
     finding = only(talk, rule, device=BLK)
     return finding.severity, finding.blame, finding.message
@@ -390,21 +399,20 @@ class TestStoppedWithRequests:
 
         assert accused(talk, "VU-OBS-07") == []
 
-    def test_the_in_flight_memory_has_it(self) -> None:
-        talk = configured(talk=opened("INFLIGHT_SHMFD"))
-        talk.front_end(
-            "SET_INFLIGHT_FD",
-            mmap_size=4096,
-            mmap_offset=0,
-            num_queues=1,
-            queue_size=SIZE,
-            descriptors=(memfd("inflight", 4096),),
-        )
-        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
-        self.stopped_at(35, talk)
-        see(talk, avail=35, used=34, pending=1)
+    @pytest.mark.parametrize("in_flight", [1, None], ids=["it is there", "it cannot be read"])
+    def test_the_in_flight_memory_has_it(self, in_flight: int | None) -> None:
+        talk = self.stopped_at(35, with_in_flight_memory())
+        see(talk, avail=35, used=34, pending=1, in_flight=in_flight)
 
         assert accused(talk, "VU-OBS-07") == []
+
+    def test_the_in_flight_memory_has_only_some(self) -> None:
+        talk = self.stopped_at(37, with_in_flight_memory())
+        see(talk, avail=37, used=34, pending=3, in_flight=1)
+
+        message = judged(talk, "VU-OBS-07")[2]
+
+        assert message.endswith(": 2 requests will never be, as the in-flight memory has only 1 of 3")
 
     def test_what_was_seen_before_the_stop_says_nothing(self) -> None:
         talk = self.stopped_at(35)
@@ -504,6 +512,36 @@ class TestBeginsElsewhere:
         see(talk, avail=35, used=34, pending=1)
 
         assert accused(talk, "VU-OBS-08") == []
+
+
+class TestLeftInFlight:
+    """VU-OBS-10."""
+
+    def test_the_back_end_does_not_clear_what_it_has_completed(self) -> None:
+        talk = with_in_flight_memory()
+        see(talk, avail=34, used=34, pending=0, in_flight=3, left_over=2 * SECOND)
+
+        severity, blame, message = judged(talk, "VU-OBS-10")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert message.startswith(
+            "ring 0: all requests are completed, but 3 requests are marked in the in-flight memory: "
+        )
+
+    def test_the_front_end_passed_it_with_marks(self) -> None:
+        talk = with_in_flight_memory(base=34)
+        see(talk, avail=34, used=34, pending=0, in_flight=3, left_over=2 * SECOND)
+
+        _, blame, message = judged(talk, "VU-OBS-10")
+
+        assert blame is Blame.FRONT_END
+        assert message.endswith("it was passed with marks of other requests, which the back-end processes")
+
+    def test_a_back_end_that_was_about_to_clear_it(self) -> None:
+        talk = with_in_flight_memory()
+        see(talk, avail=34, used=34, pending=0, in_flight=1)
+
+        assert accused(talk, "VU-OBS-10") == []
 
 
 class TestSuspicionsThatAreSettled:

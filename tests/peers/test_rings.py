@@ -60,9 +60,11 @@ def watched(folder: Path, *options: str) -> Iterator[Process]:
 
 
 @contextmanager
-def listening(name: str, command: list[str], folder: Path) -> Iterator[None]:
-    """A back-end, once it listens."""
-    with running(name, command, folder) as process:
+def reference(folder: Path, *, fault: str) -> Iterator[None]:
+    """The reference back-end with a fault, once it listens."""
+    (folder / "fault").write_text(fault)
+    command = [sys.executable, "-m", "vudissect.check.reference", BACK, "fault"]
+    with running("reference", command, folder) as process:
         wait_for_listener(BACK, process)
         yield
 
@@ -95,6 +97,12 @@ class _WithoutEventIndex(Disk):
     options = ("-global", "vhost-user-blk-pci.event_idx=off")
 
 
+class _ThenIdle(Disk):
+    """A guest reads from its disk, and then does nothing for a while."""
+
+    script = f"{_READ_SOME}sleep 4\n"
+
+
 class _Reading(FileSystem):
     """A guest reads a file from the host for ever."""
 
@@ -115,12 +123,8 @@ def test_a_healthy_session_is_seen_and_not_accused(name: str, tmp_path: Path) ->
 
 @pytest.mark.peers
 def test_a_back_end_that_forgets_to_signal_is_named(tmp_path: Path) -> None:
-    fault = tmp_path / "fault"
-    fault.write_text("RNG-01")
-    reference = [sys.executable, "-m", "vudissect.check.reference", BACK, str(fault)]
-
     with (
-        listening("reference", reference, tmp_path),
+        reference(tmp_path, fault="RNG-01"),
         watched(tmp_path, OFTEN) as proxy,
         Disk().front_end(tmp_path, FRONT) as front_end,
     ):
@@ -128,6 +132,33 @@ def test_a_back_end_that_forgets_to_signal_is_named(tmp_path: Path) -> None:
         front_end.process.kill()
 
     assert re.search(r"back-end: ring 0: the device has completed requests up to \d+", line)
+
+
+@pytest.mark.peers
+def test_a_back_end_that_does_not_clear_what_was_in_flight_is_named(tmp_path: Path) -> None:
+    with (
+        reference(tmp_path, fault="INF-08"),
+        watched(tmp_path, OFTEN) as proxy,
+        _ThenIdle().front_end(tmp_path, FRONT) as front_end,
+    ):
+        line = finding(proxy, "VU-OBS-10")
+        front_end.process.kill()
+
+    assert re.search(r"back-end: ring 0: all requests are completed, but \d+ requests? (is|are) marked", line)
+
+
+@pytest.mark.peers
+def test_a_back_end_that_clears_what_was_in_flight_is_not_accused(tmp_path: Path) -> None:
+    with (
+        reference(tmp_path, fault=""),
+        watched(tmp_path, OFTEN),
+        _ThenIdle().front_end(tmp_path, FRONT) as front_end,
+    ):
+        front_end.results()
+
+    seen = rings_seen(tmp_path / RECORDED)
+    assert any(observation.in_flight == 0 and observation.used for observation in seen.observations)
+    assert (seen.broken, seen.stalls) == (set(), [])
 
 
 @pytest.mark.peers

@@ -21,6 +21,7 @@ from vudissect.proxy.descriptor_pool import DescriptorPool
 from vudissect.proxy.rings import RingWatch
 from vudissect.rings.blk import Header, Kind
 from vudissect.rings.chain import Buffer
+from vudissect.rings.inflight import InflightRegion
 from vudissect.rings.look import Look, Parts, Read, look
 from vudissect.rings.memory import GuestMemory, Region
 from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing, parts
@@ -400,6 +401,103 @@ class TestCallsWithoutEventIndex:
         scene.look()
 
         assert scene.look() == []
+
+
+class TestInFlightMemory:
+    """What a back-end marks there, a back-end that is started later processes again."""
+
+    def started(self, scene: Scene, *, size: int | None = None) -> InflightRegion:
+        """The ring is started with in-flight memory, of another size than it needs."""
+        fd = os.memfd_create("inflight")
+        os.ftruncate(fd, 4096)
+        region = InflightRegion(memoryview(mmap.mmap(fd, 4096))[64:], ENTRIES)
+        region.begin()
+        if size is not None:
+            os.ftruncate(fd, size)
+        settings = {"mmap_size": 4032, "mmap_offset": 64, "num_queues": 1, "queue_size": ENTRIES}
+        scene.say("SET_INFLIGHT_FD", fd, **settings)
+        os.close(fd)
+        scene.start()
+        return region
+
+    def take(self, scene: Scene, region: InflightRegion, *, clear: bool = True) -> None:
+        """A request is marked, completed, and perhaps cleared."""
+        scene.offer()
+        chain = scene.device.take(scene.guest)
+        assert chain is not None
+        region.mark(chain.id, 1)
+        scene.device.complete(chain, 1)
+        if clear:
+            region.clear(chain.id)
+        scene.driver.collect()
+
+    def test_a_request_that_is_being_processed(self, scene: Scene) -> None:
+        region = self.started(scene)
+        scene.offer()
+        region.mark(0, 1)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.pending, seen.in_flight, seen.left_over) == (1, 1, 0)
+
+    def test_a_back_end_that_clears_what_it_has_completed(self, scene: Scene) -> None:
+        region = self.started(scene)
+        self.take(scene, region)
+
+        (seen,) = scene.look()
+
+        assert (seen.used, seen.in_flight, seen.left_over) == (1, 0, 0)
+        assert scene.look() == []
+
+    def test_a_back_end_that_does_not(self, scene: Scene) -> None:
+        region = self.started(scene)
+        self.take(scene, region, clear=False)
+        scene.look()
+
+        (seen,) = scene.look()
+
+        assert (seen.pending, seen.in_flight, seen.left_over) == (0, 1, SECOND)
+
+    def test_of_a_ring_that_goes_on_it_is_not_known(self, scene: Scene) -> None:
+        region = self.started(scene)
+        for _ in range(3):
+            self.take(scene, region, clear=False)
+            (seen,) = scene.look()
+
+        assert (seen.used, seen.left_over) == (3, 0)
+
+    def test_memory_that_is_too_short(self, scene: Scene) -> None:
+        self.started(scene, size=100)
+        scene.offer()
+
+        (seen,) = scene.look()
+
+        assert (seen.pending, seen.in_flight) == (1, None)
+
+    def test_memory_that_nobody_has_used(self, scene: Scene) -> None:
+        fd = os.memfd_create("inflight")
+        os.ftruncate(fd, 4096)
+        scene.say("SET_INFLIGHT_FD", fd, mmap_size=4096, mmap_offset=0, num_queues=1, queue_size=ENTRIES)
+        scene.start()
+        scene.offer()
+
+        (seen,) = scene.look()
+
+        assert (seen.pending, seen.in_flight) == (1, None)
+
+    def test_it_is_let_go_when_it_is_replaced(self, scene: Scene) -> None:
+        self.started(scene)
+        before = open_files()
+        os.close(self.started_again(scene))
+
+        assert open_files() == before
+
+    def started_again(self, scene: Scene) -> int:
+        """Other in-flight memory is passed; the descriptor of the front-end."""
+        fd = os.memfd_create("inflight")
+        scene.say("SET_INFLIGHT_FD", fd, mmap_size=4096, mmap_offset=0, num_queues=1, queue_size=ENTRIES)
+        return fd
 
 
 def test_a_back_end_that_is_stopped_while_a_request_is_pending() -> None:

@@ -35,6 +35,10 @@ class Observation(NamedTuple):
     unnoticed: int = 0
     """How long at least the driver has not noticed that the device has passed the position from which it wants a call.
     Without event indices: that a call, which it wants, is unread, although calls were read before."""
+    in_flight: int | None = None
+    """How many requests are marked in the in-flight memory; only known of split rings."""
+    left_over: int = 0
+    """How long at least requests have been marked there although none is pending."""
     no_kicks: bool = False
     """Whether the device asks not to be kicked."""
     no_calls: bool = False
@@ -78,6 +82,8 @@ def observation_of(details: Mapping[str, str | int]) -> Observation | None:
         _number(details, "call"),
         _number(details, "call_unread") or 0,
         _number(details, "unnoticed") or 0,
+        _number(details, "in_flight"),
+        _number(details, "left_over") or 0,
         bool(details.get("no_kicks")),
         bool(details.get("no_calls")),
         bool(details.get("back_end_stopped")),

@@ -56,6 +56,7 @@ class History:
     kick: Unread | None = None
     call: Unread | None = None
     passed: Passed | None = None
+    left_over_since: int | None = None
     calls: Calls | None = None
     recorded: Observation | None = None
 
@@ -80,8 +81,20 @@ def _position(seen: Look) -> int:
     return seen.used if seen.used is not None else seen.avail - seen.pending
 
 
-def advance(history: History, seen: Look, descriptor: str, counter: int | None, now: int, *, calls_at_0: bool) -> None:
-    """Note what has changed in a ring, or since when it has not."""
+def advance(
+    history: History,
+    seen: Look,
+    descriptor: str,
+    counter: int | None,
+    in_flight: int | None,
+    now: int,
+    *,
+    calls_at_0: bool,
+) -> None:
+    """Note what has changed in a ring, or since when it has not.
+
+    `descriptor` and `counter` are those of the calls; `in_flight` is how many requests are marked as such.
+    """
     position = _position(seen)
     moved = position != history.used
     if not seen.pending:
@@ -94,6 +107,9 @@ def advance(history: History, seen: Look, descriptor: str, counter: int | None, 
         history.passed = _not_called(history.passed, seen, now) if unread else None
     else:
         history.passed = _passed(history, seen, now) if seen.call_at or calls_at_0 else None
+    still = not moved and seen.avail == history.avail and history.left_over_since is not None
+    # Of a ring that goes on it cannot be known: it may be about to be marked, or to be cleared.
+    history.left_over_since = (history.left_over_since if still else now) if in_flight and not seen.pending else None
     history.used, history.avail = position, seen.avail
 
 
@@ -132,7 +148,7 @@ def is_news(before: Observation | None, after: Observation) -> bool:
     return still != before or any(_step(getattr(after, name)) != _step(getattr(before, name)) for name in _DURATIONS)
 
 
-_DURATIONS = ("waited", "kick_unread", "call_unread", "unnoticed")
+_DURATIONS = ("waited", "kick_unread", "call_unread", "unnoticed", "left_over")
 _TIMES = ("time", *_DURATIONS)
 
 

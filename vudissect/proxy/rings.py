@@ -20,6 +20,7 @@ from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
 from vudissect.proxy.ring_history import History, advance, count, is_news
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
+from vudissect.rings.inflight import InflightRegion, region_size
 from vudissect.rings.look import Look, Parts, has_moved, look, oldest
 from vudissect.rings.memory import RingError
 from vudissect.rings.requests import request_text
@@ -54,6 +55,15 @@ class Seen(NamedTuple):
     observation: Observation
 
 
+class _InFlight(NamedTuple):
+    """Where the in-flight memory is, by the name of its descriptor, and for how many rings with how many entries."""
+
+    descriptor: str
+    offset: int
+    queues: int
+    entries: int
+
+
 @dataclass(slots=True)
 class _Watched:
     """A connection, with the descriptors of its memory and of its rings by their names."""
@@ -66,12 +76,15 @@ class _Watched:
     histories: dict[int, History] = field(default_factory=dict)
     pids: tuple[int, int] = (0, 0)
     """The processes of front-end and back-end, 0 if unknown."""
+    in_flight: "_InFlight | None" = None
     changed: set[int] = field(default_factory=set)
     """The rings that messages were about since the last look."""
 
     def keep(self, event: Event, source: Source) -> None:
         """Take the descriptors of a message that are needed from now on, and let go of what no longer is."""
         regions = {region.descriptor for region in self.state.memory.regions}
+        if self.in_flight is not None:
+            regions.add(self.in_flight.descriptor)
         slots = {
             ring.slots[purpose].name
             for ring in self.state.rings.values()
@@ -124,9 +137,9 @@ class RingWatch:
         watched.state = state
         if record.kind is RecordKind.CONNECTION_OPENED:
             watched.pids = _pid(record, "front_end_pid"), _pid(record, "back_end_pid")
+        self._note_settings(watched, event)
         if state.memory is not event.before.memory or event.descriptors:
             watched.keep(event, self._source)
-        self._note_translation(watched, event)
         if record.kind is RecordKind.CONNECTION_CLOSED:
             watched.let_go()
             del self._connections[state.number]
@@ -181,13 +194,16 @@ class RingWatch:
         self._connections.clear()
         self._source.empty()
 
-    def _note_translation(self, watched: _Watched, event: Event) -> None:
+    def _note_settings(self, watched: _Watched, event: Event) -> None:
         message = event.message
         if message is None or message.reply:
             return
         purpose, fields = message.row.purpose, event.fields
         if purpose is Purpose.SET_BYTE_ORDER and fields:
             (watched.big_endian.add if fields["num"] else watched.big_endian.discard)(fields["index"])
+        elif purpose is Purpose.SET_INFLIGHT and fields and event.descriptors:
+            name = event.descriptors[0].name
+            watched.in_flight = _InFlight(name, fields["mmap_offset"], fields["num_queues"], fields["queue_size"])
         elif purpose is Purpose.UPDATE_IOTLB and fields:
             if fields["type"] == IOTLB_UPDATE:
                 watched.translations.update(fields["iova"], fields["size"], fields["user_addr"])
@@ -205,7 +221,7 @@ class RingWatch:
     def _effort(self, state: State, ring: Ring) -> int:
         """How much there is to read in a ring, in descriptors."""
         reads_all = self._requests or state.features.has(F_RING_PACKED)
-        return _INDICES + (ring.size or 0 if reads_all else 0)
+        return _INDICES + (ring.size or 0 if reads_all or state.inflight is not None else 0)
 
     def _one(self, watched: _Watched, index: int, now: int) -> Iterator[Seen]:
         ring = watched.state.rings[index]
@@ -223,9 +239,10 @@ class RingWatch:
     def _observe(self, watched: _Watched, ring: Ring, history: History, now: int) -> Observation:
         kick, call = (_counter(watched, ring, purpose) for purpose in (Purpose.SET_KICK, Purpose.SET_CALL))
         parts = _parts(watched, ring)
-        seen, request, fault, unreadable = None, "", "", ""
+        seen, request, in_flight, fault, unreadable = None, "", None, "", ""
         try:
             seen, request = self._read(watched, ring, parts)
+            in_flight = _in_flight(watched, ring)
         except UnreadableError as error:
             unreadable = str(error)
         except RingError as error:
@@ -242,7 +259,8 @@ class RingWatch:
         if seen is None:
             return observation._replace(fault=fault, unreadable=unreadable)
         descriptor = ring.slots[Purpose.SET_CALL].name
-        advance(history, seen, descriptor, call, now, calls_at_0=_wants_call_at_0(watched.state, ring))
+        at_0 = _wants_call_at_0(watched.state, ring)
+        advance(history, seen, descriptor, call, in_flight, now, calls_at_0=at_0)
         waits = bool(seen.pending or history.passed)
         front_end, back_end = (bool(pid) and waits and is_stopped(pid) for pid in watched.pids)
         if seen.pending > parts.size:
@@ -253,6 +271,8 @@ class RingWatch:
             pending=seen.pending,
             waited=now - history.pending_since if history.pending_since is not None else 0,
             unnoticed=now - history.passed.since if history.passed is not None else 0,
+            in_flight=in_flight,
+            left_over=now - history.left_over_since if history.left_over_since is not None else 0,
             no_kicks=seen.no_kicks,
             no_calls=seen.no_calls,
             back_end_stopped=back_end,
@@ -282,6 +302,23 @@ class RingWatch:
             raise
         name = f"request at descriptor {request.number}" if parts.packed else f"request {request.number}"
         return f"{name}: {text}"
+
+
+def _in_flight(watched: _Watched, ring: Ring) -> int | None:
+    """How many requests are marked in the in-flight memory of a split ring; None if that cannot be known."""
+    where = watched.in_flight
+    file = watched.memory.get(where.descriptor) if where is not None else None
+    if where is None or file is None or watched.state.features.has(F_RING_PACKED):
+        return None
+    if ring.index >= where.queues or not 0 < where.entries <= _MOST_ENTRIES:
+        return None
+    size = region_size(where.entries)
+    try:
+        contents = file.read(where.offset + ring.index * size, size)
+    except UnreadableError:
+        return None
+    region = InflightRegion(memoryview(contents), where.entries)
+    return len(region.tracked) if len(contents) == size and region.in_use else None
 
 
 def _parts(watched: _Watched, ring: Ring) -> Parts:

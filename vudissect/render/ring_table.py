@@ -120,6 +120,9 @@ def _remarks(seen: Observation, stall: Stall | None) -> Iterator[tuple[str, bool
         yield f"the call has been unread for {duration_text(seen.call_unread)}", bool(seen.unnoticed)
     if seen.unnoticed:
         yield f"the driver has not noticed a completion for {duration_text(seen.unnoticed)}", True
+    if seen.left_over:
+        left = f"{seen.in_flight} requests are marked in the in-flight memory and none is pending"
+        yield f"{left}, for {duration_text(seen.left_over)}", True
     if stall is not None:
         yield f"it is the turn of the {stall.holder.value}: {stall.why}", True
     else:

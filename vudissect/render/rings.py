@@ -41,6 +41,8 @@ def _facts(seen: Observation, times: bool) -> Iterator[str]:
         yield f"call {seen.call}{lasting(seen.call_unread, ' unread')}"
     if seen.unnoticed:
         yield f"completion unnoticed{lasting(seen.unnoticed)}"
+    if seen.in_flight is not None:
+        yield f"{seen.in_flight} in flight{lasting(seen.left_over, ' left over')}"
     if seen.no_kicks:
         yield "no kicks wanted"
     if seen.no_calls:

@@ -40,6 +40,11 @@ class InflightRegion:
             _HEAD.pack_into(self._contents, 0, features, _VERSION, self.size, batch, used)
 
     @property
+    def in_use(self) -> bool:
+        """Whether a back-end has written its header."""
+        return bool(_HEAD.unpack_from(self._contents)[1])
+
+    @property
     def used_idx(self) -> int:
         """The index of the used ring."""
         return int(_USED_IDX.unpack_from(self._contents, _USED_IDX_AT)[0])

@@ -71,7 +71,7 @@ NUMBER_DETAILS = (
     *(f"{side}_{what}" for side in ("front_end", "back_end") for what in ("pid", "uid", "gid")),
     *("undelivered", "by_sequence", "messages"),
     *("ring", "time", "avail", "used", "pending", "waited", "kick", "kick_unread", "call", "call_unread"),
-    *("unnoticed", "no_kicks", "no_calls", "back_end_stopped", "front_end_stopped"),
+    *("unnoticed", "in_flight", "left_over", "no_kicks", "no_calls", "back_end_stopped", "front_end_stopped"),
 )
 
 FIXED: tuple[ProtoField, ...] = (

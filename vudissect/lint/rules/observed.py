@@ -249,15 +249,19 @@ def stopped_with_requests(at: At[_Stops]) -> Findings:
         if ring.stopped_at is None or (seen.time or at.time) < stops.get(ring.index, _NEVER):
             continue
         del stops[ring.index]
-        if ring.started is Started.STARTED or seen.used is None or seen.avail is None or at.after.inflight is not None:
+        if ring.started is Started.STARTED or seen.used is None or seen.avail is None:
             continue
         position = ring.stopped_at % _WRAP
         taken, left = (position - seen.used) % _WRAP, (seen.avail - position) % _WRAP
+        lost, why = taken, "there is no in-flight memory to find them in"
+        if at.after.inflight is not None:
+            lost = taken - (seen.in_flight if seen.in_flight is not None else taken)
+            why = f"the in-flight memory has only {seen.in_flight} of {taken}"
         # A guest may use the memory for other things as soon as the ring is stopped.
-        if taken and taken + left <= (ring.size or 0):
+        if lost > 0 and taken + left <= (ring.size or 0):
             yield at.finding(
                 f"ring {ring.index} stopped at {position}, but only requests up to {seen.used} are completed: "
-                f"{count_text(taken, 'request')} will never be, as there is no in-flight memory to find them in",
+                f"{count_text(lost, 'request')} will never be, as {why}",
                 Blame.BACK_END,
                 frames=(ring.stopped_in,),
             )
@@ -334,3 +338,24 @@ def begins_elsewhere(at: At[_Starts]) -> Findings:
                 Blame.FRONT_END,
                 frames=(addresses.frame,),
             )
+
+
+@RULES.rule(
+    "VU-OBS-10",
+    Severity.WARNING,
+    "only requests that are not completed are marked in the in-flight memory",
+    f"{SPEC}, Inflight I/O tracking",
+    _OBSERVED,
+    remembers=_Reported,
+)
+def left_in_flight(at: At[_Reported]) -> Findings:
+    for ring, seen in _seen(at):
+        if _begins(at, ring.index, holds=seen.left_over >= SECOND and ring.started is Started.STARTED):
+            marked = f"{count_text(seen.in_flight or 0, 'request')} {'is' if seen.in_flight == 1 else 'are'}"
+            what = f"ring {ring.index}: all requests are completed, but {marked} marked in the in-flight memory"
+            if _has_worked(at.after, ring, seen):
+                why = "the back-end does not clear what it has completed, and the next one processes it again"
+                yield at.finding(f"{what}: {why}", Blame.BACK_END)
+            else:
+                why = "it was passed with marks of other requests, which the back-end processes"
+                yield at.finding(f"{what}: {why}", Blame.FRONT_END)
