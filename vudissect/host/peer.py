@@ -33,6 +33,12 @@ def peer_of(sock: socket) -> Peer:
     return Peer(pid, uid, gid, _command(pid), _executable(pid))
 
 
+def process(pid: int) -> Peer:
+    """A process that runs; raises `OSError` if it does not."""
+    status = os.stat(f"/proc/{pid}")
+    return Peer(pid, status.st_uid, status.st_gid, _command(pid), _executable(pid))
+
+
 def this_process() -> Peer:
     """This process, as seen by a peer."""
     pid = os.getpid()

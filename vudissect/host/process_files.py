@@ -6,10 +6,12 @@ They are duplicated with pidfd_getfd(2), which needs the permission to trace the
 import ctypes
 import errno
 import os
+import socket
 from contextlib import suppress
 
-from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.host.inspect import inspect
+from vudissect.host.peer import Peer, peer_of
 
 # The same number on every architecture; neither the C library nor Python has the call everywhere.
 _PIDFD_GETFD = 438
@@ -51,6 +53,38 @@ class ProcessFiles:
                 self._fds[descriptor.identity] = fd
             else:
                 os.close(fd)
+
+
+def open_files(pid: int) -> dict[int, Descriptor]:
+    """The descriptors of a process, by number. `OSError` if it is gone or may not be examined."""
+    found: dict[int, Descriptor] = {}
+    process = os.pidfd_open(pid)
+    try:
+        for number in map(int, os.listdir(f"/proc/{pid}/fd")):
+            with suppress(_ClosedError):
+                fd = _duplicate(process, number)
+                try:
+                    found[number] = inspect(fd)
+                finally:
+                    os.close(fd)
+    finally:
+        os.close(process)
+    return found
+
+
+def peer_at(pid: int, number: int) -> Peer | None:
+    """The process at the other end of a process's Unix socket; None if it is no such socket, or cannot be examined."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return None
+    try:
+        with socket.socket(fileno=_duplicate(process, number)) as sock:
+            return peer_of(sock) if sock.family == socket.AF_UNIX else None
+    except (OSError, _ClosedError):
+        return None
+    finally:
+        os.close(process)
 
 
 class _ClosedError(Exception):

@@ -30,6 +30,8 @@ class End:
     opened_by: "End | None" = None
     first_data: bytes = b""
     """The first message."""
+    peer: dict[str, str | int] | None = None
+    """What is known of the process at the other end; None if nobody has looked."""
     streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(is_sent=False), Stream(is_sent=True)))
 
 

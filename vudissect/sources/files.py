@@ -88,6 +88,8 @@ class Process:
     files: dict[int, File] = field(default_factory=dict)
     threads: set[int] = field(default_factory=set)
     executable: str = ""
+    about: str = ""
+    """What it had open when its tracing began."""
     details: dict[str, str | int] = field(default_factory=dict)
     """What is known from elsewhere."""
 

@@ -130,8 +130,11 @@ class Merger:
         self._event(connection, RecordKind.CONNECTION_OPENED, Channel.MAIN, time, _NOBODY)
         self._drafts[-1].is_opening = True
         if not (end.socket.is_new or end.first_data[:4] in _BEGINNINGS):
-            reason = "the log begins in the middle of the session"
+            reason = "recording began in the middle of the session"
             self._event(connection, RecordKind.GAP, Channel.MAIN, time, {"reason": reason})
+            if end.process.about:
+                text = f"the {end.side.label} {end.process.about}"
+                self._event(connection, RecordKind.NOTE, Channel.MAIN, time, {"text": text})
         return connection
 
     def _opening(self, connection: _Connection) -> Mapping[str, str | int]:
@@ -140,6 +143,8 @@ class Merger:
             end = connection.ends.get((Channel.MAIN, side))
             if end is not None:
                 details |= _peer(end.process, side)
+            elif (other := connection.ends.get((Channel.MAIN, Side(1 - side)))) is not None:
+                details |= _prefixed(other.peer or {}, side)
         details["source"] = self._source
         sides = connection.sides
         if len(sides) == 1:
@@ -248,10 +253,15 @@ def is_same(one: Passed, other: Passed) -> bool:
 
 def _peer(process: Process, side: Side) -> dict[str, str | int]:
     prefix = side.label.replace("-", "_")
-    details: dict[str, str | int] = {f"{prefix}_{name}": value for name, value in process.details.items()}
+    details = _prefixed(process.details, side)
     if process.id and f"{prefix}_pid" not in details:
         details[f"{prefix}_pid"] = process.id
     if process.executable and f"{prefix}_command" not in details:
         details[f"{prefix}_command"] = process.executable.rpartition("/")[2][:_COMMAND]
         details[f"{prefix}_executable"] = process.executable
     return details
+
+
+def _prefixed(details: Mapping[str, str | int], side: Side) -> dict[str, str | int]:
+    prefix = side.label.replace("-", "_")
+    return {f"{prefix}_{name}": value for name, value in details.items()}

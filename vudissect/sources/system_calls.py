@@ -4,7 +4,7 @@ What a call does to descriptors is followed for every process of the log, so tha
 number is reused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,9 +78,10 @@ class SystemCalls:
             process.threads.add(thread)
         return process
 
-    def begin(self, thread: int) -> Process:
-        """A process of its own begins with this thread."""
-        process = self._processes[thread] = Process(thread, threads={thread})
+    def begin(self, thread: int, threads: Collection[int] = ()) -> Process:
+        """A process of its own begins with this thread, or has these."""
+        process = Process(thread, threads={thread, *threads})
+        self._processes |= dict.fromkeys(process.threads, process)
         return process
 
     def feed(self, each: Call | Exited) -> Iterator[Happening]:
