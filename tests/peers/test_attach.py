@@ -6,14 +6,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests.peers import pair
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
-from tests.peers.situations.disk import SECTORS, Disk
+from tests.peers.situations.disk import READ, SECTORS, WRITE, Disk
 from tests.peers.test_import import contents
 from tests.proxy.harness import eventually
 from vudissect.analysis import Analysis, findings, read
@@ -23,6 +25,13 @@ from vudissect.compare.captures import by_connection, compare_captures
 pytestmark = pytest.mark.peers
 
 RECORDED, BACK, FRONT = "recorded.pcapng", "attached-back.pcapng", "attached-front.pcapng"
+
+
+@dataclass(frozen=True)
+class SlowDisk(Disk):
+    """A guest that reads from a disk, waits, and uses it again."""
+
+    script: ClassVar[str] = f"{READ}\nsleep 4\n{WRITE}"
 
 
 @contextmanager
@@ -55,7 +64,7 @@ def messages(path: Path) -> list[Record]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A guest uses its disk; the back-end was attached to before the front-end came, the front-end in between."""
     folder = tmp_path_factory.mktemp("attach")
-    disk = Disk()
+    disk = SlowDisk()
     with (
         disk.back_end(folder, "back.sock") as back_end,
         attach(folder, [back_end.pid], BACK),
@@ -137,6 +146,17 @@ def test_the_program_goes_on_whatever_ends_the_recording(tmp_path: Path, number:
             eventually(lambda: not _traced(back.pid))
         assert _goes_on(back.pid)
         assert front.alive()
+
+
+def test_the_program_goes_on_while_the_recorder_is_stopped(tmp_path: Path) -> None:
+    with talking(tmp_path, 100_000) as (_, back), attach(tmp_path, [back.pid], BACK) as recorder:
+        eventually(lambda: len(messages(tmp_path / BACK)) >= 2)
+        os.kill(recorder.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        goes_on = _goes_on(back.pid)
+        os.kill(recorder.pid, signal.SIGCONT)
+
+    assert goes_on
 
 
 def test_it_ends_with_the_program(tmp_path: Path) -> None:

@@ -278,3 +278,22 @@ def test_other_protocols_are_not_taken_for_vhost_user() -> None:
 def test_a_log_of_something_else_is_an_error_that_names_the_remedy(lines: list[str]) -> None:
     with pytest.raises(SourceError, match=r"docs/import\.md|strace -f -yy -xx"):
         imported(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "close(3) = 99999999999999999999999999",
+        "close(3) = 007",
+        "accept4(8, NULL, NULL, 0) = 9<UNIX-STREAM:[1",
+        "99999999999.999999999 close(3) = 0",
+        f"read({FRONT}, {quoted(bytes(8))}, 8) = 99999999999999999999",
+        "close_range(3) = 0",
+        "socketpair(AF_UNIX) = 0",
+        "fcntl(3) = 0",
+        "execve() = 0",
+        "sendmsg() = 5",
+    ],
+)
+def test_damaged_lines_are_survived(line: str) -> None:
+    assert imported([line, *ASKED]).messages == 2

@@ -211,3 +211,18 @@ def test_a_binary_trace_that_is_cut_off_is_read_up_to_there() -> None:
 def test_a_binary_trace_without_names_is_refused() -> None:
     with pytest.raises(SourceError, match="version 3"):
         [*lines_of_trace(pack("=QQQ", 0xFFFF_FFFF_FFFF_FFFF, 0xF2B1_77CB_0AA4_29B4, 3))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "9999-99-99T99:99:99Z something",
+        "9999-12-31T23:59:59Z something",
+        "VHOST_CONFIG: vhost peer closed",
+        "VHOST_CONFIG: processing VHOST_USER_GET_FEATURES succeeded and needs reply.",
+        "Size:    99999999999999999999",
+        "Flags:   0xffffffffffff",
+    ],
+)
+def test_damaged_lines_are_survived(line: str) -> None:
+    assert "front-end: SET_OWNER" in shown(imported("Request: VHOST_USER_SET_OWNER (3)", line, *LIBVHOST[6:]))

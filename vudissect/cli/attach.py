@@ -30,7 +30,6 @@ from vudissect.session.waits import Patience
 from vudissect.sources.attached import PATIENCE, Attached, Details
 from vudissect.sources.strace import CALLS
 
-_TICK = 0.05
 _LARGEST_PID = 1 << 22
 _STDOUT = 1
 _STANDARD = "-"
@@ -136,7 +135,7 @@ def _stop_on_signals(tracer: Tracer) -> None:
 
 def _records(tracer: Tracer, attached: Attached) -> Iterator[Record | None]:
     """The records as they come; None when there is nothing for a moment."""
-    while (lines := tracer.lines(_TICK)) is not None:
+    while (lines := tracer.lines()) is not None:
         for line in lines:
             attached.feed(line)
         yield from attached.records(time.time_ns() - PATIENCE)

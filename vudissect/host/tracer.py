@@ -1,23 +1,26 @@
 """strace on running processes: whether it may, what it costs, and its lines as they come.
 
 strace lets the processes go on when it ends, however that happens. It is sent SIGTERM when this process ends, even if
-that is killed.
+that is killed. It writes into a file without a name, so the processes never wait for a reader that is slow or stopped;
+what was read is given back to the file system.
 """
 
 import ctypes
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
+_PUNCH_HOLE: Final = 0x1 | 0x2  # and keep the size
+_FREED_AT_ONCE: Final = 1 << 20
+_TICK_SECONDS: Final = 0.02
 _OPTIONS: Final = ("-f", "-yy", "-xx", "-s", "4096", "-ttt")
 _CHUNK: Final = 1 << 16
 _LONGEST_LINE: Final = 1 << 20
@@ -39,7 +42,7 @@ def check(pids: Sequence[int]) -> None:
         raise TracerError("strace is not installed: install the package strace, or use vuproxy run for the next start")
     for pid in pids:
         status = _status(pid)
-        if not status:
+        if _has_ended(status):
             raise TracerError(f"there is no process {pid}: name one that runs (pgrep -a qemu)")
         tracer = status.get("TracerPid", "0")
         if tracer != "0":
@@ -69,45 +72,45 @@ def _seconds(command: Sequence[str]) -> float:
 
 
 class Tracer:
-    """strace on some processes, from when it has attached. `TracerError` if it cannot."""
+    """strace on some processes, from when it has attached. `TracerError` if it cannot, `OSError` without room."""
 
     def __init__(self, pids: Sequence[int], calls: Sequence[str]) -> None:
-        self._lines, lines = os.pipe()
-        self._notes, notes = os.pipe()
+        self._log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - as long as this
+        self._notes = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - as long as this
+        self._place = self._freed = 0
+        self._rest = b""
         # A call that this architecture lacks is no error.
         wanted = ",".join(f"?{name}" for name in calls)
         targets = [word for pid in pids for word in ("-p", str(pid))]
+        log = self._log.fileno()
         self._process = subprocess.Popen(
-            ["strace", *_OPTIONS, "-e", f"trace={wanted}", "-o", f"/dev/fd/{lines}", *targets],
+            ["strace", *_OPTIONS, "-e", f"trace={wanted}", "-o", f"/dev/fd/{log}", *targets],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=notes,
-            pass_fds=(lines,),
+            stderr=self._notes,
+            pass_fds=(log,),
             # Ctrl-C is for this process, which ends strace.
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        os.close(notes)
-        self._writer = lines
-        self._rest = b""
         try:
             self._wait_until_attached(pids)
         except BaseException:
-            self.stop()
+            self.close()
             raise
-        finally:
-            os.close(lines)
 
-    def lines(self, seconds: float) -> Iterator[str] | None:
-        """The lines that have come, after waiting for them; None when strace has ended and all were read."""
-        ready, _, _ = select.select([self._lines, *self._open_notes()], [], [], seconds)
-        if self._notes in ready and not os.read(self._notes, _CHUNK):
-            self._close_notes()
-        if self._lines not in ready:
-            return iter(())
-        data = os.read(self._lines, _CHUNK)
+    def lines(self) -> Iterator[str] | None:
+        """The lines that have come, after waiting a moment if there are none; None when strace has ended."""
+        has_ended = self._process.poll() is not None
+        data = os.pread(self._log.fileno(), _CHUNK, self._place)
         if not data:
-            return None
+            if has_ended:
+                return None
+            time.sleep(_TICK_SECONDS)
+            return iter(())
+        self._place += len(data)
+        if self._place - self._freed >= _FREED_AT_ONCE:
+            self._free()
         *whole, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[:_LONGEST_LINE]
         return (line.decode(errors="replace") for line in whole)
@@ -126,32 +129,34 @@ class Tracer:
             # The kernel lets the traced processes go on.
             self._process.kill()
             self._process.wait()
-        with suppress(OSError):
-            os.close(self._lines)
-        self._close_notes()
+        self._log.close()
+        self._notes.close()
 
-    def _open_notes(self) -> list[int]:
-        return [self._notes] if self._notes >= 0 else []
-
-    def _close_notes(self) -> None:
-        if self._notes >= 0:
-            os.close(self._notes)
-            self._notes = -1
+    def _free(self) -> None:
+        """Give what was read back to the file system, which may not be able to take it."""
+        length = self._place - self._freed
+        ctypes.CDLL(None).fallocate(
+            self._log.fileno(), _PUNCH_HOLE, ctypes.c_int64(self._freed), ctypes.c_int64(length)
+        )
+        self._freed = self._place
 
     def _wait_until_attached(self, pids: Sequence[int]) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS
-        said = ""
-        while len(_ATTACHED.findall(said)) < len(pids):
-            left = deadline - time.monotonic()
-            ready, _, _ = select.select([self._notes], [], [], max(0.0, left))
-            data = os.read(self._notes, _CHUNK) if ready else b""
-            said += data.decode(errors="replace")
-            if not data or "ptrace(" in said:
+        while True:
+            has_ended = self._process.poll() is not None
+            said = os.pread(self._notes.fileno(), _CHUNK, 0).decode(errors="replace")
+            if len(_ATTACHED.findall(said)) >= len(pids):
+                return
+            if has_ended or "ptrace(" in said or time.monotonic() > deadline:
                 raise TracerError(_why_not(said, pids))
+            time.sleep(_TICK_SECONDS)
 
 
 def _why_not(said: str, pids: Sequence[int]) -> str:
     named = " and ".join(map(str, pids))
+    for pid in pids:
+        if _has_ended(_status(pid)):
+            return f"process {pid} has just ended"
     if "Operation not permitted" not in said:
         reason = said.strip().rpartition("\n")[2] or "it does not attach"
         return f"strace cannot trace process {named}: {reason}"
@@ -178,6 +183,11 @@ def _has_sockets(pid: int) -> bool:
 def _status(pid: int) -> dict[str, str]:
     lines = _read(f"/proc/{pid}/status").splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _has_ended(status: Mapping[str, str]) -> bool:
+    """Whether a process is gone, or only waits for its parent to notice."""
+    return status.get("State", "X")[:1] in ("X", "Z")
 
 
 def _read(path: str) -> str:

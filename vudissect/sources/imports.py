@@ -7,7 +7,7 @@ from vudissect.capture.record import Record, RecordKind
 from vudissect.sources.ends import Ends, Item
 from vudissect.sources.errors import SourceError
 from vudissect.sources.merge import Merger
-from vudissect.sources.named import NamedLog
+from vudissect.sources.named import Named, NamedLog
 from vudissect.sources.named_records import named_records
 from vudissect.sources.strace import Call, Exited, StraceLog
 from vudissect.sources.system_calls import SystemCalls
@@ -92,7 +92,7 @@ def _named(lines: Iterable[str]) -> Sequence[Record]:
     log = NamedLog()
     messages = [each for line in lines for each in log.feed(line)]
     messages += log.finish()
-    return [*named_records(messages, log)] if messages else []
+    return [*named_records(messages, log)] if any(isinstance(each, Named) for each in messages) else []
 
 
 def _items(lines: Iterable[str], log: StraceLog, label: str) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from vudissect.protocol.model import Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
-from vudissect.sources.strace import SECOND
+from vudissect.sources.strace import MOST_TIME, SECOND
 from vudissect.wire.header import REPLY
 
 
@@ -42,7 +42,7 @@ class HungUp:
 
 
 _TIME: Final = re.compile(
-    r"(?:^\d+@(?P<epoch>\d{1,11}\.\d{1,9}):)"
+    r"(?:^\d+@(?P<epoch>\d{1,10}\.\d{1,9}):)"
     r"|(?P<iso>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
 )
 _QEMU: Final = re.compile(
@@ -50,6 +50,7 @@ _QEMU: Final = re.compile(
     r"flags:0x(?P<flags>[0-9a-f]{1,8})\b"
 )
 _DPDK: Final = re.compile(r"VHOST_CONFIG: (?:\((?P<socket>[^)]*)\) ?)?read message (?P<name>VHOST_USER_\w+)")
+_DPDK_ANY: Final = re.compile(r"VHOST_CONFIG: .{0,300}?(?:read message|processing) VHOST_USER_")
 _DPDK_DONE: Final = re.compile(
     r"VHOST_CONFIG: (?:\((?P<socket>[^)]*)\) ?)?processing (?P<name>VHOST_USER_\w+) (?:succeeded|failed)"
     r"(?P<reply> and needs reply)?"
@@ -62,7 +63,7 @@ _HEXADECIMAL: Final = 16
 
 SOURCES: Final = {
     "QEMU trace": (_QEMU, Side.FRONT_END),
-    "DPDK log": (_DPDK, Side.BACK_END),
+    "DPDK log": (_DPDK_ANY, Side.BACK_END),
     "libvhost-user log": (_LIBVHOST, Side.BACK_END),
     "rust-vmm log": (_RUST, Side.BACK_END),
 }
@@ -133,7 +134,7 @@ class NamedLog:
         if match["what"] == "Fds":
             passed = len(value.split())
         elif match["what"] == "Size" and value.isdecimal():
-            size = int(value[:10])
+            size = int(value[:9])
         elif re.fullmatch("0x[0-9a-f]{1,8}", value):
             flags = int(value, _HEXADECIMAL)
         self._begun = Named(begun.sender, begun.number, flags, size, passed, "", begun.time)
@@ -146,8 +147,11 @@ class NamedLog:
             seconds, _, fraction = match["epoch"].partition(".")
             self._time = int(seconds) * SECOND + int(fraction.ljust(9, "0"))
         else:
-            time = datetime.fromisoformat(match["iso"])
-            self._time = round(time.timestamp() * 1e6) * 1000
+            try:
+                time = datetime.fromisoformat(match["iso"])
+            except ValueError:  # it only looks like a time
+                return
+            self._time = min(max(0, round(time.timestamp() * 1e6) * 1000), MOST_TIME)
 
 
 def _row(name: str, channel: Channel) -> Row | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from vudissect.sources.values import NotArgumentsError, Number, Value, parse_arguments, parse_descriptor
+from vudissect.sources.values import NotArgumentsError, Number, Value, number, parse_arguments, parse_descriptor
 
 SENDS: Final = frozenset({"sendmsg", "sendto", "write", "writev", "send"})
 RECEIVES: Final = frozenset({"recvmsg", "recvfrom", "read", "readv", "recv"})
@@ -25,18 +25,20 @@ CALLS: Final = (
 )
 
 SECOND: Final = 1_000_000_000
+MOST_TIME: Final = (1 << 63) - 1
+"""The last time (ns) that fits into a capture with room for what follows."""
 _DAY: Final = 86400 * SECOND
 # Calls that wait for an earlier one to end; a call that blocks must not hold up the rest of the log.
 _MOST_HELD: Final = 64
 
 _LINE: Final = re.compile(
     r"\s*(?:\[pid\s+(\d{1,7})\]\s+|(\d{1,7})\s+(?=\S))?"
-    r"(?:(\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?|\d{9,11}(?:\.\d{1,9})?|\d{1,8}\.\d{6,9})\s+)?"
+    r"(?:(\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?|\d{9,10}(?:\.\d{1,9})?|\d{1,8}\.\d{6,9})\s+)?"
     r"(?:\(\+\s*[\d.]+\)\s+)?"
     r"(?P<rest>(?P<name>\w+)\(|<\.\.\. (?P<resumed>\w+) resumed>|\+\+\+ |--- |strace: )"
 )
 _UNFINISHED: Final = re.compile(r"\s*<unfinished \.\.\.>\s*\)?(?:\s+= \?)?\s*$")
-_RESULT: Final = re.compile(r"\s*= (\?|-?(?:0x[0-9a-f]+|\d+))(.*?)(?:<(\d+\.\d+)>)?\s*$", re.DOTALL)
+_RESULT: Final = re.compile(r"\s*= (\?|-?(?:0x[0-9a-f]{1,16}|\d{1,20}))(.*?)(?:<(\d{1,9}\.\d{1,9})>)?\s*$", re.DOTALL)
 _ERROR: Final = re.compile(r" (E[A-Z0-9]+)\b")
 
 
@@ -160,13 +162,13 @@ class StraceLog:
             match = _RESULT.match(text, place)
             if match is None:
                 raise NotArgumentsError("no result")
+            described = parse_descriptor(match[1] + match[2]) if match[2].startswith("<") else None
         except NotArgumentsError:
             self.unreadable += 1
             return None
-        result = None if match[1] == "?" else int(match[1], 0)
+        result = None if match[1] == "?" else number(match[1])
         error = _ERROR.match(match[2])
         taken = round(float(match[3]) * SECOND) if match[3] else 0
-        described = parse_descriptor(match[1] + match[2]) if match[2].startswith("<") else None
         self.calls += 1
         end = max(self._now, start + taken)
         return Call(thread, name, arguments, result, described, error[1] if error else "", start, end)
@@ -198,7 +200,7 @@ class StraceLog:
             time, clock = _nanoseconds(text), Clock.EPOCH
         else:
             time, clock = self._now + _nanoseconds(text), Clock.START
-        self._now = max(self._now, time)
+        self._now = min(max(self._now, time), MOST_TIME)
         if self.clock is Clock.NONE:
             self.clock = clock
 

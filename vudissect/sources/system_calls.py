@@ -15,7 +15,7 @@ from vudissect.sources.strace import RECEIVES, SENDS, Call, Exited
 from vudissect.sources.values import Number, Text, Value
 
 # Longer reads and writes are not messages.
-_MOST_BYTES: Final = 1 << 26
+_MOST_BYTES: Final = 1 << 23
 _MOST_PASSED: Final = 253
 _TWO: Final = 2
 _EVENTFD: Final = "anon_inode:[eventfd]"
@@ -177,6 +177,8 @@ class SystemCalls:
             yield from self._nothing(call, is_sent)
             return
         process = self.process(call.thread, call.first)
+        if call.result > _MOST_BYTES:
+            return
         data, known = _bytes_of(call, call.result)
         passed, lost = _passed(call)
         files = []
@@ -189,8 +191,7 @@ class SystemCalls:
                 # Those that it replaces were closed without a trace.
                 yield from (Ended(old, call.time, False) for old in process.set(_number(each), file))
         socket = self._at(process, call.first)
-        if len(data) <= _MOST_BYTES:
-            yield Transfer(process, socket, is_sent, call.time, data, known, tuple(files), lost)
+        yield Transfer(process, socket, is_sent, call.time, data, known, tuple(files), lost)
 
     def _nothing(self, call: Call, is_sent: bool) -> Iterator[Happening]:
         """A call that moved no bytes: the other end may be gone."""
@@ -259,12 +260,12 @@ def _bytes_of(call: Call, length: int) -> tuple[bytes, bytes]:
     data, known = bytearray(), bytearray()
     for buffer, room in _parts(call):
         size = min(length - len(data), room if isinstance(room, int) else length)
-        if size <= 0 or len(data) + size > _MOST_BYTES:
+        if size <= 0:
             continue
         shown = buffer.data[:size] if isinstance(buffer, Text) else b""
         data += shown.ljust(size, b"\0")
         known += (b"\1" * len(shown)).ljust(size, b"\0")
-    missing = min(length, _MOST_BYTES) - len(data)
+    missing = length - len(data)
     if missing > 0:  # arrays that are abbreviated
         data += bytes(missing)
         known += bytes(missing)

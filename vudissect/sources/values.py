@@ -30,8 +30,8 @@ NOTHING: Final[Mapping[str, Value]] = {}
 
 _DEEPEST: Final = 16
 _STRING: Final = re.compile(r'@?"((?:[^"\\]|\\.)*)"(\.\.\.)?')
-_INTEGER: Final = re.compile(r"-?(?:0x[0-9a-f]+|\d+)(?![\w|<])")
-_DESCRIPTOR: Final = re.compile(r"(-?\d+)<")
+_INTEGER: Final = re.compile(r"-?(?:0x[0-9a-f]{1,16}|\d{1,20})(?![\w|<])")
+_DESCRIPTOR: Final = re.compile(r"(-?\d{1,10})<")
 _FIELD: Final = re.compile(r"(\w+)=")
 # Up to what comes next: flags, names, calculations, comments, calls such as makedev(1, 3).
 _OTHER: Final = re.compile(r"(?:[^,(){}\[\]\"]|\([^()]*\))+")
@@ -52,8 +52,13 @@ def parse_arguments(text: str, place: int = 0) -> tuple[list[Value], int]:
     return _list(text, place, ")", 0)
 
 
+def number(text: str) -> int:
+    """A number, decimal or hexadecimal."""
+    return int(text, 16 if "x" in text else 10)
+
+
 def parse_descriptor(text: str) -> Number | None:
-    """The descriptor at the start of a result, `9<...>`; None if there is none."""
+    """The descriptor at the start of a result, `9<...>`; None if there is none; errors as above."""
     match = _DESCRIPTOR.match(text)
     return _described(text, match)[0] if match else None
 
@@ -93,7 +98,7 @@ def _value(text: str, place: int, depth: int) -> tuple[Value, int]:
     if match := _DESCRIPTOR.match(text, place):
         return _described(text, match)
     if match := _INTEGER.match(text, place):
-        return int(match[0], 0) if match[0].startswith(("0x", "-0x")) else int(match[0]), match.end()
+        return number(match[0]), match.end()
     if match := _OTHER.match(text, place):
         return match[0].strip(), match.end()
     raise NotArgumentsError(text[place : place + 20] or "it ends early")
