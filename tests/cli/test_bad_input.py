@@ -34,13 +34,16 @@ OTHERS = [
     "check --expect FILE -- true {socket}",
     "replay good.pcapng --as front-end --connect x --policy FILE",
 ]
+NO_CAPTURE = (
+    "not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst; for a log, vudissect import"
+)
 # What is wrong with a file, and what is said of it.
 NOT_CAPTURES = [
     ("boot.pcap", "No such file or directory; did you mean boot.pcapng?"),
     ("nowhere/x", "No such file or directory: there is no folder nowhere"),
     ("empty", "the input is empty, not a capture"),
-    ("junk", "not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst"),
-    ("text", "not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst"),
+    ("junk", NO_CAPTURE),
+    ("text", NO_CAPTURE),
     ("classic", "a classic pcap file, but only pcapng can be read: use editcap -F pcapng OLD NEW"),
     ("damaged", "byte 0: a section header without a byte order mark"),
 ]

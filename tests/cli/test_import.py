@@ -43,7 +43,7 @@ def test_the_trace_of_qemu_has_no_payloads(tmp_path: Path) -> None:
 
     assert b"a QEMU trace has no payloads" in result.stderr
     assert b"F>B GET_FEATURES payload unknown" in run("show", "-", stdin=result.stdout).stdout
-    assert b'"size":null,"payload":null' in run("show", "--json", "-", stdin=result.stdout).stdout
+    assert b'"size":null,"payload":null,"fds":null' in run("show", "--json", "-", stdin=result.stdout).stdout
 
 
 def test_a_binary_trace_of_qemu(tmp_path: Path) -> None:

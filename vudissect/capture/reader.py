@@ -177,7 +177,10 @@ def _no_capture(start: bytes) -> CaptureError:
         return _truncated(0)
     if start[:4] in _CLASSIC_MAGICS:
         return CaptureError("a classic pcap file, but only pcapng can be read: use editcap -F pcapng OLD NEW")
-    return CaptureError("not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst")
+    return CaptureError(
+        "not a pcapng capture: give a file that vuproxy or Wireshark wrote, plain, .gz or .zst; for a log, "
+        "vudissect import"
+    )
 
 
 def _truncated(offset: int) -> TruncatedCapture:

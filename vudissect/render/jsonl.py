@@ -119,7 +119,7 @@ class _Halves:
             event.elapsed,
             record.connection,
             payload,
-            _dumps([_descriptor(named) for named in event.descriptors]) if event.descriptors else "[]",
+            _descriptors(event),
             request.frame if request is not None else "null",
         )
         state = event.after
@@ -222,6 +222,12 @@ def _config(event: Event, offset: int, contents: bytes) -> Fields:
         "config_names": config_names(guess.device, fields),
         "undecoded": [{"field": part.field, "start": part.start, "bytes": part.data.hex()} for part in parts],
     }
+
+
+def _descriptors(event: Event) -> str:
+    if event.descriptors:
+        return _dumps([_descriptor(named) for named in event.descriptors])
+    return "null" if event.record.is_named else "[]"
 
 
 def _descriptor(named: NamedDescriptor) -> Fields:

@@ -70,7 +70,8 @@ class MessageRows:
             frame,
             time,
             elapsed,
-            forwarded - received if forwarded else None,
+            # Without a recorder between the peers, the two are the same.
+            forwarded - received if forwarded > received else None,
             channel,
             sender,
             kind,
@@ -79,7 +80,7 @@ class MessageRows:
             flags,
             size,
             next(iter(rings(values)), None) if rings is not None else None,
-            len(descriptors),
+            len(descriptors) if not record.is_named else None,
             request.frame if request is not None else None,
             latency,
             payload(values),
