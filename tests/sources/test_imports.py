@@ -113,6 +113,23 @@ def test_what_the_receiver_never_read_was_not_forwarded() -> None:
     assert owner.marks & Mark.NOT_FORWARDED
 
 
+def test_what_the_receiver_read_before_its_log_began_is_not_missing() -> None:
+    front = [*ASKED, sendmsg(FRONT, SET_OWNER), f"close({FRONT}) = 0"]
+    back = [recvmsg(BACK, SET_OWNER), f"close({BACK}) = 0"]
+
+    capture = imported(timed(front), timed(back, 1_700_000_000.0035))
+
+    assert capture.connections == ["both sides"]
+    assert not any(record.marks for record in messages(capture))
+
+
+def test_threads_may_have_logs_of_their_own() -> None:
+    capture = imported(timed(ASKED), timed([sendmsg(FRONT, SET_OWNER)], 1_700_000_001.0))
+
+    assert capture.connections == ["the front-end"]
+    assert shown(capture)[-1] == "front-end: SET_OWNER"
+
+
 def test_bytes_that_strace_leaves_out_are_unknown() -> None:
     table = header(5, size=40) + bytes(40)
     capture = imported([*ASKED, sendmsg(FRONT, table, shown=quoted(table[:32]) + "...")])

@@ -39,7 +39,7 @@ _STANDARD = "-"
     "attach",
     cls=Command,
     examples=[
-        ("Watch a VM that hangs", "vudissect attach $(pgrep -x qemu-system-x86)"),
+        ("Watch a VM that hangs", "vudissect attach 1201"),
         ("Record both sides for as long as they run", "vudissect attach 1201 1187 -w session.pcapng"),
         ("What the rules think of it, until Ctrl-C", "vudissect attach 1201 -w - | vudissect lint -"),
     ],

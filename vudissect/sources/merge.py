@@ -23,6 +23,8 @@ _BEGINNINGS: Final = frozenset(
     if row.purpose in (Purpose.OFFER_FEATURES, Purpose.OFFER_PROTOCOL_FEATURES, Purpose.TAKE_OWNERSHIP)
 )
 _NOBODY: Final[Mapping[str, str | int]] = {}
+# So many messages of one side are remembered until the other side has them.
+_MOST_IN_FLIGHT: Final = 4096
 # The length of a command name in the kernel.
 _COMMAND: Final = 15
 
@@ -50,6 +52,7 @@ class _Connection:
     # By channel and sender: sent, and not received yet; received before they were sent.
     waiting: dict[tuple[Channel, Side], deque[_Draft]] = field(default_factory=dict)
     early: dict[tuple[Channel, Side], deque[_Draft]] = field(default_factory=dict)
+    matched: set[tuple[Channel, Side]] = field(default_factory=set)
 
     @property
     def sides(self) -> frozenset[Side]:
@@ -108,11 +111,19 @@ class Merger:
             if connection is None:
                 return None
         else:
-            other = self._other_end(end)
+            other = self._same_end(end) or self._other_end(end)
             connection = self._by_end[other] if other is not None else self._opened(end, time)
         connection.ends[end.channel, end.side] = end
         self._by_end[end] = connection
         return connection
+
+    def _same_end(self, end: End) -> End | None:
+        """The end that this one is: the threads of a process may each have a log (`strace -ff`)."""
+        for connection in self._connections:
+            known = connection.ends.get((Channel.MAIN, end.side))
+            if known is not None and not connection.is_over and end.socket.inode == known.socket.inode != 0:
+                return known
+        return None
 
     def _other_end(self, end: End) -> End | None:
         twin = self._twins.get(end)
@@ -156,6 +167,7 @@ class Merger:
         key = item.end.channel, item.sender
         both = (item.end.channel, Side(1 - item.end.side)) in connection.ends
         if both and not item.is_sent and (draft := _found(connection.waiting.get(key), item)) is not None:
+            connection.matched.add(key)
             draft.record = draft.record._replace(forwarded=max(item.time, draft.record.received))
             return
         if both and item.is_sent and _found(connection.early.get(key), item) is not None:
@@ -163,7 +175,8 @@ class Merger:
         connection.sequence += 1
         draft = _Draft(self._message(connection, item), item)
         self._drafts.append(draft)
-        (connection.waiting if item.is_sent else connection.early).setdefault(key, deque()).append(draft)
+        seen = connection.waiting if item.is_sent else connection.early
+        seen.setdefault(key, deque(maxlen=_MOST_IN_FLIGHT)).append(draft)
         channel = item.opens
         if channel is not None and item.message.files:
             self._event(connection, RecordKind.CHANNEL_OPENED, channel, item.time, {"by_sequence": connection.sequence})
@@ -206,7 +219,8 @@ class Merger:
             return
         for (channel, sender), drafts in connection.waiting.items():
             receiver = Side(1 - sender)
-            if (channel, receiver) in connection.ends and receiver in connection.ended:
+            # Before the first match, the log of the receiver may not have begun.
+            if (channel, sender) in connection.matched and receiver in connection.ended:
                 for draft in drafts:
                     record = draft.record
                     draft.record = record._replace(marks=record.marks | Mark.NOT_FORWARDED, forwarded=0)
@@ -235,11 +249,11 @@ def are_joined(one: End, other: End) -> bool:
 
 
 def _found(drafts: deque[_Draft] | None, item: Passed) -> _Draft | None:
-    """Remove the same message from those that were seen at the other end."""
+    """Remove the same message from those seen at the other end, and those before it: the order is the same."""
     for place, draft in enumerate(drafts or ()):
-        seen = draft.item
-        if seen is not None and is_same(seen, item) and drafts is not None:
-            del drafts[place]
+        if drafts is not None and draft.item is not None and is_same(draft.item, item):
+            for _ in range(place + 1):
+                drafts.popleft()
             return draft
     return None
 
