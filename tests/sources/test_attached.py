@@ -69,3 +69,12 @@ def test_records_come_when_they_are_old_enough() -> None:
     assert len([*found.records(START * 1000 * millisecond + millisecond)]) == 2
     assert len([*found.records()]) == 1
     assert found.messages == 2
+
+
+def test_the_end_of_the_recording_is_in_the_capture() -> None:
+    found = attached(sendmsg(FRONT, GET_FEATURES))
+    found.end((START + 9) * 1_000_000_000)
+
+    *_, note = found.records()
+
+    assert (note.details["text"], note.received) == ("the recording ends here", (START + 9) * 1_000_000_000)

@@ -140,6 +140,7 @@ def _records(tracer: Tracer, attached: Attached) -> Iterator[Record | None]:
             attached.feed(line)
         yield from attached.records(time.time_ns() - PATIENCE)
         yield None
+    attached.end(time.time_ns())
     yield from attached.records()
 
 
@@ -179,8 +180,9 @@ def _show(records: Iterable[Record | None]) -> None:
 
     for event, findings in analysis:
         _print(transcript.text(event, findings))
-    _print(transcript.findings(analysis.finish()))
-    _print(transcript.unanswered(analysis.session.unanswered()))
+    found = analysis.finish()
+    _print(transcript.findings(found))
+    _print(transcript.unanswered(analysis.session.unanswered(), found))
 
 
 def _print(text: str) -> None:

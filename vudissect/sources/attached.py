@@ -55,6 +55,10 @@ class Attached:
                         self._find_peer(item)
                     self._merger.feed(item)
 
+    def end(self, time: int) -> None:
+        """Tracing has ended (ns since the epoch): what is open waited until then, whatever comes later."""
+        self._merger.note("the recording ends here", time)
+
     def records(self, before: int | None = None) -> Iterator[Record]:
         """The records up to a time (ns since the epoch); None at the end."""
         for record in self._merger.records(before):

@@ -89,6 +89,12 @@ class Merger:
             case Closed():
                 self._closed(connection, item)
 
+    def note(self, text: str, time: int) -> None:
+        """Add a note to each connection that is open."""
+        for connection in self._connections:
+            if connection.closing is None:
+                self._event(connection, RecordKind.NOTE, Channel.MAIN, time, {"text": text})
+
     def records(self, before: int | None = None) -> Iterator[Record]:
         """The records up to a time (ns); all of them if it is None, when nothing follows any more."""
         for connection in self._connections:
