@@ -182,6 +182,18 @@ def test_what_was_not_recorded_is_not_missing() -> None:
     assert [each for each in part.compared.distinctions if each.what in (What.MISSING, What.ADDED)] == []
 
 
+def test_an_answer_whose_request_was_not_recorded_is_not_a_message_more() -> None:
+    (part,) = parts((OPENED, *NEGOTIATION, *RING[:2], CLOSED), (NEGOTIATION[3], *RING[:2], CLOSED))
+
+    assert part.compared.distinctions == ()
+
+
+def test_an_answer_to_nothing_is_a_message_more() -> None:
+    (found,) = differences(SESSION, (*SESSION, "B>F GET_QUEUE_NUM -> queues 1"))
+
+    assert (found.messages, found.what) == (("GET_QUEUE_NUM",), What.ADDED)
+
+
 def test_connections_are_compared_in_their_order() -> None:
     first = (OPENED, *NEGOTIATION, CLOSED)
     again = (OPENED, *swapped(NEGOTIATION, "INDIRECT_DESC ", ""), CLOSED)

@@ -57,6 +57,9 @@ class Exchanges:
             channel, place = self._pending.pop(event.request.frame)
             self._steps[channel][place] = self._steps[channel][place]._replace(answer=event)
             return False
+        if message.reply and not event.after.whole:
+            # Its request was not recorded.
+            return False
         self._pending[event.record.frame] = channel, len(self._steps[channel])
         key = Key(channel, message.name, message.reply, ring_of(message))
         self._steps[channel].append(Exchange(key, event))
