@@ -93,6 +93,18 @@ def test_json_is_short_for_a_format(capture: Path, command: str) -> None:
     assert run(command, "--json", str(capture)).stdout == run(command, "--format", "json", str(capture)).stdout
 
 
+def test_graph_is_short_for_a_format(capture: Path) -> None:
+    assert run("show", "--graph", str(capture)).stdout == run("show", "--format", "graph", str(capture)).stdout
+
+
+@pytest.mark.parametrize("other", ["--json", "--format=svg", "-v"])
+def test_a_graph_is_nothing_else(capture: Path, other: str) -> None:
+    result = run("show", "--graph", other, str(capture))
+
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+
+
 def test_a_junit_report_can_be_written_besides(capture: Path, tmp_path: Path) -> None:
     report = tmp_path / "junit.xml"
     run("lint", str(capture), "--junit", str(report))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vudissect.filter import Filter
 
 _LINES_AT_ONCE = 256
+_GRAPH = "graph"
 _LAST_RING = (1 << 32) - 1
 
 
@@ -39,12 +40,14 @@ _LAST_RING = (1 << 32) - 1
         ("The whole session, as text for a bug report", "vudissect show boot.pcapng > boot.txt"),
         ("What was said about ring 1, with every field", "vudissect show -v --ring 1 boot.pcapng"),
         ("The answers that took long", "vudissect show --filter 'latency>100ms' boot.pcapng"),
+        ("A sequence diagram for an issue tracker", "vudissect show --graph boot.pcapng"),
         ("A session while vuproxy records it", "vudissect show --follow boot.pcapng"),
     ],
 )
 @click.argument("file", type=FILE)
 @click.option("-v", "--verbose", is_flag=True, help="Every field of every message.")
 @format_options(Shown, json="One JSON object per line.")
+@click.option("--graph", "as_graph", is_flag=True, help="A sequence diagram as text. Short for --format graph.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the file as it grows, until interrupted.")
 @click.option("--no-times", is_flag=True, help="Omit what differs from run to run, to compare transcripts.")
 @click.option("--no-findings", is_flag=True, help="Do not check the rules: quicker on huge captures.")
@@ -89,6 +92,7 @@ def command(
     verbose: bool,
     form: str | None,
     as_json: bool,
+    as_graph: bool,
     follow: bool,
     no_times: bool,
     no_findings: bool,
@@ -107,7 +111,9 @@ def command(
     throughout; + marks its first appearance.
     """
     options = [option for option, given in ((Option.VERBOSE, verbose), (Option.NO_TIMES, no_times)) if given]
-    output = chosen(Shown, form, as_json=as_json, options=options)
+    if as_graph and form not in (None, _GRAPH):
+        fail(f"--graph and --format {form} are two formats: use one of them")
+    output = chosen(Shown, _GRAPH if as_graph else form, as_json=as_json, options=options)
     speaks = known_dialect(dialect) if dialect is not None else None
     narrow = narrowed_to(wanted, names, channels, sender, rings)
     if no_findings and narrow is not None and narrow.judges:
