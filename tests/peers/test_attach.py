@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from tests.peers import pair
 from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
-from tests.peers.situations.disk import READ, SECTORS, WRITE, Disk
+from tests.peers.situations.disk import MemoryPlugged
 from tests.peers.test_import import contents
 from tests.proxy.harness import eventually
 from vudissect.analysis import Analysis, findings, read
@@ -25,13 +23,6 @@ from vudissect.compare.captures import by_connection, compare_captures
 pytestmark = pytest.mark.peers
 
 RECORDED, BACK, FRONT = "recorded.pcapng", "attached-back.pcapng", "attached-front.pcapng"
-
-
-@dataclass(frozen=True)
-class SlowDisk(Disk):
-    """A guest that reads from a disk, waits, and uses it again."""
-
-    script: ClassVar[str] = f"{READ}\nsleep 4\n{WRITE}"
 
 
 @contextmanager
@@ -62,18 +53,19 @@ def messages(path: Path) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A guest uses its disk; the back-end was attached to before the front-end came, the front-end in between."""
+    """A guest uses its disk and gets memory: the back-end was attached to before, the front-end in between."""
     folder = tmp_path_factory.mktemp("attach")
-    disk = SlowDisk()
+    disk = MemoryPlugged()
     with (
         disk.back_end(folder, "back.sock") as back_end,
         attach(folder, [back_end.pid], BACK),
         recorded(folder / RECORDED, front_end="listen:front.sock", back_end="connect:back.sock", once=True),
         disk.machine(folder, "front.sock") as front_end,
     ):
-        front_end.wait_for("sectors", str(SECTORS))
-        with attach(folder, [front_end.process.pid], FRONT, name="attach-front"):
+        front_end.wait_for("waits")
+        with attach(folder, [front_end.process.pid], FRONT, name="attach-front") as recorder:
             disk.act(folder, front_end, back_end)
+            recorder.finish()  # QEMU has exited
     return folder
 
 

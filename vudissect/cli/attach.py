@@ -19,6 +19,7 @@ from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail, warn
+from vudissect.cli.interruption import ignore_signals
 from vudissect.host.output import beginning, write_all
 from vudissect.host.peer import process
 from vudissect.host.process_files import open_files, peer_at
@@ -65,6 +66,7 @@ def command(pids: tuple[int, ...], output: str | None, quiet: bool) -> None:
             _add(attached, pid)
         with clear_errors(output or _STANDARD):
             _record(pids, attached, output, quiet=quiet or output == _STANDARD)
+        ignore_signals()
     except TracerError as error:
         fail(str(error))
     if not attached.messages:
