@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from vudissect.check.reference.server import Server, listen
@@ -22,6 +23,10 @@ def main(way: str, where: str) -> None:
             Server(socket.socket()).serve(socket.socket(fileno=int(where)))
         case "listen":
             Server(listen(where)).run()
+        case "polls later":
+            sys.setswitchinterval(0.0005)
+            threading.Thread(target=poll, daemon=True).start()
+            Server(listen(where)).run()
         case "stubborn":
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             Server(listen(where)).run()
@@ -36,6 +41,13 @@ def main(way: str, where: str) -> None:
             listening = listen(where)
             print("I never answer", flush=True)
             time.sleep(3600)
+
+
+def poll() -> None:
+    """As DPDK does, from the time on at which its main thread has set up everything."""
+    time.sleep(1)
+    while True:
+        pass
 
 
 def dialled(where: str) -> socket.socket:

@@ -46,6 +46,14 @@ def test_one_that_serves_a_single_connection_lacks_what_needs_several() -> None:
     assert "1 unimplemented" in done.stdout
 
 
+def test_one_that_polls_does_not_spin_even_if_it_begins_with_that_after_its_first_answers() -> None:
+    done = check(
+        "--only", "RNG-2[1-3],RNG-4[7-9],RNG-5[0-3]", "--timeout", "5", "--", *_PROGRAM, "polls later", "{socket}"
+    )
+
+    assert "10 pass, 0 fail" in done.stdout
+
+
 def test_a_back_end_that_runs_already_is_checked(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     running = subprocess.Popen([*_PROGRAM, "listen", path])

@@ -1,6 +1,7 @@
 """Runs cases: one back-end is kept as long as it lives, and judged by what it did and by what became of it."""
 
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from vudissect.check.discovery import Discovered, discover
@@ -19,6 +20,7 @@ from vudissect.rings.memory import RingError
 _DEATH_WITHIN = 2.0
 _END_WITHIN = 0.5
 _BUSY = 0.8
+_BEGINS_WITHIN = 3.0
 _SETTLE = 0.05
 
 
@@ -41,6 +43,7 @@ class Runner:
     def __init__(self, backend: Program, options: Options, discovered: Discovered = _UNKNOWN) -> None:
         self._backend = backend
         self._options = options
+        self._has_idle = False
         self.discovered = discovered
 
     def discover(self) -> Discovered:
@@ -76,6 +79,8 @@ class Runner:
         if case.fresh:
             self._backend.stop()
         worst = self._run_once(case)
+        if worst.verdict is Verdict.WEDGED and not self._has_idle and self._is_busy_idle():
+            worst = self._run_once(case)
         for _ in range(case.times - 1):
             if worst.verdict.is_failure() or worst.verdict in _NOT_PLAYED:
                 break
@@ -83,6 +88,25 @@ class Runner:
         if case.fresh:
             self._backend.stop()
         return worst
+
+    def _is_busy_idle(self) -> bool:
+        """Whether it always does something, which it may have begun only after it first answered."""
+        self._has_idle = True
+        backend = self._backend
+        if backend.can_restart:
+            backend.stop()
+        backend.start()
+        stage = self._stage(self._options.timeout)
+        deadline = time.monotonic() + _BEGINS_WITHIN
+        idle = 0.0
+        with suppress(DeviationError):
+            stage.connect()
+            stage.reply_to(stage.barrier())
+            while idle <= _BUSY and time.monotonic() < deadline:
+                idle = busy(backend.pid, backend.clock)
+        stage.close()
+        before, self.discovered = self.discovered.idle, self.discovered._replace(idle=idle)
+        return idle > _BUSY > before
 
     def _run_once(self, case: Case) -> Result:
         unmet = self.discovered.unmet(case)

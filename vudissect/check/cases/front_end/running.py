@@ -9,7 +9,7 @@ _RECONNECT = "no text: the specification has nothing on a back-end that comes ba
 _USED = "virtio specification, The Virtqueue Used Ring; no text on a device that breaks it"
 _INFLIGHT = "Inflight I/O tracking; VHOST_USER_GET_INFLIGHT_FD"
 _MEMORY = "F>B SET_MEM_TABLE or ADD_MEM_REG"
-_GONE = ("VU-RPL-08", "VU-END-01")
+_GONE = ("VU-RPL-08", "VU-END-01", "VU-VRG-15")
 
 CASES = (
     Case(
