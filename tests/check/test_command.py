@@ -197,4 +197,4 @@ def test_what_is_not_offered_is_skipped_in_a_junit_report(tmp_path: Path) -> Non
 def test_cases_are_listed_without_a_back_end() -> None:
     done = check("--list", "--only", "NEW")
 
-    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1] != " "] == ["NEW-01", "NEW-02"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1] != " "] == ["NEW-01", "NEW-02", "NEW-03"]
