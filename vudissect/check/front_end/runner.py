@@ -81,7 +81,7 @@ class FrontEndRunner:
             scene.close()
             program.stop()
         features, protocol_features = agreed.features.acked or 0, agreed.protocol_features.acked or 0
-        course = Course(messages, requests, before.number if before.life is Life.EXITED else -1, pause)
+        course = Course(messages, requests, before.number if before.life is Life.EXITED else -1, pause, idle > _BUSY)
         ends = self._heeds_sigterm(course) if course.ends >= 0 else ended.life not in (Life.HUNG, Life.SPINNING)
         self.normal = Normal(course, tuple(scene.sent[len(messages) :]), ends)
         abilities = frozenset({"process"} | ({"data"} if requests else set()))

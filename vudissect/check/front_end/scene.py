@@ -15,6 +15,7 @@ from vudissect.check.link import Incoming, LinkError
 from vudissect.check.model import Behaviour
 from vudissect.check.objects import Objects
 from vudissect.check.outcome import Life
+from vudissect.check.process import busy
 from vudissect.check.program import Program
 from vudissect.check.recorder import Recorder
 from vudissect.check.reference.intake import HangUpError, Request
@@ -29,6 +30,7 @@ from vudissect.session.state import State
 
 _LOOK_EVERY = 0.01
 _ACCEPT = 0.002
+_WORKING = 0.5
 ENOUGH_REQUESTS = 100
 LONGEST = 8
 """How many times as long as `Scene.quiet` one is served that never stops to do something."""
@@ -53,12 +55,14 @@ class Course(NamedTuple):
     """How far a front-end comes without a flaw: the messages that it sends, the requests that it makes in rings.
 
     `ends`: it ends by itself, with this status; -1 if it does not. `pause` is the longest time between two messages.
+    `polls`: it always does something, or that is not known yet, so that its work says nothing about what is to come.
     """
 
     messages: tuple[str, ...] = ()
     requests: int = 0
     ends: int = -1
     pause: float = 0.0
+    polls: bool = True
 
     def is_complete(self, sent: Iterable[str], requests: int, agreed: State) -> bool:
         """Whether a front-end has sent all that it can, and made all requests."""
@@ -128,6 +132,13 @@ class Scene:
     def quiet(self) -> float:
         """After how many seconds of silence nothing more is expected."""
         return self.timeout + 2 * self.course.pause
+
+    def has_stopped(self, last: float, began: float) -> bool:
+        """Whether nothing more is to come from one that was heard at `last`: it is silent, and works on nothing."""
+        now = time.monotonic()
+        if now - began > LONGEST * self.quiet:
+            return True
+        return now - last > self.quiet and (self.course.polls or busy(self.program.pid, self.clock) <= _WORKING)
 
     @property
     def has_come(self) -> bool:
@@ -202,9 +213,9 @@ class Scene:
                 quiet = time.monotonic()
             if happened is Happened.CLOSED or self.ended:
                 raise DeviationError(Behaviour.CLOSED, f"the front-end closed the connection before {what}")
-            now = time.monotonic()
-            if now - quiet > self.quiet or now - began > LONGEST * self.quiet:
-                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {now - began:.1f} s")
+            if self.has_stopped(quiet, began):
+                seconds = time.monotonic() - began
+                raise DeviationError(Behaviour.FAILED, f"{what} did not come within {seconds:.1f} s")
         self._wanted = frozenset()
 
     @property

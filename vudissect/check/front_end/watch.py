@@ -2,7 +2,7 @@
 
 import time
 
-from vudissect.check.front_end.scene import LONGEST, Scene
+from vudissect.check.front_end.scene import Scene
 from vudissect.check.model import Behaviour
 from vudissect.check.outcome import Life, signal_name
 
@@ -15,8 +15,7 @@ def observe(scene: Scene, sent: int = 0) -> tuple[Behaviour, str]:
     """Serve the front-end until it is clear what it does; `sent` is how many messages it had sent before."""
     began = last = time.monotonic()
     connections = scene.connection
-    quiet = scene.quiet
-    alone = _AGAIN_WITHIN if scene.session is None else min(quiet, _DEATH_WITHIN)
+    alone = _AGAIN_WITHIN if scene.session is None else min(scene.quiet, _DEATH_WITHIN)
     while True:
         happened = scene.step()
         now = time.monotonic()
@@ -29,7 +28,7 @@ def observe(scene: Scene, sent: int = 0) -> tuple[Behaviour, str]:
             return _left(scene)
         if scene.has_come and not scene.asked_to_end and now - last > _SETTLED:
             return (Behaviour.RECONNECTS if again else Behaviour.GOES_ON), ""
-        if now - last > (alone if scene.session is None else quiet) or now - began > LONGEST * quiet:
+        if (scene.session is None and now - last > alone) or scene.has_stopped(last, began):
             break
     if scene.asked_to_end:
         return Behaviour.STAYS, "does not end"
