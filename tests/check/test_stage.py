@@ -63,7 +63,7 @@ def test_a_flood_on_the_channel_does_not_hide_that_no_answer_comes(room: Room) -
     answered = room.stage.answer()
 
     assert answered is None
-    room.stage.channels.close()
+    room.stage.channels.hang_up()
     writing.join()
     theirs.close()
 

@@ -76,8 +76,14 @@ class Channels:
                 except LinkError:
                     self._links.pop((connection, channel)).close()
 
-    def close(self, connection: int = 1) -> None:
-        """Close our ends of those of a connection."""
+    def hang_up(self) -> None:
+        """Close all of them while their connections go on."""
+        for connection, channel in list(self._links):
+            self._links.pop((connection, channel)).close()
+            self._hear(self._recorder.channel_closed(connection, channel, Side.FRONT_END))
+
+    def close(self, connection: int) -> None:
+        """Close those of a connection that has ended."""
         for place in [place for place in self._links if place[0] == connection]:
             self._links.pop(place).close()
 

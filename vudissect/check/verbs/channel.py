@@ -37,7 +37,7 @@ def first_channel_closed(room: Room) -> None:
 @verb(r"close the channel", "our end of the channel is closed")
 def close_channel(room: Room) -> None:
     """As a front-end that has no use for it."""
-    room.stage.channels.close()
+    room.stage.channels.hang_up()
 
 
 @verb(r"write nonsense to the channel", "64 bytes that are not a message are written to our end of the channel")
