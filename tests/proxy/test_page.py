@@ -16,12 +16,10 @@ from tests.proxy.test_program import FEATURES, REPLY, Program, converse, quiet
 from tests.report.browser import Browser, browser
 
 
-class Served(NamedTuple):
-    """A running proxy with a page."""
+class Page(NamedTuple):
+    """A running proxy, and where its page is."""
 
     program: Program
-    front: Peer
-    back: Peer
     host: str
     path: str
 
@@ -33,15 +31,45 @@ class Served(NamedTuple):
         return answer.status, answer.read().decode()
 
 
+class Served(NamedTuple):
+    """The same with two peers."""
+
+    page: Page
+    front: Peer
+    back: Peer
+
+    @property
+    def program(self) -> Program:
+        return self.page.program
+
+    @property
+    def path(self) -> str:
+        return self.page.path
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.page.host}{self.page.path}"
+
+    def get(self, path: str, host: str = "") -> tuple[int, str]:
+        """The status and the body of an answer."""
+        return self.page.get(path, host)
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def waiting(folder: Path) -> Iterator[Page]:
+    """Before anybody connects."""
     said = folder / "said"
     with said.open("wb") as log, quiet(folder, "--ui", stderr=log.fileno()) as program:
         eventually(lambda: "page at " in said.read_text())
         match = re.search(r"page at http://(127\.0\.0\.1:\d+)(/\?token=\S{20,})", said.read_text())
         assert match is not None
-        front, back = program.connect()
-        yield Served(program, front, back, *match.groups())
+        yield Page(program, *match.groups())
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    with waiting(folder) as page:
+        yield Served(page, *page.program.connect())
 
 
 def test_the_page_has_what_was_recorded_so_far(tmp_path: Path) -> None:
@@ -103,17 +131,24 @@ NEWS = "document.getElementById('live').textContent"
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("profile")) as running:
-        yield running
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture
+def chromium(running: Browser) -> Browser:
+    """Without the page of another test, which goes on asking."""
+    running.open("about:blank")
+    running.problems.clear()
+    return running
 
 
 def shown(served: Served, chromium: Browser, fragment: str = "") -> None:
     """The page of a conversation of three frames, in a browser."""
     converse(served.front, served.back)
     eventually(lambda: '"count": 3' in served.get(served.path.replace("/?", "/count?"))[1])
-    chromium.problems.clear()
-    chromium.open(f"http://{served.host}{served.path}{fragment}")
+    chromium.open(f"{served.address}{fragment}")
     assert chromium.evaluate(FRAMES) == 3
 
 
@@ -139,6 +174,18 @@ def test_a_browser_shows_what_comes_and_keeps_the_selected_frame(tmp_path: Path,
         reloaded(chromium)
 
         assert chromium.evaluate(SELECTED) == "2"
+        assert chromium.problems == []
+
+
+@pytest.mark.peers
+def test_a_page_that_is_opened_early_fills(tmp_path: Path, chromium: Browser) -> None:
+    with waiting(tmp_path) as page:
+        chromium.open(f"http://{page.host}{page.path}")
+        assert chromium.evaluate(FRAMES) == 0
+
+        converse(*page.program.connect())
+        while chromium.evaluate(FRAMES) < 3:
+            chromium.wait_for_another_load()
         assert chromium.problems == []
 
 
