@@ -406,15 +406,15 @@ class TestCallsWithoutEventIndex:
 class TestInFlightMemory:
     """What a back-end marks there, a back-end that is started later processes again."""
 
-    def started(self, scene: Scene, *, size: int | None = None) -> InflightRegion:
-        """The ring is started with in-flight memory, of another size than it needs."""
+    def started(self, scene: Scene, *, size: int | None = None, entries: int = ENTRIES) -> InflightRegion:
+        """The ring is started with in-flight memory, perhaps of another size than it needs."""
         fd = os.memfd_create("inflight")
         os.ftruncate(fd, 4096)
         region = InflightRegion(memoryview(mmap.mmap(fd, 4096))[64:], ENTRIES)
         region.begin()
         if size is not None:
             os.ftruncate(fd, size)
-        settings = {"mmap_size": 4032, "mmap_offset": 64, "num_queues": 1, "queue_size": ENTRIES}
+        settings = {"mmap_size": 4032, "mmap_offset": 64, "num_queues": 1, "queue_size": entries}
         scene.say("SET_INFLIGHT_FD", fd, **settings)
         os.close(fd)
         scene.start()
@@ -466,6 +466,16 @@ class TestInFlightMemory:
             (seen,) = scene.look()
 
         assert (seen.used, seen.left_over) == (3, 0)
+
+    @pytest.mark.parametrize(("entries", "in_flight"), [(ENTRIES - 1, None), (1 << 15, 1)], ids=["few", "many"])
+    def test_memory_for_larger_or_smaller_rings(self, scene: Scene, entries: int, in_flight: int | None) -> None:
+        region = self.started(scene, entries=entries)
+        scene.offer()
+        region.mark(0, 1)
+
+        (seen,) = scene.look()
+
+        assert seen.in_flight == in_flight
 
     def test_memory_that_is_too_short(self, scene: Scene) -> None:
         self.started(scene, size=100)

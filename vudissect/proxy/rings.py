@@ -310,14 +310,15 @@ def _in_flight(watched: _Watched, ring: Ring) -> int | None:
     file = watched.memory.get(where.descriptor) if where is not None else None
     if where is None or file is None or watched.state.features.has(F_RING_PACKED):
         return None
-    if ring.index >= where.queues or not 0 < where.entries <= _MOST_ENTRIES:
+    entries = ring.size or 0
+    if ring.index >= where.queues or not 0 < entries <= where.entries:
         return None
-    size = region_size(where.entries)
+    size = region_size(entries)
     try:
-        contents = file.read(where.offset + ring.index * size, size)
+        contents = file.read(where.offset + ring.index * region_size(where.entries), size)
     except UnreadableError:
         return None
-    region = InflightRegion(memoryview(contents), where.entries)
+    region = InflightRegion(memoryview(contents), entries)
     return len(region.tracked) if len(contents) == size and region.in_use else None
 
 
