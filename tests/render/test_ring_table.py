@@ -40,6 +40,13 @@ def test_a_back_end_that_is_stopped_with_a_request_for_a_moment_now() -> None:
     assert remarks(talk) == ["the process of the back-end is stopped"]
 
 
+def test_requests_that_are_left_over_in_the_in_flight_memory() -> None:
+    talk = running()
+    see(talk, avail=35, used=35, pending=0, in_flight=1, left_over=2 * SECOND)
+
+    assert remarks(talk) == ["left over in the in-flight memory for 2.000s: 1"]
+
+
 def test_a_long_remark_is_wrapped_on_a_terminal() -> None:
     talk = running()
     see(talk, avail=35, used=34, pending=1, request="request 34: write sector 2048, 8 sectors, and so on")

@@ -121,8 +121,7 @@ def _remarks(seen: Observation, stall: Stall | None) -> Iterator[tuple[str, bool
     if seen.unnoticed:
         yield f"the driver has not noticed a completion for {duration_text(seen.unnoticed)}", True
     if seen.left_over:
-        left = f"{seen.in_flight} requests are marked in the in-flight memory and none is pending"
-        yield f"{left}, for {duration_text(seen.left_over)}", True
+        yield f"left over in the in-flight memory for {duration_text(seen.left_over)}: {seen.in_flight}", True
     if stall is not None:
         yield f"it is the turn of the {stall.holder.value}: {stall.why}", True
     else:
