@@ -1,7 +1,9 @@
 """What was forwarded, as the pump passes it to the recorder."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.rights import inspect_and_close
@@ -76,3 +78,29 @@ class Passed:
         """Inspect the descriptors and close them."""
         self.descriptors += inspect_and_close(self.rights)
         self.rights = []
+
+
+def records_of(entry: Run | Passed) -> Iterator[Record]:
+    """The records of messages whose descriptors were inspected; their time is `received`."""
+    if isinstance(entry, Passed):
+        flow, data = entry.flow, b"".join(entry.data)
+        yield Record(
+            RecordKind.MESSAGE,
+            flow.connection,
+            flow.channel,
+            flow.sender,
+            entry.sequence,
+            entry.received,
+            entry.forwarded,
+            entry.received,
+            entry.length,
+            data,
+            Mark(entry.marks),
+            entry.descriptors,
+        )
+        return
+    flow, first, received, forwarded, messages, marks = entry
+    ends = flow.connection, flow.channel, flow.sender
+    for sequence, data in enumerate(messages, first):
+        times = received, forwarded, received
+        yield Record(RecordKind.MESSAGE, *ends, sequence, *times, len(data), data, Mark(marks))

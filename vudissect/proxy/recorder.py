@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.capture.record import NO_DETAILS, Mark, Record, RecordKind
-from vudissect.host.descriptor import Descriptor
+from vudissect.capture.record import NO_DETAILS, Record, RecordKind
 from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
-from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals
+from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals, records_of
 from vudissect.proxy.rights import count_and_highest, descriptors
 from vudissect.proxy.rotation import RotatingSink
 from vudissect.proxy.sink import Sink
@@ -23,6 +22,9 @@ _DESCRIPTOR_AS_MESSAGES = 2
 
 # Fewer free descriptor numbers than this: queued descriptors are closed at once. Enough for two messages and more.
 _ROOM_FOR_DESCRIPTORS = 512
+
+# How many entries may wait until they are shown.
+_MOST_UNSEEN = 1024
 
 # Seconds without traffic after which records are written, and after which a slow reader is tried again.
 _WRITE_AFTER = 0.001
@@ -61,6 +63,7 @@ class Recorder:
         self._offer: Callable[[list[int]], None] | None = None
         self._last_look: LastLook | None = None
         self._show: Callable[[Record], None] | None = None
+        self._unseen: list[Run | Passed | Record] = []  # what was not shown yet
         self._warn_of_lost_descriptors = Throttled(warn)
         self._warn = warn
         self._load = 0
@@ -95,11 +98,15 @@ class Recorder:
             self._last_look(number, then)
 
     def show_records(self, show: Callable[[Record], None]) -> None:
-        """Also call `show` with each record, in order, before it is written."""
+        """Call `show` with each record, in order, at the latest when `catch_up` is called."""
         self._show = show
 
     def catch_up(self) -> None:
-        """Prepare everything, so that it has been shown."""
+        """Prepare everything that was recorded, and show it."""
+        self._prepare_all()
+        self._show_all()
+
+    def _prepare_all(self) -> None:
         backlog = self.backlog.copy()
         self.backlog.clear()
         for entry in backlog:
@@ -150,8 +157,10 @@ class Recorder:
         """Record an event that happens now, or happened at a time (ns, monotonic)."""
         now = time or monotonic_ns()
         if self._show is not None:
-            self.catch_up()
-            self._show(Record(kind, connection, channel, Side.PROXY, sequence, now, now, now, 0, b"", details=details))
+            self._prepare_all()
+            self._unseen.append(
+                Record(kind, connection, channel, Side.PROXY, sequence, now, now, now, 0, b"", details=details)
+            )
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, now, details))
 
     def inspect(self, message: Passed) -> None:
@@ -173,7 +182,7 @@ class Recorder:
 
     def drain(self) -> None:
         """Prepare and write everything."""
-        self.catch_up()
+        self._prepare_all()
         if self.crowded:
             self.crowded = lowest_free_descriptor() >= self._crowded_from
         self._write()
@@ -202,8 +211,7 @@ class Recorder:
             )
             self._records += records
             if self._show is not None:
-                for sequence, data in enumerate(messages, first):
-                    self._show_message(flow, sequence, received, forwarded, data, len(data), marks)
+                self._keep(entry)
             if self._note is not None:
                 self._runs.append(messages)
                 self._recorded.append(records)
@@ -243,9 +251,7 @@ class Recorder:
         flow.totals.bytes += message.length
         flow.totals.descriptors += len(message.descriptors)
         if self._show is not None:
-            data, passed = b"".join(message.data), message.descriptors
-            times = message.received, message.forwarded
-            self._show_message(flow, message.sequence, *times, data, message.length, message.marks, passed)
+            self._keep(message)
         return self._encoder.message(
             flow.connection,
             flow.channel,
@@ -259,17 +265,16 @@ class Recorder:
             message.descriptors,
         )
 
-    def _show_message(
-        self,
-        flow: Flow,
-        sequence: int,
-        received: int,
-        forwarded: int,
-        data: bytes,
-        length: int,
-        marks: int,
-        passed: tuple[Descriptor, ...] = (),
-    ) -> None:
-        assert self._show is not None
-        ends = flow.connection, flow.channel, flow.sender, sequence
-        self._show(Record(RecordKind.MESSAGE, *ends, received, forwarded, received, length, data, Mark(marks), passed))
+    def _keep(self, entry: Run | Passed) -> None:
+        """Show it later: that takes longer than to forward it."""
+        self._unseen.append(entry)
+        if len(self._unseen) > _MOST_UNSEEN:
+            self._show_all()
+
+    def _show_all(self) -> None:
+        if self._show is None:
+            return
+        unseen, self._unseen = self._unseen, []
+        for entry in unseen:
+            for record in (entry,) if isinstance(entry, Record) else records_of(entry):
+                self._show(record)
