@@ -1,0 +1,108 @@
+"""Public bugs on demand: scenarios of at most three lines between the reference peers, and the reported finding."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from tests.interop.scenarios import SCENARIOS
+from vudissect.analysis import findings
+from vudissect.lint.finding import Blame, Finding
+from vudissect.protocol.features import PROTOCOL_FEATURES
+
+PATIENCE = 20.0
+
+
+@contextmanager
+def running(module: str, *arguments: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / f"{module}.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=folder, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def wait_for(path: Path) -> None:
+    deadline = monotonic() + PATIENCE
+    while not path.exists():
+        assert monotonic() < deadline, f"{path.name} is never there"
+        sleep(0.01)
+
+
+def play(
+    folder: Path, scenario: Sequence[str], *, seconds: float, flaw: str = "", without: tuple[str, ...] = ()
+) -> list[Finding]:
+    """The findings of a session of so many seconds between the reference peers, with faults.
+
+    The back-end has a flaw, the name of a case that finds it, and does not offer some protocol features.
+    """
+    (folder / "scenario").write_text("\n".join(scenario))
+    (folder / "flaw").write_text(flaw)
+    hidden = f"{PROTOCOL_FEATURES.mask(*without):#x}"
+    vuproxy = ["-q", "--listen", "front.sock", "--connect", "back.sock", "-w", "talk.pcapng"]
+    with running("vudissect.check.reference", "back.sock", "flaw", hidden, folder=folder):
+        wait_for(folder / "back.sock")
+        with running("vudissect.cli.vuproxy", *vuproxy, "--scenario", "scenario", folder=folder):
+            wait_for(folder / "front.sock")
+            with running("vudissect.check.front_end.reference", "front.sock", folder=folder) as front_end:
+                try:
+                    front_end.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    front_end.terminate()
+                    front_end.wait(PATIENCE)
+    assert len(scenario) <= 3
+    return findings(os.fspath(folder / "talk.pcapng")).findings
+
+
+def reported(number: int) -> str:
+    """The rule that a capture of the real bug breaks."""
+    (scenario,) = (each for each in SCENARIOS if each.number == number)
+    return scenario.expected[0].rule
+
+
+def test_the_first_request_is_lost(tmp_path: Path) -> None:
+    scenario = ["SET_VRING_ENABLE : delay 500ms"]
+
+    found = play(tmp_path, scenario, seconds=2.5, flaw="RNG-29", without=("STATUS",))
+
+    lost = [finding for finding in found if finding.rule == reported(7)]
+    assert [(finding.blame, finding.severity.value) for finding in lost] == [(Blame.FRONT_END, "warning")]
+
+
+def test_reset_owner_is_sent_when_the_ring_is_stopped(tmp_path: Path) -> None:
+    found = play(tmp_path, ["GET_VRING_BASE and kind=reply : insert RESET_OWNER"], seconds=1.0)
+
+    assert [finding.blame for finding in found if finding.rule == reported(8)] == [Blame.FAULT]
+
+
+def test_the_back_end_is_gone_each_time_it_gets_the_memory(tmp_path: Path) -> None:
+    found = play(tmp_path, ["SET_MEM_TABLE or ADD_MEM_REG : close back-end"], seconds=PATIENCE)
+
+    loop = [finding for finding in found if finding.rule == reported(21)]
+    assert [finding.blame for finding in loop] == [Blame.FAULT]
+    assert "did not read ADD_MEM_REG" in loop[0].message
+
+
+def test_a_deadlock_across_two_sockets(tmp_path: Path) -> None:
+    scenario = [
+        "GET_VRING_BASE and kind=request : insert CONFIG_CHANGE_MSG before need_reply",
+        "CONFIG_CHANGE_MSG and kind=ack : drop",
+        "GET_VRING_BASE and kind=reply : drop",
+    ]
+
+    found = play(tmp_path, scenario, seconds=1.0)
+
+    deadlock = [finding for finding in found if finding.rule == reported(33)]
+    assert [(finding.blame, finding.severity.value) for finding in deadlock] == [(Blame.FAULT, "error")]
+
+
+def test_without_the_scenario_there_is_no_such_finding(tmp_path: Path) -> None:
+    found = play(tmp_path, ["SET_OWNER and ring=9 : drop"], seconds=1.0, without=("STATUS",))
+
+    rules = {finding.rule for finding in found if finding.severity != "info"}
+    assert rules & {reported(number) for number in (7, 8, 21, 33)} == set()
