@@ -7,13 +7,28 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import crowds, export, flood, iotlb, page, replay, rings, rotation, roundtrip, show, startup, wireshark
+from benchmarks import (
+    crowds,
+    export,
+    faults,
+    flood,
+    iotlb,
+    page,
+    replay,
+    rings,
+    rotation,
+    roundtrip,
+    show,
+    startup,
+    wireshark,
+)
 from benchmarks.table import Row, as_text
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "roundtrip": roundtrip.run,
     "flood": flood.run,
     "rotation": rotation.run,
+    "faults": faults.run,
     "page": page.run,
     "iotlb": iotlb.run,
     "rings": rings.run,
