@@ -1,4 +1,4 @@
-"""`--fault` and `--scenario`: faults in the traffic of vuproxy. Their language is imported only if there are any."""
+"""`--fault`, `--scenario` and `--script`: faults in the traffic. Their language is imported only if it is used."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vudissect.cli.completion import FILE
-from vudissect.cli.errors import fail
+from vudissect.cli.errors import fail, warn
 
 if TYPE_CHECKING:
     from vudissect.proxy.faulting import Faults
@@ -25,12 +25,15 @@ FAULT_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--scenario", metavar="FILE", type=FILE, help="Inject the faults in this file, one a line (docs/faults.md)."
     ),
+    click.option(
+        "--script", metavar="FILE", type=FILE, help="Inject what a function in Python answers to each message."
+    ),
 )
 
 
-def engine_of(faults: tuple[str, ...], scenario: str | None) -> "Faults | None":
+def engine_of(faults: tuple[str, ...], scenario: str | None, script: str | None) -> "Faults | None":
     """What decides on the faults; None without any. An invalid one ends the program."""
-    if not faults and scenario is None:
+    if not faults and scenario is None and script is None:
         return None
     from vudissect.faults.engine import Engine
     from vudissect.faults.errors import FaultError, ScenarioError
@@ -54,4 +57,11 @@ def engine_of(faults: tuple[str, ...], scenario: str | None) -> "Faults | None":
             fail(f"{scenario}: not a scenario: it is not text in UTF-8")
         if not read:
             fail(f"{scenario}: no fault in it: write one a line, such as SET_VRING_ENABLE : drop")
-    return Engine(read)
+    if script is None:
+        return Engine(read)
+    from vudissect.faults.script import ScriptError, load_script
+
+    try:
+        return Engine(read, load_script(script, len(read) + 1), warn)
+    except ScriptError as error:
+        fail(f"{script}: {error} ({_EXPLAINED})")

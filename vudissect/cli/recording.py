@@ -38,6 +38,7 @@ class Asked:
     no_interpose: bool
     faults: tuple[str, ...]
     scenario: str | None
+    script: str | None
 
     def recording(self, **others: Any) -> "Recording":
         """What to record, with `others` from other options; exit 2 if it makes no sense.
@@ -60,7 +61,7 @@ class Asked:
             metrics=parse_place(self.metrics) if self.metrics is not None else None,
             page=self.page,
             bundling=bundling if self.has_bundles else None,
-            faults=engine_of(self.faults, self.scenario),
+            faults=engine_of(self.faults, self.scenario, self.script),
             **others,
         )
 

@@ -3,7 +3,7 @@
 A message is looked at before it takes effect, and has its effect when it is recorded: as it was delivered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -11,8 +11,9 @@ from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.faults.errors import ImpossibleError
 from vudissect.faults.language import Fault
 from vudissect.faults.plan import Joining, Plan, Target, beginning, closes, steps_of
+from vudissect.faults.script import Script
 from vudissect.filter.fields import rings
-from vudissect.protocol.model import Channel, Device
+from vudissect.protocol.model import Channel
 from vudissect.proxy.faulting import Deliver, Offer, Report, Step, WithNext
 from vudissect.session.event import MessageEvent
 from vudissect.session.session import Session
@@ -34,21 +35,30 @@ class _Progress:
 class Engine:
     """The faults of a running relay."""
 
-    def __init__(self, faults: Sequence[Fault], device: Device | None = None) -> None:
+    def __init__(
+        self, faults: Sequence[Fault], script: Script | None = None, warn: Callable[[str], object] = lambda _: None
+    ) -> None:
+        """`warn` is called the first time that the script fails."""
+        self._script = script
+        self._script_random = Random(0)
+        self._warn = warn
+        self._has_warned = False
         self.injected = 0
         self.not_injected = 0
         self._faults = [(fault, _Progress(fault.random())) for fault in faults]
-        self._session = Session(device, detect=True)
+        self._session = Session(detect=True)
         self._frame = 0
         self._refusals: list[Fault] = []
 
     def numbers(self, channel: Channel) -> frozenset[int] | None:
         """The numbers of the messages that a fault may be about; None for all."""
         wanted: set[int] = set()
-        for fault, _ in self._faults:
-            if fault.wanted.numbers is None:
+        filters = [fault.wanted for fault, _ in self._faults]
+        filters += [self._script.wanted] if self._script is not None else []
+        for each in filters:
+            if each.numbers is None:
                 return None
-            wanted |= {number for of, number in fault.wanted.numbers if of is channel}
+            wanted |= {number for of, number in each.numbers if of is channel}
         return frozenset(wanted)
 
     @property
@@ -68,9 +78,10 @@ class Engine:
         plan = start = beginning(offer)
         reports: list[Step] = []
         failed: list[Step] = []
-        for fault, progress in self._faults:
-            if not (fault.wanted(event) and _is_due(fault, progress)):
-                continue
+        due = [
+            (fault, progress) for fault, progress in self._faults if fault.wanted(event) and _is_due(fault, progress)
+        ]
+        for fault, progress in (*due, *self._of_script(event, failed)):
             target = Target(offer, event, progress.random, fault.number)
             try:
                 plan = fault.apply(replace(plan, refused=0), target)
@@ -89,6 +100,23 @@ class Engine:
         if not reports:
             return [*failed, Deliver()] if failed else []
         return [*failed, *reports, *steps_of(plan, offer)]
+
+    def _of_script(self, event: MessageEvent, failed: list[Step]) -> Iterator[tuple[Fault, _Progress]]:
+        """The fault that the script wants; its failure is reported."""
+        if self._script is None:
+            return
+        try:
+            fault = self._script.fault(event)
+        except ImpossibleError as error:
+            self.not_injected += 1
+            if not self._has_warned:
+                self._has_warned = True
+                self._warn(f"{error}: the traffic continues")
+            asked = Fault(self._script.number, self._script.name, self._script.wanted, (), ())
+            failed.append(Report(_details(asked, event, NOT_INJECTED) | {"reason": str(error)}))
+            return
+        if fault is not None:
+            yield fault, _Progress(self._script_random)
 
     def may_swap(self, first: Offer, second: Offer) -> str:
         """Why the second of two messages must not overtake the first; "" if it may."""

@@ -84,9 +84,14 @@ def read_fault(text: str, number: int = 1) -> Fault:
     wanted = _filter(text[: colon.start()])
     actions, sign, options = text[colon.end() :].partition(";")
     start = colon.end()
-    read = [_action(words) for words in _lists(actions, start)]
+    read = read_actions(actions, start)
     fault = Fault(number, text.strip(), wanted, tuple(kind for kind, _ in read), tuple(each for _, each in read))
     return _with_options(fault, _tokens(options, start + len(actions) + len(sign)))
+
+
+def read_actions(text: str, start: int = 0) -> list[tuple[Kind, Action]]:
+    """The actions in a text that begins after so many columns; `FaultError`."""
+    return [_action(words) for words in _lists(text, start)]
 
 
 def _filter(text: str) -> Filter:
