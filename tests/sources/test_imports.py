@@ -130,6 +130,25 @@ def test_threads_may_have_logs_of_their_own() -> None:
     assert shown(capture)[-1] == "front-end: SET_OWNER"
 
 
+def test_what_another_thread_closes_is_unknown() -> None:
+    call = sendmsg(FRONT, SET_CALL, "12" + EVENTFD)
+    one, other = timed([*ASKED, call, "close(3) = 0"]), timed([call, "close(12) = 0"], 1_700_000_001.0)
+
+    assert [record.descriptors[0].identity for record in messages(imported(one, other)) if record.descriptors] == [
+        "",
+        "",
+    ]
+
+
+def test_a_thread_may_have_done_something_else() -> None:
+    assert imported(["futex(0x7f, FUTEX_WAIT, 2, NULL) = 0"], ASKED).messages == 2
+
+
+def test_a_log_of_something_else_among_others_is_named() -> None:
+    with pytest.raises(SourceError, match="log 1: no system calls"):
+        imported(ASKED, ["nothing of the kind"])
+
+
 def test_bytes_that_strace_leaves_out_are_unknown() -> None:
     table = header(5, size=40) + bytes(40)
     capture = imported([*ASKED, sendmsg(FRONT, table, shown=quoted(table[:32]) + "...")])

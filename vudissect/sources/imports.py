@@ -11,7 +11,7 @@ from vudissect.sources.named import Named, NamedLog
 from vudissect.sources.named_records import named_records
 from vudissect.sources.strace import Call, Exited, StraceLog
 from vudissect.sources.system_calls import SystemCalls
-from vudissect.sources.together import Part, in_order, joined
+from vudissect.sources.together import Part, have_threads_apart, in_order, joined
 
 _SOURCE = "strace"
 _UNKNOWN_FORMAT = (
@@ -58,33 +58,41 @@ class Imported:
 
 def import_logs(logs: Iterable[tuple[str, Iterable[str]]]) -> Imported:
     """The capture that is in logs, each a name and its lines; `SourceError` if there is none."""
-    parts, unreadable, tracked = [], 0, True
-    names = []
-    for number, (name, all_lines) in enumerate(logs):
+    parts: list[Part] = []
+    read: list[StraceLog] = []
+    names: list[str] = []
+    for name, all_lines in logs:
         lines = [*all_lines]
-        names.append(name)
         log = StraceLog()
-        items = [*_items(lines, log, f"{number}:")]
-        if not log.calls and (named := _named(lines)):
-            if number or len(names) > 1:
+        items = [*_items(lines, log, f"{len(parts)}:")]
+        if not log.is_log:
+            named = _named(lines)
+            if not named:
+                raise SourceError(f"{name}: {_UNKNOWN_FORMAT}")
+            if names:
                 raise SourceError(f"{name}: only logs of strace can be joined: import this one alone")
             return Imported(named, 0, True)
-        if not log.calls:
-            raise SourceError(f"{name}: {_UNKNOWN_FORMAT}")
         parts.append(Part(items, log.clock))
-        unreadable += log.unreadable
-        tracked = tracked and log.closes
-    twins = joined(parts)
-    merger = Merger(_SOURCE, tracked=tracked, twins=twins)
-    for item in in_order(parts, twins):
-        merger.feed(item)
-    imported = Imported([*merger.records()], unreadable, tracked)
+        read.append(log)
+        names.append(name)
+    # A log of one thread does not have what the others do with the same descriptors.
+    tracked = all(log.closes for log in read) and not have_threads_apart(parts)
+    records = _joined_records(parts, tracked=tracked)
+    imported = Imported(records, sum(log.unreadable for log in read), tracked)
     if not imported.messages:
         raise SourceError(
             f"{', '.join(names)}: no vhost-user messages in these system calls: trace the whole process from its start "
             f"with {STRACE_COMMAND}"
         )
     return imported
+
+
+def _joined_records(parts: Sequence[Part], *, tracked: bool) -> Sequence[Record]:
+    twins = joined(parts)
+    merger = Merger(_SOURCE, tracked=tracked, twins=twins)
+    for item in in_order(parts, twins):
+        merger.feed(item)
+    return [*merger.records()]
 
 
 def _named(lines: Iterable[str]) -> Sequence[Record]:

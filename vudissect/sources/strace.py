@@ -39,6 +39,7 @@ _LINE: Final = re.compile(
 )
 _UNFINISHED: Final = re.compile(r"\s*<unfinished \.\.\.>\s*\)?(?:\s+= \?)?\s*$")
 _RESULT: Final = re.compile(r"\s*= (\?|-?(?:0x[0-9a-f]{1,16}|\d{1,20}))(.*?)(?:<(\d{1,9}\.\d{1,9})>)?\s*$", re.DOTALL)
+_OTHER_RESULT: Final = re.compile(r"\)\s+= (?:\?|-?\d|0x)|<unfinished \.\.\.>$")
 _ERROR: Final = re.compile(r" (E[A-Z0-9]+)\b")
 
 
@@ -102,8 +103,8 @@ class StraceLog:
     """Reads a log line by line."""
 
     clock: Clock = Clock.NONE
-    calls: int = 0
-    """How many calls were read."""
+    is_log: bool = False
+    """Whether there were system calls, of whatever kind."""
     unreadable: int = 0
     """How many lines of such calls could not be read."""
     closes: bool = False
@@ -135,6 +136,7 @@ class StraceLog:
         yield from (done for each in held if (done := _done(each)) is not None)
 
     def _call(self, thread: int, name: str, text: str) -> None:
+        self.is_log = self.is_log or name in CALLS or bool(_OTHER_RESULT.search(text))
         if name not in CALLS:
             return
         self.closes = self.closes or name == "close"
@@ -169,7 +171,6 @@ class StraceLog:
         result = None if match[1] == "?" else number(match[1])
         error = _ERROR.match(match[2])
         taken = round(float(match[3]) * SECOND) if match[3] else 0
-        self.calls += 1
         end = max(self._now, start + taken)
         return Call(thread, name, arguments, result, described, error[1] if error else "", start, end)
 

@@ -24,6 +24,17 @@ class Part:
     clock: Clock
 
 
+def have_threads_apart(parts: Sequence[Part]) -> bool:
+    """Whether threads of one process have logs of their own: they use the same socket."""
+    seen: set[tuple[int, Side]] = set()
+    for part in parts:
+        here = {(item.end.socket.inode, item.end.side) for item in part.items if item.end.socket.inode}
+        if here & seen:
+            return True
+        seen |= here
+    return False
+
+
 def joined(parts: Sequence[Part]) -> dict[End, End]:
     """The ends of the main channel of different logs that are of one connection, both ways, by what they carry."""
     streams: defaultdict[End, tuple[list[Passed], list[Passed]]] = defaultdict(lambda: ([], []))
