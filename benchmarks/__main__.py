@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import (
+    conformance,
     crowds,
     export,
     faults,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "wireshark": wireshark.run,
     "replay": replay.run,
     "crowds": crowds.run,
+    "conformance": conformance.run,
 }
 
 
