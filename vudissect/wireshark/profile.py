@@ -51,6 +51,9 @@ _MEMORY = (
     Purpose.COUNT_SHARED_MEMORY,
     Purpose.MAP_SHARED_MEMORY,
     Purpose.UNMAP_SHARED_MEMORY,
+    Purpose.ADD_OBJECT,
+    Purpose.GIVE_OBJECT,
+    Purpose.REMOVE_OBJECT,
 )
 _RINGS = (
     Purpose.SET_RING_SIZE,
@@ -75,7 +78,14 @@ _RUNNING = (
     Purpose.SET_STATUS,
     Purpose.GET_STATUS,
 )
-_CONFIGURATION = (Purpose.READ_CONFIG, Purpose.WRITE_CONFIG, Purpose.CHANGE_CONFIG, Purpose.SET_MTU)
+_CONFIGURATION = (
+    Purpose.READ_CONFIG,
+    Purpose.WRITE_CONFIG,
+    Purpose.CHANGE_CONFIG,
+    Purpose.SET_MTU,
+    Purpose.OPEN_SESSION,
+    Purpose.CLOSE_SESSION,
+)
 _MIGRATION = (
     Purpose.ADVISE_POSTCOPY,
     Purpose.START_POSTCOPY,
