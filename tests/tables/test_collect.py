@@ -173,6 +173,21 @@ def test_faults_have_their_kind(talk: Conversation) -> None:
     ]
 
 
+def test_what_the_proxy_changed_on_purpose_is_a_fault_too(talk: Conversation) -> None:
+    text = "SET_VRING_NUM : drop"
+    talk.event(RecordKind.FAULT, fault=1, text=text, outcome="injected", alters=1)
+    talk.front_end("SET_VRING_NUM", index=0, num=8, marks=Mark.NOT_FORWARDED | Mark.WITHHELD)
+    talk.event(RecordKind.FAULT, fault=1, text=text, outcome="not injected", reason="nobody waits for it")
+
+    faults = tables_of(talk.records)["faults"]
+
+    assert [(row["kind"], row["text"]) for row in faults] == [
+        ("injected", text),
+        ("withheld", "the proxy did not pass it on"),
+        ("not_injected", f"{text} (nobody waits for it)"),
+    ]
+
+
 def test_a_malformed_message_is_a_fault(talk: Conversation) -> None:
     talk.front_end("SET_VRING_NUM", payload=b"123")
 

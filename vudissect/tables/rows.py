@@ -36,8 +36,10 @@ _FAULTS = {
     Mark.DESCRIPTORS_LOST: "the kernel dropped descriptors",
     Mark.CUT_SHORT: "the peer closed the connection before the message was complete",
     Mark.NOT_FORWARDED: "the receiver had closed the connection",
+    Mark.WITHHELD: "the proxy did not pass it on",
+    Mark.INJECTED: "the proxy sent it",
 }
-_ANY_FAULT = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED
+_ANY_FAULT = Mark.DESCRIPTORS_LOST | Mark.CUT_SHORT | Mark.NOT_FORWARDED | Mark.WITHHELD | Mark.INJECTED
 _LARGEST = (1 << 63) - 1
 _BOUNDS = {
     Type.INTEGER: (-_LARGEST - 1, _LARGEST),
@@ -166,12 +168,18 @@ def _event_faults(event: Event) -> Iterator[tuple[str, str]]:
         seen = observation_of(record.details)
         if seen is not None and seen.fault:
             yield "ring", f"ring {seen.ring}: {seen.fault}"
+    elif record.kind is RecordKind.FAULT:
+        details = record.details
+        reason = f" ({details['reason']})" if "reason" in details else ""
+        yield str(details.get("outcome", "")).replace(" ", "_"), f"{details.get('text', '')}{reason}"
 
 
 def _message_faults(event: MessageEvent) -> Iterator[tuple[str, str]]:
     if event.message.problem:
         yield "malformed", event.message.problem
     marks = event.record.marks
+    if marks & Mark.WITHHELD:
+        marks &= ~Mark.NOT_FORWARDED
     if marks and marks & _ANY_FAULT:
         for mark, text in _FAULTS.items():
             if marks & mark and mark.name is not None:

@@ -179,7 +179,7 @@ FAULTS = Table(
             "kind",
             _TEXT,
             "`malformed`, `descriptors_lost`, `cut_short`, `not_forwarded`, `gap` (messages are missing), "
-            "`ring` (a ring is damaged)",
+            "`ring` (a ring is damaged); of `vuproxy --fault`: `injected`, `not_injected`, `withheld`",
         ),
         Column("text", _TEXT, "what is known about it"),
     ),
