@@ -109,6 +109,7 @@ while True:
 """
 
 
+@pytest.mark.usefixtures("hangups_end_programs")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_a_signal_is_passed_on(tmp_path: Path, name: str) -> None:
     process = run(tmp_path, *python(WAITS.format(name), *disk("d", "a.sock")))
