@@ -1,14 +1,16 @@
 """The descriptors of another process: a child that holds memory and an event."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from vudissect.host.descriptor import DescriptorKind
 from vudissect.host.inspect import inspect
-from vudissect.host.process_files import ProcessFiles
+from vudissect.host.process_files import ProcessFiles, open_files, peer_at
 from vudissect.host.shared_memory import event_counter
 
 
@@ -66,3 +68,31 @@ def test_a_process_that_is_gone() -> None:
 
         with pytest.raises(ProcessLookupError):
             ProcessFiles().add(gone.pid)
+
+
+def test_all_that_a_process_has_open() -> None:
+    event = os.eventfd(0)
+    try:
+        found = open_files(os.getpid())
+    finally:
+        os.close(event)
+
+    assert found[event].kind is DescriptorKind.EVENTFD
+
+
+def test_who_is_at_the_other_end_of_a_socket() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        peer = peer_at(os.getpid(), ours.fileno())
+
+    assert peer is not None
+    assert peer.pid == os.getpid()
+
+
+def test_what_is_no_socket_has_nobody_at_the_other_end() -> None:
+    event = os.eventfd(0)
+    try:
+        assert peer_at(os.getpid(), event) is None
+        assert peer_at(1 << 22, event) is None
+    finally:
+        os.close(event)
