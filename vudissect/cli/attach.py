@@ -42,7 +42,7 @@ _STANDARD = "-"
     examples=[
         ("Watch a VM that hangs", "vudissect attach 1201"),
         ("Record both sides for as long as they run", "vudissect attach 1201 1187 -w session.pcapng"),
-        ("What the rules think of it, until Ctrl-C", "vudissect attach 1201 -w - | vudissect lint -"),
+        ("With every field", "vudissect attach 1201 -w - | vudissect show -v -"),
     ],
 )
 @click.argument("pids", type=click.IntRange(1, _LARGEST_PID), nargs=-1, required=True, metavar="PID...")
