@@ -4202,14 +4202,16 @@ local function descriptor(root, tvb, each, named)
   local identity = each.at + record.DESCRIPTOR
   item:add(F["fd.identity"], range(tvb, identity, each.identity_length), printable(each.identity))
   item:add(F["fd.first"], named.first)
-  put(item, F["fd.size"], tvb, each.at + 8, 8)
-  put(item, F["fd.page_size"], tvb, each.at + 16, 8)
-  local seals = put(item, F["fd.seals"], tvb, each.at + 24, 4)
-  -- Bits of -1, for what cannot be sealed, are none.
-  if numbers.little.u32(tvb:raw(each.at + 23, 4), 1) < 2147483648 then
-    for _, name in ipairs(SEALS) do put(seals, F[name], tvb, each.at + 24, 4) end
+  if each.examined then
+    put(item, F["fd.size"], tvb, each.at + 8, 8)
+    put(item, F["fd.page_size"], tvb, each.at + 16, 8)
+    local seals = put(item, F["fd.seals"], tvb, each.at + 24, 4)
+    -- Bits of -1, for what cannot be sealed, are none.
+    if numbers.little.u32(tvb:raw(each.at + 23, 4), 1) < 2147483648 then
+      for _, name in ipairs(SEALS) do put(seals, F[name], tvb, each.at + 24, 4) end
+    end
+    put(item, F["fd.flags"], tvb, each.at + 28, 4)
   end
-  put(item, F["fd.flags"], tvb, each.at + 28, 4)
   item:add(F["fd.file"], range(tvb, identity + each.identity_length, each.name_length), printable(each.name))
 end
 

@@ -92,13 +92,14 @@ def _descriptor(named: NamedDescriptor) -> Iterator[Item]:
     yield joined("fd.kind"), int(descriptor.kind)
     yield joined("fd.identity"), descriptor.identity
     yield joined("fd.first"), named.first
-    yield joined("fd.size"), descriptor.size
-    yield joined("fd.page_size"), descriptor.page_size
-    yield joined("fd.seals"), descriptor.seals
-    if descriptor.seals >= 0:
-        for mask, name in SEALS:
-            yield joined("fd.seals", name), bool(descriptor.seals & mask)
-    yield joined("fd.flags"), descriptor.flags
+    if descriptor.is_examined:
+        yield joined("fd.size"), descriptor.size
+        yield joined("fd.page_size"), descriptor.page_size
+        yield joined("fd.seals"), descriptor.seals
+        if descriptor.seals >= 0:
+            for mask, name in SEALS:
+                yield joined("fd.seals", name), bool(descriptor.seals & mask)
+        yield joined("fd.flags"), descriptor.flags
     yield joined("fd.file"), descriptor.name
 
 
