@@ -22,6 +22,7 @@ from benchmarks import (
     show,
     startup,
     wireshark,
+    wrapper,
 )
 from benchmarks.table import Row, as_text
 
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "roundtrip": roundtrip.run,
     "flood": flood.run,
     "rotation": rotation.run,
+    "wrapper": wrapper.run,
     "faults": faults.run,
     "page": page.run,
     "iotlb": iotlb.run,

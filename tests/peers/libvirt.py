@@ -44,12 +44,12 @@ class Libvirt:
         self._folder = folder
 
     @contextmanager
-    def domain(self, memory: str, devices: str) -> Iterator[None]:
+    def domain(self, memory: str, devices: str, emulator: str = "") -> Iterator[None]:
         """A domain that runs for the length of the block; `PeerError` if it does not start.
 
-        `memory` and `devices` are parts of its XML.
+        `memory` and `devices` are parts of its XML; `emulator` is the path of another one than QEMU.
         """
-        emulator = program("qemu-system-x86_64", "qemu-system-x86")
+        emulator = emulator or program("qemu-system-x86_64", "qemu-system-x86")
         (self._folder / "domain.xml").write_text(_DOMAIN.format(emulator=emulator, memory=memory, devices=devices))
         self._virsh("create", "domain.xml")
         try:

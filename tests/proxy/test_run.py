@@ -297,7 +297,9 @@ while True:
 def test_a_program_in_the_background_reaches_its_back_end_again(tmp_path: Path, back: Listener) -> None:
     process = run(tmp_path, *python(BACKGROUND, *disk("d", "a.sock")))
     peer = back.accept()
-    sleep(1.5)
+    eventually(lambda: any(record.kind is RecordKind.NOTE for record in records(tmp_path)))
+    # A moment later it is certain that something is still there.
+    sleep(3)
     peer.close()
     process.communicate(timeout=PATIENCE)
 

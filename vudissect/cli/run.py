@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vudissect.cli.command import Command
+from vudissect.cli.command import Command as CliCommand
 from vudissect.cli.completion import FILE, files
-from vudissect.cli.errors import fail, needs_linux, warn
+from vudissect.cli.errors import CANNOT, fail, needs_linux, warn
 from vudissect.cli.output import say
 from vudissect.cli.recording import Asked, recording_options
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(
     "run",
     short_help="Start a program and record its sockets.",
-    cls=Command,
+    cls=CliCommand,
     examples=[
         (
             "QEMU, with a recorder on each of its vhost-user sockets",
@@ -73,6 +73,12 @@ if TYPE_CHECKING:
     type=FILE,
     help="The log of COMMAND, for bundles and their triggers; - for its standard error, which is then a file.",
 )
+@click.option(
+    "--beside",
+    metavar="PID",
+    type=click.IntRange(1),
+    help="COMMAND is started by the process PID: print the changed command line, and record until that process ends.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the changed command line and start nothing.")
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
@@ -81,6 +87,7 @@ def command(
     front_end: str | None,
     back_end: str | None,
     log: str | None,
+    beside: int | None,
     dry_run: bool,
     words: tuple[str, ...],
     asked: Asked,
@@ -95,22 +102,25 @@ def command(
     # Imported here so that --help is quick.
     from vudissect.host.address import AddressError
     from vudissect.host.limits import LimitError
-    from vudissect.proxy.command import Command as Wrapped
-    from vudissect.proxy.command import Surroundings
+    from vudissect.proxy.bystander import Bystander
+    from vudissect.proxy.command import Command, Surroundings, Wrapped
     from vudissect.proxy.program import run
     from vudissect.proxy.recording import RecordingError
 
     if asked.capture == "-":
         fail("-w -: standard output belongs to the command: name a file")
+    if beside is not None and log == "-":
+        fail("--log - takes the standard error of COMMAND, which --beside does not start: name a file")
     asked.check(has_command=True)
     if log is not None and not asked.has_bundles:
         fail("--log is for bundles: use it with --bundle-on or --control")
     if shutil.which(words[0]) is None:
         fail(f"{words[0]}: there is no such program: give its path, or a name that is on the PATH")
     surroundings = Surroundings()
-    folder = tempfile.mkdtemp(prefix="vuproxy-")
+    folder = ""
     wrapped: Wrapped | None = None
     try:
+        folder = tempfile.mkdtemp(prefix="vuproxy-")
         own = _own_pair(front_end, back_end, asked)
         plan = _plan(list(words), folder, listen, connect, needs_any=not own)
         for line in _lines(plan):
@@ -121,14 +131,45 @@ def command(
         for path, text in plan.files.items():
             Path(path).write_text(text)
         file = f"{folder}/stderr" if log == "-" else log or _log()
-        wrapped = Wrapped(surroundings, plan.words, log=file, writes_log=log == "-", links=_links(plan))
+        links = _links(plan)
+        if beside is not None:
+            ready = _step_aside(plan.words)
+            wrapped = Bystander(surroundings, plan.words, beside, ready, log=file, links=links)
+        else:
+            wrapped = Command(surroundings, plan.words, log=file, writes_log=log == "-", links=links)
         pairs = [*(_settings(move, asked) for move in plan.moves), *own]
         sys.exit(run(pairs, asked.recording(quiet=True, wrapped=wrapped)))
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
+    except OSError as error:
+        place = error.filename or (f"--beside {beside}" if beside else tempfile.gettempdir())
+        fail(f"{place}: nothing can be recorded: {error.strerror}")
     finally:
-        if wrapped is None or not wrapped.goes_on:
+        if folder and (wrapped is None or not wrapped.goes_on):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _step_aside(words: list[str]) -> int:
+    """Go on in another process. This one prints the changed command line when that is ready, and ends.
+
+    Returns the pipe on which the other process reports it.
+    """
+    waiting, ready = os.pipe()
+    if os.fork():
+        os.close(ready)
+        is_ready = bool(os.read(waiting, 1))
+        if is_ready:
+            say(shlex.join(words))
+            sys.stdout.flush()
+        # All else belongs to the other process.
+        os._exit(0 if is_ready else CANNOT)
+    os.close(waiting)
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for stream in (0, 1):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+    return ready
 
 
 def _own_pair(front_end: str | None, back_end: str | None, asked: Asked) -> "list[Settings]":

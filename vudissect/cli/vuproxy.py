@@ -16,6 +16,7 @@ from vudissect.cli.filters import filter_option
 from vudissect.cli.program import ProgramGroup
 from vudissect.cli.recording import Asked, recording_options
 from vudissect.cli.run import command as run_command
+from vudissect.cli.wrap import command as wrap_command
 
 if TYPE_CHECKING:
     from vudissect.filter import Filter
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.group(
     cls=ProgramGroup,
     invoke_without_command=True,
-    subcommand_metavar="[run ...]",
+    subcommand_metavar="[run|wrap ...]",
     examples=[
         (
             "Between QEMU, which connects, and a back-end that listens",
@@ -161,6 +162,7 @@ def main(
 
 
 main.add_command(run_command)
+main.add_command(wrap_command)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from types import FrameType
+from typing import Protocol
 
 from vudissect.proxy.handover import Handover
 
@@ -33,9 +34,43 @@ class Surroundings:
         for fd in self.inherited:
             os.set_inheritable(fd, False)
 
+    def others(self, ours: Collection[int]) -> list[int]:
+        """The inherited descriptors but ours."""
+        return [fd for fd in self.inherited if fd not in ours]
+
+
+class Wrapped(Protocol):
+    """A program that uses the sockets of a relay, from its start to its end.
+
+    `words` is its command line. `log` is a file with its log, "" for none; `writes_log`: its standard error goes there,
+    and has to be copied. `goes_on`: something of it is still there when this process ends. It has a `status` if this
+    process knows how it has ended.
+    """
+
+    words: list[str]
+    log: str
+    writes_log: bool
+    goes_on: bool
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, None if that is unknown."""
+
+    def start(self, ours: Collection[int], *, passes_usr1: bool) -> int:
+        """Let it begin; returns a pidfd. Raises `OSError`.
+
+        `ours` are inherited descriptors that are not for it. `passes_usr1`: also pass SIGUSR1 on to it.
+        """
+
+    def finish(self) -> None:
+        """It has ended."""
+
+    def stop(self) -> None:
+        """This process ends."""
+
 
 class Command:
-    """A program with its arguments.
+    """A program with its arguments, started by this process.
 
     `log` is a file with its log, "" for none. `writes_log`: its standard error goes there, and has to be copied.
     `links` are paths and where they lead: they are made if the program is still there when this process is gone.
@@ -62,11 +97,8 @@ class Command:
         self._handover: Handover | None = None
 
     def start(self, ours: Collection[int], *, passes_usr1: bool) -> int:
-        """Start it, and pass signals on to it from now on; returns a pidfd. Raises `OSError`.
-
-        `ours` are inherited descriptors that it does not get.
-        """
-        passed = [fd for fd in self._surroundings.inherited if fd not in ours]
+        """Start it, and pass signals on to it from now on."""
+        passed = self._surroundings.others(ours)
         if self._links:
             self._handover = Handover(self._links)
         self._process = self._started(passed)

@@ -17,7 +17,7 @@ from vudissect.host.service import Service
 from vudissect.host.streams import hide
 from vudissect.host.text import escaped
 from vudissect.protocol.model import Channel
-from vudissect.proxy.command import Command
+from vudissect.proxy.command import Wrapped
 from vudissect.proxy.companion import Companion, Feed
 from vudissect.proxy.companions import start_companions
 from vudissect.proxy.diagnostics import Diagnostics, Warn
@@ -113,7 +113,8 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
     faults = recording.faults.summary if recording.faults is not None else ""
     summary = Summary(relay, recorder, outlet.sink.lost, report, outlet.left(), faults)
     inform(str(summary))
-    return summary.status if recording.wrapped is None else recording.wrapped.status
+    status = recording.wrapped.status if recording.wrapped is not None else None
+    return summary.status if status is None else status
 
 
 def _check_streams(settings: Settings, recording: Recording) -> None:
@@ -140,7 +141,7 @@ def _is_same(fd: int, stream: int) -> bool:
 
 
 def _start_command(
-    command: Command, pairs: Sequence[Settings], relay: Relay, recorder: Recorder, *, passes_usr1: bool
+    command: Wrapped, pairs: Sequence[Settings], relay: Relay, recorder: Recorder, *, passes_usr1: bool
 ) -> None:
     ours = {side.fd for settings in pairs for side in (settings.front_end, settings.back_end) if side.fd is not None}
     try:
@@ -152,8 +153,11 @@ def _start_command(
         relay.poller.forget(pidfd)
         os.close(pidfd)
         command.finish()
-        text = f"{os.path.basename(command.words[0])} has ended with exit status {command.status}"
-        recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, {"text": text, "status": command.status})
+        details: dict[str, str | int] = {"text": f"{os.path.basename(command.words[0])} has ended"}
+        if command.status is not None:
+            details["text"] = f"{details['text']} with exit status {command.status}"
+            details["status"] = command.status
+        recorder.event(RecordKind.NOTE, 0, Channel.MAIN, 0, details)
         relay.end()
         relay.poller.later(_SETTLED_SECONDS, settled)
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vudissect.proxy.command import Command
+from vudissect.proxy.command import Wrapped
 from vudissect.proxy.metrics import Place
 from vudissect.proxy.ring_observer import RingOptions
 from vudissect.proxy.rotation import Rotation
@@ -27,8 +27,8 @@ class Recording:
     nobody reads standard output any more; otherwise the traffic continues. `program` is recorded in the capture as the
     program that was started. `rings`: also record what is seen in the rings. `rotation`: write several files, with
     names after that of `capture`. `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve a
-    page of the session. `bundling`: when to make bundles of what was recorded. `wrapped`: start this command, and end
-    with it. `faults`: what decides on faults in the traffic.
+    page of the session. `bundling`: when to make bundles of what was recorded. `wrapped`: let this program begin, and
+    end with it. `faults`: what decides on faults in the traffic.
     """
 
     capture: str | None = None
@@ -45,7 +45,7 @@ class Recording:
     metrics: Place | None = None
     page: bool = False
     bundling: Bundling | None = None
-    wrapped: Command | None = None
+    wrapped: Wrapped | None = None
     faults: "Faults | None" = None
 
     @property

@@ -9,7 +9,7 @@ from typing import Final
 
 from vudissect.host.address import Role, parse_address
 from vudissect.host.endpoint import Listener
-from vudissect.proxy.command import Command
+from vudissect.proxy.command import Wrapped
 from vudissect.proxy.companion import Companion, Feed
 
 CONTROL_FD: Final = 4
@@ -38,7 +38,7 @@ class TriggerWatch(Companion):
     patience = 60.0
 
     def __init__(
-        self, bundling: Bundling, capture: str, command: str, feed: Feed, *, is_rotated: bool, started: Command | None
+        self, bundling: Bundling, capture: str, command: str, feed: Feed, *, is_rotated: bool, started: Wrapped | None
     ) -> None:
         """`capture` is the path of the capture, or the one that the names of a rotated one are made from.
 
