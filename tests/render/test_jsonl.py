@@ -22,6 +22,7 @@ KEYS = [
     "names",
     "device",
     "device_guessed",
+    "device_id",
 ]  # fmt: skip
 
 

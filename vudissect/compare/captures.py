@@ -1,4 +1,4 @@
-"""Compares two captures, connection by connection in the order in which they began."""
+"""Compares two captures: connections of the same device, or else in the order in which they began."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -13,12 +13,16 @@ from vudissect.session.event import Event
 
 
 class Part(NamedTuple):
-    """A connection of each capture (0: it has no such connection), the programs of both, and what is different."""
+    """A connection of each capture (0: it has no such connection), the programs of both, and what is different.
+
+    `devices` are the ids of their devices, "" if unknown.
+    """
 
     first: int
     second: int
     programs: tuple[tuple[str, str], tuple[str, str]]
     compared: Compared
+    devices: tuple[str, str] = ("", "")
 
     def narrowed(self, places: Collection[Place]) -> "Part":
         """Only the differences about these; what causes one of them may be left out."""
@@ -47,29 +51,53 @@ def by_connection(events: Iterable[Event], most: int) -> list[Exchanges]:
 
 def compare_captures(ours: Sequence[Exchanges], theirs: Sequence[Exchanges]) -> list[Part]:
     """What is different in each pair of connections; `TooLongError` if too much is."""
-    parts = [
-        Part(
-            _number(before),
-            _number(after),
-            (_programs(before), _programs(after)),
-            compare_connections(before, after, Policy()),
-        )
-        for before, after in zip(ours, theirs, strict=False)
-    ]
-    for more, what in ((ours[len(theirs) :], What.MISSING), (theirs[len(ours) :], What.ADDED)):
-        for exchanges in more:
-            number, programs = _number(exchanges), _programs(exchanges)
+    parts: list[Part] = []
+    for before, after in _pairs(ours, theirs):
+        if before is not None and after is not None:
+            compared = compare_connections(before, after, Policy())
+        else:
+            what = What.MISSING if after is None else What.ADDED
             lone = Distinction(what, Place.PROGRAM, (), (), "connection", None, None, (), (), number=1)
             compared = Compared((lone,), ())
-            if what is What.MISSING:
-                parts.append(Part(number, 0, (programs, ("", "")), compared))
-            else:
-                parts.append(Part(0, number, (("", ""), programs), compared))
+        sides = [_Known.of(each) for each in (before, after)]
+        (first, programs, device), (second, other_programs, other_device) = sides
+        parts.append(Part(first, second, (programs, other_programs), compared, (device, other_device)))
     return parts
 
 
-def _number(exchanges: Exchanges) -> int:
-    return exchanges.first.record.connection
+def _pairs(ours: Sequence[Exchanges], theirs: Sequence[Exchanges]) -> list[tuple[Exchanges | None, Exchanges | None]]:
+    """Connections of the same device are pairs, in their order; others in the order of the captures."""
+    left = list(theirs)
+    known = {_device(each) for each in ours} & {_device(each) for each in theirs}
+    pairs: list[tuple[Exchanges | None, Exchanges | None]] = []
+    for before in ours:
+        device = _device(before)
+        same = (each for each in left if _device(each) == device or not {device, _device(each)} & known)
+        after = next(same, None)
+        if after is not None:
+            left.remove(after)
+        pairs.append((before, after))
+    pairs.sort(key=lambda pair: pair[1] is None)
+    return [*pairs, *((None, after) for after in left)]
+
+
+class _Known(NamedTuple):
+    """What is known of one side of a part."""
+
+    number: int = 0
+    programs: tuple[str, str] = ("", "")
+    device: str = ""
+
+    @classmethod
+    def of(cls, exchanges: Exchanges | None) -> "_Known":
+        """That of a connection, or of none."""
+        if exchanges is None:
+            return cls()
+        return cls(exchanges.first.record.connection, _programs(exchanges), _device(exchanges))
+
+
+def _device(exchanges: Exchanges) -> str:
+    return exchanges.last.after.device_id
 
 
 def _programs(exchanges: Exchanges) -> tuple[str, str]:

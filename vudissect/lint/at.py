@@ -200,4 +200,5 @@ class At(Generic[Memory_co]):
             frames,
             message,
             self.rule.source,
+            self.after.device_id,
         )

@@ -34,7 +34,8 @@ class Blame(StrEnum):
 class Finding(NamedTuple):
     """A violation of a rule.
 
-    `frame` is where it happened (0: not at a message), `frames` led to it, `connection` is the connection's number.
+    `frame` is where it happened (0: not at a message), `frames` led to it, `connection` is the connection's number, and
+    `device_id` the id of its device, "" if the capture has none.
     `message` is one sentence that a maintainer can act on, with the values in it.
     """
 
@@ -46,3 +47,4 @@ class Finding(NamedTuple):
     frames: tuple[int, ...]
     message: str
     source: str
+    device_id: str = ""

@@ -1,5 +1,7 @@
 """Descriptors that were received before the messages that they came with, by what they refer to."""
 
+from typing import NamedTuple
+
 from vudissect.host.closing import close, close_soon
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.host.inspect import Inspected, examine
@@ -19,44 +21,70 @@ _PATIENCE_NS = 1_000_000_000
 _MOST = 1024
 
 
+class _Held(NamedTuple):
+    """A descriptor, and in which round it came."""
+
+    fd: int
+    inspected: Inspected
+    round: int
+
+
 class DescriptorPool:
-    """Holds descriptors of memory and of events until they are taken or the pool is emptied; of many, the newest."""
+    """Holds descriptors of memory and of events until they are taken or the pool is emptied; of many, the newest.
+
+    The devices of a VM have the same memory, so there may be several of one open object.
+    """
 
     def __init__(self) -> None:
-        self._fds: dict[str, tuple[int, Inspected]] = {}
-        self._older: set[str] = set()
+        self._held: dict[str, list[_Held]] = {}
+        self._count = 0
+        self._round = 0
         self._aged = 0
 
     def add(self, fd: int) -> None:
         """Hold a descriptor, or close it if nothing will ask for it."""
         inspected = examine(fd)
         descriptor = inspected.descriptor
-        if descriptor.kind not in _KEPT or not descriptor.identity or descriptor.identity in self._fds:
+        if descriptor.kind not in _KEPT or not descriptor.identity:
             _let_go(fd, inspected)
             return
-        self._fds[descriptor.identity] = fd, inspected
-        if len(self._fds) > _MOST:
-            _let_go(*self._fds.pop(next(iter(self._fds))))
+        self._held.setdefault(descriptor.identity, []).append(_Held(fd, inspected, self._round))
+        self._count += 1
+        if self._count > _MOST:
+            oldest = self._pop(next(iter(self._held)))
+            _let_go(oldest.fd, oldest.inspected)
 
     def take(self, identity: str) -> int | None:
         """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
-        fd, _ = self._fds.pop(identity, (None, None))
-        return fd
+        return self._pop(identity).fd if identity in self._held else None
 
     def age(self, now: int) -> None:
         """Close what nobody has taken for a second (`now` is in ns); to be called now and then."""
         if now - self._aged < _PATIENCE_NS:
             return
         self._aged = now
-        for identity in self._older & self._fds.keys():
-            _let_go(*self._fds.pop(identity))
-        self._older = set(self._fds)
+        self._close_before(self._round)
+        self._round += 1
 
     def empty(self) -> None:
         """Close what nobody has taken."""
-        for held in self._fds.values():
-            _let_go(*held)
-        self._fds.clear()
+        self._close_before(self._round + 1)
+
+    def _close_before(self, number: int) -> None:
+        for identity, held in list(self._held.items()):
+            # The oldest come first.
+            for each in held.copy():
+                if each.round < number:
+                    self._pop(identity)
+                    _let_go(each.fd, each.inspected)
+
+    def _pop(self, identity: str) -> _Held:
+        held = self._held[identity]
+        oldest = held.pop(0)
+        if not held:
+            del self._held[identity]
+        self._count -= 1
+        return oldest
 
 
 def _let_go(fd: int, inspected: Inspected) -> None:

@@ -33,10 +33,8 @@ def diff_lines(
     for part in parts:
         if not part.compared.distinctions:
             continue
-        for mark, file, number, programs in zip(
-            ("---", "+++"), files, (part.first, part.second), part.programs, strict=True
-        ):
-            yield style.dim(f"{mark} {title(file, number, programs)}")
+        for mark, text in zip(("---", "+++"), titles(part, files), strict=True):
+            yield style.dim(f"{mark} {text}")
         if in_order:
             yield from aligned_transcripts(part.compared, style)
         else:
@@ -54,10 +52,16 @@ def total_text(parts: Sequence[Part], *, limited: bool) -> str:
     return f"{count_text(total, 'difference')}{followed}" if total else f"no differences{limit}"
 
 
-def title(file: str, number: int, programs: tuple[str, str]) -> str:
-    """A connection of a capture: the file, its number and the programs."""
-    who = " and ".join(printable(program) for program in programs if program)
-    return f"{printable(file)}, {f'connection {number}' if number else 'no such connection'}{f': {who}' if who else ''}"
+def titles(part: Part, files: tuple[str, str]) -> list[str]:
+    """The connections of both captures: the file, the number with the id of its device, and the programs."""
+    texts = []
+    for file, number, programs, device in zip(
+        files, (part.first, part.second), part.programs, part.devices, strict=True
+    ):
+        who = " and ".join(printable(program) for program in programs if program)
+        name = f"connection {number}{f' ({printable(device)})' if device else ''}" if number else "no such connection"
+        texts.append(f"{printable(file)}, {name}{f': {who}' if who else ''}")
+    return texts
 
 
 def _hunk(distinction: Distinction, style: Style) -> Iterator[str]:

@@ -23,8 +23,10 @@ def fails(finding: Finding, *, strict: bool) -> bool:
 
 
 def finding_text(finding: Finding, style: Style, *, frame: int | None = None) -> str:
-    """One line, without the frame if the finding is shown below its message."""
+    """One line, without the frame and the device if the finding is shown below its message."""
     place = "" if finding.frame in (0, frame) else f" #{finding.frame}"
+    if finding.device_id and frame is None:
+        place += f" {printable(finding.device_id)}"
     title = severity_text(finding.severity, finding.rule, style)
     because = ""
     if finding.frames:
@@ -98,6 +100,9 @@ def _again(group: Group) -> str:
     listed = ", ".join(f"#{frame}" for frame in list(frames)[:_MOST_PLACES])
     more = f" and {len(frames) - _MOST_PLACES} more" if len(frames) > _MOST_PLACES else ""
     connections = f", on {group.connections} connections" if group.connections > 1 else ""
+    devices = [printable(name) for name in dict.fromkeys(finding.device_id for finding in group.all) if name]
+    if connections and devices:
+        connections += f": {', '.join(devices[:_MOST_PLACES])}{' and others' * (len(devices) > _MOST_PLACES)}"
     return f" (again in {listed}{more}{connections})"
 
 
@@ -113,6 +118,7 @@ def finding_json(finding: Finding, file: str) -> str:
             "message": finding.message,
             "source": finding.source,
             "connection": finding.connection,
+            "device_id": unicode(finding.device_id) or None,
             "file": unicode(file),
         }
     )

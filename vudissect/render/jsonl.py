@@ -14,7 +14,7 @@ from vudissect.lint.finding import Finding
 from vudissect.protocol.model import Layout
 from vudissect.render.config import carried_config, config_names, decode_config
 from vudissect.render.json_names import Write, names_writer
-from vudissect.session.device import DeviceGuess
+from vudissect.render.units import unicode
 from vudissect.session.event import Event
 from vudissect.session.names import NamedDescriptor
 from vudissect.session.state import State
@@ -138,7 +138,7 @@ class _Halves:
         self._state = state
         self._dialect = f',"dialect":"{state.protocol.key}"'
         self._usual = f'{self._dialect},"findings":[],"marks":[],"names":'
-        self._device = _device(state.guess)
+        self._device = _device(state)
 
     def _new_template(self, event: Event, form: Form) -> _Template:
         made = self._templates[form] = (
@@ -157,10 +157,12 @@ def unusual_payload(event: Event, message: WireMessage) -> str:
     return _dumps(_payload(message, event.record.marks) | (_config(event, *config) if config else {}))
 
 
-def _device(guess: DeviceGuess) -> str:
+def _device(state: State) -> str:
     """The end of a line."""
+    guess = state.guess
     name = guess.device.name if guess.device is not None else None
-    return f',"device":{_dumps(name)},"device_guessed":{_dumps(name is not None and not guess.settled)}}}\n'
+    device = f'"device":{_dumps(name)},"device_guessed":{_dumps(name is not None and not guess.settled)}'
+    return f',{device},"device_id":{_dumps(unicode(state.device_id) or None)}}}\n'
 
 
 def _template(event: Event) -> str:

@@ -97,7 +97,7 @@ def ring_title(sample: Sample) -> str:
     what = f" ({device.name}{f' {name}' if name else ''})" if device is not None else ""
     size = f", size {ring.size}" if ring is not None and ring.size is not None else ""
     closed = ", closed" if state.phase is Phase.CLOSED else ""
-    return f"ring {sample.seen.ring} of connection {state.number}{what}{size}{closed}"
+    return f"ring {sample.seen.ring} of {printable(state.label)}{what}{size}{closed}"
 
 
 def _bar(sample: Sample) -> str:

@@ -54,6 +54,7 @@ def state_fields(state: State, pairing: Pairing) -> dict[str, Any]:
             for request in pairing[channel].owed()
         ],
         "device_guessed": device is not None and not state.guess.settled,
+        "device_id": unicode(state.device_id) or None,
     }
 
 

@@ -139,7 +139,8 @@ def _connections(summary: Summary) -> str:
     texts = []
     for each in last:
         ended = f"closed by the {each.end.by}" if each.end.by else "open"
-        texts.append(f"{each.number} {ended} after {duration_text(each.duration)}")
+        device = f" ({printable(each.state.device_id)})" if each.state.device_id else ""
+        texts.append(f"{each.number}{device} {ended} after {duration_text(each.duration)}")
     before = summary.total - len(last)
     return f"{f'{before} more; ' if before > 0 else ''}{'; '.join(texts)}"
 

@@ -67,6 +67,7 @@ def _connection(connection: ConnectionSummary) -> dict[str, Any]:
         "origin": unicode(connection.origin) or None,
         "device": device.name if device is not None else None,
         "device_guessed": device is not None and not state.guess.settled,
+        "device_id": unicode(state.device_id) or None,
         "dialect": state.protocol.key,
         "phase": state.phase.value,
         "began": connection.began,

@@ -34,7 +34,7 @@ def times_lines(timed: Timed) -> Iterator[str]:
 def _connection(times: ConnectionTimes, style: Style) -> Iterator[str]:
     who = " and ".join(printable(name) for name in times.names if name)
     device = f" ({times.device.name})" if times.device is not None else ""
-    yield style.name(f"connection {times.number}{f': {who}' if who else ''}{device}")
+    yield style.name(f"{printable(times.label)}{f': {who}' if who else ''}{device}")
     yield style.dim(f"  {'phase':<{_NAME}}{'time':>{_TIME}}  waiting for the back-end  front-end  frames")
     for phase in times.phases:
         span, (front_end, back_end) = phase.span, phase.waits

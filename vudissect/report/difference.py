@@ -5,7 +5,7 @@ from itertools import chain, groupby
 
 from vudissect.compare.captures import Part
 from vudissect.compare.distinction import Distinction
-from vudissect.render.diff import heading, places, sides, title, total_text
+from vudissect.render.diff import heading, places, sides, titles, total_text
 from vudissect.render.diff_transcript import AlignedLine, aligned_steps
 from vudissect.render.format import Unknown
 from vudissect.report.document import document
@@ -37,10 +37,6 @@ def difference_page(parts: Sequence[Part], files: tuple[str, str], unknown: Sequ
 
 def _part(part: Part, files: tuple[str, str]) -> Html:
     """A connection of each capture."""
-    titles = [
-        title(file, number, programs)
-        for file, number, programs in zip(files, (part.first, part.second), part.programs, strict=True)
-    ]
     distinctions = part.compared.distinctions
     return tag(
         "section",
@@ -48,7 +44,7 @@ def _part(part: Part, files: tuple[str, str]) -> Html:
         *((tag("ol", (_distinction(each) for each in distinctions), class_="differences"),) if distinctions else ()),
         tag(
             "table",
-            tag("thead", tag("tr", (tag("th", text, scope="col") for text in titles))),
+            tag("thead", tag("tr", (tag("th", text, scope="col") for text in titles(part, files)))),
             _rows([*chain.from_iterable(aligned_steps(part.compared))]),
             class_="sides",
         ),
@@ -56,8 +52,11 @@ def _part(part: Part, files: tuple[str, str]) -> Html:
 
 
 def _numbers(part: Part) -> str:
-    numbers = dict.fromkeys(f"connection {number}" for number in (part.first, part.second) if number)
-    return " and ".join(numbers).capitalize()
+    sides = zip((part.first, part.second), part.devices, strict=True)
+    names = dict.fromkeys(
+        f"connection {number}{f' ({device})' if device else ''}" for number, device in sides if number
+    )
+    return " and ".join(names).replace("c", "C", 1)
 
 
 def _distinction(distinction: Distinction) -> Html:

@@ -82,7 +82,8 @@ class Session:
     @property
     def states(self) -> dict[int, State]:
         """The states of the open connections, by number."""
-        return {number: connection.state for number, connection in self._open.items()}
+        # Records about the capture as a whole have the number 0.
+        return {number: connection.state for number, connection in self._open.items() if number}
 
     def pairing(self, number: int) -> Pairing:
         """The pending requests of an open connection, or of that of the latest record; `KeyError` for others."""

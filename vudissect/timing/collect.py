@@ -69,7 +69,7 @@ class _Connection:
             self._change(self.last)
         latencies = tuple(self.answers.latencies(self.number))
         return ConnectionTimes(
-            self.number, self.names, state.guess.device, state.whole, open_end,
+            self.number, state.label, self.names, state.guess.device, state.whole, open_end,
             tuple(self.phases), latencies, self.more_phases,
         )  # fmt: skip
 

@@ -46,10 +46,11 @@ class PhaseTime(NamedTuple):
 class ConnectionTimes(NamedTuple):
     """The times of one connection; `whole` if its beginning was recorded, `open_end` if its end was not.
 
-    `names` are the programs by `Side`, "" if unknown.
+    `names` are the programs by `Side`, "" if unknown. `label` is its name for people, with the id of its device.
     """
 
     number: int
+    label: str
     names: tuple[str, str]
     device: Device | None
     whole: bool
