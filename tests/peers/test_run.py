@@ -8,9 +8,12 @@ import pytest
 
 from tests.peers.proxy import recorded
 from tests.peers.situations.disk import GUEST_WRITES, Disk, DiskUse, disk_use
+from vudissect.analysis import Analysis
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
+from vudissect.compare.captures import by_connection, compare_captures
+from vudissect.compare.exchange import Exchanges
 
 pytestmark = pytest.mark.peers
 
@@ -62,6 +65,17 @@ def test_the_guest_reads_back_what_it_wrote(use: DiskUse) -> None:
 def test_it_is_recorded_message_for_message(folder: Path) -> None:
     assert len(messages(folder / BETWEEN)) > 40
     assert messages(folder / RUN) == messages(folder / BETWEEN)
+
+
+@pytest.mark.usefixtures("use")
+def test_the_payloads_are_the_same_but_for_what_differs_in_each_run(folder: Path) -> None:
+    (part,) = compare_captures(*(exchanges(folder / name) for name in (BETWEEN, RUN)))
+
+    assert part.compared.distinctions == ()
+
+
+def exchanges(path: Path) -> list[Exchanges]:
+    return by_connection((event for event, _ in Analysis(records(path), rules=())), 1000)
 
 
 @pytest.mark.usefixtures("use")
