@@ -103,6 +103,22 @@ def test_connections_after_the_first_are_reconnects() -> None:
     assert value(found, "vudissect_open_connections") == 1
 
 
+def test_devices_of_a_vm_are_told_apart_by_their_id() -> None:
+    talk = Conversation()
+    for number, name in enumerate(("disk0", "net0", "net0"), 1):
+        talk.open(connection=number, device_id=name)
+        talk.front_end("GET_FEATURES", connection=number)
+        seen = Observation(0, avail=5, used=3, pending=number)
+        talk.event(RecordKind.RING_OBSERVED, Channel.MAIN, number, MILLISECOND, **seen.details)
+    found = numbers(talk)
+    for device, count, pending in (("disk0", 1, 1), ("net0", 2, 3)):
+        assert value(found, "vudissect_connections_total", device=device) == count
+        assert value(found, "vudissect_reconnects_total", device=device) == count - 1
+        assert value(found, "vudissect_open_connections", device=device) == count
+        assert value(found, "vudissect_open_requests", device=device, channel="main") == count
+        assert value(found, "vudissect_ring_pending", device=device, ring="0") == pending
+
+
 def test_findings_count_by_severity_rule_and_blame() -> None:
     talk = Conversation()
     talk.front_end("SET_VRING_ENABLE", index=0, num=7)

@@ -397,7 +397,8 @@ def test_its_recording_has_the_options_of_the_plain_command(tmp_path: Path, back
     assert process.returncode == 0, errors
     (capture,) = tmp_path.glob("run_00001_*.pcapng")
     assert str(capture.name) in errors
-    assert "vudissect_messages_total" in (tmp_path / "run.prom").read_text()
+    metrics = (tmp_path / "run.prom").read_text()
+    assert 'vudissect_connections_total{socket="a.sock",device="disk0"} 1\n' in metrics
 
 
 def test_a_socket_that_is_not_in_the_command_line(tmp_path: Path, back: Listener) -> None:

@@ -138,7 +138,7 @@ def command(
         else:
             wrapped = Command(surroundings, plan.words, log=file, writes_log=log == "-", links=links)
         pairs = [*(_settings(move, asked) for move in plan.moves), *own]
-        sys.exit(run(pairs, asked.recording(quiet=True, wrapped=wrapped)))
+        sys.exit(run(pairs, asked.recording(quiet=True, wrapped=wrapped, name=_name(plan))))
     except (AddressError, RecordingError, LimitError) as error:
         fail(str(error))
     except OSError as error:
@@ -217,6 +217,11 @@ def _lines(plan: "Plan") -> list[str]:
         device = f" ({move.socket.device})" if move.socket.device else ""
         lines.append(f"{move.socket.name}{device}: {move.outside} is recorded, and the command uses {move.private}")
     return lines + [f"{each.name} is not recorded: {each.reason}" for each in plan.left]
+
+
+def _name(plan: "Plan") -> str:
+    """The address that the peer of the first socket uses: that of the command is in a folder that is new each time."""
+    return str(plan.moves[0].outside) if plan.moves else ""
 
 
 def _links(plan: "Plan") -> list[tuple[str, str]]:

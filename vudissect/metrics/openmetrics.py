@@ -91,7 +91,8 @@ def _lines(family: Family, common: Mapping[str, str]) -> Iterator[str]:
 
 
 def _labels(family: Family, values: Values, common: Mapping[str, str]) -> str:
-    pairs = {**common, **dict(zip(family.labels, values, strict=True))}
+    # A label without a value is the same as none.
+    pairs = {**common, **{name: value for name, value in zip(family.labels, values, strict=True) if value}}
     inner = ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs.items())
     return f"{{{inner}}}" if inner else ""
 

@@ -37,7 +37,7 @@ def _wanted(recording: Recording, path: str, feed: Feed, relay: Relay, recorder:
     if recording.has_transcript:
         yield partial(_transcript, recording, path, feed), "start the live transcript", "leave it out with -q"
     if recording.metrics is not None:
-        metrics = partial(MetricsServer, recording.metrics, relay.name, feed)
+        metrics = partial(MetricsServer, recording.metrics, recording.name or relay.name, feed)
         yield metrics, "start to collect metrics", "leave out --metrics"
     if recording.page:
         yield partial(PageServer, feed), "serve a page", "leave out --ui"

@@ -26,9 +26,10 @@ class Recording:
     `shown` is the filter of the live transcript, if there is one, and `color` an option of it. `while_read`: end when
     nobody reads standard output any more; otherwise the traffic continues. `program` is recorded in the capture as the
     program that was started. `rings`: also record what is seen in the rings. `rotation`: write several files, with
-    names after that of `capture`. `metrics`: where to serve or write numbers for monitoring. `page`: whether to serve a
-    page of the session. `bundling`: when to make bundles of what was recorded. `wrapped`: let this program begin, and
-    end with it. `faults`: what decides on faults in the traffic.
+    names after that of `capture`. `metrics`: where to serve or write numbers for monitoring; `name` is their label, ""
+    for the address of the front-end. `page`: whether to serve a page of the session. `bundling`: when to make bundles
+    of what was recorded. `wrapped`: let this program begin, and end with it. `faults`: what decides on faults in the
+    traffic.
     """
 
     capture: str | None = None
@@ -43,6 +44,7 @@ class Recording:
     color: str = "auto"
     rotation: Rotation | None = None
     metrics: Place | None = None
+    name: str = ""
     page: bool = False
     bundling: Bundling | None = None
     wrapped: Wrapped | None = None
