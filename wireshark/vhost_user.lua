@@ -2861,7 +2861,7 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency, late, sockets
+local connections, peer, latency, late, sockets, device_ids
 
 -- The side that answers on a channel: 0 for the front-end.
 local ANSWERS = { [0] = 1, 0, 0 }
@@ -2885,6 +2885,7 @@ end
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  device_ids = {} -- by connection
   sockets = {} -- that messages passed: names by connection and number of the message
   record.renew()
   objects.reset()
@@ -3012,6 +3013,12 @@ function session.socket(of, sequence)
   return passed and passed[sequence]
 end
 
+-- The name of a connection for people: its number, and the id of its device.
+function session.label(of)
+  local id = device_ids[of]
+  return "connection " .. numbers.decimal(of, 0) .. (id and string.format(" (%s)", id) or "")
+end
+
 local function note_sockets(s, this, carried)
   for place, descriptor in ipairs(this.descriptors) do
     if descriptor.kind == 4 then
@@ -3069,6 +3076,7 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
+    if details.device_id and details.device_id ~= "" then device_ids[connection.number] = details.device_id end
     connection.programs = { [0] = details.front_end_command, details.back_end_command }
     local executable = (details.back_end_executable or ""):match("[^/]*$")
     connection.served = T.programs[executable] or T.programs[details.back_end_command or ""]
@@ -3650,11 +3658,11 @@ local EVENTS = {
       local side = details.seen_by and details.seen_by ~= "" and "the " .. details.seen_by or "both sides"
       origin = format(", from %s of %s", details.source, side)
     end
-    return format("connection %s: front-end %s, back-end %s%s%s", decimal(this.connection, 0),
+    return format("%s: front-end %s, back-end %s%s%s", session.label(this.connection),
       peer(details, "front_end"), peer(details, "back_end"), device, origin)
   end,
   [3] = function(this, details)
-    return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))
+    return format("%s closed by the %s%s", session.label(this.connection), details.by or "?", how(details))
   end,
   [4] = function(this, details)
     local passed = session.socket(this.connection, details.by_sequence)

@@ -8,7 +8,7 @@ local on_request, on_reply = effects.on_request, effects.on_reply
 
 local session = {}
 
-local connections, peer, latency, late, sockets
+local connections, peer, latency, late, sockets, device_ids
 
 -- The side that answers on a channel: 0 for the front-end.
 local ANSWERS = { [0] = 1, 0, 0 }
@@ -32,6 +32,7 @@ end
 function session.reset(dialect, device)
   session.dialect, session.device = dialect, device
   connections = {}
+  device_ids = {} -- by connection
   sockets = {} -- that messages passed: names by connection and number of the message
   record.renew()
   objects.reset()
@@ -159,6 +160,12 @@ function session.socket(of, sequence)
   return passed and passed[sequence]
 end
 
+-- The name of a connection for people: its number, and the id of its device.
+function session.label(of)
+  local id = device_ids[of]
+  return "connection " .. numbers.decimal(of, 0) .. (id and string.format(" (%s)", id) or "")
+end
+
 local function note_sockets(s, this, carried)
   for place, descriptor in ipairs(this.descriptors) do
     if descriptor.kind == 4 then
@@ -216,6 +223,7 @@ function session.event(connection, frame, this, details)
   record.renew()
   if this.kind == 2 then
     connection.opened = true
+    if details.device_id and details.device_id ~= "" then device_ids[connection.number] = details.device_id end
     connection.programs = { [0] = details.front_end_command, details.back_end_command }
     local executable = (details.back_end_executable or ""):match("[^/]*$")
     connection.served = T.programs[executable] or T.programs[details.back_end_command or ""]

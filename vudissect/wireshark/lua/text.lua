@@ -170,11 +170,11 @@ local EVENTS = {
       local side = details.seen_by and details.seen_by ~= "" and "the " .. details.seen_by or "both sides"
       origin = format(", from %s of %s", details.source, side)
     end
-    return format("connection %s: front-end %s, back-end %s%s%s", decimal(this.connection, 0),
+    return format("%s: front-end %s, back-end %s%s%s", session.label(this.connection),
       peer(details, "front_end"), peer(details, "back_end"), device, origin)
   end,
   [3] = function(this, details)
-    return format("connection %s closed by the %s%s", decimal(this.connection, 0), details.by or "?", how(details))
+    return format("%s closed by the %s%s", session.label(this.connection), details.by or "?", how(details))
   end,
   [4] = function(this, details)
     local passed = session.socket(this.connection, details.by_sequence)
