@@ -15,19 +15,11 @@ from time import perf_counter
 from benchmarks.programs import installed
 from benchmarks.table import Row, in_turns, milliseconds
 from tests.peers.daemons import storage_daemon
-from tests.peers.libvirt import Libvirt, libvirt
+from tests.peers.libvirt import DISK, SHARED_MEMORY, Libvirt, libvirt
 from tests.peers.processes import program
 
 ROUNDS = 7
 TARGET = "at most 200 ms"
-_MEMORY = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-_DISK = """
-<disk type='vhostuser' device='disk'>
-  <driver name='qemu' type='raw'/>
-  <source type='unix' path='{folder}/disk.sock'/>
-  <target dev='vda' bus='virtio'/>
-</disk>
-"""
 
 
 def run() -> list[Row]:
@@ -64,7 +56,7 @@ def _wrapped(folder: Path, name: str, captures: Path) -> str:
 def _seconds(manager: Libvirt, folder: Path, emulator: str) -> Callable[[], float]:
     def measured() -> float:
         before = perf_counter()
-        with manager.domain(_MEMORY, _DISK.format(folder=folder), emulator):
+        with manager.domain(SHARED_MEMORY, DISK.format(folder=folder), emulator):
             return perf_counter() - before
 
     return measured

@@ -19,6 +19,15 @@ _FOLDERS = {
     "/var/log/libvirt": "log",
     "/var/cache/libvirt": "cache",
 }
+# Parts of a domain; the back-end of the disk listens at `disk.sock` in a folder.
+SHARED_MEMORY = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+DISK = """
+<disk type='vhostuser' device='disk'>
+  <driver name='qemu' type='raw'/>
+  <source type='unix' path='{folder}/disk.sock'/>
+  <target dev='vda' bus='virtio'/>
+</disk>
+"""
 _SETTINGS = """user = "root"
 group = "root"
 security_driver = "none"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.daemons import storage_daemon, virtiofsd
-from tests.peers.libvirt import Libvirt, libvirt
+from tests.peers.libvirt import DISK, SHARED_MEMORY, Libvirt, libvirt
 from tests.peers.processes import program
 from tests.peers.testpmd import net_vhost
 from tests.proxy.harness import eventually
@@ -19,14 +19,6 @@ from vudissect.capture.record import RecordKind
 
 pytestmark = pytest.mark.peers_slow
 
-SHARED_MEMORY = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
-DISK = """
-<disk type='vhostuser' device='disk'>
-  <driver name='qemu' type='raw'/>
-  <source type='unix' path='{folder}/disk.sock'/>
-  <target dev='vda' bus='virtio'/>
-</disk>
-"""
 OTHERS = """
 <filesystem type='mount'>
   <driver type='virtiofs' queue='1024'/>

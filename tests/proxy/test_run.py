@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,7 @@ from time import sleep
 
 import pytest
 
-from tests.proxy.harness import PATIENCE, Listener, call, eventually, message
+from tests.proxy.harness import PATIENCE, Listener, Peer, call, eventually, message
 from tests.proxy.test_program import call_when_listening
 from vudissect.bundle.read import Bundle
 from vudissect.capture.files import open_capture
@@ -215,13 +216,29 @@ def test_descriptors_are_passed_on_to_the_command_and_nobody_else(tmp_path: Path
     os.close(reading)
 
 
-CALLS = """
-import socket, sys, time
+def test_an_inherited_socket_is_recorded(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    words = python(FRONT_END, FEATURES.hex(), "-chardev", f"socket,id=c,fd={fd}", "-device", "vhost-user-fs,chardev=c")
+    process = subprocess.Popen([*RUN, "--", *words], cwd=tmp_path, pass_fds=[fd])
+    theirs.close()
+    back = Peer(ours)
+
+    assert back.receive_all(len(FEATURES)) == FEATURES
+    # Nobody else has it.
+    assert back.at_end()
+    assert process.wait(PATIENCE) == 0
+
+
+CALL = """
+import os, socket, sys, time
 path = next(word for word in sys.argv if word.startswith("socket,")).split("path=")[1]
 def call():
     peer = socket.socket(socket.AF_UNIX)
     peer.connect(path)
     return peer
+"""
+CALLS = f"""{CALL}
 first = call()
 first.sendall(bytes(12))
 while first.recv(1):
@@ -271,13 +288,7 @@ def test_a_back_end_is_reached_by_its_front_end_after_vuproxy_was_killed(tmp_pat
     process.communicate(timeout=PATIENCE)
 
 
-BACKGROUND = """
-import os, socket, sys
-path = next(word for word in sys.argv if word.startswith("socket,")).split("path=")[1]
-def call():
-    peer = socket.socket(socket.AF_UNIX)
-    peer.connect(path)
-    return peer
+BACKGROUND = f"""{CALL}
 first = call()
 if os.fork():
     os._exit(0)
@@ -287,8 +298,10 @@ while first.recv(1):
     pass
 while True:
     try:
-        call().sendall(b"again")
-        break
+        peer = call()
+        peer.sendall(b"again")
+        if peer.recv(1):
+            break
     except OSError:
         pass
 """
@@ -302,9 +315,11 @@ def test_a_program_in_the_background_reaches_its_back_end_again(tmp_path: Path, 
     sleep(3)
     peer.close()
     process.communicate(timeout=PATIENCE)
+    again = back.accept()
 
     assert process.returncode == 0
-    assert back.accept().receive_all(5) == b"again"
+    assert again.receive_all(5) == b"again"
+    again.send(b"!")
 
 
 def bundle(folder: Path) -> Bundle:
