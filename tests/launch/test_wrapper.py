@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.proxy.harness import PATIENCE
+from vudissect.cli.vuproxy import main
 from vudissect.launch.wrapper import wrapper
 
 # Prints its process, whether its parent is the test, and its words.
@@ -155,3 +157,21 @@ def test_inherited_descriptors_are_passed_on(tmp_path: Path) -> None:
     os.close(reading)
 
     assert done.stdout == b"inherited"
+
+
+def test_the_command_prints_the_script(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["wrap", "/usr/bin/qemu-kvm", "--config", f"{tmp_path}/it's.conf"])
+
+    assert result.exit_code == 0
+    assert result.output.startswith("#!/bin/sh\n# qemu-kvm, with a recorder")
+    checked = subprocess.run(["sh", "-n"], input=result.output, text=True, capture_output=True, timeout=PATIENCE)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["qemu-system-x86_64"], ["/usr/bin/qemu", "--config", "wrap.conf"]])
+def test_the_command_needs_whole_paths(words: list[str]) -> None:
+    result = CliRunner().invoke(main, ["wrap", *words])
+
+    assert result.exit_code == 2
+    assert f"{words[-1]}: " in result.output
+    assert "must be a whole path, such as /" in result.output

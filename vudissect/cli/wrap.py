@@ -36,10 +36,14 @@ def command(emulator: str, config: str) -> None:
     """
     from vudissect.launch.wrapper import wrapper
 
-    for path, what in ((emulator, "EMULATOR"), (config, "--config")):
+    for path, what, example in (
+        (emulator, "EMULATOR", "/usr/bin/qemu-system-x86_64"),
+        (config, "--config", _CONFIG),
+    ):
         if not os.path.isabs(path):
-            fail(f"{path}: {what} must be a whole path, such as /usr/bin/qemu-system-x86_64")
-    vuproxy = shutil.which(sys.argv[0]) or shutil.which("vuproxy")
+            fail(f"{path}: {what} must be a whole path, such as {example}")
+    # That of this installation, whatever is on the PATH.
+    vuproxy = shutil.which(os.path.join(os.path.dirname(sys.executable), "vuproxy")) or shutil.which("vuproxy")
     if vuproxy is None:
-        fail("vuproxy is not on the PATH: call it with its path, which the script will use")
+        fail("there is no vuproxy on the PATH that the script could use: install the package")
     write(iter([wrapper(emulator, os.path.abspath(vuproxy), config)]))
