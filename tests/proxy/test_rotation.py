@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -15,6 +16,8 @@ from vudissect.protocol.model import Channel
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.rotation import FileNames, Records, RotatingSink, Rotation
 from vudissect.session.state import State
+from vudissect.summary.collect import Collector
+from vudissect.summary.values import Missing
 
 CAPTURES = sorted(Path("captures").rglob("*.pcapng"))
 ENCODER = CaptureEncoder("test", "test", 65536, 0, keep_keys=True)
@@ -136,6 +139,29 @@ def test_no_file_breaks_a_rule_that_the_whole_capture_does_not_break(capture: Pa
     for path in rotated(tmp_path, list(read(capture))):
         found = {(finding.rule, finding.connection): finding.message for finding in findings(path).findings}
         assert not {key: found[key] for key in found.keys() - in_whole}, path.name
+
+
+def test_a_hundred_files_of_a_long_session_miss_nothing_that_the_whole_capture_has(tmp_path: Path) -> None:
+    talk = negotiated()
+    for page in range(8000):
+        talk.ask("GET_QUEUE_NUM", queues=2)
+        talk.front_end("SET_VRING_NUM", index=page % 4, num=256)
+    whole = tmp_path / "whole.pcapng"
+    whole.write_bytes(talk.capture())
+    folder = tmp_path / "files"
+    folder.mkdir()
+    capture = Rotated(folder, Rotation(SIZE))
+    for first in range(0, len(talk.records), A_FEW):
+        capture.write(*talk.records[first : first + A_FEW])
+    capture.sink.close()
+
+    of_whole = {finding.rule for finding in findings(whole).findings}
+    for path in Random(1).sample(capture.files, 100):
+        collector, analysis = Collector(), Analysis(read(path))
+        found = {finding.rule for _, those in collector.watch(analysis) for finding in those}
+        rest = analysis.finish()
+        summary = collector.finish(analysis.session, rest, path.name)
+        assert (summary.missing, {*found, *(finding.rule for finding in rest)} - of_whole) == (Missing(), set())
 
 
 def test_limits_hold_at_any_time(tmp_path: Path) -> None:

@@ -230,6 +230,20 @@ def test_an_inherited_socket_is_recorded(tmp_path: Path) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+def test_the_command_goes_on_when_its_only_socket_is_closed(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.fileno()
+    goes_on = f"{FRONT_END}\npeer.recv(1)\npeer.close()\nimport time\ntime.sleep(1)\nsys.exit(7)"
+    words = python(goes_on, FEATURES.hex(), "-chardev", f"socket,id=c,fd={fd}", "-device", "vhost-user-fs,chardev=c")
+    process = subprocess.Popen([*RUN, "--", *words], cwd=tmp_path, pass_fds=[fd])
+    theirs.close()
+    back = Peer(ours)
+    back.receive_all(len(FEATURES))
+    back.close()
+
+    assert process.wait(PATIENCE) == 7
+
+
 CALL = """
 import os, socket, sys, time
 path = next(word for word in sys.argv if word.startswith("socket,")).split("path=")[1]

@@ -164,6 +164,7 @@ def _start_command(
     def settled() -> None:
         command.goes_on = relay.is_connected
 
+    relay.hold()
     relay.poller.watch(pidfd, READABLE, ended, lambda _: ended())
 
 

@@ -47,7 +47,7 @@ class Relay:
         self.poller = Poller(self._failed)
         self._active: set[Connection] = set()
         self._numbers = 0
-        self._stopping = self._ending = False
+        self._stopping = self._ending = self._is_held = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._pairings: list[Pairing] = []
         try:
@@ -102,6 +102,10 @@ class Relay:
         """Whether a connection is open."""
         return bool(self._active)
 
+    def hold(self) -> None:
+        """Make `run` go on until `end` is called, also if no more connections can come."""
+        self._is_held = True
+
     def end(self) -> None:
         """Make `run` return as soon as no connection is open."""
         self._ending = True
@@ -113,7 +117,7 @@ class Relay:
                 active.observed(details)
 
     def _expects_more(self) -> bool:
-        return not (self._ending or all(pairing.finished for pairing in self._pairings))
+        return not self._ending and (self._is_held or not all(pairing.finished for pairing in self._pairings))
 
     def _pairing(self, settings: Settings, warn: Warn) -> Pairing:
         shared = Shared(settings, self.poller, self._recorder, self._faults)
