@@ -98,6 +98,7 @@ class Direction:
         self.undelivered = 0
         self.idle = False
         self.interposed = interposed
+        self._is_held = False
         self._snaplen = snaplen
         self._commands: list[Command] = []
         # Read, but not forwarded yet:
@@ -160,8 +161,17 @@ class Direction:
                 if piece:
                     self._waiting.append(piece)
         self._advance()
-        self.idle = self._head is None and not (self.broken or self.ended) and self.framer.plain
+        self._set_idle()
         return commands
+
+    def hold(self, held: bool) -> None:
+        """Whether no message is sent without asking here, because others come before it elsewhere."""
+        self._is_held = held
+        self._set_idle()
+
+    def _set_idle(self) -> None:
+        is_open = not (self.broken or self.ended or self._is_held)
+        self.idle = self._head is None and is_open and self.framer.plain
 
     def _read(self, messages: list[bytes | Piece], size: int, now: int) -> None:
         if self._head is None:

@@ -40,7 +40,7 @@ from vudissect.proxy.faulting import (
     WithNext,
 )
 from vudissect.proxy.passed import Passed
-from vudissect.proxy.pump import EOF, Ends, Interposing, Notice, Pump, reason
+from vudissect.proxy.pump import Ends, Interposing, Notice, Pump
 from vudissect.proxy.recorder import HEAVY, Recorder
 from vudissect.proxy.rights import descriptors, rights_of
 from vudissect.wire.framing import Carried, Piece
@@ -86,12 +86,9 @@ class FaultedPump(Pump):
     ) -> None:
         super().__init__(direction, ends, recorder, notify, interposing)
         numbers = faults.numbers(direction.flow.channel)
-        # In both byte orders; None: all.
-        self._starts = (
-            None
-            if numbers is None
-            else frozenset(number.to_bytes(4, order) for number in numbers for order in ("little", "big"))
-        )
+        self._wants_all = numbers is None
+        # In both byte orders.
+        self._special = frozenset(number.to_bytes(4, order) for number in numbers or () for order in ("little", "big"))
         self._faults = faults
         self._control = control
         self._queue: deque[_Due] = deque()
@@ -101,6 +98,7 @@ class FaultedPump(Pump):
         self._stalled_until = self._reads_at = self._next_at = self._resumes_at = 0.0
         self._spacing = self._pause = 0.0
         self._kept: list[int] = []  # the other ends of new sockets and pipes
+        self.direction.hold(self._wants_all)
 
     @property
     def hungry(self) -> bool:
@@ -111,26 +109,6 @@ class FaultedPump(Pump):
             and len(self._queue) < _MOST_QUEUED
             and (not self._reads_at or monotonic() >= self._reads_at)
         )
-
-    def readable(self) -> bool:
-        """Read everything available and forward what is complete; False if there was nothing to read."""
-        try:
-            data = self._read_plain()
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            self.end(reason(error))
-            return False
-        if not data:
-            if data is None:
-                return self._read_apart()
-            self.end(EOF)
-            return False
-        if len(data) < HEAVY and self.direction.idle and self._is_one(data) and self._is_free(data):
-            super()._forward(data, [], False)
-        else:
-            self._take(Read(data, now=monotonic_ns()))
-        return True
 
     def flush(self) -> None:
         """Forward what is queued, as much as the target accepts."""
@@ -175,22 +153,15 @@ class FaultedPump(Pump):
         """The target gets nothing any more."""
         self._handle(Gone(how))
 
-    def _forward(self, data: bytes, rights: list[tuple[int, int, bytes]], together: bool) -> None:
-        if self._is_free(data):
-            super()._forward(data, rights, together)
-        else:
-            self._take(Read(data, rights, False, together, monotonic_ns()))
-
-    def _is_free(self, data: bytes) -> bool:
-        """Whether a message is passed on like any other."""
-        if self._queue or self._held or self._stalled_until or self._spacing:
-            return False
-        return self._starts is not None and data[:4] not in self._starts
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether a message has to wait for others, or for its time."""
+        return bool(self._queue or self._held or self._stalled_until or self._spacing)
 
     def _is_wanted(self, piece: Piece) -> bool:
         if not (piece.start and piece.end and len(piece.data) >= HEADER_SIZE) or piece.marks & Mark.CUT_SHORT:
             return False
-        return self._starts is None or piece.data[:4] in self._starts
+        return self._wants_all or piece.data[:4] in self._special
 
     def _take(self, read: Read) -> None:
         self._recorder.weigh(len(read.data) // HEAVY)
@@ -199,8 +170,7 @@ class FaultedPump(Pump):
             message if isinstance(message, Piece) else Piece(message, (), _GLUED if index else 0)
             for index, message in enumerate(messages)
         ]
-        is_waiting = self._queue or self._held or self._stalled_until or self._spacing
-        if not (is_waiting or any(map(self._is_wanted, pieces))):
+        if not (self._is_waiting or any(map(self._is_wanted, pieces))):
             self._handle(Framed(messages, read.now))
             return
         for piece in pieces:
@@ -324,6 +294,7 @@ class FaultedPump(Pump):
             queue.popleft().act()
         if not queue and self._stalled_until <= monotonic():
             self._stalled_until = 0.0
+        self.direction.hold(self._wants_all or self._is_waiting)
         if was_full:
             self._notify(Notice.CHANGED)
 

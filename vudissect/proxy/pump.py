@@ -108,6 +108,8 @@ class Pump:
         self._interposing = interposing
         self._source = Source(ends.source, direction.framer)
         self._handover: Handover | None = None
+        # How messages begin that are not forwarded before the direction has seen them.
+        self._special: frozenset[bytes] = frozenset()
         # Bound here for the fast path.
         self._read_plain = self._source.plain
         self._is_one = direction.framer.is_one
@@ -138,7 +140,7 @@ class Pump:
             return False
         received = monotonic_ns()
         size = len(data)
-        if size >= HEAVY or not (self.direction.idle and self._is_one(data)):
+        if size >= HEAVY or not (self.direction.idle and self._is_one(data)) or data[:4] in self._special:
             self._take(Read(data, now=received))
             return True
         # As in `_forward`, but without a call: nearly every message takes this path.
@@ -200,7 +202,12 @@ class Pump:
                 recorder.hold(rights)
             if lost:
                 recorder.lost_descriptors(self._flow)
-            elif direction.idle and is_one(data) and not (rights and framer.number(data) in direction.interposed):
+            elif (
+                direction.idle
+                and is_one(data)
+                and data[:4] not in self._special
+                and not (rights and framer.number(data) in direction.interposed)
+            ):
                 self._forward(data, rights, together)
                 if source.leave():
                     break
