@@ -20,7 +20,7 @@ CASES = (
         * configure
         * submit
         * kick
-        * give descriptors
+        * give descriptors to a slow reader
         * enable
         * served
         """,
