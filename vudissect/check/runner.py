@@ -5,25 +5,20 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from vudissect.check.discovery import Discovered, discover
+from vudissect.check.fate import BUSY, Watch
 from vudissect.check.judging import judge_sides, panicked
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.play import play
-from vudissect.check.process import busy, descriptors_of, settled_descriptors
-from vudissect.check.program import Ended, Program, ProgramError, last_lines
+from vudissect.check.process import busy, descriptors_of
+from vudissect.check.program import Program, ProgramError, last_lines
 from vudissect.check.room import Room
 from vudissect.check.stage import FIRST_ANSWER, DeviationError, Stage
 from vudissect.conversation.conversation import ConversationError
 from vudissect.protocol.model import Device
 from vudissect.rings.memory import RingError
 
-_DEATH_WITHIN = 2.0
-_END_WITHIN = 0.5
-_BUSY = 0.8
 _BEGINS_WITHIN = 3.0
-_SETTLE = 0.05
-
-
 _NOT_PLAYED = (Verdict.SKIP, Verdict.UNIMPLEMENTED)
 _UNKNOWN = Discovered(0, 0)
 
@@ -61,7 +56,7 @@ class Runner:
         abilities |= {"process"} if backend.can_restart else set()
         idle = busy(backend.pid, backend.clock)
         stage.close()
-        if self._serves_another():
+        if self.watch().serves_another():
             abilities.add("reconnect")
         room = Room(stage, backend, found)
         abilities |= {"data"} if room.path is not None else set()
@@ -102,11 +97,11 @@ class Runner:
         with suppress(DeviationError):
             stage.connect()
             stage.reply_to(stage.barrier())
-            while idle <= _BUSY and time.monotonic() < deadline:
+            while idle <= BUSY and time.monotonic() < deadline:
                 idle = busy(backend.pid, backend.clock)
         stage.close()
         before, self.discovered = self.discovered.idle, self.discovered._replace(idle=idle)
-        return idle > _BUSY > before
+        return idle > BUSY > before
 
     def _run_once(self, case: Case) -> Result:
         unmet = self.discovered.unmet(case)
@@ -126,7 +121,7 @@ class Runner:
             connection = stage.connection_fate
         finally:
             stage.close()
-        fate = self._fate(played, connection, before)
+        fate = self.watch().fate(connection, before, silent=played.behaviour is Behaviour.SILENT)
         output = backend.output()[written:]
         ours, theirs = judge_sides(case, played, tuple(stage.recorder.records))
         if played.verdict is Verdict.SKIP:
@@ -163,40 +158,15 @@ class Runner:
     def _stage(self, timeout: float) -> Stage:
         return Stage(self._backend, self._options.device or self.discovered.device, timeout)
 
-    def _fate(self, played: Played, connection: str, before: int) -> Fate:
-        """What became of the back-end, after our side has hung up."""
-        backend = self._backend
-        if "reconnect" not in self.discovered.abilities:
-            ended = self._wait_for_end(_END_WITHIN)
-            return Fate(ended.life, ended.number, connection)
-        settled_descriptors(backend.pid, before, backend.clock)
-        served = self._serves_another()
-        ended = backend.life()
-        if not served:
-            ended = self._wait_for_end(_DEATH_WITHIN if played.behaviour is not Behaviour.SILENT else _SETTLE)
-        if ended.life is Life.ALIVE and (not served or played.behaviour is Behaviour.SILENT):
-            spins = busy(backend.pid, backend.clock) > _BUSY > self.discovered.idle
-            ended = Ended(Life.SPINNING if spins else Life.HUNG if not served else Life.ALIVE)
-        after = settled_descriptors(backend.pid, before, backend.clock)
-        return Fate(ended.life, ended.number, connection, served, (before, after))
-
-    def _serves_another(self) -> bool:
-        """Whether a new connection is made and answered."""
-        stage = self._stage(self._options.timeout)
-        try:
-            stage.connect()
-            stage.reply_to(stage.barrier())
-        except (DeviationError, OSError):
-            return False
-        finally:
-            stage.close()
-        return True
-
-    def _wait_for_end(self, seconds: float) -> Ended:
-        deadline = time.monotonic() + seconds
-        while (ended := self._backend.life()).life is Life.ALIVE and time.monotonic() < deadline:
-            self._backend.clock.sleep(0.002)
-        return ended
+    def watch(self) -> Watch:
+        """Who looks at what became of the back-end."""
+        return Watch(
+            self._backend,
+            self._options.device or self.discovered.device,
+            self._options.timeout,
+            "reconnect" in self.discovered.abilities,
+            self.discovered.idle,
+        )
 
 
 class ProgramLostError(ProgramError):

@@ -130,9 +130,12 @@ class Stage:
 
         NEED_REPLY is added where REPLY_ACK is negotiated and there is no other answer, unless the flags are given.
         """
-        record = self._reader.compose(line)[-1]
+        return self.send(self._reader.compose(line)[-1], acknowledge="header_flags" not in line)
+
+    def send(self, record: Record, *, acknowledge: bool = False) -> Sent:
+        """Send a message of the front-end as it is, or with NEED_REPLY where that has an answer; `DeviationError`."""
         connection = record.connection
-        sent, data = self._sent(record, "header_flags" not in line)
+        sent, data = self._sent(record, acknowledge)
         fds = tuple(self.objects.give(each) for each in record.descriptors)
         described = tuple(inspect(fd) for fd in fds)
         marks = record.marks & (Mark.CUT_SHORT | Mark.SPLIT | Mark.LATE_DESCRIPTORS)
