@@ -113,6 +113,8 @@ class RingSetup:
         except MissError as miss:
             self._core.miss(miss)
         except RingError as error:
+            # What came with a message that is refused is closed by whoever received it.
+            ring.kick = -1
             raise RefusedError(str(error)) from None
         if self._faults.has("RNG-13") and not running:
             with suppress(OSError):
