@@ -35,6 +35,7 @@ LAYERS = {
     "sources": 6,
     "wireshark": 6,
     "faults": 7,
+    "fuzz": 7,
     "report": 7,
     "tables": 7,
     "bundle": 8,
@@ -49,7 +50,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"duckdb", "pyarrow", "pyshark", "pyspark", "scapy"}
 # They are imported only by those who ask for them.
 OF_AN_EXTRA = {"scapy", "spark", "export/parquet.py", "export/query.py"}
-PACKAGES_WITH_SOCKETS = {"host", "check", "proxy", "replay", "cli"}
+PACKAGES_WITH_SOCKETS = {"host", "check", "fuzz", "proxy", "replay", "cli"}
 
 
 def name(path: Path) -> str:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "rings": ("rings", "Show what was seen in the rings (vuproxy --rings)."),
     "replay": ("replay", "Play one side of a capture against a live peer."),
     "check": ("check", "Check a back-end or front-end: does it do what the specification says?"),
+    "fuzz": ("fuzz", "Fuzz a back-end: what does it not survive?"),
     "attach": ("attach", "Record processes that already run, without restarting them."),
     "import": ("import_logs", "Create a capture from logs of strace or of other programs."),
     "bundle": ("bundle", "Open a bundle of vuproxy --bundle-on: why, and what it shows."),
@@ -41,7 +42,7 @@ _COMMANDS = {
 }
 
 # Commands that open sockets and pass descriptors.
-_ON_LINUX_ONLY = {"attach", "check", "replay", "demo"}
+_ON_LINUX_ONLY = {"attach", "check", "fuzz", "replay", "demo"}
 
 
 class _LazyGroup(ProgramGroup):

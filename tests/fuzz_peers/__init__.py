@@ -1,0 +1,1 @@
+"""The fuzzer for back-ends; tests/fuzz is about our own readers."""

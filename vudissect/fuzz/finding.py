@@ -1,0 +1,115 @@
+"""What is wrong with a back-end after a session, and what makes two findings the same one."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from vudissect.check.judging import panicked
+from vudissect.check.outcome import Fate, Life, signal_name
+from vudissect.fuzz.play import Session
+from vudissect.fuzz.steps import Message, Steps
+from vudissect.protocol.model import Channel, FdKind
+from vudissect.protocol.table import UPSTREAM
+
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+# How programs, the C library and sanitizers report an error before the signal.
+_REPORTS = re.compile(
+    r"[Aa]ssertion.*failed|panicked at|Sanitizer: |runtime error: |terminate called|\*\*\* .* \*\*\*|"
+    r"^(?:free|malloc|realloc|munmap_chunk|corrupted)\b.*|double free|Segmentation fault|code should not be reached"
+)
+_LONGEST_NAME = 60
+_CLEAN = 0
+
+
+class Trouble(StrEnum):
+    """What a back-end must not do, whatever a front-end sends."""
+
+    CRASH = "crash"
+    EXIT = "exit"
+    SPIN = "spin"
+    HANG = "hang"
+    LEAK = "leak"
+
+
+class Key(NamedTuple):
+    """Findings with the same key are the same finding.
+
+    `how` is the signal, the status or what is lost, `where` the report in the log without its numbers, or else the last
+    message before it.
+    """
+
+    trouble: Trouble
+    how: str
+    where: str
+
+    @property
+    def name(self) -> str:
+        """As the name of a file."""
+        words = re.findall(r"[a-z0-9]+", f"{self.trouble} {self.how} {self.where}".lower())
+        return "-".join(words)[:_LONGEST_NAME].rstrip("-")
+
+    def __str__(self) -> str:
+        return f"{self.trouble}: {self.how}, {self.where}"
+
+
+class Finding(NamedTuple):
+    """Something wrong, and the session after which it is."""
+
+    key: Key
+    steps: Steps
+    session: Session
+    fate: Fate
+    output: tuple[str, ...]
+    """What the back-end wrote last."""
+    reproduced: bool = True
+    """Whether a process that has seen nothing else does it again."""
+
+
+def key_of(session: Session, fate: Fate, output: str) -> Key | None:
+    """What is wrong; None if nothing is. A leak takes more than one session to see."""
+    report = _report(output.splitlines())
+    after = f"after {session.last or 'the connection was made'}"
+    if fate.life is Life.KILLED or panicked(output):
+        how = signal_name(fate.number).partition(" ")[0] if fate.life is Life.KILLED else "panic"
+        return Key(Trouble.CRASH, how, report or after)
+    if fate.life in (Life.EXITED, Life.GONE) and (fate.next_connection is False or fate.number != _CLEAN):
+        return Key(Trouble.EXIT, f"status {fate.number}", report or after)
+    if fate.life is Life.SPINNING:
+        return Key(Trouble.SPIN, "the processor is busy", after)
+    if fate.life is Life.HUNG:
+        return Key(Trouble.HANG, "the next session is refused", after)
+    return None
+
+
+def leak_of(steps: Steps) -> Key:
+    """Each time the session is played, descriptors are left over."""
+    carriers = sorted({_carrier(step) for step in steps if isinstance(step, Message) and step.descriptors})
+    return Key(Trouble.LEAK, "descriptors", f"of {' and '.join(carriers)}" if carriers else f"after {steps[-1].name}")
+
+
+def without_leaks(steps: Steps, known: Iterable[Key]) -> Steps:
+    """The session without the descriptors that are known to be left over."""
+    return tuple(
+        replace(step, descriptors=()) if isinstance(step, Message) and leak_of((step,)) in known else step
+        for step in steps
+    )
+
+
+def _carrier(step: Message) -> str:
+    row = UPSTREAM.request(Channel.MAIN, step.number)
+    return step.name if row is not None and row.fds.kind is not FdKind.NONE else "a message that carries none"
+
+
+def log_words(output: str) -> Iterable[str]:
+    """The lines of a log without their numbers: a new one is another place that a session came to."""
+    return {_NUMBER.sub("N", line)[:200] for line in output.splitlines()}
+
+
+def _report(lines: list[str]) -> str:
+    """The first line that reports an error, without numbers that differ from run to run."""
+    for line in lines:
+        if _REPORTS.search(line):
+            return _NUMBER.sub("N", line.strip())[:200]
+    return ""
