@@ -115,7 +115,7 @@ class TestSuggestions:
         ("line", "says"),
         [
             ("vudissect shwo x", "unknown command 'shwo': did you mean show? See vudissect --help."),
-            ("vudissect zzz", "unknown command 'zzz': use show, "),
+            ("vudissect qqq", "unknown command 'qqq': use show, "),
             ("vudissect wireshark instal", "unknown command 'instal': did you mean install?"),
             ("vudissect show --fitler x y", "unknown option --fitler: did you mean --filter?"),
             ("vudissect show --chanel main y", "unknown option --chanel: did you mean --channel?"),
