@@ -2141,9 +2141,11 @@ function record.descriptors(s, this)
   return nil
 end
 
--- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53.
+-- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53; nil if the source
+-- of the capture has no times.
 function record.latency(request, answer)
   local a, b, c, d, e, f, g, h = byte(answer, 25, 32)
+  if a + b + c + d + e + f + g + h == 0 then return nil end
   local i, j, k, l, m, n, o, p = byte(request, 33, 40)
   return (a - i) + (b - j) * 256 + (c - k) * 65536 + (d - l) * 16777216
     + ((e - m) + (f - n) * 256 + (g - o) * 65536 + (h - p) * 16777216) * 4294967296
@@ -2206,6 +2208,7 @@ local numbers_read = numbers.read
 local decode = {}
 
 local HEADER = 12
+local NAMED = 8
 local NONE = {}
 decode.HEADER = HEADER
 
@@ -2339,7 +2342,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     there = 0,
   }
   -- Number and flags are all that some logs have of a message.
-  message.is_named = #data >= 8 and #data < HEADER and (length_hi > 0 or length_lo >= HEADER)
+  message.is_named = #data == NAMED and (length_hi > 0 or length_lo >= HEADER)
   if message.is_named then
     data = data .. string.rep("\0", HEADER - #data)
   elseif #data < HEADER then
@@ -2997,7 +3000,7 @@ function session.pair(connection, request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
   peer[frame], peer[asked] = asked, frame
   latency[frame] = took
-  if took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
+  if took and took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
   return asked, took
 end
 
@@ -3578,6 +3581,7 @@ function text.plain(message, this, view)
 end
 
 function text.answer(line, request, latency, frame)
+  if not latency then return format("%s [#%d]", line, request) end
   if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", line, request, latency / 1000) end
   return format("%s [#%d +%s%s]", line, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end
@@ -4402,7 +4406,8 @@ function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   if replaced then root:add(F["fd.replaced"], replaced):set_generated() end
   if peer and message.is_reply then
     root:add(F.response_to, peer):set_generated()
-    add_seconds(root, session.latency[frame])
+    local latency = session.latency[frame]
+    if latency then add_seconds(root, latency) end
     if session.late[frame] then root:add(F.response_late, true):set_generated() end
   elseif peer then
     root:add(F.response_in, peer):set_generated()

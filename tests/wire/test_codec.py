@@ -302,3 +302,26 @@ class TestHeaderRules:
     @pytest.mark.parametrize(("order", "name"), [("<", "little"), (">", "big")])
     def test_the_second_version_also_shows_the_byte_order(self, order: str, name: str) -> None:
         assert detect_byte_order(struct.pack(order + "III", 1, 2, 0)) == name
+
+
+def named(codec: Codec, number: int, sender: Side, size: int = 8) -> tuple[int, bool, str]:
+    """A message of which a log has only the first bytes, here number and flags."""
+    message = codec.decode(Channel.MAIN, sender, struct.pack("<III", number, 1, 0)[:size], 20)
+    return message.id, message.error, message.problem
+
+
+def test_number_and_flags_are_enough_for_a_name() -> None:
+    assert named(LITTLE, main("SET_OWNER").id, Side.FRONT_END) == (main("SET_OWNER").id, False, "")
+    assert named(LITTLE, 4000, Side.FRONT_END) == (4000, False, "unknown message")
+
+
+def test_the_error_bit_is_no_part_of_the_number_there_either() -> None:
+    number = main("SET_MEM_TABLE").id
+
+    assert named(MST_2015, number | 1 << 31, Side.FRONT_END) == (number, True, "a request with the error bit")
+    assert named(MST_2015, 4000 | 1 << 31, Side.BACK_END) == (4000, True, "unknown message")
+
+
+@pytest.mark.parametrize("size", [4, 9, 11])
+def test_another_part_of_a_header_is_cut_short(size: int) -> None:
+    assert named(LITTLE, main("SET_OWNER").id, Side.FRONT_END, size) == (0, False, "header cut short: 20 of 12 bytes")

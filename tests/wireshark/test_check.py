@@ -129,6 +129,12 @@ def test_malformed_messages(key: str, said: list[Record], tmp_path_factory: pyte
     assert differences(save(tmp_path_factory.mktemp("check") / "any.pcapng", said), dialect=dialect) == []
 
 
+def test_a_source_without_times(tmp_path: Path) -> None:
+    said = [record._replace(received=0, forwarded=0) for record in records(UPSTREAM)]
+
+    assert differences(save(tmp_path / "capture.pcapng", said)) == []
+
+
 def test_a_wrong_value_is_a_difference(tmp_path: Path) -> None:
     said = list(records(UPSTREAM))[:40]
     other = [record._replace(sequence=record.sequence + (record.frame == 0)) for record in said]

@@ -194,7 +194,7 @@ class Codec:
         )  # fmt: skip
 
     def _decode_any(self, direction: _Direction, data: bytes, length: int) -> WireMessage:
-        if NAMED_SIZE <= len(data) < HEADER_SIZE <= length:
+        if len(data) == NAMED_SIZE and length >= HEADER_SIZE:
             return self._named(direction, data)
         if len(data) < HEADER_SIZE:
             problem = f"header cut short: {length} of {HEADER_SIZE} bytes"
@@ -227,10 +227,14 @@ class Codec:
     def _named(self, direction: _Direction, data: bytes) -> WireMessage:
         """A message of which only number and flags were recorded: the rest is unknown, not wrong."""
         number, flags, _ = self._unpack_header(data.ljust(HEADER_SIZE, b"\0"))
-        shapes = direction.shapes.get(number)
+        error = bool(number & self.protocol.header.error)
+        number &= ~self.protocol.header.error
+        shapes = (direction.failures if error else direction.shapes).get(number)
         row = shapes.row if shapes is not None else direction.unknown
         problem = "" if shapes is not None else "unknown message"
-        return WireMessage(row, direction.reply, number, flags, 0, NO_LAYOUT, (), problem, data)
+        if error and not direction.reply:
+            problem = "a request with the error bit"
+        return WireMessage(row, direction.reply, number, flags, 0, NO_LAYOUT, (), problem, data, error)
 
     @staticmethod
     def _payload(shapes: _Shapes, size: int, data: bytes) -> tuple[Layout, Values, str]:

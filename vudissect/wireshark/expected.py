@@ -56,11 +56,11 @@ def expected(event: Event) -> Iterator[Item]:
     if event.replaced:
         yield joined("fd.replaced"), event.replaced
     if event.request is not None:
-        latency = event.latency or 0  # the plugin does not distinguish times that are unknown
         yield joined("response_to"), event.request.frame
-        yield joined("response_time"), latency
-        if is_late(event.request.row, event.after.programs[record.sender], latency):
-            yield joined("response_late"), True
+        if event.latency is not None:
+            yield joined("response_time"), event.latency
+            if is_late(event.request.row, event.after.programs[record.sender], event.latency):
+                yield joined("response_late"), True
 
 
 def _kind(message: WireMessage) -> str:

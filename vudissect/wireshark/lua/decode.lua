@@ -6,6 +6,7 @@ local numbers_read = numbers.read
 local decode = {}
 
 local HEADER = 12
+local NAMED = 8
 local NONE = {}
 decode.HEADER = HEADER
 
@@ -139,7 +140,7 @@ function decode.message(dialect, channel, sender, is_big, data, length_lo, lengt
     there = 0,
   }
   -- Number and flags are all that some logs have of a message.
-  message.is_named = #data >= 8 and #data < HEADER and (length_hi > 0 or length_lo >= HEADER)
+  message.is_named = #data == NAMED and (length_hi > 0 or length_lo >= HEADER)
   if message.is_named then
     data = data .. string.rep("\0", HEADER - #data)
   elseif #data < HEADER then

@@ -149,9 +149,11 @@ function record.descriptors(s, this)
   return nil
 end
 
--- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53.
+-- How much later than a request was forwarded its answer was received; both as bytes. Exact to 2^53; nil if the source
+-- of the capture has no times.
 function record.latency(request, answer)
   local a, b, c, d, e, f, g, h = byte(answer, 25, 32)
+  if a + b + c + d + e + f + g + h == 0 then return nil end
   local i, j, k, l, m, n, o, p = byte(request, 33, 40)
   return (a - i) + (b - j) * 256 + (c - k) * 65536 + (d - l) * 16777216
     + ((e - m) + (f - n) * 256 + (g - o) * 65536 + (h - p) * 16777216) * 4294967296

@@ -144,7 +144,7 @@ function session.pair(connection, request, frame, s)
   local asked, took = request.frame, latency_of(request.s, s)
   peer[frame], peer[asked] = asked, frame
   latency[frame] = took
-  if took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
+  if took and took > SECOND and is_late(connection, request.message, took) then late[frame] = true end
   return asked, took
 end
 

@@ -90,6 +90,7 @@ function text.plain(message, this, view)
 end
 
 function text.answer(line, request, latency, frame)
+  if not latency then return format("%s [#%d]", line, request) end
   if latency >= 0 and latency < MILLISECOND then return format("%s [#%d +%.3gus]", line, request, latency / 1000) end
   return format("%s [#%d +%s%s]", line, request, numbers.duration(latency), session.late[frame] and ", late" or "")
 end

@@ -249,7 +249,8 @@ function tree.message(root, tvb, s, this, message, frame, view, is_seen)
   if replaced then root:add(F["fd.replaced"], replaced):set_generated() end
   if peer and message.is_reply then
     root:add(F.response_to, peer):set_generated()
-    add_seconds(root, session.latency[frame])
+    local latency = session.latency[frame]
+    if latency then add_seconds(root, latency) end
     if session.late[frame] then root:add(F.response_late, true):set_generated() end
   elseif peer then
     root:add(F.response_in, peer):set_generated()
