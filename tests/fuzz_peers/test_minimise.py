@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.fuzz_peers.sessions import RAM, a_session
 from vudissect.fuzz.minimise import minimise
-from vudissect.fuzz.steps import HangUp, Message, Steps, Write, message
+from vudissect.fuzz.steps import HangUp, Message, Steps, Write, described, message
 
 
 def names(steps: Steps) -> list[str]:
@@ -32,6 +32,29 @@ def test_a_change_that_matters_stays() -> None:
     changed = replace(message(8, b"\1" * 8), was=message(8, bytes(8)))
 
     assert minimise((changed,), lambda steps: steps[:1] == (changed,)) == (changed,)
+
+
+def test_words_that_do_not_matter_are_as_they_were() -> None:
+    changed = replace(message(8, b"\1" * 8), was=message(8, bytes(8)))
+
+    (short,) = minimise(
+        (changed,), lambda steps: bool(steps) and isinstance(steps[0], Message) and steps[0].data[12:16] == b"\1" * 4
+    )
+
+    assert isinstance(short, Message)
+    assert short.data[12:] == b"\1\1\1\1\0\0\0\0"
+
+
+def test_a_change_of_bytes_is_taken_back_without_that_of_descriptors() -> None:
+    was = message(8, bytes(8))
+    changed = replace(message(8, b"\1" * 12, (described("evt", "1"),)), was=was)
+
+    (short,) = minimise(
+        (changed,), lambda steps: bool(steps) and isinstance(steps[0], Message) and bool(steps[0].descriptors)
+    )
+
+    assert isinstance(short, Message)
+    assert short.data == was.data
 
 
 def test_zeros_at_the_end_need_not_be_written() -> None:

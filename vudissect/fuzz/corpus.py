@@ -23,12 +23,12 @@ class Corpus:
             folder.mkdir(parents=True, exist_ok=True)
             self._read(folder)
 
-    def add(self, steps: Steps, seen: Seen) -> bool:
-        """Keep a session if something was seen that was not seen before; whether it was."""
+    def add(self, steps: Steps, seen: Seen, *, keep: bool = True) -> bool:
+        """Keep a session, if it may be kept, with which something was seen for the first time; whether it was kept."""
         new = set(seen) - self.coverage
-        if not new:
-            return False
         self.coverage |= new
+        if not new or not keep:
+            return False
         self.entries.append(steps)
         if self._folder is not None:
             text = text_of(steps)

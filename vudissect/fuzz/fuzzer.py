@@ -36,6 +36,8 @@ _MOST_LOOKS = 3
 _MOST_LEAKS = 30
 _TRIES = 2
 _MOST_TIMES = 4
+# Seconds to make a finding short.
+_LONGEST = 60.0
 _LATEST = 30
 
 
@@ -192,7 +194,8 @@ class Fuzzer:
             last, outcome = played.session.last, f"{played.fate.life} {played.fate.connection}"
             seen: set[tuple[str, ...]] = {*played.session.seen, (last, "fate", outcome)}
             seen |= {("log", words) for words in log_words(played.output)}
-            self.corpus.add(steps, seen)
+            # What is derived from a session that ends the back-end ends it, too, in nearly all cases.
+            self.corpus.add(steps, seen, keep=played.key is None)
             self._tick(self)
 
     def _look_closer(self, backend: Backend, steps: Steps, played: Played, history: tuple[Steps, ...]) -> None:
@@ -219,20 +222,22 @@ class Fuzzer:
                 return
             if found.key.trouble is not Trouble.LEAK:
                 self.findings.add(found.key)
-        test = _Test(backend, found.key)
+        test = _Test(backend, found.key, lambda: self._stopped)
         test.settle(found.steps)
         test.fresh = False
         steps = minimise(found.steps, test)
         test.fresh = True
         if not test(steps):
             steps = minimise(found.steps, test)
-        again = test(steps)
+        # Without time for a last look, the last one has to do.
+        again = test(steps) or (test.over and test.played is not None)
         backend.stop()
         if again and test.played is not None:
             last = test.played
             found = Finding(last.key or leak_of(steps), steps, last.session, last.fate, last_lines(last.output))
         if found.key.trouble is not Trouble.LEAK:
-            self._found(found._replace(reproduced=again))
+            with self._lock:
+                self._found(found._replace(reproduced=again))
         elif again:
             self._report(found)
 
@@ -241,7 +246,7 @@ class Fuzzer:
             if found.key in self.findings:
                 return
             self.findings.add(found.key)
-        self._found(found)
+            self._found(found)
 
     def _again(self, backend: Backend, steps: Steps) -> Finding | None:
         """The same session with a process that has seen nothing else, slowly, to see what it does not survive."""
@@ -256,9 +261,11 @@ class Fuzzer:
 class _Test:
     """Whether a session does the same again; unless `fresh`, the process is kept as long as nothing happens."""
 
-    def __init__(self, backend: Backend, key: Key) -> None:
+    def __init__(self, backend: Backend, key: Key, stopped: Callable[[], bool]) -> None:
         self._backend = backend
         self._key = key
+        self._stopped = stopped
+        self._until = time.monotonic() + _LONGEST
         self.played: Played | None = None
         self.fresh = True
         self._times = 1
@@ -268,8 +275,13 @@ class _Test:
         if not (self(steps) and self(steps)):
             self._times = _MOST_TIMES
 
+    @property
+    def over(self) -> bool:
+        """Whether there is no more time."""
+        return self._stopped() or time.monotonic() >= self._until
+
     def __call__(self, steps: Steps) -> bool:
-        return any(self._once(steps) for _ in range(self._times))
+        return not self.over and any(self._once(steps) for _ in range(self._times))
 
     def _once(self, steps: Steps) -> bool:
         played = self._backend.play(steps, fresh=self.fresh, careful=True)

@@ -1,9 +1,11 @@
 """Delta debugging: the fewest steps, and the fewest changes in them, that still do it. No I/O: a test is passed in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from vudissect.fuzz.steps import Message, Steps, Write, in_turn
+from vudissect.fuzz.steps import Message, Step, Steps, Write, in_turn
+
+_WORD = 4
 
 Test = Callable[[Steps], bool]
 
@@ -33,14 +35,25 @@ def _fewer(steps: Steps, test: Test) -> Steps:
 
 def _unchanged(steps: Steps, test: Test) -> Steps:
     """Take back what was changed in messages, and shorten what is written to zeros where that is enough."""
-    for place, step in enumerate(steps):
-        simpler: Message | Write | None = None
-        if isinstance(step, Message) and step.was is not None:
-            simpler = replace(step.was, connection=step.connection)
-        elif isinstance(step, Write) and (end := step.data.rstrip(b"\0")) != step.data:
-            simpler = replace(step, data=end)
-        if simpler is not None and simpler != step:
+    for place in range(len(steps)):
+        for simpler in _simpler(steps[place]):
             candidate = (*steps[:place], simpler, *steps[place + 1 :])
-            if test(candidate):
+            if simpler != steps[place] and test(candidate):
                 steps = candidate
+                break
     return steps
+
+
+def _simpler(step: Step) -> Iterator[Step]:
+    """What a step may be instead: as it was, or a little more so."""
+    if isinstance(step, Write):
+        yield replace(step, data=step.data.rstrip(b"\0"))
+    elif isinstance(step, Message) and step.was is not None:
+        was = step.was
+        yield replace(was, connection=step.connection)
+        yield replace(step, data=was.data)
+        yield replace(step, descriptors=was.descriptors)
+        if len(step.data) == len(was.data):
+            for start in range(0, len(step.data), _WORD):
+                word = was.data[start : start + _WORD]
+                yield replace(step, data=step.data[:start] + word + step.data[start + _WORD :])
