@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz_peers.sessions import a_session
 from vudissect.check.outcome import Fate, Life
 from vudissect.fuzz.finding import Key, Trouble, key_of, leak_of, without_leaks
-from vudissect.fuzz.play import Session
+from vudissect.fuzz.play import Played, Session
 from vudissect.fuzz.steps import Message, described, message
 
 KILLED = Fate(Life.KILLED, signal.SIGSEGV, next_connection=False)
@@ -15,7 +15,7 @@ FINE = Fate(Life.ALIVE, next_connection=True)
 
 
 def key(fate: Fate, output: str = "", last: str = "SET_VRING_NUM") -> Key | None:
-    return key_of(Session(last=last), fate, output)
+    return key_of(Played(Session(last=last), fate, output))
 
 
 def test_a_crash_is_told_by_its_signal_and_the_last_message() -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,14 @@ def descriptors_of(pid: int) -> int:
     try:
         return len(os.listdir(f"/proc/{pid}/fd")) if pid else -1
     except OSError:
+        return -1
+
+
+def memory_of(pid: int) -> int:
+    """How many bytes the address space of a process has, -1 if that cannot be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * PAGESIZE
+    except (OSError, IndexError):
         return -1
 
 

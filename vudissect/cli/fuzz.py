@@ -27,8 +27,9 @@ from vudissect.cli.progress import opened
 from vudissect.conversation.conversation import ConversationError
 from vudissect.fuzz.corpus import Corpus
 from vudissect.fuzz.files import messages_of, write_finding
-from vudissect.fuzz.finding import Finding
+from vudissect.fuzz.finding import Finding, key_of
 from vudissect.fuzz.fuzzer import Backend, Fuzzer, Limits
+from vudissect.fuzz.leaks import leak
 from vudissect.fuzz.steps import Steps, read_steps
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.protocol.model import Device
@@ -183,9 +184,11 @@ def _conversation(file: str) -> Steps:
 
 
 def _play_again(worker: Backend, file: str) -> int:
-    played = worker.play(_conversation(file), fresh=True, careful=True)
-    say(f"{played.key or 'nothing is wrong'}; {played.fate}")
-    return FINDINGS if played.key is not None else 0
+    steps = _conversation(file)
+    played = worker.play(steps, fresh=True, careful=True)
+    key = key_of(played) or leak(worker, steps, played)
+    say(f"{printable(str(key or 'nothing is wrong'))}; {played.fate}")
+    return FINDINGS if key is not None else 0
 
 
 def _run(fuzzer: Fuzzer, workers: Sequence[Backend]) -> str | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vudissect.check.judging import panicked
 from vudissect.check.outcome import Fate, Life, signal_name
-from vudissect.fuzz.play import Session
+from vudissect.fuzz.play import Played, Session
 from vudissect.fuzz.steps import Message, Steps
 from vudissect.protocol.model import Channel, FdKind
 from vudissect.protocol.table import UPSTREAM
@@ -67,8 +67,9 @@ class Finding(NamedTuple):
     """Whether a process that has seen nothing else does it again."""
 
 
-def key_of(session: Session, fate: Fate, output: str) -> Key | None:
+def key_of(played: Played) -> Key | None:
     """What is wrong; None if nothing is. A leak takes more than one session to see."""
+    session, fate, output, _ = played
     report = _report(output.splitlines())
     after = f"after {session.last or 'the connection was made'}"
     if fate.life is Life.KILLED or panicked(output):
@@ -87,6 +88,11 @@ def leak_of(steps: Steps) -> Key:
     """Each time the session is played, descriptors are left over."""
     carriers = sorted({_carrier(step) for step in steps if isinstance(step, Message) and step.descriptors})
     return Key(Trouble.LEAK, "descriptors", f"of {' and '.join(carriers)}" if carriers else f"after {steps[-1].name}")
+
+
+def memory_leak_of(steps: Steps) -> Key:
+    """Each time the session is played, the process is larger."""
+    return Key(Trouble.LEAK, "memory", f"after {steps[-1].name}" if steps else "without a step")
 
 
 def without_leaks(steps: Steps, known: Iterable[Key]) -> Steps:

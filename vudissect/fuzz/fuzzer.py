@@ -10,16 +10,17 @@ from typing import NamedTuple
 from vudissect.capture.record import Record
 from vudissect.check.discovery import Discovered
 from vudissect.check.fate import Watch
-from vudissect.check.outcome import Fate, Life
-from vudissect.check.process import descriptors_of, settled_descriptors
+from vudissect.check.outcome import Life
+from vudissect.check.process import descriptors_of, memory_of, settled_descriptors
 from vudissect.check.program import Program, last_lines
 from vudissect.check.runner import Options, Runner
 from vudissect.check.stage import Stage
 from vudissect.fuzz.corpus import Corpus
-from vudissect.fuzz.finding import Finding, Key, Trouble, key_of, leak_of, log_words, without_leaks
+from vudissect.fuzz.finding import Finding, Key, Trouble, key_of, log_words, without_leaks
+from vudissect.fuzz.leaks import leak, may_leak
 from vudissect.fuzz.minimise import minimise
 from vudissect.fuzz.mutate import mutate
-from vudissect.fuzz.play import Player, Session
+from vudissect.fuzz.play import Played, Player
 from vudissect.fuzz.seeds import OWN, seeds_of
 from vudissect.fuzz.steps import Steps, chained
 
@@ -28,7 +29,6 @@ _FRESH_AFTER = 200
 # A finding that needs more than the last session is looked for among so many.
 _MOST_BEFORE = 8
 _PATIENT = 3
-_LEAK_TIMES = 4
 _MOST_WAITS = 10
 _FROM_CORPUS = 0.7
 # Where a crash is noticed late, the same is seen after many messages.
@@ -39,19 +39,6 @@ _MOST_TIMES = 4
 # Seconds to make a finding short.
 _LONGEST = 60.0
 _LATEST = 30
-
-
-class Played(NamedTuple):
-    """A session, what became of the back-end, and what it wrote meanwhile."""
-
-    session: Session
-    fate: Fate
-    output: str
-
-    @property
-    def key(self) -> Key | None:
-        """What is wrong."""
-        return key_of(self.session, self.fate, self.output)
 
 
 class Backend:
@@ -85,6 +72,7 @@ class Backend:
             program.stop()
         program.start()
         written, before = len(program.output()), descriptors_of(program.pid)
+        memory = self.memory
         device = self._options.device or discovered.device
         timeout = self._options.timeout * (_PATIENT if careful else 1)
         stage = Stage(program, device, timeout)
@@ -99,7 +87,12 @@ class Backend:
         output = program.output()[written:]
         if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
             program.stop()
-        return Played(session, fate, output)
+        return Played(session, fate, output, self.memory - memory if fate.life is Life.ALIVE else 0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its address space, -1 if that cannot be seen."""
+        return memory_of(self._program.pid)
 
     def holds_more_than(self, most: int) -> bool:
         """Whether it holds more descriptors, and goes on to do so for a while."""
@@ -169,8 +162,8 @@ class Fuzzer:
             played = backend.play(steps, fresh=fresh)
             self._note(steps, played)
             history.append(steps)
-            key = played.key
-            if key is not None or _may_leak(played.fate):
+            key = key_of(played)
+            if key is not None or may_leak(played, since_start):
                 self._look_closer(backend, steps, played, tuple(history))
                 history.clear()
                 since_start = 0
@@ -195,11 +188,11 @@ class Fuzzer:
             seen: set[tuple[str, ...]] = {*played.session.seen, (last, "fate", outcome)}
             seen |= {("log", words) for words in log_words(played.output)}
             # What is derived from a session that ends the back-end ends it, too, in nearly all cases.
-            self.corpus.add(steps, seen, keep=played.key is None)
+            self.corpus.add(steps, seen, keep=key_of(played) is None)
             self._tick(self)
 
     def _look_closer(self, backend: Backend, steps: Steps, played: Played, history: tuple[Steps, ...]) -> None:
-        key = played.key
+        key = key_of(played)
         with self._lock:
             self._looked[key] += 1
             if self._looked[key] > (_MOST_LOOKS if key is not None else _MOST_LEAKS):
@@ -234,7 +227,7 @@ class Fuzzer:
         backend.stop()
         if again and test.played is not None:
             last = test.played
-            found = Finding(last.key or leak_of(steps), steps, last.session, last.fate, last_lines(last.output))
+            found = Finding(test.key, steps, last.session, last.fate, last_lines(last.output))
         if found.key.trouble is not Trouble.LEAK:
             with self._lock:
                 self._found(found._replace(reproduced=again))
@@ -252,7 +245,7 @@ class Fuzzer:
         """The same session with a process that has seen nothing else, slowly, to see what it does not survive."""
         for _ in range(_TRIES):
             played = backend.play(steps, fresh=True, careful=True)
-            key = played.key or (leak_of(steps) if leaks(backend, steps, played) else None)
+            key = key_of(played) or leak(backend, steps, played)
             if key is not None:
                 return Finding(key, steps, played.session, played.fate, last_lines(played.output))
         return None
@@ -263,7 +256,7 @@ class _Test:
 
     def __init__(self, backend: Backend, key: Key, stopped: Callable[[], bool]) -> None:
         self._backend = backend
-        self._key = key
+        self._wanted = self.key = key
         self._stopped = stopped
         self._until = time.monotonic() + _LONGEST
         self.played: Played | None = None
@@ -285,25 +278,13 @@ class _Test:
 
     def _once(self, steps: Steps) -> bool:
         played = self._backend.play(steps, fresh=self.fresh, careful=True)
-        same = played.key == self._key
-        if self._key.trouble is Trouble.LEAK:
-            same = played.key is None and leaks(self._backend, steps, played)
-        if same:
-            self.played = played
+        key = key_of(played)
+        if key is None and self._wanted.trouble is Trouble.LEAK:
+            key = leak(self._backend, steps, played)
+            # Of what it is follows from what is left of the session.
+            same = key is not None and key.how == self._wanted.how
+        else:
+            same = key == self._wanted
+        if same and key is not None:
+            self.key, self.played = key, played
         return same
-
-
-def leaks(backend: Backend, steps: Steps, played: Played) -> bool:
-    """Whether each of several sessions leaves descriptors behind: one may be kept for the next session."""
-    if not _may_leak(played.fate):
-        return False
-    most = played.fate.descriptors[0] + _LEAK_TIMES
-    for _ in range(_LEAK_TIMES):
-        if backend.play(steps).fate.life is not Life.ALIVE:
-            return False
-    return backend.holds_more_than(most)
-
-
-def _may_leak(fate: Fate) -> bool:
-    before, after = fate.descriptors
-    return fate.life is Life.ALIVE and after > before >= 0

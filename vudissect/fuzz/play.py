@@ -3,10 +3,11 @@
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from vudissect.capture.record import Record, RecordKind
 from vudissect.check.model import Behaviour
-from vudissect.check.outcome import Life
+from vudissect.check.outcome import Fate, Life
 from vudissect.check.process import at_rest
 from vudissect.check.program import Program
 from vudissect.check.stage import DeviationError, Sent, Stage
@@ -36,6 +37,15 @@ class Session:
     last: str = ""
     silent: bool = False
     connection: str = "open"
+
+
+class Played(NamedTuple):
+    """A session, what became of the back-end, and what it wrote meanwhile; by how many bytes it grew."""
+
+    session: Session
+    fate: Fate
+    output: str
+    grown: int = 0
 
 
 def state_word(state: State) -> str:

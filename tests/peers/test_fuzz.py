@@ -1,0 +1,62 @@
+"""Real back-ends do not survive everything that the fuzzer plays; what it finds is short, and happens again."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.peers.checked import BACK_ENDS, Checked
+from vudissect.fuzz.steps import Message, read_steps
+from vudissect.host.python import python_module
+
+_MOST_MESSAGES = 10
+_TIMEOUT = 900
+
+
+def fuzz(checked: Checked, folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    with (folder / "disk.img").open("wb") as disk:
+        disk.truncate(16 << 20)
+    return subprocess.run(
+        [*python_module("vudissect"), "fuzz", *options, "--", *checked.release.within, *checked.command(folder)],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+
+def back_end(key: str) -> Checked:
+    (found,) = (each for each in BACK_ENDS if each.key == key)
+    return found
+
+
+def crashes(folder: Path) -> list[Path]:
+    return sorted((folder / "fuzz-findings").glob("crash-*.vu"))
+
+
+def messages(file: Path) -> int:
+    return sum(isinstance(step, Message) for step in read_steps(file.read_text()))
+
+
+@pytest.mark.peers
+def test_a_crash_of_the_storage_daemon_is_found_from_a_seed(tmp_path: Path) -> None:
+    """A memory table with more regions than it can have, which the daemon of 2022 counts without a limit."""
+    daemon = back_end("qemu-storage-daemon-7.2")
+
+    done = fuzz(daemon, tmp_path, "--runs", "12", "--seed", "1")
+
+    assert (done.returncode, done.stderr) == (1, ""), done.stdout
+    (crash,) = crashes(tmp_path)
+    assert messages(crash) <= _MOST_MESSAGES
+    assert fuzz(daemon, tmp_path, "--again", str(crash)).stdout.startswith("crash: SIGSEGV")
+
+
+@pytest.mark.peers_slow
+@pytest.mark.parametrize(("key", "least"), [("qemu-storage-daemon-7.2", 2), ("qemu-storage-daemon-10.0", 1)])
+def test_ten_minutes_find_short_crashes(key: str, least: int, tmp_path: Path) -> None:
+    done = fuzz(back_end(key), tmp_path, "--time", "10m")
+
+    assert (done.returncode, done.stderr) == (1, ""), done.stdout
+    assert sum(messages(file) <= _MOST_MESSAGES for file in crashes(tmp_path)) >= least, done.stdout

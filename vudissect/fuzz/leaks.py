@@ -1,0 +1,68 @@
+"""What a back-end keeps of sessions that are over: it is played several more times, as one session's may be reused."""
+
+from itertools import pairwise
+from typing import Protocol
+
+from vudissect.check.outcome import Life
+from vudissect.fuzz.finding import Key, leak_of, memory_leak_of
+from vudissect.fuzz.play import Played
+from vudissect.fuzz.steps import Steps
+
+_TIMES = 4
+# Caches are warm after some sessions; then a leak shows in each half of the others.
+_WARM_UP, _HALF = 4, 8
+# Bytes of a session that is worth a look, and of eight that are a leak: the C library takes 132 KiB at a time.
+_MUCH, _LEAK = 64 << 10, 128 << 10
+
+
+class Back(Protocol):
+    """What is needed of a back-end here."""
+
+    def play(self, steps: Steps) -> Played:
+        """Play a session."""
+
+    def holds_more_than(self, most: int) -> bool:
+        """Whether it holds more descriptors, and goes on to do so for a while."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its address space, -1 if that cannot be seen."""
+
+
+def may_leak(played: Played, sessions: int) -> bool:
+    """Whether a session left something behind; it may be no leak. `sessions`: how many the process has had."""
+    grown = played.fate.life is Life.ALIVE and played.grown >= _MUCH and sessions > _WARM_UP
+    return grown or _holds_more(played)
+
+
+def leak(backend: Back, steps: Steps, played: Played) -> Key | None:
+    """What a session leaves behind each time; `played` is the first time, with a process that has seen nothing else."""
+    if _holds_more(played) and _descriptors(backend, steps, played):
+        return leak_of(steps)
+    if played.fate.life is Life.ALIVE and _memory(backend, steps):
+        return memory_leak_of(steps)
+    return None
+
+
+def _holds_more(played: Played) -> bool:
+    before, after = played.fate.descriptors
+    return played.fate.life is Life.ALIVE and after > before >= 0
+
+
+def _descriptors(backend: Back, steps: Steps, played: Played) -> bool:
+    most = played.fate.descriptors[0] + _TIMES
+    return _repeat(backend, steps, _TIMES) and backend.holds_more_than(most)
+
+
+def _memory(backend: Back, steps: Steps) -> bool:
+    sizes = []
+    for times in (_WARM_UP, _HALF, _HALF):
+        if not _repeat(backend, steps, times):
+            return False
+        sizes.append(backend.memory)
+    return all(after - before >= _LEAK for before, after in pairwise(sizes) if before >= 0)
+
+
+def _repeat(backend: Back, steps: Steps, times: int) -> bool:
+    """Whether it lives after so many times."""
+    return all(backend.play(steps).fate.life is Life.ALIVE for _ in range(times))
