@@ -5,7 +5,7 @@ import os
 from threading import Thread
 
 from vudissect.check.reference.core import Core, Fds, Handler
-from vudissect.check.reference.fault import Faults
+from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.protocol.purpose import Purpose
 from vudissect.rings.inflight import InflightRegion, region_size
 from vudissect.wire.fields import Fields
@@ -16,6 +16,14 @@ _STATE = b"vudissect reference back-end"
 _NO_DESCRIPTOR = 1 << 8
 _LOAD = 1
 _PATIENCE = 5.0
+
+
+def _mapped(fd: int) -> memoryview:
+    """All of a file; `RefusedError` for a descriptor of which nothing can be mapped."""
+    try:
+        return memoryview(mmap.mmap(fd, 0))
+    except (OSError, ValueError) as error:
+        raise RefusedError(str(error)) from None
 
 
 class Migration:
@@ -43,7 +51,7 @@ class Migration:
         too_large = bool(fds) and size + fields["mmap_offset"] > os.fstat(fds[0]).st_size
         refuse("LOG-07", too_large, "more than there is")
         if fds and not too_large:
-            self._core.log.use(memoryview(mmap.mmap(fds[0], 0))[fields["mmap_offset"] :][:size])
+            self._core.log.use(_mapped(fds[0])[fields["mmap_offset"] :][:size])
         return {"value": 0}
 
     def _get_inflight(self, fields: Fields, _: Fds) -> Fields:
@@ -68,7 +76,7 @@ class Migration:
         refuse("INF-09", too_large, "more than there is")
         if not fds or too_large:
             return
-        contents = memoryview(mmap.mmap(fds[0], 0))[start : start + size]
+        contents = _mapped(fds[0])[start : start + size]
         stride = region_size(fields["queue_size"])
         for ring in self._core.rings[: fields["num_queues"]]:
             region = InflightRegion(contents[ring.index * stride :][:stride], fields["queue_size"])
