@@ -141,15 +141,23 @@ def test_an_interrupted_run_leaves_nothing_but_its_findings(temporary: Path, tmp
     eventually(lambda: left(temporary) == [])
 
 
-def test_the_reference_survives_a_kick_descriptor_for_a_ring_in_no_memory(tmp_path: Path) -> None:
-    """It closed the descriptor twice: the fuzzer found that."""
-    (tmp_path / "found.vu").write_text(
+@pytest.mark.parametrize(
+    "talk",
+    [
         """
         F>B SET_VRING_ADDR ring 0 desc=0x7f0000080000 avail=0x7f0000081000 used=0x7f0000082000
         F>B SET_VRING_NUM ring 0 num=128
         F>B SET_VRING_KICK ring 0 evt#1
-        """
-    )
+        """,
+        "F>B SET_INFLIGHT_FD mmap_size=0 mmap_offset=0 num_queues=1 queue_size=128 evt#1",
+        "F>B SET_LOG_BASE mmap_size=0 mmap_offset=0 evt#1",
+        "F>B SET_MEM_TABLE region0 0x0+16M at 0x7f0000000000 evt#1",
+    ],
+    ids=["a ring in no memory", "in-flight memory that is an eventfd", "such a log", "such a region"],
+)
+def test_the_reference_survives_what_was_found(talk: str, tmp_path: Path) -> None:
+    """It closed a descriptor twice, and mapped what cannot be mapped."""
+    (tmp_path / "found.vu").write_text(talk)
 
     done = fuzz(tmp_path, "--again", "found.vu")
 

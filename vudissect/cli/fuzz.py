@@ -36,6 +36,7 @@ from vudissect.protocol.model import Device
 from vudissect.render.units import printable
 
 _MOST_JOBS = 64
+_EVERY_SECONDS = 0.25
 _UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
 _CAPTURES = ("*.pcapng", "*.pcapng.gz", "*.pcapng.zst", "*.vu")
 
@@ -223,6 +224,7 @@ class _Progress:
         self._folder = folder
         self._words = words
         self._shows = sys.stderr.isatty()
+        self._next = 0.0
 
     def found(self, finding: Finding) -> None:
         """Write it, and say so."""
@@ -237,7 +239,8 @@ class _Progress:
 
     def tick(self, fuzzer: Fuzzer) -> None:
         """One session more."""
-        if self._shows and fuzzer.runs % 20 == 0:
+        if self._shows and fuzzer.seconds >= self._next:
+            self._next = fuzzer.seconds + _EVERY_SECONDS
             text = f"{fuzzer.runs} sessions, {fuzzer.seconds:.0f} s, {len(fuzzer.corpus.entries)} in the corpus"
             print(f"\r{text}, {self.count} findings", end="", file=sys.stderr, flush=True)
 

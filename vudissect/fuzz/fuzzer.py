@@ -28,7 +28,7 @@ from vudissect.fuzz.steps import Steps, chained
 _FRESH_AFTER = 200
 # A finding that needs more than the last session is looked for among so many.
 _MOST_BEFORE = 8
-_PATIENT = 3
+_PATIENT = 2
 _MOST_WAITS = 10
 _FROM_CORPUS = 0.7
 # Where a crash is noticed late, the same is seen after many messages.
@@ -37,7 +37,9 @@ _MOST_LEAKS = 30
 _TRIES = 2
 _MOST_TIMES = 4
 # Seconds to make a finding short.
-_LONGEST = 60.0
+_LONGEST = 120.0
+# So many seconds more if the time is over by then.
+_EXTRA = 10.0
 _LATEST = 30
 
 
@@ -215,7 +217,7 @@ class Fuzzer:
                 return
             if found.key.trouble is not Trouble.LEAK:
                 self.findings.add(found.key)
-        test = _Test(backend, found.key, lambda: self._stopped)
+        test = _Test(backend, found.key, lambda: self._stopped or self.seconds >= self._limits.seconds + _EXTRA)
         test.settle(found.steps)
         test.fresh = False
         steps = minimise(found.steps, test)
