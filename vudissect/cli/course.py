@@ -1,6 +1,5 @@
 """The course of `vudissect lint` over its captures: what is reported of each, and the exit status for all."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ from vudissect.cli.baseline import Baseline
 from vudissect.cli.errors import FINDINGS, warn
 from vudissect.cli.filters import no_match
 from vudissect.cli.judging import Judged, Judgement, Matching, Unreadable
-from vudissect.cli.progress import CaptureCount
+from vudissect.cli.progress import counted
 from vudissect.cli.reading import complain
 from vudissect.render.findings import fails, listed
 from vudissect.render.format import CaptureReport
@@ -52,7 +51,7 @@ class Course:
         from vudissect.summary.fleet import Fleet
 
         fleet = Fleet()
-        for judgement in _with_progress(judgements, total):
+        for judgement in counted("judged", judgements, total, _messages, _is_fine):
             if isinstance(judgement, Unreadable):
                 self._cannot_read(judgement)
                 fleet.add_incomplete()
@@ -101,18 +100,9 @@ class Course:
             seen.add(held, values)
 
 
-def _with_progress(judgements: Iterable[Judgement], total: int) -> Iterator[Judgement]:
-    """The same, with their number on a terminal."""
-    if not sys.stderr.isatty():
-        yield from judgements
-        return
-    count = CaptureCount("judged", total, sys.stderr)
-    try:
-        for judgement in judgements:
-            is_fine = isinstance(judgement, Judged) and not judgement.report.complaints
-            count.add(judgement.report.messages if isinstance(judgement, Judged) else 0)
-            if not is_fine:
-                count.clear()
-            yield judgement
-    finally:
-        count.clear()
+def _messages(judgement: Judgement) -> int:
+    return judgement.report.messages if isinstance(judgement, Judged) else 0
+
+
+def _is_fine(judgement: Judgement) -> bool:
+    return isinstance(judgement, Judged) and not judgement.report.complaints

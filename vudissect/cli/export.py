@@ -1,8 +1,7 @@
 """`vudissect export`: captures as tables for databases and data frames."""
 
 import os
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import click
 
@@ -13,7 +12,7 @@ from vudissect.cli.completion import FILE
 from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.interruption import exit_on_signals
 from vudissect.cli.output import say
-from vudissect.cli.progress import CaptureCount, watched
+from vudissect.cli.progress import counted, watched
 from vudissect.cli.reading import captures_in
 from vudissect.export.capture import Outcome, writer_of
 from vudissect.export.errors import ExportError
@@ -70,25 +69,17 @@ def command(files: tuple[str, ...], folder_name: str, form: str, partition: tupl
             jobs = min(jobs, len(named))
             # Of several captures at once, only their number is shown.
             outcomes = export_captures(named, folder, jobs, watched if jobs == 1 else open_capture)
-            _conclude(_counted(outcomes, len(named)))
+            _conclude(counted("exported", outcomes, len(named), _messages, _is_fine))
         except ExportError as error:
             fail(str(error))
 
 
-def _counted(outcomes: Iterable[Outcome], total: int) -> Iterator[Outcome]:
-    """The same, with their number on a terminal."""
-    if not sys.stderr.isatty():
-        yield from outcomes
-        return
-    count = CaptureCount("exported", total, sys.stderr)
-    try:
-        for outcome in outcomes:
-            count.add(outcome.messages)
-            if outcome.problem:
-                count.clear()
-            yield outcome
-    finally:
-        count.clear()
+def _messages(outcome: Outcome) -> int:
+    return outcome.messages
+
+
+def _is_fine(outcome: Outcome) -> bool:
+    return not outcome.problem
 
 
 def _conclude(outcomes: Iterable[Outcome]) -> None:

@@ -4,14 +4,16 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from vudissect.capture.files import ByteSource, open_capture
 from vudissect.cli.errors import clear_errors
 from vudissect.render.units import printable
+
+Result = TypeVar("Result")
 
 _FIRST_AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 0.25
@@ -106,6 +108,28 @@ class CaptureCount:
         if self._shown:
             self._shown = False
             print("\r\x1b[K", end="", file=self._terminal, flush=True)
+
+
+def counted(
+    did: str,
+    results: Iterable[Result],
+    total: int,
+    messages: Callable[[Result], int],
+    is_fine: Callable[[Result], bool],
+) -> Iterator[Result]:
+    """The results of several captures, with their number on a terminal. It makes way for a line about a bad one."""
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    count = CaptureCount(did, total, sys.stderr)
+    try:
+        for result in results:
+            count.add(messages(result))
+            if not is_fine(result):
+                count.clear()
+            yield result
+    finally:
+        count.clear()
 
 
 def _size(stream: object) -> int | None:
