@@ -64,6 +64,22 @@ def test_it_crashes_again(crashed: Path) -> None:
     assert done.stdout.startswith("crash: SIGKILL, after SET_VRING_ENABLE;")
 
 
+def test_a_replay_of_the_capture_ends_it_too_and_only_with_the_fault(crashed: Path) -> None:
+    outcomes = []
+    for number, command in enumerate(([*_REFERENCE], with_fault(crashed, "RNG-59"))):
+        path = crashed / f"socket{number}"
+        with subprocess.Popen([word.replace("{socket}", str(path)) for word in command]) as process:
+            eventually(path.exists)
+            capture = str(finding(crashed).with_suffix(".pcapng"))
+            replay = ["replay", capture, "--as", "front-end", "--connect", str(path), "--timeout", "2"]
+            done = subprocess.run([*python_module("vudissect"), *replay], stdout=subprocess.PIPE, text=True, timeout=60)
+            survived = process.poll() is None
+            process.terminate()
+        outcomes.append((done.returncode, survived))
+
+    assert outcomes == [(1, True), (0, False)]
+
+
 def test_it_does_not_crash_without_the_fault(crashed: Path) -> None:
     done = fuzz(crashed, "--again", str(finding(crashed)))
 

@@ -80,9 +80,9 @@ class Backend:
         stage = Stage(program, device, timeout)
         try:
             session = Player(stage, program if careful else None).play(steps)
-            session.records = tuple(stage.recorder.records)
         finally:
             stage.close()
+        session.records = tuple(stage.recorder.records)
         fate = Watch(program, device, timeout, reconnects, discovered.idle).fate(
             session.connection, before, silent=session.silent
         )

@@ -86,7 +86,8 @@ class Player:
                 self._do(step)
                 self._hear()
                 if self._careful is not None and not self._survives(step, self._careful):
-                    return session
+                    self._see_the_end()
+                    break
             except DeviationError as deviation:
                 self._hear()
                 self._note(step, deviation.behaviour)
@@ -115,6 +116,14 @@ class Player:
             link.await_reader(self._stage.soon(_UNREAD))
         at_rest(program.pid, self._stage.clock)
         return program.life().life is Life.ALIVE
+
+    def _see_the_end(self) -> None:
+        """Let the connection show what the end of the process did to it."""
+        for connection in self._open:
+            with suppress(DeviationError):
+                while self._stage.answer(connection, self._stage.soon(_UNREAD)) is not None:
+                    self._hear()
+            self._over.add(connection)
 
     def _do(self, step: Step) -> None:
         stage, session = self._stage, self.session
