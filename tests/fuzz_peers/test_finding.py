@@ -35,7 +35,6 @@ def test_what_an_assertion_reports_is_worth_more_than_the_last_message() -> None
         (FINE, "thread 'main' panicked at src/x.rs:1", Trouble.CRASH),
         (FINE, "==1==ERROR: AddressSanitizer: heap-use-after-free", Trouble.CRASH),
         (Fate(Life.EXITED, 1, next_connection=False), "", Trouble.EXIT),
-        (Fate(Life.EXITED, 3), "", Trouble.EXIT),
         (Fate(Life.SPINNING, next_connection=True), "", Trouble.SPIN),
         (Fate(Life.HUNG, next_connection=False), "", Trouble.HANG),
     ],
@@ -47,7 +46,9 @@ def test_other_ends_are_findings_too(fate: Fate, output: str, trouble: Trouble) 
     assert found.trouble is trouble
 
 
-@pytest.mark.parametrize("fate", [FINE, Fate(Life.EXITED, 0), Fate(Life.ALIVE, connection="closed")])
+@pytest.mark.parametrize(
+    "fate", [FINE, Fate(Life.EXITED, 0), Fate(Life.EXITED, 1), Fate(Life.ALIVE, connection="closed")]
+)
 def test_who_serves_on_or_ends_after_its_only_session_is_fine(fate: Fate) -> None:
     assert key(fate, "vu_panic: Invalid vring_addr message") is None
 

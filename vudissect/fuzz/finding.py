@@ -20,7 +20,6 @@ _REPORTS = re.compile(
     r"^(?:free|malloc|realloc|munmap_chunk|corrupted)\b.*|double free|Segmentation fault|code should not be reached"
 )
 _LONGEST_NAME = 60
-_CLEAN = 0
 
 
 class Trouble(StrEnum):
@@ -75,7 +74,8 @@ def key_of(played: Played) -> Key | None:
     if fate.life is Life.KILLED or panicked(output):
         how = signal_name(fate.number).partition(" ")[0] if fate.life is Life.KILLED else "panic"
         return Key(Trouble.CRASH, how, report or after)
-    if fate.life in (Life.EXITED, Life.GONE) and (fate.next_connection is False or fate.number != _CLEAN):
+    # One that serves a single connection may say with its status that this one was refused.
+    if fate.life in (Life.EXITED, Life.GONE) and fate.next_connection is False:
         return Key(Trouble.EXIT, f"status {fate.number}", report or after)
     if fate.life is Life.SPINNING:
         return Key(Trouble.SPIN, "the processor is busy", after)
