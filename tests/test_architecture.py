@@ -40,6 +40,7 @@ LAYERS = {
     "tables": 7,
     "bundle": 8,
     "export": 8,
+    "scenario": 8,
     "spark": 8,
     "cli": 9,
     "testing": 9,

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from vudissect.cli.check_matrix import matrix
+from vudissect.cli.check_scenarios import scenarios
 from vudissect.cli.command import Command
 from vudissect.cli.main import main
 from vudissect.cli.vuproxy import main as vuproxy
@@ -34,6 +35,7 @@ def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Com
 
 EVERY = [each for name, program in PROGRAMS.items() for each in commands(name, program)]
 EVERY.append(("vudissect check matrix", matrix))
+EVERY.append(("vudissect check --scenario", scenarios))
 every_command = pytest.mark.parametrize("command", [pytest.param(command, id=name) for name, command in EVERY])
 
 

@@ -151,12 +151,11 @@ class Started:
         began = time.monotonic()
         self._spawn()
         try:
-            self._first = self._reach(time.monotonic() + self._patience)
+            self._meet(time.monotonic() + self._patience)
         except OSError:
             raise ProgramError(self._why_not()) from None
         finally:
             self.starting += time.monotonic() - began
-        self.peer = peer_of(self._first)
 
     def connect(self, deadline: float) -> socket.socket:
         """See `Program`."""
@@ -220,6 +219,10 @@ class Started:
 
     def _filled_in(self) -> tuple[list[str], tuple[int, ...]]:
         return [word.replace("{socket}", str(self._socket)) for word in self._command], ()
+
+    def _meet(self, deadline: float) -> None:
+        self._first = self._reach(deadline)
+        self.peer = peer_of(self._first)
 
     def _reach(self, deadline: float) -> socket.socket:
         return _dial(str(self._socket), deadline, None, self._is_gone)

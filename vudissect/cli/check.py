@@ -25,6 +25,7 @@ from vudissect.check.workers import Workers
 from vudissect.cli.check_matrix import matrix
 from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
+from vudissect.cli.check_scenarios import is_scenario, scenarios
 from vudissect.cli.check_self import test_suite
 from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
 from vudissect.cli.colour import color_option, output_style
@@ -44,13 +45,15 @@ _MOST_JOBS = 64
 
 
 class _Check(Command):
-    """`check matrix` is a command of its own; all other arguments are those of `check`."""
+    """`check matrix` and `check --scenario` are commands of their own; all other arguments are those of `check`."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["matrix"]:
             return matrix.make_context(f"{info_name} matrix", args[1:], parent, **extra)
+        if is_scenario(args):
+            return scenarios.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -63,6 +66,10 @@ class _Check(Command):
         ("Only what is about rings", "vudissect check --only RNG -- my-backend -s {socket}"),
         ("Check a front-end", "vudissect check --front-end -- my-vmm --disk={socket}"),
         ("In CI, with known failures", "vudissect check --expect known.txt -- my-backend -s {socket}"),
+        (
+            "Kill either side at each message",
+            "vudissect check --scenario all --with 'vmm -d={socket}' -- disk -s={socket}",
+        ),
         ("The results of two releases side by side", "vudissect check matrix 1.0.json 1.1.json --html pages"),
     ],
 )
@@ -99,6 +106,12 @@ class _Check(Command):
 @click.option("--list", "list_only", is_flag=True, help="List the cases; nothing is started.")
 @click.option(
     "--self-test", "own", is_flag=True, help="Play the cases against the suite's own reference and its faults."
+)
+@click.option(
+    "--scenario",
+    metavar="NAME|FILE",
+    expose_value=False,
+    help="Inject faults between two programs instead: see vudissect check --scenario all --help.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Print the cases that pass, too.")
 @color_option

@@ -9,6 +9,7 @@ from vudissect.cli.completion import FILE
 from vudissect.cli.errors import fail, warn
 
 if TYPE_CHECKING:
+    from vudissect.faults.language import Fault
     from vudissect.proxy.faulting import Faults
 
 _EXPLAINED = "docs/faults.md explains the language"
@@ -36,8 +37,8 @@ def engine_of(faults: tuple[str, ...], scenario: str | None, script: str | None)
     if not faults and scenario is None and script is None:
         return None
     from vudissect.faults.engine import Engine
-    from vudissect.faults.errors import FaultError, ScenarioError
-    from vudissect.faults.language import read_fault, read_scenario
+    from vudissect.faults.errors import FaultError
+    from vudissect.faults.language import read_fault
 
     read = []
     for place, text in enumerate(faults, 1):
@@ -46,17 +47,7 @@ def engine_of(faults: tuple[str, ...], scenario: str | None, script: str | None)
         except FaultError as error:
             fail(f"--fault {text!r}: {error} ({_EXPLAINED})")
     if scenario is not None:
-        try:
-            with open(scenario, encoding="utf-8") as file:
-                read += read_scenario(file, len(read) + 1)
-        except ScenarioError as error:
-            fail(f"{scenario}: {error} ({_EXPLAINED})")
-        except OSError as error:
-            fail(f"{scenario}: cannot be read: {error.strerror}")
-        except UnicodeDecodeError:
-            fail(f"{scenario}: not a scenario: it is not text in UTF-8")
-        if not read:
-            fail(f"{scenario}: no fault in it: write one a line, such as SET_VRING_ENABLE : drop")
+        read += faults_in(scenario, len(read) + 1)
     if script is None:
         return Engine(read)
     from vudissect.faults.script import ScriptError, load_script
@@ -65,3 +56,22 @@ def engine_of(faults: tuple[str, ...], scenario: str | None, script: str | None)
         return Engine(read, load_script(script, len(read) + 1), warn)
     except ScriptError as error:
         fail(f"{script}: {error} ({_EXPLAINED})")
+
+
+def faults_in(path: str, first: int = 1) -> "list[Fault]":
+    """The faults of the scenario in a file, numbered from `first`. An invalid one ends the program."""
+    from vudissect.faults.errors import ScenarioError
+    from vudissect.faults.language import read_scenario
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            read = read_scenario(file, first)
+    except ScenarioError as error:
+        fail(f"{path}: {error} ({_EXPLAINED})")
+    except OSError as error:
+        fail(f"{path}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        fail(f"{path}: not a scenario: it is not text in UTF-8")
+    if not read:
+        fail(f"{path}: no fault in it: write one a line, such as SET_VRING_ENABLE : drop")
+    return read

@@ -16,7 +16,7 @@ from vudissect.proxy.companion import Feed
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.recording import STDERR, STDOUT, Recording, RecordingError
 from vudissect.proxy.rotation import FileNames, Records, RotatingSink, Rotation
-from vudissect.proxy.sink import Sink, sink_for
+from vudissect.proxy.sink import MakeGap, Sink, sink_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ class SeveralFiles:
         with suppress(OSError):
             os.unlink(self.sink.path)
         return f"nothing was recorded: {self.sink.path} is removed"
+
+
+def gap_maker(encoder: CaptureEncoder) -> MakeGap:
+    """Makes the gap records of a capture."""
+
+    def gap(messages: int, reason: str) -> bytes:
+        details: dict[str, str | int] = {"messages": messages, "reason": reason}
+        return encoder.event(RecordKind.GAP, 0, Channel.MAIN, 0, time.monotonic_ns(), details)
+
+    return gap
 
 
 def open_outlet(recording: Recording, path: str, encoder: CaptureEncoder, feed: Feed) -> OneFile | SeveralFiles:

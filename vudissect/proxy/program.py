@@ -23,13 +23,12 @@ from vudissect.proxy.companions import start_companions
 from vudissect.proxy.diagnostics import Diagnostics, Warn
 from vudissect.proxy.greeting import greeting
 from vudissect.proxy.observer import Observer, Report
-from vudissect.proxy.outlet import open_outlet
+from vudissect.proxy.outlet import gap_maker, open_outlet
 from vudissect.proxy.poller import READABLE
 from vudissect.proxy.recorder import Recorder
 from vudissect.proxy.recording import STDERR, STDOUT, Recording, RecordingError
 from vudissect.proxy.relay import Relay
 from vudissect.proxy.shared import Settings
-from vudissect.proxy.sink import MakeGap
 from vudissect.proxy.summary import Summary
 
 _STREAMS = {STDOUT: "standard output", STDERR: "standard error"}
@@ -77,7 +76,7 @@ def _run(pairs: Sequence[Settings], recording: Recording, tell: Warn, inform: Wa
     if recording.while_read:
         # A pipe whose reader is gone is reported whichever events are requested.
         relay.poller.watch(STDOUT, 0, relay.stop, lambda _: relay.stop())
-    feed, path = Feed(encoder.preamble(), _gap_maker(encoder), tell), recording.path
+    feed, path = Feed(encoder.preamble(), gap_maker(encoder), tell), recording.path
     companions: list[Companion] = []
     try:
         companions.extend(start_companions(recording, path, feed, relay, recorder))
@@ -166,14 +165,6 @@ def _start_command(
 
     relay.hold()
     relay.poller.watch(pidfd, READABLE, ended, lambda _: ended())
-
-
-def _gap_maker(encoder: CaptureEncoder) -> MakeGap:
-    def gap(messages: int, reason: str) -> bytes:
-        details: dict[str, str | int] = {"messages": messages, "reason": reason}
-        return encoder.event(RecordKind.GAP, 0, Channel.MAIN, 0, time.monotonic_ns(), details)
-
-    return gap
 
 
 def _stop_on_signals(relay: Relay) -> None:

@@ -1,0 +1,161 @@
+"""`vudissect check --scenario` between the reference peers."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from vudissect.analysis import findings
+from vudissect.host.python import python_module
+from vudissect.protocol.features import PROTOCOL_FEATURES
+
+_FRONT_END = shlex.join([*python_module("vudissect.check.front_end.reference"), "{socket}"])
+# With few features the set-up has few messages.
+_HIDDEN = f"{PROTOCOL_FEATURES.mask(*PROTOCOL_FEATURES.numbers) & ~PROTOCOL_FEATURES.mask('REPLY_ACK'):#x}"
+
+
+def command(*arguments: str) -> list[str]:
+    return [*python_module("vudissect"), "check", *arguments]
+
+
+def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=100)
+
+
+def peers(folder: Path, flaw: str = "") -> list[str]:
+    """The front-end, and a back-end with a flaw, the name of the case that finds it."""
+    (folder / "flaw").write_text(flaw)
+    back_end = [*python_module("vudissect.check.reference"), "{socket}", str(folder / "flaw"), _HIDDEN]
+    return ["--with", _FRONT_END, "--", *back_end]
+
+
+def scenario(folder: Path, *lines: str) -> list[str]:
+    (folder / "mine.txt").write_text("\n".join(lines))
+    return ["--scenario", str(folder / "mine.txt")]
+
+
+def test_the_back_end_is_killed_at_each_message(tmp_path: Path) -> None:
+    results, captures = tmp_path / "results.json", tmp_path / "captures"
+
+    done = check(
+        *("--scenario", "kill-back-end", "--json", str(results), "--captures", str(captures)), *peers(tmp_path)
+    )
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    written = json.loads(results.read_text())
+    (played,) = written["scenarios"]
+    assert [run["at"] for run in played["runs"]] == written["set_up"]
+    assert {run["outcome"] for run in played["runs"]} == {"works again"}
+    assert f"kill-back-end: {len(written['set_up'])} works again" in done.stdout
+    for run in played["runs"]:
+        assert "VU-FLT-05" in {finding.rule for finding in findings(run["capture"]).findings}
+
+
+def test_sessions_that_end_too_early_in_a_row(tmp_path: Path) -> None:
+    done = check("--scenario", "reconnect-storm", *peers(tmp_path))
+
+    assert done.returncode == 0, done.stdout
+    assert "reconnect-storm: 4 works again" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("flaw", "outcome", "why"),
+    [
+        ("LIF-21", "crashed", "the back-end was ended by SIGKILL"),
+        ("LIF-13", "hung", "the front-end waits for the answer to GET_FEATURES"),
+    ],
+    ids=["dies when the front-end is gone", "does not notice that it is gone"],
+)
+def test_a_back_end_that_does_not_survive_a_front_end_is_found(
+    flaw: str, outcome: str, why: str, tmp_path: Path
+) -> None:
+    options = ("--timeout", "3", "--json", str(tmp_path / "results.json"))
+
+    # The flaw is there from the start: what comes before the fault does not show it.
+    done = check(
+        *scenario(tmp_path, "SET_FEATURES : close front-end after ; count=1"), *options, *peers(tmp_path, flaw)
+    )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    (run,) = json.loads((tmp_path / "results.json").read_text())["scenarios"][0]["runs"]
+    assert run["outcome"] == outcome
+    assert why in run["why"]
+
+
+def test_a_fault_that_is_never_injected_is_reported(tmp_path: Path) -> None:
+    done = check(*scenario(tmp_path, "POSTCOPY_END : drop"), "--timeout", "3", *peers(tmp_path))
+
+    assert done.returncode == 1
+    assert "mine: 1 not injected" in done.stdout
+
+
+def test_the_names_are_listed_and_nothing_is_started() -> None:
+    done = check("--scenario", "all", "--list")
+
+    names = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert (done.returncode, names) == (0, ["kill-back-end", "kill-front-end", "reconnect-storm"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--scenario", "nope"], "nope: neither a scenario nor a file; the scenarios are kill-back-end"),
+        (["--scenario", "all"], "say how to start the back-end, after --"),
+        (["--scenario", "all", "--", "x", "{socket}"], "say how to start the front-end: --with"),
+        (["--scenario", "all", "--with", "x", "--", "x", "{socket}"], "the command of the front-end names no socket"),
+        (["--scenario", "all", "--with", "'x", "--", "x", "{socket}"], "no closing quotation"),
+        (["--scenario=all", "--with", "x {socket}", "--", "no-such", "{socket}"], "no-such: cannot be started"),
+    ],
+    ids=["no scenario", "no back-end", "no front-end", "no socket", "no words", "no program"],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments: list[str], line: str) -> None:
+    done = check(*arguments)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert line in done.stderr
+
+
+def test_a_file_with_a_mistake_is_explained_with_line_and_column(tmp_path: Path) -> None:
+    done = check(*scenario(tmp_path, "SET_OWNER : drop", "SET_OWNER : dorp"), *peers(tmp_path))
+
+    assert done.returncode == 2
+    assert "line 2, column 13" in done.stderr
+
+
+def test_a_front_end_that_ends_without_a_fault_is_reported_with_its_words(tmp_path: Path) -> None:
+    words = ["--with", "sh -c 'echo I need a disk; exit 3' {socket}", *peers(tmp_path)[2:]]
+
+    done = check("--scenario", "all", *words)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "the front-end exited with status 3; the last words of the front-end: I need a disk" in done.stderr
+
+
+def test_one_that_is_interrupted_writes_what_it_has_and_leaves_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    # The path of a socket is short.
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))
+    words = command("--scenario", "kill-back-end", "--json", str(results), *peers(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, env=environment) as running:
+        assert running.stdout is not None
+        while "works again" not in running.stdout.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        running.stdout.read()
+    written = json.loads(results.read_text())
+
+    assert (running.returncode, written["complete"]) == (128 + signal.SIGTERM, False)
+    assert len(written["scenarios"][0]["runs"]) >= 1
+    temporary.rmdir()  # nothing is in it
+    assert str(tmp_path) not in "".join(
+        path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
+    )

@@ -1,0 +1,1 @@
+"""Faults between two real peers, and whether the next session works: `vudissect check --scenario`."""
