@@ -9,7 +9,7 @@ from vudissect.capture.record import Record
 from vudissect.check.discovery import Discovered
 from vudissect.conversation.text import read_conversation
 from vudissect.fuzz.seeds import seeds_of
-from vudissect.fuzz.steps import HangUp, Message, read_steps, text_of
+from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, read_steps, text_of
 
 _CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -38,6 +38,10 @@ def test_features_that_the_back_end_does_not_have_are_not_acknowledged() -> None
     steps = seeds_of(recorded("F>B SET_FEATURES features=0x140000000"), Discovered(0x1_0000_0000, 0))
 
     assert steps[0].line == "F>B SET_FEATURES (virtio features) features=0x100000000"
+
+
+def test_a_long_capture_is_cut() -> None:
+    assert len(seeds_of(recorded("F>B SET_OWNER\n" * (MOST_STEPS + 10)))) == MOST_STEPS
 
 
 def test_a_message_of_which_bytes_are_missing_is_left_out() -> None:

@@ -7,7 +7,7 @@ from struct import calcsize
 from typing import Any
 
 from vudissect.fuzz.ring_mutations import use_a_ring
-from vudissect.fuzz.steps import HangUp, Message, Steps, described, in_turn, message
+from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, Steps, described, in_turn, message
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.model import Channel, Field, Layout, Meaning
 from vudissect.protocol.table import UPSTREAM
@@ -15,7 +15,6 @@ from vudissect.wire.codec import codec_of, layout_codec
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, struct_of
 
 _HEADER = struct_of("III", "little")
-_MOST_STEPS = 400
 _MOST_STACKED = 4
 _SPLICED, _WHOLE, _COUNTED = 0.03, 0.5, 0.7
 _LARGEST = 0x1_0000
@@ -36,7 +35,7 @@ def mutate(steps: Steps, others: Sequence[Steps], random: Random) -> Steps:
             steps = splice(steps, random.choice(others), random)
         else:
             steps = random.choices(_MUTATIONS, _WEIGHTS)[0](steps, random)
-    return in_turn(steps[:_MOST_STEPS])
+    return in_turn(steps[:MOST_STEPS])
 
 
 def splice(steps: Steps, other: Steps, random: Random) -> Steps:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.check.discovery import Discovered
 from vudissect.check.model import Case
-from vudissect.fuzz.steps import HangUp, Message, Step, Steps, described, in_turn, step_of
+from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, Step, Steps, described, in_turn, step_of
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.model import Channel
 from vudissect.protocol.purpose import Purpose
@@ -58,7 +58,7 @@ OWN = tuple(
 def seeds_of(records: Iterable[Record], offered: Discovered | None = None) -> Steps:
     """The front-end's side of the sessions in a capture, one after the other, with the features that this back-end has.
 
-    A message of which bytes or descriptors are missing is left out.
+    Only its beginning if it is long. A message of which bytes or descriptors are missing is left out.
     """
     renamed: dict[str, Descriptor] = {}
     steps: list[Step] = []
@@ -70,6 +70,8 @@ def seeds_of(records: Iterable[Record], offered: Discovered | None = None) -> St
         elif isinstance(step := step_of(record), Message):
             descriptors = tuple(_renamed(each, renamed) for each in step.descriptors)
             steps.append(Message(_offered(step, offered), descriptors))
+        if len(steps) == MOST_STEPS:
+            break
     return in_turn(steps)
 
 

@@ -33,6 +33,9 @@ _HEADER = struct_of("III", "little")
 _WRITE = re.compile(r"# write (\w+)#(\w+) at (0x[0-9a-f]+|\d+): ([0-9a-f]+)")
 _NOT_A_NAME = re.compile(r"\W")
 _KICK = re.compile(r"# kick (\w+)#(\w+)")
+MOST_STEPS = 400
+"""Longer sessions take too long: a capture can have a hundred thousand messages."""
+
 # The lines of a session repeat in the thousands that are derived from it.
 _LINES = 4096
 _ARROWS: Final = ("F>B", "B>F")
