@@ -368,6 +368,13 @@ class TestInvalidRing:
         assert blame is Blame.FRONT_END
         assert "never ends, from 0: the guest's driver wrote this" in message
 
+    def test_the_memory_of_a_ring_that_is_disabled_may_be_in_use_for_something_else(self) -> None:
+        talk = running()
+        talk.front_end("SET_VRING_ENABLE", index=0, num=0)
+        see(talk, fault="16 bytes at 0x40 are in no memory region")
+
+        assert accused(talk, "VU-OBS-06") == []
+
     def test_a_full_ring(self) -> None:
         talk = running()
         see(talk, avail=162, used=34, pending=SIZE)

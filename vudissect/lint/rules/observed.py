@@ -207,7 +207,8 @@ def not_called(at: At[_Reported]) -> Findings:
 )
 def invalid_ring(at: At[_Reported]) -> Findings:
     for ring, seen in _seen(at):
-        if _begins(at, ring.index, holds=bool(seen.fault) and ring.started is Started.STARTED):
+        # A driver that lets go of its device disables the ring, and may use the memory for something else.
+        if _begins(at, ring.index, holds=bool(seen.fault) and ring.running):
             blame, why = _who_broke(ring, seen)
             yield at.finding(f"ring {ring.index}: {seen.fault}{why}", blame)
 
