@@ -73,5 +73,5 @@ def test_python_is_started_in_one_way_only() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable"
     }
 
-    # The second writes the launcher, which is tried above.
-    assert users == {"host/python.py", "cli/wireshark.py"}
+    # The others write scripts: the launcher, which is tried above, and an emulator, with the vuproxy beside it.
+    assert users == {"host/python.py", "cli/wireshark.py", "cli/wrap.py"}

@@ -69,6 +69,9 @@ def test_a_socket_that_systemd_has_created_is_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", blocks("libvirt.md", "xml"), ids=lambda block: block.split()[0].strip("<>"))
 def test_the_parts_of_a_domain_are_xml_with_a_socket_of_the_relay(block: str) -> None:
     part = ElementTree.fromstring(block)
+    if part.tag == "emulator":
+        assert part.text == "/usr/local/bin/qemu-recorded"
+        return
     sockets = [each.get("path") or each.get("socket") for each in part.iter("source") if each.get("type") != "memfd"]
 
     assert part.tag == "memoryBacking" or sockets in (["/run/vudissect/front.sock"], ["/run/vudissect/qemu.sock"])
