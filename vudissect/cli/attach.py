@@ -22,14 +22,15 @@ from vudissect.cli.errors import clear_errors, fail, warn
 from vudissect.cli.interruption import ignore_signals
 from vudissect.host.output import beginning, write_all
 from vudissect.host.peer import process
-from vudissect.host.process_files import open_files, peer_at
-from vudissect.host.tracer import Tracer, TracerError, check, cost
+from vudissect.host.process_files import open_files, path_at, peer_at
+from vudissect.host.tracer import Tracer, TracerError, Way, choose, cost
 from vudissect.lint.words import count_text
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import duration_text
 from vudissect.session.waits import Patience
 from vudissect.sources.attached import PATIENCE, Attached, Details
-from vudissect.sources.strace import CALLS
+from vudissect.sources.kernel_trace import DELAY, KernelTrace
+from vudissect.sources.strace import CALLS, StraceLog
 
 _LARGEST_PID = 1 << 22
 _STDOUT = 1
@@ -48,24 +49,29 @@ _STANDARD = "-"
 @click.argument("pids", type=click.IntRange(1, _LARGEST_PID), nargs=-1, required=True, metavar="PID...")
 @click.option("-w", "--write", "output", type=FILE, metavar="FILE", help="Write a capture, too; - for standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the messages.")
+@click.option(
+    "--by",
+    type=click.Choice([way.value for way in Way]),
+    help="How to trace them; by default strace, or bpftrace where strace cannot.",
+)
 @color_option
-def command(pids: tuple[int, ...], output: str | None, quiet: bool) -> None:
+def command(pids: tuple[int, ...], output: str | None, quiet: bool, by: str | None) -> None:
     """Record the processes PID, front-ends, back-ends or both, without restarting them.
 
-    They are traced with strace until they end or this is interrupted, and are slower meanwhile.
+    They are traced until they end or this is interrupted, and are slower meanwhile.
     """
     if output == _STANDARD and sys.stdout.isatty():
         fail("a capture cannot be shown on a terminal: omit -w to see the messages, or name a file")
     if quiet and output is None:
         fail("-q without -w would do nothing: name a file")
     try:
-        check(pids)
-        _announce(pids)
-        attached = Attached("strace", _peer)
+        way, reason = choose(pids, Way(by) if by else None)
+        _announce(pids, way, reason)
+        attached = Attached(way.value, _peer, _log(way))
         for pid in pids:
             _add(attached, pid)
         with clear_errors(output or _STANDARD):
-            _record(pids, attached, output, quiet=quiet or output == _STANDARD)
+            _record(pids, way, attached, output, quiet=quiet or output == _STANDARD)
         ignore_signals()
     except TracerError as error:
         fail(str(error))
@@ -74,11 +80,21 @@ def command(pids: tuple[int, ...], output: str | None, quiet: bool) -> None:
     warn(f"detached after {count_text(attached.messages, 'message')}")
 
 
-def _announce(pids: Sequence[int]) -> None:
+def _announce(pids: Sequence[int], way: Way, reason: str) -> None:
     """What is going to happen, and what it costs, before it does."""
+    if way is Way.BPFTRACE:
+        because = f", as {reason}" if reason else ""
+        warn(f"tracing {_named(pids)} with bpftrace until Ctrl-C{because}; it takes some seconds to begin")
+        return
     nanoseconds = cost()
     slower = f"takes about {duration_text(nanoseconds)} longer" if nanoseconds is not None else "takes longer"
     warn(f"tracing {_named(pids)} with strace until Ctrl-C; meanwhile each of its system calls {slower}")
+
+
+def _log(way: Way) -> StraceLog | KernelTrace:
+    if way is Way.STRACE:
+        return StraceLog()
+    return KernelTrace(time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME), path_at)
 
 
 def _named(pids: Sequence[int]) -> str:
@@ -97,14 +113,15 @@ def _peer(pid: int, number: int) -> Details:
     return dict(peer._asdict()) if peer is not None and peer.pid else {}
 
 
-def _record(pids: Sequence[int], attached: Attached, output: str | None, *, quiet: bool) -> None:
+def _record(pids: Sequence[int], way: Way, attached: Attached, output: str | None, *, quiet: bool) -> None:
     encoder = CaptureEncoder(f"vudissect {__version__}", f"attached to {_named(pids)}", MAX_MESSAGE, 0)
     fd = _opened(output, encoder.preamble()) if output is not None else None
     try:
-        with closing(Tracer(pids, sorted(CALLS))) as tracer:
+        with closing(Tracer(pids, sorted(CALLS), way)) as tracer:
             _stop_on_signals(tracer)
             warn(f"attached to {_named(pids)}")
-            records = _on_this_clock(_records(tracer, attached))
+            patience = PATIENCE if way is Way.STRACE else PATIENCE + DELAY
+            records = _on_this_clock(_records(tracer, attached, patience))
             if fd is not None:
                 records = _written(records, encoder, fd)
             if quiet:
@@ -135,12 +152,12 @@ def _stop_on_signals(tracer: Tracer) -> None:
             signal.signal(number, stop)
 
 
-def _records(tracer: Tracer, attached: Attached) -> Iterator[Record | None]:
+def _records(tracer: Tracer, attached: Attached, patience: int) -> Iterator[Record | None]:
     """The records as they come; None when there is nothing for a moment."""
     while (lines := tracer.lines()) is not None:
         for line in lines:
             attached.feed(line)
-        yield from attached.records(time.time_ns() - PATIENCE)
+        yield from attached.records(time.time_ns() - patience)
         yield None
     attached.end(time.time_ns())
     yield from attached.records()

@@ -87,6 +87,16 @@ def peer_at(pid: int, number: int) -> Peer | None:
         os.close(process)
 
 
+def path_at(pid: int, number: int, inode: int) -> str:
+    """The path of a process's descriptor; empty if it is not of the file with this inode (any more)."""
+    link = f"/proc/{pid}/fd/{number}"
+    try:
+        path = os.readlink(link)
+        return path if os.stat(link).st_ino == inode else ""
+    except OSError:
+        return ""
+
+
 class _ClosedError(Exception):
     """The process does not have this descriptor."""
 

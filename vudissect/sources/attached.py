@@ -1,17 +1,18 @@
-"""The records of processes that are being traced: lines in as strace writes them, records out a moment later.
+"""The records of processes that are being traced: lines in as the tracer writes them, records out a moment later.
 
 What is known of a process when tracing begins is added first. A session that had begun before has a gap at its start.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from vudissect.capture.record import Record
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.model import Channel
 from vudissect.sources.ends import Ends, Passed
+from vudissect.sources.kernel_trace import KernelTrace, Lost
 from vudissect.sources.merge import Merger
-from vudissect.sources.strace import StraceLog
+from vudissect.sources.strace import Call, Exited, StraceLog
 from vudissect.sources.system_calls import SystemCalls
 
 Details = dict[str, str | int]
@@ -23,13 +24,18 @@ PATIENCE: Final = 300_000_000
 
 
 class Attached:
-    """Follows some processes. `peer_at` is asked once for each connection."""
+    """Follows some processes. `peer_at` is asked once for each connection; `log` reads the lines."""
 
-    def __init__(self, source: str, peer_at: FindPeer = lambda process, number: {}) -> None:
+    def __init__(
+        self,
+        source: str,
+        peer_at: FindPeer = lambda process, number: {},
+        log: StraceLog | KernelTrace | None = None,
+    ) -> None:
         self.messages = 0
         """How many messages there were so far, each side's view of one counted once."""
         self._peer_at = peer_at
-        self._log = StraceLog()
+        self._log = log or StraceLog()
         self._calls = SystemCalls()
         self._ends = Ends()
         self._merger = Merger(source, tracked=True)
@@ -47,8 +53,15 @@ class Attached:
         found.about = _about(files.values())
 
     def feed(self, line: str) -> None:
-        """Take in a line of strace."""
-        for call in self._log.feed(line):
+        """Take in a line of the tracer."""
+        self._follow(self._log.feed(line))
+
+    def _follow(self, calls: Iterable[Call | Exited | Lost]) -> None:
+        for call in calls:
+            if isinstance(call, Lost):
+                self._ends.lose()
+                self._merger.lose(f"the kernel's tracing has lost {call.events} events", call.time)
+                continue
             for happening in self._calls.feed(call):
                 for item in self._ends.feed(happening):
                     if isinstance(item, Passed):
@@ -57,6 +70,7 @@ class Attached:
 
     def end(self, time: int) -> None:
         """Tracing has ended (ns since the epoch): what is open waited until then, whatever comes later."""
+        self._follow(self._log.finish())
         self._merger.note("the recording ends here", time)
 
     def records(self, before: int | None = None) -> Iterator[Record]:

@@ -32,7 +32,9 @@ class End:
     """The first message."""
     peer: dict[str, str | int] | None = None
     """What is known of the process at the other end; None if nobody has looked."""
-    streams: tuple[Stream, Stream] = field(default_factory=lambda: (Stream(is_sent=False), Stream(is_sent=True)))
+    unsure: set[bool] = field(default_factory=set)
+    """The directions, sent or not, that have lost calls: where a message begins is unknown."""
+    streams: list[Stream] = field(default_factory=lambda: [Stream(is_sent=False), Stream(is_sent=True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,22 @@ class Ends:
             return
         if end is None or end.process is not happening.process:
             end = self._recognised(happening)
-        if end is not None:
+        if end is not None and self._is_in_step(end, happening):
             yield from self._framed(end, happening)
+
+    def lose(self) -> None:
+        """Calls are missing: what follows counts from the next one that begins like a message."""
+        for end in self._ends.values():
+            end.unsure = {False, True}
+
+    def _is_in_step(self, end: End, transfer: Transfer) -> bool:
+        if transfer.is_sent not in end.unsure:
+            return True
+        if _channel_of(transfer) != (end.channel, end.side):
+            return False
+        end.unsure.discard(transfer.is_sent)
+        end.streams[transfer.is_sent] = Stream(is_sent=transfer.is_sent)
+        return True
 
     def _framed(self, end: End, transfer: Transfer) -> Iterator[Item]:
         for each in end.streams[transfer.is_sent].feed(transfer):

@@ -95,6 +95,15 @@ class Merger:
             if connection.closing is None:
                 self._event(connection, RecordKind.NOTE, Channel.MAIN, time, {"text": text})
 
+    def lose(self, reason: str, time: int) -> None:
+        """Messages may be missing from each connection that is open."""
+        for connection in self._connections:
+            if not connection.is_over:
+                connection.waiting.clear()
+                connection.early.clear()
+                connection.matched.clear()
+                self._event(connection, RecordKind.GAP, Channel.MAIN, time, {"reason": reason})
+
     def records(self, before: int | None = None) -> Iterator[Record]:
         """The records up to a time (ns); all of them if it is None, when nothing follows any more."""
         for connection in self._connections:
