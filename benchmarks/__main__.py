@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import (
+    attach,
     conformance,
     crowds,
     export,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "flood": flood.run,
     "rotation": rotation.run,
     "wrapper": wrapper.run,
+    "attach": attach.run,
     "faults": faults.run,
     "page": page.run,
     "iotlb": iotlb.run,
