@@ -13,8 +13,8 @@ from vudissect.lint.finding import Finding, Severity
 from vudissect.protocol.model import Channel, Side
 from vudissect.render.findings import finding_text
 from vudissect.render.format import Option, Shown
+from vudissect.render.notices import Notices
 from vudissect.render.style import Style
-from vudissect.render.transcript import Transcript
 from vudissect.render.units import duration_text, printable
 from vudissect.render.values import describe
 from vudissect.session.event import Event, MessageEvent
@@ -58,7 +58,7 @@ class Diagram:
     def __init__(self, shown: Shown, most: int) -> None:
         self._shown = shown
         self._most = most
-        self._notes = Transcript(_PLAIN, times=False)
+        self._notices = Notices()
         self._seen: set[int] = set()
         self._times = Option.NO_TIMES not in shown.options
         self._latest = 0
@@ -101,8 +101,8 @@ class Diagram:
                 yield Step(StepKind.NOTE, f"the beginning of connection {number} was not recorded")
 
     def _note(self, event: Event) -> Step:
-        line = self._notes.text(event).partition("\n")[0].partition("--- ")[2]
-        return Step(StepKind.NOTE, _short(line, self._most), frame=event.record.frame)
+        text = printable(self._notices.text(event))
+        return Step(StepKind.NOTE, _short(text, self._most), frame=event.record.frame)
 
     def _collapsed(self) -> Iterator[Step]:
         """The device's own traffic, of which only the first and the last frame are of interest."""
@@ -116,6 +116,7 @@ class Diagram:
 
     def _message(self, event: MessageEvent) -> Step:
         record, message = event.record, event.message
+        self._notices.see(event)
         channel = "" if record.channel is Channel.MAIN else f"{record.channel.label}: "
         contents = ""
         if message.values:

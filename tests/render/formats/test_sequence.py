@@ -16,6 +16,7 @@ from vudissect.render.format import Option, Shown
 from vudissect.render.formats import formats_of
 from vudissect.render.sequence import MOST_STEPS
 
+CAPTURES = Path(__file__).parents[3] / "captures"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -38,6 +39,13 @@ def test_an_arrow_leads_from_the_sender_to_the_receiver() -> None:
         "     2 |- GET_QUEUE_NUM --------------------------------------------------->|",
         "     3 |<.......................................... GET_QUEUE_NUM queues 2 .|",
     ]
+
+
+def test_the_beginning_is_there_where_the_device_is_known() -> None:
+    talk = Conversation()
+    talk.records.extend(read(CAPTURES / "qemu-7.2-blk-qsd.pcapng"))
+
+    assert "connection 1: front-end qemu-system-x86 (pid " in lines("graph", talk)[2]
 
 
 def test_an_answer_has_its_latency() -> None:
@@ -148,8 +156,7 @@ def test_the_picture_runs_nothing() -> None:
 
 
 def test_a_real_flood_is_short() -> None:
-    path = Path(__file__).parents[3] / "captures" / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"
     talk = Conversation()
-    talk.records.extend(read(path))
+    talk.records.extend(read(CAPTURES / "qemu-7.2-net-iommu-dpdk-22.11.pcapng"))
 
     assert len(lines("graph", talk)) < 100
