@@ -98,7 +98,7 @@ def _of_unknown(name: Token) -> FaultError:
     "10, 15, 26: a side that believes that something was done",
 )
 def ack(_: Words) -> Action:
-    """Success that nothing stands for."""
+    """The receiver never sees the request, and its sender gets a success."""
     return lambda plan, target: _answered(plan, target, 0)
 
 

@@ -233,7 +233,7 @@ def _candidates(data: bytes, sender: Side, channel: Channel) -> Iterable[str]:
     if len(data) < HEADER_SIZE:
         return
     number, flags, size = _HEADER.unpack_from(data)
-    # The fields of the payload that is there, whatever the header says of it.
+    # The fields of the payload that is there, even if the header has another size.
     honest = _HEADER.pack(number, flags, len(data) - HEADER_SIZE) + data[HEADER_SIZE:]
     decoded = codec_of(UPSTREAM, "little").decode(channel, sender, honest)
     if not decoded.row.known or number != decoded.row.id:

@@ -28,7 +28,7 @@ REPORT_FD: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How the capture that a process reads begins, what it is told about lost messages, and where to report those."""
+    """How the capture that a process reads begins, the note about messages it lost, and where to report those."""
 
     preamble: bytes
     gap: MakeGap
