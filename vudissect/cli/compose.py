@@ -8,6 +8,7 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.lines import lines_of
+from vudissect.cli.written import write_option
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
 from vudissect.host.output import write_private
@@ -22,15 +23,7 @@ from vudissect.host.output import write_private
     ],
 )
 @click.argument("file", type=FILE)
-@click.option(
-    "-w",
-    "--write",
-    "output",
-    default="-",
-    type=FILE,
-    metavar="FILE",
-    help="Where to write the capture; - for standard output.",
-)
+@write_option()
 def command(file: str, output: str) -> None:
     """Create a capture from the conversation in FILE (- for standard input).
 

@@ -13,6 +13,7 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail, warn
 from vudissect.cli.lines import lines_of
+from vudissect.cli.written import write_option
 from vudissect.host.output import write_private
 from vudissect.lint.words import count_text
 from vudissect.sources.errors import SourceError
@@ -30,15 +31,7 @@ from vudissect.sources.simpletrace import is_simpletrace, lines_of_trace
     ],
 )
 @click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "-w",
-    "--write",
-    "output",
-    default="-",
-    type=FILE,
-    metavar="FILE",
-    help="Where to write the capture; - for standard output.",
-)
+@write_option()
 def command(files: tuple[str, ...], output: str) -> None:
     """Create a capture from logs of strace, of QEMU's traces, DPDK, libvhost-user or rust-vmm.
 
