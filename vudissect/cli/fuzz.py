@@ -25,12 +25,14 @@ from vudissect.cli.numbers import Finite
 from vudissect.cli.output import say
 from vudissect.cli.progress import opened
 from vudissect.conversation.conversation import ConversationError
+from vudissect.fuzz.back_end import BackEnd
 from vudissect.fuzz.corpus import Corpus
 from vudissect.fuzz.files import messages_of, write_finding
 from vudissect.fuzz.finding import Finding, key_of
-from vudissect.fuzz.fuzzer import Backend, Fuzzer, Limits
+from vudissect.fuzz.fuzzer import Fuzzer, Limits
 from vudissect.fuzz.leaks import leak
 from vudissect.fuzz.steps import Steps, read_steps
+from vudissect.fuzz.target import Target
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.protocol.model import Device
 from vudissect.render.units import printable
@@ -147,8 +149,8 @@ def command(
     raise SystemExit(ended or (FINDINGS if show.count else 0))
 
 
-def _discovered(programs: Sequence[Program], options: Options) -> list[Backend]:
-    workers = [Backend(each, options) for each in programs]
+def _discovered(programs: Sequence[Program], options: Options) -> list[Target]:
+    workers: list[Target] = [BackEnd(each, options) for each in programs]
     try:
         for worker in workers:
             worker.discover()
@@ -157,7 +159,7 @@ def _discovered(programs: Sequence[Program], options: Options) -> list[Backend]:
     return workers
 
 
-def _seeds(worker: Backend, folder: str | None) -> list[Steps]:
+def _seeds(worker: Target, folder: str | None) -> list[Steps]:
     seeds = worker.own_seeds()
     if folder is None:
         return seeds
@@ -184,7 +186,7 @@ def _conversation(file: str) -> Steps:
         fail(f"{file}: {error}")
 
 
-def _play_again(worker: Backend, file: str) -> int:
+def _play_again(worker: Target, file: str) -> int:
     steps = _conversation(file)
     played = worker.play(steps, fresh=True, careful=True)
     key = key_of(played) or leak(worker, steps, played)
@@ -192,11 +194,11 @@ def _play_again(worker: Backend, file: str) -> int:
     return FINDINGS if key is not None else 0
 
 
-def _run(fuzzer: Fuzzer, workers: Sequence[Backend]) -> str | None:
+def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> str | None:
     """Let all of them work; why one could not go on."""
     errors: list[str] = []
 
-    def work(worker: Backend) -> None:
+    def work(worker: Target) -> None:
         try:
             fuzzer.work(worker)
         except ProgramError as error:

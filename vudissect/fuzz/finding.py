@@ -10,8 +10,7 @@ from vudissect.check.judging import panicked
 from vudissect.check.outcome import Fate, Life, signal_name
 from vudissect.fuzz.play import Played, Session
 from vudissect.fuzz.steps import Message, Steps
-from vudissect.protocol.model import Channel, FdKind
-from vudissect.protocol.table import UPSTREAM
+from vudissect.protocol.model import FdKind
 
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 # How programs, the C library and sanitizers report an error before the signal.
@@ -104,7 +103,7 @@ def without_leaks(steps: Steps, known: Iterable[Key]) -> Steps:
 
 
 def _carrier(step: Message) -> str:
-    row = UPSTREAM.request(Channel.MAIN, step.number)
+    row = step.row
     return step.name if row is not None and row.fds.kind is not FdKind.NONE else "a message that carries none"
 
 

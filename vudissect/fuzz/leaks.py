@@ -1,4 +1,4 @@
-"""What a back-end keeps of sessions that are over: it is played several more times, as one session's may be reused."""
+"""What a program keeps of sessions that are over: it is played several more times, as one session's may be reused."""
 
 from itertools import pairwise
 from typing import Protocol
@@ -15,8 +15,8 @@ _WARM_UP, _HALF = 4, 8
 _MUCH, _LEAK = 64 << 10, 128 << 10
 
 
-class Back(Protocol):
-    """What is needed of a back-end here."""
+class Repeatable(Protocol):
+    """What is needed of a target here."""
 
     def play(self, steps: Steps) -> Played:
         """Play a session."""
@@ -35,11 +35,11 @@ def may_leak(played: Played, sessions: int) -> bool:
     return grown or _holds_more(played)
 
 
-def leak(backend: Back, steps: Steps, played: Played) -> Key | None:
+def leak(target: Repeatable, steps: Steps, played: Played) -> Key | None:
     """What a session leaves behind each time; `played` is the first time, with a process that has seen nothing else."""
-    if _holds_more(played) and _descriptors(backend, steps, played):
+    if _holds_more(played) and _descriptors(target, steps, played):
         return leak_of(steps)
-    if played.fate.life is Life.ALIVE and _memory(backend, steps):
+    if played.fate.life is Life.ALIVE and _memory(target, steps):
         return memory_leak_of(steps)
     return None
 
@@ -49,20 +49,20 @@ def _holds_more(played: Played) -> bool:
     return played.fate.life is Life.ALIVE and after > before >= 0
 
 
-def _descriptors(backend: Back, steps: Steps, played: Played) -> bool:
+def _descriptors(target: Repeatable, steps: Steps, played: Played) -> bool:
     most = played.fate.descriptors[0] + _TIMES
-    return _repeat(backend, steps, _TIMES) and backend.holds_more_than(most)
+    return _repeat(target, steps, _TIMES) and target.holds_more_than(most)
 
 
-def _memory(backend: Back, steps: Steps) -> bool:
+def _memory(target: Repeatable, steps: Steps) -> bool:
     sizes = []
     for times in (_WARM_UP, _HALF, _HALF):
-        if not _repeat(backend, steps, times):
+        if not _repeat(target, steps, times):
             return False
-        sizes.append(backend.memory)
+        sizes.append(target.memory)
     return all(after - before >= _LEAK for before, after in pairwise(sizes) if before >= 0)
 
 
-def _repeat(backend: Back, steps: Steps, times: int) -> bool:
+def _repeat(target: Repeatable, steps: Steps, times: int) -> bool:
     """Whether it lives after so many times."""
-    return all(backend.play(steps).fate.life is Life.ALIVE for _ in range(times))
+    return all(target.play(steps).fate.life is Life.ALIVE for _ in range(times))

@@ -128,11 +128,9 @@ def _changed(steps: Steps, random: Random, change: Callable[[Message, Random], M
 
 
 def _with_field(step: Message, random: Random) -> Message:
-    row = UPSTREAM.request(Channel.MAIN, step.number)
-    if row is None or not step.whole:
+    if step.row is None or not step.whole:
         return step
-    codec = codec_of(UPSTREAM, "little")
-    decoded = codec.decode(Channel.MAIN, Channel.MAIN.initiator, step.data)
+    decoded = codec_of(UPSTREAM, "little").decode(step.channel, step.sender, step.data)
     if not decoded.fits or not decoded.values:
         return step
     values = _with_value(decoded.layout, decoded.values, random)

@@ -80,7 +80,7 @@ def _is_damaged(record: Record) -> bool:
 
 
 def _offered(step: Message, offered: Discovered | None) -> bytes:
-    row = UPSTREAM.request(Channel.MAIN, step.number)
+    row = step.row
     if offered is None or row is None or not step.whole:
         return step.data
     decoded = codec_of(UPSTREAM, "little").decode(Channel.MAIN, Channel.MAIN.initiator, step.data)

@@ -1,4 +1,4 @@
-"""A session of the front-end as values: messages, writes to shared memory, kicks, ends of connections.
+"""A session as values, as the side that is played here has it: messages, writes to shared memory, kicks, hang-ups.
 
 As text it is a conversation (docs/conversation.md); what no message does is a comment there:
 
@@ -20,7 +20,7 @@ from vudissect.conversation.conversation import Conversation, ConversationError
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.text import Reader
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.protocol.model import Channel, Side
+from vudissect.protocol.model import Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import message_name, unknown_row
 from vudissect.render.descriptors import kind_text
@@ -43,13 +43,15 @@ _ARROWS: Final = ("F>B", "B>F")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the front-end, as it is sent."""
+    """A message of the side that is played, as it is sent."""
 
     data: bytes
     descriptors: tuple[Descriptor, ...] = ()
     connection: int = 1
     was: "Message | None" = None
     """What it was before it was changed; None for a message that was not, or of which that is not known."""
+    sender: Side = Side.FRONT_END
+    channel: Channel = Channel.MAIN
 
     @property
     def number(self) -> int:
@@ -57,9 +59,14 @@ class Message:
         return int.from_bytes(self.data[:4], "little") if len(self.data) >= 4 else -1
 
     @property
+    def row(self) -> Row | None:
+        """Its row in the table, None for a message that is not there."""
+        return UPSTREAM.request(self.channel, self.number)
+
+    @property
     def name(self) -> str:
         """What to call it."""
-        return message_name(UPSTREAM.request(Channel.MAIN, self.number) or unknown_row(Channel.MAIN), self.number)
+        return message_name(self.row or unknown_row(self.channel), self.number)
 
     def forget(self) -> "Message":
         """The same, without what it was."""
@@ -73,7 +80,7 @@ class Message:
     @property
     def record(self) -> Record:
         """As a record, to be sent."""
-        return _record(self.data, self.descriptors, self.connection)
+        return _record(self.data, self.descriptors, self.connection, self.sender, self.channel)
 
     @property
     def line(self) -> str:
@@ -119,9 +126,10 @@ class Kick:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """The front-end closes its connection. The next message is sent on another one."""
+    """The side that is played closes its connection. The next message is sent on another one."""
 
     connection: int = 1
+    by: Side = Side.FRONT_END
 
     @property
     def name(self) -> str:
@@ -131,7 +139,7 @@ class HangUp:
     @property
     def line(self) -> str:
         """As a line of a conversation."""
-        return f"{_prefix(self.connection)}--- closed by front-end"
+        return f"{_prefix(self.connection)}--- closed by {self.by.label}"
 
 
 Step = Message | Write | Kick | HangUp
@@ -191,9 +199,9 @@ def in_turn(steps: Iterable[Step]) -> Steps:
     return tuple(turned)
 
 
-def chained(sessions: Iterable[Steps]) -> Steps:
-    """Several sessions as one, each on connections of its own."""
-    return in_turn(step for session in sessions for step in (*session, HangUp()))
+def chained(sessions: Iterable[Steps], end: Steps = (HangUp(),)) -> Steps:
+    """Several sessions as one, each on connections of its own; `end` is how each of them ends."""
+    return in_turn(step for session in sessions for step in (*session, *end))
 
 
 def described(kind: str, name: str, about: str = "") -> Descriptor:
@@ -202,10 +210,12 @@ def described(kind: str, name: str, about: str = "") -> Descriptor:
 
 
 @lru_cache(_LINES)
-def _record(data: bytes, descriptors: tuple[Descriptor, ...], connection: int) -> Record:
+def _record(
+    data: bytes, descriptors: tuple[Descriptor, ...], connection: int, sender: Side, channel: Channel
+) -> Record:
     talk = Conversation()
     marks = Mark.CUT_SHORT if len(data) < HEADER_SIZE else Mark(0)
-    talk.raw(Side.FRONT_END, data, descriptors=descriptors, connection=connection, marks=marks)
+    talk.raw(sender, data, channel, descriptors=descriptors, connection=connection, marks=marks)
     return talk.records[0]
 
 
