@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.descriptor import NOT_EXAMINED, Descriptor, DescriptorKind
 from vudissect.host.inspect import inspect
 from vudissect.host.process_files import ProcessFiles, open_files, peer_at
 from vudissect.host.shared_memory import event_counter
@@ -36,22 +36,22 @@ def files(passed: tuple[int, int]) -> Iterator[ProcessFiles]:
 
 
 def test_memory_can_be_read(passed: tuple[int, int], files: ProcessFiles) -> None:
-    fd = files.take(inspect(passed[0]).identity)
+    fd = files.take(inspect(passed[0]))
 
     assert fd is not None
     assert os.pread(fd, 5, 0) == b"guest"
 
 
 def test_a_counter_can_be_seen(passed: tuple[int, int], files: ProcessFiles) -> None:
-    fd = files.take(inspect(passed[1]).identity)
+    fd = files.take(inspect(passed[1]))
 
     assert fd is not None
     assert event_counter(fd) == 3
 
 
 def test_it_can_be_taken_again(passed: tuple[int, int], files: ProcessFiles) -> None:
-    identity = inspect(passed[0]).identity
-    first, second = files.take(identity), files.take(identity)
+    memory = inspect(passed[0])
+    first, second = files.take(memory), files.take(memory)
 
     assert first is not None
     assert second is not None
@@ -59,7 +59,30 @@ def test_it_can_be_taken_again(passed: tuple[int, int], files: ProcessFiles) -> 
 
 
 def test_what_the_process_does_not_have(files: ProcessFiles) -> None:
-    assert files.take(inspect(os.memfd_create("other")).identity) is None
+    assert files.take(inspect(os.memfd_create("other"))) is None
+
+
+def logged(memory: int) -> Descriptor:
+    """As a log of system calls shows it."""
+    return Descriptor(DescriptorKind.MEMFD, "file:1", flags=NOT_EXAMINED, name=inspect(memory).name)
+
+
+def test_memory_in_a_log_is_the_one_with_its_name(passed: tuple[int, int], files: ProcessFiles) -> None:
+    fd = files.take(logged(passed[0]))
+
+    assert fd is not None
+    assert os.pread(fd, 5, 0) == b"guest"
+
+
+def test_of_two_with_the_same_name_none_is_guessed(passed: tuple[int, int]) -> None:
+    twin = os.memfd_create("memory")
+    found = ProcessFiles()
+    found.add(os.getpid())
+
+    assert found.take(logged(passed[0])) is None
+    assert found.take(inspect(passed[0])) is not None
+    found.empty()
+    os.close(twin)
 
 
 def test_a_process_that_is_gone() -> None:

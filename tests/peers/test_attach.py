@@ -1,7 +1,9 @@
 """`vudissect attach` on real programs: what it records, and that it lets them go."""
 
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ from vudissect.compare.captures import by_connection, compare_captures
 pytestmark = pytest.mark.peers
 
 RECORDED, BACK, FRONT = "recorded.pcapng", "attached-back.pcapng", "attached-front.pcapng"
+RINGS = "rings.txt"
 
 
 @contextmanager
@@ -51,6 +54,16 @@ def messages(path: Path) -> list[Record]:
     return [record for record in read(path) if record.kind is RecordKind.MESSAGE]
 
 
+def rings_now(folder: Path, pid: int) -> str:
+    """The rings of the session that is being recorded, in the memory of the front-end."""
+    vudissect = os.fspath(Path(sys.executable).with_name("vudissect"))
+    done = subprocess.run(
+        [vudissect, "rings", BACK, "--pid", str(pid)], cwd=folder, capture_output=True, text=True, check=False
+    )
+    (folder / RINGS).write_text(done.stdout)
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A guest uses its disk and gets memory: the back-end was attached to before, the front-end in between."""
@@ -63,6 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disk.machine(folder, "front.sock") as front_end,
     ):
         front_end.wait_for("waits")
+        eventually(lambda: "pending" in rings_now(folder, front_end.process.pid))
         with attach(folder, [front_end.process.pid], FRONT, name="attach-front") as recorder:
             disk.act(folder, front_end, back_end)
             recorder.finish()  # QEMU has exited
@@ -88,6 +102,13 @@ def test_attached_in_the_middle_the_end_of_the_session_is_there(folder: Path) ->
     assert found
     assert found == whole[-len(found) :]
     assert [record.kind for record in records[:2]] == [RecordKind.CONNECTION_OPENED, RecordKind.GAP]
+
+
+def test_the_rings_of_the_session_can_be_read(folder: Path) -> None:
+    text = (folder / RINGS).read_text()
+
+    assert text.startswith("ring 0 of connection 1 (blk request), size ")
+    assert re.search(r"\n +\d+ +[\d.]+ +([1-9]\d*) +\1 +0 ", text), text
 
 
 @pytest.mark.parametrize("name", [BACK, FRONT])

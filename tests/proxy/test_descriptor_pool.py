@@ -26,8 +26,8 @@ def test_memory_that_two_devices_share_can_be_taken_for_each(pool: DescriptorPoo
     memory = os.memfd_create("guest")
     for fd in (os.dup(memory), os.dup(memory)):
         pool.add(fd)
-    identity = examine(memory).descriptor.identity
-    taken = [pool.take(identity) for _ in range(3)]
+    wanted = examine(memory).descriptor
+    taken = [pool.take(wanted) for _ in range(3)]
 
     assert None not in taken[:2]
     assert taken[2] is None

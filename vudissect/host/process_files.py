@@ -15,7 +15,8 @@ from vudissect.host.peer import Peer, peer_of
 
 # The same number on every architecture; neither the C library nor Python has the call everywhere.
 _PIDFD_GETFD = 438
-_KEPT = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE, DescriptorKind.EVENTFD})
+_MEMORY = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE})
+_KEPT = _MEMORY | {DescriptorKind.EVENTFD}
 
 
 class ProcessFiles:
@@ -23,6 +24,8 @@ class ProcessFiles:
 
     def __init__(self) -> None:
         self._fds: dict[str, int] = {}
+        # The identities of memory by the name that the kernel has for it.
+        self._memory: dict[str, list[str]] = {}
 
     def add(self, pid: int) -> None:
         """Duplicate those of a process. `OSError` if it is gone or may not be examined."""
@@ -33,9 +36,15 @@ class ProcessFiles:
         finally:
             os.close(process)
 
-    def take(self, identity: str) -> int | None:
-        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
-        fd = self._fds.get(identity)
+    def take(self, wanted: Descriptor) -> int | None:
+        """A descriptor of the same open object, which the caller closes; None if there is none.
+
+        Logs do not identify memory: there it is the one with the same name, if that is the only one.
+        """
+        fd = self._fds.get(wanted.identity)
+        if fd is None and not wanted.is_examined and wanted.kind in _MEMORY:
+            named = self._memory.get(wanted.name, ())
+            fd = self._fds[named[0]] if len(named) == 1 else None
         return os.dup(fd) if fd is not None else None
 
     def empty(self) -> None:
@@ -43,6 +52,7 @@ class ProcessFiles:
         for fd in self._fds.values():
             os.close(fd)
         self._fds.clear()
+        self._memory.clear()
 
     def _add(self, process: int, number: int) -> None:
         # It may have closed this one in the meantime.
@@ -51,6 +61,8 @@ class ProcessFiles:
             descriptor = inspect(fd)
             if descriptor.kind in _KEPT and descriptor.identity and descriptor.identity not in self._fds:
                 self._fds[descriptor.identity] = fd
+                if descriptor.kind in _MEMORY:
+                    self._memory.setdefault(descriptor.name, []).append(descriptor.identity)
             else:
                 os.close(fd)
 

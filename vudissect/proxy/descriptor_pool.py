@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from vudissect.host.closing import close, close_soon
-from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.host.inspect import Inspected, examine
 
 _KEPT = frozenset(
@@ -54,9 +54,9 @@ class DescriptorPool:
             oldest = self._pop(next(iter(self._held)))
             _let_go(oldest.fd, oldest.inspected)
 
-    def take(self, identity: str) -> int | None:
-        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
-        return self._pop(identity).fd if identity in self._held else None
+    def take(self, wanted: Descriptor) -> int | None:
+        """A descriptor of the same open object, which the caller closes; None if there is none."""
+        return self._pop(wanted.identity).fd if wanted.identity in self._held else None
 
     def age(self, now: int) -> None:
         """Close what nobody has taken for a second (`now` is in ns); to be called now and then."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from vudissect.capture.observation import Observation
 from vudissect.capture.record import Record, RecordKind
 from vudissect.host.closing import close
+from vudissect.host.descriptor import Descriptor
 from vudissect.host.process_state import is_stopped
 from vudissect.host.shared_memory import event_counter
 from vudissect.protocol.devices import is_polled_by_driver
@@ -41,8 +42,8 @@ _INDICES = 64
 class Source(Protocol):
     """Where descriptors of memory and events come from."""
 
-    def take(self, identity: str) -> int | None:
-        """A descriptor of the open object with this identity, which the caller closes; None if there is none."""
+    def take(self, wanted: Descriptor) -> int | None:
+        """A descriptor of the same open object, which the caller closes; None if there is none."""
 
     def empty(self) -> None:
         """Close all that were not taken."""
@@ -97,7 +98,7 @@ class _Watched:
         for name, _, descriptor in event.descriptors:
             wanted_memory = name in regions and name not in self.memory
             if wanted_memory or (name in slots and name not in self.events):
-                fd = source.take(descriptor.identity)
+                fd = source.take(descriptor)
                 if fd is None:
                     continue
                 if wanted_memory:
