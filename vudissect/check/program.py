@@ -68,8 +68,12 @@ class Program(Protocol):
     def pid(self) -> int:
         """The process that serves, 0 if unknown."""
 
-    def output(self) -> str:
-        """What it has written so far."""
+    @property
+    def written(self) -> int:
+        """How many bytes it has written so far."""
+
+    def output(self, since: int = 0) -> str:
+        """What it has written, or only what it has after it had written so many bytes."""
 
     def close(self) -> None:
         """End it, and remove what was made for it."""
@@ -110,7 +114,12 @@ class Connecting:
             return Ended(Life.UNKNOWN)
         return Ended(Life.ALIVE if runs(self.pid) else Life.GONE)
 
-    def output(self) -> str:
+    @property
+    def written(self) -> int:
+        """See `Program`."""
+        return 0
+
+    def output(self, since: int = 0) -> str:
         """See `Program`."""
         return ""
 
@@ -132,9 +141,9 @@ class Started:
         self._folder = _folder()
         self._socket = self._folder / "socket"
         self._log = self._folder / "output"
+        self._log.touch()
         self._process: subprocess.Popen[bytes] | None = None
         self._first: socket.socket | None = None
-        self._earlier = ""
 
     @property
     def pid(self) -> int:
@@ -173,7 +182,6 @@ class Started:
         if self._process is not None:
             end_group(self._process, gently=ended.life is Life.ALIVE)
             self._process = None
-            self._earlier += self._log.read_text(errors="replace")
         with suppress(FileNotFoundError):
             self._socket.unlink()
         return ended
@@ -190,10 +198,17 @@ class Started:
             return Ended(Life.KILLED, -status if status < 0 else status - 128)
         return Ended(Life.EXITED, status)
 
-    def output(self) -> str:
+    @property
+    def written(self) -> int:
         """See `Program`."""
-        now = self._log.read_text(errors="replace") if self._process is not None else ""
-        return self._earlier + now
+        return self._log.stat().st_size
+
+    def output(self, since: int = 0) -> str:
+        """See `Program`."""
+        with self._log.open("rb") as log:
+            # A program can open its own output again, and empty it.
+            log.seek(since if since <= self.written else 0)
+            return log.read().decode(errors="replace")
 
     def close(self) -> None:
         """See `Program`."""
@@ -204,7 +219,8 @@ class Started:
     def _spawn(self) -> None:
         command, fds = self._filled_in()
         try:
-            with self._log.open("wb") as output:
+            # All that it starts writes here, too, and so does the program when it is started again.
+            with self._log.open("ab") as output:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,

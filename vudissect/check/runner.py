@@ -112,7 +112,7 @@ class Runner:
         if "reconnect" not in self.discovered.abilities:
             backend.stop()
         backend.start()
-        began, waited, written = time.monotonic(), backend.clock.waited, len(backend.output())
+        began, waited, written = time.monotonic(), backend.clock.waited, backend.written
         before = descriptors_of(backend.pid)
         stage = self._stage(self._options.timeout)
         room = Room(stage, backend, self.discovered)
@@ -122,7 +122,7 @@ class Runner:
         finally:
             stage.close()
         fate = self.watch().fate(connection, before, silent=played.behaviour is Behaviour.SILENT)
-        output = backend.output()[written:]
+        output = backend.output(since=written)
         ours, theirs = judge_sides(case, played, tuple(stage.recorder.records))
         if played.verdict is Verdict.SKIP:
             ours = (played.text, *ours)

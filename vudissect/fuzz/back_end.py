@@ -55,7 +55,7 @@ class BackEnd:
         if fresh or not reconnects:
             program.stop()
         program.start()
-        written, before = len(program.output()), descriptors_of(program.pid)
+        written, before = program.written, descriptors_of(program.pid)
         memory = self.memory
         device = self._options.device or discovered.device
         timeout = self._options.timeout * (PATIENT if careful else 1)
@@ -68,7 +68,7 @@ class BackEnd:
         fate = Watch(program, device, timeout, reconnects, discovered.idle).fate(
             session.connection, before, silent=session.silent
         )
-        output = program.output()[written:]
+        output = program.output(since=written)
         if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
             program.stop()
         return Played(session, fate, output, self.memory - memory if fate.life is Life.ALIVE else 0)

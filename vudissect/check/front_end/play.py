@@ -38,11 +38,11 @@ def awaited(line: str) -> dict[str, int]:
 def play(case: Case, scene: Scene) -> Played:
     """Play a case; what the front-end did after the line that is judged."""
     judged = frame = 0
-    words, sent = len(scene.program.output()), 0
+    words, sent = scene.program.written, 0
     try:
         for line in lines_of(case.talk):
             if line.judged:
-                judged, words, sent = line.number, len(scene.program.output()), len(scene.sent)
+                judged, words, sent = line.number, scene.program.written, len(scene.sent)
             _do(scene, line.text)
             if line.judged:
                 frame = len(scene.recorder.records)
@@ -57,7 +57,7 @@ def play(case: Case, scene: Scene) -> Played:
         if scene.session is not None:
             scene.hang_up(Side.FRONT_END)
         behaviour, text = observe(scene, sent)
-    spoken = bool(scene.program.output()[words:].strip())
+    spoken = bool(scene.program.output(since=words).strip())
     if behaviour is Behaviour.GIVES_UP and not spoken:
         behaviour = Behaviour.GIVES_UP_QUIETLY
     elif behaviour is Behaviour.STAYS and spoken:

@@ -117,7 +117,7 @@ class FrontEndRunner:
             return _not_played(case, *unmet)
         program = self._program
         program.stop()
-        written = len(program.output())
+        written = program.written
         program.start()
         began, waited = time.monotonic(), program.clock.waited
         scene = Scene(program, self._device, self._options.timeout, self.normal.course)
@@ -137,7 +137,7 @@ class FrontEndRunner:
             # Whether it had really gone on could not be seen.
             before = f"{played.text}, and" if played.behaviour is not Behaviour.GOES_ON else "the front-end"
             played = replace(played, text=f"{before} does not end when it is sent SIGTERM")
-        output = program.output()[written:]
+        output = program.output(since=written)
         records = tuple(scene.recorder.records)
         ours, theirs = judge_sides(case, played, records, Blame.BACK_END)
         # It may be refused only by breaking a rule in return.
