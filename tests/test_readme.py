@@ -35,3 +35,9 @@ def test_the_library_example_works(capsys: pytest.CaptureFixture[str], monkeypat
 
     # DPDK takes longer than the example's tenth of a second to populate the memory.
     assert "SET_MEM_TABLE" in capsys.readouterr().out
+
+
+def test_every_package_is_in_the_list_of_folders() -> None:
+    listed = set(re.findall(r"^\| `(vudissect/\w+)/` \|", README, re.MULTILINE))
+
+    assert listed == {f"vudissect/{each.parent.name}" for each in (ROOT / "vudissect").glob("*/__init__.py")}
