@@ -20,7 +20,7 @@ def enables_with(*values: int, back_end: str = "disk") -> bytes:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Path:
-    """Three captures, of which two break VU-VRG-03."""
+    """Three captures; two of them break VU-VRG-03."""
     folder = tmp_path / "fleet"
     folder.mkdir()
     (folder / "a.pcapng").write_bytes(enables_with(7, 9))

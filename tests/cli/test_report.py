@@ -107,7 +107,7 @@ def test_a_long_capture_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_ten_thousand_messages_are_at_most_a_megabyte() -> None:
-    """Of a real session, most of which are IOTLB messages."""
+    """Of a real session; most of them are IOTLB messages."""
     messages = 1_143
     page = run("report", str(FLOOD), "-o", "-").stdout
 

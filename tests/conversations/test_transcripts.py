@@ -70,7 +70,7 @@ class Said(NamedTuple):
 
 
 def said(records: Iterable[Record]) -> Iterator[Said]:
-    """Each record as far as text can carry it: times in microseconds, without padding, without the names of sockets."""
+    """What text can carry of each record: times in microseconds, without padding, without the names of sockets."""
     records = list(records)
     first = records[0].received
     for event in Session(known=foresee(records), detect=True).events(records):

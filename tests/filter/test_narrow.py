@@ -6,7 +6,7 @@ from vudissect.filter import Narrowed, compile_filter, never_held
 
 
 def narrowed(text: str) -> tuple[Narrowed, list[str], int]:
-    """Of two connections, of which the second one never gets its answer: rules at the end, and requests there."""
+    """Of two connections; the second one never gets its answer: rules at the end, and requests there."""
     talk = Conversation()
     talk.front_end("SET_OWNER")
     talk.front_end("GET_FEATURES", connection=2)

@@ -334,7 +334,7 @@ def test_a_frame_that_is_left_out_is_reported(show: Open) -> None:
 
 @pytest.fixture
 def shortened(show: Open, monkeypatch: pytest.MonkeyPatch) -> Browser:
-    """3,000 requests without an answer, of which only the first 500 and the last 1,000 are there."""
+    """3,000 requests without an answer; only the first 500 and the last 1,000 of them are there."""
     monkeypatch.setattr(parts, "AT_AN_END", IN_A_CHUNK)
     talk = Conversation()
     for _ in range(3000):

@@ -305,7 +305,7 @@ class TestHeaderRules:
 
 
 def named(codec: Codec, number: int, sender: Side, size: int = 8) -> tuple[int, bool, str]:
-    """A message of which a log has only the first bytes, here number and flags."""
+    """A log has only the first bytes of a message, here number and flags."""
     message = codec.decode(Channel.MAIN, sender, struct.pack("<III", number, 1, 0)[:size], 20)
     return message.id, message.error, message.problem
 

@@ -115,7 +115,7 @@ NO_KEYS_UP_TO: Final = _HEADER + min(
 
 
 def key_spans(channel: Channel, data: bytes) -> tuple[tuple[int, int], ...]:
-    """The start and end of key material in a message, of which `data` may be only the first part."""
+    """The start and end of key material in a message; `data` may be only its first part."""
     known = _BY_START[channel].get(data[:4])
     if known is None or len(data) <= NO_KEYS_UP_TO:
         return ()

@@ -34,7 +34,7 @@ class Both(NamedTuple):
 
 
 def compare_files(first: str, second: str, device: Device | None, wanted: "Filter | None" = None) -> Both:
-    """Compare them as far as a filter matches; exit 2 if one cannot be read, or they are too long."""
+    """Compare what a filter matches; exit 2 if one cannot be read, or they are too long."""
     if "-" == first == second:
         fail("-: standard input can be only one of the two captures")
     try:
@@ -56,7 +56,7 @@ class _Read(NamedTuple):
 
 
 def _read(name: str, device: Device | None, wanted: "Filter | None") -> _Read:
-    """A capture, or one of its connections, as far as a filter matches."""
+    """What a filter matches of a capture, or of one of its connections."""
     file, connection = _split(name)
     collector = Collector()
     rules = None if wanted is not None and wanted.judges else ()

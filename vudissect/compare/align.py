@@ -24,7 +24,7 @@ class Aligned(NamedTuple):
 
 
 def align(first: Sequence[Exchange], second: Sequence[Exchange]) -> list[Aligned]:
-    """The steps of both, in the order of the first as far as they are in it; `TooLongError` if that takes too long."""
+    """The steps of both, in the order of the first where they are in it; `TooLongError` if that takes too long."""
     start = _common(first, second)
     end = _common(first[start:][::-1], second[start:][::-1])
     middle, other = first[start : len(first) - end], second[start : len(second) - end]

@@ -85,7 +85,7 @@ def open_files(pid: int) -> dict[int, Descriptor]:
 
 
 def peer_at(pid: int, number: int) -> Peer | None:
-    """The process at the other end of a process's Unix socket; None if it is no such socket, or cannot be examined."""
+    """The process at the other end of a process's Unix socket; None if it is not one, or cannot be examined."""
     try:
         process = os.pidfd_open(pid)
     except OSError:

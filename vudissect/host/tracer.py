@@ -82,7 +82,7 @@ def choose(pids: Sequence[int], wanted: Way | None = None) -> tuple[Way, str]:
 
 
 def _strace_refuses(pids: Sequence[int]) -> tuple[str, str]:
-    """Why strace cannot trace processes, as far as that is known beforehand, and the remedy."""
+    """Why strace cannot trace processes, if that is known beforehand, and the remedy."""
     if shutil.which("strace") is None:
         return "strace is not installed", "install the package strace, or use vuproxy run for the next start"
     for pid in pids:
@@ -236,7 +236,7 @@ class Tracer:
 
 
 def _strace(pids: Sequence[int], calls: Sequence[str], log: int) -> list[str]:
-    # A call that this architecture lacks is no error.
+    # A call that this architecture lacks is not an error.
     wanted = ",".join(f"?{name}" for name in calls)
     targets = [word for pid in pids for word in ("-p", str(pid))]
     return ["strace", *_OPTIONS, "-e", f"trace={wanted}", "-o", f"/dev/fd/{log}", *targets]

@@ -82,7 +82,7 @@ class _Watched:
     """The rings that messages were about since the last look."""
 
     def keep(self, event: Event, source: Source) -> None:
-        """Take the descriptors of a message that are needed from now on, and let go of what no longer is."""
+        """Take the descriptors of a message that are needed from now on, and close those that are not any more."""
         regions = {region.descriptor for region in self.state.memory.regions}
         if self.in_flight is not None:
             regions.add(self.in_flight.descriptor)

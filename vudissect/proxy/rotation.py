@@ -1,4 +1,4 @@
-"""A capture in several files, of which the newest are kept: a flight recorder.
+"""A capture in several files; the newest are kept: a flight recorder.
 
 Each file explains itself: it begins with the records that set up the sessions in it (`proxy/setup.py`). The limits are
 exact, also while the next file begins: the oldest file is removed first, and a record that does not fit is the first

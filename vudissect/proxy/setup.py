@@ -157,7 +157,7 @@ class SetUp:
     def repeated(self, time: int, most: int) -> tuple[list[bytes], list[int]]:
         """The records to repeat in a file that begins at `time` (ns since the epoch), in `most` bytes.
 
-        Also the connections of which something is missing because there is no room for it.
+        Also the connections that miss something because there is no room for it.
         """
         blocks: list[bytes] = []
         partial = []

@@ -4,7 +4,7 @@ The kernel ends a read after the write that carried descriptors, but lets it beg
 large read with descriptors does not show where they were. So it is preceded by a look ahead (MSG_PEEK, without room
 for descriptors), which shows whether there are descriptors without removing anything. If not, everything is read with
 one call. If so, headers and payloads are read one after the other up to there, as receivers read them: the
-descriptors of such a read came with its first byte, as far as any receiver can tell.
+descriptors of such a read came with its first byte, which is all that a receiver can know.
 """
 
 import socket

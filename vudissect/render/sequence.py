@@ -105,7 +105,7 @@ class Diagram:
         return Step(StepKind.NOTE, _short(text, self._most), frame=event.record.frame)
 
     def _collapsed(self) -> Iterator[Step]:
-        """The device's own traffic, of which only the first and the last frame are of interest."""
+        """The device's own traffic: only its first and its last frame are of interest."""
         if len(self._traffic) > 2:
             names = ", ".join(sorted({event.name for event in self._traffic}))
             first, last = self._traffic[0].record.frame, self._traffic[-1].record.frame

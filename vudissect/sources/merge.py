@@ -40,7 +40,7 @@ class _Draft:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection, of which one or both sides are in the logs."""
+    """A connection; one or both of its sides are in the logs."""
 
     number: int
     ends: dict[tuple[Channel, Side], End] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class _Connection:
 
 
 class Merger:
-    """Makes records. `twins` are the ends at the other sides of connections, as far as inodes do not show them.
+    """Makes records. `twins` are the ends at the other sides of connections, where inodes do not show them.
 
     `tracked`: the logs have the calls that end descriptors.
     """

@@ -18,7 +18,7 @@ from vudissect.wire.header import REPLY
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A message of which a log has the number; the rest may be unknown.
+    """A message whose number is in a log; the rest may be unknown.
 
     `socket` distinguishes connections where the log does. `size` is that of the payload, -1 if it is unknown.
     `passed` is the number of descriptors. `time` is in ns since the epoch, 0 if the log has none.

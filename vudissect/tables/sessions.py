@@ -40,7 +40,7 @@ class Tally:
         self._seen: dict[int, _Seen] = {}
 
     def add(self, event: ConnectionEvent) -> None:
-        """Enter the next event that is no message."""
+        """Enter the next event that is not a message."""
         self.last = event
         record = event.record
         if record.kind is RecordKind.CONNECTION_OPENED:

@@ -94,7 +94,7 @@ class Migration(NamedTuple):
 
     @property
     def duration(self) -> int:
-        """From the message that passes the log to the first kick of the destination, as far as that is known."""
+        """From the message that passes the log to the first kick of the destination, if that is known."""
         return sum(each.span.duration for each in self.parts)
 
     @property

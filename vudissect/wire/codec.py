@@ -225,7 +225,7 @@ class Codec:
         )
 
     def _named(self, direction: _Direction, data: bytes) -> WireMessage:
-        """A message of which only number and flags were recorded: the rest is unknown, not wrong."""
+        """Only number and flags of the message were recorded: the rest is unknown, not wrong."""
         number, flags, _ = self._unpack_header(data.ljust(HEADER_SIZE, b"\0"))
         error = bool(number & self.protocol.header.error)
         number &= ~self.protocol.header.error

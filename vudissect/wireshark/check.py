@@ -124,7 +124,7 @@ def _value(kind: Kind, text: str) -> Value:
         seconds, _, rest = text.lstrip("-").partition(".")
         return sign * (int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0")))
     if kind is Kind.NONE:
-        return ""  # key material, of which only the place is shown
+        return ""  # of key material only the place is shown
     if kind in (Kind.BYTES, Kind.MAC, Kind.UUID):
         return text.replace(":", "").replace("-", "")
     return text

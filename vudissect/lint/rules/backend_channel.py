@@ -40,7 +40,7 @@ def _names_object(row: Row) -> bool:
 
 
 def _may_ask_for_acknowledgement(row: Row, reply: bool) -> bool:
-    # Translations, of which there are thousands, are for VU-IOT-04.
+    # There are thousands of translations: they are for VU-IOT-04.
     return (
         not reply
         and row.channel is Channel.BACKEND
