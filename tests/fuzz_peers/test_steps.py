@@ -5,19 +5,21 @@ import pytest
 from tests.fuzz_peers.sessions import TALK, a_session
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
+from vudissect.fuzz.lines import line_of
 from vudissect.fuzz.steps import (
     HangUp,
     Kick,
     Message,
+    Wait,
     Write,
     chained,
     described,
     in_turn,
-    line_of,
     message,
     read_steps,
     text_of,
 )
+from vudissect.protocol.model import Side
 
 RAM = described("mem", "1", "memfd ram 16M")
 
@@ -47,6 +49,34 @@ def test_a_step_reads_back_as_it_was(line: str) -> None:
 
     assert read_steps(step.line) == (step,)
     assert step.line == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "F>B GET_FEATURES (none)",
+        "F>B SET_BACKEND_REQ_FD (none) sock#1 (stream)",
+        "B>F GET_FEATURES (virtio features) features=0x140000000",
+        "B>F GET_QUEUE_NUM (u64) queues=2 need_reply",
+        "B>F POSTCOPY_ADVISE (none) mem#b2 (memfd i 4K)",
+        "c2 B>F backend: CONFIG_CHANGE_MSG (none) need_reply",
+        "B>F backend: bytes 0102",
+        "c2 --- closed by back-end",
+        "# no answer",
+        "# as far as it comes",
+    ],
+)
+def test_a_step_of_a_back_end_reads_back_as_it_was(line: str) -> None:
+    (step,) = read_steps(line, Side.BACK_END)
+
+    assert read_steps(step.line, Side.BACK_END) == (step,)
+    assert step.line == line
+
+
+def test_a_back_end_waits_for_what_the_front_end_sends() -> None:
+    steps = read_steps("F>B GET_FEATURES\nB>F GET_FEATURES none\n--- closed by front-end", Side.BACK_END)
+
+    assert [type(step) for step in steps] == [Wait, Message]
 
 
 def test_what_no_message_does_is_a_comment_for_all_other_commands() -> None:

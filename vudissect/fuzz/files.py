@@ -7,7 +7,8 @@ from pathlib import Path
 from vudissect.capture.record import Record
 from vudissect.check.recorder import capture_of
 from vudissect.fuzz.finding import Finding
-from vudissect.fuzz.steps import Message, line_of
+from vudissect.fuzz.lines import line_of
+from vudissect.fuzz.steps import Message
 from vudissect.render.units import printable
 
 _LONGEST = 200

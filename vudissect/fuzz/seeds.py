@@ -1,13 +1,14 @@
-"""Where sessions come from: captures, and sessions that the conformance suite plays with the back-end itself."""
+"""Where sessions come from: captures, and sessions that are played with the program itself."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.check.discovery import Discovered
 from vudissect.check.model import Case
-from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, Step, Steps, described, in_turn, step_of
+from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, Step, Steps, Wait, described, in_turn, step_of
 from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.protocol.model import Channel
+from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.session.names import PREFIXES
@@ -55,8 +56,8 @@ OWN = tuple(
 """What a front-end does with a back-end of which nothing is recorded. How far it comes does not matter."""
 
 
-def seeds_of(records: Iterable[Record], offered: Discovered | None = None) -> Steps:
-    """The front-end's side of the sessions in a capture, one after the other, with the features that this back-end has.
+def seeds_of(records: Iterable[Record], offered: Discovered | None = None, plays: Side = Side.FRONT_END) -> Steps:
+    """One side of the sessions in a capture, one after the other; a front-end's with the features of this back-end.
 
     Only its beginning if it is long. A message of which bytes or descriptors are missing is left out.
     """
@@ -66,10 +67,11 @@ def seeds_of(records: Iterable[Record], offered: Discovered | None = None) -> St
         if record.marks & Mark.EARLIER or (record.kind is RecordKind.MESSAGE and _is_damaged(record)):
             continue
         if record.kind is RecordKind.CONNECTION_CLOSED:
-            steps.append(HangUp())
-        elif isinstance(step := step_of(record), Message):
+            steps.append(HangUp(by=plays))
+        elif isinstance(step := step_of(record, plays), Message | Wait):
             descriptors = tuple(_renamed(each, renamed) for each in step.descriptors)
-            steps.append(Message(_offered(step, offered), descriptors))
+            data = _offered(step, offered) if isinstance(step, Message) else step.data
+            steps.append(replace(step, data=data, descriptors=descriptors, connection=1))
         if len(steps) == MOST_STEPS:
             break
     return in_turn(steps)
@@ -83,7 +85,7 @@ def _offered(step: Message, offered: Discovered | None) -> bytes:
     row = step.row
     if offered is None or row is None or not step.whole:
         return step.data
-    decoded = codec_of(UPSTREAM, "little").decode(Channel.MAIN, Channel.MAIN.initiator, step.data)
+    decoded = codec_of(UPSTREAM, "little").decode(step.channel, step.sender, step.data)
     words = {Purpose.ACK_FEATURES: offered.features, Purpose.ACK_PROTOCOL_FEATURES: offered.protocol_features}
     if row.purpose not in words or not decoded.fits:
         return step.data

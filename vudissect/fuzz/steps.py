@@ -8,37 +8,28 @@ As text it is a conversation (docs/conversation.md); what no message does is a c
     --- closed by front-end
 """
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
 
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.conversation.conversation import Conversation, ConversationError
 from vudissect.conversation.objects import Objects
 from vudissect.conversation.text import Reader
-from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.fuzz.lines import LINES, line_of, name_of, prefix_of
+from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.model import Channel, Row, Side
 from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import message_name, unknown_row
-from vudissect.render.descriptors import kind_text
-from vudissect.session.names import PREFIXES
-from vudissect.wire.codec import codec_of
-from vudissect.wire.fields import to_fields
-from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, struct_of
+from vudissect.wire.header import HEADER_SIZE, VERSION, struct_of
 
 _HEADER = struct_of("III", "little")
 _WRITE = re.compile(r"# write (\w+)#(\w+) at (0x[0-9a-f]+|\d+): ([0-9a-f]+)")
-_NOT_A_NAME = re.compile(r"\W")
+_CHANNELS = {Side.FRONT_END: (Channel.MAIN,), Side.BACK_END: (Channel.MAIN, Channel.BACKEND)}
 _KICK = re.compile(r"# kick (\w+)#(\w+)")
 MOST_STEPS = 400
 """Longer sessions take too long: a capture can have a hundred thousand messages."""
-
-# The lines of a session repeat in the thousands that are derived from it.
-_LINES = 4096
-_ARROWS: Final = ("F>B", "B>F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +95,7 @@ class Write:
     @property
     def line(self) -> str:
         """As a line of a conversation."""
-        return f"# write {_name(self.memory)} at {self.offset:#x}: {self.data.hex()}"
+        return f"# write {name_of(self.memory)} at {self.offset:#x}: {self.data.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +112,7 @@ class Kick:
     @property
     def line(self) -> str:
         """As a line of a conversation."""
-        return f"# kick {_name(self.descriptor)}"
+        return f"# kick {name_of(self.descriptor)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +130,54 @@ class HangUp:
     @property
     def line(self) -> str:
         """As a line of a conversation."""
-        return f"{_prefix(self.connection)}--- closed by {self.by.label}"
+        return f"{prefix_of(self.connection)}--- closed by {self.by.label}"
 
 
-Step = Message | Write | Kick | HangUp
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A back-end waits for the next message of the front-end with this number, and answers all others until then.
+
+    What it does next with the main channel takes the place of the answer.
+    """
+
+    data: bytes
+    descriptors: tuple[Descriptor, ...] = ()
+    connection: int = 1
+
+    @property
+    def message(self) -> Message:
+        """The message of the front-end, as it was when the session was recorded."""
+        return Message(self.data, self.descriptors, self.connection)
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.message.name
+
+    @property
+    def line(self) -> str:
+        """As a line of a conversation."""
+        return self.message.line
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What a back-end does that is no message: `SILENCE` or `SETTLE`."""
+
+    name: str
+
+    @property
+    def line(self) -> str:
+        """As a line of a conversation."""
+        return f"# {self.name}"
+
+
+SILENCE = Pause("no answer")
+"""The message that was waited for is not answered."""
+SETTLE = Pause("as far as it comes")
+"""Everything is answered until the front-end has come as far as it does without a flaw."""
+
+Step = Message | Write | Kick | HangUp | Wait | Pause
 Steps = tuple[Step, ...]
 
 
@@ -151,8 +186,8 @@ def text_of(steps: Iterable[Step]) -> str:
     return "".join(f"{step.line}\n" for step in steps)
 
 
-def read_steps(text: str) -> Steps:
-    """The front-end's side of a conversation; `ConversationError` names the line that is wrong, and why."""
+def read_steps(text: str, plays: Side = Side.FRONT_END) -> Steps:
+    """The steps of the side that is played; `ConversationError` names the line that is wrong, and why."""
     steps: list[Step] = []
     reader = Reader()
     known: dict[str, Descriptor] = {}
@@ -163,22 +198,27 @@ def read_steps(text: str) -> Steps:
                 continue
             for record in reader.compose(line):
                 reader.session.feed(record)
-                known |= {_name(each): each for each in record.descriptors}
-                if (step := step_of(record)) is not None:
+                known |= {name_of(each): each for each in record.descriptors}
+                if (step := step_of(record, plays)) is not None:
                     steps.append(step)
         except ConversationError as error:
             raise ConversationError(f"line {number}: {error}") from None
     return tuple(steps)
 
 
-def step_of(record: Record) -> Step | None:
-    """The step that a record is; None for what the front-end does not do on the main channel."""
-    if record.channel is not Channel.MAIN:
+def step_of(record: Record, plays: Side = Side.FRONT_END) -> Step | None:
+    """The step that a record is for the side that is played; None if it is none.
+
+    A front-end has its main channel, a back-end also its own one.
+    """
+    if record.kind is RecordKind.CONNECTION_CLOSED and record.details.get("by") == plays.label:
+        return HangUp(record.connection, plays)
+    if record.kind is not RecordKind.MESSAGE or not record.data or record.channel not in _CHANNELS[plays]:
         return None
-    if record.kind is RecordKind.CONNECTION_CLOSED and record.details.get("by") == Side.FRONT_END.label:
-        return HangUp(record.connection)
-    if record.kind is RecordKind.MESSAGE and record.sender is Side.FRONT_END and record.data:
-        return Message(record.data, record.descriptors, record.connection)
+    if record.sender is plays:
+        return Message(record.data, record.descriptors, record.connection, None, plays, record.channel)
+    if plays is Side.BACK_END and record.channel is Channel.MAIN:
+        return Wait(record.data, record.descriptors, record.connection)
     return None
 
 
@@ -192,7 +232,7 @@ def in_turn(steps: Iterable[Step]) -> Steps:
     connection = 1
     turned: list[Step] = []
     for step in steps:
-        if isinstance(step, Message | HangUp) and step.connection != connection:
+        if isinstance(step, Message | HangUp | Wait) and step.connection != connection:
             step = replace(step, connection=connection)
         turned.append(step)
         connection += isinstance(step, HangUp)
@@ -209,7 +249,7 @@ def described(kind: str, name: str, about: str = "") -> Descriptor:
     return Objects().take(f"{kind}#{name}{f' ({about})' if about else ''}")[1][0]
 
 
-@lru_cache(_LINES)
+@lru_cache(LINES)
 def _record(
     data: bytes, descriptors: tuple[Descriptor, ...], connection: int, sender: Side, channel: Channel
 ) -> Record:
@@ -219,88 +259,16 @@ def _record(
     return talk.records[0]
 
 
-def line_of(record: Record) -> str:
-    """A message of either side as a line that reads back as exactly this message: by its fields if they can say it."""
-    return _line(record.data, record.descriptors, record.connection, record.sender, record.channel)
-
-
-@lru_cache(_LINES)
-def _line(data: bytes, descriptors: tuple[Descriptor, ...], connection: int, sender: Side, channel: Channel) -> str:
-    before = f"{_prefix(connection)}{_ARROWS[sender]} {'' if channel is Channel.MAIN else f'{channel.label}: '}"
-    after = "".join(f" {_name(each, sender)}{_about(each)}" for each in descriptors)
-    for words in _candidates(data, sender, channel):
-        line = f"{before}{words}{after}"
-        try:
-            read = Reader().compose(line)[0]
-        except ConversationError:
-            continue
-        if read.data == data and len(read.descriptors) == len(descriptors):
-            return line
-    return f"{before}bytes {data.hex()}{after}"
-
-
-def _candidates(data: bytes, sender: Side, channel: Channel) -> Iterable[str]:
-    if len(data) < HEADER_SIZE:
-        return
-    number, flags, size = _HEADER.unpack_from(data)
-    # The fields of the payload that is there, even if the header has another size.
-    honest = _HEADER.pack(number, flags, len(data) - HEADER_SIZE) + data[HEADER_SIZE:]
-    decoded = codec_of(UPSTREAM, "little").decode(channel, sender, honest)
-    if not decoded.row.known or number != decoded.row.id:
-        return
-    header = ""
-    usual = VERSION | (REPLY if decoded.reply else 0)
-    if flags == usual | NEED_REPLY:
-        header += " need_reply"
-    elif flags != usual:
-        header += f" header_flags={flags:#x}"
-    if size != len(data) - HEADER_SIZE:
-        header += f" header_size={size}"
-    if decoded.fits:
-        fields = to_fields(decoded.layout, decoded.values)
-        yield f"{decoded.name} ({decoded.layout.words}){_words(fields)}{header}"
-    yield f"{decoded.name} payload={data[HEADER_SIZE:].hex()}{header}"
-
-
-def _words(fields: dict[str, object]) -> str:
-    words = ""
-    for name, value in fields.items():
-        if isinstance(value, list):
-            for number, entry in enumerate(value):
-                words += f" {name.removesuffix('s')}{number}{_words(entry)}"
-        elif isinstance(value, int):
-            words += f" {name}={value:#x}" if value > 9999 else f" {name}={value}"
-        else:
-            words += f" {name}={value}"
-    return words
-
-
 def _comment(line: str, known: dict[str, Descriptor]) -> Step | None:
     if written := _WRITE.fullmatch(line):
         kind, name, offset, data = written.groups()
         return Write(_known(known, kind, name), int(offset, 0), bytes.fromhex(data))
     if kicked := _KICK.fullmatch(line):
         return Kick(_known(known, *kicked.groups()))
-    return None
+    return next((each for each in (SILENCE, SETTLE) if line == each.line), None)
 
 
 def _known(known: dict[str, Descriptor], kind: str, name: str) -> Descriptor:
     if (found := known.get(f"{kind}#{name}")) is None:
         raise ConversationError(f"no message before this line passes {kind}#{name}")
     return found
-
-
-def _name(descriptor: Descriptor, sender: Side = Side.FRONT_END) -> str:
-    """Its name; those of what the back-end made do not mix with ours."""
-    name = _NOT_A_NAME.sub("", descriptor.identity.rpartition(":")[2])
-    return f"{PREFIXES.get(descriptor.kind, 'fd')}#{'' if sender is Side.FRONT_END else 'b'}{name}"
-
-
-def _about(descriptor: Descriptor) -> str:
-    if descriptor.kind is DescriptorKind.PIPE:
-        return "" if descriptor.flags & os.O_ACCMODE else " (to read)"
-    return f" ({text})" if (text := kind_text(descriptor)) else ""
-
-
-def _prefix(connection: int) -> str:
-    return f"c{connection} " if connection != 1 else ""

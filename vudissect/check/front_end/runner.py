@@ -75,7 +75,7 @@ class FrontEndRunner:
                 what = f"the front-end {text or behaviour}" if messages else "the front-end sends nothing"
                 raise ProgramError(f"{what}, with a back-end that does everything right; its last words: {words}")
             idle = busy(program.pid, program.clock)
-            ended = self._end(scene, idle)
+            ended = self.end(scene, idle)
             agreed = scene.agreed
         finally:
             scene.close()
@@ -129,7 +129,7 @@ class FrontEndRunner:
             played = Played(Verdict.SKIP, Behaviour.WORKS, f"this case cannot be played here: {error}")
         try:
             connection = "open" if scene.session is not None else "closed"
-            ended = self._end(scene, self.discovered.idle)
+            ended = self.end(scene, self.discovered.idle)
         finally:
             scene.close()
             program.stop()
@@ -175,7 +175,7 @@ class FrontEndRunner:
                 return Verdict.UNIMPLEMENTED, f"the front-end {what}"
         return None
 
-    def _end(self, scene: Scene, idle: float) -> Ended:
+    def end(self, scene: Scene, idle: float) -> Ended:
         """End the process as a user would, and serve it until then; how it was, or how it has ended."""
         program = self._program
         before = program.life()

@@ -295,15 +295,17 @@ class Scene:
 
     def say(self, line: str) -> None:
         """Send a message of the back-end, on either channel, in the words of a conversation."""
-        record = self._reader.compose(f"c{self.connection} {line}")[-1]
-        answer = Answer(record.data)
+        self.pass_on(self._reader.compose(f"c{self.connection} {line}")[-1])
+
+    def pass_on(self, record: Record) -> None:
+        """Send a message of the back-end as it is, on either channel."""
+        fds = tuple(self._objects.give(each) for each in record.descriptors)
         if record.channel is Channel.MAIN:
-            self.send(answer)
+            self.send(Answer(record.data, fds))
             return
         session = self.session
         if session is None or session.channel is None:
             raise DeviationError(Behaviour.FAILED, "the front-end has not opened the channel of the back-end")
-        fds = tuple(self._objects.give(each) for each in record.descriptors)
         described = tuple(inspect(fd) for fd in fds)
         marks = record.marks & Mark.CUT_SHORT
         self._hear(
