@@ -353,6 +353,13 @@ class TestInvalidRing:
         assert blame is Blame.BACK_END
         assert "the used index went from 34 to 900" in message
 
+    def test_both_indices_of_a_fast_ring_went_far(self) -> None:
+        talk = running()
+        see(talk, avail=35, used=34, pending=1)
+        see(talk, avail=9366, used=9000, pending=366, fault=self.FAULT)
+
+        assert judged(talk, "VU-OBS-06")[1] is Blame.UNKNOWN
+
     def test_it_was_so_from_the_beginning(self) -> None:
         talk = running()
         see(talk, avail=400, used=34, pending=366, fault=self.FAULT)
@@ -457,6 +464,29 @@ class TestStoppedBehind:
         talk.ask("GET_VRING_BASE", index=0, num=0)
 
         assert "ring 0 stopped at 0, but requests up to 2000 had been completed" in judged(talk, "VU-OBS-09")[2]
+
+    def test_a_position_that_a_fast_ring_may_have_reached_again(self) -> None:
+        talk = running()
+        see(talk, avail=0, used=0, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        talk.ask("GET_VRING_BASE", index=0, num=39990)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_a_position_of_a_ring_that_has_become_slow(self) -> None:
+        talk = running()
+        see(talk, avail=0, used=0, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        talk.ask("GET_VRING_BASE", index=0, num=39990)
+
+        assert len(accused(talk, "VU-OBS-09")) == 1
+
+    def test_a_position_that_may_be_far_ahead(self) -> None:
+        talk = self.seen_at(21632)
+        talk.ask("GET_VRING_BASE", index=0, num=61000)
+
+        assert accused(talk, "VU-OBS-09") == []
 
     @pytest.mark.parametrize("position", [34, 35, 3])
     def test_a_position_that_it_has_reached(self, position: int) -> None:

@@ -26,6 +26,8 @@ _WRAP = 0x10000
 _LONG = 5 * SECOND
 _MOST_RINGS = 1024
 _NEVER = 1 << 63
+# A ring that may have completed more requests than this since it was seen may have gone around.
+_FEW = 4096
 
 
 @memory
@@ -220,9 +222,13 @@ def _who_broke(ring: Ring, seen: Observation) -> tuple[Blame, str]:
         return Blame.FRONT_END, ": the guest's driver wrote this, and no back-end can use it"
     if before is None or before.avail is None or before.used is None:
         return Blame.UNKNOWN, f": avail is {seen.avail}, used {seen.used}"
-    if (seen.used - before.used) % _WRAP > (before.pending or 0) + size:
-        return Blame.BACK_END, f": the used index went from {before.used} to {seen.used}"
-    return Blame.FRONT_END, f": the avail index went from {before.avail} to {seen.avail}"
+    used = f"the used index went from {before.used} to {seen.used}"
+    avail = f"the avail index went from {before.avail} to {seen.avail}"
+    if (seen.used - before.used) % _WRAP <= (before.pending or 0) + size:
+        return Blame.FRONT_END, f": {avail}"
+    if (seen.avail - before.avail) % _WRAP <= size:
+        return Blame.BACK_END, f": {used}"
+    return Blame.UNKNOWN, f": {avail}, and {used}"
 
 
 @memory
@@ -269,10 +275,19 @@ def stopped_with_requests(at: At[_Stops]) -> Findings:
 
 
 @memory
-class _Resets:
-    """The frame of the last message that resets the device."""
+class _Courses:
+    """The frame of the last message that resets the device; for each ring, how many requests a second it completes."""
 
-    frame: int = 0
+    reset_in: int = 0
+    speeds: dict[int, int] = field(default_factory=dict)
+
+    def see(self, at: At) -> None:
+        """Note how quick a ring was between the last two looks."""
+        for ring, seen in _seen(at):
+            before = ring.seen
+            if before is not None and before.used is not None and seen.used is not None and ring.index < _MOST_RINGS:
+                moved, duration = (seen.used - before.used) % _WRAP, max(1, seen.time - before.time)
+                self.speeds[ring.index] = moved * SECOND // duration
 
 
 @RULES.rule(
@@ -280,22 +295,28 @@ class _Resets:
     Severity.WARNING,
     "a back-end that stops a ring is not ahead of the position that it returns",
     f"{SPEC}, VHOST_USER_GET_VRING_BASE; {_SPLIT}",
-    replies(Purpose.STOP_RING) | requests(Purpose.RESET, Purpose.DISABLE_RINGS, Purpose.SET_STATUS),
-    remembers=_Resets,
+    replies(Purpose.STOP_RING) | requests(Purpose.RESET, Purpose.DISABLE_RINGS, Purpose.SET_STATUS) | _OBSERVED,
+    remembers=_Courses,
 )
-def stopped_behind(at: At[_Resets]) -> Findings:
+def stopped_behind(at: At[_Courses]) -> Findings:
+    if at.event.message is None:
+        at.memory.see(at)
+        return
     if not at.message.reply:
         if at.message.row.purpose is not Purpose.SET_STATUS or not at.after.status:
-            at.memory.frame = at.frame
+            at.memory.reset_in = at.frame
         return
     ring = at.before.rings.get(at.fields.get("index", -1))
     seen = ring.seen if ring is not None else None
     # After a reset the position may be 0 again.
-    if ring is None or seen is None or seen.used is None or max(ring.runs_since, at.memory.frame) > ring.seen_in:
+    if ring is None or seen is None or seen.used is None or max(ring.runs_since, at.memory.reset_in) > ring.seen_in:
         return
     position = at.fields["num"] % _WRAP
     behind = (seen.used - position) % _WRAP
-    if 0 < behind < _WRAP // 2 and not is_packed(at.after):
+    # Positions begin again after 65535, so one that is far behind may be far ahead.
+    returns = behind <= (ring.size or 0) or position == (ring.base or 0) % _WRAP
+    since_seen = at.memory.speeds.get(ring.index, 0) * (at.time - seen.time) // SECOND
+    if behind and returns and since_seen < _FEW and not is_packed(at.after):
         yield at.finding(
             f"ring {ring.index} stopped at {position}, but requests up to {seen.used} had been completed (#"
             f"{ring.seen_in}): who goes on from there processes {count_text(behind, 'request')} again",
