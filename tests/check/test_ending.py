@@ -2,15 +2,19 @@
 
 import json
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.proxy.harness import eventually
+from vudissect.check.apart import Served
 from vudissect.check.link import Clock
 from vudissect.check.program import Dialling, Handed, ProgramError, Started
 from vudissect.check.runner import Options, Runner
@@ -169,3 +173,16 @@ def test_a_temporary_folder_that_is_too_long_is_said(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert done.stderr.endswith(": too long for the path of a socket; set TMPDIR to a shorter folder\n")
     assert list(folder.iterdir()) == []
+
+
+def test_nobody_listens_any_more_when_a_program_was_killed(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    # Its child listens, and a process dies some time after it was killed.
+    program = Served(["sh", "-c", f"{shlex.join(_PROGRAM)} listen {{socket}} & wait"], 10.0, Clock())
+    program.start()
+
+    program.kill()
+
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ConnectionRefusedError):
+        sock.connect(program.path)
+    program.close()

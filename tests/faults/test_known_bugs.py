@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 from tests.interop.scenarios import SCENARIOS
-from vudissect.analysis import findings
+from tests.proxy.harness import PATIENCE, eventually
+from vudissect.analysis import analyse, findings
+from vudissect.capture.errors import CaptureError
 from vudissect.lint.finding import Blame, Finding
 from vudissect.protocol.features import PROTOCOL_FEATURES
-
-PATIENCE = 20.0
 
 
 @contextmanager
@@ -27,17 +27,18 @@ def running(module: str, *arguments: str, folder: Path) -> Iterator[subprocess.P
             process.wait(PATIENCE)
 
 
-def wait_for(path: Path) -> None:
-    deadline = monotonic() + PATIENCE
-    while not path.exists():
-        assert monotonic() < deadline, f"{path.name} is never there"
-        sleep(0.01)
+def is_set_up(folder: Path) -> bool:
+    """Whether the back-end was sent what ends the set-up; the capture is still being written."""
+    try:
+        return any(event.name == "SET_VRING_ENABLE" for event, _ in analyse(folder / "talk.pcapng", rules=()))
+    except (CaptureError, FileNotFoundError):
+        return False
 
 
 def play(
-    folder: Path, scenario: Sequence[str], *, seconds: float, flaw: str = "", without: tuple[str, ...] = ()
+    folder: Path, scenario: Sequence[str], *, seconds: float = 0.0, flaw: str = "", without: tuple[str, ...] = ()
 ) -> list[Finding]:
-    """The findings of a session of so many seconds between the reference peers, with faults.
+    """The findings of a session between the reference peers with faults, which ends so many seconds after the set-up.
 
     The back-end has a flaw, the name of a case that finds it, and does not offer some protocol features.
     """
@@ -46,15 +47,14 @@ def play(
     hidden = f"{PROTOCOL_FEATURES.mask(*without):#x}"
     vuproxy = ["-q", "--listen", "front.sock", "--connect", "back.sock", "-w", "talk.pcapng"]
     with running("vudissect.check.reference", "back.sock", "flaw", hidden, folder=folder):
-        wait_for(folder / "back.sock")
+        eventually((folder / "back.sock").exists)
         with running("vudissect.cli.vuproxy", *vuproxy, "--scenario", "scenario", folder=folder):
-            wait_for(folder / "front.sock")
+            eventually((folder / "front.sock").exists)
             with running("vudissect.check.front_end.reference", "front.sock", folder=folder) as front_end:
-                try:
-                    front_end.wait(seconds)
-                except subprocess.TimeoutExpired:
-                    front_end.terminate()
-                    front_end.wait(PATIENCE)
+                eventually(lambda: front_end.poll() is not None or is_set_up(folder))
+                sleep(seconds)
+                front_end.terminate()
+                front_end.wait(PATIENCE)
     assert len(scenario) <= 3
     return findings(os.fspath(folder / "talk.pcapng")).findings
 
@@ -66,22 +66,22 @@ def reported(number: int) -> str:
 
 
 def test_the_first_request_is_lost(tmp_path: Path) -> None:
-    scenario = ["SET_VRING_ENABLE : delay 500ms"]
+    scenario = ["SET_VRING_ENABLE : delay 1s"]
 
-    found = play(tmp_path, scenario, seconds=2.5, flaw="RNG-29", without=("STATUS",))
+    found = play(tmp_path, scenario, seconds=1.5, flaw="RNG-29", without=("STATUS",))
 
     lost = [finding for finding in found if finding.rule == reported(7)]
     assert [(finding.blame, finding.severity.value) for finding in lost] == [(Blame.FRONT_END, "warning")]
 
 
 def test_reset_owner_is_sent_when_the_ring_is_stopped(tmp_path: Path) -> None:
-    found = play(tmp_path, ["GET_VRING_BASE and kind=reply : insert RESET_OWNER"], seconds=1.0)
+    found = play(tmp_path, ["GET_VRING_BASE and kind=reply : insert RESET_OWNER"])
 
     assert [finding.blame for finding in found if finding.rule == reported(8)] == [Blame.FAULT]
 
 
 def test_the_back_end_is_gone_each_time_it_gets_the_memory(tmp_path: Path) -> None:
-    found = play(tmp_path, ["SET_MEM_TABLE or ADD_MEM_REG : close back-end"], seconds=PATIENCE)
+    found = play(tmp_path, ["SET_MEM_TABLE or ADD_MEM_REG : close back-end"])
 
     loop = [finding for finding in found if finding.rule == reported(21)]
     assert [finding.blame for finding in loop] == [Blame.FAULT]
@@ -95,14 +95,14 @@ def test_a_deadlock_across_two_sockets(tmp_path: Path) -> None:
         "GET_VRING_BASE and kind=reply : drop",
     ]
 
-    found = play(tmp_path, scenario, seconds=1.0)
+    found = play(tmp_path, scenario)
 
     deadlock = [finding for finding in found if finding.rule == reported(33)]
     assert [(finding.blame, finding.severity.value) for finding in deadlock] == [(Blame.FAULT, "error")]
 
 
 def test_without_the_scenario_there_is_no_such_finding(tmp_path: Path) -> None:
-    found = play(tmp_path, ["SET_OWNER and ring=9 : drop"], seconds=1.0, without=("STATUS",))
+    found = play(tmp_path, ["SET_OWNER and ring=9 : drop"], without=("STATUS",))
 
     rules = {finding.rule for finding in found if finding.severity != "info"}
     assert rules & {reported(number) for number in (7, 8, 21, 33)} == set()

@@ -199,6 +199,41 @@ def test_recovery_is_measured_from_the_end_of_the_session_with_the_fault() -> No
     assert found(said, "VU-FLT-04") == []
 
 
+def test_a_session_in_between_does_not_hide_the_recovery() -> None:  # VU-FLT-05
+    said = talk()
+    said.event(RecordKind.FAULT, **DROP)
+    said.close("back-end", "fault 1")
+    talk(2, said=said).close("back-end", connection=2)
+    start_ring(talk(3, back_end_pid=21, said=said), 3)
+    said.close("front-end", connection=3)
+    start_ring(talk(4, back_end_pid=21, said=said), 4)
+
+    assert [finding.connection for finding in found(said, "VU-FLT-05")] == [3]
+
+
+def test_a_session_of_another_device_is_not_the_next_one() -> None:  # VU-FLT-04, VU-FLT-05
+    said = talk()
+    said.open("qemu", "disk", 2, device_id="net1")
+    said.event(RecordKind.FAULT, **DROP)
+    said.close("back-end", "reset")
+    said.front_end("SET_OWNER", connection=2)
+    said.close("front-end", connection=2)
+    said.open("qemu", "disk", 3, device_id="net1")
+    start_ring(said, 3)
+
+    assert [*found(said, "VU-FLT-04"), *found(said, "VU-FLT-05")] == []
+
+
+def test_a_crash_is_reported_once() -> None:  # VU-FLT-03
+    said = talk()
+    said.event(RecordKind.FAULT, **DROP)
+    said.close("back-end", "reset")
+    for connection in (2, 3):
+        talk(connection, back_end_pid=21, said=said).close("front-end", connection=connection)
+
+    assert [finding.connection for finding in found(said, "VU-FLT-03")] == [2]
+
+
 def test_a_transcript_has_both_and_can_be_composed_again() -> None:
     said = read_conversation(
         "--- fault 1 not injected (it carries no descriptors): SET_OWNER : withhold-fd\n"

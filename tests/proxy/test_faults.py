@@ -87,12 +87,17 @@ def test_an_answer_in_the_place_of_the_back_end(tmp_path: Path) -> None:
 
 
 def test_a_delay_also_delays_what_comes_after_it_but_not_the_other_direction(tmp_path: Path) -> None:
-    with faulted(tmp_path, "SET_OWNER : delay 300ms") as (relay, front, back):
-        began = monotonic()
-        front.send(OWNER + num(0))
+    with faulted(tmp_path, "SET_OWNER : delay 1000s") as (_, front, back):
+        front.send_and_see_it_read(OWNER + num(0))
         back.send(num(7))
         assert front.receive_all(20) == num(7)
         assert back.has_nothing()
+
+
+def test_what_was_delayed_arrives_in_its_order(tmp_path: Path) -> None:
+    with faulted(tmp_path, "SET_OWNER : delay 300ms") as (relay, front, back):
+        began = monotonic()
+        front.send(OWNER + num(0))
         assert back.receive_all(32) == OWNER + num(0)
         assert monotonic() - began >= 0.3
 

@@ -8,7 +8,7 @@ from vudissect.faults.engine import Engine
 from vudissect.faults.language import read_fault
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.protocol.model import Side
-from vudissect.proxy.faulting import Offer
+from vudissect.proxy.faulting import Call, Deliver, HangUp, Offer
 from vudissect.scenario.watch import Seen, Watch
 
 FEATURES = VIRTIO_FEATURES.mask("VERSION_1")
@@ -88,7 +88,7 @@ def test_another_fault_starts_the_clock_again() -> None:
     assert (after.again, after.sessions, after.first_fault < after.fault) == (0, 0, True)
 
 
-def test_the_side_whose_connection_a_fault_closes_is_killed() -> None:
+def test_the_side_whose_connection_a_fault_closes_is_killed_when_what_it_got_before_has_arrived() -> None:
     said = Conversation()
     said.open("qemu", "disk")
     said.front_end("SET_OWNER")
@@ -96,9 +96,13 @@ def test_the_side_whose_connection_a_fault_closes_is_killed() -> None:
     watch = Watch(Engine([read_fault("SET_OWNER : close front-end after")]), frozenset(), killed.append)
     owner = said.records[-1]
 
-    watch.decide(Offer(1, owner.channel, owner.sender, owner.data, 0, owner.received, "little", ()))
+    steps = watch.decide(Offer(1, owner.channel, owner.sender, owner.data, 0, owner.received, "little", ()))
+    deliver, call, hang_up = steps[1:]
 
-    assert killed == [Side.FRONT_END]
+    assert (deliver, killed) == (Deliver(), [])
+    assert isinstance(call, Call)
+    call.act()
+    assert (killed, hang_up) == ([Side.FRONT_END], HangUp(Side.FRONT_END, 1))
 
 
 def test_a_side_that_hangs_up_because_no_answer_comes_had_waited_for_it() -> None:

@@ -1,10 +1,8 @@
 """Two programs that are started here, and meet each other: nobody here connects to either."""
 
-import os
-import signal
 import time
-from contextlib import suppress
 
+from vudissect.check.ending import kill_group
 from vudissect.check.program import Started
 
 _RETRY = 0.005
@@ -19,11 +17,9 @@ class Served(Started):
         return str(self._socket)
 
     def kill(self) -> None:
-        """End it and its group at once; `stop` still has to be called."""
-        process = self._process
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        """End it and its group at once, so that its sockets are closed; `stop` still has to be called."""
+        if self._process is not None:
+            kill_group(self._process)
 
     def _meet(self, deadline: float) -> None:
         while not self._socket.is_socket():

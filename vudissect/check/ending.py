@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _GRACE = 2.0
 _ROUNDS = 10
+_LOOK_EVERY = 0.002
+_DEAD = (b"Z", b"X")
 # All that a program starts inherits this variable, even a daemon.
 _VARIABLE = "VUDISSECT_CHECK"
 
@@ -30,6 +33,26 @@ def end_group(process: subprocess.Popen[bytes], *, gently: bool) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its group, and wait until they have closed what they had open, as long as that may take."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)
+    deadline = time.monotonic() + _GRACE
+    while any(_has_open(pid, process.pid) for pid in _processes()) and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)
+
+
+def _has_open(pid: int, group: int) -> bool:
+    """Whether a process is of this group and not yet a zombie without threads."""
+    with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+        # After the name, which may have anything in it: the state, the parent, the group.
+        state, _, its_group, *_ = file.read().rpartition(b")")[2].split()
+        return int(its_group) == group and (state not in _DEAD or len(os.listdir(f"/proc/{pid}/task")) > 1)
+    return False
 
 
 def end_strays(mark: str) -> None:

@@ -23,6 +23,7 @@ from vudissect.protocol.marks import Mark
 from vudissect.proxy.direction import Direction, all_rights
 from vudissect.proxy.events import Event, Framed, Gone, Read, Refusal, Refused, Send, Sent
 from vudissect.proxy.faulting import (
+    Call,
     Control,
     Deliver,
     Faults,
@@ -218,6 +219,8 @@ class FaultedPump(Pump):
                 self._after(step.seconds, partial(self._notify, Notice.CHANGED))
             case Throttle():
                 self._spacing = 1 / step.rate
+            case Call():
+                step.act()
 
     def _injection(self, step: Inject, fds: list[int]) -> Callable[[], None]:
         """The injection of a message, with descriptors that exist from now on."""

@@ -119,7 +119,14 @@ class Throttle:
     rate: float
 
 
-Step = Report | Deliver | Withhold | Inject | WithNext | HangUp | Stall | StopReading | Throttle
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a function when everything before it is done."""
+
+    act: Callable[[], object]
+
+
+Step = Report | Deliver | Withhold | Inject | WithNext | HangUp | Stall | StopReading | Throttle | Call
 
 
 class Faults(Protocol):

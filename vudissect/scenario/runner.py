@@ -22,6 +22,8 @@ _LOOK_EVERY = 0.01
 _SETTLED = 0.3
 _START_AGAIN_AFTER = 0.1
 _MOST_TIMES = 3
+# Programs that have not run for a while take longer than later.
+_START = 10.0
 _SECOND = 1e9
 _SIDES = (Side.FRONT_END, Side.BACK_END)
 
@@ -45,7 +47,7 @@ class Runner:
     def discover(self) -> None:
         """Learn what a set-up is without a fault; `ProgramError` if rings do not run."""
         with self._running(self._folder / "no-fault.pcapng", (), kills=False) as run:
-            seen = run.set_up()
+            seen = run.set_up(max(self._patience, _START))
         self.steps, self._wanted = tuple(seen.steps[: seen.complete]), seen.running
 
     def runs(self, scenario: Scenario) -> Iterator[Tried]:
@@ -86,7 +88,7 @@ class _Run:
     def __init__(self, programs: tuple[Calling, Served], patience: float) -> None:
         self._programs = programs
         self._patience = patience
-        self._began = time.monotonic()
+        self._began = self._started = time.monotonic()
         self._killed: set[Side] = set()
         self._ended: dict[Side, float] = {}
         self._notes: dict[Side, str] = {}
@@ -96,7 +98,7 @@ class _Run:
         self._killed.add(side)
         self._programs[side].kill()
 
-    def set_up(self) -> Seen:
+    def set_up(self, patience: float) -> Seen:
         """Wait until the rings run and nothing more happens, without a fault; `ProgramError`."""
         seen = self.watch.seen
         while not seen.running or time.monotonic() - seen.last / _SECOND < _SETTLED:
@@ -104,8 +106,10 @@ class _Run:
                 ended = self._programs[side].life()
                 if ended.life is not Life.ALIVE and not seen.running:
                     raise ProgramError(self._early(side, f"the {side.label} {_how(ended.life, ended.number)}"))
-            if time.monotonic() - self._began > self._patience:
-                raise ProgramError(self._early(Side.FRONT_END, f"no ring runs within {self._patience:g} s"))
+            if time.monotonic() - self._began > patience:
+                if seen.running:
+                    break
+                raise ProgramError(self._early(Side.FRONT_END, f"no ring runs within {patience:g} s"))
             time.sleep(_LOOK_EVERY)
         return seen
 
@@ -120,19 +124,22 @@ class _Run:
                     return Outcome.CLOSED, f"the {side.label} cannot be started again: {error}"
                 if crash:
                     return Outcome.CRASHED, crash
-            if seen.again and time.monotonic() - seen.again / _SECOND >= _SETTLED:
+            again = seen.again
+            if again and time.monotonic() - again / _SECOND >= _SETTLED:
                 return Outcome.WORKS, "; ".join(self._notes.values())
             time.sleep(_LOOK_EVERY)
         outcome, why = judge(seen, self.watch.waits)
         return outcome, "; ".join((why, *self._notes.values()))
 
     def _is_over(self, seen: Seen) -> bool:
-        """Whether it has had its time: since the last fault, but not for ever if faults do not end."""
+        """Whether it has had its time: since the last fault or start, but not for ever if these do not end."""
         now = time.monotonic()
         if not seen.fault:
             return now - self._began > self._patience
+        if seen.again:
+            return False
         longest = seen.first_fault / _SECOND + _MOST_TIMES * self._patience
-        return now > min(seen.fault / _SECOND + self._patience, longest)
+        return now > min(max(seen.fault / _SECOND, self._started) + self._patience, longest)
 
     def _revive(self, side: Side) -> str:
         """Start a side again that has ended; how it has crashed, "" if it has not. `ProgramError`."""
@@ -154,6 +161,7 @@ class _Run:
                 self._notes[side] = f"the {side.label} {how} and was started again"
         self._ended.pop(side, None)
         program.start()
+        self._started = time.monotonic()
         return ""
 
     def _early(self, side: Side, how: str) -> str:

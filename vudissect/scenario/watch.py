@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from vudissect.capture.record import Record, RecordKind
 from vudissect.faults.engine import INJECTED, Engine
 from vudissect.filter.fields import rings
 from vudissect.protocol.model import Channel, Side
-from vudissect.proxy.faulting import HangUp, Offer
+from vudissect.proxy.faulting import Call, HangUp, Offer
 from vudissect.proxy.faulting import Step as Doing
 from vudissect.scenario.model import Step
 from vudissect.session.event import Event
@@ -92,11 +93,12 @@ class Watch:
 
     def decide(self, offer: Offer) -> Sequence[Doing]:
         """See `Faults`."""
-        steps = self._engine.decide(offer)
-        if self._kill is not None:
-            for step in steps:
-                if isinstance(step, HangUp):
-                    self._kill(step.side)
+        steps: list[Doing] = []
+        for step in self._engine.decide(offer):
+            if isinstance(step, HangUp) and self._kill is not None:
+                # Not yet: what comes before it has to arrive.
+                steps.append(Call(partial(self._kill, step.side)))
+            steps.append(step)
         return steps
 
     def may_swap(self, first: Offer, second: Offer) -> str:

@@ -30,6 +30,7 @@ _PIDS = {Side.FRONT_END.label: "front_end_pid", Side.BACK_END.label: "back_end_p
 _SOON = SECOND
 _LONG = 5 * SECOND
 _MOST_RINGS = 1024
+_MOST_DEVICES = 1024
 
 
 @memory
@@ -111,7 +112,7 @@ def _is_injected(at: At) -> bool:
 class _Ended(NamedTuple):
     """A connection that has ended: the last fault on it (0: none) and its number, who closed it, where and when.
 
-    `by` is empty if the fault itself has closed it. `pids` are those of its processes, by side.
+    `by` is empty if the fault itself has closed it, or if that was reported. `pids` are those of its processes by side.
     """
 
     fault: int = 0
@@ -124,10 +125,28 @@ class _Ended(NamedTuple):
 
 @memory
 class _Sessions:
-    """The last two connections that have ended."""
+    """The last connection of a device with a fault, until one after it has worked, and how many came since then.
+
+    `before` is what `last` was before the connection that ends in the frame `end` did.
+    """
 
     last: _Ended = _Ended()
-    earlier: _Ended = _Ended()
+    since: int = 0
+    before: _Ended = _Ended()
+    end: int = 0
+
+
+@memory
+class _Devices:
+    """The sessions of each device."""
+
+    sessions: dict[str, _Sessions] = field(default_factory=dict)
+
+    def of(self, device: str) -> _Sessions:
+        """Those of one."""
+        if device not in self.sessions and len(self.sessions) >= _MOST_DEVICES:
+            self.sessions.clear()
+        return self.sessions.setdefault(device, _Sessions())
 
 
 @memory
@@ -138,16 +157,28 @@ class _Now(_Fault):
 
 
 def _follow(at: At[_Now]) -> _Ended:
-    """Note what an event means for the next connection; return the last one that ended before it."""
-    sessions, now, record = at.lasting(_Sessions), at.memory, at.event.record
+    """Note what an event means for the next connections; return the one with a fault that this one comes after.
+
+    In between there may be others that failed, such as one to a back-end that is about to end.
+    """
+    sessions, now, record = _sessions(at), at.memory, at.event.record
     if record.kind is RecordKind.CONNECTION_OPENED:
         now.pids = {side: str(record.details.get(key, "")) for side, key in _PIDS.items()}
     now.see(at)
-    if at.over and sessions.last.frame != at.frame:
-        by = "" if _is_injected(at) else left_by(at)
-        sessions.earlier = sessions.last
-        sessions.last = _Ended(now.frame, now.number, by, at.frame, at.time, now.pids)
-    return sessions.earlier if at.over else sessions.last
+    if at.over and sessions.end != at.frame:
+        sessions.end, sessions.before = at.frame, sessions.last
+        sessions.since += 1
+        if now.frame:
+            by = "" if _is_injected(at) else left_by(at)
+            sessions.last = _Ended(now.frame, now.number, by, at.frame, at.time, now.pids)
+            sessions.since = 0
+        elif at.after.rings.were_started:
+            sessions.last = _Ended()
+    return sessions.before if at.over else sessions.last
+
+
+def _sessions(at: At[object]) -> _Sessions:
+    return at.lasting(_Devices).of(at.after.device_id)
 
 
 @RULES.rule(
@@ -163,8 +194,9 @@ def crashed_after_fault(at: At[_Now]) -> Findings:
     if at.event.record.kind is RecordKind.CONNECTION_OPENED and before.fault and before.by:
         old, new = before.pids.get(before.by, ""), at.memory.pids[before.by]
         if old and new and old != new:
+            _sessions(at).last = before._replace(by="")
             yield at.finding(
-                f"the {before.by} that closed the last connection in #{before.frame}, after fault "
+                f"the {before.by} that closed a connection in #{before.frame}, after fault "
                 f"{before.number}, is another process now (pid {old}, then {new}): it crashed or was restarted",
                 _BLAMES[before.by],
                 frames=(before.fault, before.frame),
@@ -184,7 +216,8 @@ def next_session_fails(at: At[_Now]) -> Findings:
     if not at.over:
         return
     by, lasted = left_by(at), at.time - before.time
-    if before.fault and not (at.memory.frame or at.after.rings.were_started) and (by or lasted >= _LONG):
+    is_next = before.fault and _sessions(at).since <= 1 and not at.memory.frame
+    if is_next and not at.after.rings.were_started and (by or lasted >= _LONG):
         how = f"the {by} closed it" if by else "it is open at the end of the capture"
         yield at.finding(
             f"this is the session after fault {before.number}, and no ring was ever started in it: {how} after "
