@@ -26,7 +26,7 @@ def make(name: str) -> Path:
     check_packages(capture)
     with tempfile.TemporaryDirectory() as created:
         folder = Path(created).resolve()
-        capture.situation.record(folder, folder / _RECORDING)
+        capture.situation.record(folder, folder / _RECORDING, capture.options)
         provenance = page(name, folder, datetime.now(UTC).date())
         path = Path(shutil.copyfile(folder / _RECORDING, path_of(name)))
     provenance_of(name).write_text(provenance)

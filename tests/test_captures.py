@@ -54,6 +54,9 @@ EXPECTED = {
     "qemu-7.2-blk-qsd-back-end-killed": Expected(
         "blk", _GUEST, 68, 14, capacity=SECTORS, connections=2, closed=2, faults=_KILLED
     ),
+    "qemu-7.2-blk-qsd-back-end-stopped": Expected(
+        "blk", _GUEST, 42, 8, capacity=SECTORS, faults=frozenset({"VU-OBS-01"})
+    ),
     "qemu-7.2-blk-qsd-relay-killed": Expected("blk", _GUEST, 39, 8, capacity=SECTORS, closed=0),
     "qemu-7.2-blk-qsd-relay-restarted": Expected("blk", _GUEST, 29, 6),
     "qemu-7.2-blk-qsd-migration-source": Expected("blk", _GUEST, 48, 9, capacity=SECTORS),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.peers.releases import Release
+from tests.peers.rings_seen import IN_SIGHT
 from tests.peers.situations.disk import Disk, DriverReloaded, MemoryPlugged, Reboot
 from tests.peers.situations.file_system import FileSystem
 from tests.peers.situations.file_system_migration import FileSystemMigrationDestination, FileSystemMigrationSource
@@ -21,6 +22,7 @@ from tests.peers.situations.passt import Passt
 from tests.peers.situations.reconnection import BackEndKilled, RelayKilled
 from tests.peers.situations.resize import Resized
 from tests.peers.situations.situation import Situation
+from tests.peers.situations.stall import BackEndStopped
 from tests.peers.situations.switch import SwitchConnects, SwitchListens
 from tests.peers.situations.uml_disk import UmlDisk
 from tests.peers.situations.virtio_user import VhostKilled, VirtioUserConnects, VirtioUserListens
@@ -43,7 +45,7 @@ class Capture:
 
     `front_end` and `back_end` are the two programs, `packages` what must be installed, with versions. `resumed` if the
     front-end resumes a device that was in use, or leaves one in use, so that a front-end that was just started sends
-    other messages.
+    other messages. `options` are those of the `vuproxy` that records it.
     """
 
     situation: Situation[Any, Any, Any]
@@ -52,6 +54,7 @@ class Capture:
     packages: tuple[Package, ...]
     quick: bool = True
     resumed: bool = False
+    options: tuple[str, ...] = ()
 
 
 _QEMU = Package("qemu-system-x86", "7.2")
@@ -107,6 +110,7 @@ CAPTURES: dict[str, Capture] = {
     "qemu-7.2-blk-qsd-driver-reload": _disk(DriverReloaded()),
     "qemu-7.2-blk-qsd-memory-hotplug": _disk(MemoryPlugged()),
     "qemu-7.2-blk-qsd-back-end-killed": _disk(BackEndKilled()),
+    "qemu-7.2-blk-qsd-back-end-stopped": replace(_disk(BackEndStopped()), options=IN_SIGHT),
     "qemu-7.2-blk-qsd-relay-killed": _disk(RelayKilled()),
     "qemu-7.2-blk-qsd-relay-restarted": replace(_disk(RelayKilled(second=True)), resumed=True),
     "qemu-7.2-blk-qsd-migration-source": _disk(MigrationSource(), quick=False),

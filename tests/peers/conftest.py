@@ -30,8 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="class")
 def result(request: pytest.FixtureRequest, folder: Path, *, rings_in_sight: bool) -> object:
     """The result of the situation, as observed from outside."""
-    options = IN_SIGHT if rings_in_sight else ()
-    return CAPTURES[request.cls.capture].situation.record(folder, folder / _RECORDING, options)
+    capture = CAPTURES[request.cls.capture]
+    options = IN_SIGHT if rings_in_sight else capture.options
+    return capture.situation.record(folder, folder / _RECORDING, options)
 
 
 @pytest.fixture(scope="class")

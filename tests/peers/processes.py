@@ -93,6 +93,19 @@ class Process:
         self._kill_all()
         self._popen.wait()
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It does not run for the length of the block, and then goes on."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        note_sent(self._log.parent, self.name, number.name)
+        self._popen.send_signal(number)
+
     def end(self) -> None:
         """End it with SIGTERM, then SIGKILL: QEMU ignores SIGTERM while it waits for a reply."""
         if self._popen.stdin is not None:

@@ -1,11 +1,13 @@
 """A guest's disk, recorded: the data are right, and so is the capture."""
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from tests.peers import guest
 from tests.peers.meaning import HealthyCapture, Meaning
+from tests.peers.rings_seen import rings_seen
 from tests.peers.situations.disk import GUEST_WRITES, PLUGGED, SECTORS, DiskUse
 from tests.peers.situations.situation import MIB
 from tests.peers.uml import SHARED
@@ -97,6 +99,18 @@ class TestBackEndKilled(DiskRecorded):
         *before, after = meaning.positions
         assert before == [0, 0]
         assert after > 0
+
+
+class TestBackEndStopped(DiskRecorded):
+    """Recorded with rings in sight: otherwise there would be nothing to see."""
+
+    capture = "qemu-7.2-blk-qsd-back-end-stopped"
+    faults = frozenset({"VU-OBS-01"})
+
+    def test_rings_are_read_only_if_wanted_and_are_healthy(self, recording: Path, *, rings_in_sight: bool) -> None:
+        seen = rings_seen(recording)
+        assert any(each.back_end_stopped and each.pending for each in seen.observations)
+        assert (seen.broken, seen.stalls) == ({(1, "VU-OBS-01")}, [])
 
 
 class TestRelayKilled(DiskRecorded):

@@ -75,16 +75,6 @@ def reading(folder: Path, *, before: str = "") -> AbstractContextManager[Process
     return uml(script, folder, modules=("virtio_blk",), device=DISK, socket=FRONT)
 
 
-@contextmanager
-def stopped(process: Process) -> Iterator[None]:
-    """A program that does not run for the length of the block, and then goes on."""
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
-
-
 def finding(proxy: Process, rule: str) -> str:
     """The first finding of a rule in the live transcript, as one line, up to the frames that led to it."""
     return " ".join(proxy.expect(rf"{rule} (?:.|\n)*?(?=\d+\)\n|\n *\d|\n\Z)").group().split())
@@ -212,7 +202,7 @@ def test_a_storage_daemon_that_is_stopped_is_named_while_it_is(tmp_path: Path) -
         reading(tmp_path) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
-        with stopped(back_end):
+        with back_end.stopped():
             # Whether or not it was polling at that moment.
             line = finding(proxy, "VU-OBS-01")
         front_end.kill()
@@ -256,7 +246,7 @@ def test_a_driver_that_stops_is_named_while_it_does_not_notice_a_completion(tmp_
         reading(tmp_path) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{2,}")
-        with stopped(back_end):
+        with back_end.stopped():
             finding(proxy, "VU-OBS-01")
             # Now a request is pending. It is completed while the driver is stopped.
             os.kill(front_end.pid, signal.SIGSTOP)
@@ -277,7 +267,7 @@ def test_a_front_end_that_no_longer_reads_its_calls_is_named_without_event_indic
         disk.front_end(tmp_path, FRONT) as front_end,
     ):
         proxy.expect(r"ring 0: avail \d{3,}")
-        with stopped(back_end):
+        with back_end.stopped():
             finding(proxy, "VU-OBS-01")
             # Now a request is pending. It is completed while the front-end is stopped.
             os.kill(front_end.process.pid, signal.SIGSTOP)
@@ -300,7 +290,7 @@ def test_a_virtiofsd_that_is_killed_is_not_accused_and_one_that_is_stopped_is(tm
             sharing.machine(tmp_path, FRONT, name="second"),
         ):
             proxy.expect(r"c2 --- ring 1: avail \d{2,}")
-            with stopped(started_again):
+            with started_again.stopped():
                 line = finding(proxy, "VU-OBS-01")
 
     # The guest also forgets files, which is asked for in ring 0.
