@@ -34,6 +34,39 @@ def test_requests_are_found_in_the_order_in_which_they_were_taken() -> None:
 def test_the_index_of_the_used_ring_is_beside_them() -> None:
     made, contents = region()
 
-    made.used_idx = 0x1234
+    made.used = 0x1234
 
-    assert (made.used_idx, contents[14:16].tobytes()) == (0x1234, b"\x34\x12")
+    assert (made.used, contents[14:16].tobytes()) == (0x1234, b"\x34\x12")
+
+
+def test_who_ended_before_the_used_ring_was_written_still_has_the_request() -> None:
+    made, _ = region()
+    made.mark(5, 1)
+    made.give_back(5)
+
+    made.recover(used_idx=0)
+
+    assert made.tracked == [Tracked(5, 1)]
+
+
+def test_who_ended_after_it_was_written_has_given_back_the_last_batch() -> None:
+    made, _ = region()
+    for counter, head in enumerate((5, 2, 7), 1):
+        made.mark(head, counter)
+    made.give_back(5)
+    made.give_back(2)
+
+    made.recover(used_idx=2)
+
+    assert (made.tracked, made.used) == ([Tracked(7, 3)], 2)
+
+
+def test_the_last_batch_may_wrap() -> None:
+    made, _ = region()
+    made.mark(5, 1)
+    made.used = 0xFFFF
+    made.give_back(5)
+
+    made.recover(used_idx=0)
+
+    assert made.tracked == []

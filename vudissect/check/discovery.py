@@ -16,6 +16,7 @@ ABILITIES = {
     "serving": "which process serves is known, so that its descriptors can be counted",
     "reconnect": "it serves one connection after another",
     "other ring": "the device has a second ring for requests",
+    "directed": "the device can be made to hold requests and to grow, as that of the reference",
     "data": "the suite knows how to move data through this type of device",
 }
 """What a case may need besides features."""

@@ -11,14 +11,15 @@ from vudissect.check.model import Behaviour
 from vudissect.check.stage import DeviationError, Stage
 from vudissect.conversation.descriptors import eventfd
 from vudissect.rings import packed, split
-from vudissect.rings.chain import Buffer, Used, packed_table, split_table
-from vudissect.rings.packed import PackedDriver, PackedRing
-from vudissect.rings.split import SplitDriver, SplitRing
+from vudissect.rings.chain import Buffer, packed_table, split_table
+from vudissect.rings.packed import PackedDevice, PackedDriver, PackedRing
+from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing
 
 SIZE = 128
 _PAGE = 4096
 _LOOK_EVERY = 0.005
 _ONE = (1).to_bytes(8, "little")
+_BEGIN_PACKED = 0x8000_8000
 _FULL = 0xFFFF_FFFF_FFFF_FFFE
 
 Check = Callable[[int], str]
@@ -51,7 +52,7 @@ class Queue:
 
     def clear(self, base: int = 0) -> None:
         """Begin again, with an empty ring in the same place; that of a split ring may be at a `base`."""
-        self._base = base
+        self._base = _BEGIN_PACKED if self._is_packed else base
         self._pending.clear()
         views = []
         for start, length in zip(self._starts, self._parts, strict=True):
@@ -101,11 +102,9 @@ class Queue:
 
     def configuration(self, base: int | None = None) -> list[str]:
         """The messages that say where it is, and where it begins."""
-        if base is None:
-            base = 0x8000_8000 if self._is_packed else self._base
         return [
             f"F>B SET_VRING_NUM ring {self.index} num={self.size}",
-            f"F>B SET_VRING_BASE index={self.index} num={base}",
+            f"F>B SET_VRING_BASE index={self.index} num={self._base if base is None else base}",
             f"F>B SET_VRING_ADDR ring {self.index} {self.addresses}",
         ]
 
@@ -131,13 +130,23 @@ class Queue:
         """The ids of the requests that are not done, in order."""
         return list(self._pending)
 
-    def use_here(self, head: int) -> None:
-        """Give a request back in the place of the back-end; the ring will be started from there."""
-        assert isinstance(self.driver, SplitDriver)  # negotiated without RING_PACKED
-        self._pending[head] = lambda _: ""
+    @property
+    def device(self) -> SplitDevice | PackedDevice:
+        """The other side of the ring, to write what a back-end of the past has left."""
         ring = self.driver.ring
-        ring.set_used(ring.used_idx, Used(head, 0))
-        ring.used_idx = self._base = ring.used_idx + 1
+        return PackedDevice(ring) if isinstance(ring, PackedRing) else SplitDevice(ring)
+
+    def go_on(self) -> None:
+        """The ring will be started from where the driver has seen used requests."""
+        self._base = self._both(self.driver.seen)
+
+    def _both(self, place: int) -> int:
+        return place | place << 16 if self._is_packed else place
+
+    def was_done(self, number: int, place: int) -> None:
+        """A back-end of the past has given this request back; the ring will be started from there."""
+        self._pending[number] = lambda _: ""
+        self._base = self._both(place)
 
     @property
     def room(self) -> int:
@@ -165,6 +174,11 @@ class Queue:
         for used in done:
             self._pending.pop(used.id, None)
         return not done
+
+    def collect(self) -> int:
+        """Look at what is done by now; how many requests are not. `DeviationError`."""
+        self._collect()
+        return len(self._pending)
 
     def wait(self, *, signalled: bool = True) -> None:
         """Wait until all requests are done and, unless told otherwise, signalled; `DeviationError`."""

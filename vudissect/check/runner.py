@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+from vudissect.check.directed import Directed
 from vudissect.check.discovery import Discovered, discover
 from vudissect.check.fate import BUSY, Watch
 from vudissect.check.judging import judge_sides, panicked
@@ -53,6 +54,7 @@ class Runner:
             words = " ".join(last_lines(backend.output(), 3)) or "it wrote nothing"
             raise ProgramError(f"the back-end does not answer: {error}; its last words: {words}") from None
         abilities = {"serving"} if descriptors_of(backend.pid) >= 0 else set()
+        abilities |= {"directed"} if isinstance(backend, Directed) else set()
         abilities |= {"process"} if backend.can_restart else set()
         idle = busy(backend.pid, backend.clock)
         stage.close()

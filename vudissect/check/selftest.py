@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from vudissect.check.directed import Directed
 from vudissect.check.link import Clock
 from vudissect.check.model import Case, Verdict
 from vudissect.check.outcome import Result
-from vudissect.check.program import Started
 from vudissect.check.runner import Options, Runner
 from vudissect.host.python import python_module
 from vudissect.protocol.devices import device_by_name
@@ -48,8 +48,9 @@ class Reference:
         options = options._replace(device=device_by_name(device))
         self._fault_file = folder / f"fault-{device}-{without:x}"
         self._fault_file.write_text("")
-        command = [*python_module("vudissect.check.reference"), "{socket}", str(self._fault_file), hex(without), device]
-        self.backend = Started(command, _PATIENCE, Clock())
+        module = python_module("vudissect.check.reference")
+        command = [*module, "{socket}", str(self._fault_file), hex(without), device, "{control}"]
+        self.backend = Directed(command, _PATIENCE, Clock())
         self._right = Runner(self.backend, options)
         try:
             self.discovered = self._right.discover()

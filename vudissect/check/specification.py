@@ -144,7 +144,9 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             *("MUST", "back-end", "the base of a packed ring has the places of both rings and both wrap counters"),
             "PKD-02 PKD-03 PKD-05",
         ),
-        Sentence("MUST", "back-end", "requests are completed before GET_VRING_BASE is answered", "RNG-16 RNG-37"),
+        Sentence(
+            "MUST", "back-end", "requests are completed before GET_VRING_BASE is answered", "RNG-16 RNG-37 INF-15"
+        ),
         Sentence("MUST", "back-end", "bit 8 of SET_VRING_KICK: the ring is polled", "FDS-04"),
         Sentence("MUST", "back-end", "bit 8 of SET_VRING_CALL: nothing is signalled", "RNG-35"),
         Sentence("MUST", "both", "bit 8 and a descriptor exclude each other", "FDS-02 FDS-03"),
@@ -242,7 +244,14 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             *("MUST", "back-end", "GET_INFLIGHT_FD: memory of the size that the reply has"),
             "INF-01 INF-02 INF-03 INF-06 INF-10 F-66 F-67 F-68",
         ),
-        Sentence("MUST", "back-end", "requests in flight are marked, and done by the next back-end", "INF-07 INF-08"),
+        Sentence(
+            *("MUST", "back-end", "requests in flight are marked, and done by the next back-end"),
+            "INF-07 INF-08 INF-11 INF-12 INF-16",
+        ),
+        Sentence(
+            *("MUST", "back-end", "a request that was used just before the end is not done again"),
+            "INF-13 INF-14",
+        ),
     ),
     "Device status": (
         Sentence(
@@ -336,7 +345,11 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "Newest messages": (
         Sentence(
             *("MUST", "back-end", "GET_VRING_BASE_SKIP_DRAIN: the base is answered without waiting for requests"),
-            "NEW-02 NEW-03 F-37",
+            "NEW-02 NEW-03 NEW-04 F-37",
+        ),
+        Sentence(
+            *("MUST", "back-end", "what is in flight then stays in the in-flight memory, and is not done any more"),
+            "NEW-05 NEW-06 NEW-07",
         ),
     ),
     "Conventions for programs": (

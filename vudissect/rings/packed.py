@@ -169,6 +169,11 @@ class PackedDriver:
         return self._free
 
     @property
+    def seen(self) -> int:
+        """Up to where it has collected what is done: a place with its wrap counter."""
+        return self._seen.word
+
+    @property
     def base(self) -> int:
         """Where the device is when it has taken and used all that was offered."""
         return self._next.word | self._next.word << 16
@@ -193,7 +198,7 @@ class PackedDevice:
             address, length, number, flags = self.ring.entry(here.index)
             here.advance()
             if flags & DescriptorFlag.INDIRECT:
-                buffers += _table(memory.at_guest(address, length))
+                buffers += table_buffers(memory.at_guest(address, length))
             else:
                 buffers.append(Buffer(address, length, bool(flags & DescriptorFlag.WRITE)))
             if not flags & DescriptorFlag.NEXT:
@@ -219,12 +224,18 @@ class PackedDevice:
         return flags != _DISABLE
 
     @property
+    def used_place(self) -> Position:
+        """The place to give back to."""
+        return Position(self.ring.size, self._used.word)
+
+    @property
     def base(self) -> int:
         """Where it is: the place to take from, and in the high half the place to give back to."""
         return self._next.word | self._used.word << 16
 
 
-def _table(table: memoryview) -> list[Buffer]:
+def table_buffers(table: memoryview) -> list[Buffer]:
+    """The buffers in an indirect table."""
     return [
         Buffer(address, length, bool(flags & DescriptorFlag.WRITE))
         for address, length, _, flags in PACKED_DESCRIPTOR.iter_unpack(table[: len(table) // 16 * 16])

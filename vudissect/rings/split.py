@@ -157,6 +157,11 @@ class SplitDriver:
         return len(self._free)
 
     @property
+    def seen(self) -> int:
+        """Up to where it has collected what is done."""
+        return self._seen
+
+    @property
     def base(self) -> int:
         """Where the device is when it has taken all that was offered."""
         return self._next

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.blk import Disk
@@ -40,7 +41,7 @@ class Shared(NamedTuple):
 def a_ring_that_never_empties() -> Shared:
     memory, model = GuestMemory([Region(_GUEST, _USER, memoryview(bytearray(0x10000)))]), Busy()
     faults = Faults()
-    ring = Vring(0, model, faults, DirtyLog(faults))
+    ring = Vring(0, model, faults, DirtyLog(faults), Control())
     ring.size, ring.addresses, ring.enabled = _SIZE, _PARTS, True
     ring.start(memory)
     views = [memory.at_user(place, size) for place, size in zip(_PARTS, split.parts(_SIZE), strict=True)]

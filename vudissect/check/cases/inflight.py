@@ -5,6 +5,7 @@ from vudissect.check.model import EITHER, REFUSED, REFUSED_BY_CUSTOM, Case
 _GET = "VHOST_USER_GET_INFLIGHT_FD"
 _SET = "VHOST_USER_SET_INFLIGHT_FD"
 _TRACKING = "Inflight I/O tracking"
+_PACKED = ("INFLIGHT_SHMFD", "RING_PACKED", "data")
 
 CASES = (
     Case(
@@ -129,7 +130,7 @@ CASES = (
         * start
         * request 3
         * stop
-        * nothing is in flight, and 3 were used
+        * nothing is in flight, and the place in the ring is right
         """,
         rules=("VU-INF-01",),
         needs=("INFLIGHT_SHMFD", "data"),
@@ -165,5 +166,141 @@ CASES = (
         needs=("INFLIGHT_SHMFD",),
         ours=("VU-FD-02",),
         ours_perhaps=("VU-INF-01", "VU-INF-02"),
+    ),
+    Case(
+        "INF-11",
+        "a packed ring, and a back-end was killed that had taken 3 requests, and given back the second one",
+        "The two that are in flight are done, each once, with the descriptors that are kept of them.",
+        f"{_TRACKING}: resubmit inflight DescStatePacked entries in order of their counter value",
+        """
+        * negotiate with INFLIGHT_SHMFD RING_PACKED
+        * memory
+        * ask for in-flight memory
+        * submit 3
+        * the second is done, the others are in flight
+        * pass the in-flight memory
+        * start
+        * kick
+        * served
+        * request
+        """,
+        rules=("VU-INF-01",),
+        needs=_PACKED,
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-12",
+        "3 requests are done in a packed ring while in-flight memory is used",
+        "Nothing is in flight any more, and the memory has the place of the next used descriptor.",
+        f"{_TRACKING}: set the inflight field of each head DescStatePacked entry in the batch to 0",
+        """
+        * negotiate with INFLIGHT_SHMFD RING_PACKED
+        * memory
+        * ask for in-flight memory
+        * pass the in-flight memory
+        * start
+        * request 3
+        * stop
+        * nothing is in flight, and the place in the ring is right
+        """,
+        rules=("VU-INF-01",),
+        needs=_PACKED,
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-13",
+        "a back-end was killed when a used request was in the ring, and not yet cleared in the in-flight memory",
+        "This request is not done again, the two others are done once.",
+        f"{_TRACKING}: set the inflight field of each DescStateSplit entry to 0 in last batch list",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * memory
+        * ask for in-flight memory
+        * submit 3
+        * the second is done, the others are in flight, and that was not written down yet
+        * pass the in-flight memory
+        * start
+        * kick
+        * served
+        * request
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD", "data"),
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-14",
+        "the same with a packed ring",
+        "This request is not done again, the two others are done once.",
+        f"{_TRACKING}: d.flags is not equal to the calculated flags value (...) set old_free_head, old_used_idx",
+        """
+        * negotiate with INFLIGHT_SHMFD RING_PACKED
+        * memory
+        * ask for in-flight memory
+        * submit 3
+        * the second is done, the others are in flight, and that was not written down yet
+        * pass the in-flight memory
+        * start
+        * kick
+        * served
+        * request
+        """,
+        rules=("VU-INF-01",),
+        needs=_PACKED,
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
+    ),
+    Case(
+        "INF-15",
+        "GET_VRING_BASE while 3 requests are in flight",
+        "It is answered when they are done, and not before; the base is 3.",
+        "VHOST_USER_GET_VRING_BASE: stops the vring; Suspended device state: it does not write to guest memory",
+        """
+        * negotiate
+        * memory
+        * start
+        * the device holds requests
+        * submit 3
+        * kick
+        * the base comes when the requests are done, and is 3
+        """,
+        rules=("VU-INF-03",),
+        needs=("data", "directed"),
+        device="blk",
+    ),
+    Case(
+        "INF-16",
+        "a back-end is killed that had done the last of 8 requests, and another one is started",
+        "It does the other 7, each once.",
+        f"{_TRACKING}: resubmit inflight DescStateSplit entries in order of their counter value",
+        """
+        * negotiate with INFLIGHT_SHMFD
+        * memory
+        * ask for in-flight memory
+        * pass the in-flight memory
+        * start
+        * the device holds requests
+        * submit 8
+        * kick
+        * 8 requests are in flight
+        * the device lets the last one go
+        * 7 requests are in flight
+        * begun
+        * kill it and start it again
+        * negotiate with INFLIGHT_SHMFD
+        * memory
+        * pass the in-flight memory
+        * start
+        * kick
+        * served
+        * request
+        """,
+        rules=("VU-INF-01",),
+        needs=("INFLIGHT_SHMFD", "data", "process", "directed"),
+        device="blk",
+        ours_perhaps=("VU-INF-02",),
     ),
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.device import OFFERED
 from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults
@@ -67,7 +68,7 @@ class ScriptedRing(Vring):
     )
 
     def __init__(self, index: int, servant: Servant, log: DirtyLog, *, takes: bool) -> None:
-        super().__init__(index, servant, Faults(), log)
+        super().__init__(index, servant, Faults(), log, Control())
         self.flaw = ""
         self._takes = takes
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from vudissect.check.reference.channel import BackendChannel
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.iotlb import Entry, Iotlb, MissError
@@ -21,10 +22,13 @@ Handler = Callable[[Fields, Fds], Fields | None]
 class Core:
     """The device as one front-end has set it up."""
 
-    def __init__(self, model: Model, faults: Faults, offered: int) -> None:
+    def __init__(self, model: Model, faults: Faults, offered: int, control: Control) -> None:
         self.model = model
         self.faults = faults
         self.offered = offered
+        self.control = control
+        self.drains = True
+        """Whether a ring that is stopped now has its requests done before."""
         self.features: int | None = None
         self.protocol_features = 0
         self.reply_descriptor = -1
@@ -33,7 +37,7 @@ class Core:
         self.log = DirtyLog(faults)
         model.begin(self.channel)
         self.entries: list[Entry] = []
-        self.rings = [Vring(index, model, faults, self.log) for index in range(model.rings)]
+        self.rings = [Vring(index, model, faults, self.log, control) for index in range(model.rings)]
 
     def agreed(self, name: str) -> bool:
         """Whether a protocol feature is acknowledged."""
@@ -58,6 +62,19 @@ class Core:
     def memory(self) -> GuestMemory:
         """Guest memory, as the addresses in rings mean it."""
         return Iotlb(self.entries, self.map.memory) if self.has("ACCESS_PLATFORM") else self.map.memory
+
+    def listen(self) -> None:
+        """Hear what the suite wants the device to do, and do it."""
+        self.control.read()
+        last = self.control.lets_last_go()
+        if last or not self.control.holds:
+            for ring in self.rings:
+                ring.let_go(self.memory, only_last=last)
+
+    def drain(self) -> None:
+        """Wait until no request is held any more, and do all of them; `HangUpError`."""
+        self.control.wait()
+        self.listen()
 
     def miss(self, miss: MissError) -> None:
         """Ask for an address; what needs it is tried again when the entry comes."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from vudissect.check.link import Clock
 from vudissect.check.reference.config_space import ConfigSpace
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.core import Core, Fds, Handler
 from vudissect.check.reference.fault import Faults, IgnoredError, RefusedError
 from vudissect.check.reference.iotlb import MissError
@@ -52,8 +53,8 @@ def offered_by(model: Model, without: int) -> int:
 class Device:
     """The device as one front-end has set it up."""
 
-    def __init__(self, model: Model, faults: Faults, offered: int) -> None:
-        self.core = Core(model, faults, offered)
+    def __init__(self, model: Model, faults: Faults, offered: int, control: Control) -> None:
+        self.core = Core(model, faults, offered, control)
         self._faults = faults
         self._virtio = _EVERY | model.features
         self._owned = False

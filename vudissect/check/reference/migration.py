@@ -7,7 +7,7 @@ from threading import Thread
 from vudissect.check.reference.core import Core, Fds, Handler
 from vudissect.check.reference.fault import Faults, RefusedError
 from vudissect.protocol.purpose import Purpose
-from vudissect.rings.inflight import InflightRegion, region_size
+from vudissect.rings import inflight, packed_inflight
 from vudissect.wire.fields import Fields
 
 _LARGE = 1 << 30
@@ -55,7 +55,7 @@ class Migration:
         return {"value": 0}
 
     def _get_inflight(self, fields: Fields, _: Fds) -> Fields:
-        size = fields["num_queues"] * region_size(fields["queue_size"])
+        size = fields["num_queues"] * self._stride(fields["queue_size"])
         if not size:
             self._faults.die_of("INF-04")
             return {**fields, "mmap_size": 0, "mmap_offset": 0}
@@ -77,11 +77,14 @@ class Migration:
         if not fds or too_large:
             return
         contents = _mapped(fds[0])[start : start + size]
-        stride = region_size(fields["queue_size"])
-        for ring in self._core.rings[: fields["num_queues"]]:
-            region = InflightRegion(contents[ring.index * stride :][:stride], fields["queue_size"])
-            region.begin()
-            ring.inflight = region
+        stride = self._stride(fields["queue_size"])
+        for ring in self._core.rings[: min(fields["num_queues"], size // stride)]:
+            ring.inflight = contents[ring.index * stride :][:stride], fields["queue_size"]
+
+    def _stride(self, entries: int) -> int:
+        """How many bytes a ring takes."""
+        is_packed = self._core.has("RING_PACKED")
+        return packed_inflight.region_size(entries) if is_packed else inflight.region_size(entries)
 
     def _start_state(self, fields: Fields, fds: Fds) -> Fields:
         faults = self._faults

@@ -83,6 +83,8 @@ class RingSetup:
         again = ring.index in self._stopped
         self._stopped.add(ring.index)
         never = not ring.started and not again
+        if not self._faults.has("INF-15") if self._core.drains else self._faults.has("NEW-04"):
+            self._core.drain()
         base = ring.stop()
         self._stops += 1
         if self._faults.has("RNG-32"):

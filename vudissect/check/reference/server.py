@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.fault import Faults, die
 from vudissect.check.reference.intake import HangUpError
 from vudissect.check.reference.models import MODELS
@@ -26,12 +27,18 @@ class Server:
     """Serves front-ends. The fault of each session is what the file `fault_file` has by then."""
 
     def __init__(
-        self, listening: socket.socket, fault_file: Path | None = None, without: int = 0, device: str = "blk"
+        self,
+        listening: socket.socket,
+        fault_file: Path | None = None,
+        without: int = 0,
+        device: str = "blk",
+        control: Control | None = None,
     ) -> None:
         self._listening = listening
         self._fault_file = fault_file
         self._without = without
         self._model = MODELS[device]()
+        self._control = control or Control()
         self._sessions: dict[str, int] = {}
 
     def run(self) -> None:
@@ -53,7 +60,8 @@ class Server:
         """Serve one front-end, until it hangs up."""
         faults = Faults(self._fault())
         self._sessions[faults.name] = self._sessions.get(faults.name, 0) + 1
-        session = Session(sock, self._model, faults, self._without)
+        self._control.begin(sock)
+        session = Session(sock, self._model, faults, self._without, self._control)
         try:
             while True:
                 self._wait(session, faults)
@@ -73,12 +81,16 @@ class Server:
         channel = session.device.core.channel
         if channel.fd >= 0:
             poll.register(channel.fd, select.POLLIN)
+        if self._control.fd >= 0:
+            poll.register(self._control.fd, select.POLLIN)
         if faults.has("LIF-01"):
             poll.register(self._listening, select.POLLIN)
         rings = session.device.rings
         polled = any(ring.polled for ring in rings)
         wait = 0 if any(ring.has_more for ring in rings) else _POLL_RINGS_EVERY if polled else None
         ready = [fd for fd, _ in poll.poll(wait)]
+        # Always, as what was said before a message has to be heard before it.
+        session.device.core.listen()
         session.device.poll()
         if self._listening.fileno() in ready:
             raise HangUpError
@@ -129,11 +141,12 @@ def _ended_within(session: Session) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """`SOCKET [FAULT-FILE [FEATURES-NOT-OFFERED [DEVICE]]]`."""
+    """`SOCKET [FAULT-FILE [FEATURES-NOT-OFFERED [DEVICE [CONTROL-SOCKET]]]]`."""
     path, *rest = arguments
     fault_file = Path(rest[0]) if rest else None
     without, device = int(rest[1], 0) if len(rest) > 1 else 0, rest[2] if len(rest) > 2 else "blk"
-    Server(listen(path), fault_file, without, device).run()
+    control = Control(rest[3] if len(rest) > 3 else "")
+    Server(listen(path), fault_file, without, device, control).run()
 
 
 def listen(path: str) -> socket.socket:

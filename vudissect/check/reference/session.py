@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from vudissect.check.link import Clock, Link, LinkError
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.device import KEEPERS, Device, offered_by
 from vudissect.check.reference.fault import Faults, IgnoredError, RefusedError, die
 from vudissect.check.reference.intake import HangUpError, Intake, Request
@@ -26,6 +27,7 @@ _CODEC = codec_of(UPSTREAM, "little")
 _PATIENCE = 1.0
 _NOTHING: Fields = {}
 _LARGE_NUMBER = 1 << 31
+_SKIP_DRAIN = "GET_VRING_BASE_SKIP_DRAIN"
 _OTHER_SIZES = {
     (Purpose.SET_RING_SIZE, 4): "FRM-08",
     (Purpose.ACK_FEATURES, 16): "FRM-09",
@@ -45,13 +47,15 @@ _GATED_BY_LAYOUT = {payloads.VRING_ENDIAN: "END-01", SESSION_ID: "CRY-01"}
 class Session:
     """Serves one front-end until it hangs up. `without` are protocol features that are not offered."""
 
-    def __init__(self, sock: socket.socket, model: Model, faults: Faults, without: int) -> None:
+    def __init__(
+        self, sock: socket.socket, model: Model, faults: Faults, without: int, control: Control | None = None
+    ) -> None:
         sock.setblocking(False)
         self._link = Link(sock, Clock())
         self._intake = Intake(sock, faults)
         self._faults = faults
         self._offered = offered_by(model, without)
-        self.device = Device(model, faults, self._offered)
+        self.device = Device(model, faults, self._offered, control or Control())
         self._leaked: list[int] = []
 
     @property
@@ -116,6 +120,7 @@ class Session:
             if row.opens is Channel.GPU:
                 handler = self.device.open_display
             self._check_gate(row, handler is not None)
+            self.device.core.drains = _SKIP_DRAIN not in row.gate.protocol
             answer = None if fields is None or handler is None else handler(fields, request.descriptors)
             kept = row.purpose in KEEPERS
             self._answer(row, request, answer)

@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
+from vudissect.check.reference.control import Control
 from vudissect.check.reference.dirty_log import DirtyLog
 from vudissect.check.reference.fault import Faults, die
 from vudissect.check.reference.iotlb import MissError
 from vudissect.check.reference.models.model import Model
+from vudissect.check.reference.tracking import PackedTracker, SplitTracker, Tracker
 from vudissect.rings import packed, split
 from vudissect.rings.chain import Chain
-from vudissect.rings.inflight import InflightRegion
 from vudissect.rings.memory import GuestMemory, RingError
 from vudissect.rings.packed import PackedDevice, PackedRing
 from vudissect.rings.split import SplitDevice, SplitRing
@@ -23,7 +24,7 @@ _WRAP, _BOTH_WRAPS, _LOW_HALF = 0x8000, 0x8000_8000, 0xFFFF
 class Vring:
     """A ring. Addresses are those of the front-end."""
 
-    def __init__(self, index: int, model: Model, faults: Faults, log: DirtyLog) -> None:
+    def __init__(self, index: int, model: Model, faults: Faults, log: DirtyLog, control: Control) -> None:
         self.index = index
         self.size = 0
         self.base = 0
@@ -42,13 +43,16 @@ class Vring:
         self.has_more = False
         """Whether there may be more requests than were done at once."""
         self.log_address: int | None = None
-        self.inflight: InflightRegion | None = None
+        self.inflight: tuple[memoryview, int] | None = None
+        """The part of the in-flight memory for this ring, and how many entries it has room for."""
         self._model = model
         self._log = log
+        self._control = control
         self._faults = faults
         self._device: SplitDevice | PackedDevice | None = None
+        self._tracker: Tracker | None = None
         self._left: list[Chain] = []
-        self._counter = 0
+        self._held: list[Chain] = []
 
     def place(self, memory: GuestMemory) -> None:
         """Find the parts in memory; `RingError`."""
@@ -62,6 +66,8 @@ class Vring:
             self._device = PackedDevice(PackedRing(self.size, *views), base, event_index=self.event_index)
         else:
             self._device = SplitDevice(SplitRing(self.size, *views), base, event_index=self.event_index)
+        if self._tracker is not None:
+            self._tracker.follow(self._device)
 
     def find_again(self, memory: GuestMemory) -> None:
         """Find the parts where that has not been possible yet."""
@@ -87,18 +93,31 @@ class Vring:
     def start(self, memory: GuestMemory) -> None:
         """From now on there may be requests; `RingError`."""
         before, self.started, self.broken = self.started, True, False
+        tracker = self._tracker
+        if not before:
+            self._tracker = self._new_tracker()
         try:
             self.place(memory)
         except RingError:
-            self.started = before
+            self.started, self._tracker = before, tracker
             raise
-        if not before:
-            self._resubmit(memory)
+        if not before and self._tracker is not None and self._device is not None:
+            self._left = self._tracker.resume(memory)
+
+    def _new_tracker(self) -> Tracker | None:
+        if self.inflight is None or self.inflight[1] < self.size:
+            return None
+        return (PackedTracker if self.is_packed else SplitTracker)(*self.inflight, self._faults)
 
     def stop(self) -> int:
-        """No requests any more; where it came to."""
+        """No requests any more; where it came to. What is held is not done any more, either."""
         self.base = self._here
-        if not self._faults.has("RNG-18"):
+        if self._tracker is not None and self._faults.has("NEW-05"):
+            for chain in self._held:
+                self._tracker.forget(chain)
+        if not self._faults.has("NEW-06"):
+            self._held.clear()
+        if not self._faults.has("RNG-18", "NEW-06"):
             self.started = False
             self._device = None
         if self.is_packed and self._faults.has("PKD-03"):
@@ -116,49 +135,45 @@ class Vring:
         done = 0
         try:
             while self._may_go_on(done) and (chain := self._taken(memory)) is not None:
-                try:
-                    written = self._serve(chain, memory)
-                except MissError:
-                    # To be taken again when the entry is there.
-                    self._device.skip_to(self._device.base - 1)
-                    raise
-                self._mark(chain, written)
-                wanted = self._device.complete(chain, written)
-                self._give_back(chain)
                 done += 1
-                if self._signals(wanted):
-                    self._notify()
+                if self._control.holds:
+                    self._held.append(chain)
+                else:
+                    self._do(chain, memory)
             self.has_more = done >= self.size
         except RingError as error:
             self._break(str(error))
         return done
+
+    def let_go(self, memory: GuestMemory, *, only_last: bool = False) -> None:
+        """Do the requests that were held, or only the last one."""
+        start = max(0, len(self._held) - 1) if only_last else 0
+        held, self._held = self._held[start:], self._held[:start]
+        try:
+            for chain in held:
+                self._do(chain, memory)
+        except RingError as error:
+            self._break(str(error))
+
+    def _do(self, chain: Chain, memory: GuestMemory) -> None:
+        device = self._device
+        assert device is not None  # the request is from it
+        try:
+            written = self._serve(chain, memory)
+        except MissError:
+            # To be taken again when the entry is there.
+            device.skip_to(device.base - 1)
+            raise
+        self._mark(chain, written)
+        if self._signals((self._tracker or device).complete(chain, written)):
+            self._notify()
 
     def _taken(self, memory: GuestMemory) -> Chain | None:
         """The next request: first those that were in flight when the back-end before this one ended."""
         assert self._device is not None  # the ring runs
         if self._left:
             return self._left.pop(0)
-        chain = self._device.take(memory)
-        if chain is not None and self.inflight is not None:
-            self._counter += 1
-            self.inflight.mark(chain.id, self._counter)
-        return chain
-
-    def _give_back(self, chain: Chain) -> None:
-        if self.inflight is not None and isinstance(self._device, SplitDevice):
-            if not self._faults.has("INF-08"):
-                self.inflight.clear(chain.id)
-            self.inflight.used_idx = self._device.ring.used_idx
-
-    def _resubmit(self, memory: GuestMemory) -> None:
-        """Find what was in flight; the ring goes on after it."""
-        if self.inflight is None or not isinstance(self._device, SplitDevice) or self._faults.has("INF-07"):
-            return
-        tracked = self.inflight.tracked
-        if tracked:
-            self._left = [self._device.chain_at(each.head, memory) for each in tracked]
-            self._counter = tracked[-1].counter
-            self._device.skip_to(self._device.ring.used_idx + len(tracked))
+        return (self._tracker or self._device).take(memory)
 
     def _may_go_on(self, done: int) -> bool:
         if done >= self.size:

@@ -3,6 +3,7 @@
 from vudissect.check.verbs import (
     channel,
     devices,
+    directed,
     inflight,
     iotlb,
     log,
@@ -21,6 +22,7 @@ __all__ = [
     "act",
     "channel",
     "devices",
+    "directed",
     "inflight",
     "iotlb",
     "log",

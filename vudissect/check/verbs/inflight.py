@@ -2,16 +2,25 @@
 
 import mmap
 import os
+import time
 
 from vudissect.check.model import Behaviour
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb
 from vudissect.conversation.descriptors import memfd
+from vudissect.protocol.features import VIRTIO_FEATURES
+from vudissect.rings import inflight, packed_inflight
+from vudissect.rings.chain import Chain
 from vudissect.rings.inflight import InflightRegion
+from vudissect.rings.memory import GuestMemory
+from vudissect.rings.packed import PackedDevice
+from vudissect.rings.packed_inflight import Descriptor, PackedInflightRegion
+from vudissect.rings.split import SplitDevice
 
 _NAME = "inflight"
-_DONE = 2
+_INDEX = 0x7FFF
+_LOOK_EVERY = 0.002
 
 
 @verb(r"ask for in-flight memory", "GET_INFLIGHT_FD for as many rings as are used; it must bring memory")
@@ -38,33 +47,69 @@ def give(room: Room) -> None:
 
 
 @verb(
-    r"the second is done, the others are in flight",
-    "writes what a back-end leaves that took what is submitted, gave back the second request, and was killed",
+    r"the second is done, the others are in flight(, and that was not written down yet)?",
+    "writes what a back-end leaves that took what is submitted, gave back the second request, and was killed; or was"
+    " killed when the used request was in the ring, and still marked as in flight",
 )
-def mark(room: Room) -> None:
-    """The base is the used index then: who only goes on from there loses a request, and does another twice."""
+def mark(room: Room, early: str | None) -> None:
+    """The base is where the used request is then: who only goes on from there loses a request, and repeats another."""
     region, queue = _region(room), room.queue()
     region.begin()
-    for counter, head in enumerate(queue.submitted, 1):
-        if counter == _DONE:
-            queue.use_here(head)
-            region.used_idx = 1
-        else:
-            region.mark(head, counter)
+    device = queue.device
+    taken = [_take(region, device, room.arena.memory, number) for number in range(1, len(queue.submitted) + 1)]
+    chain, entry = taken[1]
+    region.give_back(entry)
+    device.complete(chain, 0)
+    queue.was_done(chain.id, device.used_place.word if isinstance(device, PackedDevice) else device.ring.used_idx)
+    if not early:
+        region.commit(entry)
 
 
-@verb(r"nothing is in flight(?:, and (\d+) were used)?", "no request is marked; and the index of the used ring")
-def nothing(room: Room, used: str | None) -> None:
+@verb(r"nothing is in flight(, and the place in the ring is right)?", "no request is marked; and where it is")
+def nothing(room: Room, place: str | None) -> None:
     """After an answer to another question."""
     room.barrier()
     region = _region(room)
     if region.tracked:
         raise DeviationError(Behaviour.FAILED, f"{len(region.tracked)} requests are marked as in flight")
-    if used and region.used_idx != int(used):
-        raise DeviationError(Behaviour.FAILED, f"the used index in it is {region.used_idx}, not {used}")
+    seen = room.queue().driver.seen if place else 0
+    if place and region.used != seen:
+        raise DeviationError(Behaviour.FAILED, f"the place in it is {region.used:#x}, not {seen:#x}")
 
 
-def _region(room: Room) -> InflightRegion:
-    """That of the ring for requests, which is the first one."""
-    contents = memoryview(mmap.mmap(room.stage.objects.received[-1], 0))
-    return InflightRegion(contents[room.inflight["mmap_offset"] :], room.ring_size)
+@verb(r"(\d+) requests are in flight", "so many are marked, now or soon")
+def in_flight(room: Room, count: str) -> None:
+    """So the back-end has read the kick."""
+    region, deadline = _region(room), room.stage.deadline
+    while len(region.tracked) != int(count):
+        if time.monotonic() >= deadline:
+            raise DeviationError(Behaviour.FAILED, f"{len(region.tracked)} requests are in flight, not {count}")
+        room.stage.clock.sleep(_LOOK_EVERY)
+
+
+def _take(
+    region: InflightRegion | PackedInflightRegion, device: SplitDevice | PackedDevice, memory: GuestMemory, number: int
+) -> tuple[Chain, int]:
+    """Take a request as a back-end does; with its entry in the in-flight memory."""
+    here = device.base & _INDEX
+    chain = device.take(memory)
+    assert chain is not None  # it was submitted
+    if isinstance(region, InflightRegion):
+        region.mark(chain.id, number)
+        return chain, chain.id
+    assert isinstance(device, PackedDevice)  # the region is that of a packed ring
+    ring = device.ring
+    places = ((here + position) % ring.size for position in range(chain.descriptors))
+    return chain, region.take([Descriptor(*ring.entry(place)) for place in places], number)
+
+
+def _region(room: Room) -> InflightRegion | PackedInflightRegion:
+    """That of the ring for requests, which is the first one; `DeviationError` if it is too small."""
+    packed = room.stage.state().features.has(VIRTIO_FEATURES.mask("RING_PACKED"))
+    size = (packed_inflight if packed else inflight).region_size(room.ring_size)
+    contents = memoryview(mmap.mmap(room.stage.objects.received[-1], 0))[room.inflight["mmap_offset"] :]
+    if len(contents) < size:
+        raise DeviationError(
+            Behaviour.FAILED, f"the in-flight memory has {len(contents)} bytes, and a ring of this format needs {size}"
+        )
+    return (PackedInflightRegion if packed else InflightRegion)(contents, room.ring_size)

@@ -56,6 +56,23 @@ def descriptor_came(room: Room) -> None:
         raise DeviationError(Behaviour.FAILED, "no descriptor came with the answer")
 
 
+@verb(r"kill it and start it again", "the process is killed, another one is started, and the front-end connects to it")
+def kill(room: Room) -> None:
+    """Rings and memory stay as they are; the rings will be started from the last used request, as QEMU does."""
+    os.kill(room.backend.pid, signal.SIGKILL)
+    deadline = room.stage.deadline
+    while room.backend.life().life is Life.ALIVE:
+        if time.monotonic() > deadline:
+            raise DeviationError(Behaviour.FAILED, "it is still there after SIGKILL")
+        room.stage.clock.sleep(_SETTLE / 10)
+    room.stage.hang_up()
+    room.backend.stop()
+    room.backend.start()
+    room.connect()
+    for queue in room.queues.values():
+        queue.go_on()
+
+
 @verb(r"SIGTERM ends it", "the process ends within 2 s of SIGTERM, with status 0")
 def terminate(room: Room) -> None:
     """And is started again for the next case."""
