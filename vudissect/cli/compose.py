@@ -1,17 +1,14 @@
 """`vudissect compose`: a capture from a conversation written as text."""
 
-import sys
-
 import click
 
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail
 from vudissect.cli.lines import lines_of
-from vudissect.cli.written import write_option
+from vudissect.cli.written import refuse_terminal, write_capture, write_option
 from vudissect.conversation.conversation import ConversationError
 from vudissect.conversation.text import read_conversation
-from vudissect.host.output import write_private
 
 
 @click.command(
@@ -37,11 +34,5 @@ def command(file: str, output: str) -> None:
             fail(f"{file}: {error}")
     if not talk.records:
         fail(f"{file}: no messages in this conversation")
-    if output == "-" and sys.stdout.isatty():
-        fail("a capture cannot be shown on a terminal: write it to a file with -w")
-    with clear_errors(output):
-        if output == "-":
-            sys.stdout.buffer.write(capture)
-            sys.stdout.flush()
-        else:
-            write_private(output, capture)
+    refuse_terminal(output)
+    write_capture(output, capture)

@@ -1,7 +1,6 @@
 """`vudissect import`: a capture from logs of other programs."""
 
 import os
-import sys
 from collections.abc import Iterator
 
 import click
@@ -13,8 +12,7 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import clear_errors, fail, warn
 from vudissect.cli.lines import lines_of
-from vudissect.cli.written import write_option
-from vudissect.host.output import write_private
+from vudissect.cli.written import refuse_terminal, write_capture, write_option
 from vudissect.lint.words import count_text
 from vudissect.sources.errors import SourceError
 from vudissect.sources.imports import Imported, import_logs
@@ -38,8 +36,7 @@ def command(files: tuple[str, ...], output: str) -> None:
     Logs of strace of both sides of a session become one capture. What a log does not show is marked as unknown.
     docs/import.md has the options with which the programs show most.
     """
-    if output == "-" and sys.stdout.isatty():
-        fail("a capture cannot be shown on a terminal: write it to a file with -w")
+    refuse_terminal(output)
     with clear_errors(", ".join(files)):
         try:
             imported = import_logs([(file, _lines(file)) for file in files])
@@ -47,12 +44,7 @@ def command(files: tuple[str, ...], output: str) -> None:
             fail(str(error))
     encoder = CaptureEncoder(f"vudissect {__version__}", f"imported from {', '.join(files)}", MAX_MESSAGE, 0)
     capture = encoder.preamble() + b"".join(map(encoder.record, imported.records))
-    with clear_errors(output):
-        if output == "-":
-            sys.stdout.buffer.write(capture)
-            sys.stdout.flush()
-        else:
-            write_private(output, capture)
+    write_capture(output, capture)
     _report(imported)
 
 
