@@ -184,5 +184,5 @@ def test_nobody_listens_any_more_when_a_program_was_killed(monkeypatch: pytest.M
     program.kill()
 
     with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ConnectionRefusedError):
-        sock.connect(program.path)
+        sock.connect(program.address.name)
     program.close()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -31,6 +33,7 @@ _SET_UP = (
 )
 _ANSWERS = {NUMBERS[Channel.MAIN, "GET_FEATURES"]: message("GET_FEATURES", _FEATURES, flags=5)}
 _STEPS = ["GET_FEATURES", "SET_OWNER", "SET_FEATURES", "SET_VRING_NUM ring 0", "SET_VRING_KICK ring 0"]
+CONNECTS, LISTENS, IS_GIVEN = ("connect", "{socket}"), ("listen", "{socket}"), ("fd", "{fd}")
 # No run takes so long, on any machine.
 _FOREVER = 500.0
 
@@ -43,13 +46,15 @@ def check(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=_FOREVER)
 
 
-def peers(folder: Path, flaw: str = "") -> list[str]:
-    """The front-end, and a back-end with a flaw."""
+def peers(
+    folder: Path, flaw: str = "", front_end: tuple[str, str] = CONNECTS, back_end: tuple[str, str] = LISTENS
+) -> list[str]:
+    """The front-end, and a back-end with a flaw; and how each of them gets to a connection."""
     script = folder / "script.json"
     messages = [(data.hex(), has_descriptor, answer) for data, has_descriptor, answer in _SET_UP]
     script.write_text(json.dumps([messages, {number: data.hex() for number, data in _ANSWERS.items()}]))
-    front_end = [*_PEER, "front-end", "connect", "{socket}", str(script)]
-    return ["--with", shlex.join(front_end), "--", *_PEER, "back-end", "listen", "{socket}", str(script), flaw]
+    front_words = [*_PEER, "front-end", *front_end, str(script)]
+    return ["--with", shlex.join(front_words), "--", *_PEER, "back-end", *back_end, str(script), flaw]
 
 
 def scenario(folder: Path, *lines: str) -> list[str]:
@@ -108,6 +113,75 @@ def test_a_back_end_that_does_not_survive_a_front_end_is_found(
     assert why in run["why"]
 
 
+@pytest.mark.parametrize(
+    ("options", "front_end", "back_end"),
+    [
+        (["--client"], CONNECTS, CONNECTS),
+        (["--server"], LISTENS, LISTENS),
+        (["--client", "--server"], LISTENS, CONNECTS),
+        ([], CONNECTS, IS_GIVEN),
+        ([], IS_GIVEN, LISTENS),
+    ],
+    ids=["both connect", "both listen", "the front-end listens", "back-end with a descriptor", "front-end with one"],
+)
+def test_however_the_programs_meet(
+    options: list[str], front_end: tuple[str, str], back_end: tuple[str, str], tmp_path: Path
+) -> None:
+    fault = scenario(tmp_path, "SET_FEATURES : close front-end after ; count=1")
+
+    done = check(*fault, *options, *peers(tmp_path, "serves one", front_end, back_end))
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "mine: 1 works again" in done.stdout
+
+
+def test_the_results_are_written_for_programs_for_ci_and_for_people(tmp_path: Path) -> None:
+    fault = scenario(tmp_path, "SET_VRING_NUM : close front-end after ; count=1")
+    files = {name: tmp_path / name for name in ("json", "junit", "html", "captures")}
+    options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+
+    done = check(*fault, *options, *peers(tmp_path, "dies"))
+
+    assert (done.returncode, done.stderr) == (1, "")
+    result = json.loads(files["json"].read_text())
+    (run,) = result["scenarios"][0]["runs"]
+    assert "fault 1 injected" in run["transcript"][run["fault"] - 1]
+    assert run["last_words"] == {"front-end": [], "back-end": []}
+    (suite,) = ElementTree.parse(files["junit"]).getroot()
+    assert (suite.get("name"), suite.get("failures")) == ("mine", "1")
+    (failure,) = suite.iter("failure")
+    assert (failure.get("type"), run["why"] in str(failure.get("message"))) == ("crashed", True)
+    index = (files["html"] / "index.html").read_text()
+    assert ("0 of 1 work again" in index, 'href="mine.html"' in index) == (True, True)
+    page = (files["html"] / "mine.html").read_text()
+    (capture,) = re.findall(r'href="([^"]*\.pcapng)"', page)
+    assert (files["html"] / capture).samefile(files["captures"] / "mine.pcapng")
+    assert 'class="here"' in page
+
+
+def test_the_pages_have_a_matrix_with_a_link_to_each_run(tmp_path: Path) -> None:
+    html = tmp_path / "html"
+
+    done = check("--scenario", "reconnect-storm", "--html", str(html), *peers(tmp_path))
+
+    assert done.returncode == 0, done.stdout
+    links = re.findall(r'href="([^":]*)"', (html / "index.html").read_text())
+    names = ["reconnect-storm-1", "reconnect-storm-3", "reconnect-storm-5", "reconnect-storm-5-refused"]
+    assert links == [f"{name}.html" for name in names]
+    assert {path.name for path in html.iterdir()} == {"index.html", *links}
+    nexts = re.findall(r'href="([^"]*)" rel="next"', "".join((html / name).read_text() for name in links))
+    assert nexts == links[1:]
+
+
+def test_two_files_with_the_same_name_are_two_scenarios(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    names = [scenario(folder, "SET_OWNER : delay 1ms") for folder in (tmp_path, tmp_path / "other")]
+
+    done = check(*names[0], *names[1], "--list")
+
+    assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == ["mine", "mine-2"]
+
+
 def test_a_fault_that_is_never_injected_is_reported(tmp_path: Path) -> None:
     done = check(*scenario(tmp_path, "POSTCOPY_END : drop"), "--timeout", "1", *peers(tmp_path))
 
@@ -128,7 +202,10 @@ def test_the_names_are_listed_and_nothing_is_started() -> None:
         (["--scenario", "nope"], "nope: neither a scenario nor a file; the scenarios are kill-back-end"),
         (["--scenario", "all"], "say how to start the back-end, after --"),
         (["--scenario", "all", "--", "x", "{socket}"], "say how to start the front-end: --with"),
-        (["--scenario", "all", "--with", "x", "--", "x", "{socket}"], "the command of the front-end names no socket"),
+        (
+            ["--scenario", "all", "--with", "x", "--", "x", "{socket}"],
+            "write {socket} where the front-end wants its path",
+        ),
         (["--scenario", "all", "--with", "'x", "--", "x", "{socket}"], "no closing quotation"),
         (["--scenario=all", "--with", "x {socket}", "--", "no-such", "{socket}"], "no-such: cannot be started"),
     ],

@@ -1,9 +1,14 @@
 """How the program that is checked is started, from the words of the command line."""
 
+from collections.abc import Sequence
+
 from vudissect.check.link import Clock
 from vudissect.check.program import Connecting, Dialling, Handed, Listening, Program, Started
 from vudissect.cli.errors import fail
 from vudissect.protocol.model import Side
+
+SOCKET, FD = "{socket}", "{fd}"
+"""What a command has where the path of a socket, or the number of a connected one, will be."""
 
 PATIENCE = 10.0
 """Seconds that a program has to start."""
@@ -20,7 +25,7 @@ def back_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client:
             fail("--client and --jobs are for a back-end that is started here, not for --connect")
         return [Connecting(connect, Clock())]
     wanted = _place(words, "back-end")
-    kind = Handed if wanted == "{fd}" else Dialling if client else Started
+    kind = Handed if wanted == FD else Dialling if client else Started
     return [kind(list(words), PATIENCE, Clock()) for _ in range(jobs)]
 
 
@@ -33,18 +38,23 @@ def front_ends(words: tuple[str, ...], connect: str | None, jobs: int, *, client
     if not words:
         fail("say how to start the front-end, after --")
     wanted = _place(words, "front-end")
-    kind = Handed if wanted == "{fd}" else Listening if server else Dialling
+    kind = Handed if wanted == FD else Listening if server else Dialling
     return [kind(list(words), PATIENCE, Clock()) for _ in range(jobs)]
 
 
 def _place(words: tuple[str, ...], who: str) -> str:
-    """What the command has instead of a socket."""
-    place = next((place for place in ("{fd}", "{socket}") if any(place in word for word in words)), None)
-    if place is None:
-        fail(
-            f"the command names no socket: write {{socket}} where the {who} wants its path, or {{fd}} for a descriptor"
-        )
-    return place
+    """What the command has instead of a socket; exit 2 if it has nothing."""
+    return place_of(words) or fail(no_place(who))
+
+
+def place_of(words: Sequence[str]) -> str | None:
+    """What a command has instead of a socket."""
+    return next((place for place in (FD, SOCKET) if any(place in word for word in words)), None)
+
+
+def no_place(who: str) -> str:
+    """That a command has nothing of this kind."""
+    return f"the command names no socket: write {SOCKET} where the {who} wants its path, or {FD} for a descriptor"
 
 
 def start_options(role: Side, program: Program) -> list[str]:

@@ -1,27 +1,59 @@
-"""What `vudissect check --scenario` prints and writes: a line for each run, a summary, JSON."""
+"""What `vudissect check --scenario` prints and writes: a line for each run, a summary, JSON and JUnit."""
 
 import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
+from vudissect import __version__
+from vudissect.analysis import analyse
+from vudissect.capture.record import RecordKind
+from vudissect.protocol.model import Side
+from vudissect.render import junit
+from vudissect.render.junit import junit_lines
 from vudissect.render.style import Style
+from vudissect.render.transcript import Transcript
 from vudissect.render.units import printable
 from vudissect.scenario.model import Outcome, Scenario, Step, Tried
+from vudissect.scenario.pages import Results, Shown
 
 _WIDTH = 79
 _INDENT = 6
 _MESSAGE = 32
 _OUTCOME = max(map(len, Outcome))
+_SIDES = (Side.FRONT_END, Side.BACK_END)
 _FORMAT, _VERSION = "vudissect-scenarios", 1
 
 
-class Played(NamedTuple):
-    """A scenario with its runs."""
+@dataclass(slots=True)
+class ScenarioRun:
+    """What was tried so far. `commands` are the words of the programs, by `Side`; `began` is in ISO 8601."""
 
-    scenario: Scenario
-    tried: Sequence[Tried]
+    commands: tuple[Sequence[str], Sequence[str]]
+    options: Sequence[str]
+    began: str
+    steps: Sequence[Step] = ()
+    played: list[tuple[Scenario, Sequence[Shown]]] = field(default_factory=list)
+    seconds: float = 0.0
+    complete: bool = True
+
+    def results(self, captures: str | None) -> Results:
+        """For pages; `captures` is where captures are, as a relative path."""
+        return Results(self.commands, self.options, self.began, self.steps, self.played, captures)
+
+
+def shown(tried: Tried) -> Shown:
+    """A run with the transcript of its capture, one message a line, with findings."""
+    analysis = analyse(tried.capture)
+    transcript = Transcript(Style(False))
+    lines: list[str] = []
+    fault = 0
+    for event, findings in analysis:
+        if event.record.kind is RecordKind.FAULT and not fault:
+            fault = len(lines) + 1
+        lines += transcript.text(event, findings).splitlines()
+    return Shown(tried, [*lines, *transcript.findings(analysis.finish()).splitlines()], fault)
 
 
 def list_lines(scenarios: Sequence[Scenario]) -> Iterator[str]:
@@ -54,31 +86,37 @@ def tried_lines(tried: Tried, style: Style) -> Iterator[str]:
         yield from _indented(printable(f"{tried.why}{rules}"))
 
 
-def summary(played: Played) -> str:
+def summary(scenario: Scenario, every: Sequence[Shown]) -> str:
     """One line to paste."""
-    if not played.tried:
-        return f"{printable(played.scenario.name)}: not tried"
-    count = Counter(each.outcome for each in played.tried)
+    if not every:
+        return f"{printable(scenario.name)}: not tried"
+    count = Counter(shown.tried.outcome for shown in every)
     counts = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
-    return printable(f"{played.scenario.name}: {counts}")
+    return printable(f"{scenario.name}: {counts}")
 
 
-def json_text(steps: Sequence[Step], played: Sequence[Played], *, has_captures: bool, complete: bool) -> str:
+def json_text(run: ScenarioRun, *, has_captures: bool) -> str:
     """Everything, as one object."""
     return (
         json.dumps(
             {
                 "format": _FORMAT,
                 "version": _VERSION,
-                "complete": complete,
-                "set_up": list(map(str, steps)),
+                "vudissect": __version__,
+                "front_end": list(map(printable, run.commands[Side.FRONT_END])),
+                "back_end": list(map(printable, run.commands[Side.BACK_END])),
+                "began": run.began,
+                "seconds": round(run.seconds, 3),
+                "complete": run.complete,
+                "set_up": list(map(str, run.steps)),
                 "scenarios": [
                     {
-                        "name": printable(each.scenario.name),
-                        "title": each.scenario.title,
-                        "runs": [_run(tried, has_captures=has_captures) for tried in each.tried],
+                        "name": printable(scenario.name),
+                        "title": scenario.title,
+                        "summary": summary(scenario, every),
+                        "runs": [_run(shown, has_captures=has_captures) for shown in every],
                     }
-                    for each in played
+                    for scenario, every in run.played
                 ],
             },
             indent=1,
@@ -87,7 +125,8 @@ def json_text(steps: Sequence[Step], played: Sequence[Played], *, has_captures: 
     )
 
 
-def _run(tried: Tried, *, has_captures: bool) -> dict[str, object]:
+def _run(shown: Shown, *, has_captures: bool) -> dict[str, object]:
+    tried = shown.tried
     return {
         "message": tried.point.number or None,
         "at": tried.point.title,
@@ -97,7 +136,28 @@ def _run(tried: Tried, *, has_captures: bool) -> dict[str, object]:
         "seconds": round(tried.seconds, 3) if tried.outcome is Outcome.WORKS else None,
         "rules": list(tried.rules),
         "capture": printable(tried.capture) if has_captures else None,
+        "transcript": list(shown.transcript),
+        "fault": shown.fault,
+        "last_words": {side.label: list(map(printable, tried.output[side])) for side in _SIDES},
     }
+
+
+def junit_text(run: ScenarioRun) -> bytes:
+    """A JUnit report: a suite for each scenario, and a test for each of its runs."""
+    suites = [junit.Suite(scenario.name, [_junit_case(shown) for shown in every]) for scenario, every in run.played]
+    return "".join(junit_lines("vudissect check --scenario", suites)).encode()
+
+
+def _junit_case(shown: Shown) -> junit.Case:
+    tried = shown.tried
+    failure = None
+    if tried.outcome is not Outcome.WORKS:
+        failure = junit.Failure(f"{tried.outcome}: {tried.why}", str(tried.outcome))
+    about = [*(f"fault: {fault}" for fault in tried.point.faults), *shown.transcript]
+    for side in _SIDES:
+        about += [f"{side.label}: {line}" for line in tried.output[side]]
+    name = f"{tried.point.number} {tried.point.title}" if tried.point.number else tried.point.title
+    return junit.Case(name, failure, "\n".join(about), tried.seconds if failure is None else None)
 
 
 def _indented(text: str) -> list[str]:

@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 from vudissect import __version__
 from vudissect.capture.codec import CaptureEncoder
-from vudissect.host.address import Role, parse_address
+from vudissect.host.address import Address
 from vudissect.proxy.diagnostics import Warn
 from vudissect.proxy.faulting import Faults
 from vudissect.proxy.outlet import gap_maker
@@ -23,8 +24,8 @@ _SHOW_EVERY_SECONDS = 0.01
 
 
 @contextmanager
-def relaying(listen: str, connect: str, capture: Path, faults: Faults, warn: Warn) -> Iterator[None]:
-    """Relay from the front-end, which connects to `listen`, to the back-end at `connect`, and record to `capture`.
+def relaying(sides: tuple[Address, Address], capture: Path, faults: Faults, warn: Warn) -> Iterator[None]:
+    """Relay between the front-end and the back-end, and record to `capture`; a side may be missing for any time.
 
     `faults` sees each record a moment after it is made, in the thread of the relay. The capture is complete after the
     block; `warn` is called if it is not. Raises `AddressError`, or `OSError` if the capture cannot be written.
@@ -35,9 +36,8 @@ def relaying(listen: str, connect: str, capture: Path, faults: Faults, warn: War
     recorder = Recorder(encoder, _SNAPLEN, warn)
     file = os.open(capture, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     recorder.add_sink(sink_for(file, str(capture), encoder.preamble(), gap_maker(encoder), warn))
-    sides = parse_address(Role.LISTEN, listen), parse_address(Role.CONNECT, connect)
     # That a side is not there yet is what is tried here.
-    relay = Relay([Settings(*sides)], recorder, lambda _: None, faults)
+    relay = Relay([Settings(*sides, wait=inf)], recorder, lambda _: None, faults)
 
     def show() -> None:
         recorder.catch_up()

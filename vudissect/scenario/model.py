@@ -30,21 +30,39 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run: its place in the set-up (from 1, 0 for none), what is there, and the faults, as on a command line."""
+    """One run: its place in the set-up (from 1, 0 for none), what is there, and the faults, as on a command line.
+
+    `refuses`: the next front-ends are not accepted, which is the second run at this place.
+    """
 
     number: int
     title: str
     faults: tuple[str, ...]
+    refuses: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What follows the name of the scenario in the name of the run."""
+        return (f"-{self.number}" if self.number else "") + ("-refused" if self.refuses else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`points` makes the runs from the messages of a set-up. `kills`: a side whose connection is closed is killed."""
+    """`points` makes the runs from the messages of a set-up. `kills`: a side whose connection is closed is killed.
+
+    `file` is where the faults are from, "" for a scenario of ours.
+    """
 
     name: str
     title: str
     points: Callable[[Sequence[Step]], list[Point]]
     kills: bool = False
+    file: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What names it on a command line."""
+        return self.file or self.name
 
 
 class Outcome(StrEnum):
@@ -62,15 +80,18 @@ class Outcome(StrEnum):
 class Tried:
     """One run and its outcome. `seconds` is the time from the last fault until rings ran again, -1 if they did not.
 
-    `rules` are those that say how the peers coped; `capture` is the path of the capture.
+    `name` is of no other run. `rules` are those that say how the peers coped; `capture` is the path of the capture, and
+    `output` is the last that the programs wrote, by `Side`.
     """
 
+    name: str
     point: Point
     outcome: Outcome
     why: str
     seconds: float
     rules: tuple[str, ...]
     capture: str
+    output: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _at_each(side: Side, when: str) -> Callable[[Sequence[Step]], list[Point]]:
@@ -92,7 +113,7 @@ def _storm(steps: Sequence[Step]) -> list[Point]:
     ]
     last = len(steps)
     refused = f"{steps[-1].filter} : close back-end, refuse {STORM} ; count=1"
-    return [*lost, Point(last, f"{steps[-1]}, refused", (refused,))]
+    return [*lost, Point(last, f"{steps[-1]}, refused", (refused,), refuses=True)]
 
 
 SCENARIOS = (
@@ -116,6 +137,6 @@ SCENARIOS = (
 )
 
 
-def from_lines(name: str, lines: Sequence[str]) -> Scenario:
+def from_lines(name: str, lines: Sequence[str], file: str = "") -> Scenario:
     """A scenario with these faults, in one run."""
-    return Scenario(name, "the faults of a file", lambda _: [Point(0, "the whole file", tuple(lines))])
+    return Scenario(name, "the faults of a file", lambda _: [Point(0, "the whole file", tuple(lines))], file=file)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vudissect.analysis import findings
-from vudissect.check.apart import Calling, Served
+from vudissect.check.apart import Served
 from vudissect.check.outcome import Life, signal_name
 from vudissect.check.program import ProgramError, last_lines
 from vudissect.faults.engine import Engine
@@ -29,15 +29,15 @@ _SIDES = (Side.FRONT_END, Side.BACK_END)
 
 
 class Runner:
-    """Both programs, and what they do without a fault once `discover` has been called.
+    """Both programs, by `Side`, and what they do without a fault once `discover` has been called.
 
     `patience` is the number of seconds that they have to reach running rings. Captures are written to `folder`.
     """
 
     def __init__(
-        self, front_end: Calling, back_end: Served, patience: float, folder: Path, warn: Callable[[str], None]
+        self, programs: tuple[Served, Served], patience: float, folder: Path, warn: Callable[[str], None]
     ) -> None:
-        self._programs = (front_end, back_end)
+        self._programs = programs
         self._patience = patience
         self._folder = folder
         self._warn = warn
@@ -53,14 +53,14 @@ class Runner:
     def runs(self, scenario: Scenario) -> Iterator[Tried]:
         """Each run of a scenario, when it is over; `ProgramError` if a program cannot be started."""
         for point in scenario.points(self.steps):
-            number = f"-{point.number}" if point.number else ""
-            refused = "-refused" if point.title.endswith("refused") else ""
-            capture = self._folder / f"{scenario.name}{number}{refused}.pcapng"
+            name = f"{scenario.name}{point.suffix}"
+            capture = self._folder / f"{name}.pcapng"
             with self._running(capture, point.faults, kills=scenario.kills) as run:
                 outcome, why = run.result()
                 seen = run.watch.seen
+                output = run.output()
             seconds = (seen.again - seen.fault) / _SECOND if outcome is Outcome.WORKS else -1.0
-            yield Tried(point, outcome, why, seconds, _rules(capture), str(capture))
+            yield Tried(name, point, outcome, why, seconds, _rules(capture), str(capture), output)
 
     @contextmanager
     def _running(self, capture: Path, faults: tuple[str, ...], *, kills: bool) -> Iterator["_Run"]:
@@ -72,10 +72,11 @@ class Runner:
         with ExitStack() as owned:
             for program in self._programs:
                 owned.callback(program.stop)
-            back_end.start()
-            owned.enter_context(relaying(front_end.where, back_end.path, capture, run.watch, self._warn))
+            sides = front_end.address, back_end.address
+            owned.enter_context(relaying(sides, capture, run.watch, self._warn))
             # Before the relay, so that it is not seen to lose its connection.
             owned.callback(front_end.stop)
+            back_end.start()
             front_end.start()
             yield run
 
@@ -85,10 +86,11 @@ class _Run:
 
     watch: Watch
 
-    def __init__(self, programs: tuple[Calling, Served], patience: float) -> None:
+    def __init__(self, programs: tuple[Served, Served], patience: float) -> None:
         self._programs = programs
         self._patience = patience
         self._began = self._started = time.monotonic()
+        self._written = [len(program.output()) for program in programs]
         self._killed: set[Side] = set()
         self._ended: dict[Side, float] = {}
         self._notes: dict[Side, str] = {}
@@ -97,6 +99,14 @@ class _Run:
         """A fault ends this side."""
         self._killed.add(side)
         self._programs[side].kill()
+
+    def output(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The last that each side has written in this run."""
+        front_end, back_end = (
+            last_lines(program.output()[earlier:])
+            for program, earlier in zip(self._programs, self._written, strict=True)
+        )
+        return front_end, back_end
 
     def set_up(self, patience: float) -> Seen:
         """Wait until the rings run and nothing more happens, without a fault; `ProgramError`."""
