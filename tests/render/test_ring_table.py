@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conversation import SECOND
-from tests.lint.test_observed import BLK, configured, running, see
+from tests.lint.looks import BLK, configured, running, see
 from vudissect.analysis import Analysis
 from vudissect.conversation.conversation import Conversation
 from vudissect.render.ring_table import Sample, current_lines, sample_lines, sample_of

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conversation import SECOND, Conversation
-from tests.lint.test_observed import BLK, NET, configured, running, see, started
+from tests.lint.looks import BLK, NET, configured, running, see, started
 from vudissect.protocol.model import Device
 from vudissect.session.session import Session
 from vudissect.session.stalls import Holder, Stall, stall_of

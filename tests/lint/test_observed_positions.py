@@ -1,0 +1,169 @@
+"""VU-OBS-07 to 09: where a ring starts and stops, beside what a recorder has seen in it."""
+
+import pytest
+
+from tests.conversation import Conversation, eventfd
+from tests.lint.looks import accused, configured, judged, running, see, with_in_flight_memory
+from vudissect.lint.finding import Blame, Severity
+
+
+class TestStoppedWithRequests:
+    """VU-OBS-07."""
+
+    @staticmethod
+    def stopped_at(position: int, talk: Conversation | None = None) -> Conversation:
+        talk = talk or running()
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+        return talk
+
+    def test_a_request_was_taken_and_not_completed(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, avail=35, used=34, pending=1)
+
+        severity, blame, message = judged(talk, "VU-OBS-07")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert "ring 0 stopped at 35, but only requests up to 34 are completed: 1 request will never be" in message
+
+    def test_all_that_was_taken_is_completed(self) -> None:
+        talk = self.stopped_at(34)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    @pytest.mark.parametrize("in_flight", [1, None], ids=["it is there", "it cannot be read"])
+    def test_the_in_flight_memory_has_it(self, in_flight: int | None) -> None:
+        talk = self.stopped_at(35, with_in_flight_memory())
+        see(talk, avail=35, used=34, pending=1, in_flight=in_flight)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    def test_the_in_flight_memory_has_only_some(self) -> None:
+        talk = self.stopped_at(37, with_in_flight_memory())
+        see(talk, avail=37, used=34, pending=3, in_flight=1)
+
+        message = judged(talk, "VU-OBS-07")[2]
+
+        assert message.endswith(": 2 requests will never be, as the in-flight memory has only 1 of 3")
+
+    def test_what_was_seen_before_the_stop_says_nothing(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, time=1, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    def test_the_guest_uses_the_memory_for_other_things(self) -> None:
+        talk = self.stopped_at(35)
+        see(talk, avail=0x4141, used=0x4242, pending=0)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+
+class TestStoppedBehind:
+    """VU-OBS-09."""
+
+    @staticmethod
+    def seen_at(used: int) -> Conversation:
+        talk = running()
+        see(talk, avail=used, used=used, pending=0)
+        return talk
+
+    def test_a_position_that_was_passed(self) -> None:
+        talk = self.seen_at(34)
+        talk.ask("GET_VRING_BASE", index=0, num=30)
+
+        severity, blame, message = judged(talk, "VU-OBS-09")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert message.endswith("had been completed (#15): who goes on from there processes 4 requests again")
+
+    def test_a_back_end_that_forgets_the_position(self) -> None:
+        talk = self.seen_at(2000)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert "ring 0 stopped at 0, but requests up to 2000 had been completed" in judged(talk, "VU-OBS-09")[2]
+
+    def test_a_position_that_a_fast_ring_may_have_reached_again(self) -> None:
+        talk = running()
+        see(talk, avail=0, used=0, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        talk.ask("GET_VRING_BASE", index=0, num=39990)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_a_position_of_a_ring_that_has_become_slow(self) -> None:
+        talk = running()
+        see(talk, avail=0, used=0, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        see(talk, avail=40000, used=40000, pending=0)
+        talk.ask("GET_VRING_BASE", index=0, num=39990)
+
+        assert len(accused(talk, "VU-OBS-09")) == 1
+
+    def test_a_position_that_may_be_far_ahead(self) -> None:
+        talk = self.seen_at(21632)
+        talk.ask("GET_VRING_BASE", index=0, num=61000)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    @pytest.mark.parametrize("position", [34, 35, 3])
+    def test_a_position_that_it_has_reached(self, position: int) -> None:
+        talk = self.seen_at(34 if position != 3 else 0xFFFE)
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_the_device_was_reset_before(self) -> None:
+        talk = self.seen_at(34)
+        talk.front_end("SET_STATUS", status=0)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_another_status_is_not_a_reset(self) -> None:
+        talk = self.seen_at(34)
+        talk.front_end("SET_STATUS", status=15)
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert len(accused(talk, "VU-OBS-09")) == 1
+
+    def test_what_was_seen_before_this_run_does_not_count(self) -> None:
+        talk = self.seen_at(34)
+        talk.ask("GET_VRING_BASE", index=0, num=34)
+        talk.front_end("SET_VRING_BASE", index=0, num=0)
+        talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))
+        talk.ask("GET_VRING_BASE", index=0, num=0)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+
+class TestBeginsElsewhere:
+    """VU-OBS-08."""
+
+    def test_requests_are_skipped(self) -> None:
+        talk = configured(base=34)
+        see(talk, avail=35, used=30, pending=5)
+
+        severity, blame, message = judged(talk, "VU-OBS-08")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert message.startswith("ring 0 begins at 34, but the last completed position in it is 30")
+        assert message.endswith("never processed")
+
+    def test_requests_are_processed_twice(self) -> None:
+        talk = configured(base=30)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert judged(talk, "VU-OBS-08")[2].endswith("processed twice")
+
+    def test_it_goes_on_where_it_was(self) -> None:
+        talk = configured(base=30)
+        see(talk, avail=35, used=30, pending=5)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+    def test_a_ring_that_runs_is_ahead_of_its_base(self) -> None:
+        talk = running(base=30)
+        see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-08") == []

@@ -1,0 +1,162 @@
+"""VU-OBS-07 to 09: where a ring starts and stops, beside the positions that were seen in it."""
+
+from dataclasses import field
+
+from vudissect.lint.at import At
+from vudissect.lint.finding import Blame, Severity
+from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, looks
+from vudissect.lint.memory import memory
+from vudissect.lint.positions import is_packed
+from vudissect.lint.rule import SPEC, Findings, RuleBook, replies, requests
+from vudissect.lint.words import SECOND, count_text
+from vudissect.protocol.purpose import Purpose
+from vudissect.session.rings import Started
+
+RULES = RuleBook()
+
+_NEVER = 1 << 63
+# A ring that may have completed more requests than this since it was seen may have gone around.
+_FEW = 4096
+
+
+@memory
+class _Stops:
+    """When (ns) rings were last stopped, those not compared yet, by index."""
+
+    times: dict[int, int] = field(default_factory=dict)
+
+
+@RULES.rule(
+    "VU-OBS-07",
+    Severity.WARNING,
+    "a back-end stops a ring where it has completed all that it took",
+    f"{SPEC}, VHOST_USER_GET_VRING_BASE; {SPLIT_RINGS}",
+    replies(Purpose.STOP_RING) | OBSERVED,
+    remembers=_Stops,
+)
+def stopped_with_requests(at: At[_Stops]) -> Findings:
+    stops = at.memory.times
+    if at.event.message is not None:
+        if "index" in at.fields and len(stops) < MOST_RINGS:
+            stops[at.fields["index"]] = at.time
+        return
+    for ring, seen in looks(at):
+        if ring.stopped_at is None or (seen.time or at.time) < stops.get(ring.index, _NEVER):
+            continue
+        del stops[ring.index]
+        if ring.started is Started.STARTED or seen.used is None or seen.avail is None:
+            continue
+        position = ring.stopped_at % POSITIONS
+        taken, left = (position - seen.used) % POSITIONS, (seen.avail - position) % POSITIONS
+        lost, why = taken, "there is no in-flight memory to find them in"
+        if at.after.inflight is not None:
+            lost = taken - (seen.in_flight if seen.in_flight is not None else taken)
+            why = f"the in-flight memory has only {seen.in_flight} of {taken}"
+        # A guest may use the memory for other things as soon as the ring is stopped.
+        if lost > 0 and taken + left <= (ring.size or 0):
+            yield at.finding(
+                f"ring {ring.index} stopped at {position}, but only requests up to {seen.used} are completed: "
+                f"{count_text(lost, 'request')} will never be, as {why}",
+                Blame.BACK_END,
+                frames=(ring.stopped_in,),
+            )
+
+
+@memory
+class _Courses:
+    """The frame of the last message that resets the device, and for each ring what the last looks have shown.
+
+    `looks` has the position (requests) and the time (ns) of the last one, `speeds` the requests a second before it.
+    """
+
+    reset_in: int = 0
+    looks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    speeds: dict[int, int] = field(default_factory=dict)
+
+    def see(self, at: At) -> None:
+        """Note where a ring is, and how quick it was since the last look."""
+        for ring, seen in looks(at):
+            if seen.used is None or ring.index >= MOST_RINGS:
+                continue
+            time = seen.time or at.time
+            if ring.index in self.looks:
+                used, earlier = self.looks[ring.index]
+                moved = (seen.used - used) % POSITIONS
+                self.speeds[ring.index] = moved * SECOND // max(1, time - earlier)
+            self.looks[ring.index] = seen.used, time
+
+    def may_have_gone_around(self, ring: int, now: int) -> bool:
+        """Whether a ring may be far beyond the position that was seen last."""
+        _, time = self.looks.get(ring, (0, now))
+        return self.speeds.get(ring, 0) * (now - time) // SECOND >= _FEW
+
+
+@RULES.rule(
+    "VU-OBS-09",
+    Severity.WARNING,
+    "a back-end that stops a ring is not ahead of the position that it returns",
+    f"{SPEC}, VHOST_USER_GET_VRING_BASE; {SPLIT_RINGS}",
+    replies(Purpose.STOP_RING) | requests(Purpose.RESET, Purpose.DISABLE_RINGS, Purpose.SET_STATUS) | OBSERVED,
+    remembers=_Courses,
+)
+def stopped_behind(at: At[_Courses]) -> Findings:
+    if at.event.message is None:
+        at.memory.see(at)
+        return
+    if not at.message.reply:
+        if at.message.row.purpose is not Purpose.SET_STATUS or not at.after.status:
+            at.memory.reset_in = at.frame
+        return
+    ring = at.before.rings.get(at.fields.get("index", -1))
+    seen = ring.seen if ring is not None else None
+    # After a reset the position may be 0 again.
+    if ring is None or seen is None or seen.used is None or max(ring.runs_since, at.memory.reset_in) > ring.seen_in:
+        return
+    position = at.fields["num"] % POSITIONS
+    behind = (seen.used - position) % POSITIONS
+    # Positions begin again after 65535, so one that is far behind may be far ahead.
+    returns = behind <= (ring.size or 0) or position == (ring.base or 0) % POSITIONS
+    if behind and returns and not is_packed(at.after) and not at.memory.may_have_gone_around(ring.index, at.time):
+        yield at.finding(
+            f"ring {ring.index} stopped at {position}, but requests up to {seen.used} had been completed (#"
+            f"{ring.seen_in}): who goes on from there processes {count_text(behind, 'request')} again",
+            Blame.BACK_END,
+            frames=(ring.seen_in,),
+        )
+
+
+@memory
+class _Starts:
+    """The frames in which the addresses were set of rings whose positions were compared, by index."""
+
+    frames: dict[int, int] = field(default_factory=dict)
+
+
+@RULES.rule(
+    "VU-OBS-08",
+    Severity.WARNING,
+    "a ring begins where the last back-end left it",
+    f"{SPEC}, VHOST_USER_SET_VRING_BASE; {SPLIT_RINGS}",
+    OBSERVED,
+    remembers=_Starts,
+)
+def begins_elsewhere(at: At[_Starts]) -> Findings:
+    compared = at.memory.frames
+    for ring, seen in looks(at):
+        addresses, base = ring.addresses, ring.base
+        if addresses is None or base is None or seen.used is None or compared.get(ring.index) == addresses.frame:
+            continue
+        if len(compared) < MOST_RINGS:
+            compared[ring.index] = addresses.frame
+        # What is recorded before the start was seen before it.
+        if ring.started is Started.STARTED or ring.stopped_in > addresses.frame or at.after.inflight is not None:
+            continue
+        position = base % POSITIONS
+        if position != seen.used:
+            skipped = (position - seen.used) % POSITIONS <= (ring.size or 0)
+            yield at.finding(
+                f"ring {ring.index} begins at {position}, but the last completed position in it is {seen.used}: the "
+                f"requests between them are {'never processed' if skipped else 'processed twice'}",
+                Blame.FRONT_END,
+                frames=(addresses.frame,),
+            )
