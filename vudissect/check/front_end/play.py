@@ -43,6 +43,7 @@ def play(case: Case, scene: Scene) -> Played:
         for line in lines_of(case.talk):
             if line.judged:
                 judged, words, sent = line.number, scene.program.written, len(scene.sent)
+                scene.flawed = True
             _do(scene, line.text)
             if line.judged:
                 frame = len(scene.recorder.records)

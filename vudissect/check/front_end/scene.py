@@ -31,6 +31,9 @@ from vudissect.session.state import State
 _LOOK_EVERY = 0.01
 _ACCEPT = 0.002
 _WORKING = 0.5
+# Under KVM the firmware may take seconds between two messages, now more and now less, and a processor of a guest never
+# rests: that it works says nothing then, and that it is silent says little as long as nothing was done to it.
+_PATIENT = 3
 ENOUGH_REQUESTS = 100
 LONGEST = 8
 """How many times as long as `Scene.quiet` one is served that never stops to do something."""
@@ -103,6 +106,8 @@ class Scene:
         self.refused = False
         self.asked_to_end = False
         self.closed_by_us = False
+        self.flawed = False
+        """Whether the case has done what it is about: before that, the front-end does what it does without a flaw."""
         self.delay = 0.0
         self.delayed = 0
         self.pause = 0.0
@@ -138,7 +143,12 @@ class Scene:
         now = time.monotonic()
         if now - began > LONGEST * self.quiet:
             return True
-        return now - last > self.quiet and (self.course.polls or busy(self.program.pid, self.clock) <= _WORKING)
+        silence = now - last
+        if silence <= self.quiet:
+            return False
+        if self.course.polls and (self.flawed or silence > _PATIENT * self.quiet):
+            return True
+        return busy(self.program.pid, self.clock) <= _WORKING
 
     @property
     def has_come(self) -> bool:
