@@ -8,16 +8,20 @@ from contextlib import suppress
 from vudissect.capture.record import Record
 from vudissect.check.link import Clock, Incoming, Link, LinkError
 from vudissect.check.recorder import Recorder
-from vudissect.protocol.gpu import DISPLAY_INFO
+from vudissect.protocol.gpu import DISPLAY_INFO, FEATURES_WORD
+from vudissect.protocol.gpu import EDID as EDID_REPLY
 from vudissect.protocol.model import Answer, Channel, Layout, Side
 from vudissect.protocol.payloads import IOTLB, IOTLB_MISS
+from vudissect.rings.gpu import EDID_SIZE, Response
 from vudissect.wire.codec import WireMessage, layout_codec
 from vudissect.wire.fields import Fields, from_fields, to_fields
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION, struct_of
 
 WIDTH, HEIGHT = 640, 480
 """The size of the only display of a front-end."""
-_DISPLAYS = {"type": 0x1101, "displays": [{"width": WIDTH, "height": HEIGHT, "enabled": 1}]}
+EDID = bytes.fromhex("00ffffffffffff00") + bytes(range(120))
+"""What it says about itself, as far as anybody looks at it here."""
+_DISPLAYS: Fields = {"type": Response.OK_DISPLAYS, "displays": [{"width": WIDTH, "height": HEIGHT, "enabled": 1}]}
 _HEADER = struct_of("III", "little")
 _ACK = struct_of("Q", "little")
 
@@ -32,6 +36,8 @@ class Channels:
     ) -> None:
         self.requests: list[WireMessage] = []
         """What the back-end has asked for, oldest first."""
+        self.gpu_features = 0
+        """What the front-end offers on the channel of a GPU."""
         self.result: int | None = 0
         """How that is acknowledged; nothing is answered with None."""
         self.missed: list[int] = []
@@ -102,7 +108,7 @@ class Channels:
         if self.result is None or not (request.row.answer is Answer.ALWAYS or request.flags & NEED_REPLY):
             return
         if channel is Channel.GPU:
-            flags, payload = REPLY, _payload(request.row.reply[0]) if request.row.known else b""
+            flags, payload = REPLY, self._payload(request.row.reply[0]) if request.row.known else b""
         else:
             flags, payload = VERSION | REPLY, _ACK.pack(self.result)
         data = _HEADER.pack(request.id, flags, len(payload)) + payload
@@ -116,8 +122,11 @@ class Channels:
                 self.misses += 1
                 self.missed.append(fields["iova"])
 
-
-def _payload(layout: Layout) -> bytes:
-    """What a front-end answers that has one display, and no GPU features."""
-    fields: Fields = _DISPLAYS if layout is DISPLAY_INFO else {}
-    return layout_codec(layout, "little").encode(from_fields(layout, fields))
+    def _payload(self, layout: Layout) -> bytes:
+        """What a front-end answers on the channel of a GPU that has one display."""
+        fields: dict[Layout, Fields] = {
+            DISPLAY_INFO: _DISPLAYS,
+            FEATURES_WORD: {"features": self.gpu_features},
+            EDID_REPLY: {"type": Response.OK_EDID, "size": len(EDID), "edid": EDID.ljust(EDID_SIZE, b"\0").hex()},
+        }
+        return layout_codec(layout, "little").encode(from_fields(layout, fields.get(layout, {})))

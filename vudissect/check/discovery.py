@@ -16,6 +16,7 @@ ABILITIES = {
     "serving": "which process serves is known, so that its descriptors can be counted",
     "reconnect": "it serves one connection after another",
     "other ring": "the device has a second ring for requests",
+    "64 queue pairs": "it has at least 128 rings",
     "directed": "the device can be made to hold requests and to grow, as that of the reference",
     "data": "the suite knows how to move data through this type of device",
 }
@@ -55,7 +56,7 @@ class Discovered(NamedTuple):
                 continue
             if need in ABILITIES:
                 verdict = Verdict.UNIMPLEMENTED if need == "reconnect" else Verdict.SKIP
-                return verdict, f"not the case that {ABILITIES[need]}"
+                return verdict, f"only if {ABILITIES[need]}"
             if need.startswith("without "):
                 return Verdict.SKIP, f"{need.removeprefix('without ')} is offered"
             return Verdict.UNIMPLEMENTED, f"{need} is not offered"

@@ -2,7 +2,7 @@
 
 from vudissect.conversation.descriptors import memfd
 from vudissect.rings.chain import Buffer
-from vudissect.rings.memory import GuestMemory, Region
+from vudissect.rings.memory import GuestMemory, Region, RingError
 
 SIZE = 16 << 20
 GUEST_ADDRESS = 0
@@ -16,7 +16,8 @@ LOG = memfd("log", 4096)._replace(identity="memfd:log")
 SECOND_HALF = 12 << 20
 """Where the second region begins, if the memory is passed in two."""
 
-_RING_ROOM = 1 << 20
+_PAGE = 4096
+_RINGS_AT = 1 << 19
 _BUFFERS_AT = 8 << 20
 _ALIGNMENT = 64
 _BEFORE = 8
@@ -31,17 +32,20 @@ class Arena:
         self.memory = GuestMemory([Region(GUEST_ADDRESS, USER_ADDRESS, contents)])
         self._second = GUEST_ADDRESS + SECOND_HALF
         self._next = _BUFFERS_AT
-        self._rings = 0
+        self._rings = _RINGS_AT
         self._guest = GUEST_ADDRESS
         self.remembered: dict[str, int] = {}
         """What answers have said that later requests need."""
         self.ring_address: int | None = None
         """Where the memory begins for ring addresses, if that is not its user address."""
 
-    def ring_at(self) -> int:
-        """The offset of room for another ring."""
-        self._rings += 1
-        return self._rings * _RING_ROOM - _RING_ROOM // 2
+    def ring_at(self, length: int) -> int:
+        """The offset of room for another ring; `RingError` if there is none."""
+        start = self._rings
+        self._rings += (length + _PAGE - 1) // _PAGE * _PAGE
+        if self._rings > _BUFFERS_AT:
+            raise RingError("there is no room for so many rings")
+        return start
 
     def translate(self) -> None:
         """Rings and buffers have I/O virtual addresses from now on, far from all others."""
@@ -56,6 +60,10 @@ class Arena:
             [Region(GUEST_ADDRESS, self.user_address, first), Region(second, self.user_address, other)]
         )
         self._next = SECOND_HALF - _BEFORE if second == GUEST_ADDRESS + SECOND_HALF else SECOND_HALF
+
+    def go_on_at(self, offset: int) -> None:
+        """The next buffer is at this offset."""
+        self._next = offset
 
     def buffer(self, contents: bytes | int, *, writable: bool = False) -> Buffer:
         """A buffer with these contents, or an empty one of this size."""

@@ -16,7 +16,6 @@ from vudissect.rings.packed import PackedDevice, PackedDriver, PackedRing
 from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing
 
 SIZE = 128
-_PAGE = 4096
 _LOOK_EVERY = 0.005
 _ONE = (1).to_bytes(8, "little")
 _BEGIN_PACKED = 0x8000_8000
@@ -39,9 +38,7 @@ class Queue:
         self._arena = arena
         self._is_packed = is_packed
         self._parts = (packed if is_packed else split).parts(size)
-        self._starts = [arena.ring_at()]
-        for length in self._parts[:-1]:
-            self._starts.append(self._starts[-1] + (length + _PAGE - 1) // _PAGE * _PAGE)
+        self._starts = [arena.ring_at(length) for length in self._parts]
         self._kick = self._call = 1
         self._kicked_as = ""
         self._pending: dict[int, Check] = {}

@@ -19,6 +19,7 @@ from vudissect.conversation.conversation import ConversationError
 from vudissect.protocol.model import Device
 from vudissect.rings.memory import RingError
 
+_MANY_RINGS = 128
 _BEGINS_WITHIN = 3.0
 _NOT_PLAYED = (Verdict.SKIP, Verdict.UNIMPLEMENTED)
 _UNKNOWN = Discovered(0, 0)
@@ -54,6 +55,7 @@ class Runner:
             words = " ".join(last_lines(backend.output(), 3)) or "it wrote nothing"
             raise ProgramError(f"the back-end does not answer: {error}; its last words: {words}") from None
         abilities = {"serving"} if descriptors_of(backend.pid) >= 0 else set()
+        abilities |= {"64 queue pairs"} if (found.queues or 0) >= _MANY_RINGS else set()
         abilities |= {"directed"} if isinstance(backend, Directed) else set()
         abilities |= {"process"} if backend.can_restart else set()
         idle = busy(backend.pid, backend.clock)

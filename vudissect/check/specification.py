@@ -70,6 +70,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("MUST", "front-end", "only features that are offered are acknowledged", "NEG-02 F-11 F-46"),
         Sentence("SHOULD", "front-end", "SET_VRING_ENABLE is sent only if bit 30 is negotiated", "NEG-12 F-12"),
         Sentence("SHOULD", "front-end", "GET_QUEUE_NUM is sent only if MQ is offered", "NEG-09 F-48"),
+        Sentence("MUST", "back-end", "GET_QUEUE_NUM is answered with the number of rings that can be used", "NET-10"),
         Sentence(
             *("SHOULD", "back-end", "MQ is offered by every back-end"),
             reason="what a back-end offers is in its results, and is no behaviour",
@@ -126,7 +127,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("MUST", "back-end", "a started and enabled ring is processed", "RNG-01 RNG-57 PKD-01"),
         Sentence(
             *("MUST", "back-end", "while all rings are stopped, nothing of the device changes: it is suspended"),
-            reason="nothing tells the outside that a device is suspended; DST-02 sees one that is not",
+            "CHN-07 NEW-06 DST-02",
         ),
     ),
     "Messages about rings": (
@@ -194,6 +195,14 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             "back-end",
             "SET_CONFIG: the flags are checked, and read-only fields are not written but for a migration",
             "CFG-07 CFG-08 CFG-14 CFG-19",
+        ),
+        Sentence(
+            *(
+                "MUST",
+                "back-end",
+                "CONFIG_CHANGE_MSG is sent when the configuration has changed, and GET_CONFIG has it",
+            ),
+            "CFG-15",
         ),
         Sentence(
             *("MUST", "front-end", "CONFIG_CHANGE_MSG on the channel is acknowledged if that is asked for"),
@@ -285,7 +294,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             *("MUST", "both", "at most 8 descriptors go with a message on the channel"),
             reason="no message that a case can cause has more than one",
         ),
-        Sentence("MUST", "back-end", "HOST_NOTIFIER: the size of the area is that of a page", "F-59"),
+        Sentence("MUST", "back-end", "HOST_NOTIFIER: the size of the area is that of a page", "CHN-10"),
+        Sentence("MUST", "both", "VRING_HOST_NOTIFIER_MSG is only sent with HOST_NOTIFIER", "CHN-09 F-59"),
         Sentence(
             "MUST",
             "back-end",
@@ -307,6 +317,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
             *("MUST", "back-end", "shared objects are offered, given to who asks for them, and withdrawn"),
             "SHO-01 SHO-02 SHO-03 SHO-04",
         ),
+        Sentence(
+            *("MUST", "front-end", "SHARED_OBJECT_LOOKUP is answered, and not with 0 if there is no such object"),
+            "F-78",
+        ),
     ),
     "Channel of a GPU (docs/interop/vhost-user-gpu.rst)": (
         Sentence(
@@ -316,6 +330,13 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("MUST", "back-end", "the displays are those of the front-end", "GPU-11"),
         Sentence("MUST", "back-end", "SCANOUT: the size of what is shown", "GPU-12"),
         Sentence("MUST", "back-end", "UPDATE: 4 bytes for each pixel of the rectangle", "GPU-13"),
+        Sentence(
+            "MUST", "back-end", "GET_EDID: only if EDID is acknowledged, and the driver gets the answer", "GPU-16"
+        ),
+        Sentence(
+            *("MUST", "back-end", "DMABUF_SCANOUT and DMABUF_UPDATE: the display shows a dma-buf"),
+            reason="only what OpenGL draws on a GPU of the host is shown so; neither CI nor the reference has one",
+        ),
     ),
     "In-band notifications": (
         Sentence(

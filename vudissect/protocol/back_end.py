@@ -42,6 +42,7 @@ MESSAGES: tuple[Row, ...] = (
         request=(payloads.VRING_AREA,),
         fds=Descriptors(FdKind.FILE, 0, 1, unless="nofd"),
         gate=Gate(protocol=("BACKEND_REQ", "HOST_NOTIFIER"), note="a descriptor also needs BACKEND_SEND_FD"),
+        purpose=Purpose.PASS_NOTIFIER,
         since=qemu("3.0", "44866521bd"),
     ),
     _message(

@@ -12,7 +12,7 @@ from vudissect.protocol.payloads import EMPTY, NOTHING
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.since import qemu
 
-_FEATURES_WORD = Layout("gpu_protocol_features", (u64("features", bits=GPU_FEATURES),), title="GPU protocol features")
+FEATURES_WORD = Layout("gpu_protocol_features", (u64("features", bits=GPU_FEATURES),), title="GPU protocol features")
 
 _CONTROL_HEADER = (
     u32("type", choices={0x1101: "RESP_OK_DISPLAY_INFO", 0x1104: "RESP_OK_EDID"}),
@@ -36,7 +36,7 @@ _DISPLAY = Layout(
 )
 DISPLAY_INFO = Layout("display_info", _CONTROL_HEADER, Array("displays", _DISPLAY, SCANOUTS))
 _EDID_REQUEST = Layout("edid_request", (u32("scanout"),), title="EDID request")
-_EDID = Layout(
+EDID = Layout(
     "edid", (*_CONTROL_HEADER, u32("size", Meaning.SIZE), pad(4, "padding2"), raw("edid", 1024)), title="EDID"
 )
 
@@ -75,7 +75,7 @@ MESSAGES: tuple[Row, ...] = (
         name="GET_PROTOCOL_FEATURES",
         summary="Asks for the protocol features of the GPU channel.",
         answer=Answer.ALWAYS,
-        reply=(_FEATURES_WORD,),
+        reply=(FEATURES_WORD,),
         purpose=Purpose.OFFER_GPU_FEATURES,
         since=qemu("4.1", "bd2e44fee4"),
     ),
@@ -83,7 +83,7 @@ MESSAGES: tuple[Row, ...] = (
         id=2,
         name="SET_PROTOCOL_FEATURES",
         summary="Acknowledges protocol features of the GPU channel.",
-        request=(_FEATURES_WORD,),
+        request=(FEATURES_WORD,),
         purpose=Purpose.ACK_GPU_FEATURES,
         since=qemu("4.1", "bd2e44fee4"),
     ),
@@ -156,8 +156,9 @@ MESSAGES: tuple[Row, ...] = (
         summary="Asks for the EDID of a scanout.",
         request=(_EDID_REQUEST,),
         answer=Answer.ALWAYS,
-        reply=(_EDID,),
+        reply=(EDID,),
         gate=Gate(gpu=("EDID",)),
+        purpose=Purpose.DESCRIBE_DISPLAY,
         since=qemu("8.1", "50cbd5b4b3"),
     ),
     _message(

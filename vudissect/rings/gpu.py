@@ -20,6 +20,11 @@ DISPLAYS_SIZE = 24 + 16 * 24
 """The response to a question for the displays: a header, and 16 displays."""
 DISPLAY = Struct("<IIIIII")
 """Its rectangle, whether it is enabled, flags."""
+GET_EDID = Struct("<I4x")
+"""A scanout."""
+EDID_SIZE = 1024
+EDID = Struct(f"<I4x{EDID_SIZE}s")
+"""How many bytes of it there are, and room for as many as there may be; after a header."""
 FENCE = 1
 BGRA = 1
 
@@ -60,6 +65,7 @@ class Response(IntEnum):
 
     OK = 0x1100
     OK_DISPLAYS = 0x1101
+    OK_EDID = 0x1104
     OK_UUID = 0x1105
     UNSPECIFIED = 0x1200
     OUT_OF_MEMORY = 0x1201

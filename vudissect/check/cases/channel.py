@@ -81,4 +81,54 @@ CASES = (
         needs=("BACKEND_REQ",),
         ours=("VU-FD-02",),
     ),
+    Case(
+        "CHN-07",
+        "the configuration changes while all rings are stopped",
+        "CONFIG_CHANGE_MSG does not come: the device is suspended.",
+        "Suspended device state: the device must not send messages to the front-end",
+        """
+        * negotiate with BACKEND_REQ
+        F>B SET_BACKEND_REQ_FD sock#1
+        * memory
+        * start
+        * request
+        * stop
+        * the device grows
+        * CONFIG_CHANGE_MSG does not come on the channel
+        """,
+        needs=("BACKEND_REQ", "CONFIG", "data", "directed"),
+        device="blk",
+        fresh=True,
+    ),
+    Case(
+        "CHN-09",
+        "rings are started, and HOST_NOTIFIER is not negotiated",
+        "VRING_HOST_NOTIFIER_MSG does not come.",
+        "VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG: only with VHOST_USER_PROTOCOL_F_HOST_NOTIFIER",
+        """
+        * negotiate with BACKEND_REQ BACKEND_SEND_FD without HOST_NOTIFIER
+        F>B SET_BACKEND_REQ_FD sock#1
+        * memory
+        * start
+        * request
+        * VRING_HOST_NOTIFIER_MSG does not come on the channel
+        """,
+        rules=("VU-NEG-06",),
+        needs=("HOST_NOTIFIER", "BACKEND_SEND_FD", "BACKEND_REQ", "data"),
+    ),
+    Case(
+        "CHN-10",
+        "rings are started, and HOST_NOTIFIER is negotiated",
+        "If VRING_HOST_NOTIFIER_MSG comes, it is about whole pages.",
+        "VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG: the page size of the area",
+        """
+        * negotiate with BACKEND_REQ BACKEND_SEND_FD HOST_NOTIFIER
+        F>B SET_BACKEND_REQ_FD sock#1
+        * memory
+        * start
+        * request
+        * host notifiers are whole pages
+        """,
+        needs=("HOST_NOTIFIER", "BACKEND_SEND_FD", "BACKEND_REQ", "data"),
+    ),
 )

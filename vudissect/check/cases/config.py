@@ -212,6 +212,27 @@ CASES = (
         ours=("VU-CFG-05",),
     ),
     Case(
+        "CFG-15",
+        "a disk grows while rings run",
+        "CONFIG_CHANGE_MSG comes on the channel, and GET_CONFIG has the new size.",
+        "VHOST_USER_BACKEND_CONFIG_CHANGE_MSG: the front-end reads the configuration space again",
+        """
+        * negotiate with BACKEND_REQ
+        F>B SET_BACKEND_REQ_FD sock#1
+        * memory
+        * start
+        * request
+        * the device grows
+        * CONFIG_CHANGE_MSG comes on the channel
+        * the capacity is another one
+        * request
+        """,
+        rules=("VU-CFG-06",),
+        needs=("BACKEND_REQ", "CONFIG", "data", "directed"),
+        device="blk",
+        fresh=True,
+    ),
+    Case(
         "CFG-16",
         "GET_CONFIG while rings run",
         "It is answered.",

@@ -7,6 +7,7 @@ _SOCKET = "virtio specification, Socket Device, Device Operation"
 _CONSOLE = "virtio specification, Console Device, Device Operation"
 _INPUT = "virtio specification, Input Device"
 _GPU = "virtio specification, GPU Device, Device Operation"
+_EDID = "vhost-user-gpu: GET_EDID; VHOST_USER_GPU_PROTOCOL_F_EDID"
 _DISPLAY = "vhost-user-gpu: Message types"
 _SURVIVES = "no text: a driver's fault must not end a process that serves others"
 _SETTLES = "The connection is closed, or the ring goes on or stops; the process lives."
@@ -284,5 +285,25 @@ CASES = (
         "no text: a front-end may end at any moment",
         "SET_PROTOCOL_FEATURES comes on the channel",
         *["close the channel", "offer: displays, if anybody knows", "settled"],
+    ),
+    Case(
+        "GPU-16",
+        "the EDID of a display is asked for",
+        "EDID is acknowledged on the socket, GET_EDID comes there, and the driver gets the answer.",
+        f"{_EDID}; {_GPU}: VIRTIO_GPU_CMD_GET_EDID",
+        """
+        * negotiate with EDID
+        * the front-end knows EDIDs
+        F>B GPU_SET_SOCKET sock#gpu
+        * memory
+        * start
+        * GET_PROTOCOL_FEATURES comes on the channel
+        * request: EDID
+        * SET_PROTOCOL_FEATURES comes on the channel
+        * GET_EDID comes on the channel
+        """,
+        rules=("VU-GPU-02",),
+        needs=("EDID", "data"),
+        device="gpu",
     ),
 )

@@ -233,7 +233,7 @@ CASES = (
     ),
     Case(
         "INF-14",
-        "the same with a packed ring",
+        "a packed ring, and a back-end was killed when a used request was in it, and not yet cleared in the memory",
         "This request is not done again, the two others are done once.",
         f"{_TRACKING}: d.flags is not equal to the calculated flags value (...) set old_free_head, old_used_idx",
         """

@@ -1,7 +1,7 @@
 """Guest memory as front-ends use it: replaced, moved, in several regions; and what is left of it."""
 
 from vudissect.check.memory import page_region
-from vudissect.check.model import EITHER, REFUSED, REFUSED_BY_CUSTOM, Case
+from vudissect.check.model import EITHER, REFUSED, REFUSED_BY_CUSTOM, Behaviour, Case, Verdict
 
 _TABLE = "VHOST_USER_SET_MEM_TABLE"
 _ADD = "VHOST_USER_ADD_MEM_REG"
@@ -62,6 +62,21 @@ CASES = (
         meanings=EITHER,
         needs=_SLOTS,
         ours_perhaps=("VU-MEM-06", "VU-MEM-12", "VU-MEM-14"),
+    ),
+    Case(
+        "MEM-20",
+        "the file of a region becomes shorter, and a request has its buffers in what is gone",
+        "The process lives: it serves other front-ends, too. Most are killed by SIGBUS.",
+        f"{_TABLE}; no text on files that change; seals would prevent it, and back-ends do not ask for them",
+        """
+        * negotiate
+        * memory that can shrink
+        * start
+        * request
+        ? * a request in memory that is gone
+        """,
+        meanings={Behaviour.FAILED: Verdict.INFORMATIONAL},
+        needs=("data", "process"),
     ),
     Case(
         "MEM-21",

@@ -74,4 +74,23 @@ CASES = (
     _frame("NET-07", "a frame of one byte"),
     _frame("NET-08", "half a header"),
     _frame("NET-09", "an unknown offload"),
+    Case(
+        "NET-10",
+        "64 queue pairs",
+        "All 128 rings are started and enabled, and a frame is given back.",
+        "Multiple queue support: VHOST_USER_GET_QUEUE_NUM is the number of queues",
+        """
+        * negotiate
+        * memory
+        * use 64 queue pairs
+        * start
+        * request
+        * stop
+        """,
+        rules=("VU-VRG-01",),
+        needs=("data", "MQ", "64 queue pairs"),
+        device="net",
+        # It takes a while on a slow machine.
+        ours_perhaps=("VU-TIM-03",),
+    ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Set
 
+from vudissect.check.channels import EDID as OUR_EDID
 from vudissect.check.channels import HEIGHT, WIDTH
 from vudissect.check.devices.path import DataPath, Request, fine
 from vudissect.check.memory import Arena
@@ -14,6 +15,7 @@ from vudissect.rings.gpu import (
     ERRORS,
     FENCE,
     FLUSH,
+    GET_EDID,
     HEADER_SIZE,
     RESOURCE,
     SCANOUT,
@@ -22,6 +24,7 @@ from vudissect.rings.gpu import (
     Response,
     read_header,
 )
+from vudissect.rings.gpu import EDID as GET_EDID_RESPONSE
 
 _OURS, _NOBODYS = 7, 0x7654_3210
 _SIDE = 64
@@ -89,6 +92,20 @@ def _displays(arena: Arena) -> Request:
     return Request([arena.buffer(Header(Command.GET_DISPLAY_INFO).pack()), room], check)
 
 
+def _edid(arena: Arena) -> Request:
+    room = arena.buffer(HEADER_SIZE + GET_EDID_RESPONSE.size, writable=True)
+
+    def check(written: int) -> str:
+        answer = arena.read(room)[:written]
+        came = read_header(answer)
+        if came is None or came.kind != Response.OK_EDID or written < HEADER_SIZE + GET_EDID_RESPONSE.size:
+            return f"the response is {came.kind:#x} and has {written} bytes" if came else "there is no response"
+        size, edid = GET_EDID_RESPONSE.unpack_from(answer, HEADER_SIZE)
+        return "" if edid[:size] == OUR_EDID else f"an EDID of {size} bytes that is not that of the front-end"
+
+    return Request([arena.buffer(Header(Command.GET_EDID).pack() + GET_EDID.pack(0)), room], check)
+
+
 def _ask_displays(arena: Arena) -> Request:
     return _displays(arena)._replace(check=fine)
 
@@ -109,6 +126,7 @@ PATH = DataPath(
         "release what is not there": _release(_NOBODYS, _UNKNOWN),
         "assign a UUID": _assign_uuid,
         "displays": _displays,
+        "EDID": _edid,
         "displays, if anybody knows": _ask_displays,
         "show": _asked(Header(Command.SET_SCANOUT), SCANOUT.pack(0, 0, _SIDE, _SIDE, 0, _OURS), _DONE),
         "flush": _asked(Header(Command.RESOURCE_FLUSH), FLUSH.pack(0, 0, _SIDE, _SIDE, _OURS), _DONE),

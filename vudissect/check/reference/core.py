@@ -11,9 +11,11 @@ from vudissect.check.reference.memory import MemoryMap
 from vudissect.check.reference.models.model import Model
 from vudissect.check.reference.vring import Vring
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
+from vudissect.protocol.purpose import Purpose
 from vudissect.rings.memory import GuestMemory
 from vudissect.wire.fields import Fields
 
+_FEW = 64
 Fds = tuple[int, ...]
 Handler = Callable[[Fields, Fds], Fields | None]
 """Carries out a message; gives the fields of the answer, None where there is none, {} for an empty one."""
@@ -51,6 +53,7 @@ class Core:
         """The ring that a message is about; one that is not there is refused, or another one."""
         index: int = fields["index"]
         self.faults.refuse(case, index >= len(self.rings), f"no ring {index}")
+        self.faults.refuse("", self.faults.has("NET-10") and index >= _FEW, "not so many rings")
         return self.rings[index % len(self.rings)]
 
     @property
@@ -66,6 +69,11 @@ class Core:
     def listen(self) -> None:
         """Hear what the suite wants the device to do, and do it."""
         self.control.read()
+        if self.control.grows():
+            self.model.grow()
+            # While it is suspended, a device sends nothing.
+            if (self.is_running or self.faults.has("CHN-07")) and not self.faults.has("CFG-15"):
+                self.channel.tell(Purpose.CHANGE_CONFIG, {})
         last = self.control.lets_last_go()
         if last or not self.control.holds:
             for ring in self.rings:
@@ -83,6 +91,9 @@ class Core:
 
     def run(self, ring: Vring) -> int:
         """Do the requests in a ring, and give the driver what there is for it then; how many requests."""
+        if self.map.is_cut_short:
+            self.faults.die_of("MEM-20")
+            ring.broken = True
         try:
             if self.has("ACCESS_PLATFORM"):
                 ring.find_again(self.memory)

@@ -25,6 +25,9 @@ class _Mapped(NamedTuple):
     user_addr: int
     size: int
     region: Region
+    map: mmap.mmap | None
+    end: int
+    """Up to where its file is mapped."""
 
 
 class _OneRegionMemory(GuestMemory):
@@ -51,6 +54,11 @@ class MemoryMap:
         if self._faults.has("MEM-24"):
             return _OneRegionMemory(regions)
         return GuestMemory(regions[:1] if self._faults.has("MEM-36") else regions)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a file has become shorter than what is mapped of it: whoever touches that is killed by SIGBUS."""
+        return any(each.end > each.map.size() for each in self._mapped if each.map is not None)
 
     def replace(self, regions: list[Fields], fds: tuple[int, ...]) -> None:
         """Another table; `RefusedError`, and then the old one stays."""
@@ -119,13 +127,11 @@ class MemoryMap:
         refuse("MEM-05", is_file and size + offset < _WORD and size + offset > end, "a region beyond its file")
         # What is left of a region that should have been refused is nothing that could be used.
         usable = is_file and size and size + offset <= end
-        contents = _view(fd, offset, size) if usable else memoryview(b"")
-        self._mapped.append(_Mapped(guest, fields["user_addr"], size, Region(guest, fields["user_addr"], contents)))
-
-
-def _view(fd: int, offset: int, size: int) -> memoryview:
-    start = offset // mmap.PAGESIZE * mmap.PAGESIZE
-    return memoryview(mmap.mmap(fd, offset - start + size, offset=start))[offset - start :]
+        start = offset // mmap.PAGESIZE * mmap.PAGESIZE
+        mapped = mmap.mmap(fd, offset - start + size, offset=start) if usable else None
+        contents = memoryview(mapped)[offset - start :] if mapped is not None else memoryview(b"")
+        region = Region(guest, fields["user_addr"], contents)
+        self._mapped.append(_Mapped(guest, fields["user_addr"], size, region, mapped, offset + size))
 
 
 def _key(region: Fields) -> tuple[int, int, int]:

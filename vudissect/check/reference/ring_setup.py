@@ -1,5 +1,6 @@
 """The messages about one ring: where it is, how it is notified, whether it runs."""
 
+import mmap
 import os
 from contextlib import suppress
 
@@ -118,12 +119,25 @@ class RingSetup:
             # What came with a message that is refused is closed by whoever received it.
             ring.kick = -1
             raise RefusedError(str(error)) from None
+        self._pass_notifier(ring.index)
         if self._faults.has("RNG-13") and not running:
             with suppress(OSError):
                 os.set_blocking(ring.kick, False)
                 os.read(ring.kick, 8)
         elif not self._faults.has("RNG-15"):
             self._core.run(ring)
+
+    def _pass_notifier(self, index: int) -> None:
+        """Memory that may be written to in place of the kick descriptor; nobody looks into it here."""
+        core = self._core
+        agreed = core.agreed("HOST_NOTIFIER") and core.agreed("BACKEND_SEND_FD")
+        if core.channel.fd < 0 or not (agreed or self._faults.has("CHN-09")):
+            return
+        size = mmap.PAGESIZE // (2 if self._faults.has("CHN-10") else 1)
+        memory = os.memfd_create("notifier", os.MFD_CLOEXEC)
+        os.truncate(memory, mmap.PAGESIZE)
+        core.channel.ask(Purpose.PASS_NOTIFIER, {"index": index, "nofd": 0, "size": size, "offset": 0}, (memory,))
+        os.close(memory)
 
     def _set_call(self, fields: Fields, fds: Fds) -> None:
         self._set_event("call", fields, fds)

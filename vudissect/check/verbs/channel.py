@@ -1,6 +1,7 @@
 """The channel on which the back-end asks."""
 
 import time
+from mmap import PAGESIZE
 
 from vudissect.analysis import Analysis
 from vudissect.check.judging import OURS
@@ -9,7 +10,9 @@ from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb
 from vudissect.lint.finding import Blame
+from vudissect.protocol.features import GPU_FEATURES
 from vudissect.protocol.model import Channel
+from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
@@ -65,6 +68,37 @@ def asked(room: Room, name: str, about: str | None) -> None:
         raise DeviationError(Behaviour.FAILED, f"{name} on the channel: {request.problem}")
     if about and to_fields(request.layout, request.values).get("uuid") != room.values["uuid"]:
         raise DeviationError(Behaviour.FAILED, f"{name} is about another object than {room.values['uuid']}")
+
+
+@verb(r"the front-end knows EDIDs", "it offers EDID on the channel of a GPU, and answers GET_EDID")
+def knows_edids(room: Room) -> None:
+    """As QEMU since 8.1."""
+    room.stage.channels.gpu_features = GPU_FEATURES.mask("EDID")
+
+
+@verb(rf"({_NAMES}) does not come on the channel", "it does not, up to 100 ms after an answer to another question")
+def not_asked(room: Room, name: str) -> None:
+    """Other things may."""
+    room.barrier()
+    deadline = time.monotonic() + _NOTHING_HAPPENS
+    while time.monotonic() < deadline:
+        room.stage.channels.serve()
+        room.stage.clock.sleep(_LOOK_EVERY)
+    if any(request.name == name for request in room.stage.channels.requests):
+        raise DeviationError(Behaviour.FAILED, f"{name} comes on the channel")
+
+
+@verb(r"host notifiers are whole pages", "what came about them so far is about whole pages; it may be nothing")
+def whole_pages(room: Room) -> None:
+    """As they are mapped."""
+    room.barrier()
+    room.stage.channels.serve()
+    for request in room.stage.channels.requests:
+        if request.row.purpose is Purpose.PASS_NOTIFIER:
+            fields = to_fields(request.layout, request.values)
+            if fields["size"] % PAGESIZE or fields["offset"] % PAGESIZE or not fields["size"]:
+                where = f"{fields['size']} bytes at {fields['offset']:#x}"
+                raise DeviationError(Behaviour.FAILED, f"{request.name} is about {where}, not about whole pages")
 
 
 @verb(r"the back-end does not break (VU-[A-Z]+-\d+)", "the linter does not find that it broke this rule so far")

@@ -8,6 +8,7 @@ from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb
 
 _NOTHING_HAPPENS = 0.1
+_CAPACITY_SIZE = 8
 _WORDS = {"holds requests": HOLD, "lets them go": LET_GO, "lets the last one go": LET_LAST_GO, "grows": GROW}
 
 
@@ -38,6 +39,15 @@ def drained(room: Room, base: str) -> None:
         raise DeviationError(Behaviour.FAILED, "the base is answered before all requests are done")
     if answered.fields.get("num") != int(base):
         raise DeviationError(Behaviour.FAILED, f"the base is {answered.fields.get('num')}, not {base}")
+
+
+@verb(r"the capacity is another one", "GET_CONFIG has another size of the disk than in the beginning")
+def grown(room: Room) -> None:
+    """By its first 8 bytes."""
+    answered = room.stage.ask(f"F>B GET_CONFIG offset=0 size={_CAPACITY_SIZE}")
+    contents = bytes.fromhex(answered.fields["contents"]) if answered is not None else b""
+    if contents == room.discovered.config[:_CAPACITY_SIZE]:
+        raise DeviationError(Behaviour.FAILED, "GET_CONFIG has the same capacity as before")
 
 
 def _direct(room: Room, word: str) -> None:

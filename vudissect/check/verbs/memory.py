@@ -6,8 +6,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from vudissect.check.memory import GUEST_ADDRESS, SECOND_HALF, SIZE, page_region
+from vudissect.check.memory import GUEST_ADDRESS, RAM, SECOND_HALF, SIZE, page_region
 from vudissect.check.model import Behaviour
+from vudissect.check.outcome import Life
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
 from vudissect.check.verbs.registry import verb
@@ -27,6 +28,13 @@ def memory(room: Room, user_address: str | None = None) -> None:
     if user_address is not None:
         room.arena.user_address = int(user_address, 0)
     room.stage.ask(f"F>B SET_MEM_TABLE {region(room)} {room.ram}")
+
+
+@verb(r"memory that can shrink", "the same, but mem#ram does not have the seal against that, which QEMU sets")
+def loose_memory(room: Room) -> None:
+    """As memory from a file has none."""
+    room.stage.objects.give(RAM._replace(seals=0))
+    memory(room)
 
 
 @verb(
@@ -110,6 +118,26 @@ def not_mapped(room: Room, name: str) -> None:
         if time.monotonic() > deadline:
             raise DeviationError(Behaviour.FAILED, f"the process still has {count} maps of {name}")
         room.stage.clock.sleep(_LOOK_EVERY)
+
+
+@verb(
+    r"a request in memory that is gone",
+    "a request whose buffers are at the end of mem#ram, which is made shorter before the kick; the process lives"
+    " until it is done, or for as long as one may take",
+)
+def shrink(room: Room) -> None:
+    """Nothing is read there from here on: we would be killed, too."""
+    stage, queue, path = room.stage, room.queue(), room.path
+    assert path is not None  # cases that move data need it
+    room.arena.go_on_at(SECOND_HALF)
+    queue.submit(path.request(room.arena).buffers, lambda _: "")
+    os.ftruncate(stage.objects.give(RAM), SECOND_HALF)
+    queue.kick()
+    deadline = stage.deadline
+    while time.monotonic() < deadline and queue.collect():
+        if room.backend.life().life is not Life.ALIVE:
+            raise DeviationError(Behaviour.FAILED, "the process does not survive it")
+        stage.clock.sleep(_LOOK_EVERY)
 
 
 def _maps(pid: int, name: str) -> int:

@@ -82,6 +82,12 @@ def use_other(room: Room, only: str | None) -> None:
     room.used += (room.other,)
 
 
+@verb(r"use (\d+) queue pairs", "from now on the rings of so many queue pairs of a network device are started")
+def use_pairs(room: Room, count: str) -> None:
+    """All of them alike."""
+    room.used = tuple(range(2 * int(count)))
+
+
 @verb(r"start one ring after the other", "start, ring by ring")
 def start_one_by_one(room: Room) -> None:
     """As some drivers do it."""

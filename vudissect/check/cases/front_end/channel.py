@@ -226,4 +226,20 @@ CASES = (
         needs=(*_CHANNEL, "REPLY_ACK", "without HOST_NOTIFIER"),
         ours_perhaps=("VU-NEG-06", "VU-VRG-01", "VU-FD-02", "VU-FD-03"),
     ),
+    Case(
+        "F-78",
+        "SHARED_OBJECT_LOOKUP of a UUID that nobody has added",
+        "It is answered with a failure, or the channel is closed; the main connection goes on.",
+        "VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP: the result is not 0 if there is no such object",
+        """
+        * offer also SHARED_OBJECT
+        * it runs
+        * it acknowledges SHARED_OBJECT
+        ? B>F backend: SHARED_OBJECT_LOOKUP uuid=01234567-89ab-cdef-0123-456789abcdef
+        * the channel acknowledges with a failure
+        """,
+        rules=("VU-SHO-02",),
+        meanings=HARMLESS,
+        needs=_CHANNEL,
+    ),
 )

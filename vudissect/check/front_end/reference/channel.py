@@ -5,7 +5,7 @@ import socket
 
 from vudissect.check.front_end.reference.errors import GiveUpError, hang
 from vudissect.check.reference.fault import Faults
-from vudissect.protocol.model import Channel, Row
+from vudissect.protocol.model import Answer, Channel, Row
 from vudissect.protocol.purpose import Purpose
 from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, REPLY, VERSION, VERSION_MASK, struct_of
@@ -58,9 +58,11 @@ class ServedChannel:
         self.theirs.close()
 
     def _handle(self, number: int, flags: int) -> None:
-        done = self._do(UPSTREAM.request(Channel.BACKEND, number))
+        row = UPSTREAM.request(Channel.BACKEND, number)
+        done = self._do(row)
         asked = flags & NEED_REPLY and self._acknowledges and not self._faults.has("F-56")
-        if asked or self._faults.has("F-57"):
+        always = row is not None and row.answer is Answer.ALWAYS
+        if asked or always or self._faults.has("F-57"):
             header = _HEADER.pack(number, VERSION | REPLY, _WORD.size)
             self.socket.sendall(header + _WORD.pack(0 if done else 1))
 
@@ -72,6 +74,8 @@ class ServedChannel:
             self._faults.die_of("F-32")
         if row.purpose is Purpose.MAP_SHARED_MEMORY:
             return self._faults.has("F-33")
+        if row.answer is Answer.ALWAYS:
+            return self._faults.has("F-78")
         if row.purpose is not Purpose.CHANGE_CONFIG:
             return self._faults.has("F-59")
         self.changed = True

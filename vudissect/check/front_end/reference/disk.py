@@ -13,7 +13,6 @@ from vudissect.rings.chain import Buffer
 from vudissect.rings.split import SplitDriver, SplitRing
 
 RING_SIZE = 64
-_PART = 1 << 16
 _ONE = (1).to_bytes(8, "little")
 
 
@@ -25,17 +24,14 @@ class DriverDisk:
         os.truncate(self.memory, SIZE)
         self._arena = Arena(memoryview(mmap.mmap(self.memory, SIZE)))
         self.kick, self.call, self.err = (os.eventfd(0, os.EFD_NONBLOCK) for _ in range(3))
-        self._offset = self._arena.ring_at()
+        parts = split.parts(RING_SIZE)
+        self._starts = [self._arena.ring_at(length) for length in parts]
         views = [
-            self._arena.contents[start : start + length]
-            for start, length in zip(self._starts(), split.parts(RING_SIZE), strict=True)
+            self._arena.contents[start : start + length] for start, length in zip(self._starts, parts, strict=True)
         ]
         self._ring = SplitRing(RING_SIZE, *views)
         self._driver = SplitDriver(self._ring)
         self._pending: tuple[int, Buffer] | None = None
-
-    def _starts(self) -> tuple[int, int, int]:
-        return self._offset, self._offset + _PART, self._offset + 2 * _PART
 
     @property
     def region(self) -> dict[str, int]:
@@ -45,7 +41,7 @@ class DriverDisk:
     @property
     def addresses(self) -> Mapping[str, Any]:
         """Where the ring is, as messages have it."""
-        desc, avail, used = (USER_ADDRESS + start for start in self._starts())
+        desc, avail, used = (USER_ADDRESS + start for start in self._starts)
         return {"index": 0, "desc": desc, "avail": avail, "used": used}
 
     @property

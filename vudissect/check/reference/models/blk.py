@@ -14,6 +14,7 @@ from vudissect.wire.fields import from_fields
 
 _SECTORS = 2048
 _CONFIG_SIZE = 60
+_CAPACITY_SIZE = 8
 _WRITEBACK_AT = 32
 _IDENTITY = b"vudissect-reference"
 _RANGE = Struct("<QII")
@@ -33,6 +34,11 @@ class Disk(Model):
         layout = Layout(BLK.config.key, BLK.config.fields)
         fields = {"capacity": _SECTORS, "seg_max": 126, "blk_size": SECTOR, "num_queues": 2, "writeback": 1}
         self.config = bytearray(layout_codec(layout, "little").encode(from_fields(layout, fields))[:_CONFIG_SIZE])
+
+    def grow(self) -> None:
+        """See `Model`: twice as large."""
+        self.contents += bytes(len(self.contents))
+        self.config[:_CAPACITY_SIZE] = (len(self.contents) // SECTOR).to_bytes(_CAPACITY_SIZE, "little")
 
     def writable(self, offset: int, length: int) -> bool:
         """See `Model`: whether the cache writes back."""

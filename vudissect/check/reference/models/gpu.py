@@ -9,6 +9,7 @@ from vudissect.check.reference.display import Display
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.model import Model
 from vudissect.protocol.devices.media import GPU
+from vudissect.protocol.features import GPU_FEATURES
 from vudissect.protocol.purpose import Purpose
 from vudissect.rings import gpu
 from vudissect.rings.chain import Chain
@@ -22,7 +23,7 @@ class Gpu(Model):
     """Two rings, for commands and for the cursor. It keeps resources, but no pixels."""
 
     rings = 2
-    features = GPU.features.mask("RESOURCE_UUID")
+    features = GPU.features.mask("RESOURCE_UUID", "EDID")
     protocol_features = ("SHARED_OBJECT",)
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Gpu(Model):
         self.config = bytearray(_CONFIG_SIZE)
         self._resources: dict[int, bytes] = {}
         self._display: Display | None = None
+        self._has_edid = False
 
     def begin(self, channel: BackendChannel) -> None:
         """See `Model`."""
@@ -44,9 +46,12 @@ class Gpu(Model):
         if self._display is not None:
             self._display.close()
         self._display = Display(fd)
+        self._has_edid = False
         if not faults.has("GPU-10"):
-            self._display.ask(Purpose.OFFER_GPU_FEATURES)
-            self._display.ask(Purpose.ACK_GPU_FEATURES)
+            offered = int.from_bytes(self._display.ask(Purpose.OFFER_GPU_FEATURES) or b"", "little")
+            known = offered & GPU_FEATURES.mask("EDID")
+            self._has_edid = bool(known)
+            self._display.ask(Purpose.ACK_GPU_FEATURES, {"features": known})
 
     def shared_object(self, name: str) -> int:
         """See `Model`."""
@@ -66,6 +71,8 @@ class Gpu(Model):
             return 0
         if header.kind == Command.GET_DISPLAY_INFO:
             return chain.write(memory, self._displays(faults))
+        if header.kind == Command.GET_EDID:
+            return chain.write(memory, self._edid(data[gpu.HEADER_SIZE :], faults)[: chain.room])
         kind, name = self._do(header.kind, data[gpu.HEADER_SIZE :], memory, faults), b""
         if header.kind == Command.RESOURCE_ASSIGN_UUID and kind is Response.OK_UUID:
             name = self._resources[gpu.RESOURCE.unpack_from(data, gpu.HEADER_SIZE)[0]]
@@ -125,6 +132,15 @@ class Gpu(Model):
             return Header(Response.UNSPECIFIED).pack()
         known = answer[gpu.HEADER_SIZE :] if not faults.has("GPU-11") else bytes(gpu.DISPLAYS_SIZE - gpu.HEADER_SIZE)
         return Header(Response.OK_DISPLAYS).pack() + known
+
+    def _edid(self, body: bytes, faults: Faults) -> bytes:
+        answer = None
+        if self._display is not None and self._has_edid and not faults.has("GPU-16"):
+            scanout = int.from_bytes(body[:4], "little")
+            answer = self._display.ask(Purpose.DESCRIBE_DISPLAY, {"scanout": scanout})
+        if answer is None:
+            return Header(Response.UNSPECIFIED).pack()
+        return Header(Response.OK_EDID).pack() + answer[gpu.HEADER_SIZE :]
 
     def _show(self, faults: Faults, *place: int) -> Response:
         _, _, width, height, scanout, _ = place

@@ -32,6 +32,9 @@ class Model:
         """A session begins, or the device is reset: nothing is shared with the front-end any more."""
         self.channel = channel
 
+    def grow(self) -> None:
+        """Become larger, if it has a size."""
+
     def open_display(self, fd: int, faults: Faults) -> None:
         """Use the socket of a GPU, which is the device's own from now on."""
         os.close(fd)

@@ -14,7 +14,7 @@ _GSO_AT = 1
 class NetworkCard(Model):
     """Receives nothing."""
 
-    rings = 2
+    rings = 128
     receives = 0
     features = NET.features.mask("MAC", "MTU", "MRG_RXBUF")
     protocol_features = ("MTU", "RARP")
