@@ -51,6 +51,8 @@ class Program(Protocol):
     """Seconds that it took to start it."""
     peer: Peer
     """Who serves, as the peer of our socket."""
+    environment: dict[str, str]
+    """Variables that it is started with, besides ours."""
 
     def connect(self, deadline: float) -> socket.socket:
         """A connection; `OSError` if there is none in time."""
@@ -88,6 +90,7 @@ class Connecting:
     def __init__(self, path: str, clock: Clock) -> None:
         self.clock = clock
         self.peer = _NOBODY
+        self.environment: dict[str, str] = {}
         self.path = path
 
     def connect(self, deadline: float) -> socket.socket:
@@ -135,6 +138,7 @@ class Started:
     def __init__(self, command: list[str], patience: float, clock: Clock) -> None:
         self.clock = clock
         self.peer = _NOBODY
+        self.environment: dict[str, str] = {}
         self.starting = 0.0
         self._command = command
         self._patience = patience
@@ -228,7 +232,7 @@ class Started:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     pass_fds=fds,
-                    env=marked(str(self._folder)),
+                    env=marked(str(self._folder)) | self.environment,
                 )
         except OSError as error:
             raise ProgramError(f"{command[0]}: cannot be started: {error.strerror}") from None

@@ -27,6 +27,7 @@ from vudissect.cli.progress import opened
 from vudissect.conversation.conversation import ConversationError
 from vudissect.fuzz.back_end import BackEnd
 from vudissect.fuzz.corpus import Corpus
+from vudissect.fuzz.coverage import RUNTIME
 from vudissect.fuzz.files import messages_of, write_finding
 from vudissect.fuzz.finding import Finding, key_of
 from vudissect.fuzz.fuzzer import Fuzzer, Limits
@@ -92,6 +93,12 @@ class _Duration(click.ParamType[float]):
     metavar="FOLDER",
     help="Write each finding there, as a conversation and as a capture.",
 )
+@click.option(
+    "--write-runtime",
+    type=FILE,
+    metavar="FILE",
+    help="Write the C file there that a back-end is linked with to show which edges of its code it passes, and end.",
+)
 @click.option("--again", type=FILE, metavar="FILE", help="Play this conversation once, and say what comes of it.")
 @device_option("The device type (blk, net, ...), for a back-end that does not show it.")
 def command(
@@ -105,6 +112,7 @@ def command(
     timeout: float,
     corpus: str | None,
     output: str,
+    write_runtime: str | None,
     again: str | None,
     device: Device | None,
 ) -> None:
@@ -116,6 +124,10 @@ def command(
     that are left over. Each is made short, and written once. Exit status: 0 without findings, 1 with some, 2 if the
     back-end cannot be started.
     """
+    if write_runtime is not None:
+        with clear_errors(write_runtime):
+            Path(write_runtime).write_text(RUNTIME.read_text())
+        return
     raise_descriptor_limit()
     exit_on_signals()
     options = Options(device, timeout, PATIENCE)
@@ -142,11 +154,15 @@ def command(
         show.clear()
     say(
         f"{fuzzer.runs} sessions in {fuzzer.seconds:.0f} s, {len(kept.entries)} in the corpus, "
-        f"{len(kept.coverage)} things seen, {show.count} finding{'' if show.count == 1 else 's'}"
+        f"{len(kept.coverage)} things seen{_edges(kept)}, {show.count} finding{'' if show.count == 1 else 's'}"
     )
     if error is not None:
         fail(error)
     raise SystemExit(ended or (FINDINGS if show.count else 0))
+
+
+def _edges(corpus: Corpus) -> str:
+    return f", {len(corpus.edges)} edges" if corpus.edges else ""
 
 
 def _discovered(programs: Sequence[Program], options: Options) -> list[Target]:
@@ -243,7 +259,10 @@ class _Progress:
         """One session more."""
         if self._shows and fuzzer.seconds >= self._next:
             self._next = fuzzer.seconds + _EVERY_SECONDS
-            text = f"{fuzzer.runs} sessions, {fuzzer.seconds:.0f} s, {len(fuzzer.corpus.entries)} in the corpus"
+            corpus = fuzzer.corpus
+            text = (
+                f"{fuzzer.runs} sessions, {fuzzer.seconds:.0f} s, {len(corpus.entries)} in the corpus{_edges(corpus)}"
+            )
             print(f"\r{text}, {self.count} findings", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:

@@ -10,6 +10,7 @@ from vudissect.check.process import descriptors_of, memory_of
 from vudissect.check.program import Program
 from vudissect.check.runner import Options, Runner
 from vudissect.check.stage import Stage
+from vudissect.fuzz.coverage import Coverage
 from vudissect.fuzz.mutate import mutate
 from vudissect.fuzz.play import Played, Player
 from vudissect.fuzz.seeds import OWN, seeds_of
@@ -27,6 +28,8 @@ class BackEnd:
         self._program = program
         self._options = options
         self._runner = Runner(program, options)
+        self._coverage = Coverage()
+        program.environment |= self._coverage.environment
 
     def discover(self) -> None:
         """See `Target`."""
@@ -55,6 +58,7 @@ class BackEnd:
         if fresh or not reconnects:
             program.stop()
         program.start()
+        self._coverage.clear()
         written, before = program.written, descriptors_of(program.pid)
         memory = self.memory
         device = self._options.device or discovered.device
@@ -68,10 +72,10 @@ class BackEnd:
         fate = Watch(program, device, timeout, reconnects, discovered.idle).fate(
             session.connection, before, silent=session.silent
         )
-        output = program.output(since=written)
+        output, edges = program.output(since=written), self._coverage.edges()
         if fate.life is not Life.ALIVE or fate.next_connection is False or fate.lost_descriptors:
             program.stop()
-        return Played(session, fate, output, self.memory - memory if fate.life is Life.ALIVE else 0)
+        return Played(session, fate, output, self.memory - memory if fate.life is Life.ALIVE else 0, edges)
 
     @property
     def memory(self) -> int:

@@ -67,7 +67,7 @@ class Finding(NamedTuple):
 
 def key_of(played: Played) -> Key | None:
     """What is wrong; None if nothing is. A leak takes more than one session to see."""
-    session, fate, output, _ = played
+    session, fate, output, *_ = played
     report = _report(output.splitlines())
     after = f"after {session.last or 'the connection was made'}"
     if fate.life is Life.KILLED or panicked(output):

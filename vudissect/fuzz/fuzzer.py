@@ -20,7 +20,6 @@ from vudissect.fuzz.target import Target
 _FRESH_AFTER = 200
 # A finding that needs more than the last session is looked for among so many.
 _MOST_BEFORE = 8
-_FROM_CORPUS = 0.7
 # Where a crash is noticed late, the same is seen after many messages.
 _MOST_LOOKS = 3
 _MOST_LEAKS = 30
@@ -30,7 +29,6 @@ _MOST_TIMES = 4
 _LONGEST = 120.0
 # So many seconds more if the time is over by then.
 _EXTRA = 10.0
-_LATEST = 30
 
 
 class Limits(NamedTuple):
@@ -106,10 +104,8 @@ class Fuzzer:
             if self._first:
                 return self._first.popleft()
             random = Random(f"{self._seed} {self.runs}")
-            entries = self.corpus.entries
-            latest = entries[-_LATEST:] if random.random() < _FROM_CORPUS else entries
             # What leaks anyway takes long to look at, and hides what else is left over.
-            return without_leaks(target.derive(random.choice(latest), entries, random), self.findings)
+            return without_leaks(target.derive(self.corpus.choose(random), self.corpus.entries, random), self.findings)
 
     def _note(self, steps: Steps, played: Played) -> None:
         with self._lock:
@@ -117,7 +113,7 @@ class Fuzzer:
             seen: set[tuple[str, ...]] = {*played.session.seen, (last, "fate", outcome)}
             seen |= {("log", words) for words in log_words(played.output)}
             # What is derived from a session that ends the program ends it, too, in nearly all cases.
-            self.corpus.add(steps, seen, keep=key_of(played) is None)
+            self.corpus.add(steps, seen, played.edges, keep=key_of(played) is None)
             self._tick(self)
 
     def _look_closer(self, target: Target, steps: Steps, played: Played, history: tuple[Steps, ...]) -> None:

@@ -11,6 +11,7 @@ from vudissect.check.outcome import Fate, Life
 from vudissect.check.process import at_rest
 from vudissect.check.program import Program
 from vudissect.check.stage import DeviationError, Sent, Stage
+from vudissect.fuzz.coverage import Edges
 from vudissect.fuzz.steps import HangUp, Kick, Message, Step, Steps, Write
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.model import Channel, Side
@@ -40,12 +41,16 @@ class Session:
 
 
 class Played(NamedTuple):
-    """A session, what became of the back-end, and what it wrote meanwhile; by how many bytes it grew."""
+    """A session, what became of the back-end, and what it wrote meanwhile; by how many bytes it grew.
+
+    `edges` are those of its code that it passed, none if it does not show them.
+    """
 
     session: Session
     fate: Fate
     output: str
     grown: int = 0
+    edges: Edges = frozenset()
 
 
 def state_word(state: State) -> str:
