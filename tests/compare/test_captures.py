@@ -3,6 +3,7 @@
 from tests.conversation import Conversation
 from vudissect.analysis import Analysis
 from vudissect.compare.captures import Part, by_connection, compare_captures
+from vudissect.conversation.text import read_conversation
 
 
 def compared(first: list[str], second: list[str]) -> list[Part]:
@@ -42,3 +43,27 @@ def test_devices_with_other_names_are_pairs_in_their_order() -> None:
 
 def test_a_part_has_the_devices() -> None:
     assert [part.devices for part in compared(["disk0"], ["disk0", "net0"])] == [("disk0", "disk0"), ("", "net0")]
+
+
+def told(first: str, second: str) -> list[tuple[tuple[str, ...], str]]:
+    """The differences of two conversations."""
+    connections = [
+        by_connection((event for event, _ in Analysis(read_conversation(text).records)), 100)
+        for text in (first, second)
+    ]
+    (part,) = compare_captures(*connections)
+    return [(each.messages, each.what.value) for each in part.compared.distinctions]
+
+
+def test_sessions_are_compared_as_they_were_delivered() -> None:
+    start = "--- connection front-end=qemu back-end=disk\nF>B SET_OWNER\n"
+    plain = f"{start}F>B SET_VRING_NUM ring 0 num 64\nF>B GET_FEATURES\nB>F GET_FEATURES -> VERSION_1"
+    changed = (
+        f"{start}F>B SET_VRING_NUM ring 0 num 64 NOT FORWARDED, WITHHELD\n"
+        "F>B SET_VRING_NUM ring 0 num 64 INJECTED\n"
+        "F>B GET_FEATURES NOT FORWARDED, WITHHELD\n"
+        "B>F GET_FEATURES -> VERSION_1 INJECTED"
+    )
+
+    assert told(plain, changed) == []
+    assert told(plain, plain.replace("num 64", "num 64 NOT FORWARDED, WITHHELD")) == [(("SET_VRING_NUM",), "missing")]

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conversation import Conversation, eventfd, memfd
-from vudissect.capture.record import Record
+from vudissect.capture.record import Record, RecordKind
 from vudissect.faults.engine import Engine
 from vudissect.faults.language import read_fault
-from vudissect.host.descriptor import DescriptorKind
+from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.features import PROTOCOL_FEATURES, VIRTIO_FEATURES
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.faulting import (
@@ -59,9 +59,20 @@ class Talk:
         for record in self._said.records:
             self.engine.see(record)
 
+    def open(self, channel: Channel) -> None:
+        self._said.event(RecordKind.CHANNEL_OPENED, channel)
+        self.engine.see(self._said.records[-1])
+
     def message(self, *words: object, side: Side = Side.FRONT_END, **options: object) -> Offer:
         self._said.say(side, *words, **options)  # type: ignore[arg-type]
         return offer(self._said.records[-1])
+
+    def report(self, steps: Sequence[Step]) -> None:
+        """What a relay records of them."""
+        for step in steps:
+            if isinstance(step, Report):
+                self._said.event(RecordKind.FAULT, **dict[str, Any](step.details))
+                self.engine.see(self._said.records[-1])
 
     def steps(self, *words: object, side: Side = Side.FRONT_END, **options: object) -> list[Step]:
         """What is done with a message, without the reports of what was injected."""
@@ -263,10 +274,22 @@ def test_another_message_comes_before_or_after() -> None:
     ] == [[Deliver(), owner], [owner, Deliver()]]
 
 
-def test_a_message_may_be_inserted_on_another_channel() -> None:
-    steps = Talk("SET_VRING_NUM : insert CONFIG_CHANGE_MSG").steps("SET_VRING_NUM", index=0, num=64)
+def test_a_message_may_be_inserted_on_another_channel_that_is_open() -> None:
+    talk = Talk("SET_VRING_NUM : insert CONFIG_CHANGE_MSG")
+    assert reasons(talk.steps("SET_VRING_NUM", index=0, num=64)) == ["the backend channel is not open"]
+
+    talk.open(Channel.BACKEND)
+    steps = talk.steps("SET_VRING_NUM", index=0, num=64)
 
     assert (injected(steps).channel, injected(steps).sender) == (Channel.BACKEND, Side.BACK_END)
+
+
+def test_a_message_may_be_inserted_after_the_one_that_opens_its_channel() -> None:
+    def made(words: str) -> list[object]:
+        talk = Talk(f"SET_BACKEND_REQ_FD : insert CONFIG_CHANGE_MSG {words}")
+        return reasons(talk.steps("SET_BACKEND_REQ_FD", descriptors=(Descriptor(DescriptorKind.SOCKET),)))
+
+    assert (made(""), made("before")) == ([], ["the backend channel is not open"])
 
 
 @pytest.mark.parametrize(
@@ -282,6 +305,19 @@ def test_a_message_may_be_inserted_on_another_channel() -> None:
         ("drop, duplicate", "an action before it has withheld the message"),
         ("drop, delay 1s", "an action before it has withheld the message"),
         ("duplicate, coalesce", "a message that waits for the next one cannot be changed as well"),
+        ("drop, drop", "an action before it has withheld the message"),
+        ("drop, close back-end after", "an action before it has withheld the message"),
+        ("drop, reorder", "an action before it has withheld the message"),
+        ("drop, flip version", "an action before it has withheld the message"),
+        ("drop, add-fd", "an action before it has withheld the message"),
+        ("nack", "its sender waits for no answer: NEED_REPLY is not set, or REPLY_ACK is not in effect"),
+        ("error", "its sender waits for no answer: NEED_REPLY is not set, or REPLY_ACK is not in effect"),
+        ("replace-fd", "it carries no descriptors"),
+        ("close-fd", "it carries no descriptors"),
+        ("swap-fds", "it carries no descriptors"),
+        ("unmask MQ", "SET_VRING_NUM has nothing of this name here"),
+        ("set num=64 index=0", "it has these values already"),
+        ("set header.size=8", "it has these values already"),
     ],
 )
 def test_what_is_impossible_is_reported_and_the_message_passed_on(fault: str, reason: str) -> None:
@@ -289,7 +325,43 @@ def test_what_is_impossible_is_reported_and_the_message_passed_on(fault: str, re
     steps = talk.steps("SET_VRING_NUM", index=0, num=64)
 
     assert (reasons(steps), steps[-1]) == ([reason], Deliver())
-    assert talk.engine.summary == "faults: 0 injected, 1 could not be injected"
+
+
+def test_what_was_injected_and_what_was_not_is_counted_by_action() -> None:
+    talk = Talk("SET_VRING_NUM and ring=0 : drop", "SET_VRING_NUM : withhold-fd")
+    assert talk.engine.summary == "no fault was injected"
+
+    for ring in (0, 0, 1):
+        talk.report(talk.engine.decide(talk.message("SET_VRING_NUM", index=ring, num=64)))
+
+    assert talk.engine.summary == "2 faults injected: 2 drop; 3 not injected: 3 withhold-fd"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("mask CONFIG", "it has none of these features"),
+        ("unmask MQ", "it has these features already"),
+        ("ack", "GET_PROTOCOL_FEATURES has an answer of its own: use error, or set a field of its answer"),
+    ],
+)
+def test_an_answer_that_is_like_this_already_is_not_changed(words: str, reason: str) -> None:
+    talk = Talk(f"GET_PROTOCOL_FEATURES and kind=reply : {words}")
+
+    assert reasons(talk.steps("GET_PROTOCOL_FEATURES", side=Side.BACK_END, features=OFFERED)) == [reason]
+
+
+def test_a_success_cannot_become_one() -> None:
+    talk = Talk("SET_VRING_NUM and kind=ack : ack")
+
+    assert reasons(talk.steps("SET_VRING_NUM", side=Side.BACK_END, ack=0)) == ["it is this answer already"]
+
+
+def test_only_what_has_another_end_or_a_size_can_be_dead() -> None:
+    talk = Talk("SET_VRING_KICK : close-fd")
+
+    why = reasons(talk.steps("SET_VRING_KICK", index=0, descriptors=(eventfd(1),)))
+    assert why == ["eventfd has no other end and no size: use replace-fd"]
 
 
 def test_only_messages_about_different_rings_may_overtake_each_other() -> None:

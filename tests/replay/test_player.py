@@ -300,3 +300,45 @@ class TestTime:
         times = [record.received for record in play(BRING_UP).live]
 
         assert all(before <= after for before, after in pairwise(times))
+
+
+FAULTED = (
+    *BRING_UP[:8],
+    "--- fault 1 injected: SET_VRING_NUM : set num=64",
+    "F>B SET_VRING_NUM ring 0 num 256 NOT FORWARDED, WITHHELD",
+    "F>B SET_VRING_NUM ring 0 num 64 INJECTED",
+    "F>B GET_VRING_BASE ring 0 base 0",
+    "--- fault 2 injected: kind=reply : drop",
+    "B>F GET_VRING_BASE -> ring 0 base 0 NOT FORWARDED, WITHHELD",
+    "--- fault 3 injected: SET_OWNER : ack",
+    "F>B SET_OWNER need_reply NOT FORWARDED, WITHHELD",
+    "B>F SET_OWNER -> ok INJECTED",
+)
+FRONT_ENDS = ("F>B SET_VRING_NUM ring 0 num 256", "F>B GET_VRING_BASE ring 0 base 0", "F>B SET_OWNER need_reply")
+BACK_ENDS = (
+    "F>B SET_VRING_NUM ring 0 num 64",
+    "F>B GET_VRING_BASE ring 0 base 0",
+    "B>F GET_VRING_BASE -> ring 0 base 0",
+)
+
+
+def test_a_back_end_gets_what_it_got_with_faults_and_answers_as_it_did() -> None:
+    outcome = play(FAULTED, (*BRING_UP[:8], *BACK_ENDS), Side.FRONT_END)
+
+    assert (outcome.ok, told(outcome), outcome.unmatched) == (True, [], 0)
+
+
+def test_a_front_end_sends_what_it_sent_and_gets_what_it_got() -> None:
+    live = (*BRING_UP[:8], *FRONT_ENDS, "B>F SET_OWNER -> ok")
+    outcome = play(FAULTED, live, Side.BACK_END)
+
+    assert (outcome.ok, told(outcome), outcome.unmatched) == (True, [], 0)
+
+
+def test_a_connection_that_a_fault_closed_is_closed_by_the_side_that_is_played() -> None:
+    records = records_of(*BRING_UP)
+    *rest, closed = records
+    faulted = [*rest, closed._replace(details={"by": "back-end", "how": "fault 1"})]
+    peer = LivePeer(records, Side.BACK_END)
+
+    assert replay(script_of(faulted, Side.FRONT_END), InMemory(peer.hear), Policy(), Options(timeout=0.2)).ok

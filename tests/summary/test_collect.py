@@ -239,3 +239,19 @@ def test_a_stall_in_another_connection_than_the_one_to_look_at_is_named_with_it(
     shown = summary._replace(shown=summary.connections[-1])
 
     assert stall_text(shown).startswith("connection 1, ring 0: request 34: flush has waited since")
+
+
+def test_injected_faults_are_counted_by_what_they_did() -> None:
+    talk = negotiated()
+    for number, action in ((1, "delay"), (2, "drop"), (1, "delay")):
+        talk.event(RecordKind.FAULT, fault=number, text="SET_OWNER : x", outcome="injected", action=action)
+    assert summary_of(talk.records).faults.text == "3 faults injected: 2 delay, 1 drop"
+
+    # A composed one has only the text.
+    talk.event(RecordKind.FAULT, fault=3, text="SET_OWNER : add-fd pipe, delay 1s ; count=1", outcome="not injected")
+    text = "3 faults injected: 2 delay, 1 drop; 1 not injected: 1 add-fd, delay"
+    assert summary_of(talk.records).faults.text == text
+
+
+def test_without_faults_nothing_is_said_about_them() -> None:
+    assert summary_of(negotiated().records).faults.text == ""

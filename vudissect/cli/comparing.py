@@ -14,7 +14,7 @@ from vudissect.compare.align import TooLongError
 from vudissect.compare.captures import Part, by_connection, compare_captures
 from vudissect.compare.exchange import Exchanges
 from vudissect.protocol.model import Device
-from vudissect.render.format import Unknown
+from vudissect.render.format import About
 from vudissect.summary.collect import Collector
 from vudissect.summary.words import missing_texts
 
@@ -26,10 +26,10 @@ _MOST_EXCHANGES = 100_000
 
 
 class Both(NamedTuple):
-    """Pairs of connections, what the captures do not have, and the exit status for what was read."""
+    """Pairs of connections, what is to be known about the captures, and the exit status for what was read."""
 
     parts: Sequence[Part]
-    unknown: Sequence[Unknown]
+    about: Sequence[About]
     status: int
 
 
@@ -44,14 +44,14 @@ def compare_files(first: str, second: str, device: Device | None, wanted: "Filte
         parts = compare_captures(before.connections, after.connections)
     except TooLongError as error:
         fail(f"{error}, too many to be aligned: compare a part with --filter, or a connection with FILE@NUMBER")
-    return Both(parts, [*before.unknown, *after.unknown], max(before.status, after.status))
+    return Both(parts, [*before.about, *after.about], max(before.status, after.status))
 
 
 class _Read(NamedTuple):
-    """The connections of a capture, what it does not have, and the exit status for it."""
+    """The connections of a capture, what is to be known about it, and the exit status for it."""
 
     connections: list[Exchanges]
-    unknown: list[Unknown]
+    about: list[About]
     status: int
 
 
@@ -72,8 +72,11 @@ def _read(name: str, device: Device | None, wanted: "Filter | None") -> _Read:
     if connection is not None and not connections and wanted is None:
         fail(f"{file}: there is no connection {connection}")
     cut = str(analysis.records.truncated) if analysis.records.truncated is not None else ""
-    missing = collector.finish(analysis.session, analysis.finish(), file, cut=cut).missing
-    return _Read(connections, [Unknown(file, text) for text in missing_texts(missing)], status)
+    summary = collector.finish(analysis.session, analysis.finish(), file, cut=cut)
+    about = [About(file, text) for text in missing_texts(summary.missing)]
+    if faults := summary.faults.text:
+        about.append(About(file, faults, injected=True))
+    return _Read(connections, about, status)
 
 
 def _split(name: str) -> tuple[str, int | None]:

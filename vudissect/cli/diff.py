@@ -89,7 +89,7 @@ def command(
     output = chosen(Differing, form, as_json=as_json, options=[Option.SINCE_FIRST] if in_order else [])
     both = compare_files(first, second, device, wanted)
     parts = _only(both.parts, kinds)
-    write(output.render(Differing(parts, (first, second), both.unknown, output_style(), in_order)))
+    write(output.render(Differing(parts, (first, second), both.about, output_style(), in_order)))
     different = FINDINGS if any(part.compared.distinctions for part in parts) else 0
     status = max(both.status, different)
     if status:

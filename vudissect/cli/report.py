@@ -90,7 +90,7 @@ def _name(file: str) -> str:
 def _difference(first: str, second: str, device: Device | None) -> tuple[str, int]:
     """The page of two captures, and the exit status for them."""
     both = compare_files(first, second, device)
-    return difference_page(both.parts, (first, second), both.unknown), both.status
+    return difference_page(both.parts, (first, second), both.about), both.status
 
 
 def _page(file: str, parts: Parts, device: Device | None) -> tuple[str, int]:

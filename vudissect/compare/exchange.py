@@ -7,6 +7,7 @@ channel, and the answer to each, are the same in every run.
 from collections import Counter
 from typing import NamedTuple
 
+from vudissect.capture.record import Mark
 from vudissect.protocol.model import Answer, Channel, Field, Meaning, Row
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.event import Event, MessageEvent
@@ -43,13 +44,20 @@ class Exchanges:
         self.traffic: Counter[str] = Counter()
         self._steps: dict[Channel, list[Exchange]] = {channel: [] for channel in Channel}
         self._pending: dict[int, tuple[Channel, int]] = {}
+        # Requests that the receiver never got: they count if somebody answers in its place.
+        self._withheld: dict[int, MessageEvent] = {}
 
     def add(self, event: Event) -> bool:
         """Enter the next event of the connection; whether it is kept as an exchange of its own."""
         self.last = event
         if event.message is None:
             return False
-        message, channel = event.message, event.record.channel
+        message, channel, marks = event.message, event.record.channel, event.record.marks
+        if marks and marks & Mark.WITHHELD:
+            if not event.awaits or is_traffic(message.row):
+                return False
+            self._withheld[event.record.frame] = event
+            return True
         if is_traffic(message.row):
             self.traffic[message.name] += not message.reply
             return False
@@ -57,6 +65,11 @@ class Exchanges:
             channel, place = self._pending.pop(event.request.frame)
             self._steps[channel][place] = self._steps[channel][place]._replace(answer=event)
             return False
+        if event.request is not None and event.request.frame in self._withheld:
+            request = self._withheld.pop(event.request.frame)
+            key = Key(channel, message.name, False, ring_of(request.message))
+            self._steps[channel].append(Exchange(key, request, event))
+            return True
         if message.reply and not event.after.whole:
             # Its request was not recorded.
             return False

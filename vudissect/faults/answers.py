@@ -8,7 +8,7 @@ from vudissect.faults.errors import FaultError, ImpossibleError
 from vudissect.faults.plan import Plan, Sending, Target, other
 from vudissect.filter.errors import Token, unknown
 from vudissect.filter.values import number_of
-from vudissect.protocol.model import Answer, Row
+from vudissect.protocol.model import Answer, Channel, Row
 from vudissect.protocol.payloads import ACK, EMPTY
 from vudissect.protocol.table import UPSTREAM
 from vudissect.wire.codec import codec_of
@@ -67,6 +67,9 @@ def insert(words: Words) -> Action:
     make = _maker(row, fields, name, need_reply=_NEED_REPLY in options)
 
     def apply(plan: Plan, target: Target) -> Plan:
+        opens = target.event.message.row.opens if not options & {_BEFORE} else None
+        if row.channel not in (Channel.MAIN, opens, *target.channels):
+            raise ImpossibleError(f"the {row.channel.label} channel is not open")
         sending = Sending(row.channel, row.initiator, make(target))
         if _BEFORE in options:
             return replace(plan, earlier=(*plan.earlier, sending))
@@ -141,6 +144,8 @@ def _answered(plan: Plan, target: Target, code: int | None) -> Plan:
         raise ImpossibleError("its sender waits for no answer: NEED_REPLY is not set, or REPLY_ACK is not in effect")
     layout, values = (ACK, ((1 if code is None else code),)) if is_acknowledged else (EMPTY, ())
     data = codec_of(event.after.protocol, offer.byte_order).encode(row, layout, values, reply=True)
+    if reply and data == plan.message.data:
+        raise ImpossibleError("it is this answer already")
     if reply:
         return plan.with_message(replace(plan.message, data=data, passing=()))
     answer = Sending(offer.channel, other(offer.sender), data, delay=plan.message.delay)

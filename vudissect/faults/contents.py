@@ -41,6 +41,18 @@ def set_field(words: Words) -> Action:
             plan = change(plan, target)
         return plan
 
+    return _changing(apply, "it has these values already")
+
+
+def _changing(action: Action, otherwise: str) -> Action:
+    """An action that is impossible where it changes nothing."""
+
+    def apply(plan: Plan, target: Target) -> Plan:
+        changed = action(plan, target)
+        if changed.message.data == plan.message.data:
+            raise ImpossibleError(otherwise)
+        return changed
+
     return apply
 
 
@@ -168,7 +180,7 @@ def _with_header(plan: Plan, target: Target, place: int, change: Callable[[int],
 )
 def mask(words: Words) -> Action:
     """Without these features."""
-    return _features(words, lambda word, bits: word & ~bits)
+    return _changing(_features(words, lambda word, bits: word & ~bits), "it has none of these features")
 
 
 @ACTIONS.action(
@@ -179,7 +191,7 @@ def mask(words: Words) -> Action:
 )
 def unmask(words: Words) -> Action:
     """With these features."""
-    return _features(words, lambda word, bits: word | bits)
+    return _changing(_features(words, lambda word, bits: word | bits), "it has these features already")
 
 
 def _features(words: Words, combine: Callable[[int, int], int]) -> Action:

@@ -17,6 +17,7 @@ _KINDS = {
     "file": DescriptorKind.FILE,
 }
 _MEMORY = frozenset({DescriptorKind.MEMFD, DescriptorKind.FILE})
+_DYING = _MEMORY | {DescriptorKind.SOCKET, DescriptorKind.PIPE}
 _SIZE = 1 << 20
 
 
@@ -59,7 +60,7 @@ def add(words: Words) -> Action:
 )
 def replace_descriptor(words: Words) -> Action:
     """Another object."""
-    return _replacing(words, lambda old, kind: Fresh(kind or old.kind, old.size))
+    return _replacing(words, lambda old, kind: Fresh(kind or old.kind, old.size), has_kind=True)
 
 
 @ACTIONS.action(
@@ -72,11 +73,11 @@ def close(words: Words) -> Action:
     """A dead descriptor."""
 
     def dead(old: Descriptor, _: DescriptorKind | None) -> Fresh:
-        if old.kind is DescriptorKind.EVENTFD:
-            raise ImpossibleError("an eventfd has no other end: use replace-fd")
+        if old.kind not in _DYING:
+            raise ImpossibleError(f"{old.kind.label} has no other end and no size: use replace-fd")
         return Fresh(old.kind, hung_up=True)
 
-    return _replacing(words, dead)
+    return _replacing(words, dead, has_kind=False)
 
 
 @ACTIONS.action(
@@ -100,9 +101,9 @@ def _swapped(passing: Passing, target: Target) -> Fresh:
     return Fresh(DescriptorKind.EVENTFD) if kind in _MEMORY else Fresh(DescriptorKind.MEMFD, _SIZE)
 
 
-def _replacing(words: Words, fresh: Callable[[Descriptor, DescriptorKind | None], Fresh]) -> Action:
+def _replacing(words: Words, fresh: Callable[[Descriptor, DescriptorKind | None], Fresh], *, has_kind: bool) -> Action:
     place = words.number("the place of a descriptor") if words.has_number else 0
-    kind = _kind(words)
+    kind = _kind(words) if has_kind else None
 
     def apply(plan: Plan, target: Target) -> Plan:
         passing = _present(plan, place)

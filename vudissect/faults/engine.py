@@ -17,10 +17,11 @@ from vudissect.protocol.model import Channel
 from vudissect.proxy.faulting import Deliver, Offer, Report, Step, WithNext
 from vudissect.session.event import MessageEvent
 from vudissect.session.session import Session
+from vudissect.summary.faults import INJECTED, Injected
 
 Details = dict[str, str | int]
 
-INJECTED, NOT_INJECTED = "injected", "not injected"
+NOT_INJECTED = "not injected"
 
 
 @dataclass(slots=True)
@@ -43,8 +44,8 @@ class Engine:
         self._script_random = Random(0)
         self._warn = warn
         self._has_warned = False
-        self.injected = 0
-        self.not_injected = 0
+        self._injected = Injected()
+        self._open: set[tuple[int, Channel]] = set()
         self._faults = [(fault, _Progress(fault.random())) for fault in faults]
         self._session = Session(detect=True)
         self._frame = 0
@@ -64,17 +65,26 @@ class Engine:
     @property
     def summary(self) -> str:
         """How many were injected, and how many could not be."""
-        missed = f", {self.not_injected} could not be injected" if self.not_injected else ""
-        return f"faults: {self.injected} injected{missed}"
+        return self._injected.text or "no fault was injected"
 
     def see(self, record: Record) -> None:
         """Note what was recorded."""
         self._frame += 1
         self._session.feed(record._replace(frame=self._frame))
+        kind = record.kind
+        if kind is RecordKind.FAULT:
+            self._injected.see(record)
+        elif kind is RecordKind.CHANNEL_OPENED:
+            self._open.add((record.connection, record.channel))
+        elif kind is RecordKind.CHANNEL_CLOSED:
+            self._open.discard((record.connection, record.channel))
+        elif kind is RecordKind.CONNECTION_CLOSED:
+            self._open -= {(record.connection, channel) for channel in Channel}
 
     def decide(self, offer: Offer) -> Sequence[Step]:
         """What to do with a message; nothing if it is passed on as it is."""
         event = self._event(offer)
+        channels = frozenset(channel for connection, channel in self._open if connection == offer.connection)
         plan = start = beginning(offer)
         reports: list[Step] = []
         failed: list[Step] = []
@@ -82,15 +92,13 @@ class Engine:
             (fault, progress) for fault, progress in self._faults if fault.wanted(event) and _is_due(fault, progress)
         ]
         for fault, progress in (*due, *self._of_script(event, failed)):
-            target = Target(offer, event, progress.random, fault.number)
+            target = Target(offer, event, progress.random, fault.number, channels)
             try:
                 plan = fault.apply(replace(plan, refused=0), target)
             except ImpossibleError as error:
-                self.not_injected += 1
                 failed.append(Report(_details(fault, event, NOT_INJECTED) | {"reason": str(error)}))
                 continue
             progress.injected += 1
-            self.injected += 1
             self._refusals += [fault] * plan.refused
             reports.append(Report(_details(fault, event, INJECTED)))
             if plan.joining is not None:
@@ -108,7 +116,6 @@ class Engine:
         try:
             fault = self._script.fault(event)
         except ImpossibleError as error:
-            self.not_injected += 1
             if not self._has_warned:
                 self._has_warned = True
                 self._warn(f"{error}: the traffic continues")
@@ -139,8 +146,6 @@ class Engine:
     def _joining(self, plan: Plan, start: Plan, fault: Fault, event: MessageEvent) -> list[Step]:
         """The steps for a message that waits for the next one."""
         if plan.main != start.main or plan.earlier or plan.later or plan.before or plan.after:
-            self.injected -= 1
-            self.not_injected += 1
             reason = "a message that waits for the next one cannot be changed as well"
             return [Report(_details(fault, event, NOT_INJECTED) | {"reason": reason}), Deliver()]
         done, missed = _details(fault, event, INJECTED), _details(fault, event, NOT_INJECTED)

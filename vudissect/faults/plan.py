@@ -20,12 +20,16 @@ class Joining(Enum):
 
 
 class Target(NamedTuple):
-    """The message that a fault is about, and what decides at random. `number` is that of the fault."""
+    """The message that a fault is about, and what decides at random. `number` is that of the fault.
+
+    `channels` are those that are open besides the main channel.
+    """
 
     offer: Offer
     event: MessageEvent
     random: Random
     number: int
+    channels: frozenset[Channel] = frozenset()
 
     @property
     def receiver(self) -> Side:

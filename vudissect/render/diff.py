@@ -12,7 +12,7 @@ from vudissect.protocol.model import Meaning
 from vudissect.render.config import decode_config
 from vudissect.render.diff_transcript import aligned_transcripts
 from vudissect.render.features import offered_text
-from vudissect.render.format import Unknown
+from vudissect.render.format import About
 from vudissect.render.style import Style
 from vudissect.render.units import hex_text, printable, size_text
 
@@ -22,14 +22,15 @@ _DECIMAL_BELOW = 4096
 
 
 def diff_lines(
-    parts: Sequence[Part], files: tuple[str, str], unknown: Sequence[Unknown], style: Style, *, in_order: bool
+    parts: Sequence[Part], files: tuple[str, str], about: Sequence[About], style: Style, *, in_order: bool
 ) -> Iterator[str]:
     """The differences of each pair of connections; with `in_order` both transcripts from the first difference on.
 
-    `unknown` is what the captures do not have; it comes first.
+    `about` is what the captures do not have, and the faults that were injected in them; it comes first.
     """
-    for each in unknown:
-        yield style.bad(f"unknown: {printable(each.file)}: {each.text}")
+    for each in about:
+        text = f"{'faults' if each.injected else 'unknown'}: {printable(each.file)}: {printable(each.text)}"
+        yield text if each.injected else style.bad(text)
     for part in parts:
         if not part.compared.distinctions:
             continue
@@ -40,7 +41,12 @@ def diff_lines(
         else:
             for distinction in part.compared.distinctions:
                 yield from _hunk(distinction, style)
-    yield total_text(parts, limited=bool(unknown))
+    yield total_text(parts, limited=is_limited(about))
+
+
+def is_limited(about: Sequence[About]) -> bool:
+    """Whether a capture does not have everything."""
+    return any(not each.injected for each in about)
 
 
 def total_text(parts: Sequence[Part], *, limited: bool) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from vudissect.compare.captures import Part
 from vudissect.compare.outcome import Value
 from vudissect.render.diff import sides
-from vudissect.render.format import Unknown
+from vudissect.render.format import About
 from vudissect.render.units import unicode
 
 
-def diff_json(parts: Sequence[Part], files: tuple[str, str], unknown: Sequence[Unknown]) -> Iterator[str]:
-    """The lines; keys are stable. What the captures do not have comes first."""
-    for lack in unknown:
-        yield json.dumps({"kind": "unknown", "file": unicode(lack.file), "text": lack.text})
+def diff_json(parts: Sequence[Part], files: tuple[str, str], about: Sequence[About]) -> Iterator[str]:
+    """The lines; keys are stable. What the captures do not have, and injected faults, come first."""
+    for fact in about:
+        kind = "faults" if fact.injected else "unknown"
+        yield json.dumps({"kind": kind, "file": unicode(fact.file), "text": unicode(fact.text)})
     for part in parts:
         for each in part.compared.distinctions:
             before, after = sides(each)

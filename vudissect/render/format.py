@@ -121,11 +121,12 @@ class Summarised(NamedTuple):
     width: int
 
 
-class Unknown(NamedTuple):
-    """Something that a capture does not have, in words."""
+class About(NamedTuple):
+    """Something that a capture does not have, in words; or, if `injected`, the faults that were injected in it."""
 
     file: str
     text: str
+    injected: bool = False
 
 
 class Differing(NamedTuple):
@@ -133,7 +134,7 @@ class Differing(NamedTuple):
 
     parts: "Sequence[Part]"
     files: tuple[str, str]
-    unknown: Sequence[Unknown]
+    about: Sequence[About]
     style: Style
     in_order: bool
 

@@ -93,6 +93,8 @@ def _answer(summary: Summary) -> Iterator[Fact]:
     more = len(verdict.groups) - len(shown)
     if more > 0:
         yield Fact("", f"and {more} more: vudissect lint {printable(shlex.quote(summary.file))}".rstrip())
+    if faults := summary.faults.text:
+        yield Fact("faults", printable(faults))
     stalled = stall_text(summary)
     if stalled:
         yield Fact("stalled", printable(stalled))

@@ -1,6 +1,7 @@
 """A summary for programs: one JSON object per capture, with names next to the raw numbers."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from vudissect.protocol.devices import feature_names
@@ -43,6 +44,11 @@ def summary_json(summary: Summary) -> str:
                 "beginnings": list(missing.beginnings),
                 "texts": list(missing_texts(missing)),
             },
+            "faults": {
+                "injected": _counts(summary.faults.injected),
+                "not_injected": _counts(summary.faults.missed),
+                "text": unicode(summary.faults.text) or None,
+            },
             "started": summary.started or None,
             "duration": summary.duration,
             "frames": summary.frames,
@@ -55,6 +61,10 @@ def summary_json(summary: Summary) -> str:
             "next": [unicode(argument) for argument in next_command(summary)],
         }
     )
+
+
+def _counts(counter: Mapping[str, int]) -> dict[str, int]:
+    return {unicode(action): count for action, count in counter.items()}
 
 
 def _connection(connection: ConnectionSummary) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from vudissect.session.arbiter import Known
 from vudissect.session.session import RECORDS_TO_GUESS_FROM, foresee
 
 _END = 1 << 62
+_FAULT = "fault "
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,28 @@ def script_of(
 
     The device type is guessed if it is not given.
     """
-    everything = tuple(records)
+    everything = tuple(each for record in records if (each := _own(record, side)) is not None)
     end = _END if last is None else last
     wanted = tuple(record for record in everything if record.frame <= end)
     obstacles = tuple(obstacle for record in wanted if record.frame >= first and (obstacle := _obstacle(record, side)))
     known = foresee(islice(everything, RECORDS_TO_GUESS_FROM), device)
     return Script(side, wanted, first, len(wanted) == len(everything), obstacles, known)
+
+
+def _own(record: Record, side: Side) -> Record | None:
+    """The record as it is for one side to play, where a fault was injected; None if it is nothing to play.
+
+    What the other side got is sent to it, and what it really sent is expected of it. A connection that a fault closed
+    was closed by neither side: the one that is played does that.
+    """
+    if record.kind is RecordKind.CONNECTION_CLOSED and str(record.details.get("how", "")).startswith(_FAULT):
+        return record._replace(details={**record.details, "by": side.label})
+    marks = record.marks
+    if not marks & (Mark.WITHHELD | Mark.INJECTED):
+        return record
+    if marks & (Mark.WITHHELD if record.sender is side else Mark.INJECTED):
+        return None
+    return record._replace(marks=marks & ~(Mark.WITHHELD | Mark.INJECTED | Mark.NOT_FORWARDED))
 
 
 def _obstacle(record: Record, side: Side) -> str:

@@ -5,9 +5,9 @@ from itertools import chain, groupby
 
 from vudissect.compare.captures import Part
 from vudissect.compare.distinction import Distinction
-from vudissect.render.diff import heading, places, sides, titles, total_text
+from vudissect.render.diff import heading, is_limited, places, sides, titles, total_text
 from vudissect.render.diff_transcript import AlignedLine, aligned_steps
-from vudissect.render.format import Unknown
+from vudissect.render.format import About
 from vudissect.report.document import document
 from vudissect.report.html import Html, tag
 
@@ -16,16 +16,16 @@ _CONTEXT = 3
 _FOOTER = "Made by vudissect report --diff. Nothing in this page is loaded or sent."
 
 
-def difference_page(parts: Sequence[Part], files: tuple[str, str], unknown: Sequence[Unknown]) -> str:
-    """The page; `unknown` is what the captures do not have."""
+def difference_page(parts: Sequence[Part], files: tuple[str, str], about: Sequence[About]) -> str:
+    """The page; `about` is what the captures do not have, and the faults that were injected in them."""
     names = " and ".join(file.rpartition("/")[2] or "session" for file in files)
     return document(
         f"{names}: vhost-user sessions",
         tag(
             "header",
             tag("p", names, class_="file"),
-            tag("h1", total_text(parts, limited=bool(unknown))),
-            (tag("p", tag("strong", "Not known: "), f"{each.file}: {each.text}", class_="missing") for each in unknown),
+            tag("h1", total_text(parts, limited=is_limited(about))),
+            (_about(each) for each in about),
         ),
         *(_part(part, files) for part in parts),
         tag(
@@ -33,6 +33,13 @@ def difference_page(parts: Sequence[Part], files: tuple[str, str], unknown: Sequ
         ),
         styles=("style.css", "session.css", "difference.css"),
     )
+
+
+def _about(about: About) -> Html:
+    text = f"{about.file}: {about.text}"
+    if about.injected:
+        return tag("p", tag("strong", "On purpose: "), text)
+    return tag("p", tag("strong", "Not known: "), text, class_="missing")
 
 
 def _part(part: Part, files: tuple[str, str]) -> Html:

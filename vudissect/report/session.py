@@ -73,6 +73,8 @@ def _answer(summary: Summary, found: Sequence[Finding], left_out: int) -> Iterat
     if left_out:
         text = f"{left_out} of {summary.frames} frames: vudissect report --from and --to make a page of others."
         yield tag("p", tag("strong", "Not in this page: "), text, class_="missing")
+    if faults := summary.faults.text:
+        yield tag("p", tag("strong", "On purpose: "), faults)
     if stalled := stall_text(summary):
         yield tag("p", tag("strong", "Stalled: "), stalled)
     groups = grouped(listed(found, usual=False))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from vudissect.capture.record import Record, RecordKind
-from vudissect.faults.engine import INJECTED, Engine
+from vudissect.faults.engine import Engine
 from vudissect.filter.fields import rings
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.faulting import Call, HangUp, Offer
@@ -14,6 +14,7 @@ from vudissect.scenario.model import Step
 from vudissect.session.event import Event
 from vudissect.session.pairing import Request
 from vudissect.session.session import Session
+from vudissect.summary.faults import INJECTED
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from vudissect.protocol.usual import is_late
 from vudissect.session.event import Event, MessageEvent
 from vudissect.session.session import Session
 from vudissect.session.stalls import stall_of
+from vudissect.summary.faults import Injected
 from vudissect.summary.peers import peer_of
 from vudissect.summary.values import (
     OUTCOMES,
@@ -74,6 +75,7 @@ class Collector:
         self._findings: list[Finding] = []
         self._frames = self._messages = self._descriptors = 0
         self._gaps = self._missed = 0
+        self._faults = Injected()
         self._headless: list[int] = []
         self._started = 0
         self._elapsed = 0
@@ -122,6 +124,8 @@ class Collector:
         record = event.record
         if record.kind is RecordKind.CONNECTION_OPENED:
             tally.opening = record
+        elif record.kind is RecordKind.FAULT:
+            self._faults.see(record)
         elif record.kind is RecordKind.GAP:
             self._gaps += 1
             missed = record.details.get("messages")
@@ -171,6 +175,7 @@ class Collector:
             verdict,
             Missing(cut, self._gaps, self._missed, tuple(self._headless)),
             withheld,
+            self._faults,
         )
 
 

@@ -11,6 +11,7 @@ from vudissect.session.event import MessageEvent
 from vudissect.session.pairing import Request
 from vudissect.session.stalls import Stall
 from vudissect.session.state import State
+from vudissect.summary.faults import Injected
 
 
 class Peer(NamedTuple):
@@ -158,7 +159,7 @@ class Summary(NamedTuple):
 
     `connections` has the first and the last ones and those with findings, `total` is the number of all. `shown` is the
     one to look at: that of the verdict, or the last. `started` is in ns since the epoch, `findings` the number of
-    findings of each severity, withheld repetitions included in `withheld`.
+    findings of each severity, withheld repetitions included in `withheld`. `faults` are those injected on purpose.
     """
 
     file: str
@@ -172,4 +173,5 @@ class Summary(NamedTuple):
     shown: ConnectionSummary | None
     verdict: Verdict
     missing: Missing
-    withheld: int = 0
+    withheld: int
+    faults: Injected

@@ -60,7 +60,7 @@ def _summaries(summarised: Summarised) -> Iterator[str]:
 def _differences(differing: Differing) -> Iterator[str]:
     from vudissect.render.diff_json import diff_json
 
-    return (f"{line}\n" for line in diff_json(differing.parts, differing.files, differing.unknown))
+    return (f"{line}\n" for line in diff_json(differing.parts, differing.files, differing.about))
 
 
 def _times(timed: Timed) -> Iterator[str]:

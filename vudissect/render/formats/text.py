@@ -20,7 +20,9 @@ from vudissect.render.units import printable
 
 
 def _transcript(shown: Shown) -> Iterator[str]:
+    from vudissect.capture.record import RecordKind
     from vudissect.render.transcript import Transcript
+    from vudissect.summary.faults import Injected
 
     transcript = Transcript(
         shown.style,
@@ -28,11 +30,17 @@ def _transcript(shown: Shown) -> Iterator[str]:
         times=Option.NO_TIMES not in shown.options,
         verdict=shown.verdict,
     )
+    faults = Injected()
     for event, findings in shown.judged:
+        if event.message is None and event.record.kind is RecordKind.FAULT:
+            faults.see(event.record)
         yield transcript.text(event, findings)
     ending = shown.ending()
     yield transcript.unanswered(ending.unanswered, ending.findings)
     yield transcript.findings(ending.findings)
+    if text := faults.text:
+        # A comment, so that the transcript can be composed again.
+        yield shown.style.dim(f"# {printable(text)}") + "\n"
 
 
 def _findings(linted: Reported) -> Iterator[str]:
@@ -85,8 +93,8 @@ def _summaries(summarised: Summarised) -> Iterator[str]:
 def _differences(differing: Differing) -> Iterator[str]:
     from vudissect.render.diff import diff_lines
 
-    parts, files, unknown, style, in_order = differing
-    lines = diff_lines(parts, files, unknown, style, in_order=in_order)
+    parts, files, about, style, in_order = differing
+    lines = diff_lines(parts, files, about, style, in_order=in_order)
     return (f"{line}\n" for line in lines)
 
 
