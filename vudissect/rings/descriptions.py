@@ -9,7 +9,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-from vudissect.rings import blk, fs, gpu, net, vsock
+from vudissect.rings import blk, fs, gpu, net, small, vsock
 
 
 class Asked(NamedTuple):
@@ -30,7 +30,7 @@ class Form(NamedTuple):
 _NOTHING = Struct("<")
 _NET_COMMAND = Struct("<BB")
 _CONSOLE = Struct("<IHH")
-_SCSI = Struct("<8sQ3x32s")
+
 _SCSI_TASK = Struct("<II")
 _INPUT = Struct("<HH")
 _SOUND = Struct("<II")
@@ -63,8 +63,9 @@ _SCSI_TASKS = (
     *("QUERY_TASK", "QUERY_TASK_SET"),
 )
 _SOUND_COMMANDS = {
-    0x001: "JACK_INFO", 0x002: "JACK_REMAP", 0x100: "PCM_INFO", 0x101: "PCM_SET_PARAMS", 0x102: "PCM_PREPARE",
-    0x103: "PCM_RELEASE", 0x104: "PCM_START", 0x105: "PCM_STOP", 0x200: "CHMAP_INFO", 0x300: "CTL_INFO",
+    0x001: "JACK_INFO", 0x002: "JACK_REMAP", small.SOUND_PCM_INFO: "PCM_INFO",
+    0x101: "PCM_SET_PARAMS", 0x102: "PCM_PREPARE", 0x103: "PCM_RELEASE", 0x104: "PCM_START", 0x105: "PCM_STOP",
+    0x200: "CHMAP_INFO", 0x300: "CTL_INFO",
     0x301: "CTL_ENUM_ITEMS", 0x302: "CTL_READ", 0x303: "CTL_WRITE", 0x304: "CTL_TLV_READ", 0x305: "CTL_TLV_WRITE",
     0x306: "CTL_TLV_COMMAND",
 }  # fmt: skip
@@ -142,7 +143,7 @@ def _gpu(asked: Asked) -> str:
 
 
 def _scsi(asked: Asked) -> str:
-    address, tag, block = _SCSI.unpack(asked.header)
+    address, tag, *_, block = small.SCSI.unpack(asked.header)
     # The unit number comes after an addressing method of two bits.
     unit = int.from_bytes(address[2:4], "big") & 0x3FFF
     place = f"target {address[1]} LUN {unit} (tag {tag:#x})"
@@ -207,7 +208,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         "control tx": Form(_CONSOLE, _console_control),
     },
     "rng": {"request": Form(_NOTHING, _entropy)},
-    "scsi": {"request": Form(_SCSI, _scsi), "control": Form(_SCSI_TASK, _scsi_task)},
+    "scsi": {"request": Form(small.SCSI, _scsi), "control": Form(_SCSI_TASK, _scsi_task)},
     "gpu": {"control": Form(gpu.HEADER, _gpu), "cursor": Form(gpu.HEADER, _gpu)},
     "input": {"status": Form(_INPUT, _input_status)},
     "vsock": {"tx": Form(vsock.HEADER, _vsock)},

@@ -20,6 +20,26 @@ _CIPHER = pack("<IIIIIIBBBB", 3, 16, 0, 0, 0, 0, 1, 1, 0, 0)
 _SESSION = (pack("<Q", 2) + _CIPHER).ljust(1072, b"\0")
 _OLD_SESSION = (pack("<qI", 0, 2) + _CIPHER).ljust(632, b"\0")
 
+
+def _gated(case: str, message: str, fields: str, feature: str, rule: str) -> Case:
+    """A message of a feature that is not negotiated."""
+    return Case(
+        case,
+        f"{message}, though {feature} is not negotiated",
+        "It is refused.",
+        f"VHOST_USER_{message}; {_GATED}",
+        f"""
+        * negotiate
+        ? F>B {message} {fields}
+        """,
+        rules=(rule,),
+        meanings=REFUSED_BY_CUSTOM,
+        needs=(f"without {feature}",),
+        ours=(rule,),
+        ours_perhaps=("VU-NEG-06", "VU-DRF-07"),
+    )
+
+
 CASES = (
     Case(
         "LIM-01",
@@ -47,21 +67,7 @@ CASES = (
         meanings={**REFUSED_BY_CUSTOM, Behaviour.ACKNOWLEDGED: Verdict.FAIL},
         needs=("serving", "REPLY_ACK"),
     ),
-    Case(
-        "INB-01",
-        "VRING_KICK, though INBAND_NOTIFICATIONS is not negotiated",
-        "It is refused.",
-        f"VHOST_USER_VRING_KICK; {_GATED}",
-        """
-        * negotiate
-        ? F>B VRING_KICK ring 0
-        """,
-        rules=("VU-VRG-14",),
-        meanings=REFUSED_BY_CUSTOM,
-        needs=("without INBAND_NOTIFICATIONS",),
-        ours=("VU-VRG-14",),
-        ours_perhaps=("VU-NEG-06", "VU-DRF-07"),
-    ),
+    _gated("INB-01", "VRING_KICK", "ring 0", "INBAND_NOTIFICATIONS", "VU-VRG-14"),
     Case(
         "INB-02",
         "a ring is kicked by VRING_KICK",
@@ -89,36 +95,8 @@ CASES = (
         rules=("VU-VRG-14",),
         needs=_IN_BAND_NEEDS,
     ),
-    Case(
-        "END-01",
-        "SET_VRING_ENDIAN, though CROSS_ENDIAN is not negotiated",
-        "It is refused.",
-        f"VHOST_USER_SET_VRING_ENDIAN; {_GATED}",
-        """
-        * negotiate
-        ? F>B SET_VRING_ENDIAN ring 0 num=1
-        """,
-        rules=("VU-NEG-06",),
-        meanings=REFUSED_BY_CUSTOM,
-        needs=("without CROSS_ENDIAN",),
-        ours=("VU-NEG-06",),
-        ours_perhaps=("VU-DRF-07",),
-    ),
-    Case(
-        "CRY-01",
-        "CLOSE_CRYPTO_SESSION, though CRYPTO_SESSION is not negotiated",
-        "It is refused.",
-        f"VHOST_USER_CLOSE_CRYPTO_SESSION; {_GATED}",
-        """
-        * negotiate
-        ? F>B CLOSE_CRYPTO_SESSION session_id=1
-        """,
-        rules=("VU-NEG-06",),
-        meanings=REFUSED_BY_CUSTOM,
-        needs=("without CRYPTO_SESSION",),
-        ours=("VU-NEG-06",),
-        ours_perhaps=("VU-DRF-07",),
-    ),
+    _gated("END-01", "SET_VRING_ENDIAN", "ring 0 num=1", "CROSS_ENDIAN", "VU-NEG-06"),
+    _gated("CRY-01", "CLOSE_CRYPTO_SESSION", "session_id=1", "CRYPTO_SESSION", "VU-NEG-06"),
     Case(
         "CRY-02",
         "CREATE_CRYPTO_SESSION with 1072 bytes, as QEMU 8.1 and later send it",

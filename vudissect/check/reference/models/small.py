@@ -5,8 +5,13 @@ from typing import NamedTuple
 
 from vudissect.check.reference.fault import Faults
 from vudissect.check.reference.models.model import Model
+from vudissect.rings import small
 from vudissect.rings.chain import Chain
 from vudissect.rings.memory import GuestMemory
+
+_LINES, _OUTPUT = 4, 1
+_CLOCKS = _SESSION = 1
+_READ = 4
 
 
 class Small(NamedTuple):
@@ -32,42 +37,75 @@ class SmallDevice(Model):
 
     def serve(self, ring: int, chain: Chain, memory: GuestMemory, faults: Faults) -> int:
         """See `Model`."""
-        small, data = self._small, chain.read(memory)
-        if len(data) < small.least:
-            faults.die_of(f"{small.family}-03")
+        device, data = self._small, chain.read(memory)
+        if len(data) < device.least:
+            faults.die_of(f"{device.family}-03")
             return 0
-        if faults.has(f"{small.family}-01"):
+        if faults.has(f"{device.family}-01"):
             return 0
-        known = small.known(data) or faults.has(f"{small.family}-02")
-        return chain.write(memory, (small.done if known else small.failed)[: chain.room])
-
-
-def _word(data: bytes, at: int = 0, size: int = 2) -> int:
-    return int.from_bytes(data[at : at + size], "little")
+        known = device.known(data) or faults.has(f"{device.family}-02")
+        return chain.write(memory, (device.done if known else device.failed)[: chain.room])
 
 
 SMALL: dict[str, Small] = {
-    "gpio": Small("GPI", 2, 8, lambda data: _word(data, 2) < 4, b"\0\1", b"\1\0", b"\4".ljust(8, b"\0")),
-    "i2c": Small("IIC", 1, 8, lambda data: _word(data) < 0x800, b"\0", b"\1"),
+    "gpio": Small(
+        *("GPI", 2, small.GPIO.size),
+        lambda data: small.GPIO.unpack_from(data)[1] < _LINES,
+        small.GPIO_ANSWER.pack(small.GpioStatus.OK, _OUTPUT),
+        small.GPIO_ANSWER.pack(small.GpioStatus.ERR, 0),
+        _LINES.to_bytes(8, "little"),
+    ),
+    "i2c": Small(
+        *("IIC", 1, small.I2C.size),
+        lambda data: small.I2C.unpack_from(data)[0] < small.I2C_ADDRESSES,
+        bytes([small.I2cStatus.OK]),
+        bytes([small.I2cStatus.ERR]),
+    ),
     "scmi": Small(
-        "SCM", 2, 4, lambda data: _word(data, 0, 4) >> 10 == 0x10, bytes(8) + b"\0\0\2\0", bytes(4) + b"\xff" * 4
+        *("SCM", 2, small.SCMI.size),
+        lambda data: small.SCMI.unpack_from(data)[0] >> small.SCMI_PROTOCOL == small.SCMI_BASE,
+        small.SCMI_ANSWER.pack(0, small.ScmiStatus.SUCCESS, small.SCMI_VERSION),
+        small.SCMI_ANSWER.pack(0, small.ScmiStatus.NOT_SUPPORTED, 0),
     ),
     "rtc": Small(
-        "RTC", 1, 8, lambda data: _word(data) == 0x1000, bytes(8) + b"\1".ljust(8, b"\0"), b"\2".ljust(8, b"\0")
+        *("RTC", 1, small.RTC.size),
+        lambda data: small.RTC.unpack_from(data)[0] == small.RTC_CFG,
+        small.RTC_ANSWER.pack(small.RtcStatus.OK, _CLOCKS),
+        small.RTC_ANSWER.pack(small.RtcStatus.NOT_SUPPORTED, 0),
     ),
     "sound": Small(
-        "SND", 4, 4, lambda data: _word(data, 0, 4) == 0x100, b"\0\x80\0\0" + bytes(32), b"\2\x80\0\0", bytes(12)
+        *("SND", 4, small.SOUND_STATUS.size),
+        lambda data: small.SOUND_STATUS.unpack_from(data)[0] == small.SOUND_PCM_INFO,
+        small.SOUND_STATUS.pack(small.SoundStatus.OK) + bytes(small.SOUND_PCM_INFO_SIZE),
+        small.SOUND_STATUS.pack(small.SoundStatus.NOT_SUPP),
+        bytes(12),
     ),
-    "can": Small("CAN", 3, 2, lambda data: _word(data) in (0x201, 0x202), b"\0", b"\1", bytes(2)),
-    "spi": Small("SPI", 1, 32, lambda data: not data[0], bytes(5), bytes(4) + b"\1", b"\1".ljust(32, b"\0")),
+    "can": Small(
+        *("CAN", 3, small.CAN.size),
+        lambda data: small.CAN.unpack_from(data)[0] in set(small.CanCommand),
+        bytes([small.CanResult.OK]),
+        bytes([small.CanResult.NOT_OK]),
+        bytes(2),
+    ),
+    "spi": Small(
+        *("SPI", 1, small.SPI.size),
+        lambda data: not small.SPI.unpack_from(data)[0],
+        bytes(_READ) + bytes([small.SpiResult.TRANS_OK]),
+        bytes(_READ) + bytes([small.SpiResult.PARAM_ERR]),
+        b"\1".ljust(32, b"\0"),
+    ),
     "media": Small(
-        "MED",
-        2,
-        8,
-        lambda data: _word(data, 0, 4) in (1, 2),
-        bytes(8) + b"\1".ljust(8, b"\0"),
-        b"\x19".ljust(8, b"\0"),
+        *("MED", 2, small.MEDIA.size),
+        lambda data: small.MEDIA.unpack_from(data)[0] in set(small.MediaCommand),
+        small.MEDIA_OPENED.pack(small.MediaStatus.OK, _SESSION),
+        small.MEDIA.pack(small.MediaStatus.NOTTY, 0),
         bytes(40),
     ),
-    "scsi": Small("SCS", 3, 51, lambda data: not data[1], bytes(108), bytes(11) + b"\3" + bytes(96), bytes(36)),
+    "scsi": Small(
+        *("SCS", 3, small.SCSI.size),
+        lambda data: not data[1],
+        small.SCSI_ANSWER.pack(0, 0, 0, 0, small.ScsiResponse.OK, b""),
+        small.SCSI_ANSWER.pack(0, 0, 0, 0, small.ScsiResponse.BAD_TARGET, b""),
+        bytes(36),
+    ),
 }
