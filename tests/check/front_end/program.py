@@ -18,8 +18,8 @@ def main(way: str, where: str) -> None:
             print("I need a kernel", flush=True)
             raise SystemExit(3)
         case "silent":
-            connected(where)
-            time.sleep(3600)
+            with connected(where):
+                time.sleep(3600)
         case "asks nothing":
             sock = connected(where)
             sock.close()

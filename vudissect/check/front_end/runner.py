@@ -72,8 +72,11 @@ class FrontEndRunner:
                 behaviour, text = Behaviour.GOES_ON, ""
             if behaviour in _GIVES_UP or not messages:
                 words = " ".join(last_lines(program.output(), 3)) or "it wrote nothing"
-                what = f"the front-end {text or behaviour}" if messages else "the front-end sends nothing"
-                raise ProgramError(f"{what}, with a back-end that does everything right; its last words: {words}")
+                if messages:
+                    what = f"{text or behaviour}, with a back-end that does everything right"
+                else:
+                    what = f"sends nothing, and {text}" if text else "sends nothing"
+                raise ProgramError(f"the front-end {what}; its last words: {words}")
             idle = busy(program.pid, program.clock)
             ended = self.end(scene, idle)
             agreed = scene.agreed
