@@ -1,7 +1,7 @@
 """Captures of any length: the bring-up of a network device with two queue pairs, then device IOTLB traffic.
 
-A connection has 10,000 messages; then the next one begins, as after a reconnect. The project's own encoders make the
-traffic, which is always the same; files are made once and kept.
+A connection has 10,000 messages; then the front-end closes it and opens the next one. The project's own encoders make
+the traffic, which is always the same; files are made once and kept.
 """
 
 import os
@@ -37,7 +37,7 @@ class _Sent(NamedTuple):
 
 def capture(messages: int) -> Path:
     """The path of a capture with this many messages."""
-    path = BUILD / f"net-iommu-{messages}.pcapng"
+    path = BUILD / f"net-iommu-reconnecting-{messages}.pcapng"
     if not path.exists():
         BUILD.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
@@ -54,6 +54,9 @@ def _blocks(messages: int) -> Iterator[bytes]:
     for index in range(messages):
         connection, sequence = index // _PER_CONNECTION + 1, index % _PER_CONNECTION
         now = index * _GAP
+        if sequence == 0 and index:
+            ending = {"by": "front-end", "how": "eof"}
+            yield encoder.event(RecordKind.CONNECTION_CLOSED, connection - 1, Channel.MAIN, 0, now, ending)
         if sequence == 0:
             yield encoder.event(RecordKind.CONNECTION_OPENED, connection, Channel.MAIN, 0, now, {})
         sent = bring_up[sequence] if sequence < len(bring_up) else steady[(sequence - len(bring_up)) % len(steady)]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
 from vudissect.capture.files import open_capture
@@ -25,12 +26,35 @@ class Outcome(NamedTuple):
     problem: str
 
 
+# What a writer remembers of a file grows with it: of a longer capture, a table has several files.
+ROWS_IN_A_FILE = 1 << 23
+
+
 class _Writer(Protocol):
     def write(self, rows: Sequence[Row], /) -> None: ...
     def close(self) -> None: ...
 
 
 MakeWriter = Callable[[Table, BinaryIO], _Writer]
+
+
+class _Files:
+    """The files of a table for one capture, of at least `ROWS_IN_A_FILE` rows each, but for the last."""
+
+    def __init__(self, make: Callable[[], _Writer]) -> None:
+        self._make = make
+        self._writer = make()
+        self._rows = 0
+
+    def write(self, rows: Sequence[Row]) -> None:
+        if self._rows >= ROWS_IN_A_FILE:
+            self.close()
+            self._writer, self._rows = self._make(), 0
+        self._writer.write(rows)
+        self._rows += len(rows)
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 def writer_of(form: str) -> MakeWriter:
@@ -71,14 +95,17 @@ def export_capture(file: str, folder: Folder, opening: Open = open_capture) -> O
 def _write(file: str, tables: Tables, folder: Folder, opening: Open) -> None:
     """Write all tables of a capture, or nothing."""
     make = writer_of(folder.form)
-    writers: dict[Table, _Writer] = {}
+    written: dict[Table, _Files] = {}
     with closing(batches_of(file, tables, opening)) as batches, folder.outputs(file) as output, ExitStack() as stack:
+
+        def new(table: Table) -> _Writer:
+            return make(table, output(table, _partition(file, tables, folder)))
+
         for batch in batches:
-            writer = writers.get(batch.table)
-            if writer is None:
-                stream = output(batch.table, _partition(file, tables, folder))
-                writer = writers[batch.table] = stack.enter_context(closing(make(batch.table, stream)))
-            writer.write(batch.rows)
+            files = written.get(batch.table)
+            if files is None:
+                files = written[batch.table] = stack.enter_context(closing(_Files(partial(new, batch.table))))
+            files.write(batch.rows)
 
 
 def _partition(file: str, tables: Tables, folder: Folder) -> Partition:

@@ -1,4 +1,5 @@
-"""The directory of an export: a folder for each table, with one file for each capture that has rows.
+"""The directory of an export: a folder for each table, with one file for each capture that has rows; of a very long
+one with several, which are numbered.
 
 If it is partitioned, the files are in folders such as `day=2026-01-31/`, as engines expect them.
 
@@ -9,9 +10,11 @@ exported again. Files get their name when they are whole.
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import count
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
@@ -112,11 +115,13 @@ class Folder:
 
     @contextmanager
     def outputs(self, file: str) -> Iterator[Callable[[Table, Partition], BinaryIO]]:
-        """Opens the file of a table for the rows of a capture; they get their names if the block succeeds."""
+        """Opens the next file of a table for the rows of a capture; they get their names if the block succeeds."""
         opened: dict[str, BinaryIO] = {}
+        parts: Counter[Table] = Counter()
 
         def output(table: Table, partition: Partition) -> BinaryIO:
-            name = self.output(file, table, partition)
+            name = self.output(file, table, partition, parts[table])
+            parts[table] += 1
             if self.partition:
                 os.makedirs(os.path.dirname(name), exist_ok=True)
             opened[name] = made = open(_unfinished(name), "wb")  # noqa: SIM115
@@ -142,18 +147,22 @@ class Folder:
             partition = Note(**_read_json(self._note(file))).partition
         except (OSError, TypeError):
             partition = _NONE
-        for name in (self._note(file), *(self.output(file, table, partition) for table in TABLES)):
+        with suppress(FileNotFoundError):
+            os.unlink(self._note(file))
+        for table in TABLES:
             with suppress(FileNotFoundError):
-                os.unlink(name)
+                for part in count():
+                    os.unlink(self.output(file, table, partition, part))
 
     def note(self, note: Note) -> None:
         """Note that a capture is done."""
         _write_json(self._note(note.file), note._asdict() | {"file": unicode(note.file)})
 
-    def output(self, file: str, table: Table, partition: Partition) -> str:
-        """The path of the file that has the rows of a capture in a table."""
+    def output(self, file: str, table: Table, partition: Partition, part: int = 0) -> str:
+        """The path of a file that has rows of a capture in a table: the first one, or another `part`."""
+        number = f"-{part + 1}" if part else ""
         values = (f"{name}={quote(partition.get(name) or _NO_VALUE, safe='@,+ ')}" for name in self.partition)
-        return os.path.join(self.path, table.name, *values, f"{_name(file)}.{self.form}")
+        return os.path.join(self.path, table.name, *values, f"{_name(file)}{number}.{self.form}")
 
     def pattern(self, table: Table) -> str:
         """A pattern for the files of a table, relative to the directory."""
