@@ -20,3 +20,8 @@ F>B SET_VRING_ENABLE ring 0 enable
 
 def a_session() -> Steps:
     return read_steps(TALK)
+
+
+def a_packed_session() -> Steps:
+    """The same with a packed ring, whose base is the third descriptor of the first lap."""
+    return read_steps(TALK.replace("features=0x140000000", "features=0x540000000").replace("num=3", "num=0x8003"))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from vudissect.fuzz.steps import HangUp, Message, Step
 from vudissect.host.descriptor import Descriptor, DescriptorKind
+from vudissect.protocol.features import F_RING_PACKED
 from vudissect.session.event import MessageEvent
 from vudissect.session.memory import Place
 from vudissect.session.rings import Ring
@@ -29,6 +30,7 @@ class RingPlace(NamedTuple):
     length: int
     start: int
     kick: Descriptor
+    packed: bool
 
 
 def rings_after(steps: Iterable[Step]) -> list[RingPlace]:
@@ -75,6 +77,7 @@ def _place(ring: Ring, state: State, known: dict[str, Descriptor]) -> RingPlace 
         region.size,
         region.mmap_offset,
         kick,
+        state.features.has(F_RING_PACKED),
     )
 
 

@@ -1,21 +1,23 @@
-"""What a driver may not do: requests that are wrong, written into a ring of the session, and a kick."""
+"""What a driver may not do: requests that are wrong, written into a ring of the session, and a kick.
+
+Here are those of split rings.
+"""
 
 from collections.abc import Callable
 from random import Random
 
+from vudissect.fuzz.packed_mutations import packed_requests
 from vudissect.fuzz.places import RingPlace, rings_after
-from vudissect.fuzz.steps import Kick, Message, Step, Steps, Write
+from vudissect.fuzz.ring_requests import BUFFER, BUFFERS, Requests
+from vudissect.fuzz.steps import Kick, Message, Steps, Write
 from vudissect.rings.chain import SPLIT_DESCRIPTOR, DescriptorFlag
 from vudissect.rings.split import SplitRing, parts
 
 _LARGEST_RING = 1024
-_BUFFER = 0x1000
-_BUFFERS = 16
 _MOST_REQUESTS = 3
-_LENGTHS = (0, 1, 8, 15, 16, 17, 512, 513, 4096, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
 _FLAGS = (*DescriptorFlag, 0, DescriptorFlag.NEXT | DescriptorFlag.WRITE, DescriptorFlag.INDIRECT | DescriptorFlag.NEXT)
-_HEADER_WORDS = (0, 1, 2, 4, 8, 11, 13, 14, 0x7777, 0xFFFF_FFFF)
-_STATUS = 1
+# A ring is written in the layout that was not negotiated.
+_OTHER_LAYOUT = 0.05
 
 
 def use_a_ring(steps: Steps, random: Random) -> Steps:
@@ -27,44 +29,34 @@ def use_a_ring(steps: Steps, random: Random) -> Steps:
     rings = [ring for ring in rings_after(steps[:at]) if 0 < ring.size <= _LARGEST_RING and ring.length > _room(ring)]
     if not rings:
         return steps
-    return steps[:at] + _requests(random.choice(rings), random) + steps[at:]
+    ring = random.choice(rings)
+    is_packed = ring.packed ^ (random.random() < _OTHER_LAYOUT)
+    return steps[:at] + (packed_requests if is_packed else _split_requests)(ring, random) + steps[at:]
 
 
 def _room(ring: RingPlace) -> int:
-    return sum(parts(ring.size)) + _BUFFER * _BUFFERS
+    return sum(parts(ring.size)) + BUFFER * BUFFERS
 
 
 class _Driver:
     """Requests in a copy of a ring that is empty so far; `base` is where the next one goes."""
 
     def __init__(self, place: RingPlace, random: Random) -> None:
+        self.requests = Requests(place, random)
         self.place = place
         self.random = random
         self.views = tuple(bytearray(size) for size in parts(place.size))
         self.ring = SplitRing(place.size, *(memoryview(view) for view in self.views))
         self.ring.avail_idx = place.base
-        self.buffers: list[Step] = []
         self.next = 0
 
-    def buffer(self, contents: bytes) -> int:
-        """The guest address of a buffer with these contents, in the second half of the region."""
-        place = self.place
-        offset = place.length // 2 + _BUFFER * (len(self.buffers) % _BUFFERS)
-        self.buffers.append(Write(place.memory, place.start + offset, contents))
-        return place.guest + offset
-
     def chain(self) -> int:
-        """A request as a disk knows it: a header, data, a byte of status; the head of its chain."""
-        random, head = self.random, self.next
-        kind, sector = random.choice(_HEADER_WORDS), random.choice((0, 1, 1 << 54, (1 << 64) - 1))
-        header = kind.to_bytes(4, "little") + bytes(4) + sector.to_bytes(8, "little")
-        lengths = [(header, False)] + [(bytes(random.choice((512, 4096))), kind != 1)] * random.choice((0, 1, 1, 2))
-        lengths.append((bytes(_STATUS), True))
-        for number, (contents, writable) in enumerate(lengths):
-            flags = (DescriptorFlag.WRITE if writable else 0) | (
-                DescriptorFlag.NEXT if number + 1 < len(lengths) else 0
-            )
-            self._put(self.next, self.buffer(contents), len(contents), flags, (self.next + 1) % self.place.size)
+        """A request; the head of its chain."""
+        head, buffers = self.next, self.requests.request()
+        for number, each in enumerate(buffers):
+            flags = DescriptorFlag.WRITE if each.writable else 0
+            flags |= DescriptorFlag.NEXT if number + 1 < len(buffers) else 0
+            self._put(self.next, each.address, each.length, flags, (self.next + 1) % self.place.size)
             self.next = (self.next + 1) % self.place.size
         return head
 
@@ -76,18 +68,16 @@ class _Driver:
         random = self.random
         index = random.randrange(max(1, self.next))
         values = list(SPLIT_DESCRIPTOR.unpack_from(self.views[0], index * SPLIT_DESCRIPTOR.size))
-        place = self.place
-        end = place.guest + place.length
-        limits = (
-            (0, end, end - 1, end - 8, place.guest - 1, (1 << 64) - 1, (1 << 64) - 8, 0xFFFF_FFFF_0000, values[0] + 1),
-            (*_LENGTHS, place.length & 0xFFFF_FFFF),
-            _FLAGS,
-            (index, 0, place.size - 1, place.size, 0xFFFF),
-        )
-        at = random.randrange(len(values))
-        values[at] = random.choice(limits[at]) & ((1 << 64) - 1)
-        if at == 3:
-            values[2] |= DescriptorFlag.NEXT
+        match random.randrange(len(values)):
+            case 0:
+                values[0] = self.requests.bad_address(values[0])
+            case 1:
+                values[1] = self.requests.bad_length()
+            case 2:
+                values[2] = random.choice(_FLAGS)
+            case _:
+                values[2] |= DescriptorFlag.NEXT
+                values[3] = random.choice((index, 0, self.place.size - 1, self.place.size, 0xFFFF))
         self._put(index, *values)
 
     def offer(self, head: int) -> None:
@@ -101,7 +91,7 @@ class _Driver:
         desc = bytes(self.views[0][: SPLIT_DESCRIPTOR.size * max(1, self.next)])
         avail = bytes(self.views[1])
         return (
-            *self.buffers,
+            *self.requests.written,
             Write(place.memory, place.desc, desc),
             Write(place.memory, place.avail, avail),
             Kick(place.kick),
@@ -114,7 +104,7 @@ def _indirect(driver: _Driver) -> None:
     table = bytes(driver.views[0][: size * max(1, driver.next)])
     length = random.choice((len(table), len(table) - 1, 0, size, 0xFFFF_FFF0, len(table) * 64))
     flags = DescriptorFlag.INDIRECT | random.choice((0, DescriptorFlag.NEXT, DescriptorFlag.WRITE))
-    driver._put(0, driver.buffer(table), length & 0xFFFF_FFFF, flags, 1)
+    driver._put(0, driver.requests.buffer(table), length & 0xFFFF_FFFF, flags, 1)
 
 
 def _far_ahead(driver: _Driver) -> None:
@@ -131,7 +121,7 @@ def _beyond(driver: _Driver) -> None:
 _SPOILS: tuple[Callable[[_Driver], None], ...] = (_Driver.spoil, _Driver.spoil, _indirect, _far_ahead, _beyond)
 
 
-def _requests(place: RingPlace, random: Random) -> Steps:
+def _split_requests(place: RingPlace, random: Random) -> Steps:
     driver = _Driver(place, random)
     for _ in range(random.randint(1, _MOST_REQUESTS)):
         driver.offer(driver.chain())
