@@ -65,6 +65,11 @@ def reported(number: int) -> str:
     return scenario.expected[0].rule
 
 
+def not_coping(found: Sequence[Finding]) -> list[str]:
+    """The rules that say that a peer does not cope with a fault."""
+    return [finding.rule for finding in found if finding.rule.startswith("VU-FLT") and finding.severity != "info"]
+
+
 def test_the_first_request_is_lost(tmp_path: Path) -> None:
     scenario = ["SET_VRING_ENABLE : delay 1s"]
 
@@ -78,6 +83,7 @@ def test_reset_owner_is_sent_when_the_ring_is_stopped(tmp_path: Path) -> None:
     found = play(tmp_path, ["GET_VRING_BASE and kind=reply : insert RESET_OWNER"])
 
     assert [finding.blame for finding in found if finding.rule == reported(8)] == [Blame.FAULT]
+    assert not_coping(found) == []
 
 
 def test_the_back_end_is_gone_each_time_it_gets_the_memory(tmp_path: Path) -> None:
@@ -99,6 +105,8 @@ def test_a_deadlock_across_two_sockets(tmp_path: Path) -> None:
 
     deadlock = [finding for finding in found if finding.rule == reported(33)]
     assert [(finding.blame, finding.severity.value) for finding in deadlock] == [(Blame.FAULT, "error")]
+    # It answers on the other socket while it waits, and gives up in the end.
+    assert not_coping(found) == []
 
 
 def test_without_the_scenario_there_is_no_such_finding(tmp_path: Path) -> None:

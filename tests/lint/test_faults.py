@@ -234,6 +234,62 @@ def test_a_crash_is_reported_once() -> None:  # VU-FLT-03
     assert [finding.connection for finding in found(said, "VU-FLT-03")] == [2]
 
 
+def ask_in_the_place_of_the_back_end(said: Conversation, action: str = "insert CONFIG_CHANGE_MSG need_reply") -> None:
+    said.event(RecordKind.FAULT, fault=1, text=f"SET_FEATURES : {action}", outcome="injected", alters=1)
+    said.back_end("CONFIG_CHANGE_MSG", Channel.BACKEND, need_reply=True, marks=INJECTED)
+
+
+def test_nobody_waits_for_the_answer_to_a_request_that_nobody_sent() -> None:  # VU-FLT-01, VU-FLT-07
+    said = talk()
+    ask_in_the_place_of_the_back_end(said)
+    said.silence(30 * SECOND)
+    said.close("back-end")
+
+    assert found(said, "VU-FLT-01") == []
+    (silent,) = found(said, "VU-FLT-07")
+    assert (silent.blame, "which a fault sent" in silent.message) == (Blame.FRONT_END, True)
+
+
+def test_a_side_that_does_not_answer_after_a_fault_is_named_and_not_the_one_that_waits() -> None:  # VU-FLT-07
+    said = talk()
+    said.event(RecordKind.FAULT, **DROP)
+    said.front_end("GET_VRING_BASE", index=0)
+    said.silence(30 * SECOND)
+    said.close("front-end")
+
+    assert [finding.blame for finding in found(said, "VU-FLT-07")] == [Blame.BACK_END]
+    assert found(said, "VU-FLT-01") == []
+
+
+def test_a_side_that_a_fault_keeps_from_answering_is_not_silent() -> None:  # VU-FLT-07
+    for action in ("truncate 0", "set header.size=100", "stall one-way"):
+        said = talk()
+        ask_in_the_place_of_the_back_end(said, action)
+        said.silence(30 * SECOND)
+        said.close("back-end")
+        assert found(said, "VU-FLT-07") == []
+
+
+def test_an_answer_that_was_withheld_was_given() -> None:  # VU-FLT-07
+    said = talk()
+    drop_answer(said)
+    said.silence(30 * SECOND)
+    said.close("back-end")
+
+    assert found(said, "VU-FLT-07") == []
+
+
+def test_the_end_of_an_orderly_session_is_not_the_work_of_a_fault() -> None:  # VU-FLT-02
+    said = talk()
+    start_ring(said, 1)
+    said.event(RecordKind.FAULT, **DROP)
+    said.front_end("GET_VRING_BASE", index=0)
+    said.back_end("GET_VRING_BASE", index=0, num=0)
+    said.close("front-end")
+
+    assert found(said, "VU-FLT-02") == []
+
+
 def test_a_transcript_has_both_and_can_be_composed_again() -> None:
     said = read_conversation(
         "--- fault 1 not injected (it carries no descriptors): SET_OWNER : withhold-fd\n"

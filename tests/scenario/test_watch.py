@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.conversation import SECOND, Conversation, eventfd
-from vudissect.capture.record import RecordKind
+from vudissect.capture.record import Mark, RecordKind
 from vudissect.faults.engine import Engine
 from vudissect.faults.language import read_fault
 from vudissect.protocol.features import VIRTIO_FEATURES
@@ -123,3 +123,15 @@ def test_a_side_that_crashes_over_a_request_did_not_wait() -> None:
     said.close("back-end")
 
     assert (seen(said).gave_up, seen(said).closed) == ("", "the back-end closed it (eof)")
+
+
+def test_a_side_does_not_wait_for_the_answer_to_a_request_that_a_fault_sent() -> None:
+    said = Conversation()
+    said.open("qemu", "disk")
+    said.event(RecordKind.FAULT, **FAULT)
+    said.front_end("GET_FEATURES", marks=int(Mark.INJECTED))
+    watch = Watch(Engine([]), frozenset())
+    for record in said.records:
+        watch.see(record)
+
+    assert watch.waits == ""

@@ -55,7 +55,9 @@ class Seen:
             how = str(record.details.get("how"))
             by = record.details.get("by")
             self.closed = f"the {by} closed it ({how})"
-            self.gave_up = next((_wait(each) for each in event.unanswered if each.channel.initiator.label == by), "")
+            self.gave_up = next(
+                (_wait(each) for each in event.unanswered if each.channel.initiator.label == by and not each.unsent), ""
+            )
             if how.startswith("fault "):
                 # They ran before the connection was closed.
                 self.again = 0
@@ -118,7 +120,7 @@ class Watch:
     @property
     def waits(self) -> str:
         """Who waits for the answer to what, "" for nobody."""
-        return next(map(_wait, self._session.unanswered()), "")
+        return next((_wait(each) for each in self._session.unanswered() if not each.unsent), "")
 
 
 def _wait(request: Request) -> str:

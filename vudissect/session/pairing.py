@@ -23,7 +23,7 @@ class Request(NamedTuple):
 
     `flags` are those of its header. `overtaken`: the frame of the first answer that came before its own although that
     request was sent later; 0 if there was none. `withheld`: its own frame or that of its answer, if the recorder
-    withheld one of them.
+    withheld one of them. `unsent`: it was injected, and the side that sends such requests knows nothing of it.
     """
 
     frame: int
@@ -35,6 +35,7 @@ class Request(NamedTuple):
     flags: int
     overtaken: int = 0
     withheld: int = 0
+    unsent: bool = False
 
     @property
     def name(self) -> str:
@@ -156,13 +157,14 @@ class Pending:
                 return withheld
         return None
 
-    def withdraw(self, number: int) -> None:
-        """Forget the withheld request with this number: another one was sent in its place."""
+    def withdraw(self, number: int) -> bool:
+        """Forget the withheld request with this number: another one was sent in its place. Whether there was one."""
         for place, request in enumerate(self._queue):
             if request.id == number and request.withheld == request.frame:
                 del self._queue[place]
                 self._index = None
-                return
+                return True
+        return False
 
     def _find(self, number: int, frame: int) -> Request | None:
         if self._overtaken is not None and number in self._overtaken.by_number:

@@ -224,14 +224,14 @@ class Session:
         elif not seen:
             if awaits and withheld:
                 # Its sender does not know that, and waits.
-                waits = (frame, received, channel, number, row, owed, flags, 0, frame)
+                waits = (frame, received, channel, number, row, owed, flags, 0, frame, False)
                 connection.pairing[channel].ask(_new(Request, waits))
         elif marks is not _UNMARKED and int(marks) & _ANSWER_UNSEEN:
             awaits = False
         elif awaits:
-            if marks is not _UNMARKED and int(marks) & _INJECTED:
-                connection.pairing[channel].withdraw(number)
-            waits = (frame, forwarded, channel, number, row, owed, flags, 0, 0)
+            injected = marks is not _UNMARKED and bool(int(marks) & _INJECTED)
+            unsent = injected and not connection.pairing[channel].withdraw(number)
+            waits = (frame, forwarded, channel, number, row, owed, flags, 0, 0, unsent)
             connection.pairing[channel].ask(_new(Request, waits))
         else:
             connection.pairing[channel].unasked[number] = frame

@@ -9,12 +9,13 @@ from vudissect.capture.observation import observation_of
 from vudissect.capture.record import RecordKind
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.hang import ENDINGS, Closings, hang_of, left_by
+from vudissect.lint.hang import ENDINGS, Closings, Hang, hang_of, left_by
 from vudissect.lint.memory import memory
 from vudissect.lint.rule import Findings, RuleBook, ending, events, requests
 from vudissect.lint.words import SECOND, count_text, request_text, time_text
 from vudissect.protocol.model import Side
 from vudissect.protocol.purpose import Purpose
+from vudissect.session.pairing import Request
 from vudissect.session.rings import Started
 from vudissect.session.stalls import waits_for_device
 from vudissect.session.state import State
@@ -27,6 +28,8 @@ _CLOSED = events(RecordKind.CONNECTION_CLOSED)
 _OPENED = events(RecordKind.CONNECTION_OPENED)
 _BLAMES = {Side.FRONT_END.label: Blame.FRONT_END, Side.BACK_END.label: Blame.BACK_END}
 _PIDS = {Side.FRONT_END.label: "front_end_pid", Side.BACK_END.label: "back_end_pid"}
+# What a receiver cannot find the end of, or what does not arrive.
+_HIDING = ("stall", "stop-reading", "half-close", "throttle", "header.", "truncate", "flip")
 _SOON = SECOND
 _LONG = 5 * SECOND
 _MOST_RINGS = 1024
@@ -35,11 +38,16 @@ _MOST_DEVICES = 1024
 
 @memory
 class _Fault(Closings):
-    """The last fault that was injected on a connection and changed something: frame (0: none), time (ns), number."""
+    """The last fault that was injected on a connection and changed something: frame (0: none), time (ns), number.
+
+    `first` is the frame of the first one. `hides_answers`: one of them keeps a side from seeing or sending messages.
+    """
 
     frame: int = 0
     time: int = 0
     number: int = 0
+    first: int = 0
+    hides_answers: bool = False
 
     def see(self, at: At) -> bool:
         """Note a fault; whether the event is one."""
@@ -49,6 +57,9 @@ class _Fault(Closings):
         number = record.details.get("fault")
         if record.details.get("alters") and isinstance(number, int):
             self.frame, self.time, self.number = record.frame, record.received, number
+            self.first = self.first or record.frame
+            text = str(record.details.get("text", ""))
+            self.hides_answers |= any(word in text for word in _HIDING)
         return True
 
 
@@ -68,17 +79,26 @@ def hung_after_fault(at: At[_Fault]) -> Findings:
     if hang is None or not fault.frame:
         return
     for channel, waits in hang.waits.items():
-        request, side = waits[0], channel.initiator
-        waited = hang.waited(request)
-        if hang.by != side.label and waited >= (_LONG if hang.by else _SOON):
-            until = f"the {hang.by} closed the connection" if hang.by else "the capture ends"
+        # Of an answer that nobody withheld, its sender has to think: VU-FLT-07.
+        request = next((each for each in waits if each.withheld and not each.unsent), None)
+        side = channel.initiator
+        if request is not None and hang.by != side.label and _is_long(hang, request):
             yield at.finding(
                 f"after fault {fault.number} the {side.label} hangs: it waits for the answer to "
-                f"{request_text(request)} for {time_text(waited)}, until {until}, and does not give up",
+                f"{request_text(request)} for {_waited(hang, request)}, and does not give up",
                 _BLAMES[side.label],
                 frame=request.frame,
                 frames=(fault.frame,),
             )
+
+
+def _is_long(hang: Hang, request: Request) -> bool:
+    return hang.waited(request) >= (_LONG if hang.by else _SOON)
+
+
+def _waited(hang: Hang, request: Request) -> str:
+    until = f"the {hang.by} closed the connection" if hang.by else "the capture ends"
+    return f"{time_text(hang.waited(request))}, until {until}"
 
 
 @RULES.rule(
@@ -94,7 +114,7 @@ def closed_after_fault(at: At[_Fault]) -> Findings:
     if fault.see(at) or not fault.frame or by not in _BLAMES or _is_injected(at):
         return
     waited = at.time - fault.time
-    if waited < _SOON:
+    if waited < _SOON and not _is_orderly(at, by):
         how = at.event.record.details.get("how", "")
         yield at.finding(
             f"the {by} closed the connection ({how}) {time_text(waited)} after fault {fault.number}: it crashed, or "
@@ -102,6 +122,12 @@ def closed_after_fault(at: At[_Fault]) -> Findings:
             _BLAMES[by],
             frames=(fault.frame,),
         )
+
+
+def _is_orderly(at: At, by: str) -> bool:
+    """Whether a front-end has stopped its rings before it closed the connection, as it does to end a session."""
+    rings = at.before.rings
+    return by == Side.FRONT_END.label and rings.were_started and not any(ring.running for ring in rings.values())
 
 
 def _is_injected(at: At) -> bool:
@@ -286,3 +312,31 @@ def request_lost_after_fault(at: At[_Seen]) -> Findings:
             Blame.BACK_END,
             frames=(frame,),
         )
+
+
+@RULES.rule(
+    "VU-FLT-07",
+    Severity.WARNING,
+    "a side answers the requests that it gets after a fault, and those that a fault sends",
+    _SOURCE,
+    ENDINGS | _INJECTED,
+    remembers=_Fault,
+)
+def silent_after_fault(at: At[_Fault]) -> Findings:
+    fault = at.memory
+    if fault.see(at):
+        return
+    hang = hang_of(at)
+    if hang is None or not fault.frame or fault.hides_answers:
+        return
+    for channel, waits in hang.waits.items():
+        request = next((each for each in waits if not each.withheld and each.frame > fault.first), None)
+        side = Side(1 - channel.initiator)
+        if request is not None and hang.by != side.label and _is_long(hang, request):
+            sent = "which a fault sent" if request.unsent else f"after fault {fault.number}"
+            yield at.finding(
+                f"the {side.label} does not answer {request_text(request)}, {sent}, for {_waited(hang, request)}",
+                _BLAMES[side.label],
+                frame=request.frame,
+                frames=(fault.frame,),
+            )
