@@ -52,7 +52,7 @@ rows = {
 {id=45,channel=0,name="GET_VRING_BASE_SKIP_DRAIN",answer="ALWAYS",purpose="STOP_RING",request={"vring_state:base"},reply={"vring_state:base"},gate={protocol={"GET_VRING_BASE_SKIP_DRAIN"},phase="negotiated"},since=11002},
 {id=1,channel=1,name="IOTLB_MSG",answer="ON_REQUEST",purpose="UPDATE_IOTLB",request={"iotlb"},reply={"ack"},since=2010},
 {id=2,channel=1,name="CONFIG_CHANGE_MSG",answer="ON_REQUEST",purpose="CHANGE_CONFIG",request={"none"},reply={"ack"},since=2012},
-{id=3,channel=1,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",purpose="NONE",request={"vring_area"},reply={"ack"},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"},since=3000},
+{id=3,channel=1,name="VRING_HOST_NOTIFIER_MSG",answer="ON_REQUEST",purpose="PASS_NOTIFIER",request={"vring_area"},reply={"ack"},fds={kind="mappable file",most=1,unless="nofd"},gate={protocol={"BACKEND_REQ","HOST_NOTIFIER"},phase="negotiated"},since=3000},
 {id=4,channel=1,name="VRING_CALL",answer="ON_REQUEST",purpose="CALL_RING",request={"vring_state"},reply={"ack"},since=5000},
 {id=5,channel=1,name="VRING_ERR",answer="ON_REQUEST",purpose="FAIL_RING",request={"vring_state"},reply={"ack"},since=5000},
 {id=6,channel=1,name="SHARED_OBJECT_ADD",answer="ON_REQUEST",purpose="ADD_OBJECT",request={"uuid"},reply={"ack"},gate={protocol={"BACKEND_REQ","SHARED_OBJECT"},phase="negotiated"},since=8002},
@@ -70,7 +70,7 @@ rows = {
 {id=8,channel=2,name="UPDATE",answer="NEVER",purpose="DRAW",request={"update"},size_rule=20,may_take_long=true,since=4001},
 {id=9,channel=2,name="DMABUF_SCANOUT",answer="NEVER",purpose="NONE",request={"dma-buf_scanout"},fds={kind="dma-buf",most=1},may_take_long=true,since=4001},
 {id=10,channel=2,name="DMABUF_UPDATE",answer="ALWAYS",purpose="NONE",request={"dma-buf_update"},reply={"none"},may_take_long=true,since=4001},
-{id=11,channel=2,name="GET_EDID",answer="ALWAYS",purpose="NONE",request={"edid_request"},reply={"edid"},may_take_long=true,since=8001},
+{id=11,channel=2,name="GET_EDID",answer="ALWAYS",purpose="DESCRIBE_DISPLAY",request={"edid_request"},reply={"edid"},may_take_long=true,since=8001},
 {id=12,channel=2,name="DMABUF_SCANOUT2",answer="NEVER",purpose="NONE",request={"dma-buf_scanout_2"},fds={kind="dma-buf",most=1},may_take_long=true,since=8002},
 },
 dialects = {
