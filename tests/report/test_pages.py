@@ -102,7 +102,7 @@ def test_the_page_of_a_case_has_what_a_maintainer_needs() -> None:
 def test_where_the_linter_cannot_see_it_the_page_says_so() -> None:
     page = case_page(results([case_document()]), 0)
 
-    assert "Nothing: what this case looks at is not in the messages." in page
+    assert "Nothing: the case knows more about what is right than messages show." in page
 
 
 def test_a_verdict_that_changes_is_shown_with_its_share() -> None:

@@ -30,6 +30,9 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+_PRESENT = {Life.SPINNING: "spins", Life.HUNG: "hangs"}
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What the case did to the back-end.
@@ -51,14 +54,27 @@ class Fate:
         before, after = self.descriptors
         return 0 <= after < before
 
+    @property
+    def how(self) -> str:
+        """How the process is, or has ended."""
+        if self.life is Life.EXITED:
+            return f"exited with status {self.number}"
+        return f"killed by {signal_name(self.number)}" if self.life is Life.KILLED else str(self.life)
+
+    @property
+    def ending(self) -> str:
+        """What is bad about it, in words; "" if nothing is."""
+        if self.life in (Life.EXITED, Life.KILLED, Life.GONE):
+            return "the process " + {Life.EXITED: "", Life.KILLED: "was ", Life.GONE: "is "}[self.life] + self.how
+        dead = "the next connection is not served" if self.next_connection is False else ""
+        if self.life in (Life.SPINNING, Life.HUNG):
+            return ", and ".join(filter(None, (f"the process {_PRESENT[self.life]}", dead)))
+        return dead
+
     def __str__(self) -> str:
         parts = [f"connection {self.connection}"]
-        if self.life is Life.EXITED:
-            parts.append(f"process exited with status {self.number}")
-        elif self.life is Life.KILLED:
-            parts.append(f"process killed by {signal_name(self.number)}")
-        elif self.life is not Life.UNKNOWN:
-            parts.append(f"process {self.life}")
+        if self.life is not Life.UNKNOWN:
+            parts.append(f"process {self.how}")
         if self.next_connection is not None:
             parts.append(f"next connection {'served' if self.next_connection else 'NOT served'}")
         before, after = self.descriptors
@@ -105,12 +121,14 @@ class Result:
     @property
     def why(self) -> str:
         """What was seen, on one line."""
-        played, fate = self.played, self.fate
-        text = played.text or str(played.behaviour)
-        if fate.life not in (Life.KILLED, Life.GONE, Life.SPINNING, Life.HUNG) and fate.next_connection is not False:
+        text, ending = self.played.text or str(self.played.behaviour), self.fate.ending
+        # Some end as they should, and of others it is what was seen.
+        if not ending or (self.fate.life is Life.EXITED and self.fate.next_connection is not False):
+            return text
+        if self.fate.life is Life.KILLED and signal_name(self.fate.number) in text:
             return text
         # That all steps worked is not worth a word beside such an end.
-        return f"{text}; {fate}" if text != Behaviour.WORKS else str(fate)
+        return f"{text}; {ending}" if text != Behaviour.WORKS else ending
 
     def repeated(self, others: tuple["Result", ...]) -> "Result":
         """The worst of several, which knows them all."""

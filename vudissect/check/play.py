@@ -23,6 +23,8 @@ from vudissect.wire.fields import to_fields
 _DUE, _NOT_DUE = 0.2, 0.02
 _CONNECTION = re.compile(r"c(\d+) ")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_FEW_BYTES = 16
+_BYTES = re.compile(r"([0-9a-f]{2}){9,}")
 _FIRST_WORDS = {"ring": "index", "base": "num"}
 
 
@@ -140,7 +142,7 @@ class _Player:
         for name in _named(text, fields):
             if got.get(name) != fields[name]:
                 raise DeviationError(
-                    Behaviour.FAILED, f"{sent.name} is answered with {name} {got.get(name)}, not {fields[name]}"
+                    Behaviour.FAILED, f"{sent.name} is answered with {name} {_other(got.get(name), fields[name])}"
                 )
 
     def _observe(self, sent: Sent) -> tuple[Behaviour, str]:
@@ -189,6 +191,15 @@ def _value(answered: Answered) -> str:
     shown = {name: value for name, value in answered.fields.items() if isinstance(value, int)}
     words = [f"{name} {value:#x}" if value > 9 else f"{name} {value}" for name, value in shown.items()]
     return f" ({', '.join(words)})" if words and "result" not in shown else ""
+
+
+def _other(got: object, wanted: object) -> str:
+    """What is there, and what is not; of bytes only those from the first difference on."""
+    if not (isinstance(got, str) and isinstance(wanted, str) and _BYTES.fullmatch(got) and _BYTES.fullmatch(wanted)):
+        return f"{got}, not {wanted}"
+    place = next((at for at in range(0, len(wanted), 2) if got[at : at + 2] != wanted[at : at + 2]), len(wanted))
+    pieces = [bytes.fromhex(each[place : place + _FEW_BYTES]).hex(" ") or "nothing" for each in (got, wanted)]
+    return f"that differ from byte {place // 2} on: {pieces[0]} ..., not {pieces[1]} ..."
 
 
 def _named(text: str, fields: dict[str, object]) -> list[str]:

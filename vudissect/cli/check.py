@@ -27,7 +27,7 @@ from vudissect.cli.check_pages import capture_links, make_folder, write_pages
 from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
 from vudissect.cli.check_scenarios import is_scenario, scenarios
 from vudissect.cli.check_self import test_suite
-from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, summary, times
+from vudissect.cli.check_views import Run, json_text, junit_text, list_lines, result_lines, run_again, summary, times
 from vudissect.cli.colour import color_option, output_style
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE, files
@@ -182,6 +182,8 @@ def command(
         _write(json_file, json_text(run).encode())
     if html is not None:
         write_pages(html, peer_site(read_results(json_text(run)), capture_links(run, html, captures)))
+    elif sys.stderr.isatty():
+        _point_to_pages(run, known, strict=strict)
     if junit_file is not None:
         _write(junit_file, junit_text(run, lambda result: fails(known, result, strict=strict)))
     if write_expect is not None:
@@ -295,6 +297,14 @@ class _Progress:
 def _write(file: str, data: bytes) -> None:
     with clear_errors(file):
         Path(file).write_bytes(data)
+
+
+def _point_to_pages(run: Run, known: Known | None, *, strict: bool) -> None:
+    """How somebody sees more of a failure who has not asked for it."""
+    failed = next((result for result in run.results if fails(known, result, strict=strict)), None)
+    if failed is not None:
+        again = run_again(run, failed, "--html", "pages")
+        print(f"\nThe conversation of a case, and a text for a bug report:\n    {again}", file=sys.stderr)
 
 
 def _verdict(run: Run, known: Known | None, strict: bool) -> int:

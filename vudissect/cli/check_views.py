@@ -21,6 +21,7 @@ from vudissect.render.junit import junit_lines
 from vudissect.render.style import Style
 from vudissect.render.transcript import Transcript
 from vudissect.render.units import printable
+from vudissect.render.wrap import wrapped
 
 _WIDTH = 13
 _DIALECT = dialect_by_name("upstream")
@@ -49,18 +50,25 @@ class Run(NamedTuple):
 
 
 def result_lines(result: Result, style: Style) -> Iterator[str]:
-    """A result: the verdict, what the case is, what was seen; and what our own side did wrong, if anything."""
+    """A result: the verdict, what the case is, what was seen, and what is expected where something is wrong.
+
+    And what our own side did wrong, if anything. Lines are wrapped at the width of the style.
+    """
     verdict = f"{result.verdict!s:{_WIDTH}}"
     bad = result.verdict.is_failure()
     indent = " " * (len(result.case.id) + 2)
-    yield f"{style.name(result.case.id)}  {style.bad(verdict) if bad else verdict}  {result.case.title}"
+    below = f"{indent}{'':{_WIDTH}}  "
+    lines = [f"{style.name(result.case.id)}  {style.bad(verdict) if bad else verdict}  {result.case.title}"]
     if result.verdict is not Verdict.PASS:
         changes = f"{result.changes}: " if result.changes else ""
-        yield f"{indent}{'':{_WIDTH}}  {printable(changes + result.why)}"
+        lines.append(f"{below}{printable(changes + result.why)}")
+    if bad:
+        lines.append(f"{below}expected: {result.case.expected}")
     if result.verdict is Verdict.CRASH and result.last_words:
-        yield f"{indent}{'':{_WIDTH}}  its last output: {printable(result.last_words[-1].strip())}"
-    for error in result.ours:
-        yield f"{indent}{style.bad('suite error'):{_WIDTH}}  {printable(error)}"
+        lines.append(f"{below}its last output: {printable(result.last_words[-1].strip())}")
+    lines += [f"{indent}{style.bad('suite error'):{_WIDTH}}  {printable(error)}" for error in result.ours]
+    for line in lines:
+        yield from wrapped(line, style.width, len(below)).split("\n")
 
 
 def summary(run: Run) -> str:
@@ -107,11 +115,10 @@ def conversation_of(result: Result) -> Conversation:
     return Conversation(lines + transcript.findings(analysis.finish()).splitlines(), deviation)
 
 
-def run_again(run: Run, result: Result) -> str:
-    """The command that plays only this case."""
-    return shlex.join(
-        ["vudissect", "check", *run.options, "--only", result.case.id, *(("--", *run.command) if run.command else ())]
-    )
+def run_again(run: Run, result: Result, *more: str) -> str:
+    """The command that plays only this case, with more options."""
+    only = ("--only", result.case.id, *more)
+    return shlex.join(["vudissect", "check", *run.options, *only, *(("--", *run.command) if run.command else ())])
 
 
 def json_text(run: Run) -> str:

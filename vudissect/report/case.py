@@ -91,7 +91,7 @@ def _transcript(case: CaseResult) -> Html:
         lines.append(tag("span", line, class_="here") if here else tag("span", line))
         if here:
             lines.append(tag("span", f"▲ {case.why}", class_="note"))
-    return tag("pre", *lines, class_="talk") if lines else tag("p", "There was none.")
+    return tag("pre", *lines, class_="talk lines") if lines else tag("p", "There was none.")
 
 
 def _talk(case: CaseResult) -> Html:
@@ -113,7 +113,7 @@ def _findings(case: CaseResult) -> Iterator[Html]:
         yield from (tag("p", tag("code", each.rule), f" {each.severity}: {each.message}") for each in worth_saying)
     elif case.verdict.is_failure():
         yield tag("h2", "What the linter finds about the peer")
-        yield tag("p", "Nothing: what this case looks at is not in the messages.")
+        yield tag("p", "Nothing: the case knows more about what is right than messages show.")
 
 
 def _suite_errors(case: CaseResult) -> Iterator[Html]:

@@ -1,16 +1,15 @@
 """A failure as a paragraph that can be filed with the maintainers of a peer as it is."""
 
 from vudissect.check.model import Verdict
+from vudissect.check.outcome import Life
 from vudissect.check.results import CaseResult, Results
-
-_WHAT = {Verdict.WEDGED: "hangs or spins in", Verdict.CRASH: "crashes in"}
 
 
 def paragraph(results: Results, case: CaseResult) -> str:
     """What was done, what happened, and what is expected and why. The command that shows it again comes after it."""
     device = f" (vhost-user {results.device})" if results.device else ""
     return (
-        f"{results.title}{device} {_WHAT.get(case.verdict, 'fails')} case {case.id} of the vhost-user conformance suite"
+        f"{results.title}{device} {_what(case)} case {case.id} of the vhost-user conformance suite"
         f" vudissect {results.suite}, “{case.title}”. What happens: {case.why}.{_last_words(case)}"
         f" What is expected: {case.expected} {_source(case)} To reproduce:"
     )
@@ -22,6 +21,12 @@ def backtrace(case: CaseResult) -> str:
     if case.verdict is not Verdict.CRASH or not separator:
         return ""
     return f"{options} --html backtrace -- gdb -batch -ex run -ex 'bt 15' --args {command}"
+
+
+def _what(case: CaseResult) -> str:
+    if case.verdict is Verdict.WEDGED:
+        return "spins in" if f"process {Life.SPINNING}" in case.fate else "hangs in"
+    return "crashes in" if case.verdict is Verdict.CRASH else "fails"
 
 
 def _source(case: CaseResult) -> str:

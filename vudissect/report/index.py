@@ -52,12 +52,13 @@ def facts(results: Results) -> Html:
 
 
 def _row(case: CaseResult) -> Html:
-    seen = "" if case.why == case.behaviour else case.why
+    about = [] if case.why == case.behaviour else [case.why]
+    about += [f"Expected: {case.expected}"] if case.verdict.is_failure() else []
     return tag(
         "tr",
         tag("td", tag("a", case.id, href=f"{case.id}.html"), class_="case"),
         tag("td", badge(case.verdict)),
-        tag("td", case.title, *((tag("div", seen, class_="why"),) if seen else ()), class_="about"),
+        tag("td", case.title, *(tag("div", text, class_="why") for text in about), class_="about"),
         data_family=case.family,
         data_verdicts=str(case.verdict),
     )

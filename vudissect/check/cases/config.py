@@ -2,7 +2,8 @@
 
 from vudissect.check.model import ACCEPTED, EITHER, REFUSED, REFUSED_BY_CUSTOM, Behaviour, Case, Verdict
 
-_GET = "VHOST_USER_GET_CONFIG: on error, the back-end replies with a payload size of 0"
+_GET = "VHOST_USER_GET_CONFIG; Virtio device config space: offset, size and payload"
+_GET_ERROR = "VHOST_USER_GET_CONFIG: on error, the back-end replies with a payload size of 0"
 _SET = "VHOST_USER_SET_CONFIG"
 _REFUSED = {**REFUSED, Behaviour.CLOSED: Verdict.NON_STRICT}
 _ALLOWED = {**ACCEPTED, **REFUSED}
@@ -25,7 +26,7 @@ CASES = (
         "CFG-02",
         "GET_CONFIG of 256 bytes, as SPDK sends it",
         "The bytes that there are come, or an error; it is not a dead end.",
-        _GET,
+        _GET_ERROR,
         """
         * negotiate
         ? F>B GET_CONFIG offset=0 size=256
@@ -43,7 +44,7 @@ CASES = (
         "CFG-03",
         "GET_CONFIG at offset 0x100, as old versions of Cloud Hypervisor send it",
         "It is answered with an error, that is without a payload.",
-        _GET,
+        _GET_ERROR,
         """
         * negotiate
         ? F>B GET_CONFIG offset=0x100 size=8
@@ -70,7 +71,7 @@ CASES = (
         "CFG-05",
         "GET_CONFIG of 4096 bytes",
         "It is refused: no device has so many.",
-        _GET,
+        _GET_ERROR,
         """
         * negotiate
         ? F>B GET_CONFIG offset=0 size=4096
@@ -127,7 +128,7 @@ CASES = (
         "CFG-09",
         "GET_CONFIG of 0 bytes",
         "It is answered with an error or with 0 bytes, or the connection is closed; the process lives.",
-        _GET,
+        _GET_ERROR,
         """
         * negotiate
         ? F>B GET_CONFIG offset=0 size=0
@@ -141,7 +142,7 @@ CASES = (
         "CFG-10",
         "GET_CONFIG whose offset and size exceed 32 bits together",
         "It is answered with an error: there are no such bytes.",
-        _GET,
+        _GET_ERROR,
         f"""
         * negotiate
         ? F>B GET_CONFIG payload=f8ffffff1000000000000000{"00" * 16}

@@ -42,4 +42,6 @@ def _compare(room: Room, got: Fields) -> None:
     if got.get("guest_addr") != wanted.guest_addr or got.get("size") != len(wanted.contents):
         raise DeviationError(Behaviour.FAILED, f"another region comes back: {dict(got)}")
     if got["user_addr"] in (0, room.arena.user_address):
-        raise DeviationError(Behaviour.FAILED, f"the address of the back-end is {got['user_addr']:#x}")
+        raise DeviationError(
+            Behaviour.FAILED, f"the answer has the user address {got['user_addr']:#x}, which is not one of the back-end"
+        )
