@@ -321,7 +321,7 @@ def test_a_message_may_be_inserted_after_the_one_that_opens_its_channel() -> Non
     ],
 )
 def test_what_is_impossible_is_reported_and_the_message_passed_on(fault: str, reason: str) -> None:
-    talk = Talk(f"SET_VRING_NUM : {fault}")
+    talk = Talk(f"from=front-end : {fault}")
     steps = talk.steps("SET_VRING_NUM", index=0, num=64)
 
     assert (reasons(steps), steps[-1]) == ([reason], Deliver())

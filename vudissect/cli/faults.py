@@ -64,7 +64,7 @@ def faults_in(path: str, first: int = 1) -> "list[Fault]":
     from vudissect.faults.language import read_scenario
 
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             read = read_scenario(file, first)
     except ScenarioError as error:
         fail(f"{path}: {error} ({_EXPLAINED})")

@@ -9,25 +9,33 @@ An action raises an `ImpossibleError` where it cannot be applied.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from vudissect.faults.errors import FaultError
 from vudissect.faults.plan import Plan, Target
 from vudissect.filter.errors import Token, unknown
 from vudissect.filter.values import number_of
+from vudissect.protocol.model import Row
 
 Action = Callable[[Plan, Target], Plan]
+
+OPTIONS = ("count", "after", "probability", "seed")
+"""What may follow the actions of a fault."""
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(us|ms|s)")
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 class Words:
-    """The words after the name of an action, read one after the other."""
+    """The words after the name of an action, read one after the other.
 
-    def __init__(self, name: Token, words: list[Token]) -> None:
+    `rows` are the messages that the fault can be about, in all dialects; None for any.
+    """
+
+    def __init__(self, name: Token, words: list[Token], rows: Collection[Row] | None = None) -> None:
         self.name = name
+        self.rows = rows
         self._words = words
         self._next = 0
 
@@ -35,6 +43,11 @@ class Words:
     def more(self) -> bool:
         """Whether there is another word."""
         return self._next < len(self._words)
+
+    @property
+    def column(self) -> int:
+        """Where the next word is, or the end."""
+        return self._words[self._next].column if self.more else self._end
 
     @property
     def has_number(self) -> bool:
@@ -55,14 +68,14 @@ class Words:
         self._next += 1
         return True
 
-    def number(self, what: str = "a number", least: int = 0, default: int | None = None) -> int:
+    def number(self, what: str, least: int = 0, default: int | None = None) -> int:
         """The next word as a number."""
         if not self.more and default is not None:
             return default
         token = self.take(what)
         number = number_of(token.text)
         if number is None or number < least:
-            raise FaultError(token.column, f"expected {what}{f' from {least}' if least else ''}, not {token}")
+            raise FaultError(token.column, f"expected {what}, a number from {least}, not {token}")
         return number
 
     def duration(self, default: float | None = None) -> float:
@@ -93,7 +106,22 @@ class Words:
         """`FaultError` if there are words left."""
         if self.more:
             token = self._words[self._next]
+            if token.text.startswith("#"):
+                raise FaultError(token.column, "a comment is a line of its own, which begins with #")
+            if token.text.partition("=")[0] in OPTIONS:
+                raise FaultError(token.column, f"options come after a semicolon: ; {token}")
             raise FaultError(token.column, f"{self.name} has no argument {token}; its arguments: {self._syntax}")
+
+    @property
+    def about(self) -> str:
+        """The messages that the fault can be about, for an error."""
+        names = dict.fromkeys(row.name for row in self.rows or ())
+        return next(iter(names)) if len(names) == 1 else "none of these messages"
+
+    @property
+    def no(self) -> str:
+        """The negation after `about`, which may be one itself."""
+        return "no " if len({row.name for row in self.rows or ()}) == 1 else ""
 
     @property
     def _syntax(self) -> str:

@@ -53,7 +53,7 @@ def insert(words: Words) -> Action:
     rows = UPSTREAM.find(name.text)
     if not rows:
         raise _of_unknown(name)
-    row, options, fields = rows[0], set[str](), {}
+    row, options, fields, places = rows[0], set[str](), {}, {}
     while words.more:
         token = words.take("a field and its value")
         field, sign, text = token.text.partition("=")
@@ -63,8 +63,8 @@ def insert(words: Words) -> Action:
         elif number is None:
             raise FaultError(token.column, f"expected FIELD=NUMBER, before or need_reply, not {token}")
         else:
-            fields[field] = number
-    make = _maker(row, fields, name, need_reply=_NEED_REPLY in options)
+            fields[field], places[field] = number, token
+    make = _maker(row, fields, name, places, need_reply=_NEED_REPLY in options)
 
     def apply(plan: Plan, target: Target) -> Plan:
         opens = target.event.message.row.opens if not options & {_BEFORE} else None
@@ -78,20 +78,25 @@ def insert(words: Words) -> Action:
     return apply
 
 
-def _maker(row: Row, fields: dict[str, int], name: Token, *, need_reply: bool) -> Callable[[Target], bytes]:
+def _maker(
+    row: Row, fields: dict[str, int], name: Token, places: dict[str, Token], *, need_reply: bool
+) -> Callable[[Target], bytes]:
     """Makes the bytes of a request; `FaultError` for fields that it does not have."""
     layout = row.request[0]
     try:
         values = from_fields(layout, fields, row.name)
         codec_of(UPSTREAM, "little").encode(row, layout, values)
     except FieldError as error:
-        raise FaultError(name.column, str(error)) from None
+        text = str(error)
+        wrong = next((token for field, token in places.items() if f"'{field}'" in text or f".{field}:" in text), name)
+        raise FaultError(wrong.column, text) from None
     return lambda target: codec_of(UPSTREAM, target.offer.byte_order).encode(row, layout, values, need_reply=need_reply)
 
 
 def _of_unknown(name: Token) -> FaultError:
     error = unknown("message", name, [row.name for row in UPSTREAM.messages], name.text.upper())
-    return FaultError(error.column, error.reason)
+    remedy = "" if error.reason.endswith("?") else "; vudissect messages lists them"
+    return FaultError(error.column, f"{error.reason}{remedy}")
 
 
 @ACTIONS.action(

@@ -1,7 +1,7 @@
 """Actions that change the bytes of a message: fields, feature bits, flags, its length."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,10 +10,10 @@ from vudissect.faults.errors import FaultError, ImpossibleError
 from vudissect.faults.plan import Plan, Target
 from vudissect.filter import FilterError, compile_filter
 from vudissect.filter.errors import Token, unknown
-from vudissect.filter.fields import Leaf, bit_masks, reads, virtio_names
+from vudissect.filter.fields import Leaf, bit_masks, is_bytes, leaves, reads, virtio_names
 from vudissect.filter.values import number_of
 from vudissect.protocol.features import PROTOCOL_FEATURES
-from vudissect.protocol.model import BitField, Field, Layout, Meaning
+from vudissect.protocol.model import BitField, Field, Layout, Meaning, Row
 from vudissect.wire.codec import codec_of, layout_codec
 from vudissect.wire.errors import FieldError
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK, struct_of
@@ -34,7 +34,7 @@ _MOST_BIT = 32
 )
 def set_field(words: Words) -> Action:
     """Other values."""
-    changes = [_change(token) for token in words.rest("FIELD=VALUE")]
+    changes = [_change(token, words) for token in words.rest("FIELD=VALUE")]
 
     def apply(plan: Plan, target: Target) -> Plan:
         for change in changes:
@@ -56,7 +56,7 @@ def _changing(action: Action, otherwise: str) -> Action:
     return apply
 
 
-def _change(token: Token) -> Action:
+def _change(token: Token, words: Words) -> Action:
     name, sign, text = token.text.partition("=")
     if not (name and sign and text):
         raise FaultError(token.column, f"expected FIELD=VALUE, as in num=5, not {token}")
@@ -70,6 +70,7 @@ def _change(token: Token) -> Action:
         compile_filter(f"{plain}={text}")
     except FilterError as error:
         raise FaultError(token.column + error.column - 1, error.reason) from None
+    _check_field(plain, text, token, words)
     entry = int(index[1]) if index else None
 
     def other_value(place: Place, value: Any, target: Target) -> Any:
@@ -78,6 +79,31 @@ def _change(token: Token) -> Action:
         return _placed(place.field, value, _value(place.field, text, target))
 
     return lambda plan, target: _with_fields(plan, target, other_value, entry)
+
+
+def _check_field(name: str, text: str, token: Token, words: Words) -> None:
+    """`FaultError` if none of the messages that can match has this field, or the number does not fit into it."""
+    if words.rows is None:
+        return
+    every = [(row, layout, leaf) for row, layout in _layouts(words.rows) for leaf in leaves(layout)]
+    found = [leaf.field for row, layout, leaf in every if reads(name, row, layout, leaf)]
+    if not found:
+        if not words.no:
+            raise FaultError(token.column, f"{words.about} has a field {name}")
+        known = ", ".join(dict.fromkeys(leaf.path for _, _, leaf in every)) or "none"
+        raise FaultError(token.column, f"{words.about} has no field {name}; its fields: {known}")
+    number = number_of(text)
+    most = max((_most(field) for field in found), default=0)
+    if number is not None and not 0 <= number <= most and not any(map(is_bytes, found)):
+        raise FaultError(token.column + token.text.index("=") + 1, f"{name} needs a number from 0 to {most:#x}")
+
+
+def _layouts(rows: Collection[Row]) -> Iterator[tuple[Row, Layout]]:
+    return ((row, layout) for row in rows for layout in (*row.request, *row.reply))
+
+
+def _most(field: Field | BitField) -> int:
+    return field.mask >> field.low if isinstance(field, BitField) else (1 << 8 * field.size) - 1
 
 
 class Place(NamedTuple):
@@ -196,6 +222,10 @@ def unmask(words: Words) -> Action:
 
 def _features(words: Words, combine: Callable[[int, int], int]) -> Action:
     wanted = words.rest("the name of a feature")
+    if words.rows is not None and not any(
+        _has_features(leaf.field) for _, layout in _layouts(words.rows) for leaf in leaves(layout)
+    ):
+        raise FaultError(words.name.column, f"{words.about} has {words.no}features")
     known = {*PROTOCOL_FEATURES.numbers, *virtio_names()}
     for token in wanted:
         number = number_of(token.text)
@@ -212,7 +242,7 @@ def _features(words: Words, combine: Callable[[int, int], int]) -> Action:
 
     def other_word(place: Place, value: Any, target: Target) -> Any:
         field = place.field
-        if isinstance(field, BitField) or not (field.meaning is Meaning.VIRTIO_FEATURES or field.bits is not None):
+        if isinstance(field, BitField) or not _has_features(field):
             return None
         bits = 0
         for token in wanted:
@@ -221,6 +251,10 @@ def _features(words: Words, combine: Callable[[int, int], int]) -> Action:
         return combine(value, bits)
 
     return lambda plan, target: _with_fields(plan, target, other_word)
+
+
+def _has_features(field: Field | BitField) -> bool:
+    return isinstance(field, Field) and (field.meaning is Meaning.VIRTIO_FEATURES or field.bits is not None)
 
 
 @ACTIONS.action(

@@ -12,6 +12,9 @@ A script that fails never stops the traffic: the message is passed on, and the c
 import runpy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from vudissect.faults.errors import FaultError, ImpossibleError
@@ -20,6 +23,8 @@ from vudissect.filter import Filter, FilterError, compile_filter
 from vudissect.session.event import MessageEvent
 from vudissect.session.state import State
 
+# Frames of this program and of runpy, which loads scripts.
+_OURS = (str(Path(__file__).parents[1]), runpy.__file__, "<frozen")
 _FUNCTION, _FILTER = "on_message", "MESSAGES"
 _ALL = compile_filter("kind!=event")
 
@@ -70,7 +75,7 @@ class Script:
         except FaultError as error:
             raise ImpossibleError(f"{self.name} answers {text!r}: {error}") from None
         except Exception as error:
-            raise ImpossibleError(f"{self.name} fails: {type(error).__name__}: {error}") from None
+            raise ImpossibleError(f"{self.name} fails{_line_of(error)}: {type(error).__name__}: {error}") from None
         kinds, actions = tuple(kind for kind, _ in read), tuple(action for _, action in read)
         return Fault(self.number, f"{self.name} : {text}", self.wanted, kinds, actions) if read else None
 
@@ -93,16 +98,31 @@ def load_script(path: str, number: int = 1) -> Script:
     try:
         names = runpy.run_path(path)
     except SyntaxError as error:
-        raise ScriptError(f"line {error.lineno}: {error.msg}") from None
+        place = f"line {error.lineno}, column {error.offset}: " if error.lineno else ""
+        raise ScriptError(f"{place}{error.msg}") from None
     except OSError as error:
         raise ScriptError(f"cannot be read: {error.strerror}") from None
+    except SystemExit:
+        raise ScriptError("cannot be loaded: it exits; define a function instead") from None
     except Exception as error:
-        raise ScriptError(f"cannot be loaded: {type(error).__name__}: {error}") from None
-    function, text = names.get(_FUNCTION), names.get(_FILTER)
+        raise ScriptError(f"cannot be loaded{_line_of(error)}: {type(error).__name__}: {error}") from None
+    function, text = names.get(_FUNCTION), names.get(_FILTER, _ALL.text)
     if not callable(function):
         raise ScriptError(f"it has no function {_FUNCTION}(message): define one")
     try:
-        wanted = compile_filter(text) if isinstance(text, str) else _ALL
+        signature(function).bind(None)
+    except TypeError:
+        raise ScriptError(f"{_FUNCTION} has to have one parameter, the message") from None
+    if not isinstance(text, str):
+        raise ScriptError(f"{_FILTER} has to be the text of a filter, as in {_FILTER} = 'SET_VRING_*'")
+    try:
+        wanted = compile_filter(text)
     except FilterError as error:
         raise ScriptError(f"{_FILTER}: {error}") from None
     return Script(path.rpartition("/")[2], function, wanted, number)
+
+
+def _line_of(error: Exception) -> str:
+    """Where a script fails: its last line in the traceback."""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
+    return f" in line {lines[-1]}" if lines else ""

@@ -34,9 +34,10 @@ def delay(words: Words) -> Action:
 )
 def jitter(words: Words) -> Action:
     """A random time."""
+    column = words.column
     least, most = words.duration(), words.duration()
     if most < least:
-        raise FaultError(words.name.column, "jitter needs the shorter time first")
+        raise FaultError(column, "jitter needs the shorter time first")
     return lambda plan, target: _delayed(plan, target.random.uniform(least, most))
 
 
