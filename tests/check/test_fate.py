@@ -8,7 +8,7 @@ import pytest
 from vudissect.check.cases import ALL_CASES
 from vudissect.check.link import Clock
 from vudissect.check.model import Behaviour, Verdict
-from vudissect.check.outcome import Life, Played, Result
+from vudissect.check.outcome import Fate, Life, Played, Result
 from vudissect.check.process import descriptors_of, settled_descriptors
 from vudissect.check.runner import Options
 from vudissect.check.selftest import References, references
@@ -56,6 +56,15 @@ def test_what_is_said_wrong_names_the_line_that_decided(reference: References) -
     assert mutant.why == "GET_VRING_BASE is answered with num 4, not 3"
 
 
+def test_of_bytes_that_are_wrong_those_are_named_that_differ(reference: References) -> None:
+    mutant = reference.play(CASES["CFG-04"]).mutant
+
+    assert mutant.why == (
+        "GET_CONFIG is answered with contents that differ from byte 1 on: 08 00 00 00 00 00 00 00 ...,"
+        " not 00 01 00 02 00 00 00 00 ..."
+    )
+
+
 @pytest.mark.parametrize(
     ("case", "line"),
     [
@@ -82,6 +91,39 @@ def test_a_death_is_printed_with_the_last_output() -> None:
     died = Result(CASES["RNG-02"], Verdict.CRASH, Played(Verdict.PASS, Behaviour.CLOSED), last_words=("one", "  two"))
 
     assert list(result_lines(died, Style(False)))[-1].split() == ["its", "last", "output:", "two"]
+
+
+def test_a_failure_is_printed_with_what_is_expected() -> None:
+    failed = Result(CASES["RNG-02"], Verdict.FAIL, Played(Verdict.FAIL, Behaviour.ACKNOWLEDGED, "it is done"))
+
+    assert [line.strip() for line in result_lines(failed, Style(False))][1:] == [
+        "it is done",
+        "expected: It is refused: a ring has at least one entry.",
+    ]
+
+
+def test_lines_are_as_wide_as_the_terminal() -> None:
+    failed = Result(CASES["RNG-21"], Verdict.FAIL, Played(Verdict.FAIL, Behaviour.FAILED, "word " * 40))
+
+    assert max(len(line) for line in result_lines(failed, Style(False, 80))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("fate", "text"),
+    [
+        (Fate(Life.ALIVE, next_connection=True), "closed"),
+        (Fate(Life.ALIVE, next_connection=False), "closed; the next connection is not served"),
+        (Fate(Life.HUNG, next_connection=False), "closed; the process hangs, and the next connection is not served"),
+        (Fate(Life.SPINNING, next_connection=True), "closed; the process spins"),
+        (Fate(Life.KILLED, 11, "closed", next_connection=False), "closed; the process was killed by SIGSEGV (11)"),
+        (Fate(Life.EXITED, 1, "closed", next_connection=False), "closed; the process exited with status 1"),
+        (Fate(Life.EXITED, 0, "closed"), "closed"),
+        (Fate(Life.GONE, 0, "closed", next_connection=False), "closed; the process is gone"),
+    ],
+    ids=["lives", "deaf", "hangs", "spins", "killed", "exits", "ends with its only connection", "gone"],
+)
+def test_what_was_seen_has_the_end_of_the_process_if_that_is_bad(fate: Fate, text: str) -> None:
+    assert Result(CASES["RNG-02"], Verdict.FAIL, Played(Verdict.FAIL, Behaviour.CLOSED, "closed"), fate).why == text
 
 
 def test_a_back_end_gets_time_to_notice_that_a_connection_was_closed() -> None:

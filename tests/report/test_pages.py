@@ -117,8 +117,28 @@ def test_a_failure_can_be_filed_as_it_is() -> None:
     assert paragraph(value, value.cases[0]) == (
         "my-disk 1.2 (vhost-user blk) crashes in case RNG-02 of the vhost-user conformance suite vudissect 0.2.0, “the"
         " title of RNG-02”. What happens: what was seen in RNG-02. Its last output is “bye”. What is expected: It is"
-        " refused. Source: vhost-user specification, Ring states. To reproduce:"
+        " refused. (Refused: acknowledged with a value other than 0, or the connection is closed.) Source: vhost-user"
+        " specification, Ring states. To reproduce:"
     )
+
+
+def test_a_text_to_file_says_whether_it_hangs_or_spins() -> None:
+    spins, hangs = (
+        case_document(name, "wedged", fate={"text": f"connection open, process {life}"})
+        for name, life in (("RNG-02", "spinning"), ("RNG-03", "hung"))
+    )
+    value = results([spins, hangs])
+
+    assert [paragraph(value, case).split(" case ")[0] for case in value.cases] == [
+        "my-disk 1.2 (vhost-user blk) spins in",
+        "my-disk 1.2 (vhost-user blk) hangs in",
+    ]
+
+
+def test_a_failure_in_the_index_has_what_is_expected() -> None:
+    page = index_page(results([case_document("RNG-02", "fail"), case_document("RNG-03", "pass")]))
+
+    assert page.count("Expected: It is refused.") == 1
 
 
 def test_a_death_comes_with_the_command_for_a_backtrace() -> None:

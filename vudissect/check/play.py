@@ -187,7 +187,8 @@ class _Player:
 def _value(answered: Answered) -> str:
     message = answered.message
     if message.problem:
-        return f" ({message.problem})"
+        # Of an unknown message that is all there is to say.
+        return f" ({message.problem})" if message.row.known else ""
     shown = {name: value for name, value in answered.fields.items() if isinstance(value, int)}
     words = [f"{name} {value:#x}" if value > 9 else f"{name} {value}" for name, value in shown.items()]
     return f" ({', '.join(words)})" if words and "result" not in shown else ""

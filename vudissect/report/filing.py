@@ -11,7 +11,7 @@ def paragraph(results: Results, case: CaseResult) -> str:
     return (
         f"{results.title}{device} {_what(case)} case {case.id} of the vhost-user conformance suite"
         f" vudissect {results.suite}, “{case.title}”. What happens: {case.why}.{_last_words(case)}"
-        f" What is expected: {case.expected} {_source(case)} To reproduce:"
+        f" What is expected: {case.expected}{_refused(case)} {_source(case)} To reproduce:"
     )
 
 
@@ -21,6 +21,13 @@ def backtrace(case: CaseResult) -> str:
     if case.verdict is not Verdict.CRASH or not separator:
         return ""
     return f"{options} --html backtrace -- gdb -batch -ex run -ex 'bt 15' --args {command}"
+
+
+def _refused(case: CaseResult) -> str:
+    """What a word of the suite means to somebody who has not read its pages."""
+    if "refused" not in case.expected:
+        return ""
+    return " (Refused: acknowledged with a value other than 0, or the connection is closed.)"
 
 
 def _what(case: CaseResult) -> str:

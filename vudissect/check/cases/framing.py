@@ -227,7 +227,7 @@ CASES = (
     Case(
         "FRM-19",
         "SET_VRING_KICK with 16 bytes of payload",
-        "It is refused: there are 8.",
+        "It is refused: its payload has 8 bytes.",
         "A single 64-bit integer",
         """
         * negotiate

@@ -42,6 +42,5 @@ def _compare(room: Room, got: Fields) -> None:
     if got.get("guest_addr") != wanted.guest_addr or got.get("size") != len(wanted.contents):
         raise DeviationError(Behaviour.FAILED, f"another region comes back: {dict(got)}")
     if got["user_addr"] in (0, room.arena.user_address):
-        raise DeviationError(
-            Behaviour.FAILED, f"the answer has the user address {got['user_addr']:#x}, which is not one of the back-end"
-        )
+        what = f"{got['user_addr']:#x} as it was sent" if got["user_addr"] else "0"
+        raise DeviationError(Behaviour.FAILED, f"the answer has the user address {what}, not one of the back-end")
