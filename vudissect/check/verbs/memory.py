@@ -122,7 +122,7 @@ def not_mapped(room: Room, name: str) -> None:
 
 @verb(
     r"a request in memory that is gone",
-    "a request whose buffers are at the end of mem#ram, which is made shorter before the kick; the process lives"
+    "a request whose buffers are at the end of mem#ram, which is made shorter before that; the process lives"
     " until it is done, or for as long as one may take",
 )
 def shrink(room: Room) -> None:
@@ -130,8 +130,10 @@ def shrink(room: Room) -> None:
     stage, queue, path = room.stage, room.queue(), room.path
     assert path is not None  # cases that move data need it
     room.arena.go_on_at(SECOND_HALF)
-    queue.submit(path.request(room.arena).buffers, lambda _: "")
+    buffers = path.request(room.arena).buffers
+    # Before it is in the ring: some look there without a kick.
     os.ftruncate(stage.objects.give(RAM), SECOND_HALF)
+    queue.submit(buffers, lambda _: "")
     queue.kick()
     deadline = stage.deadline
     while time.monotonic() < deadline and queue.collect():
