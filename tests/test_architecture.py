@@ -50,7 +50,7 @@ LAYERS = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 EXTRAS = {"duckdb", "pyarrow", "pyshark", "pyspark", "scapy"}
 # They are imported only by those who ask for them.
-OF_AN_EXTRA = {"scapy", "spark", "export/parquet.py", "export/query.py"}
+OF_AN_EXTRA = {"scapy", "spark", "export/parquet.py", "export/query.py", "tables/arrow.py"}
 PACKAGES_WITH_SOCKETS = {"host", "check", "fuzz", "proxy", "replay", "cli"}
 
 

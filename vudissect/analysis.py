@@ -109,7 +109,11 @@ class Analysis:
 
         At a change of dialect it is not, so that it still knows the reasons for it.
         """
-        return iter(self) if self._linter is None else self._linter.judge_in_runs(self._records)
+        return chain.from_iterable(self.runs())
+
+    def runs(self) -> Iterator[Sequence[Judged]]:
+        """The events of `ahead`, some at a time, of which all but the last are messages."""
+        return zip(self, strict=True) if self._linter is None else self._linter.runs(self._records)
 
     def finish(self) -> list["Finding"]:
         """The findings at the end of the capture, on connections that are still open."""
@@ -120,8 +124,9 @@ class Analysis:
         findings: list[Finding] = []
         messages = 0
         for event, found in self.ahead() if judged is None else judged:
-            findings += found
-            messages += event.record.kind is RecordKind.MESSAGE
+            if found:
+                findings += found
+            messages += event.message is not None
         return Linted(findings + self.finish(), self.withheld, messages)
 
     def read_to(self, frame: int | None = None) -> int:

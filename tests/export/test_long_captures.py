@@ -18,6 +18,7 @@ from vudissect.export.folder import FORMATS, Folder
 from vudissect.export.query import query
 from vudissect.tables import collect
 from vudissect.tables.collect import Tables
+from vudissect.tables.columns import batch_of
 from vudissect.tables.schema import ERRORS
 
 # More records than are looked at ahead of a capture.
@@ -37,6 +38,7 @@ def talk(path: Path, messages: int) -> str:
 
 @pytest.fixture
 def short_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_FEW", 2)
     monkeypatch.setattr(collect, "ROWS_IN_A_BATCH", 2)
     monkeypatch.setattr(export, "ROWS_IN_A_FILE", 4)
 
@@ -77,7 +79,7 @@ def test_small_batches_share_a_row_group(monkeypatch: pytest.MonkeyPatch) -> Non
     output = io.BytesIO()
     writer = parquet.ParquetWriter(ERRORS, output)
     for number in range(6):
-        writer.write([(f"{number}.pcapng", "cut off")])
+        writer.write(batch_of(ERRORS, [(f"{number}.pcapng", "cut off")]))
     writer.close()
 
     metadata = pyarrow.parquet.ParquetFile(output).metadata

@@ -198,6 +198,7 @@ def test_a_malformed_message_is_a_fault(talk: Conversation) -> None:
 
 
 def test_a_batch_does_not_wait_for_the_end(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_FEW", 1)
     monkeypatch.setattr(collect, "ROWS_IN_A_BATCH", 2)
     for index in range(5):
         talk.front_end("SET_VRING_NUM", index=index, num=256)
@@ -214,6 +215,48 @@ def test_a_hostile_time_fits_its_column(talk: Conversation) -> None:
     (message,) = tables_of(talk.records)["messages"]
 
     assert message["time"] == (1 << 63) - 1
+
+
+def test_a_hostile_latency_fits_its_column(talk: Conversation) -> None:
+    talk.ask("GET_FEATURES", features=0)
+    talk.records[1] = talk.records[1]._replace(forwarded=(1 << 64) - 1)
+
+    request, reply = tables_of(talk.records)["messages"]
+
+    assert (request["held_ns"], reply["latency_ns"]) == ((1 << 63) - 1, -1 << 63)
+
+
+def test_a_time_before_a_hostile_beginning_fits_its_column(talk: Conversation) -> None:
+    talk.front_end("SET_OWNER")
+    talk.records[0] = talk.records[0]._replace(received=(1 << 64) - 1)
+
+    (message,) = tables_of(talk.records)["messages"]
+
+    assert message["elapsed_ns"] == -1 << 63
+
+
+def test_messages_that_come_together_have_their_own_connections(talk: Conversation) -> None:
+    talk.front_end("SET_OWNER")
+    talk.front_end("SET_VRING_NUM", index=3, num=256)
+    other = [record._replace(connection=2) for record in talk.records[1:]]
+    mixed = [talk.records[0], *(each for pair in zip(talk.records[1:], other, strict=True) for each in pair)]
+
+    rows = tables_of(record._replace(frame=frame) for frame, record in enumerate(mixed, 1))
+
+    assert [(row["connection"], row["frame"], row["ring"]) for row in rows["messages"]] == [
+        *((1, 2, None), (2, 3, None), (1, 4, 3), (2, 5, 3)),
+    ]
+    assert [(row["connection"], row["messages"]) for row in rows["sessions"]] == [(1, 2), (2, 2)]
+
+
+def test_a_message_of_an_earlier_file_is_only_in_the_tables_of_that_file(talk: Conversation) -> None:
+    talk.front_end("SET_OWNER", marks=Mark.EARLIER)
+    talk.front_end("SET_VRING_NUM", index=3, num=256)
+
+    rows = tables_of(talk.records)
+
+    assert [row["message"] for row in rows["messages"]] == ["SET_VRING_NUM"]
+    assert [row["messages"] for row in rows["sessions"]] == [2]
 
 
 @pytest.mark.parametrize("error", [TruncatedCapture("cut"), CaptureError("damaged")])

@@ -1,7 +1,7 @@
 """One capture to its files."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
@@ -12,8 +12,8 @@ from vudissect.export.errors import ExportError
 from vudissect.export.folder import Folder, Note, Partition
 from vudissect.render.units import unicode
 from vudissect.tables.collect import Tables
+from vudissect.tables.columns import Batch
 from vudissect.tables.read import Open, UnreadableError, batches_of
-from vudissect.tables.rows import Row
 from vudissect.tables.schema import MESSAGES, Table
 
 
@@ -31,7 +31,7 @@ ROWS_IN_A_FILE = 1 << 23
 
 
 class _Writer(Protocol):
-    def write(self, rows: Sequence[Row], /) -> None: ...
+    def write(self, batch: Batch, /) -> None: ...
     def close(self) -> None: ...
 
 
@@ -46,12 +46,12 @@ class _Files:
         self._writer = make()
         self._rows = 0
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, batch: Batch) -> None:
         if self._rows >= ROWS_IN_A_FILE:
             self.close()
             self._writer, self._rows = self._make(), 0
-        self._writer.write(rows)
-        self._rows += len(rows)
+        self._writer.write(batch)
+        self._rows += batch.size
 
     def close(self) -> None:
         self._writer.close()
@@ -105,7 +105,7 @@ def _write(file: str, tables: Tables, folder: Folder, opening: Open) -> None:
             files = written.get(batch.table)
             if files is None:
                 files = written[batch.table] = stack.enter_context(closing(_Files(partial(new, batch.table))))
-            files.write(batch.rows)
+            files.write(batch)
 
 
 def _partition(file: str, tables: Tables, folder: Folder) -> Partition:

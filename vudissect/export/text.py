@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from vudissect.tables.rows import Row, Value
+from vudissect.tables.columns import Batch, Row, Value
 from vudissect.tables.schema import Table, Type
 
 _SECOND = 1_000_000_000
@@ -21,9 +21,9 @@ class CsvWriter:
         self._output = output
         self._lines([[column.name for column in table.columns]])
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, batch: Batch) -> None:
         """Write rows."""
-        self._lines([_converted(row, self._texts) for row in rows])
+        self._lines([_converted(row, self._texts) for row in batch.rows])
 
     def _lines(self, rows: Sequence[Sequence[Value]]) -> None:
         text = io.StringIO()
@@ -46,9 +46,9 @@ class JsonWriter:
         self._output = output
         self._dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, batch: Batch) -> None:
         """Write rows."""
-        lines = [self._dumps(dict(zip(self._names, _converted(row, self._texts), strict=True))) for row in rows]
+        lines = [self._dumps(dict(zip(self._names, _converted(row, self._texts), strict=True))) for row in batch.rows]
         self._output.write("".join(f"{line}\n" for line in lines).encode())
 
     def close(self) -> None:

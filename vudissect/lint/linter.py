@@ -124,8 +124,9 @@ class Linter:
         for event in self._session.events(records):
             yield event, self.check(event)
 
-    def judge_in_runs(self, records: Iterable[Record]) -> Iterator[tuple[Event, Sequence[Finding]]]:
-        """The same, with the session some events further on: it is quicker to ask the patient rules in a row.
+    def runs(self, records: Iterable[Record]) -> Iterator[list[tuple[Event, Sequence[Finding]]]]:
+        """The same, some events at a time, with the session some events further on: it is quicker to ask the patient
+        rules in a row. All but the last of a run are messages.
 
         At a change of dialect the session is where the event is.
         """
@@ -135,30 +136,32 @@ class Linter:
             for event in self._session.events(records):
                 if event.message is None:
                     protocol = event.after.protocol
-                    yield from self._judged(run)
-                    yield event, self._check_other(event)
+                    yield [*self._judged(run), (event, self._check_other(event))]
                     continue
                 selection = self._selection_of(event)
                 if selection.patient and event.after.protocol is protocol:
                     run.append((event, selection))
-                    if len(run) < _MOST_IN_A_RUN:
-                        continue
-                    yield from self._judged(run)
+                    if len(run) == _MOST_IN_A_RUN:
+                        yield self._judged(run)
                 else:
                     protocol = event.after.protocol
-                    yield from self._judged(run)
-                    yield event, self._check_message(event, selection)
+                    yield [*self._judged(run), (event, self._check_message(event, selection))]
         except CaptureError:
-            yield from self._judged(run)
+            if run:
+                yield self._judged(run)
             raise
-        yield from self._judged(run)
+        if run:
+            yield self._judged(run)
 
-    def _judged(self, run: list[tuple[MessageEvent, _Selection]]) -> Iterator[tuple[Event, Sequence[Finding]]]:
+    def _judged(self, run: list[tuple[MessageEvent, _Selection]]) -> list[tuple[Event, Sequence[Finding]]]:
+        """The events of a run with their findings; the run is empty after it."""
         self._at.late = True
-        for event, selection in run:
-            yield event, self._check_message(event, selection)
+        judged: list[tuple[Event, Sequence[Finding]]] = [
+            (event, self._check_message(event, selection)) for event, selection in run
+        ]
         self._at.late = False
         run.clear()
+        return judged
 
     def finish(self) -> list[Finding]:
         """What is wrong where the capture ends, on connections that are still open."""

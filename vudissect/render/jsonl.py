@@ -24,6 +24,8 @@ from vudissect.wire.header import NEED_REPLY, REPLY, VERSION_MASK
 from vudissect.wire.layout import Values
 
 _MOST_HELD = 1024
+# Of each layout, so many texts are kept: guests use the same addresses, and programs the same numbers, again and again.
+_MOST_PAYLOADS = 1024
 
 _dumps = JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -185,6 +187,7 @@ def payload_writer(layout: Layout) -> Callable[[Values], str]:
     usual = usual_numbers(layout)
     template = f"{{{','.join(f'{_dumps(name)}:%d' for name in usual.names)}}}" if usual is not None else ""
 
+    @lru_cache(_MOST_PAYLOADS)
     def write(values: Values) -> str:
         numbers = usual.of(values) if usual is not None else None
         return template % numbers if numbers is not None else _dumps(to_fields(layout, values))

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import pyarrow
 
 from vudissect.render.units import unicode
+from vudissect.tables.arrow import arrow_array
 from vudissect.tables.collect import Tables
+from vudissect.tables.columns import Batch, batch_of
 from vudissect.tables.read import UnreadableError, batches_of
-from vudissect.tables.rows import Row
 from vudissect.tables.schema import ABOUT_CAPTURES, CAPTURES, ERRORS, FINDINGS, TABLES, Table, Type
 
 ALL = {table.name: table for table in (*TABLES, *ABOUT_CAPTURES)}
@@ -29,26 +30,25 @@ def table_batches(captures: Iterable[str], table: Table, columns: Sequence[str])
     places = [[column.name for column in table.columns].index(name) for name in columns]
     schema = pyarrow.schema([(table.columns[place].name, _TYPES[table.columns[place].type]) for place in places])
     for capture in captures:
-        for rows in _rows(capture, table):
-            values = list(zip(*rows, strict=True))
-            arrays = [pyarrow.array(values[place], kind) for place, kind in zip(places, schema.types, strict=True)]
+        for batch in _batches(capture, table):
+            arrays = [arrow_array(batch.columns[at], kind) for at, kind in zip(places, schema.types, strict=True)]
             yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _rows(capture: str, table: Table) -> Iterator[Sequence[Row]]:
+def _batches(capture: str, table: Table) -> Iterator[Batch]:
     name = unicode(capture)
     tables = Tables(name, _collected(table))
     try:
         for batch in batches_of(capture, tables):
             if batch.table is table:
-                yield batch.rows
+                yield batch
         problem = tables.problem
     except UnreadableError as error:
         problem = str(error)
     if table is CAPTURES:
-        yield [(name, _size(capture), problem or None, tables.withheld)]
+        yield batch_of(table, [(name, _size(capture), problem or None, tables.withheld)])
     elif table is ERRORS and problem:
-        yield [(name, problem)]
+        yield batch_of(table, [(name, problem)])
 
 
 def _collected(table: Table) -> Collection[Table]:

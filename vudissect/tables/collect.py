@@ -1,14 +1,17 @@
 """A capture as batches of rows, as its events pass: memory does not depend on its length."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import compress
 
-from vudissect.analysis import Analysis
+from vudissect.analysis import Analysis, Judged
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.record import RecordKind
 from vudissect.lint.finding import Finding
-from vudissect.session.event import ConnectionEvent, Event, MessageEvent
-from vudissect.tables.rows import MessageRows, Row, descriptor_rows, fault_rows, finding_rows, fitting
+from vudissect.session.event import ConnectionEvent, Event
+from vudissect.tables.columns import Batch, Row, batch_of
+from vudissect.tables.messages import MessageColumns, Run
+from vudissect.tables.rows import descriptor_rows, fault_rows, finding_rows, fitting
 from vudissect.tables.schema import DESCRIPTORS, FAULTS, FINDINGS, MESSAGES, RINGS, SESSIONS, TABLES, Table
 from vudissect.tables.sessions import Tally
 
@@ -17,12 +20,8 @@ ROWS_IN_A_BATCH = 16_384
 _LARGEST_TIME = (1 << 63) - 1
 
 
-class Batch(NamedTuple):
-    """Rows of a table, in the order of its columns."""
-
-    table: Table
-    rows: list[Row]
-
+# To enter fewer messages at once takes longer; more are no longer in the processor's cache.
+_FEW = 64
 
 # What the linter finds is in these.
 _JUDGED = {SESSIONS, FINDINGS}
@@ -48,25 +47,27 @@ class Tables:
         self._file = file
         self._wanted = frozenset(wanted)
         self._wants_messages = MESSAGES in wanted
-        self._rows: dict[Table, list[Row]] = {table: [] for table in TABLES}
+        self._rows: dict[Table, list[Row]] = {table: [] for table in TABLES if table is not MESSAGES}
         self._open: dict[int, Tally] = {}
-        self._messages = MessageRows(file)
+        self._messages = MessageColumns(file)
+        self._waiting: list[Judged] = []
 
     def batches(self, analysis: Analysis) -> Iterator[Batch]:
         """All rows, a batch at a time. `CaptureError` if there is nothing that can be read."""
-        messages, descriptors = self._rows[MESSAGES], self._rows[DESCRIPTORS]
+        waiting = self._waiting
         last: Event | None = None
         try:
-            for event, findings in analysis.ahead():
-                last = event
-                if event.message is None:
-                    self._add_other(event, findings)
+            for run in analysis.runs():
+                last, findings = run[-1]
+                if last.message is None:
+                    waiting += run[:-1]
+                    self._add_messages()
+                    self._add_other(last, findings)
                 else:
-                    self._add_message(event)
-                    if findings:
-                        self._find(findings, event.record.time)
-                    if len(messages) < ROWS_IN_A_BATCH and len(descriptors) < ROWS_IN_A_BATCH:
+                    waiting += run
+                    if len(waiting) < _FEW:
                         continue
+                    self._add_messages()
                 yield from self._batches_of(ROWS_IN_A_BATCH)
         except CaptureError as error:
             if last is None:
@@ -75,28 +76,47 @@ class Tables:
         if last is None:
             self.problem = _NOTHING
         else:
+            self._add_messages()
             self._finish(analysis, last)
         yield from self._batches_of(1)
 
-    def _add_message(self, event: MessageEvent) -> None:
-        record = event.record
-        tally = self._open.get(record.connection) or self._begin(event)
-        tally.last = event
-        tally.messages += 1
-        if event.descriptors:
-            tally.descriptors += len(record.descriptors)
-        marks = record.marks
-        if marks and record.is_earlier:
-            return  # its row is that of an earlier file
+    def _add_messages(self) -> None:
+        """Enter the messages that wait for it."""
+        if not self._waiting:
+            return
+        events, found = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        run = Run.of(events)
+        self._count(run)
+        if any(found):
+            for event, findings in zip(events, found, strict=True):
+                self._find(findings, event.record.time)
+        if any(run.marks):
+            # The row of a message that is repeated from an earlier file is in that file.
+            own = tuple(event for event in events if not event.record.is_earlier)
+            if not own:
+                return
+            run = Run.of(own)
         if self._wants_messages:
-            row = self._messages.row(event)
-            if (record.time | record.received | record.forwarded) > _LARGEST_TIME:
-                (row,) = fitting(MESSAGES, [row])
-            self._rows[MESSAGES].append(row)
-        if event.descriptors:
-            self._put(DESCRIPTORS, descriptor_rows(self._file, event))
-        if marks or event.message.problem:
-            self._put(FAULTS, fault_rows(self._file, event))
+            self._messages.add(run)
+        if any(run.descriptors):
+            for event in compress(run.events, run.descriptors):
+                self._put(DESCRIPTORS, descriptor_rows(self._file, event))
+        if any(run.marks) or any(run.problems):
+            for event in run.events:
+                if event.record.marks or event.message.problem:
+                    self._put(FAULTS, fault_rows(self._file, event))
+
+    def _count(self, run: Run) -> None:
+        """Enter messages in what is collected about their connections."""
+        counts = Counter(run.connections)
+        for number, event in dict(zip(run.connections, run.events, strict=True)).items():
+            tally = self._open.get(number) or self._begin(run.events[run.connections.index(number)])
+            tally.last = event
+            tally.messages += counts[number]
+        if any(run.descriptors):
+            for event in compress(run.events, run.descriptors):
+                self._open[event.record.connection].descriptors += len(event.descriptors)
 
     def _add_other(self, event: ConnectionEvent, findings: Sequence[Finding]) -> None:
         record = event.record
@@ -146,8 +166,13 @@ class Tables:
 
     def _batches_of(self, least: int) -> Iterator[Batch]:
         """The batches that have at least so many rows."""
+        if len(self._messages) >= least:
+            yield self._counted(self._messages.take())
         for table, rows in self._rows.items():
             if len(rows) >= least:
-                self.counts[table] += len(rows)
-                yield Batch(table, rows.copy())
+                yield self._counted(batch_of(table, rows))
                 rows.clear()
+
+    def _counted(self, batch: Batch) -> Batch:
+        self.counts[batch.table] += batch.size
+        return batch

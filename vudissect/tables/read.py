@@ -7,7 +7,8 @@ from vudissect.analysis import Analysis
 from vudissect.capture.errors import CaptureError
 from vudissect.capture.files import ByteSource, open_capture
 from vudissect.capture.reader import read_capture
-from vudissect.tables.collect import Batch, Tables
+from vudissect.tables.collect import Tables
+from vudissect.tables.columns import Batch
 
 
 class UnreadableError(Exception):

@@ -1,36 +1,14 @@
-"""Events to rows. Each function makes the rows of one table, in the order of its columns."""
+"""Events to rows, where there are few. Each function makes the rows of one table, in the order of its columns."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 from vudissect.capture.observation import observation_of
 from vudissect.capture.record import Mark, RecordKind
-from vudissect.filter.fields import rings_of
 from vudissect.lint.finding import Finding
-from vudissect.render.jsonl import payload_writer, unusual_payload
 from vudissect.render.units import unicode
 from vudissect.session.event import Event, MessageEvent
+from vudissect.tables.columns import Row
 from vudissect.tables.schema import Table, Type
-from vudissect.wire.codec import Form
-from vudissect.wire.layout import Values
-
-Value = str | int | bool | None
-Row = tuple[Value, ...]
-
-
-class _Common(NamedTuple):
-    """What messages with the same header have in common; `rings` reads the rings that are named, None for none."""
-
-    channel: str
-    sender: str
-    kind: str
-    number: int
-    name: str | None
-    flags: int
-    size: int | None
-    rings: Callable[[Values], Sequence[int]] | None
-    payload: Callable[[Values], str]
-
 
 _FAULTS = {
     Mark.DESCRIPTORS_LOST: "the kernel dropped descriptors",
@@ -46,66 +24,6 @@ _BOUNDS = {
     Type.TIME: (0, _LARGEST),
     Type.WORD: (0, (1 << 64) - 1),
 }
-
-
-class MessageRows:
-    """Makes the rows of messages; what those with the same header have in common, once."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._common: dict[Form, _Common] = {}
-
-    def row(self, event: MessageEvent) -> Row:
-        """The row of a message."""
-        record, _, _, _, elapsed, message, _, request, latency, _ = event
-        _, connection, _, _, _, received, forwarded, time, _, _, marks, descriptors, _, frame = record
-        form = message.form
-        if form is None or marks:
-            common = _common(event, lambda _: unusual_payload(event, message))
-        else:
-            common = self._common.get(form) or self._new(form, event)
-        channel, sender, kind, number, name, flags, size, rings, payload = common
-        values = message.values
-        return (
-            self._file,
-            connection,
-            frame,
-            time,
-            elapsed,
-            # Without a recorder between the peers, the two are the same.
-            forwarded - received if forwarded > received else None,
-            channel,
-            sender,
-            kind,
-            number,
-            name,
-            flags,
-            size,
-            next(iter(rings(values)), None) if rings is not None else None,
-            len(descriptors) if not record.is_named else None,
-            request.frame if request is not None else None,
-            latency,
-            payload(values),
-        )
-
-    def _new(self, form: Form, event: MessageEvent) -> _Common:
-        common = self._common[form] = _common(event, payload_writer(form.layout))
-        return common
-
-
-def _common(event: MessageEvent, payload: Callable[[Values], str]) -> _Common:
-    record, message = event.record, event.message
-    return _Common(
-        record.channel.label,
-        record.sender.label,
-        event.kind.value,
-        message.id,
-        message.row.name if message.row.known else None,
-        message.flags,
-        message.size if not record.is_named else None,
-        rings_of(message.layout),
-        payload,
-    )
 
 
 def descriptor_rows(file: str, event: MessageEvent) -> Iterator[Row]:

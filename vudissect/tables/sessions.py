@@ -9,7 +9,7 @@ from vudissect.render.units import unicode
 from vudissect.session.event import ConnectionEvent, Event
 from vudissect.session.rings import Enabled, Started
 from vudissect.session.state import State
-from vudissect.tables.rows import Row
+from vudissect.tables.columns import Row
 
 # As many rings as are looked at of a connection; more than any device has.
 _MOST_RINGS = 65536
