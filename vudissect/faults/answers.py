@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from vudissect.faults.action import ACTIONS, Action, Words
 from vudissect.faults.errors import FaultError, ImpossibleError
-from vudissect.faults.plan import Plan, Sending, Target, other
+from vudissect.faults.plan import Plan, Target, other
 from vudissect.filter.errors import Token, unknown
 from vudissect.filter.values import number_of
 from vudissect.protocol.model import Answer, Channel, Row
 from vudissect.protocol.payloads import ACK, EMPTY
 from vudissect.protocol.table import UPSTREAM
+from vudissect.proxy.faulting import Inject
 from vudissect.wire.codec import codec_of
 from vudissect.wire.errors import FieldError
 from vudissect.wire.fields import from_fields
@@ -70,7 +71,7 @@ def insert(words: Words) -> Action:
         opens = target.event.message.row.opens if not options & {_BEFORE} else None
         if row.channel not in (Channel.MAIN, opens, *target.channels):
             raise ImpossibleError(f"the {row.channel.label} channel is not open")
-        sending = Sending(row.channel, row.initiator, make(target))
+        sending = Inject(row.channel, row.initiator, make(target))
         if _BEFORE in options:
             return replace(plan, earlier=(*plan.earlier, sending))
         return replace(plan, later=(*plan.later, sending))
@@ -153,5 +154,5 @@ def _answered(plan: Plan, target: Target, code: int | None) -> Plan:
         raise ImpossibleError("it is this answer already")
     if reply:
         return plan.with_message(replace(plan.message, data=data, passing=()))
-    answer = Sending(offer.channel, other(offer.sender), data, delay=plan.message.delay)
+    answer = Inject(offer.channel, other(offer.sender), data, delay=plan.message.delay)
     return replace(plan, main=None, later=(*plan.later, answer))

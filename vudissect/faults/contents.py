@@ -143,7 +143,7 @@ def _with_fields(plan: Plan, target: Target, change: Change, entry: int | None =
         payload = layout_codec(layout, target.offer.byte_order).encode(values, message.name)
     except FieldError as error:
         raise ImpossibleError(str(error)) from None
-    return plan.with_message(sending.with_payload(payload, target.offer))
+    return plan.with_message(sending.with_payload(payload, target.offer.byte_order))
 
 
 def _changed(
@@ -287,6 +287,6 @@ def truncate(words: Words) -> Action:
         payload = plan.message.payload
         if size >= len(payload):
             raise ImpossibleError(f"its payload has only {len(payload)} bytes")
-        return plan.with_message(plan.message.with_payload(payload[:size], target.offer))
+        return plan.with_message(plan.message.with_payload(payload[:size], target.offer.byte_order))
 
     return apply

@@ -4,14 +4,14 @@ Who decides is not known here: a relay is given something that implements `Fault
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from vudissect.capture.record import Record
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.protocol.model import Channel, Side
 from vudissect.wire.framing import Piece
-from vudissect.wire.header import ByteOrder
+from vudissect.wire.header import HEADER_SIZE, ByteOrder, struct_of
 
 
 class Offer(NamedTuple):
@@ -63,7 +63,7 @@ class Withhold:
 
 @dataclass(frozen=True, slots=True)
 class Inject:
-    """Send a message in the place of `sender`, after a delay (s)."""
+    """Send a message in the place of `sender`; `data` has its header. Times as for `Deliver`."""
 
     channel: Channel
     sender: Side
@@ -72,6 +72,17 @@ class Inject:
     delay: float = 0.0
     cut: int = 0
     pause: float = 0.0
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes after the header."""
+        return self.data[HEADER_SIZE:]
+
+    def with_payload(self, payload: bytes, order: ByteOrder) -> "Inject":
+        """The same with another payload, and its size in the header."""
+        pack = struct_of("III", order)
+        number, flags, _ = pack.unpack_from(self.data)
+        return replace(self, data=pack.pack(number, flags, len(payload)) + payload)
 
 
 @dataclass(frozen=True, slots=True)
