@@ -104,12 +104,17 @@ class FaultedPump(Pump):
     @property
     def hungry(self) -> bool:
         """Whether the source should be read."""
-        return (
-            super().hungry
-            and not self._is_over
-            and len(self._queue) < _MOST_QUEUED
-            and (not self._reads_at or monotonic() >= self._reads_at)
-        )
+        if self._queue or self._is_over or self._reads_at:
+            return super().hungry and self._may_read
+        # Asked twice for each message with descriptors.
+        direction = self.direction
+        return direction.hungry and not (direction.blocked and self._recorder.crowded)
+
+    @property
+    def _may_read(self) -> bool:
+        """Whether no fault and no full queue keeps the source from being read."""
+        has_room = not self._is_over and len(self._queue) < _MOST_QUEUED
+        return has_room and (not self._reads_at or monotonic() >= self._reads_at)
 
     def flush(self) -> None:
         """Forward what is queued, as much as the target accepts."""
