@@ -188,6 +188,19 @@ def test_the_next_session_has_to_work() -> None:  # VU-FLT-04
     assert [(finding.connection, finding.blame) for finding in found(said, "VU-FLT-04")] == [(2, Blame.BACK_END)]
 
 
+def test_who_ends_a_session_that_hangs_is_not_the_one_that_hangs() -> None:  # VU-FLT-04
+    said = talk()
+    said.event(RecordKind.FAULT, **DROP)
+    said.close("front-end", "fault 1")
+    said.open("qemu", "disk", 2)
+    said.front_end("GET_FEATURES", connection=2)
+    said.silence(10 * SECOND)
+    said.close("front-end", connection=2)
+
+    (failed,) = found(said, "VU-FLT-04")
+    assert (failed.blame, "GET_FEATURES (#12) was not answered" in failed.message) == (Blame.BACK_END, True)
+
+
 def test_recovery_is_measured_from_the_end_of_the_session_with_the_fault() -> None:  # VU-FLT-05
     said = talk()
     said.event(RecordKind.FAULT, **DROP)

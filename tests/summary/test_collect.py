@@ -249,7 +249,7 @@ def test_injected_faults_are_counted_by_what_they_did() -> None:
 
     # A composed one has only the text.
     talk.event(RecordKind.FAULT, fault=3, text="SET_OWNER : add-fd pipe, delay 1s ; count=1", outcome="not injected")
-    text = "3 faults injected: 2 delay, 1 drop; 1 not injected: 1 add-fd, delay"
+    text = "3 faults injected: 2 delay, 1 drop; 1 not injected: 1 add-fd+delay"
     assert summary_of(talk.records).faults.text == text
 
 

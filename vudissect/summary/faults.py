@@ -13,7 +13,7 @@ _OTHERS = "others"
 class Injected:
     """How many faults were injected, by action, and how many could not be.
 
-    A fault with several actions counts once, as `set, delay`. Each connection that is refused counts.
+    A fault with several actions counts once, as `set+delay`. Each connection that is refused counts.
     """
 
     __slots__ = ("injected", "missed")
@@ -25,7 +25,8 @@ class Injected:
     def see(self, record: Record) -> None:
         """Note a record about a fault."""
         counter = self.injected if record.details.get("outcome") == INJECTED else self.missed
-        kind = str(record.details.get("action", "")) or _actions(str(record.details.get("text", "")))
+        action = str(record.details.get("action", "")) or _actions(str(record.details.get("text", "")))
+        kind = action.replace(", ", "+")
         # A capture may have anything in it.
         counter[kind if kind in counter or len(counter) < _MOST_KINDS else _OTHERS] += 1
 

@@ -92,6 +92,10 @@ def hung_after_fault(at: At[_Fault]) -> Findings:
             )
 
 
+def _receiver(request: Request) -> Side:
+    return Side(1 - request.channel.initiator)
+
+
 def _is_long(hang: Hang, request: Request) -> bool:
     return hang.waited(request) >= (_LONG if hang.by else _SOON)
 
@@ -245,10 +249,15 @@ def next_session_fails(at: At[_Now]) -> Findings:
     is_next = before.fault and _sessions(at).since <= 1 and not at.memory.frame
     if is_next and not at.after.rings.were_started and (by or lasted >= _LONG):
         how = f"the {by} closed it" if by else "it is open at the end of the capture"
+        # Who ends a session that hangs is not the one that hangs.
+        silent = next((each for each in at.unanswered if at.time - each.forwarded >= _SOON), None)
+        blame = _BLAMES.get(by, Blame.UNKNOWN)
+        if silent is not None:
+            how, blame = f"{request_text(silent)} was not answered, and {how}", _BLAMES[_receiver(silent).label]
         yield at.finding(
             f"this is the session after fault {before.number}, and no ring was ever started in it: {how} after "
             f"{time_text(lasted)}",
-            _BLAMES.get(by, Blame.UNKNOWN),
+            blame,
             frames=(before.fault, before.frame),
         )
 
@@ -329,10 +338,12 @@ def silent_after_fault(at: At[_Fault]) -> Findings:
     hang = hang_of(at)
     if hang is None or not fault.frame or fault.hides_answers:
         return
-    for channel, waits in hang.waits.items():
+    for waits in hang.waits.values():
         request = next((each for each in waits if not each.withheld and each.frame > fault.first), None)
-        side = Side(1 - channel.initiator)
-        if request is not None and hang.by != side.label and _is_long(hang, request):
+        if request is None or not _is_long(hang, request):
+            continue
+        side = _receiver(request)
+        if hang.by != side.label:
             sent = "which a fault sent" if request.unsent else f"after fault {fault.number}"
             yield at.finding(
                 f"the {side.label} does not answer {request_text(request)}, {sent}, for {_waited(hang, request)}",
