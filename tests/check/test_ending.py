@@ -16,12 +16,22 @@ import pytest
 from tests.proxy.harness import eventually
 from vudissect.check.apart import Served
 from vudissect.check.link import Clock
+from vudissect.check.process import runs
 from vudissect.check.program import Dialling, Handed, ProgramError, Started
 from vudissect.check.runner import Options, Runner
 from vudissect.host.python import python_module
 
 _PROGRAM = [sys.executable, str(Path(__file__).with_name("program.py"))]
 _CHECK = [*python_module("vudissect"), "check"]
+_CONNECTS_TWICE = """
+import socket, sys, time
+socks = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+for sock in socks:
+    sock.connect(sys.argv[1])
+print("twice", flush=True)
+time.sleep(1000)
+"""
+_PROGRAM_THAT_CONNECTS_TWICE = [sys.executable, "-c", _CONNECTS_TWICE]
 _WAITS = ["sh", "-c", "echo I need a disk; exec sleep 1000", "{socket}"]
 
 
@@ -130,6 +140,19 @@ def test_a_socket_that_nobody_uses_is_said_with_the_last_words(kind: type[Starte
         program.close()
 
     assert str(error.value).endswith(": no connection within 0.5 s; its last words: I need a disk")
+
+
+def test_connections_of_a_process_that_has_ended_are_not_those_of_the_next_one() -> None:
+    program = Dialling([*_PROGRAM_THAT_CONNECTS_TWICE, "{socket}"], 60.0, Clock())
+    try:
+        program.start()
+        eventually(lambda: "twice" in program.output())
+        program.stop()
+        program.start()
+
+        assert runs(program.peer.pid)
+    finally:
+        program.close()
 
 
 def test_a_back_end_that_never_answers_is_said_with_its_last_words() -> None:

@@ -290,6 +290,14 @@ class Dialling(Started):
         super().close()
         self._listening.close()
 
+    def _spawn(self) -> None:
+        # Of one that has ended, connections may wait here that it made last.
+        self._listening.settimeout(0)
+        with suppress(BlockingIOError):
+            while True:
+                self._listening.accept()[0].close()
+        super()._spawn()
+
     def _reach(self, deadline: float) -> socket.socket:
         while (left := deadline - time.monotonic()) > 0 and not self._is_gone():
             self._listening.settimeout(min(left, 0.05))
