@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from vudissect.check.outcome import Fate, Life
 from vudissect.fuzz.finding import Key, Trouble
-from vudissect.fuzz.leaks import leak, may_leak
+from vudissect.fuzz.leaks import goes_on, leak, may_leak
 from vudissect.fuzz.play import Played, Session
 from vudissect.fuzz.steps import Steps, described, message
 
@@ -65,3 +65,18 @@ def test_the_first_sessions_of_a_process_may_take_memory() -> None:
 
 def test_a_cache_that_becomes_warm_is_none() -> None:
     assert leaked(Keeper(grows=lambda session: 1024 * KILOBYTE if session < 5 else 0)) is None
+
+
+def test_memory_that_is_taken_once_is_not_worth_a_close_look() -> None:
+    once = Keeper(grows=lambda session: 1024 * KILOBYTE if session == 1 else 0)
+    always = Keeper(grows=lambda _: 1024 * KILOBYTE)
+
+    assert not goes_on(once, STEPS, once.play(STEPS))
+    assert goes_on(always, STEPS, always.play(STEPS))
+
+
+def test_only_descriptors_that_are_left_over_each_time_are_worth_a_close_look() -> None:
+    once, always = Keeper(descriptors=lambda session: int(session == 1)), Keeper(descriptors=lambda _: 1)
+
+    assert not goes_on(once, STEPS, once.play(STEPS))
+    assert goes_on(always, STEPS, always.play(STEPS))

@@ -1,4 +1,4 @@
-"""Real back-ends do not survive everything that the fuzzer plays; what it finds is short, and happens again."""
+"""Real programs do not survive everything that the fuzzer plays; what it finds is short, and happens again."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.checked import BACK_ENDS, Checked
+from tests.peers.checked import BACK_ENDS, FRONT_ENDS, Checked
 from vudissect.fuzz.steps import Message, read_steps
 from vudissect.host.python import python_module
 
@@ -30,6 +30,15 @@ def fuzz(checked: Checked, folder: Path, *options: str) -> "subprocess.Completed
 def back_end(key: str) -> Checked:
     (found,) = (each for each in BACK_ENDS if each.key == key)
     return found
+
+
+def again(key: str, folder: Path, talk: str, *words: str) -> str:
+    """What comes of a conversation with a front-end, which gets these words more."""
+    (found,) = (each for each in FRONT_ENDS if each.key == key)
+    (folder / "talk.vu").write_text(talk)
+    done = fuzz(found._replace(words=(*found.words, *words)), folder, "--front-end", "--again", "talk.vu")
+    assert done.returncode == (0 if done.stdout.startswith("nothing is wrong;") else 1), done.stderr
+    return done.stdout
 
 
 def crashes(folder: Path) -> list[Path]:
@@ -63,6 +72,30 @@ def test_a_crash_of_the_storage_daemon_is_made_short(tmp_path: Path) -> None:
     short = [file for file in crashes(tmp_path) if messages(file) == 1 and "GET_VRING_BASE" in file.read_text()]
     assert short, done.stdout
     assert fuzz(daemon, tmp_path, "--again", str(short[0])).stdout.startswith("crash: SIG")
+
+
+# QEMU 7.2 forgets a device when it cannot set it up again after a reconnect.
+_LOST = """
+F>B SET_STATUS status=15
+--- closed by back-end
+c2 F>B GET_QUEUE_NUM
+c2 B>F GET_PROTOCOL_FEATURES features=0
+"""
+
+
+@pytest.mark.peers
+def test_qemu_does_not_come_back_after_a_wrong_answer_to_its_second_connection(tmp_path: Path) -> None:
+    said = again("qemu-7.2", tmp_path, _LOST)
+
+    assert said.startswith("hang: the next session is refused, after GET_PROTOCOL_FEATURES;")
+
+
+@pytest.mark.peers
+def test_qemu_may_wait_for_an_answer_and_refuse_one_on_its_first_connection(tmp_path: Path) -> None:
+    assert again("qemu-7.2", tmp_path, "F>B GET_CONFIG\n# no answer", "-S").startswith("nothing is wrong;")
+    assert again("qemu-7.2", tmp_path, "\n".join(_LOST.splitlines()[-2:]).replace("c2 ", ""), "-S").startswith(
+        "nothing is wrong;"
+    )
 
 
 @pytest.mark.peers_slow

@@ -37,6 +37,11 @@ def memory_of(pid: int) -> int:
         return -1
 
 
+def threads_of(pid: int) -> int:
+    """How many threads a process has, 0 if that cannot be seen."""
+    return len(_threads(pid))
+
+
 def settled_descriptors(pid: int, most: int, clock: Clock) -> int:
     """How many descriptors a process holds, once it has had time to get down to `most`; -1 if that cannot be seen.
 

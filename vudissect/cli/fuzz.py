@@ -1,4 +1,4 @@
-"""`vudissect fuzz`: play changed sessions with a back-end until something breaks."""
+"""`vudissect fuzz`: play changed sessions with a back-end or a front-end until something breaks."""
 
 import re
 import sys
@@ -14,7 +14,7 @@ from vudissect.analysis import UpToTheCut
 from vudissect.capture.reader import read_capture
 from vudissect.check.program import Program, ProgramError
 from vudissect.check.runner import Options
-from vudissect.cli.check_programs import PATIENCE, back_ends
+from vudissect.cli.check_programs import PATIENCE, back_ends, front_ends, start_options
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.devices import device_option
@@ -30,12 +30,13 @@ from vudissect.fuzz.corpus import Corpus
 from vudissect.fuzz.coverage import RUNTIME
 from vudissect.fuzz.files import messages_of, write_finding
 from vudissect.fuzz.finding import Finding, key_of
+from vudissect.fuzz.front_end import FrontEnd
 from vudissect.fuzz.fuzzer import Fuzzer, Limits
 from vudissect.fuzz.leaks import leak
 from vudissect.fuzz.steps import Steps, read_steps
 from vudissect.fuzz.target import Target
 from vudissect.host.limits import raise_descriptor_limit
-from vudissect.protocol.model import Device
+from vudissect.protocol.model import Device, Side
 from vudissect.render.units import printable
 
 _MOST_JOBS = 64
@@ -62,6 +63,7 @@ class _Duration(click.ParamType[float]):
     cls=Command,
     examples=[
         ("Ten minutes, from sessions of its own", "vudissect fuzz --time 10m -- my-backend --socket-path={socket}"),
+        ("A front-end", "vudissect fuzz --front-end -- my-vmm --vhost-user {socket}"),
         ("From recorded sessions", "vudissect fuzz --seed-captures captures -- my-backend -s {socket}"),
         ("A finding again", "vudissect fuzz --again fuzz-findings/NAME.vu -- my-backend -s {socket}"),
         ("Every night, each time further", "vudissect fuzz --corpus corpus --time 8h -- my-backend -s {socket}"),
@@ -72,9 +74,11 @@ class _Duration(click.ParamType[float]):
     "--seed-captures",
     type=FILE,
     metavar="FOLDER",
-    help="Begin with the captures and conversations (*.vu) there, besides sessions that the back-end takes part in.",
+    help="Begin with the captures and conversations (*.vu) there, besides sessions that the program takes part in.",
 )
 @click.option("--client", is_flag=True, help="The back-end connects to {socket}; we listen there.")
+@click.option("--front-end", is_flag=True, help="COMMAND starts a front-end; we are the back-end, at {socket}.")
+@click.option("--server", is_flag=True, help="With --front-end: the front-end listens at {socket}.")
 @click.option("--time", "seconds", type=_Duration(), default="60s", metavar="TIME", help="How long: 90s, 10m, 8h.")
 @click.option("--runs", type=click.IntRange(1), metavar="N", help="End after N sessions.")
 @click.option("--seed", type=click.IntRange(0), default=1, metavar="N", help="Where the random numbers begin.")
@@ -105,6 +109,8 @@ def command(
     program: tuple[str, ...],
     seed_captures: str | None,
     client: bool,
+    front_end: bool,
+    server: bool,
     seconds: float,
     runs: int | None,
     seed: int,
@@ -116,13 +122,13 @@ def command(
     again: str | None,
     device: Device | None,
 ) -> None:
-    """Fuzz a back-end: change sessions by knowledge of the messages, play them, and report what the back-end does not
-    survive.
+    """Fuzz a back-end, or a front-end: change sessions by knowledge of the messages, play them, and report what the
+    program does not survive.
 
-    COMMAND starts the back-end. Write {socket} where it wants the path of its socket, or {fd} for a connected one. It
+    COMMAND starts the program. Write {socket} where it wants the path of its socket, or {fd} for a connected one. It
     is started again where it has ended, and ended at the end. A finding is a crash, an exit, a hang, or descriptors
     that are left over. Each is made short, and written once. Exit status: 0 without findings, 1 with some, 2 if the
-    back-end cannot be started.
+    program cannot be started.
     """
     if write_runtime is not None:
         with clear_errors(write_runtime):
@@ -131,20 +137,22 @@ def command(
     raise_descriptor_limit()
     exit_on_signals()
     options = Options(device, timeout, PATIENCE)
-    programs = back_ends(program, None, jobs, client=client, server=False)
+    role = Side.FRONT_END if front_end else Side.BACK_END
+    programs = (front_ends if front_end else back_ends)(program, None, jobs, client=client, server=server)
     with ExitStack() as owned:
         for each in programs:
             owned.callback(each.close)
         owned.callback(ignore_signals)
-        workers = _discovered(programs, options)
+        workers = _discovered(role, programs, options)
         if again is not None:
             raise SystemExit(_play_again(workers[0], again))
         seeds = _seeds(workers[0], seed_captures)
         with clear_errors(corpus or output):
-            kept = Corpus(seeds, Path(corpus) if corpus is not None else None)
+            kept = Corpus(seeds, Path(corpus) if corpus is not None else None, workers[0].plays)
         for line in kept.unreadable:
             warn(line)
-        show = _Progress(Path(output), program)
+        named = ["--device", device.name] if device is not None else []
+        show = _Progress(Path(output), [*start_options(role, programs[0]), *named, "--", *program])
         fuzzer = Fuzzer(kept, seed, Limits(seconds, runs), show.found, show.tick)
         ended, error = 0, None
         try:
@@ -165,13 +173,15 @@ def _edges(corpus: Corpus) -> str:
     return f", {len(corpus.edges)} edges" if corpus.edges else ""
 
 
-def _discovered(programs: Sequence[Program], options: Options) -> list[Target]:
-    workers: list[Target] = [BackEnd(each, options) for each in programs]
+def _discovered(role: Side, programs: Sequence[Program], options: Options) -> list[Target]:
+    kind = FrontEnd if role is Side.FRONT_END else BackEnd
+    workers: list[Target] = [kind(each, options) for each in programs]
     try:
-        for worker in workers:
-            worker.discover()
+        remarks = {worker.discover() for worker in workers}
     except ProgramError as error:
         fail(str(error))
+    for remark in filter(None, sorted(remarks)):
+        warn(remark)
     return workers
 
 
@@ -187,23 +197,23 @@ def _seeds(worker: Target, folder: str | None) -> list[Steps]:
         fail(f"{folder}: there are no captures or conversations in it")
     for file in files:
         if file.suffix == ".vu":
-            seeds.append(_conversation(str(file)))
+            seeds.append(_conversation(str(file), worker.plays))
         else:
             with opened(str(file)) as stream:
                 seeds.append(worker.seed(UpToTheCut(read_capture(stream))))
     return seeds
 
 
-def _conversation(file: str) -> Steps:
+def _conversation(file: str, plays: Side) -> Steps:
     try:
         with clear_errors(file):
-            return read_steps(text_of(file))
+            return read_steps(text_of(file), plays)
     except ConversationError as error:
         fail(f"{file}: {error}")
 
 
 def _play_again(worker: Target, file: str) -> int:
-    steps = _conversation(file)
+    steps = _conversation(file, worker.plays)
     played = worker.play(steps, fresh=True, careful=True)
     key = key_of(played) or leak(worker, steps, played)
     say(f"{printable(str(key or 'nothing is wrong'))}; {played.fate}")

@@ -23,6 +23,7 @@ class BackEnd:
     """A back-end that sessions are played with; it is started again when it has ended."""
 
     plays = Side.FRONT_END
+    forgets = True
 
     def __init__(self, program: Program, options: Options) -> None:
         self._program = program
@@ -31,9 +32,10 @@ class BackEnd:
         self._coverage = Coverage()
         program.environment |= self._coverage.environment
 
-    def discover(self) -> None:
+    def discover(self) -> str:
         """See `Target`."""
         self._runner.discover()
+        return ""
 
     def own_seeds(self) -> list[Steps]:
         """See `Target`: what the conformance suite does with it."""

@@ -9,6 +9,7 @@ from random import Random
 from vudissect.conversation.conversation import ConversationError
 from vudissect.fuzz.coverage import Edges
 from vudissect.fuzz.steps import Steps, read_steps, text_of
+from vudissect.protocol.model import Side
 
 Seen = Iterable[tuple[str, ...]]
 
@@ -19,7 +20,7 @@ _LATEST = 30
 class Corpus:
     """Sessions to derive others from; with a folder, those of earlier runs, and room for those of this one."""
 
-    def __init__(self, seeds: Iterable[Steps], folder: Path | None = None) -> None:
+    def __init__(self, seeds: Iterable[Steps], folder: Path | None = None, plays: Side = Side.FRONT_END) -> None:
         self.entries: list[Steps] = [steps for steps in seeds if steps]
         self.coverage: set[tuple[str, ...]] = set()
         """What was seen: message, state and outcome; and lines of the log."""
@@ -28,6 +29,7 @@ class Corpus:
         self.unreadable: list[str] = []
         self._ways: dict[int, Steps] = {}
         self._folder = folder
+        self._plays = plays
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._read(folder)
@@ -56,6 +58,6 @@ class Corpus:
     def _read(self, folder: Path) -> None:
         for file in sorted(folder.glob("*.vu")):
             try:
-                self.entries.append(read_steps(file.read_text(errors="replace")))
+                self.entries.append(read_steps(file.read_text(errors="replace"), self._plays))
             except ConversationError as error:
                 self.unreadable.append(f"{file}: {error}")

@@ -1,4 +1,4 @@
-"""Which edges of its code a back-end has passed: a map that the back-end itself writes, as programs do for AFL.
+"""Which edges of its code a program has passed: a map that the program itself writes, as programs do for AFL.
 
 A program that is built for it finds the number of the map in its environment, and marks a byte for each edge: one that
 afl-cc has built, or one with `coverage.c`. All others leave it empty.
@@ -10,7 +10,7 @@ from pathlib import Path
 from vudissect.host.shared_segment import SharedSegment
 
 RUNTIME = Path(__file__).with_name("coverage.c")
-"""What a back-end is linked with that a compiler without AFL builds."""
+"""What a program is linked with that a compiler without AFL builds."""
 
 Edges = frozenset[int]
 
@@ -22,7 +22,7 @@ _ONCE = bytes([0]) + bytes([1]) * 255
 
 
 class Coverage:
-    """The map of one back-end, which is started with `environment`."""
+    """The map of one program, which is started with `environment`."""
 
     def __init__(self) -> None:
         try:

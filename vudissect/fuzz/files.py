@@ -16,7 +16,7 @@ _MOST_LINES = 5
 
 
 def write_finding(finding: Finding, folder: Path, command: Sequence[str]) -> Path:
-    """Write both; the path of the conversation. `OSError`."""
+    """Write both; the path of the conversation. `command`: the options and words that start the program. `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{finding.key.name}.vu"
     file.write_text(conversation_of(finding, file, command))
@@ -29,12 +29,12 @@ def conversation_of(finding: Finding, file: Path, command: Sequence[str]) -> str
     about = [
         str(finding.key),
         str(finding.fate),
-        *(f"it wrote: {line}" for line in list(dict.fromkeys(finding.output))[-_MOST_LINES:]),
-        f"again: vudissect fuzz --again {shlex.quote(str(file))} -- {shlex.join(command)}",
+        *(f"it wrote: {line}"[:_LONGEST] for line in list(dict.fromkeys(finding.output))[-_MOST_LINES:]),
+        f"again: vudissect fuzz --again {shlex.quote(str(file))} {shlex.join(command)}",
     ]
     if not finding.reproduced:
         about.append("it did not happen again: it may need sessions before this one")
-    lines = [f"# {printable(line)[:_LONGEST]}" for line in about]
+    lines = [f"# {printable(line)}" for line in about]
     lines += [line_of(each) if isinstance(each, Record) else each.line for each in finding.session.done]
     return "\n".join(lines) + "\n"
 

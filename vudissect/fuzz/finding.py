@@ -1,4 +1,4 @@
-"""What is wrong with a back-end after a session, and what makes two findings the same one."""
+"""What is wrong with a program after a session, and what makes two findings the same one."""
 
 import re
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _LONGEST_NAME = 60
 
 
 class Trouble(StrEnum):
-    """What a back-end must not do, whatever a front-end sends."""
+    """What a program must not do, whatever the other side sends."""
 
     CRASH = "crash"
     EXIT = "exit"
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
     session: Session
     fate: Fate
     output: tuple[str, ...]
-    """What the back-end wrote last."""
+    """What the program wrote last."""
     reproduced: bool = True
     """Whether a process that has seen nothing else does it again."""
 
@@ -79,7 +79,8 @@ def key_of(played: Played) -> Key | None:
     if fate.life is Life.SPINNING:
         return Key(Trouble.SPIN, "the processor is busy", after)
     if fate.life is Life.HUNG:
-        return Key(Trouble.HANG, "the next session is refused", after)
+        how = "the next session is refused" if fate.next_connection is False else "it does not end"
+        return Key(Trouble.HANG, how, after)
     return None
 
 

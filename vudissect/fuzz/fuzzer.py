@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vudissect.check.program import last_lines
 from vudissect.fuzz.corpus import Corpus
 from vudissect.fuzz.finding import Finding, Key, Trouble, key_of, log_words, without_leaks
-from vudissect.fuzz.leaks import leak, may_leak
+from vudissect.fuzz.leaks import goes_on, leak, may_leak
 from vudissect.fuzz.minimise import minimise
 from vudissect.fuzz.play import Played
 from vudissect.fuzz.steps import Steps
@@ -19,7 +19,7 @@ from vudissect.fuzz.target import Target
 # After so many sessions the process is started again, so that what one left behind is not blamed on others.
 _FRESH_AFTER = 200
 # A finding that needs more than the last session is looked for among so many.
-_MOST_BEFORE = 8
+_MOST_BEFORE, _FEW_BEFORE = 8, 2
 # Where a crash is noticed late, the same is seen after many messages.
 _MOST_LOOKS = 3
 _MOST_LEAKS = 30
@@ -118,16 +118,23 @@ class Fuzzer:
 
     def _look_closer(self, target: Target, steps: Steps, played: Played, history: tuple[Steps, ...]) -> None:
         key = key_of(played)
+        # A hang takes long to look at, and the last message before it says little about its cause.
+        kind = key._replace(where="") if key is not None and key.trouble in (Trouble.HANG, Trouble.SPIN) else key
         with self._lock:
-            self._looked[key] += 1
-            if self._looked[key] > (_MOST_LOOKS if key is not None else _MOST_LEAKS):
+            self._looked[kind] += 1
+            if self._looked[kind] > (_MOST_LOOKS if key is not None else _MOST_LEAKS):
                 return
             known = set(self.findings)
         if key is None:
+            if not goes_on(target, steps, played):
+                return
             # What is left over of what leaks anyway is not worth a look.
             steps = without_leaks(steps, known)
             history = ()
-        again = self._again(target, steps) or self._again(target, target.chain(history))
+        again = self._again(target, steps)
+        # What needs the session before it seldom needs more of them.
+        for count in (_FEW_BEFORE, _MOST_BEFORE) if history else ():
+            again = again or self._again(target, target.chain(history[-count:]))
         if again is not None:
             self._shorten(target, again)
         elif key is not None:
@@ -142,10 +149,10 @@ class Fuzzer:
                 self.findings.add(found.key)
         test = _Test(target, found.key, lambda: self._stopped or self.seconds >= self._limits.seconds + _EXTRA)
         test.settle(found.steps)
-        test.fresh = False
+        test.fresh = not target.forgets
         steps = minimise(found.steps, test)
         test.fresh = True
-        if not test(steps):
+        if target.forgets and not test(steps):
             steps = minimise(found.steps, test)
         # Without time for a last look, the last one has to do.
         again = test(steps) or (test.over and test.played is not None)

@@ -1,6 +1,5 @@
 """What a program keeps of sessions that are over: it is played several more times, as one session's may be reused."""
 
-from itertools import pairwise
 from typing import Protocol
 
 from vudissect.check.outcome import Life
@@ -10,7 +9,7 @@ from vudissect.fuzz.steps import Steps
 
 _TIMES = 4
 # Caches are warm after some sessions; then a leak shows in each half of the others.
-_WARM_UP, _HALF = 4, 8
+_WARM_UP, _HALVES, _HALF = 4, 2, 8
 # Bytes of a session that is worth a look, and of eight that are a leak: the C library takes 132 KiB at a time.
 _MUCH, _LEAK = 64 << 10, 128 << 10
 
@@ -35,6 +34,14 @@ def may_leak(played: Played, sessions: int) -> bool:
     return grown or _holds_more(played)
 
 
+def goes_on(target: Repeatable, steps: Steps, played: Played) -> bool:
+    """Whether a session leaves something behind again in the same process: a cheap look before a close one."""
+    if _holds_more(played):
+        return _descriptors(target, steps, played)
+    before = target.memory
+    return _repeat(target, steps, _HALF) and target.memory - before >= _LEAK
+
+
 def leak(target: Repeatable, steps: Steps, played: Played) -> Key | None:
     """What a session leaves behind each time; `played` is the first time, with a process that has seen nothing else."""
     if _holds_more(played) and _descriptors(target, steps, played):
@@ -55,12 +62,17 @@ def _descriptors(target: Repeatable, steps: Steps, played: Played) -> bool:
 
 
 def _memory(target: Repeatable, steps: Steps) -> bool:
-    sizes = []
-    for times in (_WARM_UP, _HALF, _HALF):
-        if not _repeat(target, steps, times):
+    if not _repeat(target, steps, _WARM_UP):
+        return False
+    before = target.memory
+    for _ in range(_HALVES):
+        if before < 0 or not _repeat(target, steps, _HALF):
             return False
-        sizes.append(target.memory)
-    return all(after - before >= _LEAK for before, after in pairwise(sizes) if before >= 0)
+        after = target.memory
+        if after - before < _LEAK:
+            return False
+        before = after
+    return True
 
 
 def _repeat(target: Repeatable, steps: Steps, times: int) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from vudissect.fuzz.steps import Message, Step, Steps, Write, in_turn
+from vudissect.fuzz.steps import Message, Step, Steps, Wait, Write, in_turn
+from vudissect.protocol.model import Channel, Side
 
 _WORD = 4
 
@@ -26,11 +27,23 @@ def _fewer(steps: Steps, test: Test) -> Steps:
         start = len(steps) - size
         while start > -size:
             without = in_turn(steps[: max(0, start)] + steps[max(0, start) + size + min(0, start) :])
-            if len(without) < len(steps) and test(without):
+            if len(without) < len(steps) and _unasked(without) <= _unasked(steps) and test(without):
                 steps = without
             start -= size
         size //= 2
     return steps
+
+
+def _unasked(steps: Steps) -> int:
+    """How many answers a back-end sends at once: one that comes too early shows little about what it answers."""
+    before = (None, *steps)
+    return sum(
+        isinstance(step, Message)
+        and step.sender is Side.BACK_END
+        and step.channel is Channel.MAIN
+        and not isinstance(last, Wait)
+        for last, step in zip(before, steps, strict=False)
+    )
 
 
 def _unchanged(steps: Steps, test: Test) -> Steps:

@@ -28,13 +28,19 @@ _NUMBERS = tuple(row.id for row in UPSTREAM.channel(Channel.MAIN))
 Mutation = Callable[[Steps, Random], Steps]
 
 
-def mutate(steps: Steps, others: Sequence[Steps], random: Random) -> Steps:
-    """A session with one to a few changes; `others` are sessions to take parts from."""
+def mutate(
+    steps: Steps,
+    others: Sequence[Steps],
+    random: Random,
+    mutations: Sequence[Mutation] = (),
+    weights: Sequence[int] = (),
+) -> Steps:
+    """A session with one to a few changes, by default those to a front-end's; `others` are ones to take parts from."""
     for _ in range(random.randint(1, _MOST_STACKED)):
         if random.random() < _SPLICED:
             steps = splice(steps, random.choice(others), random)
         else:
-            steps = random.choices(_MUTATIONS, _WEIGHTS)[0](steps, random)
+            steps = random.choices(mutations or _MUTATIONS, weights or _WEIGHTS)[0](steps, random)
     return in_turn(steps[:MOST_STEPS])
 
 
@@ -47,7 +53,7 @@ def splice(steps: Steps, other: Steps, random: Random) -> Steps:
 
 def change_field(steps: Steps, random: Random) -> Steps:
     """A field at one of its limits."""
-    return _changed(steps, random, _with_field)
+    return _changed(steps, random, with_field)
 
 
 def change_descriptors(steps: Steps, random: Random) -> Steps:
@@ -101,9 +107,9 @@ def insert(steps: Steps, random: Random) -> Steps:
         layout = random.choice(row.request)
         payload = bytes(layout.size if layout.size is not None else layout.fixed_size)
     at = random.randint(0, len(steps))
-    made = message(number, payload, _some_descriptors(random))
+    made = message(number, payload, some_descriptors(random))
     if row is not None and payload:
-        made = replace(_with_field(made, random), was=None)
+        made = replace(with_field(made, random), was=None)
     return (*steps[:at], made, *steps[at:])
 
 
@@ -127,7 +133,8 @@ def _changed(steps: Steps, random: Random, change: Callable[[Message, Random], M
 # One message
 
 
-def _with_field(step: Message, random: Random) -> Message:
+def with_field(step: Message, random: Random) -> Message:
+    """A message with one of its fields changed."""
     if step.row is None or not step.whole:
         return step
     decoded = codec_of(UPSTREAM, "little").decode(step.channel, step.sender, step.data)
@@ -236,7 +243,7 @@ def _with_descriptors(step: Message, random: Random) -> Message:
     at = random.randrange(len(given)) if given else 0
     what = random.randrange(5)
     if not given or what == 0:
-        given[at:at] = _some_descriptors(random) or (_stranger(random),)
+        given[at:at] = some_descriptors(random) or (_stranger(random),)
     elif what == 1:
         del given[at]
     elif what == 2:
@@ -248,7 +255,8 @@ def _with_descriptors(step: Message, random: Random) -> Message:
     return replace(step, descriptors=tuple(given))
 
 
-def _some_descriptors(random: Random) -> tuple[Descriptor, ...]:
+def some_descriptors(random: Random) -> tuple[Descriptor, ...]:
+    """Descriptors that nobody expects, or none."""
     return tuple(_stranger(random) for _ in range(random.choice((0, 0, 1, 1, 2, 8))))
 
 

@@ -22,9 +22,11 @@ class Target(Protocol):
 
     plays: Side
     """The side that we are."""
+    forgets: bool
+    """Whether one that has had other sessions does the same as a new process, unless something is wrong with it."""
 
-    def discover(self) -> None:
-        """Find out what it is; `ProgramError`."""
+    def discover(self) -> str:
+        """Find out what it is; a line about what cannot be tried with it, or "". `ProgramError`."""
 
     def own_seeds(self) -> list[Steps]:
         """Sessions in which nothing is wrong, played with it."""

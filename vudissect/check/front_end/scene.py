@@ -151,16 +151,21 @@ class Scene:
         return busy(self.program.pid, self.clock) <= _WORKING
 
     @property
+    def sent_here(self) -> list[str]:
+        """The names of the messages on the current connection, or the last one."""
+        return self.sent[self._sent_before :]
+
+    @property
     def has_come(self) -> bool:
         """Whether a front-end that does not end by itself has come as far as without a flaw."""
         if self.session is None or self.course.ends >= 0:
             return False
-        return (bool(self._sent_before) and self.course.is_resumed(self.sent[self._sent_before :])) or self.has_done_all
+        return (bool(self._sent_before) and self.course.is_resumed(self.sent_here)) or self.has_done_all
 
     @property
     def has_done_all(self) -> bool:
         """Whether it has done all that it does without a flaw, on the current connection or the last one."""
-        return self.course.is_complete(self.sent[self._sent_before :], self.servant.requests, self.agreed)
+        return self.course.is_complete(self.sent_here, self.servant.requests, self.agreed)
 
     def ensure_connected(self) -> None:
         """Accept the first connection, which is there since the front-end was started."""
@@ -215,7 +220,12 @@ class Scene:
     def wait_for(self, messages: Mapping[str, int]) -> None:
         """Hold the next of these messages until `answer`, `DeviationError` if none comes."""
         self._wanted = frozenset(messages.values())
-        what = " or ".join(messages)
+        try:
+            self._wait(" or ".join(messages))
+        finally:
+            self._wanted = frozenset()
+
+    def _wait(self, what: str) -> None:
         began = quiet = time.monotonic()
         while self.held is None:
             happened = self.step()
@@ -226,7 +236,6 @@ class Scene:
             if self.has_stopped(quiet, began):
                 seconds = time.monotonic() - began
                 raise DeviationError(Behaviour.FAILED, f"{what} did not come within {seconds:.1f} s")
-        self._wanted = frozenset()
 
     @property
     def ended(self) -> bool:
