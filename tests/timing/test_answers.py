@@ -56,3 +56,7 @@ def test_each_answer_is_in_one_column_of_the_histogram() -> None:
 
     # 1 ms up to 3.16 ms, and 10 s or more.
     assert {column: count for column, count in enumerate(found.histogram) if count} == {7: 2, 15: 1}
+
+
+def test_times_of_a_damaged_capture_may_be_any_number_apart() -> None:
+    assert asked(1 << 64).most == (1 << 63) - 1

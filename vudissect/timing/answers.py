@@ -8,6 +8,9 @@ from vudissect.protocol.model import Channel, Side
 from vudissect.session.event import MessageEvent
 from vudissect.timing.values import Latencies
 
+# What a damaged capture has as times may be further apart.
+_LONGEST = (1 << 63) - 1
+
 BOUNDS = tuple(round(1000 * 10 ** (step / 2)) for step in range(15))
 """The upper bounds of a histogram (ns): 1 us, 3.16 us, 10 us ... 10 s."""
 
@@ -21,6 +24,7 @@ class Answers:
 
     def add(self, event: MessageEvent, latency: int) -> None:
         """Enter an answer."""
+        latency = max(-_LONGEST, min(latency, _LONGEST))
         key = event.record.channel, event.record.sender, event.name
         taken = self._taken.get(key)
         if taken is None:
