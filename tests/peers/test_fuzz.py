@@ -99,6 +99,7 @@ def test_qemu_may_wait_for_an_answer_and_refuse_one_on_its_first_connection(tmp_
 
 
 @pytest.mark.peers_slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("key", "least"), [("qemu-storage-daemon-7.2", 2), ("qemu-storage-daemon-10.0", 1)])
 def test_ten_minutes_find_short_crashes(key: str, least: int, tmp_path: Path) -> None:
     done = fuzz(back_end(key), tmp_path, "--time", "10m")

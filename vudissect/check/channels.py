@@ -8,6 +8,7 @@ from contextlib import suppress
 from vudissect.capture.record import Record
 from vudissect.check.link import Clock, Incoming, Link, LinkError
 from vudissect.check.recorder import Recorder
+from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.gpu import DISPLAY_INFO, FEATURES_WORD
 from vudissect.protocol.gpu import EDID as EDID_REPLY
 from vudissect.protocol.model import Answer, Channel, Layout, Side
@@ -29,10 +30,19 @@ Heard = Callable[[int, Channel, Incoming], WireMessage]
 
 
 class Channels:
-    """Those of all connections of a case; `heard` records and decodes a message, `hear` takes a record of ours."""
+    """Those of all connections of a case.
+
+    `heard` records and decodes a message, `hear` takes a record of ours, `give` makes a descriptor.
+    """
 
     def __init__(
-        self, recorder: Recorder, clock: Clock, timeout: float, heard: Heard, hear: Callable[[Record], None]
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        timeout: float,
+        heard: Heard,
+        hear: Callable[[Record], None],
+        give: Callable[[Descriptor], int],
     ) -> None:
         self.requests: list[WireMessage] = []
         """What the back-end has asked for, oldest first."""
@@ -40,6 +50,10 @@ class Channels:
         """What the front-end offers on the channel of a GPU."""
         self.result: int | None = 0
         """How that is acknowledged; nothing is answered with None."""
+        self.answers: list[Record] = []
+        """How the next requests are answered: each with the first of these that has its channel and number."""
+        self.ignored = 0
+        """How many of the next requests are not answered."""
         self.missed: list[int] = []
         self.misses = 0
         """How many addresses were asked for in all."""
@@ -51,6 +65,7 @@ class Channels:
         self._timeout = timeout
         self._heard = heard
         self._hear = hear
+        self._give = give
 
     @property
     def sockets(self) -> list[int]:
@@ -105,15 +120,32 @@ class Channels:
     def _serve(self, connection: int, channel: Channel, link: Link, request: WireMessage) -> None:
         self._note_miss(request)
         self.requests.append(request)
+        if self.ignored:
+            self.ignored -= 1
+            return
+        if (answer := self._answer_to(channel, request)) is not None:
+            self._answered(connection, channel, link, answer.data, answer.descriptors)
+            return
         if self.result is None or not (request.row.answer is Answer.ALWAYS or request.flags & NEED_REPLY):
             return
         if channel is Channel.GPU:
             flags, payload = REPLY, self._payload(request.row.reply[0]) if request.row.known else b""
         else:
             flags, payload = VERSION | REPLY, _ACK.pack(self.result)
-        data = _HEADER.pack(request.id, flags, len(payload)) + payload
-        self._hear(self._recorder.message(connection, channel, Side.FRONT_END, data))
-        link.send(data, (), self._deadline)
+        self._answered(connection, channel, link, _HEADER.pack(request.id, flags, len(payload)) + payload)
+
+    def _answer_to(self, channel: Channel, request: WireMessage) -> Record | None:
+        for answer in self.answers:
+            if answer.channel is channel and answer.data[:4] == request.data[:4]:
+                self.answers.remove(answer)
+                return answer
+        return None
+
+    def _answered(
+        self, connection: int, channel: Channel, link: Link, data: bytes, described: tuple[Descriptor, ...] = ()
+    ) -> None:
+        self._hear(self._recorder.message(connection, channel, Side.FRONT_END, data, described))
+        link.send(data, tuple(self._give(each) for each in described), self._deadline)
 
     def _note_miss(self, request: WireMessage) -> None:
         if request.layout is IOTLB and request.fits:

@@ -35,6 +35,11 @@ class Objects:
         self._made[described.identity] = made._replace(other=None)
         return made.other
 
+    def other_end(self, described: Descriptor) -> int | None:
+        """The end that stays here of a pipe or socket pair; it is not the caller's."""
+        made = self._made.get(described.identity)
+        return made.other if made is not None else None
+
     def end_to_read(self) -> int | None:
         """The end that stayed here of the pipe that was passed; the other is closed here, so that reading ends."""
         for identity, made in self._made.items():

@@ -87,7 +87,12 @@ class Stage:
         """Where the next message is cut into several writes."""
         self.miss_answer: Callable[[int], str] | None = None
         self.channels = Channels(
-            self.recorder, backend.clock, timeout, lambda *came: self._heard(*came).message, self._hear
+            self.recorder,
+            backend.clock,
+            timeout,
+            lambda *came: self._heard(*came).message,
+            self._hear,
+            self.objects.give,
         )
         self._backend = backend
         self._codec: Codec = codec_of(UPSTREAM, "little")

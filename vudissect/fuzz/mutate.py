@@ -6,6 +6,7 @@ from random import Random
 from struct import calcsize
 from typing import Any
 
+from vudissect.fuzz.channel_mutations import use_a_channel
 from vudissect.fuzz.ring_mutations import use_a_ring
 from vudissect.fuzz.steps import MOST_STEPS, HangUp, Message, Steps, described, in_turn, message
 from vudissect.host.descriptor import Descriptor, DescriptorKind
@@ -297,5 +298,6 @@ _MUTATIONS: tuple[Mutation, ...] = (
     insert,
     hang_up,
     use_a_ring,
+    use_a_channel,
 )
-_WEIGHTS = (30, 12, 4, 6, 8, 6, 6, 10, 4, 14)
+_WEIGHTS = (30, 12, 4, 6, 8, 6, 6, 10, 4, 14, 6)

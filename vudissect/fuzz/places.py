@@ -35,6 +35,18 @@ class RingPlace(NamedTuple):
 
 def rings_after(steps: Iterable[Step]) -> list[RingPlace]:
     """The rings that are configured after these steps, in memory that can be written to."""
+    state, known = _played(steps)
+    if state is None:
+        return []
+    return [place for ring in state.rings.values() if (place := _place(ring, state, known)) is not None]
+
+
+def state_after(steps: Iterable[Step]) -> State | None:
+    """What is known of the connection after these steps; None if there is none."""
+    return _played(steps)[0]
+
+
+def _played(steps: Iterable[Step]) -> tuple[State | None, dict[str, Descriptor]]:
     session = Session()
     known: dict[str, Descriptor] = {}
     state: State | None = None
@@ -46,9 +58,7 @@ def rings_after(steps: Iterable[Step]) -> list[RingPlace]:
             if isinstance(event, MessageEvent):
                 known |= {each.name: each.descriptor for each in event.descriptors}
             state = event.after
-    if state is None:
-        return []
-    return [place for ring in state.rings.values() if (place := _place(ring, state, known)) is not None]
+    return state, known
 
 
 def _place(ring: Ring, state: State, known: dict[str, Descriptor]) -> RingPlace | None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vudissect.capture.record import Record, RecordKind
+from vudissect.check.link import LinkError
 from vudissect.check.model import Behaviour
 from vudissect.check.outcome import Fate, Life
 from vudissect.check.process import at_rest
 from vudissect.check.program import Program
 from vudissect.check.stage import DeviationError, Sent, Stage
 from vudissect.fuzz.coverage import Edges
-from vudissect.fuzz.steps import HangUp, Kick, Message, Step, Steps, Write
+from vudissect.fuzz.steps import Close, HangUp, Kick, Message, Pause, Send, Step, Steps, Write
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.model import Channel, Side
 from vudissect.session.state import State
@@ -100,7 +101,9 @@ class Player:
                     session.silent = True
                     break
         # Those that are still open must answer, or close.
-        if not session.silent and all(step.whole for step in steps if isinstance(step, Message)):
+        if not session.silent and all(
+            step.whole for step in steps if isinstance(step, Message) and step.channel is Channel.MAIN
+        ):
             for connection in sorted(self._open - self._over):
                 self._ask(connection)
         session.connection = self._stage.connection_fate
@@ -133,6 +136,9 @@ class Player:
     def _do(self, step: Step) -> None:
         stage, session = self._stage, self.session
         match step:
+            case Message() if step.channel is not Channel.MAIN:
+                session.done.append(step)
+                stage.channels.answers.append(step.record)
             case Message():
                 if step.connection in self._over:
                     return
@@ -153,12 +159,33 @@ class Player:
                 with suppress(OSError):
                     os.write(stage.objects.give(step.descriptor), (1).to_bytes(8, "little"))
                 stage.clock.sleep(_PAUSE)
+            case Pause():
+                session.done.append(step)
+                stage.channels.ignored += 1
+            case Send():
+                session.done.append(step)
+                with suppress(OSError, LinkError):
+                    self._write(step)
+            case Close():
+                session.last = step.name
+                session.done.append(step)
+                if step.descriptor.kind is DescriptorKind.SOCKET:
+                    stage.channels.hang_up()
+                else:
+                    stage.objects.let_go(step.descriptor)
             case HangUp():
                 if step.connection in self._open:
                     session.done.append(step)
                     stage.hang_up(step.connection)
                     self._open.discard(step.connection)
                     self._over.add(step.connection)
+
+    def _write(self, step: Send) -> None:
+        self.session.last = step.name
+        if step.descriptor.kind is DescriptorKind.SOCKET:
+            self._stage.channels.write(step.data)
+        elif (end := self._stage.objects.other_end(step.descriptor)) is not None:
+            os.write(end, step.data)
 
     def _send(self, step: Message) -> None:
         stage = self._stage

@@ -26,8 +26,13 @@ from vudissect.wire.header import HEADER_SIZE, VERSION, struct_of
 
 _HEADER = struct_of("III", "little")
 _WRITE = re.compile(r"# write (\w+)#(\w+) at (0x[0-9a-f]+|\d+): ([0-9a-f]+)")
-_CHANNELS = {Side.FRONT_END: (Channel.MAIN,), Side.BACK_END: (Channel.MAIN, Channel.BACKEND)}
+_CHANNELS = {
+    Side.FRONT_END: (Channel.MAIN, Channel.BACKEND, Channel.GPU),
+    Side.BACK_END: (Channel.MAIN, Channel.BACKEND),
+}
 _KICK = re.compile(r"# kick (\w+)#(\w+)")
+_SEND = re.compile(r"# send to (\w+)#(\w+): ([0-9a-f]+)")
+_CLOSE = re.compile(r"# close (\w+)#(\w+)")
 MOST_STEPS = 400
 """Longer sessions take too long: a capture can have a hundred thousand messages."""
 
@@ -116,6 +121,41 @@ class Kick:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes are written to the other end of a pipe or socket that was passed."""
+
+    descriptor: Descriptor
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return "send"
+
+    @property
+    def line(self) -> str:
+        """As a line of a conversation."""
+        return f"# send to {name_of(self.descriptor)}: {self.data.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The other end of a pipe or socket that was passed is closed."""
+
+    descriptor: Descriptor
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return "close of a stream"
+
+    @property
+    def line(self) -> str:
+        """As a line of a conversation."""
+        return f"# close {name_of(self.descriptor)}"
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The side that is played closes its connection. The next message is sent on another one."""
 
@@ -173,11 +213,11 @@ class Pause:
 
 
 SILENCE = Pause("no answer")
-"""The message that was waited for is not answered."""
+"""The message that was waited for is not answered; or the next request of the back-end, if a front-end is played."""
 SETTLE = Pause("as far as it comes")
 """Everything is answered until the front-end has come as far as it does without a flaw."""
 
-Step = Message | Write | Kick | HangUp | Wait | Pause
+Step = Message | Write | Kick | Send | Close | HangUp | Wait | Pause
 Steps = tuple[Step, ...]
 
 
@@ -209,7 +249,7 @@ def read_steps(text: str, plays: Side = Side.FRONT_END) -> Steps:
 def step_of(record: Record, plays: Side = Side.FRONT_END) -> Step | None:
     """The step that a record is for the side that is played; None if it is none.
 
-    A front-end has its main channel, a back-end also its own one.
+    What a front-end sends on other channels than the main one are answers.
     """
     if record.kind is RecordKind.CONNECTION_CLOSED and record.details.get("by") == plays.label:
         return HangUp(record.connection, plays)
@@ -228,15 +268,27 @@ def message(number: int, payload: bytes, descriptors: tuple[Descriptor, ...] = (
 
 
 def in_turn(steps: Iterable[Step]) -> Steps:
-    """The same steps, one connection after the other, as most back-ends serve one at a time: each ends with a close."""
+    """The same steps, one connection after the other, as most back-ends serve one at a time: each ends with a close.
+
+    Without what is done with descriptors that no message before has passed: as text it has no meaning.
+    """
     connection = 1
     turned: list[Step] = []
+    passed: set[str] = set()
     for step in steps:
+        if isinstance(step, Message | Wait):
+            passed.update(map(name_of, step.descriptors))
+        elif isinstance(step, Write | Kick | Send | Close) and name_of(_used(step)) not in passed:
+            continue
         if isinstance(step, Message | HangUp | Wait) and step.connection != connection:
             step = replace(step, connection=connection)
         turned.append(step)
         connection += isinstance(step, HangUp)
     return tuple(turned)
+
+
+def _used(step: Write | Kick | Send | Close) -> Descriptor:
+    return step.memory if isinstance(step, Write) else step.descriptor
 
 
 def chained(sessions: Iterable[Steps], end: Steps = (HangUp(),)) -> Steps:
@@ -265,6 +317,11 @@ def _comment(line: str, known: dict[str, Descriptor]) -> Step | None:
         return Write(_known(known, kind, name), int(offset, 0), bytes.fromhex(data))
     if kicked := _KICK.fullmatch(line):
         return Kick(_known(known, *kicked.groups()))
+    if sent := _SEND.fullmatch(line):
+        kind, name, data = sent.groups()
+        return Send(_known(known, kind, name), bytes.fromhex(data))
+    if closed := _CLOSE.fullmatch(line):
+        return Close(_known(known, *closed.groups()))
     return next((each for each in (SILENCE, SETTLE) if line == each.line), None)
 
 
