@@ -19,6 +19,9 @@ _REPORTS = re.compile(
     r"^(?:free|malloc|realloc|munmap_chunk|corrupted)\b.*|double free|Segmentation fault|code should not be reached"
 )
 _LONGEST_NAME = 60
+_AFTER = "after "
+# What is seen where memory was overwritten before.
+_ANYWHERE = re.compile(rf"{_AFTER}|free|malloc|realloc|munmap_chunk|corrupted|double free|\*\*\* ")
 
 
 class Trouble(StrEnum):
@@ -41,6 +44,19 @@ class Key(NamedTuple):
     trouble: Trouble
     how: str
     where: str
+
+    def is_like(self, other: "Key") -> bool:
+        """Whether both may be one fault: where memory was overwritten, the crash comes now here, now there.
+
+        An assertion or a sanitizer names its place, so that only this one is like it; the C library does not.
+        """
+        if not self.trouble is other.trouble is Trouble.CRASH:
+            return self == other
+        return self.where == other.where or (self._is_anywhere and other._is_anywhere)
+
+    @property
+    def _is_anywhere(self) -> bool:
+        return bool(_ANYWHERE.match(self.where))
 
     @property
     def name(self) -> str:
@@ -69,7 +85,7 @@ def key_of(played: Played) -> Key | None:
     """What is wrong; None if nothing is. A leak takes more than one session to see."""
     session, fate, output, *_ = played
     report = _report(output.splitlines())
-    after = f"after {session.last or 'the connection was made'}"
+    after = f"{_AFTER}{session.last or 'the connection was made'}"
     if fate.life is Life.KILLED or panicked(output):
         how = signal_name(fate.number).partition(" ")[0] if fate.life is Life.KILLED else "panic"
         return Key(Trouble.CRASH, how, report or after)

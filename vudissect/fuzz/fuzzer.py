@@ -147,24 +147,33 @@ class Fuzzer:
                 return
             if found.key.trouble is not Trouble.LEAK:
                 self.findings.add(found.key)
-        test = _Test(target, found.key, lambda: self._stopped or self.seconds >= self._limits.seconds + _EXTRA)
+            known = frozenset(self.findings)
+        test = _Test(target, found, known, lambda: self._stopped or self.seconds >= self._limits.seconds + _EXTRA)
         test.settle(found.steps)
         test.fresh = not target.forgets
         steps = minimise(found.steps, test)
         test.fresh = True
         if target.forgets and not test(steps):
             steps = minimise(found.steps, test)
+        if found.key.trouble is Trouble.CRASH:
+            test.exact = False
+            steps = minimise(steps, test)
         # Without time for a last look, the last one has to do.
-        again = test(steps) or (test.over and test.played is not None)
+        again = test(steps) or test.over
         target.stop()
-        if again and test.played is not None:
-            last = test.played
-            found = Finding(test.key, steps, last.session, last.fate, last_lines(last.output))
-        if found.key.trouble is not Trouble.LEAK:
-            with self._lock:
-                self._found(found._replace(reproduced=again))
-        elif again:
-            self._report(found)
+        last = test.found
+        if last.key.trouble is Trouble.LEAK:
+            if again:
+                self._report(last)
+            return
+        with self._lock:
+            if last.key != found.key:
+                # What it was at first may be a fault of its own.
+                self.findings.discard(found.key)
+                if last.key in self.findings:
+                    return
+                self.findings.add(last.key)
+            self._found(last._replace(reproduced=again))
 
     def _report(self, found: Finding) -> None:
         with self._lock:
@@ -184,15 +193,21 @@ class Fuzzer:
 
 
 class _Test:
-    """Whether a session does the same again; unless `fresh`, the process is kept as long as nothing happens."""
+    """Whether a session does the same again; unless `fresh`, the process is kept as long as nothing happens.
 
-    def __init__(self, target: Target, key: Key, stopped: Callable[[], bool]) -> None:
+    A kept process may have been damaged by the sessions before: `found` is the last one that a fresh one does not
+    survive. Unless `exact`, a crash that is like the one that is wanted counts, too, if it is not one of `known`.
+    """
+
+    def __init__(self, target: Target, found: Finding, known: frozenset[Key], stopped: Callable[[], bool]) -> None:
         self._target = target
-        self._wanted = self.key = key
+        self._wanted = found.key
+        self._known = known
         self._stopped = stopped
         self._until = time.monotonic() + _LONGEST
-        self.played: Played | None = None
+        self.found = found
         self.fresh = True
+        self.exact = True
         self._times = 1
 
     def settle(self, steps: Steps) -> None:
@@ -216,7 +231,10 @@ class _Test:
             # Of what it is follows from what is left of the session.
             same = key is not None and key.how == self._wanted.how
         else:
-            same = key == self._wanted
-        if same and key is not None:
-            self.key, self.played = key, played
+            same = key == self._wanted or (not self.exact and key is not None and self._is_like(key))
+        if same and key is not None and self.fresh:
+            self.found = Finding(key, steps, played.session, played.fate, last_lines(played.output))
         return same
+
+    def _is_like(self, key: Key) -> bool:
+        return key not in self._known and key.is_like(self._wanted)
