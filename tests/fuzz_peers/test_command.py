@@ -93,6 +93,21 @@ def test_a_replay_of_the_capture_ends_it_too_and_only_with_the_fault(crashed: Pa
     assert outcomes == [(1, True), (0, False)]
 
 
+def test_a_finding_that_cannot_be_written_ends_it(crashed: Path, tmp_path: Path) -> None:
+    (tmp_path / "findings" / finding(crashed).name).mkdir(parents=True)
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "one.vu").write_text(finding(crashed).read_text())
+
+    done = fuzz(
+        tmp_path,
+        *("--runs", "1000", "--seed-captures", "seeds", "--output", "findings"),
+        command=with_fault(tmp_path, "RNG-59"),
+    )
+
+    assert done.returncode == 2
+    assert [line.partition(": Is a directory")[1] for line in done.stderr.splitlines()] == [": Is a directory"]
+
+
 def test_it_does_not_crash_without_the_fault(crashed: Path) -> None:
     done = fuzz(crashed, "--again", str(finding(crashed)))
 
@@ -136,6 +151,7 @@ def test_sessions_from_captures_are_played_first(tmp_path: Path) -> None:
         ((), ["sleep", "1"], "the command names no socket"),
         (("--seed-captures", "nothing"), None, "nothing: not a folder"),
         (("--seed-captures", "."), None, ".: there are no captures or conversations in it"),
+        (("--output", "/proc/nothing"), None, "/proc/nothing: No such file or directory"),
         (("--again", "nothing.vu"), None, "nothing.vu: No such file or directory"),
         (("--time", "soon"), None, "'soon' is not a time: write 90s, 10m or 8h."),
     ],

@@ -147,6 +147,7 @@ def command(
         if again is not None:
             raise SystemExit(_play_again(workers[0], again))
         seeds = _seeds(workers[0], seed_captures)
+        _try_to_make(output)
         with clear_errors(corpus or output):
             kept = Corpus(seeds, Path(corpus) if corpus is not None else None, workers[0].plays)
         for line in kept.unreadable:
@@ -154,9 +155,9 @@ def command(
         named = ["--device", device.name] if device is not None else []
         show = _Progress(Path(output), [*start_options(role, programs[0]), *named, "--", *program])
         fuzzer = Fuzzer(kept, seed, Limits(seconds, runs), show.found, show.tick)
-        ended, error = 0, None
+        error = None
         try:
-            error = _run(fuzzer, workers)
+            ended, error = _run(fuzzer, workers)
         except SystemExit as end:
             ended = int(end.code or 0)
         show.clear()
@@ -220,15 +221,28 @@ def _play_again(worker: Target, file: str) -> int:
     return FINDINGS if key is not None else 0
 
 
-def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> str | None:
-    """Let all of them work; why one could not go on."""
+def _try_to_make(folder: str) -> None:
+    """Exit 2 if there is no such folder and it cannot be made; it is only made for findings."""
+    with clear_errors(folder):
+        if not Path(folder).is_dir():
+            Path(folder).mkdir(parents=True)
+            Path(folder).rmdir()
+
+
+def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> tuple[int, str | None]:
+    """Let all of them work; the exit status if a finding could not be written, and why one could not go on."""
     errors: list[str] = []
+    statuses: list[int] = []
 
     def work(worker: Target) -> None:
         try:
             fuzzer.work(worker)
         except ProgramError as error:
             errors.append(str(error))
+            fuzzer.stop()
+        except SystemExit as end:
+            # In a thread, it would end only that.
+            statuses.append(int(end.code or 0))
             fuzzer.stop()
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
@@ -241,7 +255,7 @@ def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> str | None:
         fuzzer.stop()
         for thread in threads:
             thread.join()
-    return errors[0] if errors else None
+    return max(statuses, default=0), errors[0] if errors else None
 
 
 class _Progress:
