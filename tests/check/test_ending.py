@@ -101,6 +101,22 @@ def test_what_was_found_before_an_interruption_is_written(
     eventually(lambda: left(temporary) == [])
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_output_that_is_full_is_one_line(jobs: str, temporary: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*_CHECK, "-v", "--jobs", jobs, "--only", "FRM-0*", "--", *_PROGRAM, "with a daemon", "{socket}"],
+            env=environment(temporary),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=100,
+        )
+
+    assert (done.returncode, done.stderr) == (2, "vudissect: standard output: No space left on device\n")
+    eventually(lambda: left(temporary) == [])
+
+
 def test_a_second_interruption_loses_nothing(temporary: Path, tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*_CHECK, "-v", "--json", str(tmp_path / "results"), "--", *_PROGRAM, "stubborn", "{socket}"],

@@ -3,12 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 from vudissect.check.model import Case
 from vudissect.check.outcome import Result
 from vudissect.check.program import ProgramError
 from vudissect.check.runner import ProgramLostError
+from vudissect.host.threads import run_together
 
 Progress = Callable[[Result], None]
 
@@ -37,16 +39,7 @@ class Workers:
         if len(self._runners) == 1:
             self._work(self._runners[0])
             return
-        threads = [threading.Thread(target=self._work, args=(runner,)) for runner in self._runners]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        finally:
-            self._left.clear()
-            for thread in threads:
-                thread.join()
+        run_together([partial(self._work, runner) for runner in self._runners], self._left.clear)
 
     def _work(self, runner: CaseRunner) -> None:
         while (case := self._next()) is not None:

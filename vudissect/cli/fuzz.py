@@ -2,9 +2,9 @@
 
 import re
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from vudissect.fuzz.leaks import leak
 from vudissect.fuzz.steps import Steps, read_steps
 from vudissect.fuzz.target import Target
 from vudissect.host.limits import raise_descriptor_limit
+from vudissect.host.threads import run_together
 from vudissect.protocol.model import Device, Side
 from vudissect.render.units import printable
 
@@ -155,9 +156,9 @@ def command(
         named = ["--device", device.name] if device is not None else []
         show = _Progress(Path(output), [*start_options(role, programs[0]), *named, "--", *program])
         fuzzer = Fuzzer(kept, seed, Limits(seconds, runs), show.found, show.tick)
-        error = None
+        ended, error = 0, None
         try:
-            ended, error = _run(fuzzer, workers)
+            error = _run(fuzzer, workers)
         except SystemExit as end:
             ended = int(end.code or 0)
         show.clear()
@@ -229,33 +230,13 @@ def _try_to_make(folder: str) -> None:
             Path(folder).rmdir()
 
 
-def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> tuple[int, str | None]:
-    """Let all of them work; the exit status if a finding could not be written, and why one could not go on."""
-    errors: list[str] = []
-    statuses: list[int] = []
-
-    def work(worker: Target) -> None:
-        try:
-            fuzzer.work(worker)
-        except ProgramError as error:
-            errors.append(str(error))
-            fuzzer.stop()
-        except SystemExit as end:
-            # In a thread, it would end only that.
-            statuses.append(int(end.code or 0))
-            fuzzer.stop()
-
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
-    for thread in threads:
-        thread.start()
+def _run(fuzzer: Fuzzer, workers: Sequence[Target]) -> str | None:
+    """Let all of them work; why one could not go on."""
     try:
-        for thread in threads:
-            thread.join()
-    finally:
-        fuzzer.stop()
-        for thread in threads:
-            thread.join()
-    return max(statuses, default=0), errors[0] if errors else None
+        run_together([partial(fuzzer.work, worker) for worker in workers], fuzzer.stop)
+    except ProgramError as error:
+        return str(error)
+    return None
 
 
 class _Progress:
