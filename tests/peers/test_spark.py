@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.traffic import capture
 from tests.conversation import Conversation, file
 from tests.peers.spark import ROOT, answers, cluster
 from vudissect.capture.record import RecordKind
@@ -20,6 +21,8 @@ from vudissect.spark.tasks import captures_at
 _SQL = re.compile(r"^### (.*?)\n.*?^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUESTIONS: dict[str, str] = dict(_SQL.findall((ROOT / "docs" / "fleet.md").read_text("utf-8")))
 OF_SPARK: dict[str, str] = dict(_SQL.findall((ROOT / "docs" / "spark.md").read_text("utf-8")))
+# Messages of the long capture: several batches, row groups and tasks have them.
+MANY = 300_000
 # Padding of a capture that has a task of its own.
 LARGE = 20 << 20
 
@@ -28,7 +31,7 @@ pytestmark = [pytest.mark.peers_slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All captures, one with huge pages and a gap, one that is cut off, one large, and a file that is none."""
+    """All captures, one with huge pages and a gap, a long one, one that is cut off, and a large file that is none."""
     folder = tmp_path_factory.mktemp("fleet")
     shutil.copytree(ROOT / "captures", folder / "all", ignore=shutil.ignore_patterns("*.py", "*.md"))
     talk = Conversation()
@@ -37,6 +40,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     talk.front_end("SET_MEM_TABLE", regions=[region], descriptors=(memory,))
     talk.event(RecordKind.GAP, messages=3)
     (folder / "huge.pcapng").write_bytes(talk.capture())
+    (folder / "long.pcapng").symlink_to(capture(MANY))
     (folder / "cut.pcapng").write_bytes(talk.capture()[:-5])
     (folder / "foreign.pcapng").write_bytes(b"no capture" * (LARGE // 10))
     return folder
