@@ -7,7 +7,8 @@ report an error that nobody here can handle. Such descriptors are closed by sepa
 import os
 from contextlib import suppress
 from queue import SimpleQueue
-from threading import Thread
+
+from vudissect.host.background import in_background
 
 # This many closes may hang before descriptors pile up.
 _MOST_THREADS = 8
@@ -32,7 +33,7 @@ class SlowCloser:
         self._queue.put(fd)
         if self._queue.qsize() > self._idle.qsize() and self._threads < _MOST_THREADS:
             self._threads += 1
-            Thread(target=self._run, daemon=True).start()
+            in_background(self._run)
 
     def _run(self) -> None:
         while True:

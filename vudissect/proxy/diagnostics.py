@@ -2,14 +2,13 @@
 
 import os
 import select
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Full, Queue
-from threading import Thread
 from time import monotonic
 
+from vudissect.host.background import in_background
 from vudissect.host.service import INFO, WARNING, is_journal
 from vudissect.host.text import escaped
 
@@ -33,14 +32,7 @@ class Diagnostics:
         self._encoding = sys.stderr.encoding
         self._waiting: Queue[bytes | None] = Queue(_MOST_WAITING)
         self._left_out = 0
-        # A daemon, so that it does not keep the program from ending.
-        self._thread = Thread(target=self._write_all, daemon=True)
-        # Signals are for the relaying thread: they interrupt its wait.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            self._thread.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._thread = in_background(self._write_all)
 
     @property
     def is_quiet(self) -> bool:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from fcntl import F_GETFL, fcntl
 from threading import Event, Thread
 
+from vudissect.host.background import in_background
 from vudissect.host.descriptor import Descriptor, DescriptorKind
 from vudissect.host.make import make
 
@@ -80,8 +81,7 @@ class DescriptorPool:
             os.close(end)
             return
         os.set_blocking(end, False)
-        self._drains.append(Thread(target=self._drain, args=(end,), daemon=True))
-        self._drains[-1].start()
+        self._drains.append(in_background(self._drain, end))
 
     def _drain(self, end: int) -> None:
         poll = select.poll()

@@ -2,10 +2,10 @@
 
 import mmap
 import os
-from threading import Thread
 
 from vudissect.check.reference.core import Core, Fds, Handler
 from vudissect.check.reference.fault import Faults, RefusedError
+from vudissect.host.background import in_background
 from vudissect.protocol.purpose import Purpose
 from vudissect.rings import inflight, packed_inflight
 from vudissect.wire.fields import Fields
@@ -111,8 +111,7 @@ class Transfer:
     def __init__(self, fd: int, faults: Faults, *, loads: bool) -> None:
         self._faults = faults
         self._good = False
-        self._thread = Thread(target=self._load if loads else self._save, args=(fd,), daemon=True)
-        self._thread.start()
+        self._thread = in_background(self._load if loads else self._save, fd)
 
     def is_good(self) -> bool:
         """Whether all of it has come through; waits for the end, but not for ever."""
