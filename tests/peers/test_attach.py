@@ -17,7 +17,7 @@ from tests.peers.processes import Process, running, wait_for_listener
 from tests.peers.proxy import recorded
 from tests.peers.situations.disk import MemoryPlugged
 from tests.peers.test_import import contents
-from tests.proxy.harness import eventually
+from tests.proxy.harness import eventually, recorded_so_far
 from vudissect.analysis import Analysis, findings, read
 from vudissect.capture.record import Record, RecordKind
 from vudissect.compare.captures import by_connection, compare_captures
@@ -52,6 +52,11 @@ def talking(folder: Path, messages: int, seconds: float = 0.0) -> Iterator[tuple
 
 def messages(path: Path) -> list[Record]:
     return [record for record in read(path) if record.kind is RecordKind.MESSAGE]
+
+
+def messages_so_far(path: Path) -> list[Record]:
+    """Those in a capture that is being written."""
+    return [record for record in recorded_so_far(path) if record.kind is RecordKind.MESSAGE]
 
 
 def rings_now(folder: Path, pid: int) -> str:
@@ -138,7 +143,7 @@ def test_both_sides_are_one_capture(tmp_path: Path) -> None:
         talking(tmp_path, 100_000, 0.01) as (front, back),
         attach(tmp_path, [front.pid, back.pid], BACK),
     ):
-        eventually(lambda: len(messages(tmp_path / BACK)) >= 20)
+        eventually(lambda: len(messages_so_far(tmp_path / BACK)) >= 20)
 
     opened = next(iter(read(tmp_path / BACK)))
     assert opened.origin == "strace of both sides"
@@ -150,7 +155,7 @@ def test_both_sides_are_one_capture(tmp_path: Path) -> None:
 def test_the_program_goes_on_whatever_ends_the_recording(tmp_path: Path, number: signal.Signals) -> None:
     with talking(tmp_path, 100_000, 0.01) as (front, back):
         with attach(tmp_path, [back.pid], BACK) as recorder:
-            eventually(lambda: len(messages(tmp_path / BACK)) >= 2)
+            eventually(lambda: len(messages_so_far(tmp_path / BACK)) >= 2)
             if number is signal.SIGKILL:
                 os.kill(recorder.pid, number)
             else:
@@ -163,7 +168,7 @@ def test_the_program_goes_on_whatever_ends_the_recording(tmp_path: Path, number:
 
 def test_the_program_goes_on_while_the_recorder_is_stopped(tmp_path: Path) -> None:
     with talking(tmp_path, 100_000) as (_, back), attach(tmp_path, [back.pid], BACK) as recorder:
-        eventually(lambda: len(messages(tmp_path / BACK)) >= 2)
+        eventually(lambda: len(messages_so_far(tmp_path / BACK)) >= 2)
         os.kill(recorder.pid, signal.SIGSTOP)
         time.sleep(0.5)
         goes_on = _goes_on(back.pid)
@@ -174,7 +179,7 @@ def test_the_program_goes_on_while_the_recorder_is_stopped(tmp_path: Path) -> No
 
 def test_it_ends_with_the_program(tmp_path: Path) -> None:
     with talking(tmp_path, 100_000, 0.01) as (_, back), attach(tmp_path, [back.pid], BACK) as recorder:
-        eventually(lambda: len(messages(tmp_path / BACK)) >= 2)
+        eventually(lambda: len(messages_so_far(tmp_path / BACK)) >= 2)
         back.kill()
         recorder.finish()
 

@@ -14,7 +14,7 @@ from tests.peers.processes import Process, program, running, wait_for_listener
 from tests.peers.proxy import recorded
 from tests.peers.situations.disk import MemoryPlugged
 from tests.peers.strace import attached as strace
-from tests.peers.test_attach import messages, talking
+from tests.peers.test_attach import messages, messages_so_far, talking
 from tests.peers.test_import import contents
 from tests.proxy.harness import eventually
 from vudissect.analysis import Analysis, findings, read
@@ -94,7 +94,7 @@ def test_a_thousand_messages_and_their_descriptors(tmp_path: Path) -> None:
 def test_both_sides_are_one_capture_and_go_on(tmp_path: Path) -> None:
     with talking(tmp_path, 100_000, 0.01) as (front, back):
         with attach(tmp_path, front.pid, back.pid):
-            eventually(lambda: len(messages(tmp_path / TRACED)) >= 20)
+            eventually(lambda: len(messages_so_far(tmp_path / TRACED)) >= 20)
         assert front.alive()
         assert back.alive()
 
@@ -114,6 +114,6 @@ def test_bpftrace_ends_with_a_recorder_that_is_killed(tmp_path: Path) -> None:
 def test_a_process_that_strace_has_already_is_traced_with_bpftrace(tmp_path: Path) -> None:
     with talking(tmp_path, 100_000, 0.01) as (_, back), strace(back, tmp_path / "first.log"):
         with attach(tmp_path, back.pid, by=()) as recorder:
-            eventually(lambda: len(messages(tmp_path / TRACED)) >= 2)
+            eventually(lambda: len(messages_so_far(tmp_path / TRACED)) >= 2)
 
         assert f"with bpftrace until Ctrl-C, as process {back.pid} is being traced by process" in recorder.output()

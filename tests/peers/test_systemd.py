@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.programs import installed
-from tests.proxy.harness import PATIENCE, Listener, eventually
+from tests.proxy.harness import PATIENCE, Listener, eventually, recorded_so_far
 from tests.proxy.test_program import call_when_listening, converse
-from vudissect.analysis import read
 from vudissect.capture.record import RecordKind
 
 pytestmark = pytest.mark.peers
@@ -64,7 +63,7 @@ def test_the_command_of_the_unit_runs(tmp_path: Path) -> None:
             converse(front, back_end.accept())
             ready = notified.recv(1000).decode()
             capture = next(iter(tmp_path.glob("vm1_00001_*.pcapng")))
-            eventually(lambda: sum(record.kind is RecordKind.MESSAGE for record in read(capture)) == 2)
+            eventually(lambda: sum(record.kind is RecordKind.MESSAGE for record in recorded_so_far(capture)) == 2)
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=PATIENCE)
         finally:

@@ -9,13 +9,15 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from vudissect.analysis import read
 from vudissect.capture.codec import CaptureEncoder
+from vudissect.capture.errors import TruncatedCapture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
 from vudissect.host.address import Address, Role, parse_address
@@ -47,6 +49,15 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert monotonic() < deadline, "it never happened"
         sleep(0.002)
+
+
+def recorded_so_far(capture: Path) -> list[Record]:
+    """The records of a capture that is being written, or will be: of the last one there may be only a part."""
+    found: list[Record] = []
+    with suppress(TruncatedCapture, FileNotFoundError):
+        for record in read(capture):
+            found.append(record)
+    return found
 
 
 @contextmanager
@@ -118,7 +129,9 @@ class Peer:
 
     def has_nothing(self) -> bool:
         """Whether there is nothing to read, not even the end."""
-        return not select.select([self.socket], [], [], 0)[0]
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return not poll.poll(0)
 
     def all_was_read(self) -> bool:
         """Whether the other end has read everything that was sent."""

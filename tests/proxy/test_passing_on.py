@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def test_a_request_and_its_reply(tmp_path: Path) -> None:
     assert request.received <= request.forwarded <= reply.received <= reply.forwarded
 
 
+def close_all(fds: Iterable[int]) -> None:
+    """Make room for those of other tests."""
+    for fd in fds:
+        os.close(fd)
+
+
 def test_descriptors_arrive_in_order(tmp_path: Path) -> None:
     files = [os.open(tmp_path / name, os.O_CREAT | os.O_RDWR) for name in "abcdefgh"]
     with conversation(tmp_path) as (relay, front, back):
@@ -59,6 +66,7 @@ def test_as_many_descriptors_as_the_kernel_allows(tmp_path: Path) -> None:
         _, received = back.receive()
         assert len(received) == 253
     assert len(relay.messages[0].descriptors) == 253
+    close_all(received)
 
 
 def test_descriptors_of_the_last_of_several_messages_stay_with_it(tmp_path: Path) -> None:
@@ -137,8 +145,10 @@ def test_more_descriptors_on_one_message_than_one_call_can_take(tmp_path: Path) 
     with conversation(tmp_path) as (relay, front, back):
         front.send(KICK[:12], *[event] * 200)
         front.send(KICK[12:], *[event] * 200)
-        assert [len(back.receive(size)[1]) for size in (12, 8)] == [200, 200]
+        received = [back.receive(size)[1] for size in (12, 8)]
+        assert [*map(len, received)] == [200, 200]
     assert len(relay.messages[0].descriptors) == 400
+    close_all(fd for fds in received for fd in fds)
     assert relay.recorder.descriptors_lost == 0
 
 

@@ -114,6 +114,8 @@ def scene() -> Iterator[Scene]:
     scene = Scene()
     yield scene
     scene.watch.close()
+    for fd in (scene.memory, scene.kick, scene.call):
+        os.close(fd)
 
 
 def counted_looks(monkeypatch: pytest.MonkeyPatch) -> list[Parts]:

@@ -50,8 +50,10 @@ class Terminal:
     def expect(self, text: str) -> None:
         """Wait until this is shown; what came before it is forgotten."""
         deadline = monotonic() + PATIENCE
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
         while text not in self.shown:
-            assert select.select([self._fd], [], [], max(0.0, deadline - monotonic()))[0], self.shown
+            assert poll.poll(max(0.0, deadline - monotonic()) * 1000), self.shown
             self.shown += os.read(self._fd, 4096).decode()
         self.shown = self.shown.partition(text)[2]
 

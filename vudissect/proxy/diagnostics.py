@@ -80,7 +80,9 @@ class Diagnostics:
                 data = data[os.write(self._fd, data) :]
             except BlockingIOError:
                 # Another owner of the open file has made it non-blocking.
-                select.select([], [self._fd], [])
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT)
+                poll.poll()
 
 
 class Throttled:
