@@ -283,6 +283,16 @@ def test_a_side_that_a_fault_keeps_from_answering_is_not_silent() -> None:  # VU
         assert found(said, "VU-FLT-07") == []
 
 
+def test_a_filter_with_the_words_of_an_action_hides_nothing() -> None:  # VU-FLT-07
+    said = talk()
+    said.event(RecordKind.FAULT, **DROP | {"text": "header.size>=8 : drop"})
+    said.front_end("GET_VRING_BASE", index=0)
+    said.silence(30 * SECOND)
+    said.close("front-end")
+
+    assert [finding.blame for finding in found(said, "VU-FLT-07")] == [Blame.BACK_END]
+
+
 def test_an_answer_that_was_withheld_was_given() -> None:  # VU-FLT-07
     said = talk()
     drop_answer(said)

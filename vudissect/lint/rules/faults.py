@@ -58,8 +58,9 @@ class _Fault(Closings):
         if record.details.get("alters") and isinstance(number, int):
             self.frame, self.time, self.number = record.frame, record.received, number
             self.first = self.first or record.frame
-            text = str(record.details.get("text", ""))
-            self.hides_answers |= any(word in text for word in _HIDING)
+            # After the filter, which may have the same words.
+            actions = str(record.details.get("text", "")).rpartition(":")[2]
+            self.hides_answers |= any(word in actions for word in _HIDING)
         return True
 
 
