@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # How many tests at once; real peers want a core each.
 JOBS ?= 2
+# An installed package is compiled; a checkout is not where PYTHONDONTWRITEBYTECODE is set, and then every program that
+# a test or a benchmark starts compiles what it imports.
+COMPILE = $(BIN)/python -m compileall -q vudissect tests
 
 .PHONY: help demo test test-quick test-peers soak fuzz check dist-check packages bench docs captures conformance clean
 
@@ -47,17 +50,22 @@ check: $(VENV)/installed
 dist-check: $(VENV)/installed
 	@$(BIN)/python tools/dist_check.py
 
-test: check dist-check packages
+test:
+	@# They wait for different things: the package registry, the processor, the Debian mirror.
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync check dist-check packages
+	@$(COMPILE)
 	$(BIN)/pytest -n $(JOBS) --dist loadscope
 
 test-quick: $(VENV)/installed
 	@sh tests/packages.sh gcc libc6-dev lua5.2 lua5.4 tshark
+	@$(COMPILE)
 	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "not peers and not peers_slow and not soak"
 
 test-peers: $(VENV)/installed packages
 	@sh tests/packages.sh $$(cat tests/peers/packages-slow.txt)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[spark]'
 	@sh tests/peers/trixie.sh
+	@$(COMPILE)
 	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "peers or peers_slow"
 
 soak: $(VENV)/installed packages
@@ -68,8 +76,7 @@ fuzz: $(VENV)/installed
 
 bench: $(VENV)/installed packages
 	@sh tests/packages.sh gcc libc6-dev
-	@# As an installed package is; a checkout may not be.
-	$(BIN)/python -m compileall -q vudissect
+	$(COMPILE)
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/installed
