@@ -47,8 +47,8 @@ case:
     vudissect check matrix docs/conformance/results/*.json.gz mine.json --html pages
 
 [../conformance.md](../conformance.md) describes the suite, and [../conformance-cases.md](../conformance-cases.md) the
-cases. The commands run in `/tmp/check`, where there are a disk (`truncate -s 16M disk.img`) and a folder (`mkdir
-shared`).
+cases. The commands run in `/tmp/check`, where there are a disk (`truncate -s 16M disk.img`), a folder (`mkdir
+shared`) and the scripts of [start/](start).
 """
 
 

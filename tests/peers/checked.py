@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,15 @@ from vudissect.host.python import python_module
 _DISK_SIZE = 16 << 20
 _TIMEOUT = 1200.0
 _LOCKS = Path("/var/run/virtiofsd")
+_SCRIPTS = Path(__file__).parents[2] / "docs" / "conformance" / "start"
 
 
 class Checked(NamedTuple):
     """A row.
 
     `key` is the name of its files. `words` come after the program in its command: `{socket}` is its socket, and
-    `{folder}` the folder in which it runs, which has a disk `disk.img` and a folder `shared`. `options` are those of
-    `vudissect check`.
+    `{folder}` the folder in which it runs, which has a disk `disk.img`, a folder `shared` and the scripts of
+    docs/conformance/start. `options` are those of `vudissect check`.
     """
 
     key: str
@@ -114,6 +116,14 @@ BACK_ENDS = (
         (*_PASST, "--netmask", "24", "--gateway", "192.0.2.1", "--runas", "0"),
         Release.TRIXIE,
     ),
+    Checked(
+        "open-vswitch-3.1",
+        "Open vSwitch",
+        "sh",
+        "openvswitch-switch-dpdk",
+        ("open-vswitch.sh", "{socket}"),
+        options=_SLOW,
+    ),
 )
 
 
@@ -121,7 +131,13 @@ _QEMU = (
     *("-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-machine", "q35,memory-backend=mem"),
     *("-object", "memory-backend-memfd,id=mem,size=64M,share=on", "-device", "vhost-user-blk-pci,chardev=c"),
 )
+_VIRTIO_USER = (
+    *("--lcores", "0@(0-1),1@1", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "--no-shconf"),
+    *("--vdev", "net_virtio_user0,path={socket},queues=1"),
+    *("--", "--forward-mode=txonly", "--total-num-mbufs=2048", "--no-mlockall"),
+)
 _FRONT_END = ("--front-end", "--jobs", "2")
+_NET = ("--front-end", "--device", "net")
 
 FRONT_ENDS = (
     Checked(
@@ -158,17 +174,15 @@ FRONT_ENDS = (
         Release.TRIXIE,
         _FRONT_END,
     ),
+    Checked("dpdk-virtio-user-22.11", "DPDK virtio_user", "dpdk-testpmd", "dpdk-dev", _VIRTIO_USER, options=_NET),
     Checked(
-        "dpdk-virtio-user-22.11",
+        "dpdk-virtio-user-24.11",
         "DPDK virtio_user",
         "dpdk-testpmd",
         "dpdk-dev",
-        (
-            *("--lcores", "0@(0-1),1@1", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "--no-shconf"),
-            *("--vdev", "net_virtio_user0,path={socket},queues=1"),
-            *("--", "--forward-mode=txonly", "--total-num-mbufs=2048", "--no-mlockall"),
-        ),
-        options=("--front-end", "--device", "net"),
+        _VIRTIO_USER,
+        Release.TRIXIE,
+        _NET,
     ),
 )
 CHECKED = (*BACK_ENDS, *FRONT_ENDS)
@@ -180,6 +194,7 @@ def check(checked: Checked, folder: Path, options: Sequence[str]) -> subprocess.
     with (folder / "disk.img").open("wb") as disk:
         disk.truncate(_DISK_SIZE)
     (folder / "shared").mkdir()
+    shutil.copytree(_SCRIPTS, folder, dirs_exist_ok=True)
     named = ("--name", checked.name, "--peer-version", checked.version)
     try:
         return subprocess.run(

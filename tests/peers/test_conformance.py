@@ -8,11 +8,12 @@ from tests.peers.checked import BACK_ENDS, CHECKED, FRONT_ENDS, Checked, check
 from tests.peers.releases import Release
 
 _EXPECT = Path(__file__).parents[2] / "docs" / "conformance" / "expect"
+_QUICK = Path(__file__).with_name("packages.txt").read_text().split()
 
 
 def _row(checked: Checked) -> object:
-    """Quick are back-ends that need no other release of Debian: a front-end is started for each case."""
-    quick = checked.release is Release.BOOKWORM and checked in BACK_ENDS
+    """Quick are back-ends whose package every run of the tests has: a front-end is started for each case."""
+    quick = checked.release is Release.BOOKWORM and checked in BACK_ENDS and checked.package in _QUICK
     return pytest.param(checked, id=checked.key, marks=pytest.mark.peers if quick else pytest.mark.peers_slow)
 
 
