@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.capture.examples import records as any_kind_of_record
 from tests.wireshark.everything import records, save
+from tests.wireshark.together import save_together, with_connections_of_their_own
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
@@ -44,9 +45,18 @@ def differences(path: Path, *, dialect: Dialect = DIALECTS[0], device: Device | 
     return [difference for _, found in seen for difference in found]
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_real_sessions_are_shown_alike(path: Path) -> None:
-    assert differences(path) == []
+@pytest.fixture(scope="module")
+def real_sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Difference]]:
+    """The differences in each capture, all read at once."""
+    path = tmp_path_factory.mktemp("real") / "together.pcapng"
+    frames = save_together(path, {path.stem: read(path) for path in CAPTURES})
+    found = differences(path)
+    return {name: [difference for difference in found if difference.frame in frames[name]] for name in frames}
+
+
+@pytest.mark.parametrize("name", [path.stem for path in CAPTURES])
+def test_real_sessions_are_shown_alike(name: str, real_sessions: dict[str, list[Difference]]) -> None:
+    assert real_sessions[name] == []
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.key)
@@ -56,20 +66,45 @@ def test_every_message_in_every_form(dialect: Dialect, tmp_path: Path) -> None:
     assert differences(capture, dialect=dialect) == []
 
 
-def test_every_configuration_space(tmp_path: Path) -> None:
+WITH_CONFIGURATION = [device for device in DEVICES if device.config.fields]
+
+
+def message(connection: int, sender: Side, data: bytes) -> Record:
+    return Record(RecordKind.MESSAGE, connection, Channel.MAIN, sender, 1, 1, 1, 1, len(data), data)
+
+
+def configuration_of(device: Device, connection: int = 1) -> list[Record]:
+    """All of a device's configuration is asked for and returned."""
     codec = Codec(UPSTREAM, "little")
     (row,) = (row for row in UPSTREAM.messages if CONFIG in row.reply)
-    for device in [device for device in DEVICES if device.config.fields]:
-        contents = bytes(range(1, 1 + device.config.fixed_size))
-        said = [
-            Record(RecordKind.MESSAGE, 1, Channel.MAIN, sender, 1, 1, 1, 1, len(data), data)
-            for sender, data in (
-                (Side.FRONT_END, codec.encode(row, CONFIG, (0, len(contents), 0, contents))),
-                (Side.BACK_END, codec.encode(row, CONFIG, (0, len(contents), 0, contents), reply=True)),
-            )
-        ]
+    contents = bytes(range(1, 1 + device.config.fixed_size))
+    values = (0, len(contents), 0, contents)
+    return [
+        message(connection, Side.FRONT_END, codec.encode(row, CONFIG, values)),
+        message(connection, Side.BACK_END, codec.encode(row, CONFIG, values, reply=True)),
+    ]
 
-        assert differences(save(tmp_path / "config.pcapng", said), device=device) == []
+
+def opened(device: Device, connection: int) -> Record:
+    kind, details = RecordKind.CONNECTION_OPENED, {"device": device.name}
+    return message(connection, Side.PROXY, b"")._replace(kind=kind, details=details)
+
+
+def test_every_configuration_space(tmp_path: Path) -> None:
+    said = [
+        record
+        for connection, device in enumerate(WITH_CONFIGURATION, 1)
+        for record in (opened(device, connection), *configuration_of(device, connection))
+    ]
+
+    assert differences(save(tmp_path / "config.pcapng", said)) == []
+
+
+@pytest.mark.parametrize("device", WITH_CONFIGURATION[:2], ids=lambda device: device.name)
+def test_the_device_can_be_an_option(device: Device, tmp_path: Path) -> None:
+    capture = save(tmp_path / "config.pcapng", configuration_of(device))
+
+    assert differences(capture, device=device) == []
 
 
 WELL_FORMED = [
@@ -115,18 +150,26 @@ events = any_records.filter(lambda record: record.kind is not RecordKind.MESSAGE
 )
 
 
-# An example takes half a second, so the examples are large, few, and not shrunk.
-@settings(
-    max_examples=20,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=(HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.large_base_example),
-)
-@given(said=st.lists(st.one_of(malformed, malformed, malformed, events), min_size=10, max_size=40))
+# One file for all examples: to start tshark takes much longer than to read one. So examples are not shrunk.
 @pytest.mark.parametrize("key", ["upstream", "mst-2015", "crosvm-2023"])
-def test_malformed_messages(key: str, said: list[Record], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_malformed_messages(key: str, tmp_path: Path) -> None:
     (dialect,) = (dialect for dialect in DIALECTS if dialect.key == key)
+    examples: list[list[Record]] = []
 
-    assert differences(save(tmp_path_factory.mktemp("check") / "any.pcapng", said), dialect=dialect) == []
+    @settings(
+        max_examples=20,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=(HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.large_base_example),
+    )
+    @given(said=st.lists(st.one_of(malformed, malformed, malformed, events), min_size=10, max_size=40))
+    def draw(said: list[Record]) -> None:
+        examples.append(said)
+
+    draw()
+    said = [record for example in with_connections_of_their_own(examples) for record in example]
+    found = differences(save(tmp_path / "any.pcapng", said), dialect=dialect)
+
+    assert [(difference, said[difference.frame - 1]) for difference in found] == []
 
 
 def test_a_source_without_times(tmp_path: Path) -> None:

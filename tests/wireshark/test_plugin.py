@@ -2,14 +2,16 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.conversation import MILLISECOND, Conversation
-from tests.interop.scenarios import SCENARIOS, Scenario
+from tests.interop.scenarios import SCENARIOS
+from tests.wireshark.together import save_together
 from vudissect.capture.files import open_capture
 from vudissect.capture.reader import read_capture
 from vudissect.capture.record import Record, RecordKind
@@ -61,12 +63,46 @@ def columns(capture: Path, home: Path, *names: str, options: Sequence[str] = ())
     return [line.split("\t") for line in table.splitlines()]
 
 
-@pytest.fixture
-def scenario_capture(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    scenario: Scenario = request.param
-    path = tmp_path / "scenario.pcapng"
-    path.write_bytes(read_conversation(scenario.text).capture())
-    return path
+class Reading(NamedTuple):
+    """How a capture reads: each frame with its line, and the frame and rule of each finding."""
+
+    lines: list[tuple[int, str]]
+    findings: set[tuple[int, str]]
+
+    def of(self, frames: range) -> "Reading":
+        """The part that is about these frames."""
+        return Reading(
+            [(frame, line) for frame, line in self.lines if frame in frames],
+            {(frame, rule) for frame, rule in self.findings if frame in frames},
+        )
+
+
+class Comparison(NamedTuple):
+    """How captures read in Wireshark and here, all of them at once, and which frames are of which capture."""
+
+    theirs: Reading
+    ours: Reading
+    frames: dict[str, range]
+
+
+def compared(captures: Mapping[str, Sequence[Record]], folder: Path) -> Comparison:
+    path = folder / "together.pcapng"
+    frames = save_together(path, captures)
+    return Comparison(told(path, folder), ours(read(path)), frames)
+
+
+@pytest.fixture(scope="module")
+def real_sessions(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return compared({path.stem: read(path) for path in CAPTURES}, tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="module")
+def conversations(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    captures = {
+        scenario.path.stem: list(read_capture(BytesIO(read_conversation(scenario.text).capture())))
+        for scenario in SCENARIOS
+    }
+    return compared(captures, tmp_path_factory.mktemp("conversations"))
 
 
 def test_the_committed_plugin_is_up_to_date() -> None:
@@ -106,18 +142,18 @@ def test_numbers_are_the_same_in_every_lua_version(lua: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
-def test_a_real_session_reads_as_in_show_and_lint(capture: Path, tmp_path: Path) -> None:
-    said = read(capture)
+@pytest.mark.parametrize("name", [path.stem for path in CAPTURES])
+def test_a_real_session_reads_as_in_show_and_lint(name: str, real_sessions: Comparison) -> None:
+    frames = real_sessions.frames[name]
 
-    assert told(capture, tmp_path) == (transcript(said), findings(said))
+    assert real_sessions.theirs.of(frames) == real_sessions.ours.of(frames)
 
 
-@pytest.mark.parametrize("scenario_capture", SCENARIOS, indirect=True, ids=lambda scenario: scenario.path.stem)
-def test_a_conversation_reads_as_in_show_and_lint(scenario_capture: Path, tmp_path: Path) -> None:
-    said = read(scenario_capture)
+@pytest.mark.parametrize("name", [scenario.path.stem for scenario in SCENARIOS])
+def test_a_conversation_reads_as_in_show_and_lint(name: str, conversations: Comparison) -> None:
+    frames = conversations.frames[name]
 
-    assert told(scenario_capture, tmp_path) == (transcript(said), findings(said))
+    assert conversations.theirs.of(frames) == conversations.ours.of(frames)
 
 
 RINGS = """\
@@ -136,7 +172,7 @@ def test_what_was_seen_in_rings_reads_as_in_show(tmp_path: Path) -> None:
     capture = tmp_path / "rings.pcapng"
     capture.write_bytes(read_conversation(RINGS).capture())
 
-    assert told(capture, tmp_path)[0] == transcript(read(capture))
+    assert told(capture, tmp_path).lines == transcript(read(capture))
 
 
 def written(talk: Conversation, folder: Path) -> Path:
@@ -153,7 +189,7 @@ def test_configuration_spaces_read_as_in_show(tmp_path: Path) -> None:
             talk.front_end("SET_CONFIG", offset=offset, contents=bytes(range(9)), connection=connection)
     capture = written(talk, tmp_path)
 
-    assert told(capture, tmp_path)[0] == transcript(read(capture))
+    assert told(capture, tmp_path).lines == transcript(read(capture))
 
 
 def test_what_was_seen_in_rings_can_be_filtered(tmp_path: Path) -> None:
@@ -186,7 +222,7 @@ def test_late_answers_are_marked(tmp_path: Path) -> None:
     capture = written(talk, tmp_path)
 
     assert columns(capture, tmp_path, "frame.number", options=["-Y", "vhost_user.response_late"]) == [["3"]]
-    assert told(capture, tmp_path)[0] == transcript(read(capture))
+    assert told(capture, tmp_path).lines == transcript(read(capture))
 
 
 def test_a_request_that_is_open_at_the_end_is_unanswered(tmp_path: Path) -> None:
@@ -201,12 +237,17 @@ def test_a_request_that_is_open_at_the_end_is_unanswered(tmp_path: Path) -> None
     assert "not answered by the end of the capture" in tshark(capture, tmp_path, *unanswered, "-V")
 
 
-def told(capture: Path, home: Path) -> tuple[list[tuple[int, str]], set[tuple[int, str]]]:
+def told(capture: Path, home: Path) -> Reading:
     """The info column of each frame; frame and rule of all findings of the plugin, once all frames were seen."""
     names = ("frame.number", "_ws.col.Info", "vhost_user.rule")
     rows = columns(capture, home, *names, options=["-2", "-E", "aggregator=/s"])
     lines = [(int(frame), text) for frame, text, _ in rows]
-    return lines, {(int(frame), rule) for frame, _, found in rows for rule in found.split()}
+    return Reading(lines, {(int(frame), rule) for frame, _, found in rows for rule in found.split()})
+
+
+def ours(records: list[Record]) -> Reading:
+    """The same of `show` and `lint`."""
+    return Reading(transcript(records), findings(records))
 
 
 def transcript(records: list[Record]) -> list[tuple[int, str]]:

@@ -62,12 +62,13 @@ def test_the_sides_have_their_names_even_if_a_capture_has_lost_them(tshark: Tsha
     assert "front-end → back-end" in tshark.run(capture=edited)
 
 
-@pytest.mark.parametrize("selection", [*COLORING_RULES, *BUTTONS], ids=lambda selection: selection[0])
-def test_every_filter_is_valid(tshark: Tshark, selection: tuple[str, str], tmp_path: Path) -> None:
+def test_every_filter_is_valid(tshark: Tshark, tmp_path: Path) -> None:
+    """All at once: the error of tshark has the filter and marks the place."""
     empty = tmp_path / "empty.pcapng"
     empty.write_bytes(CaptureEncoder("", "", 12, 0).preamble())
+    filters = " || ".join(f"({condition})" for _, condition, *_ in (*COLORING_RULES, *BUTTONS))
 
-    assert tshark.run("-Y", selection[1], capture=empty) == ""
+    assert tshark.run("-Y", filters, capture=empty) == ""
 
 
 def test_every_packet_of_a_healthy_session_has_a_color_that_does_not_warn(tshark: Tshark) -> None:
