@@ -5,6 +5,7 @@
  *   peer sink  SOCKET REPLY                         reply only to a message without payload, with the number of
  *                                                   messages so far
  *   peer ping  SOCKET REQUEST COUNT FDS             send REQUEST and wait for the reply, COUNT times
+ *   peer pace  SOCKET REQUEST COUNT FDS PAUSE       the same, with so many microseconds before each
  *   peer burst SOCKET REQUEST QUESTION BURSTS SIZE  write SIZE requests at once, BURSTS times; then send QUESTION, the
  *                                                   message without payload, and wait for the reply
  *
@@ -29,6 +30,7 @@
 #define READ_SIZE 65536
 #define MAX_FDS 253
 #define WARM_UP 2000
+#define PACED_WARM_UP 100
 
 struct bytes {
     unsigned char data[256];
@@ -226,7 +228,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void ping(int fd, struct bytes request, size_t round_trips, int with_descriptor)
+static void ping(int fd, struct bytes request, size_t round_trips, int with_descriptor, unsigned pause)
 {
     unsigned char data[256];
     struct counter counter = {0};
@@ -235,14 +237,17 @@ static void ping(int fd, struct bytes request, size_t round_trips, int with_desc
     if (!times || (with_descriptor && descriptor < 0))
         die("set-up");
     uint64_t begun = 0;
-    for (size_t i = 0; i < WARM_UP + round_trips; i++) {
+    size_t warm_up = pause ? PACED_WARM_UP : WARM_UP;
+    for (size_t i = 0; i < warm_up + round_trips; i++) {
+        if (pause)
+            usleep(pause);
         uint64_t start = now();
-        if (i == WARM_UP)
+        if (i == warm_up)
             begun = start;
         send_all(fd, request.data, request.length, descriptor);
         wait_reply(fd, &counter, data, sizeof data);
-        if (i >= WARM_UP)
-            times[i - WARM_UP] = now() - start;
+        if (i >= warm_up)
+            times[i - warm_up] = now() - start;
     }
     uint64_t took = now() - begun;
     qsort(times, round_trips, sizeof *times, ascending);
@@ -277,12 +282,15 @@ int main(int argc, char **argv)
     else if (argc == 4 && !strcmp(argv[1], "sink"))
         sink(serve(argv[2]), from_hex(argv[3]));
     else if (argc == 6 && !strcmp(argv[1], "ping"))
-        ping(dial(argv[2]), from_hex(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]));
+        ping(dial(argv[2]), from_hex(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]), 0);
+    else if (argc == 7 && !strcmp(argv[1], "pace"))
+        ping(dial(argv[2]), from_hex(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]),
+             (unsigned)strtoul(argv[6], NULL, 10));
     else if (argc == 7 && !strcmp(argv[1], "burst"))
         burst(dial(argv[2]), from_hex(argv[3]), from_hex(argv[4]), strtoul(argv[5], NULL, 10),
               strtoul(argv[6], NULL, 10));
     else {
-        fprintf(stderr, "usage: peer echo|sink|ping|burst SOCKET MESSAGE ...; see peer.c\n");
+        fprintf(stderr, "usage: peer echo|sink|ping|pace|burst SOCKET MESSAGE ...; see peer.c\n");
         return 2;
     }
     return 0;

@@ -2,17 +2,21 @@
 
 The front-end passes memory and sets up a ring before it measures, so that there is something to look into. After a
 message about a ring the observer looks into it at once, after others only every second.
+
+Round trips follow each other without a pause, which no session does: they show what the relay pays for each. Between
+those that are 2 ms apart the relay writes its records, and the observer has looked before the next one comes.
 """
 
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.messages import acknowledgement, request
-from benchmarks.programs import Relay, converse_on, relaying, serving, vuproxy
+from benchmarks.programs import FrontEnd, Relay, converse_on, relaying, serving, vuproxy
 from benchmarks.table import Row, compared, in_turns, microseconds, per_second
 from tests.peers.daemons import storage_daemon
 from tests.peers.guest import results_in
@@ -22,18 +26,32 @@ from tests.peers.uml import DISK, uml
 
 ROUNDS = 5
 ROUND_TRIPS = 10_000
+PACED_ROUND_TRIPS = 1_000
 READS = 20_000
 OPTIONS: dict[str, tuple[str, ...]] = {"without": (), "--rings": ("--rings",), "requests": ("--rings=requests",)}
 _TARGET = "at most 1.02"
 _SIZE = 1 << 20
 _USER = 0x7F00_0000_0000
 _ACK = acknowledgement("SET_VRING_KICK")
-# What is repeated: a message about a ring, with the eventfd or without, and one about something else.
-CASES = {
-    "not about a ring": (request("SEND_RARP", need_reply=True), 0),
-    "about a ring": (request("SET_VRING_BASE", need_reply=True), 0),
-    "about a ring, 1 descriptor": (request("SET_VRING_KICK", need_reply=True), 1),
-}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A message that is repeated, how many eventfds it has, and the pause before each (us)."""
+
+    name: str
+    message: bytes
+    descriptors: int = 0
+    pause: int = 0
+
+
+_KICK = request("SET_VRING_KICK", need_reply=True)
+CASES = (
+    Case("not about a ring", request("SEND_RARP", need_reply=True)),
+    Case("about a ring", request("SET_VRING_BASE", need_reply=True)),
+    Case("about a ring, 1 descriptor", _KICK, descriptors=1),
+    Case("every 2 ms, 1 descriptor", _KICK, descriptors=1, pause=2000),
+)
 # Every read has a page; the clock of the guest counts hundredths of a second.
 _READ = f"""
 read start rest < /proc/uptime
@@ -45,18 +63,18 @@ echo RESULT end=$end
 
 
 def run() -> list[Row]:
-    rows = [row for case, (message, descriptors) in CASES.items() for row in _round_trips(case, message, descriptors)]
+    rows = [row for case in CASES for row in _round_trips(case)]
     rates = in_turns(ROUNDS, {name: _reads(options) for name, options in OPTIONS.items()})
     return rows + _rows("reads of a guest", per_second, rates, "at least 0.98")
 
 
-def _round_trips(case: str, message: bytes, descriptors: int) -> list[Row]:
-    results = in_turns(ROUNDS, {name: _measure(options, message, descriptors) for name, options in OPTIONS.items()})
+def _round_trips(case: Case) -> list[Row]:
+    results = in_turns(ROUNDS, {name: _measure(options, case) for name, options in OPTIONS.items()})
     return [
         row
         for figure, target in (("p50", _TARGET), ("p99", ""))
         for row in _rows(
-            f"{case}, {figure}",
+            f"{case.name}, {figure}",
             microseconds,
             {name: [each[figure] for each in found] for name, found in results.items()},
             target,
@@ -73,14 +91,17 @@ def _rows(what: str, unit: Callable[[float], str], series: dict[str, list[float]
     ]
 
 
-def _measure(options: Sequence[str], message: bytes, descriptors: int) -> Callable[[], Any]:
+def _measure(options: Sequence[str], case: Case) -> Callable[[], Any]:
     relay: Relay = lambda front, back: [*vuproxy(front, back), *options]  # noqa: E731
+    front_end: FrontEnd = ("ping", case.message, ROUND_TRIPS, case.descriptors)
+    if case.pause:
+        front_end = ("pace", case.message, PACED_ROUND_TRIPS, case.descriptors, case.pause)
 
     def measure() -> Any:
         with TemporaryDirectory() as folder:
             front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
             with relaying(relay, front, back), serving(back, ("echo", _ACK)):
-                return converse_on(_set_up(front), ("ping", message, ROUND_TRIPS, descriptors))
+                return converse_on(_set_up(front), front_end)
 
     return measure
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.proxy.test_rings import offered
 from vudissect.host.inspect import examine
 from vudissect.proxy.descriptor_pool import DescriptorPool
 
@@ -24,8 +25,8 @@ def is_open(fd: int) -> bool:
 
 def test_memory_that_two_devices_share_can_be_taken_for_each(pool: DescriptorPool) -> None:
     memory = os.memfd_create("guest")
-    for fd in (os.dup(memory), os.dup(memory)):
-        pool.add(fd)
+    for _ in range(2):
+        pool.add(offered(memory))
     wanted = examine(memory).descriptor
     taken = [pool.take(wanted) for _ in range(3)]
 
@@ -37,11 +38,11 @@ def test_memory_that_two_devices_share_can_be_taken_for_each(pool: DescriptorPoo
 
 def test_what_nobody_takes_is_closed_after_a_second(pool: DescriptorPool) -> None:
     memory = os.memfd_create("guest")
-    first, second = os.dup(memory), os.dup(memory)
+    first, second = offered(memory), offered(memory)
     pool.add(first)
     pool.age(10 * SECOND)
     pool.add(second)
     pool.age(11 * SECOND)
 
-    assert (is_open(first), is_open(second)) == (False, True)
+    assert (is_open(first.fd), is_open(second.fd)) == (False, True)
     os.close(memory)

@@ -254,6 +254,20 @@ def test_a_chain_that_is_a_loop(front_end: FrontEnd) -> None:
     assert front_end.observed()[-1].fault == "a chain of descriptors that never ends, from 0"
 
 
+def test_more_descriptors_than_the_observer_receives_at_once(front_end: FrontEnd) -> None:
+    event, kick = os.eventfd(0), message("SET_VRING_KICK", bytes(8))
+    for _ in range(3):
+        front_end.front.send(kick, *[event] * 253)
+    os.close(event)
+    for _ in range(3):
+        _, passed = front_end.back.receive()
+        for fd in passed:
+            os.close(fd)
+    front_end.set_up(memfd())
+
+    assert front_end.noted().kick == 0
+
+
 @pytest.mark.parametrize("features", [(), ("EVENT_IDX",), ("RING_PACKED",)], ids=["split", "event index", "packed"])
 def test_random_memory_is_read_within_bounds(features: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []

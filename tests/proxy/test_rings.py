@@ -18,6 +18,7 @@ from vudissect.capture.observation import Observation
 from vudissect.host.inspect import inspect
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.proxy.descriptor_pool import DescriptorPool
+from vudissect.proxy.offered import Offered
 from vudissect.proxy.rings import RingWatch
 from vudissect.rings.blk import Header, Kind
 from vudissect.rings.chain import Buffer
@@ -34,6 +35,11 @@ GUEST, USER = 0x40000000, 0x7F0000000000
 DESC, AVAIL, USED = 0x1000, 0x2000, 0x3000
 HEADER, STATUS = 0x8000, 0x9000
 ENTRIES = 8
+
+
+def offered(fd: int) -> Offered:
+    """A copy of a descriptor, as the proxy passes it on."""
+    return Offered(os.dup(fd), inspect(fd).identity, False)
 
 
 class Scene:
@@ -77,7 +83,7 @@ class Scene:
     def feed(self, name: str, *fds: int, **fields: Any) -> list[Observation]:
         """The observer gets the descriptors of a message, then the message; what it records at once."""
         for fd in fds:
-            self.pool.add(os.dup(fd))
+            self.pool.add(offered(fd))
         self.talk.front_end(name, descriptors=tuple(map(inspect, fds)), **fields)
         return [seen.observation for seen in self.watch.see(self.session.feed(self.talk.records[-1]))]
 
@@ -653,7 +659,9 @@ def test_descriptors_that_nobody_takes_do_not_accumulate() -> None:
     pool = DescriptorPool()
     before = open_files()
     for _ in range(2000):
-        pool.add(os.eventfd(0))
+        event = os.eventfd(0)
+        pool.add(offered(event))
+        os.close(event)
     held = open_files() - before
     pool.empty()
 

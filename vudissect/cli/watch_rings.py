@@ -25,12 +25,12 @@ from vudissect.cli.errors import clear_errors
 from vudissect.cli.program import Program
 from vudissect.proxy.companion import REPORT_FD
 from vudissect.proxy.descriptor_pool import DescriptorPool
-from vudissect.proxy.ring_observer import CLOSING, RIGHTS_FD
+from vudissect.proxy.offered import Offered
+from vudissect.proxy.ring_observer import MOST_FDS, PACKET_SIZE, RIGHTS_FD
 from vudissect.proxy.rings import RingWatch, Seen
 
 _STDIN = 0
 _SECOND = 1_000_000_000
-_MOST_FDS = 253
 
 
 class _Feed:
@@ -77,13 +77,15 @@ class _Feed:
         """Take in the descriptors that were sent before what was just read, and which connections are being closed."""
         rights = self._rights
         while rights in self._sources and select.select([rights], [], [], 0)[0]:
-            data, fds, _, _ = socket.recv_fds(rights, CLOSING.size, _MOST_FDS)
-            for fd in fds:
-                self._pool.add(fd)
+            data, fds, _, _ = socket.recv_fds(rights, PACKET_SIZE, MOST_FDS)
             if not data:
                 self._sources.remove(rights)
-            elif len(data) == CLOSING.size:
-                self._closing += CLOSING.unpack(data)
+            elif isinstance(content := json.loads(data), int):
+                self._closing.append(content)
+            else:
+                # Without room for all descriptors, the last ones are missing.
+                for fd, (identity, slow_to_close) in zip(fds, content, strict=False):
+                    self._pool.add(Offered(fd, identity, slow_to_close))
 
 
 @click.command(cls=Program)

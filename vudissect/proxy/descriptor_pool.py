@@ -2,19 +2,10 @@
 
 from typing import NamedTuple
 
-from vudissect.host.closing import close, close_soon
-from vudissect.host.descriptor import Descriptor, DescriptorKind
-from vudissect.host.inspect import Inspected, examine
+from vudissect.host.descriptor import Descriptor
+from vudissect.proxy.offered import Offered
+from vudissect.proxy.rights import let_go
 
-_KEPT = frozenset(
-    {
-        DescriptorKind.MEMFD,
-        DescriptorKind.FILE,
-        DescriptorKind.DEVICE,
-        DescriptorKind.DMABUF,
-        DescriptorKind.EVENTFD,
-    }
-)
 # The message of a descriptor comes after it, but much sooner.
 _PATIENCE_NS = 1_000_000_000
 # More than a message has, for as many messages as may be waiting: a front-end could pass descriptors without end.
@@ -25,7 +16,7 @@ class _Held(NamedTuple):
     """A descriptor, and in which round it came."""
 
     fd: int
-    inspected: Inspected
+    slow_to_close: bool
     round: int
 
 
@@ -41,18 +32,14 @@ class DescriptorPool:
         self._round = 0
         self._aged = 0
 
-    def add(self, fd: int) -> None:
-        """Hold a descriptor, or close it if nothing will ask for it."""
-        inspected = examine(fd)
-        descriptor = inspected.descriptor
-        if descriptor.kind not in _KEPT or not descriptor.identity:
-            _let_go(fd, inspected)
-            return
-        self._held.setdefault(descriptor.identity, []).append(_Held(fd, inspected, self._round))
+    def add(self, offered: Offered) -> None:
+        """Hold a descriptor."""
+        held = _Held(offered.fd, offered.slow_to_close, self._round)
+        self._held.setdefault(offered.identity, []).append(held)
         self._count += 1
         if self._count > _MOST:
             oldest = self._pop(next(iter(self._held)))
-            _let_go(oldest.fd, oldest.inspected)
+            let_go(oldest.fd, slow_to_close=oldest.slow_to_close)
 
     def take(self, wanted: Descriptor) -> int | None:
         """A descriptor of the same open object, which the caller closes; None if there is none."""
@@ -76,7 +63,7 @@ class DescriptorPool:
             for each in held.copy():
                 if each.round < number:
                     self._pop(identity)
-                    _let_go(each.fd, each.inspected)
+                    let_go(each.fd, slow_to_close=each.slow_to_close)
 
     def _pop(self, identity: str) -> _Held:
         held = self._held[identity]
@@ -85,7 +72,3 @@ class DescriptorPool:
             del self._held[identity]
         self._count -= 1
         return oldest
-
-
-def _let_go(fd: int, inspected: Inspected) -> None:
-    (close_soon if inspected.slow_to_close else close)(fd)

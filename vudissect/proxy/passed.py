@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.host.descriptor import Descriptor
 from vudissect.protocol.model import Channel, Side
-from vudissect.proxy.rights import inspect_and_close
+from vudissect.proxy.rights import Keep, inspect_and_close
 from vudissect.wire.framing import Rights
 
 
@@ -74,9 +74,9 @@ class Passed:
     rights: Rights = field(default_factory=list)
     descriptors: tuple[Descriptor, ...] = ()
 
-    def inspect(self) -> None:
-        """Inspect the descriptors and close them."""
-        self.descriptors += inspect_and_close(self.rights)
+    def inspect(self, keep: Keep | None = None) -> None:
+        """Inspect the descriptors, and close those that nobody keeps."""
+        self.descriptors += inspect_and_close(self.rights, keep)
         self.rights = []
 
 

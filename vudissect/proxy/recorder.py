@@ -6,11 +6,13 @@ from time import monotonic_ns
 
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.record import NO_DETAILS, Record, RecordKind
+from vudissect.host.inspect import Inspected
 from vudissect.host.limits import descriptor_limit, lowest_free_descriptor
 from vudissect.protocol.model import Channel, Side
 from vudissect.proxy.diagnostics import Throttled, Warn
+from vudissect.proxy.offered import Offered, is_of_use
 from vudissect.proxy.passed import Flow, Numbering, Passed, Run, Totals, records_of
-from vudissect.proxy.rights import count_and_highest, descriptors
+from vudissect.proxy.rights import count_and_highest, let_go
 from vudissect.proxy.rotation import RotatingSink
 from vudissect.proxy.sink import Sink
 from vudissect.wire.framing import Rights
@@ -60,7 +62,8 @@ class Recorder:
         # For `_note`: messages in a row, and their records.
         self._runs: list[list[bytes]] = []
         self._recorded: list[list[bytes]] = []
-        self._offer: Callable[[list[int]], None] | None = None
+        self._offer: Callable[[list[Offered]], None] | None = None
+        self._offered: list[Offered] = []
         self._last_look: LastLook | None = None
         self._show: Callable[[Record], None] | None = None
         self._unseen: list[Run | Passed | Record] = []  # what was not shown yet
@@ -81,8 +84,8 @@ class Recorder:
             return _WRITE_AFTER
         return _TRY_AGAIN_AFTER if any(sink.unwritten for sink in self._sinks) else None
 
-    def offer_descriptors(self, offer: Callable[[list[int]], None]) -> None:
-        """Call `offer` with the descriptors of each message before the message is written and they are closed."""
+    def offer_descriptors(self, offer: Callable[[list[Offered]], None]) -> None:
+        """Call `offer` with the descriptors of messages before these are written; then the descriptors are closed."""
         self._offer = offer
 
     def look_before_closing(self, last_look: LastLook) -> None:
@@ -164,10 +167,14 @@ class Recorder:
         self.backlog.append(self._encoder.event(kind, connection, channel, sequence, now, details))
 
     def inspect(self, message: Passed) -> None:
-        """Inspect the descriptors of a message and close them."""
-        if self._offer is not None and message.rights:
-            self._offer(descriptors(message.rights))
-        message.inspect()
+        """Inspect the descriptors of a message; those that are offered are closed when they have been."""
+        message.inspect(self._set_apart if self._offer is not None else None)
+
+    def _set_apart(self, fd: int, inspected: Inspected) -> bool:
+        of_use = is_of_use(inspected.descriptor)
+        if of_use:
+            self._offered.append(Offered(fd, inspected.descriptor.identity, inspected.slow_to_close))
+        return of_use
 
     def use_pause(self) -> None:
         """Do one step: prepare the oldest entry, or write if all are prepared.
@@ -233,6 +240,8 @@ class Recorder:
 
     def _write(self) -> None:
         records, self._records, self._load = self._records, [], 0
+        if self._offered:
+            self._hand_over()
         for sink in self._sinks:
             sink.write(records)
         if self._note is not None:
@@ -243,6 +252,14 @@ class Recorder:
             except Exception as error:
                 self._note = None
                 self._warn(f"the next files of the capture will not explain themselves: {error!r}")
+
+    def _hand_over(self) -> None:
+        """Offer the descriptors of all messages that are about to be written, at once: each call wakes the receiver."""
+        assert self._offer is not None
+        offered, self._offered = self._offered, []
+        self._offer(offered)
+        for fd, _, slow_to_close in offered:
+            let_go(fd, slow_to_close=slow_to_close)
 
     def _encode_message(self, message: Passed) -> bytes:
         self.inspect(message)

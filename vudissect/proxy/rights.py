@@ -2,13 +2,14 @@
 
 import socket
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from socket import SCM_RIGHTS, SO_PASSCRED, SO_PASSSEC, SOL_SOCKET
 from struct import Struct
 
 from vudissect.host.closing import close, close_soon
 from vudissect.host.descriptor import Descriptor
-from vudissect.host.inspect import examine
+from vudissect.host.inspect import Inspected, examine
 from vudissect.wire.framing import Rights
 
 # Linux's socket.h: the descriptor of the sending process, on sockets with SO_PASSPIDFD.
@@ -19,6 +20,9 @@ _SO_PASSPIDFD = 76
 _ADDITIONS = (SO_PASSCRED, SO_PASSSEC, _SO_PASSPIDFD)
 
 _INT = Struct("=i")
+
+# Whether somebody else will close a descriptor that was inspected.
+Keep = Callable[[int, Inspected], bool]
 
 
 def only_rights(ancillary: Rights) -> Rights:
@@ -68,14 +72,17 @@ def descriptors(rights: Rights) -> list[int]:
     return [fd for _, _, data in rights for (fd,) in _INT.iter_unpack(data[: len(data) - len(data) % _INT.size])]
 
 
-def inspect_and_close(rights: Rights) -> tuple[Descriptor, ...]:
-    """Inspect the descriptors and close them; neither waits for anything."""
+def inspect_and_close(rights: Rights, keep: Keep | None = None) -> tuple[Descriptor, ...]:
+    """Inspect the descriptors, and close those that nobody keeps; neither waits for anything."""
     described: list[Descriptor] = []
     for fd in descriptors(rights):
-        descriptor, slow_to_close = examine(fd)
-        described.append(descriptor)
-        if slow_to_close:
-            close_soon(fd)
-        else:
-            close(fd)
+        inspected = examine(fd)
+        described.append(inspected.descriptor)
+        if keep is None or not keep(fd, inspected):
+            let_go(fd, slow_to_close=inspected.slow_to_close)
     return tuple(described)
+
+
+def let_go(fd: int, *, slow_to_close: bool) -> None:
+    """Close a descriptor, in the background if that may take long."""
+    (close_soon if slow_to_close else close)(fd)

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from struct import Struct
 
 from vudissect.proxy.companion import Companion, Feed
+from vudissect.proxy.offered import Offered
 
-# The number of the socket for descriptors in the other process. A packet without descriptors is the number of a
-# connection, which is about to be closed.
+# The number of the socket for descriptors in the other process. A packet is JSON: a list with the identity of each of
+# its descriptors and whether closing that may be slow, or the number of a connection, which is about to be closed.
 RIGHTS_FD = 4
-CLOSING = Struct("<Q")
+# The kernel passes at most so many descriptors with one packet, whose JSON is shorter than this.
+MOST_FDS = 253
+PACKET_SIZE = 1 << 16
 # So long a connection is kept from being recorded as closed.
 _LAST_LOOK_SECONDS = 0.5
 _READ_SIZE = 65536
@@ -62,10 +64,13 @@ class RingObserver(Companion):
         self._partial = b""
         self._lost = False
 
-    def offer(self, fds: list[int]) -> None:
-        """Pass it the descriptors of a message, before the message itself."""
+    def offer(self, offered: list[Offered]) -> None:
+        """Pass it the descriptors of messages, before the messages themselves."""
         try:
-            socket.send_fds(self._rights, [b"\0"], fds)
+            for first in range(0, len(offered), MOST_FDS):
+                part = offered[first : first + MOST_FDS]
+                names = json.dumps([each[1:] for each in part]).encode()
+                socket.send_fds(self._rights, [names], [each.fd for each in part])
         except OSError as error:
             if not self._lost:
                 self._lost = True
@@ -78,7 +83,7 @@ class RingObserver(Companion):
         """
         self._closing[connection] = then
         try:
-            self._rights.send(CLOSING.pack(connection))
+            self._rights.send(json.dumps(connection).encode())
         except OSError:
             self._looked(connection)
         else:
