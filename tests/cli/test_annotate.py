@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import TIMEOUT, run
+from tests.cli.program import TIMEOUT, run
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 GPU = CAPTURES / "qemu-10.0-gpu.pcapng"

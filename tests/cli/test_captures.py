@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.test_commands import TIMEOUT, run
+from tests.cli.program import TIMEOUT, run
 from tests.conversation import Conversation
 
 COMMANDS = (

@@ -3,7 +3,6 @@
 import ast
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,22 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.cli.program import TIMEOUT, run, run_apart
 from tests.conversation import Conversation, eventfd, memfd
 from vudissect.capture.record import RecordKind
 from vudissect.protocol.features import VIRTIO_FEATURES
-
-TIMEOUT = 30
-
-
-def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-c", "from vudissect.cli.main import main; main(prog_name='vudissect')", *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=TIMEOUT,
-        env=os.environ | environment,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -290,7 +277,7 @@ class TestLint:
 
         assert result.returncode == 2
         assert result.stderr.decode() == (
-            f"-c: {tmp_path}: there is no capture in this directory (*.pcapng, *.pcapng.gz, *.pcapng.zst)\n"
+            f"vudissect: {tmp_path}: there is no capture in this directory (*.pcapng, *.pcapng.gz, *.pcapng.zst)\n"
         )
 
     def test_the_same_of_several_rings_is_one_line(self, tmp_path: Path) -> None:
@@ -400,7 +387,7 @@ class TestState:
         result = run("state", str(capture), option, "15")
 
         assert (result.returncode, result.stdout) == (2, b"")
-        assert result.stderr.decode() == f"-c: {capture}: no frame 15, the last one is 14\n"
+        assert result.stderr.decode() == f"vudissect: {capture}: no frame 15, the last one is 14\n"
 
     def test_a_filter_that_nothing_matches_is_no_point_in_time(self, capture: Path) -> None:
         result = run("state", str(capture), "-Y", "SET_LOG_BASE")
@@ -448,7 +435,7 @@ class TestMessages:
 
 class TestDemo:
     def test_it_shows_a_whole_session_and_leaves_nothing_behind(self, tmp_path: Path) -> None:
-        result = run("demo", TMPDIR=str(tmp_path))
+        result = run_apart("demo", TMPDIR=str(tmp_path))
 
         assert result.returncode == 0, result.stderr.decode()
         names = messages(result)
@@ -461,7 +448,7 @@ class TestDemo:
     def test_the_capture_can_be_kept(self, tmp_path: Path) -> None:
         kept = tmp_path / "demo.pcapng"
 
-        demo = run("demo", "-w", str(kept))
+        demo = run_apart("demo", "-w", str(kept))
 
         assert messages(run("show", str(kept))) == messages(demo)
 

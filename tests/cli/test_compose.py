@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 
 TALK = "--- connection front-end=qemu back-end=disk\nF>B GET_FEATURES\nB>F GET_FEATURES -> VERSION_1\n"
 

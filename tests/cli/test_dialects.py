@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 
 DOCS = Path(__file__).parents[2] / "docs"
 

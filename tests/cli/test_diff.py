@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from vudissect.conversation.text import read_conversation
 
 CAPTURES = Path(__file__).parents[2] / "captures"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import TIMEOUT, messages, run
+from tests.cli.program import TIMEOUT, run
+from tests.cli.test_commands import messages
 from tests.conversation import Conversation
 from tests.proxy.harness import Listener, Peer, eventually, message
 from vudissect.capture.files import open_capture
@@ -30,7 +31,7 @@ def capture(tmp_path: Path) -> str:
 
 
 def said(result: subprocess.CompletedProcess[bytes]) -> str:
-    return result.stderr.decode().removeprefix("-c: ").removesuffix("\n")
+    return result.stderr.decode().removeprefix("vudissect: ").removesuffix("\n")
 
 
 class TestShow:

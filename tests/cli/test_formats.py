@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.cli.program import run
 from tests.cli.test_captures import ODD
-from tests.cli.test_commands import run
 from tests.cli.test_replay import OTHER, back_end, save
 from tests.conversation import Conversation, memfd
 from tests.replay.talks import records_of
@@ -116,7 +116,7 @@ def refusal(*arguments: str) -> str:
     """The one line of a command that cannot do what it was asked."""
     result = run(*arguments)
     assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (2, b"", 1)
-    return result.stderr.decode().removeprefix("-c: ").removesuffix("\n")
+    return result.stderr.decode().removeprefix("vudissect: ").removesuffix("\n")
 
 
 REFUSED = [

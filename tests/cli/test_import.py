@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.sources.test_named import TRACE
 
 LOGS = Path(__file__).parents[1] / "sources" / "logs"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.conversation import Conversation
 
 
@@ -77,7 +77,7 @@ def test_damaged_and_foreign_files_are_counted_and_the_rest_is_done(fleet: Path)
 def test_a_filter_that_matches_nothing_says_what_the_captures_have(fleet: Path) -> None:
     result = run("lint", "--jobs", "2", "-Y", "ring=77", str(fleet))
 
-    assert result.stderr == b"-c: no message matches ring=77; rings seen: 0, 1\n"
+    assert result.stderr == b"vudissect: no message matches ring=77; rings seen: 0, 1\n"
 
 
 class TestBaseline:
@@ -134,5 +134,5 @@ def test_what_cannot_be_done_is_refused(
     result = run("lint", *options, "a.pcapng")
 
     assert (result.returncode, result.stdout) == (2, b"")
-    assert result.stderr.decode().startswith(f"-c: {expected}")
+    assert result.stderr.decode().startswith(f"vudissect: {expected}")
     assert result.stderr.count(b"\n") == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import TIMEOUT, run
+from tests.cli.program import TIMEOUT, run_apart
 from tests.conversation import Conversation
 
 SHOW = (sys.executable, "-m", "vudissect.cli", "show")
@@ -43,20 +43,20 @@ def shell(command: str) -> subprocess.CompletedProcess[bytes]:
     ],
 )
 def test_what_an_encoding_lacks_is_escaped(capture: Path, encoding: str, name: bytes) -> None:
-    result = run("show", str(capture), PYTHONIOENCODING=encoding)
+    result = run_apart("show", str(capture), PYTHONIOENCODING=encoding)
 
     assert (result.returncode, result.stderr) == (0, b"")
     assert name in result.stdout
 
 
 def test_in_the_c_locale_too(capture: Path) -> None:
-    result = run("lint", str(capture), LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    result = run_apart("lint", str(capture), LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
 
     assert (result.returncode, result.stderr) == (1, b"")
 
 
 def test_an_explanation_too() -> None:
-    result = run("explain", "é recvmsg failed", PYTHONIOENCODING="ascii")
+    result = run_apart("explain", "é recvmsg failed", PYTHONIOENCODING="ascii")
 
     assert result.stdout.startswith(rb"\xe9 recvmsg failed")
 

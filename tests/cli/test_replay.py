@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.replay.talks import records_of
 from vudissect.capture.codec import CaptureEncoder
 from vudissect.capture.files import open_capture
@@ -173,7 +173,7 @@ def refused(*arguments: str) -> str:
     """What a call says that cannot be done: one line on standard error, nothing else."""
     done = run("replay", *arguments)
     assert (done.returncode, done.stdout) == (2, b"")
-    return done.stderr.decode().removeprefix("-c: ").removesuffix("\n")
+    return done.stderr.decode().removeprefix("vudissect: ").removesuffix("\n")
 
 
 def test_nobody_there_is_an_error_within_the_timeout(capture: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_capture_with_lost_descriptors_is_refused_with_the_frames(tmp_path: Pa
 
     assert said.splitlines() == [
         f"{path}: #5: descriptors of this message, to be sent, were lost",
-        f"-c: {path}: not all of it can be played as it was (1 messages); see --incomplete",
+        f"vudissect: {path}: not all of it can be played as it was (1 messages); see --incomplete",
     ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.conversation import Conversation
 from vudissect.cli import report
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.conversation import Conversation
 from tests.proxy.test_live_waits import Live
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.conversation import Conversation
 from tests.timing.test_migration import DESTINATION, SOURCE
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from tests.interop.scenarios import SCENARIOS
 from vudissect.analysis import Analysis, read
 from vudissect.capture.reader import read_capture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import vudissect
-from tests.cli.test_commands import run
+from tests.cli.program import run
 from vudissect.analysis import Judged
 from vudissect.filter import compile_filter
 from vudissect.filter.keys import KEYS, THINGS

@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.program import run_apart as run
 from tests.huge_pages import huge_pages, hugetlbfs
 from tests.peers.captures import CAPTURES
 from tests.peers.guest import MEMORY
