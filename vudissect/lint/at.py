@@ -42,13 +42,13 @@ class At(Generic[Memory_co]):
     __slots__ = (
         "_end",
         "_fields",
-        "_finished",
         "_history",
         "_lasting",
         "_session",
         "after",
         "before",
         "event",
+        "finished",
         "late",
         "message",
         "rule",
@@ -68,19 +68,22 @@ class At(Generic[Memory_co]):
         self._session = session
         self._history: History
         self._lasting: dict[type, Any] = {}
-        self._finished = False
+        self.finished = False
+        """Whether this is the end of the capture."""
         self._end = 0
         self._fields: Fields | None = None
 
-    def move(self, event: Event, history: History, *, end: int | None = None) -> None:
-        """Go to another event; `end` (ns): to where the capture ends, and with it the connection of this last event."""
+    def move(self, event: Event, history: History) -> None:
+        """Go to another event."""
         message: Any = event.message
         self.event, self.message = event, message
         self.before, self.after = event.before, event.after
         self._history = history
-        self._finished = end is not None
-        self._end = end or 0
         self._fields = None
+
+    def finish(self, end: int) -> None:
+        """From here on every event is the last one of its connection, with which the capture ends (ns)."""
+        self.finished, self._end = True, end
 
     @property
     def waiting(self) -> Pairing:
@@ -91,17 +94,17 @@ class At(Generic[Memory_co]):
     @property
     def time(self) -> int:
         """When the event was (ns, on the clock of the recording machine); at the end of the capture, when that was."""
-        return self._end if self._finished else self.event.record.received
+        return self._end if self.finished else self.event.record.received
 
     @property
     def over(self) -> bool:
         """Whether this is the end of the connection: it was closed, or the capture ends."""
-        return self._finished or self.event.record.kind is _CLOSED
+        return self.finished or self.event.record.kind is _CLOSED
 
     @property
     def unanswered(self) -> tuple[Request, ...]:
         """At the end of a connection or channel, the requests that did not get their answer."""
-        if not self._finished:
+        if not self.finished:
             return self.event.unanswered
         return self.waiting.owed()
 

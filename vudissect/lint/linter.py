@@ -20,8 +20,8 @@ from vudissect.wire.codec import Form
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
 # Bits that select additional rules of a row.
-_CARRYING, _IRREGULAR = 1, 2
-_KINDS = 4
+_CARRYING, _IRREGULAR, _ASKING = 1, 2, 4
+_KINDS = 8
 
 # The regular flags of a message; the GPU channel has no version.
 _REGULAR_FLAGS = (
@@ -29,6 +29,7 @@ _REGULAR_FLAGS = (
     (frozenset({VERSION, VERSION | NEED_REPLY}), frozenset({VERSION | REPLY})),
     (frozenset({0}), frozenset({REPLY})),
 )
+_UNMARKED = Mark(0)
 _REGULAR_MARKS = int(Mark.GLUED | Mark.BIG_ENDIAN | Mark.KEYS_MASKED | Mark.EARLIER | Mark.ANSWER_UNSEEN)
 
 # Repetitions are counted, not reported again: on one connection, and over all of them.
@@ -91,12 +92,12 @@ class Linter:
         return self._check_message(event, self._selection_of(event))
 
     def _check_message(self, event: MessageEvent, selection: _Selection) -> Sequence[Finding]:
-        record = event.record
-        history = self._connections.get(record.connection)
+        _, number, channel, _, _, _, _, _, length, _, _, _, _, _ = event.record
+        history = self._connections.get(number)
         if history is None or history.settled:
-            history = self._wake(record.connection)
-        history.recent[record.channel].append(event if record.length <= MOST_BYTES else beginning(event))
-        if event.message.reply and record.channel in history.lost_sync:
+            history = self._wake(number)
+        history.recent[channel].append(event if length <= MOST_BYTES else beginning(event))
+        if history.lost_sync and event.message.reply and channel in history.lost_sync:
             return ()  # all that follows a lost synchronisation is its consequence
         rules = selection.always
         if selection.once and not history.kinds & selection.bit:
@@ -156,9 +157,8 @@ class Linter:
     def _judged(self, run: list[tuple[MessageEvent, _Selection]]) -> list[tuple[Event, Sequence[Finding]]]:
         """The events of a run with their findings; the run is empty after it."""
         self._at.late = True
-        judged: list[tuple[Event, Sequence[Finding]]] = [
-            (event, self._check_message(event, selection)) for event, selection in run
-        ]
+        check = self._check_message
+        judged: list[tuple[Event, Sequence[Finding]]] = [(event, check(event, selection)) for event, selection in run]
         self._at.late = False
         run.clear()
         return judged
@@ -168,32 +168,33 @@ class Linter:
         findings: list[Finding] = []
         if self._session.continues:
             return findings
+        self._at.finish(self._session.time)
         for history in self._connections.values():
-            findings += self._ask(self._at_end, history.last, history, end=self._session.time)
+            findings += self._ask(self._at_end, history.last, history)
         return findings
 
-    def _ask(
-        self, rules: tuple[Rule, ...], event: Event, history: History, *, end: int | None = None
-    ) -> Sequence[Finding]:
+    def _ask(self, rules: tuple[Rule, ...], event: Event, history: History) -> Sequence[Finding]:
         at = self._at
-        at.move(event, history, end=end)
+        at.move(event, history)
         findings: list[Finding] = []
-        # The finding is in the file that the message is from.
-        is_known = end is None and event.record.is_earlier
         for rule in rules:
             at.rule = rule
             for finding in rule.check(at):
-                if is_known:
-                    continue
-                if history.fault and rule.id not in ABOUT_FAULTS:
-                    # The two sides may have been misled since then.
-                    finding = finding._replace(blame=Blame.FAULT, frames=(*finding.frames, history.fault))
-                if history.add(finding) <= _MOST_OF_A_RULE and self._counts[rule.id] < _MOST_OVER_ALL:
-                    self._counts[rule.id] += 1
-                    findings.append(finding)
-                else:
-                    self.withheld[rule.id] += 1
+                findings += self._entered(rule, finding, history)
         return findings
+
+    def _entered(self, rule: Rule, finding: Finding, history: History) -> Iterator[Finding]:
+        """The finding, unless it is known or repeated often."""
+        if not self._at.finished and self._at.event.record.is_earlier:
+            return  # it is in the file that the message is from
+        if history.fault and rule.id not in ABOUT_FAULTS:
+            # The two sides may have been misled since then.
+            finding = finding._replace(blame=Blame.FAULT, frames=(*finding.frames, history.fault))
+        if history.add(finding) <= _MOST_OF_A_RULE and self._counts[rule.id] < _MOST_OVER_ALL:
+            self._counts[rule.id] += 1
+            yield finding
+        else:
+            self.withheld[rule.id] += 1
 
     def _of(self, wanted: Callable[[Trigger], bool]) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._rules if wanted(rule.trigger))
@@ -216,9 +217,9 @@ class Linter:
 
     def _selection_of(self, event: MessageEvent) -> _Selection:
         """The rules to be asked about a message."""
-        message = event.message
-        form, marks = message.form, event.record.marks
-        if form is None or event.descriptors or marks or (message.reply and _is_odd_answer(event)):
+        record, _, _, _, _, message, _, _, _, descriptors = event
+        form = message.form
+        if form is None or descriptors or record.marks is not _UNMARKED or (form.reply and _is_odd_answer(event)):
             return self._selection(event)
         return self._for_form.get(form) or self._new_form(form, event)
 
@@ -237,11 +238,16 @@ class Linter:
             or (message.reply and _is_odd_answer(event))
         ):
             kind |= _IRREGULAR
+        if message.flags & NEED_REPLY:
+            kind |= _ASKING
         key = (message.row, message.reply)
         return self._for_message[kind].get(key) or self._select(key, kind)
 
     def _select(self, key: tuple[Row, bool], kind: int) -> _Selection:
-        of_row = tuple(rule for rule, matches in self._by_row if matches(*key))
+        asking = bool(kind & _ASKING)
+        of_row = tuple(
+            rule for rule, matches in self._by_row if matches(*key) and (asking or not rule.trigger.asking)
+        )
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):
@@ -265,10 +271,11 @@ def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, .
 
 def _is_odd_answer(event: MessageEvent) -> bool:
     """Whether an answer has no request, is late or out of order, or reports a failure."""
-    request, message = event.request, event.message
+    _, _, _, _, _, message, _, request, latency, _ = event
+    failure = message.layout.failure
     return (
         request is None
         or request.overtaken > 0
-        or (event.latency or 0) > SLOW
-        or (message.layout.failure != 0 and message.values[0] & message.layout.failure != 0)
+        or (latency is not None and latency > SLOW)
+        or (failure != 0 and message.values[0] & failure != 0)
     )

@@ -46,6 +46,7 @@ class Trigger(NamedTuple):
     `irregular`: only for unusual messages: malformed, with unusual flags, with marks; answers without a request, late
     ones, and those that report a failure. A message that was not forwarded is seen by these rules only.
     `carrying`: only for messages that carry descriptors.
+    `asking`: only for messages that ask for an acknowledgement (NEED_REPLY).
     `once`: only for the first message of each row and direction on a connection.
     `at_end`: once at the end of the capture, for each connection that is still open.
     """
@@ -54,6 +55,7 @@ class Trigger(NamedTuple):
     kinds: frozenset[RecordKind] = frozenset()
     irregular: bool = False
     carrying: bool = False
+    asking: bool = False
     once: bool = False
     at_end: bool = False
 
@@ -65,6 +67,7 @@ class Trigger(NamedTuple):
             self.kinds | other.kinds,
             self.irregular or other.irregular,
             self.carrying or other.carrying,
+            self.asking and other.asking,
             self.once and other.once,
             self.at_end or other.at_end,
         )

@@ -77,6 +77,11 @@ class Extents(Generic[T]):
         position = bisect_right(self._starts, address) - 1
         return self._extents[position] if position >= 0 and address < self._ends[position] else None
 
+    def has(self, address: int, size: int) -> bool:
+        """Whether the extent that contains an address also contains all `size` bytes from there on."""
+        position = bisect_right(self._starts, address) - 1
+        return position >= 0 and address < (end := self._ends[position]) and address + size <= end
+
     def from_start(self, start: int) -> Iterator[T]:
         """Those with this start."""
         for position in range(bisect_left(self._starts, start), bisect_right(self._starts, start)):

@@ -7,6 +7,7 @@ rules, which seldom change: a plan is made for each combination of the two, and 
 from functools import cached_property
 from typing import NamedTuple
 
+from vudissect.capture.keys import KEY_NUMBERS
 from vudissect.protocol.model import Answer, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import Protocol
@@ -20,7 +21,8 @@ from vudissect.wire.header import NEED_REPLY
 class Plan(NamedTuple):
     """What to do with a message: `apply` makes the state after it; None if nothing changes.
 
-    For a request, `owed`: an answer is due; `awaits`: an answer is due or possible.
+    For a request, `owed`: an answer is due; `awaits`: an answer is due or possible. `ordinary`: nothing changes but
+    what is pending, and it has no key material.
     """
 
     row: Row
@@ -31,6 +33,7 @@ class Plan(NamedTuple):
     apply: Apply | None
     owed: bool
     awaits: bool
+    ordinary: bool
 
 
 Plans = dict[Form | None, Plan]
@@ -79,7 +82,8 @@ class Table:
         if owed and row.answer is Answer.IF_POSTCOPY and _ends_exchange(message, answering):
             owed = False
         awaits = not reply and (owed or not row.known or bool(message.flags & NEED_REPLY))
-        return Plan(row, message.id, message.flags, reply, kind, apply, owed, awaits)
+        ordinary = apply is None and message.id not in KEY_NUMBERS
+        return Plan(row, message.id, message.flags, reply, kind, apply, owed, awaits, ordinary)
 
 
 def _ends_exchange(message: WireMessage, answering: Answering) -> bool:

@@ -14,12 +14,12 @@ know that: the request goes on waiting.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from vudissect.capture.keys import KEY_NUMBERS, without_keys
 from vudissect.capture.observation import observation_of
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.protocol.model import Channel, Device, Side
 from vudissect.protocol.table import UPSTREAM, Protocol
 from vudissect.session.arbiter import NOTHING_KNOWN, Arbiter, Known
+from vudissect.session.connection import Connection
 from vudissect.session.device import DeviceGuess
 from vudissect.session.dialect import Detector, Verdict
 from vudissect.session.effects import Act
@@ -27,12 +27,11 @@ from vudissect.session.event import ConnectionEvent, Event, MessageEvent
 from vudissect.session.names import DescriptorNames, NamedDescriptor
 from vudissect.session.pairing import Pairing, Request
 from vudissect.session.phases import Step
-from vudissect.session.plan import Plan, Table
+from vudissect.session.plan import Table
 from vudissect.session.state import State
 from vudissect.wire.codec import WireMessage
 from vudissect.wire.fields import to_fields
 
-_BIG_ENDIAN = int(Mark.BIG_ENDIAN)
 _NOT_FORWARDED = int(Mark.NOT_FORWARDED)
 _ANSWER_UNSEEN = int(Mark.ANSWER_UNSEEN)
 _WITHHELD = int(Mark.WITHHELD)
@@ -67,12 +66,12 @@ class Session:
         self._known = known
         self._protocol = protocol
         self._arbiter = Arbiter(known) if detect else None
-        self._open: dict[int, _Connection] = {}
-        self._latest: _Connection | None = None
+        self._open: dict[int, Connection] = {}
+        self._latest: Connection | None = None
         self._tables: dict[str, Table] = {}
         self._names = DescriptorNames()
         # The connections with records since the last gap: the next gap does not change the others.
-        self._since_gap: dict[int, _Connection] = {}
+        self._since_gap: dict[int, Connection] = {}
         self._start = 0
         self.continues = False
         """Whether the capture continues in another file: what is open is not left open."""
@@ -109,7 +108,44 @@ class Session:
 
     def events(self, records: Iterable[Record]) -> Iterator[Event]:
         """The event of each record, in order."""
-        return map(self.feed, records)
+        connection_of = self._open.get
+        for record in records:
+            kind, number, channel, sender, _, received, forwarded, _, length, data, marks, carried, _, frame = record
+            connection = connection_of(number)
+            # Nearly every message is ordinary: it changes nothing but what is pending, and is known to be so by its
+            # form. It gets its event here, in half the time; everything else goes the general way.
+            if (
+                connection is None
+                or marks is not _UNMARKED
+                or carried
+                or kind is not _MESSAGE
+                or connection.watched
+                or not connection.since_gap
+            ):
+                yield self.feed(record)
+                continue
+            message = connection.table.little_endian.decode(channel, sender, data, length)
+            plan = connection.plans.get(message.form)
+            if plan is None or not plan.ordinary:
+                yield self.feed(record)
+                continue
+            self.time, self._latest = received, connection
+            request = latency = None
+            awaits = plan.awaits
+            if plan.reply:
+                request = connection.pairing.answer(channel, plan.id, frame)
+                if request is not None and received:
+                    latency = received - request.forwarded
+            elif awaits:
+                waits = (frame, forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0, 0, False)
+                connection.pairing[channel].ask(_new(Request, waits))
+            else:
+                connection.pairing[channel].unasked[plan.id] = frame
+            state = connection.state
+            yield _new(
+                MessageEvent,
+                (record, state, state, plan.kind, received - self._start, message, awaits, request, latency, ()),
+            )
 
     def feed(self, record: Record) -> Event:
         """The event of this record, in the context of all records before it."""
@@ -133,7 +169,7 @@ class Session:
         """The event that a message would be if it came next; nothing changes."""
         connection = self._open.get(record.connection)
         if connection is None:
-            connection = _Connection(self._first_state(record.connection, self._protocol), self._table(self._protocol))
+            connection = Connection(self._first_state(record.connection, self._protocol), self._table(self._protocol))
         message, state = connection.decode(record), connection.state
         plan = connection.plans.get(message.form) or connection.plan(message)
         request = connection.pairing[record.channel].asked(plan.id) if plan.reply else None
@@ -144,17 +180,17 @@ class Session:
             record, state, state, plan.kind, elapsed, message, plan.awaits, request, latency, descriptors
         )
 
-    def _begin(self, record: Record) -> "_Connection":
+    def _begin(self, record: Record) -> Connection:
         if self._latest is None:
             self._start = record.received
         number = record.connection
         protocol = self._arbiter.begin(number, self._protocol) if self._arbiter is not None else self._protocol
-        connection = _Connection(self._first_state(number, protocol), self._table(protocol))
+        connection = Connection(self._first_state(number, protocol), self._table(protocol))
         connection.watched = self._arbiter is not None
         self._open[number] = connection
         return connection
 
-    def _begin_again(self, record: Record) -> "_Connection":
+    def _begin_again(self, record: Record) -> Connection:
         """The set-up of a connection is repeated from here on; if earlier files have been read, it is known already."""
         self._end(record.connection)
         connection = self._begin(record)
@@ -176,7 +212,7 @@ class Session:
             table = self._tables[protocol.key] = Table(protocol)
         return table
 
-    def _judge(self, record: Record, connection: "_Connection") -> State:
+    def _judge(self, record: Record, connection: Connection) -> State:
         """Show the arbiter a record; return the state before it, rebuilt if the dialect changed."""
         assert self._arbiter is not None
         judgement = self._arbiter.judge(record, connection.state.protocol)
@@ -195,7 +231,7 @@ class Session:
                 self._fold(earlier, connection)
         return replace(connection.state, protocol=before)
 
-    def _fold(self, record: Record, connection: "_Connection") -> None:
+    def _fold(self, record: Record, connection: Connection) -> None:
         """Process a record again."""
         if record.kind is _MESSAGE:
             self._message_event(record, connection, connection.state, connection.decode(record))
@@ -203,13 +239,13 @@ class Session:
             self._connection_event(record, connection, connection.state)
 
     def _message_event(
-        self, record: Record, connection: "_Connection", before: State, message: WireMessage
+        self, record: Record, connection: Connection, before: State, message: WireMessage
     ) -> MessageEvent:
         _, _, channel, _, _, received, forwarded, _, _, _, marks, carried, _, frame = record
         seen = marks is _UNMARKED or not int(marks) & _NOT_FORWARDED
         withheld = not seen and bool(int(marks) & _WITHHELD)
         plan = connection.plans.get(message.form) or connection.plan(message)
-        row, number, flags, reply, kind, apply, owed, awaits = plan
+        row, number, flags, reply, kind, apply, owed, awaits, _ = plan
         descriptors: tuple[NamedDescriptor, ...] = ()
         if carried:
             descriptors = tuple(self._names.name(descriptor, frame) for descriptor in carried)
@@ -251,7 +287,7 @@ class Session:
             ),
         )  # fmt: skip
 
-    def _connection_event(self, record: Record, connection: "_Connection", before: State) -> ConnectionEvent:
+    def _connection_event(self, record: Record, connection: Connection, before: State) -> ConnectionEvent:
         unanswered: tuple[Request, ...] = ()
         state = connection.state
         if record.kind is RecordKind.CONNECTION_OPENED:
@@ -275,7 +311,7 @@ class Session:
         elapsed = record.received - self._start
         return ConnectionEvent(record, before, connection.state, elapsed, unanswered)
 
-    def _interrupt(self, connection: "_Connection | None") -> None:
+    def _interrupt(self, connection: Connection | None) -> None:
         """Messages are missing from one connection, or possibly from all."""
         if connection is not None:
             connection.interrupt()
@@ -299,51 +335,6 @@ def _observed(state: State, record: Record) -> State:
     if seen is None or ring is None:
         return state
     return state.with_ring(replace(ring, seen=seen._replace(time=seen.time or record.received), seen_in=record.frame))
-
-
-class _Connection:
-    """An open connection: its current state, its pending requests, and how it is read.
-
-    `plans` are those of `table` for the negotiated answer rules.
-    """
-
-    __slots__ = ("pairing", "plans", "since_gap", "state", "table", "watched")
-
-    def __init__(self, state: State, table: Table) -> None:
-        self.pairing = Pairing()
-        self.watched = False
-        self.since_gap = False
-        self.use(state, table)
-
-    def use(self, state: State, table: Table) -> None:
-        """Continue from a state, in a dialect."""
-        self.state = state
-        self.table = table
-        self.plans = table.plans(state.answering)
-
-    def change(self, state: State) -> None:
-        """Continue from another state in the same dialect."""
-        before, self.state = self.state, state
-        if state.protocol_features is not before.protocol_features or state.postcopy is not before.postcopy:
-            self.plans = self.table.plans(state.answering)
-
-    def decode(self, record: Record) -> WireMessage:
-        """The message in a record."""
-        _, _, channel, sender, _, _, _, _, length, data, marks, _, _, _ = record
-        codec = self.table.big_endian if marks and int(marks) & _BIG_ENDIAN else self.table.little_endian
-        message = codec.decode(channel, sender, data, length)
-        if message.id in KEY_NUMBERS:
-            return codec.decode(channel, sender, without_keys(channel, data), length)
-        return message
-
-    def plan(self, message: WireMessage) -> Plan:
-        """What to do with a message that has no plan yet."""
-        return self.table.plan(message, self.state.answering)
-
-    def interrupt(self) -> None:
-        """Messages were missed."""
-        self.state = self.state.interrupted()
-        self.pairing.interrupt()
 
 
 def foresee(records: Iterable[Record], device: Device | None = None) -> dict[int, Known]:

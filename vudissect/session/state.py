@@ -15,7 +15,8 @@ from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
 from vudissect.session.answering import Answering, bits_of
 from vudissect.session.device import DeviceGuess
-from vudissect.session.memory import NO_MEMORY, MemoryMap, Place
+from vudissect.session.extents import Extents
+from vudissect.session.memory import NO_MEMORY, MemoryMap, Place, Region
 from vudissect.session.phases import PHASES, Phase, Step
 from vudissect.session.rings import Order, Ring, Rings, Started
 from vudissect.session.shared import NO_MAPPINGS, NO_OBJECTS, SharedMappings, SharedObjects
@@ -185,6 +186,11 @@ class State:
     def ring_address(self, address: int) -> Place | None:
         """The place of a ring address; None for an IOVA and outside all regions."""
         return None if self.features.has(F_ACCESS_PLATFORM) else self.place(address)
+
+    @property
+    def addressed_regions(self) -> Extents[Region]:
+        """The memory regions by the addresses that `place` goes by."""
+        return self.memory.by_guest if self.uses_guest_addresses else self.memory.by_user
 
     def place(self, address: int) -> Place | None:
         """The place of a user address, or of a guest address if those are used instead."""

@@ -14,8 +14,10 @@ from vudissect.protocol.features import F_ACCESS_PLATFORM
 from vudissect.protocol.model import Channel, Gate
 from vudissect.protocol.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
+from vudissect.session.extents import Extents
+from vudissect.session.memory import NO_MEMORY, Region
 from vudissect.session.rings import Rings
-from vudissect.wire.header import NEED_REPLY
+from vudissect.session.state import State
 
 RULES = RuleBook()
 
@@ -75,21 +77,32 @@ def iotlb_values(at: At) -> Findings:
         )
 
 
+@memory
+class _Reachable:
+    """The memory regions of one state, by the addresses that are used."""
+
+    state: State | None = None
+    regions: Extents[Region] = NO_MEMORY.by_user
+
+
 @RULES.rule(
     "VU-IOT-03",
     Severity.WARNING,
     "the IOTLB maps to memory that the back-end received",
     f"{SPEC}, IOTLB_MSG; DPDK cannot translate the address",
     _on(Channel.MAIN),
+    remembers=_Reachable,
     patient=True,
 )
-def iotlb_target(at: At) -> Findings:
+def iotlb_target(at: At[_Reachable]) -> Findings:
     message, state = at.message, at.after
     if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE:
         return
+    reachable = at.memory
+    if reachable.state is not state:
+        reachable.state, reachable.regions = state, state.addressed_regions
     address, size = message.values[_USER_ADDR], message.values[_SIZE]
-    place = state.place(address)
-    if (place is None or place.offset + size > place.region.size) and state.knows_memory:
+    if not reachable.regions.has(address, size) and state.knows_memory:
         regions = state.memory.regions
         yield at.finding(
             f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within "
@@ -104,12 +117,12 @@ def iotlb_target(at: At) -> Findings:
     Severity.WARNING,
     "a back-end does not wait for the acknowledgement of a miss",
     "QEMU hw/virtio/vhost-backend.c sends the update and waits for its answer before it acknowledges the miss",
-    _on(Channel.BACKEND),
+    _on(Channel.BACKEND)._replace(asking=True),
     patient=True,
 )
 def iotlb_miss_acknowledged(at: At) -> Findings:
     message = at.message
-    if message.flags & NEED_REPLY and message.layout is IOTLB and message.values[_TYPE] == IOTLB_MISS and at.first():
+    if message.layout is IOTLB and message.values[_TYPE] == IOTLB_MISS and at.first():
         yield at.finding(
             f"the miss of iova {message.values[_IOVA]:#x} asks for an acknowledgement (NEED_REPLY): the front-end "
             "sends the update on the main channel first and waits for its answer; if the back-end waits for the "
@@ -187,7 +200,7 @@ class _Translated:
 )
 def ring_translated(at: At[_Translated]) -> Findings:
     translated = at.memory
-    if not at.over and at.message.row.purpose is _UPDATE:
+    if at.event.message is not None and at.message.row.purpose is _UPDATE and not at.finished:
         _note_update(at, translated)
         return
     if not translated.bytes or not at.after.features.has(F_ACCESS_PLATFORM):
