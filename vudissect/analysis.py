@@ -113,7 +113,10 @@ class Analysis:
 
     def runs(self) -> Iterator[Sequence[Judged]]:
         """The events of `ahead`, some at a time, of which all but the last are messages."""
-        return zip(self, strict=True) if self._linter is None else self._linter.runs(self._records)
+        records = chain.from_iterable(_several(self._records))
+        if self._linter is None:
+            return ((judged,) for judged in zip(self.session.events(records), repeat(()), strict=False))
+        return self._linter.runs(records)
 
     def finish(self) -> list["Finding"]:
         """The findings at the end of the capture, on connections that are still open."""
@@ -180,6 +183,21 @@ def _look_ahead(records: Iterator[Record]) -> tuple[list[Record], Iterator[Recor
     except CaptureError as error:
         return first, chain(first, _failing(error))
     return first, chain(first, records)
+
+
+def _several(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """The records, some at a time; an error is raised at its place."""
+    some: list[Record] = []
+    try:
+        while True:
+            some.extend(islice(records, _MOST_IN_A_RUN))
+            if not some:
+                return
+            yield some
+            some = []
+    except CaptureError:
+        yield some
+        raise
 
 
 def _failing(error: CaptureError) -> Iterator[Record]:

@@ -21,8 +21,8 @@ from vudissect.tables.collect import Tables
 from vudissect.tables.columns import batch_of
 from vudissect.tables.schema import ERRORS
 
-# More records than are looked at ahead of a capture.
-SOME = 110
+# More records than are looked at ahead of a capture, and a multiple of what is read at once.
+SOME = 128
 # Much less than anything that could be kept of a connection.
 BYTES = 64
 

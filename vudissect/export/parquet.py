@@ -17,7 +17,7 @@ _TYPES = {
     Type.TIME: pyarrow.timestamp("ns"),
     Type.FLAG: pyarrow.bool_(),
 }
-
+_FEW = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 # As many as engines read at once. Of each row group, the writer remembers 14 KiB until the file is closed.
 _ROWS_IN_A_GROUP = 1 << 17
@@ -27,8 +27,8 @@ class ParquetWriter:
     """A table as Parquet, in row groups."""
 
     def __init__(self, table: Table, output: BinaryIO) -> None:
-        fields = [(column.name, _TYPES[column.type]) for column in table.columns]
-        self._schema = pyarrow.schema(fields, metadata={"vudissect_schema_version": str(SCHEMA_VERSION)})
+        fields = [(column.name, _FEW if column.few else _TYPES[column.type]) for column in table.columns]
+        self._schema = pyarrow.schema(fields)
         # Numbers and times that rise take a byte each as differences, and less time to write than in a dictionary.
         rising = [column.name for column in table.columns if column.type in (Type.INTEGER, Type.TIME)]
         self._writer = pyarrow.parquet.ParquetWriter(
@@ -37,7 +37,10 @@ class ParquetWriter:
             compression="zstd",
             use_dictionary=[name for name in self._schema.names if name not in rising],
             column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+            # Readers get text from all columns of text: that some were dictionaries here does not concern them.
+            store_schema=False,
         )
+        self._writer.add_key_value_metadata({"vudissect_schema_version": str(SCHEMA_VERSION)})
         self._group: list[pyarrow.RecordBatch] = []
         self._rows = 0
 
@@ -50,7 +53,7 @@ class ParquetWriter:
             self._write_group()
 
     def _write_group(self) -> None:
-        group = pyarrow.Table.from_batches(self._group, schema=self._schema)
+        group = pyarrow.Table.from_batches(self._group, schema=self._schema).unify_dictionaries()
         self._group, self._rows = [], 0
         self._writer.write_table(group, row_group_size=group.num_rows)
 

@@ -145,7 +145,7 @@ class _Halves:
     def _new_template(self, event: Event, form: Form) -> _Template:
         made = self._templates[form] = (
             _template(event),
-            payload_writer(form.layout),
+            lru_cache(_MOST_PAYLOADS)(payload_writer(form.layout)),
             names_writer(form.layout),
         )
         return made
@@ -187,7 +187,6 @@ def payload_writer(layout: Layout) -> Callable[[Values], str]:
     usual = usual_numbers(layout)
     template = f"{{{','.join(f'{_dumps(name)}:%d' for name in usual.names)}}}" if usual is not None else ""
 
-    @lru_cache(_MOST_PAYLOADS)
     def write(values: Values) -> str:
         numbers = usual.of(values) if usual is not None else None
         return template % numbers if numbers is not None else _dumps(to_fields(layout, values))

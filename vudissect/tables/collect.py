@@ -88,10 +88,11 @@ class Tables:
         self._waiting.clear()
         run = Run.of(events)
         self._count(run)
+        marked = run.is_marked
         if any(found):
             for event, findings in zip(events, found, strict=True):
                 self._find(findings, event.record.time)
-        if any(run.marks):
+        if marked:
             # The row of a message that is repeated from an earlier file is in that file.
             own = tuple(event for event in events if not event.record.is_earlier)
             if not own:
@@ -102,7 +103,7 @@ class Tables:
         if any(run.descriptors):
             for event in compress(run.events, run.descriptors):
                 self._put(DESCRIPTORS, descriptor_rows(self._file, event))
-        if any(run.marks) or any(run.problems):
+        if marked or any(run.problems):
             for event in run.events:
                 if event.record.marks or event.message.problem:
                     self._put(FAULTS, fault_rows(self._file, event))

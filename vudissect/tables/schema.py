@@ -20,11 +20,12 @@ class Type(StrEnum):
 
 
 class Column(NamedTuple):
-    """A column. Any can be null: what a capture does not show."""
+    """A column. Any can be null: what a capture does not show. `few`: it has few different values."""
 
     name: str
     type: Type
     meaning: str
+    few: bool = False
 
 
 class Table(NamedTuple):
@@ -37,13 +38,13 @@ class Table(NamedTuple):
 
 _TEXT, _INTEGER, _WORD, _TIME, _FLAG = Type
 
-_FILE = Column("file", _TEXT, "the capture, as it was named")
+_FILE = Column("file", _TEXT, "the capture, as it was named", few=True)
 _CONNECTION = Column("connection", _INTEGER, "the number of the connection in the capture, from 1")
 _FRAME = Column("frame", _INTEGER, "the record in the capture, as Wireshark counts")
 _TIME_OF_RECORD = Column("time", _TIME, "when it was received")
-_CHANNEL = Column("channel", _TEXT, "`main`, `backend` or `gpu`")
-_SENDER = Column("sender", _TEXT, "`front-end` or `back-end`")
-_MESSAGE = Column("message", _TEXT, "the name of the message")
+_CHANNEL = Column("channel", _TEXT, "`main`, `backend` or `gpu`", few=True)
+_SENDER = Column("sender", _TEXT, "`front-end` or `back-end`", few=True)
+_MESSAGE = Column("message", _TEXT, "the name of the message", few=True)
 
 SESSIONS = Table(
     "sessions",
@@ -92,9 +93,9 @@ MESSAGES = Table(
         Column("held_ns", _INTEGER, "from when it was received until it was forwarded"),
         _CHANNEL,
         _SENDER,
-        Column("kind", _TEXT, "`request`, `reply`, `ack`, or `malformed`"),
+        Column("kind", _TEXT, "`request`, `reply`, `ack`, or `malformed`", few=True),
         Column("message_id", _INTEGER, "its number on the wire"),
-        Column("message", _TEXT, "its name; null if the number is not in the table"),
+        Column("message", _TEXT, "its name; null if the number is not in the table", few=True),
         Column("flags", _WORD, "the flags of its header"),
         Column(
             "payload_bytes", _WORD, "the size of its payload according to its header; null if only its name is known"
