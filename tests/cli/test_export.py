@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -81,11 +83,37 @@ def test_an_interrupted_export_goes_on_with_what_has_no_note(night: Path, tmp_pa
     note.unlink()
     table = next(path for path in (tables / "messages").iterdir() if path.name.startswith("1.pcapng"))
     table.rename(table.with_name(f".{table.name}.part"))
+    (tables / "messages" / ".of-a-capture-that-is-gone.parquet.part").touch()
 
     result = run("export", str(night), "-o", str(tables))
 
     assert result.stdout == b"3 captures, 2 of them exported before: 6 messages\n"
     assert names(tables) == whole
+
+
+@pytest.mark.parametrize(("files", "jobs", "done"), [(["0", "pipe"], "1", 1), (["pipe", "pipe-2"], "2", 0)])
+def test_an_interrupted_export_prints_how_to_go_on(
+    night: Path, tmp_path: Path, files: list[str], jobs: str, done: int
+) -> None:
+    captures = [night / f"{name}.pcapng" for name in files]
+    pipes = [capture for capture in captures if not capture.exists()]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    command = [sys.executable, "-m", "vudissect", "export", *map(str, captures), "-o", str(tmp_path / "tables")]
+    process = subprocess.Popen(
+        [*command, "--jobs", jobs], stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+    )
+    with ExitStack() as stack:
+        for pipe in pipes:
+            stack.enter_context(pipe.open("wb", buffering=0)).write(talk(1)[:-1])
+
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        output, errors = process.communicate()
+
+    assert (process.returncode, output) == (130, b"")
+    says = f"vudissect: interrupted: {done} of 2 captures are done; call the command again to go on\n"
+    assert errors.decode() == says
+    assert not list((tmp_path / "tables").rglob(".*"))
 
 
 def test_what_cannot_be_read_is_listed_and_the_rest_is_done(night: Path, tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 import os
 import signal
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from vudissect.host.workers import Done, WorkerKilledError, done, in_order
 
 NUMBERS = range(5)
+FOR_THE_GROUP = {signal.SIGINT, signal.SIGHUP}
 
 
 def double(number: int) -> tuple[int, int]:
@@ -23,6 +27,21 @@ def refuse(number: int) -> int:
 def die(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def blocked(_: int) -> set[signal.Signals]:
+    return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])}
+
+
+def finish_one(number: int, file: Path, pipe: Path) -> None:
+    if number == 1:
+        return
+    try:
+        file.touch()
+        pipe.write_text("begun")
+        signal.pause()
+    finally:
+        file.unlink()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -51,3 +70,21 @@ def test_an_error_is_raised_here(jobs: int) -> None:
 def test_a_worker_that_is_killed_is_an_error() -> None:
     with pytest.raises(WorkerKilledError, match="a worker was killed, maybe for want of memory"):
         list(done(NUMBERS, die, 2))
+
+
+def test_a_worker_cleans_up_where_the_command_ends(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "half.part", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    results = done([1, 2], partial(finish_one, file=file, pipe=pipe), 2)
+    next(results)
+    assert (pipe.read_text(), file.exists()) == ("begun", True)
+
+    assert isinstance(results, Generator)
+    results.close()
+
+    assert not file.exists()
+
+
+def test_a_signal_to_all_is_for_the_command_alone() -> None:
+    assert all(each >= FOR_THE_GROUP for _, each in done([1, 2], blocked, 2))
+    assert not blocked(0) & FOR_THE_GROUP

@@ -69,7 +69,7 @@ def command(files: tuple[str, ...], folder_name: str, form: str, partition: tupl
             jobs = min(jobs, len(named))
             # Of several captures at once, only their number is shown.
             outcomes = export_captures(named, folder, jobs, watched if jobs == 1 else open_capture)
-            _conclude(counted("exported", outcomes, len(named), _messages, _is_fine))
+            _conclude(counted("exported", outcomes, len(named), _messages, _is_fine), len(named))
         except ExportError as error:
             fail(str(error))
 
@@ -82,16 +82,20 @@ def _is_fine(outcome: Outcome) -> bool:
     return not outcome.problem
 
 
-def _conclude(outcomes: Iterable[Outcome]) -> None:
-    """List what is wrong with captures, and count them."""
+def _conclude(outcomes: Iterable[Outcome], total: int) -> None:
+    """List what is wrong with captures, and count them; if a signal ends the command, print how to go on."""
     captures = skipped = messages = problems = 0
-    for outcome in outcomes:
-        captures += 1
-        skipped += outcome.skipped
-        messages += outcome.messages
-        if outcome.problem:
-            problems += 1
-            warn(f"{outcome.file}: {outcome.problem}")
+    try:
+        for outcome in outcomes:
+            captures += 1
+            skipped += outcome.skipped
+            messages += outcome.messages
+            if outcome.problem:
+                problems += 1
+                warn(f"{outcome.file}: {outcome.problem}")
+    except SystemExit:
+        warn(f"interrupted: {captures} of {total} captures are done; call the command again to go on")
+        raise
     before = f", {skipped} of them exported before" if skipped else ""
     wrong = f"; {problems} not read to the end" if problems else ""
     say(f"{captures} capture{'s' * (captures != 1)}{before}: {messages} messages{wrong}")

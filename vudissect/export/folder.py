@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape, iglob
 from hashlib import sha256
 from itertools import count
 from types import MappingProxyType
@@ -76,6 +77,7 @@ class Folder:
             if folder.partition != tuple(partition):
                 options = " ".join(f"--partition {each}" for each in folder.partition) or "no --partition"
                 raise ExportError(f"{path}: this export has another partition: use {options} or another directory")
+            folder._sweep()
             return folder
         if os.listdir(path):
             raise ExportError(f"{path}: the directory is neither empty nor an export: use another one")
@@ -103,6 +105,11 @@ class Folder:
         if not isinstance(partition, list) or not set(partition) <= set(PARTITIONS):
             raise ExportError(f"{path}: this export is partitioned by {partition!r}, which this release does not know")
         return cls(path, form, partition)
+
+    def _sweep(self) -> None:
+        """Remove what an export that was killed has not finished."""
+        for unfinished in iglob(os.path.join(escape(self.path), "**", ".*.part"), recursive=True):
+            os.unlink(unfinished)
 
     def is_done(self, file: str) -> Note | None:
         """The note of a capture that has not changed since it was exported; None if it has to be exported."""

@@ -1,16 +1,23 @@
 """Many things to do, several at a time: each worker is a process that asks for the next one when it is done.
 
-A worker ends when its pipe is closed, so none is left when the command is killed.
+A worker ends when its pipe is closed, so none is left when the command is killed. Where the command itself is told to
+end, by a signal that its whole group of processes may receive, the workers are terminated by the command: they clean up
+before they end, and none ends before the command knows of it.
 """
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Generic, NamedTuple, TypeVar
+from types import FrameType
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# What a terminal sends to the command and to its workers.
+_FOR_THE_GROUP = (signal.SIGINT, signal.SIGHUP)
 
 
 class WorkerKilledError(Exception):
@@ -87,7 +94,8 @@ def _workers(do: Callable[[Item], Result], jobs: int) -> Iterator[list[Connectio
             here, there = context.Pipe()
             process = context.Process(target=_work, args=(there, do), daemon=True)
             processes.append(process)
-            process.start()
+            with _shielded():
+                process.start()
             there.close()
             pipes.append(here)
         yield pipes
@@ -99,8 +107,30 @@ def _workers(do: Callable[[Item], Result], jobs: int) -> Iterator[list[Connectio
             process.join()
 
 
+@contextmanager
+def _shielded() -> Iterator[None]:
+    """What is started here never receives the signals for the group; for this process they wait until the end."""
+    # Where the first process is started, this is as well, and unblocks the signals.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_GROUP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Terminated(BaseException):
+    """The command ends."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)
+    raise _Terminated
+
+
 def _work(pipe: Connection, do: Callable[[Item], Result]) -> None:
-    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+    with suppress(EOFError, ConnectionError, _Terminated):
+        signal.signal(signal.SIGTERM, _terminate)
         while True:
             number, item = pipe.recv()
             answer: Done[Result] | OSError

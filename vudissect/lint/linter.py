@@ -245,9 +245,7 @@ class Linter:
 
     def _select(self, key: tuple[Row, bool], kind: int) -> _Selection:
         asking = bool(kind & _ASKING)
-        of_row = tuple(
-            rule for rule, matches in self._by_row if matches(*key) and (asking or not rule.trigger.asking)
-        )
+        of_row = tuple(rule for rule, matches in self._by_row if matches(*key) and (asking or not rule.trigger.asking))
         always = tuple(rule for rule in of_row if not rule.trigger.once)
         wanted = []
         for rules in (always, of_row):
