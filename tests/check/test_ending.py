@@ -102,10 +102,14 @@ def test_what_was_found_before_an_interruption_is_written(
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_output_that_is_full_is_one_line(jobs: str, temporary: Path) -> None:
+def test_an_output_that_is_full_is_one_line_and_the_results_are_complete(
+    jobs: str, temporary: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    options = ["-v", "--jobs", jobs, "--only", "FRM-0*", "--json", str(results)]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*_CHECK, "-v", "--jobs", jobs, "--only", "FRM-0*", "--", *_PROGRAM, "with a daemon", "{socket}"],
+            [*_CHECK, *options, "--", *_PROGRAM, "with a daemon", "{socket}"],
             env=environment(temporary),
             stdout=full,
             stderr=subprocess.PIPE,
@@ -114,7 +118,30 @@ def test_an_output_that_is_full_is_one_line(jobs: str, temporary: Path) -> None:
         )
 
     assert (done.returncode, done.stderr) == (2, "vudissect: standard output: No space left on device\n")
+    document = json.loads(results.read_text())
+    assert (document["complete"], len(document["cases"])) == (True, 9)
     eventually(lambda: left(temporary) == [])
+
+
+def test_a_reader_that_leaves_changes_neither_the_results_nor_the_verdict(temporary: Path, tmp_path: Path) -> None:
+    results, fault = tmp_path / "results", tmp_path / "fault"
+    fault.write_text("FRM-07")
+    reference = [sys.executable, "-m", "vudissect.check.reference", "{socket}", str(fault)]
+    readable, writable = os.pipe()
+    os.close(readable)
+    done = subprocess.run(
+        [*_CHECK, "-v", "--only", "FRM-0*", "--json", str(results), "--", *reference],
+        env=environment(temporary),
+        stdout=writable,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=100,
+    )
+    os.close(writable)
+
+    document = json.loads(results.read_text())
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (document["complete"], len(document["cases"])) == (True, 9)
 
 
 def test_a_second_interruption_loses_nothing(temporary: Path, tmp_path: Path) -> None:

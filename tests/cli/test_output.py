@@ -100,6 +100,19 @@ def test_a_reader_that_leaves_does_not_turn_the_linter_green(capture: Path) -> N
     assert (result.returncode, result.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize(("output", "status"), [("> /dev/full", 2), ("| true", 1)])
+def test_a_report_is_whole_whatever_becomes_of_the_output(
+    capture: Path, tmp_path: Path, output: str, status: int
+) -> None:
+    lint = "vudissect lint" + f" {capture}" * 99
+    shell(f"{lint} --junit {tmp_path}/expected")
+
+    result = shell(f"{lint} --junit {tmp_path}/report {output}")
+
+    assert result.returncode == status
+    assert (tmp_path / "report").read_text() == (tmp_path / "expected").read_text()
+
+
 def test_a_pipe_that_does_not_block_gets_all_of_it(tmp_path: Path) -> None:
     talk = Conversation()
     for _ in range(3000):

@@ -36,7 +36,7 @@ from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.interruption import exit_on_signals, ignore_signals
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import Finite
-from vudissect.cli.output import say
+from vudissect.cli.output import defer_output_errors, say
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.protocol.model import Device, Side
 from vudissect.report.site import peer_site
@@ -161,6 +161,7 @@ def command(
     options = Options(device, timeout, PATIENCE, repeat)
     raise_descriptor_limit()
     exit_on_signals()
+    defer_output_errors()
     if own:
         test_suite(role, cases, options)
         return

@@ -10,7 +10,7 @@ from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
 from vudissect.cli.errors import fail
 from vudissect.cli.lines import text_of
-from vudissect.cli.output import say
+from vudissect.cli.output import defer_output_errors, say
 from vudissect.render.units import printable
 from vudissect.report.matrix import matrix_lines, peers_of
 from vudissect.report.site import matrix_site
@@ -34,6 +34,7 @@ def matrix(results: tuple[str, ...], html: str | None) -> None:
     have all.
     """
     every = [_read(file) for file in results]
+    defer_output_errors()
     for line in matrix_lines(peers_of(every), shutil.get_terminal_size().columns):
         say(printable(line))
     if html is not None:

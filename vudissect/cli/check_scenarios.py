@@ -36,7 +36,7 @@ from vudissect.cli.errors import CANNOT, FINDINGS, clear_errors, fail, warn
 from vudissect.cli.faults import faults_in
 from vudissect.cli.interruption import exit_on_signals, ignore_signals
 from vudissect.cli.numbers import Finite
-from vudissect.cli.output import say
+from vudissect.cli.output import defer_output_errors, say
 from vudissect.host.address import AddressError
 from vudissect.host.limits import raise_descriptor_limit
 from vudissect.protocol.model import Side
@@ -124,6 +124,7 @@ def scenarios(
     words = _words(program, front_end)
     raise_descriptor_limit()
     exit_on_signals()
+    defer_output_errors()
     for folder in (captures, html):
         if folder is not None:
             make_folder(folder)

@@ -1,7 +1,6 @@
 """`vudissect lint`: what is wrong in captures, which rule it breaks, and who is to blame."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from vudissect.cli.filters import filter_option
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.judging import Way, judgements
 from vudissect.cli.known import known_dialect, known_rules
-from vudissect.cli.output import ReaderLeftError, write
+from vudissect.cli.output import defer_output_errors, write
 from vudissect.cli.reading import captures_in
 from vudissect.lint.finding import Severity
 from vudissect.protocol.model import Device
@@ -146,10 +145,8 @@ def command(
         lines = chosen(Counted, form, as_json=as_json).render(counted)
     else:
         lines = chosen(Reported, form, as_json=as_json).render(result)
-    with suppress(ReaderLeftError):  # which changes nothing about the verdict
-        write(lines)
-    for _ in lines:
-        pass
+    defer_output_errors()
+    write(lines)
     course.report_no_match()
     if annotate is not None and reports:
         annotate_copy(named[0], annotate, listed(reports[0].findings, usual=usual))

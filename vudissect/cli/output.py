@@ -19,15 +19,25 @@ class ReaderLeftError(OutputError):
 
 
 class _Descriptor(io.FileIO):
-    """Standard output without a buffer; after a failure it discards what is left in the buffers above it."""
+    """Standard output without a buffer; after a failure it discards all that comes."""
 
     def __init__(self) -> None:
         super().__init__(_STDOUT, "wb", closefd=False)
-        self._broken = False
+        self.defers = False
+        self.failure: OutputError | None = None
 
     def write(self, data: Any, /) -> int:
-        if self._broken:
+        if self.failure is not None:
             return len(data)
+        try:
+            return self._write(data)
+        except OutputError as error:
+            self.failure = error
+            if self.defers:
+                return len(data)
+            raise
+
+    def _write(self, data: Any) -> int:
         try:
             # None: not now, because the other end was made non-blocking.
             while (written := super().write(data)) is None:
@@ -35,10 +45,8 @@ class _Descriptor(io.FileIO):
 
                 select([], [_STDOUT], [])
         except BrokenPipeError:
-            self._broken = True
             raise ReaderLeftError from None
         except OSError as error:
-            self._broken = True
             raise OutputError(f"standard output: {error.strerror}") from None
         return written
 
@@ -63,6 +71,28 @@ def standard_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout = before
+
+
+def defer_output_errors() -> None:
+    """From now on nothing that is printed fails; `finish_output` raises what went wrong.
+
+    For commands that do more than print: their other results and their exit status are as if all had been printed.
+    """
+    if (descriptor := _descriptor()) is not None:
+        descriptor.defers = True
+
+
+def finish_output() -> None:
+    """Write what was printed; `OutputError` if that is not possible, or was not before and has been deferred."""
+    sys.stdout.flush()
+    descriptor = _descriptor()
+    if descriptor is not None and descriptor.defers and descriptor.failure is not None:
+        raise descriptor.failure
+
+
+def _descriptor() -> _Descriptor | None:
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Descriptor) else None
 
 
 def fitting(texts: Iterable[str]) -> Iterator[str]:

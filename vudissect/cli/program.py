@@ -10,7 +10,7 @@ import click
 
 from vudissect.cli.command import Command, Group, meaning
 from vudissect.cli.errors import CANNOT, INTERRUPTED, fail, warn
-from vudissect.cli.output import OutputError, ReaderLeftError, standard_output
+from vudissect.cli.output import OutputError, ReaderLeftError, finish_output, standard_output
 from vudissect.host.limits import LimitError, require_descriptors
 from vudissect.host.streams import hold_places
 
@@ -93,7 +93,7 @@ def _number(code: object) -> int:
 def _flushed(status: int) -> int:
     """The exit status after all that was printed has been written."""
     try:
-        sys.stdout.flush()
+        finish_output()
     except ReaderLeftError:
         return status
     except OutputError as error:

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import BinaryIO
 
 import click
@@ -18,7 +18,7 @@ from vudissect.cli.errors import FINDINGS, clear_errors, fail, warn
 from vudissect.cli.formats import chosen, format_options, write_junit
 from vudissect.cli.lines import text_of
 from vudissect.cli.numbers import LONGEST, Finite
-from vudissect.cli.output import ReaderLeftError, write
+from vudissect.cli.output import defer_output_errors, write
 from vudissect.cli.progress import opened
 from vudissect.cli.reading import complaints, conclude, verdict
 from vudissect.compare.outcome import Outcome, Trouble
@@ -160,8 +160,8 @@ def command(
     _never_met(outcome)
     outcome.remarks += complaints(records)
     result = Replayed(outcome, file, complaints(records), output_style())
-    with suppress(ReaderLeftError):  # which changes nothing about the verdict
-        write(report.render(result))
+    defer_output_errors()
+    write(report.render(result))
     if junit_file is not None:
         write_junit(junit_file, result)
     if verdict(file, records) or not outcome.ok:
