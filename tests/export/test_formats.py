@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 
 from tests.conversation import Conversation, memfd
-from vudissect.export.capture import export_capture
 from vudissect.export.folder import FORMATS, Folder
+from vudissect.export.jobs import export_captures
 from vudissect.export.query import query
 from vudissect.export.text import time_text
 from vudissect.tables.schema import SCHEMA_VERSION, TABLES
@@ -31,7 +31,7 @@ def capture(tmp_path: Path) -> Path:
 
 def exported(capture: Path, form: str) -> Folder:
     folder = Folder.begin(str(capture.parent / f"it's {form} [x]"), form)
-    export_capture(str(capture), folder)
+    list(export_captures([str(capture)], folder, 1))
     return folder
 
 

@@ -15,6 +15,7 @@ from vudissect.capture.record import Record
 from vudissect.export import capture as export
 from vudissect.export import parquet
 from vudissect.export.folder import FORMATS, Folder
+from vudissect.export.jobs import export_captures
 from vudissect.export.query import query
 from vudissect.tables import collect
 from vudissect.tables.collect import Tables
@@ -51,7 +52,7 @@ def rows_of_files(folder: Folder) -> dict[str, int]:
 @pytest.mark.usefixtures("short_files")
 def test_a_table_of_a_long_capture_has_several_files(tmp_path: Path) -> None:
     folder = Folder.begin(str(tmp_path / "tables"), "jsonl")
-    export.export_capture(talk(tmp_path / "talk.pcapng", 10), folder)
+    list(export_captures([talk(tmp_path / "talk.pcapng", 10)], folder, 1))
 
     assert rows_of_files(folder) == {".jsonl": 4, "-2.jsonl": 4, "-3.jsonl": 2}
 
@@ -60,7 +61,7 @@ def test_a_table_of_a_long_capture_has_several_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_query_reads_all_of_them(tmp_path: Path, form: str) -> None:
     folder = Folder.begin(str(tmp_path / "tables"), form, ("pair",))
-    export.export_capture(talk(tmp_path / "talk.pcapng", 10), folder)
+    list(export_captures([talk(tmp_path / "talk.pcapng", 10)], folder, 1))
 
     assert list(query("SELECT count(*), count(DISTINCT frame) FROM messages", folder).rows) == [(10, 10)]
 
@@ -68,8 +69,8 @@ def test_a_query_reads_all_of_them(tmp_path: Path, form: str) -> None:
 @pytest.mark.usefixtures("short_files")
 def test_none_of_them_is_left_when_the_capture_is_shorter(tmp_path: Path) -> None:
     folder = Folder.begin(str(tmp_path / "tables"), "jsonl")
-    export.export_capture(talk(tmp_path / "talk.pcapng", 10), folder)
-    export.export_capture(talk(tmp_path / "talk.pcapng", 3), folder)
+    list(export_captures([talk(tmp_path / "talk.pcapng", 10)], folder, 1))
+    list(export_captures([talk(tmp_path / "talk.pcapng", 3)], folder, 1))
 
     assert rows_of_files(folder) == {".jsonl": 3}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.conversation import Conversation
-from vudissect.export.capture import export_capture
 from vudissect.export.errors import ExportError
 from vudissect.export.folder import FORMATS, PARTITIONS, Folder
+from vudissect.export.jobs import export_captures
 from vudissect.export.query import query
 
 
@@ -28,7 +28,7 @@ def capture(tmp_path: Path) -> Path:
 
 def exported(capture: Path, tmp_path: Path, form: str = "jsonl") -> Folder:
     folder = Folder.begin(str(tmp_path / "tables"), form, PARTITIONS)
-    export_capture(str(capture), folder)
+    list(export_captures([str(capture)], folder, 1))
     return folder
 
 
@@ -60,7 +60,7 @@ def test_what_is_unknown_has_the_name_that_engines_use(tmp_path: Path) -> None:
     talk.front_end("SET_OWNER")
     (tmp_path / "talk.pcapng").write_bytes(talk.capture())
     folder = Folder.begin(str(tmp_path / "tables"), "parquet", ("pair",))
-    export_capture(str(tmp_path / "talk.pcapng"), folder)
+    list(export_captures([str(tmp_path / "talk.pcapng")], folder, 1))
 
     assert [path.name for path in (tmp_path / "tables" / "messages").iterdir()] == ["pair=__HIVE_DEFAULT_PARTITION__"]
     assert list(query("SELECT pair FROM messages", folder).rows) == [(None,)]

@@ -16,7 +16,7 @@ from vudissect.capture.record import RecordKind
 from vudissect.export.folder import Folder
 from vudissect.export.jobs import export_captures
 from vudissect.export.query import query
-from vudissect.spark.tasks import captures_at
+from vudissect.spark.paths import captures_at
 
 _SQL = re.compile(r"^### (.*?)\n.*?^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUESTIONS: dict[str, str] = dict(_SQL.findall((ROOT / "docs" / "fleet.md").read_text("utf-8")))

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import click
 
-from vudissect.capture.files import open_capture
 from vudissect.cli.choices import OneOf
 from vudissect.cli.command import Command
 from vudissect.cli.completion import FILE
@@ -14,7 +13,7 @@ from vudissect.cli.interruption import exit_on_signals
 from vudissect.cli.output import say
 from vudissect.cli.progress import counted, watched
 from vudissect.cli.reading import captures_in
-from vudissect.export.capture import Outcome, writer_of
+from vudissect.export.capture import Outcome, format_of
 from vudissect.export.errors import ExportError
 from vudissect.export.folder import FORMATS, PARTITIONS, Folder
 from vudissect.export.jobs import export_captures
@@ -50,8 +49,8 @@ from vudissect.export.jobs import export_captures
 def command(files: tuple[str, ...], folder_name: str, form: str, partition: tuple[str, ...], jobs: int) -> None:
     """Export captures as tables: sessions, messages, findings, descriptors, rings and faults.
 
-    DIR gets a folder for each table, with one file for each capture. Called again, it exports only captures that are
-    new or have changed, so an export that was interrupted goes on. docs/tables.md has the columns, docs/fleet.md
+    DIR gets a folder for each table, in which small captures share files. Called again, it exports only captures that
+    are new or have changed, so an export that was interrupted goes on. docs/tables.md has the columns, docs/fleet.md
     questions to ask.
 
     The exit status is 1 if a capture is cut off, damaged or not a capture: each is listed with its reason, and the rest
@@ -64,11 +63,9 @@ def command(files: tuple[str, ...], folder_name: str, form: str, partition: tupl
     exit_on_signals()
     with clear_errors(folder_name):
         try:
-            writer_of(form)
+            format_of(form)
             folder = Folder.begin(folder_name, form, list(dict.fromkeys(partition)))
-            jobs = min(jobs, len(named))
-            # Of several captures at once, only their number is shown.
-            outcomes = export_captures(named, folder, jobs, watched if jobs == 1 else open_capture)
+            outcomes = export_captures(named, folder, jobs, watched)
             _conclude(counted("exported", outcomes, len(named), _messages, _is_fine), len(named))
         except ExportError as error:
             fail(str(error))

@@ -1,15 +1,15 @@
-"""One capture to its files."""
+"""A group of captures to its files."""
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
 from vudissect.capture.files import open_capture
 from vudissect.export.errors import ExportError
-from vudissect.export.folder import Folder, Note, Partition
+from vudissect.export.folder import Folder, Note, Partition, group_of, id_of
 from vudissect.render.units import unicode
 from vudissect.tables.collect import Tables
 from vudissect.tables.columns import Batch
@@ -30,34 +30,26 @@ class Outcome(NamedTuple):
 ROWS_IN_A_FILE = 1 << 23
 
 
+# Files of a group that are open at once: with many partitions, each capture may have others.
+_MOST_OPEN = 64
+
+
 class _Writer(Protocol):
     def write(self, batch: Batch, /) -> None: ...
     def close(self) -> None: ...
 
 
-MakeWriter = Callable[[Table, BinaryIO], _Writer]
+class Format(Protocol):
+    """Called, it makes what writes the rows of a table to a file."""
+
+    def __call__(self, table: Table, output: BinaryIO, /) -> _Writer:  # noqa: D102
+        ...
+
+    def copy(self, table: Table, path: str, output: BinaryIO, without: Collection[str], /) -> None:
+        """Copy the file of a table without the rows of some captures."""
 
 
-class _Files:
-    """The files of a table for one capture, of at least `ROWS_IN_A_FILE` rows each, but for the last."""
-
-    def __init__(self, make: Callable[[], _Writer]) -> None:
-        self._make = make
-        self._writer = make()
-        self._rows = 0
-
-    def write(self, batch: Batch) -> None:
-        if self._rows >= ROWS_IN_A_FILE:
-            self.close()
-            self._writer, self._rows = self._make(), 0
-        self._writer.write(batch)
-        self._rows += batch.size
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def writer_of(form: str) -> MakeWriter:
+def format_of(form: str) -> Format:
     """What writes a table in a format. `ExportError` if its package is not installed."""
     if form == "parquet":
         try:
@@ -70,46 +62,86 @@ def writer_of(form: str) -> MakeWriter:
     return CsvWriter if form == "csv" else JsonWriter
 
 
-def export_capture(file: str, folder: Folder, opening: Open = open_capture) -> Outcome:
-    """Export a capture unless that was done. `OSError` if the tables cannot be written."""
-    done = folder.is_done(file)
-    if done is not None:
-        return Outcome(file, True, done.rows.get(MESSAGES.name, 0), done.problem)
-    try:
-        before = os.stat(file)
-    except OSError as error:
-        return Outcome(file, False, 0, error.strerror or str(error))
-    tables = Tables(unicode(file))
-    folder.forget(file)
-    try:
-        _write(file, tables, folder, opening)
-        problem = tables.problem
-    except UnreadableError as error:
-        problem = str(error)
-    rows = {table.name: count for table, count in tables.counts.items()}
-    partition = _partition(file, tables, folder)
-    folder.note(Note(file, before.st_size, before.st_mtime_ns, problem, tables.withheld, rows, partition))
-    return Outcome(file, False, tables.counts[MESSAGES], problem)
+class _Files:
+    """The files of a table for one partition, of at least `ROWS_IN_A_FILE` rows each, but for the last."""
+
+    def __init__(self, make: Format, table: Table, output: Callable[[], BinaryIO]) -> None:
+        self._make = partial(make, table)
+        self._output = output
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file = self._output()
+        self._writer = self._make(self._file)
+        self._rows = 0
+
+    def write(self, batch: Batch) -> None:
+        if self._rows >= ROWS_IN_A_FILE:
+            self.close()
+            self._begin()
+        self._writer.write(batch)
+        self._rows += batch.size
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
 
 
-def _write(file: str, tables: Tables, folder: Folder, opening: Open) -> None:
-    """Write all tables of a capture, or nothing."""
-    make = writer_of(folder.form)
-    written: dict[Table, _Files] = {}
-    with closing(batches_of(file, tables, opening)) as batches, folder.outputs(file) as output, ExitStack() as stack:
+class _Group:
+    """Writes the rows of a group of captures."""
 
-        def new(table: Table) -> _Writer:
-            return make(table, output(table, _partition(file, tables, folder)))
+    def __init__(self, folder: Folder, output: Callable[[Table, Partition], BinaryIO]) -> None:
+        self._make = format_of(folder.form)
+        self._output = output
+        # By the names of table and partition; the one that was written last comes last.
+        self._open: dict[tuple[str, ...], _Files] = {}
 
-        for batch in batches:
-            files = written.get(batch.table)
-            if files is None:
-                files = written[batch.table] = stack.enter_context(closing(_Files(partial(new, batch.table))))
-            files.write(batch)
+    def write(self, batch: Batch, partition: Partition) -> None:
+        key = (batch.table.name, *partition.values())
+        files = self._open.pop(key, None)
+        if files is None:
+            files = _Files(self._make, batch.table, partial(self._output, batch.table, partition))
+            if len(self._open) == _MOST_OPEN:
+                self._open.pop(next(iter(self._open))).close()
+        self._open[key] = files
+        files.write(batch)
+
+    def close(self) -> None:
+        for files in self._open.values():
+            files.close()
+
+
+def export_captures_together(files: Sequence[str], folder: Folder, opening: Open = open_capture) -> list[Outcome]:
+    """Export captures as a group: all of them, or nothing. `OSError` if the tables cannot be written."""
+    group, notes, outcomes = group_of(files), [], []
+    with folder.outputs(group) as output, closing(_Group(folder, output)) as rows:
+        for file in files:
+            try:
+                before = os.stat(file)
+            except OSError as error:
+                # Without a note: it may be there the next time.
+                outcomes.append(Outcome(file, False, 0, error.strerror or str(error)))
+                continue
+            tables = Tables(unicode(file))
+            try:
+                with closing(batches_of(file, tables, opening)) as batches:
+                    for batch in batches:
+                        rows.write(batch, _partition(file, tables, folder))
+                problem = tables.problem
+            except UnreadableError as error:
+                problem = str(error)
+            messages = tables.counts[MESSAGES]
+            about = (before.st_size, before.st_mtime_ns, problem, tables.withheld, messages)
+            notes.append(Note(id_of(file), unicode(file), *about))
+            outcomes.append(Outcome(file, False, messages, problem))
+    folder.note(group, notes)
+    return outcomes
 
 
 def _partition(file: str, tables: Tables, folder: Folder) -> Partition:
     """Where the rows of a capture belong; known when its first connection has begun."""
+    if not folder.partition:
+        return {}
     begin = datetime.fromtimestamp(tables.started / 1e9, UTC).date().isoformat() if tables.started else ""
     values = {
         "day": begin,

@@ -1,8 +1,10 @@
 """Tables as Parquet, through pyarrow."""
 
+from collections.abc import Collection
 from typing import BinaryIO
 
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
 from vudissect.tables.arrow import arrow_array
@@ -51,6 +53,18 @@ class ParquetWriter:
         self._rows += batch.size
         if self._rows >= _ROWS_IN_A_GROUP:
             self._write_group()
+
+    @staticmethod
+    def copy(table: Table, path: str, output: BinaryIO, without: Collection[str]) -> None:
+        """Copy the file of a table without the rows of some captures."""
+        rows = pyarrow.parquet.ParquetFile(path).read()
+        unwanted = pyarrow.compute.is_in(rows["file"], value_set=pyarrow.array(list(without)))
+        rows = rows.filter(pyarrow.compute.invert(unwanted))
+        writer = ParquetWriter(table, output)
+        few = [column.few for column in table.columns]
+        columns = [column.dictionary_encode() if is_few else column for column, is_few in zip(rows, few, strict=True)]
+        writer._writer.write_table(pyarrow.Table.from_arrays(columns, schema=writer._schema))
+        writer.close()
 
     def _write_group(self) -> None:
         group = pyarrow.Table.from_batches(self._group, schema=self._schema).unify_dictionaries()

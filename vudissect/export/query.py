@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from glob import iglob
+from glob import escape, iglob
 from typing import Any, NamedTuple
 
 import duckdb
@@ -59,7 +59,7 @@ def _select(folder: Folder, table: Table) -> str:
     pattern = folder.pattern(table)
     if next(iglob(pattern, root_dir=folder.path), None) is None:
         return _nothing(columns | dict.fromkeys(folder.partition, "VARCHAR"))
-    files = _quoted(os.path.join(_literal(folder.path), pattern))
+    files = _quoted(os.path.join(escape(folder.path), pattern))
     hive = ""
     if folder.partition:
         hive = f", hive_partitioning = true, hive_types = {_types(dict.fromkeys(folder.partition, 'VARCHAR'))}"
@@ -77,8 +77,8 @@ def _notes(folder: Folder) -> str:
     if not any(name.endswith(".json") for name in os.listdir(place)):
         return _nothing(columns)
     shown = ", ".join("nullif(problem, '') AS problem" if name == "problem" else name for name in columns)
-    files = _quoted(os.path.join(_literal(place), "*.json"))
-    return f"SELECT {shown} FROM read_json({files}, columns = {_types(columns)})"
+    files = _quoted(os.path.join(escape(place), "*.json"))
+    return f"SELECT {shown} FROM read_json({files}, format = 'newline_delimited', columns = {_types(columns)})"
 
 
 def _columns(table: Table) -> dict[str, str]:
@@ -95,11 +95,6 @@ def _types(columns: dict[str, str]) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _literal(path: str) -> str:
-    """A path in a pattern of files, in which these characters have no meaning."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def _one_line(error: Exception) -> str:

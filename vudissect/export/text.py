@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -11,6 +11,8 @@ from vudissect.tables.columns import Batch, Row, Value
 from vudissect.tables.schema import Table, Type
 
 _SECOND = 1_000_000_000
+# A payload can be longer than the limit of the module.
+_LARGEST_FIELD = (1 << 31) - 1
 
 
 class CsvWriter:
@@ -24,6 +26,16 @@ class CsvWriter:
     def write(self, batch: Batch) -> None:
         """Write rows."""
         self._lines([_converted(row, self._texts) for row in batch.rows])
+
+    @staticmethod
+    def copy(table: Table, path: str, output: BinaryIO, without: Collection[str]) -> None:
+        """Copy the file of a table without the rows of some captures."""
+        csv.field_size_limit(_LARGEST_FIELD)
+        with open(path, encoding="utf-8", newline="") as lines:
+            names, *rows = csv.reader(lines)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([names, *(row for row in rows if row[0] not in without)])
+        output.write(text.getvalue().encode())
 
     def _lines(self, rows: Sequence[Sequence[Value]]) -> None:
         text = io.StringIO()
@@ -50,6 +62,12 @@ class JsonWriter:
         """Write rows."""
         lines = [self._dumps(dict(zip(self._names, _converted(row, self._texts), strict=True))) for row in batch.rows]
         self._output.write("".join(f"{line}\n" for line in lines).encode())
+
+    @staticmethod
+    def copy(table: Table, path: str, output: BinaryIO, without: Collection[str]) -> None:
+        """Copy the file of a table without the rows of some captures."""
+        with open(path, "rb") as lines:
+            output.writelines(line for line in lines if json.loads(line)["file"] not in without)
 
     def close(self) -> None:
         """Write what is left: nothing."""

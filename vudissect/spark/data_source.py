@@ -18,8 +18,9 @@ from pyspark.sql.datasource import (
 from pyspark.sql.types import BooleanType, DataType, DecimalType, LongType, StringType, StructField, StructType
 
 from vudissect.spark.batches import ALL, table_batches
-from vudissect.spark.tasks import captures_at, tasks
+from vudissect.spark.paths import captures_at
 from vudissect.tables.schema import MESSAGES, Table, Type
+from vudissect.tables.tasks import tasks
 
 _TYPES: dict[Type, DataType] = {
     Type.TEXT: StringType(),
@@ -29,6 +30,8 @@ _TYPES: dict[Type, DataType] = {
     Type.FLAG: BooleanType(),
 }
 _FILE = ("file",)
+# What is read in a few seconds.
+_BYTES_OF_A_TASK = 16 << 20
 
 
 class VhostUser(DataSource):
@@ -84,7 +87,7 @@ class Reader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         """One for each task."""
-        return [InputPartition(task) for task in tasks(self._captures)]
+        return [InputPartition(task) for task in tasks(self._captures, _BYTES_OF_A_TASK)]
 
     def read(self, partition: InputPartition) -> Iterator[Any]:
         """The rows of the captures of a task, as Arrow batches."""
