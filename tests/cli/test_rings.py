@@ -49,6 +49,16 @@ def test_each_ring_over_time(seen: Path) -> None:
     ]
 
 
+def test_a_packed_ring_shows_the_wrap_counter_of_the_driver(tmp_path: Path) -> None:
+    path = tmp_path / "packed.pcapng"
+    session = "F>B SET_VRING_NUM ring 0 num 256\n--- ring 0: avail 208 wrap 0, 0 pending, kick 0\n"
+    path.write_bytes(read_conversation(session).capture())
+
+    *_, row = run("rings", str(path)).stdout.decode().splitlines()
+
+    assert row.split() == ["2", "0.001000", "208", "w0", "-", "0", "0", "-"]
+
+
 def test_one_ring(seen: Path) -> None:
     result = run("rings", "--ring", "1", str(seen))
 

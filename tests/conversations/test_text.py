@@ -2,11 +2,13 @@
 
 import pytest
 
+from vudissect.capture.observation import Observation
 from vudissect.capture.record import Mark, Record, RecordKind
 from vudissect.conversation.conversation import MILLISECOND, SECOND, ConversationError
 from vudissect.conversation.text import read_conversation
 from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.model import Channel, Side
+from vudissect.render.rings import observation_text
 from vudissect.session.event import Event, Kind
 from vudissect.wire.fields import Fields, to_fields
 
@@ -101,6 +103,16 @@ class TestMessages:
         num = fields("F>B SET_VRING_BASE ring 0 avail 5 wrap 1 used 3 wrap 0")["num"]
 
         assert num == 5 | 1 << 15 | 3 << 16
+
+    @pytest.mark.parametrize(
+        ("text", "avail"), [("avail 5 wrap 1", 5 | 1 << 15), ("avail 5 wrap 0", 5)], ids=["first lap", "second lap"]
+    )
+    def test_a_look_into_a_packed_ring_has_the_place_of_the_driver(self, text: str, avail: int) -> None:
+        line = f"ring 0: {text}, 3 pending"
+        details = record_of(f"--- {line}").details
+
+        assert (details["avail"], details["pending"]) == (avail, 3)
+        assert observation_text(Observation(0, avail=avail, pending=3)) == line
 
     def test_other_channels_are_named(self) -> None:
         record = record_of("B>F backend: CONFIG_CHANGE_MSG need_reply")

@@ -35,21 +35,27 @@ def configured(base: int = 0, ring: int = 0, talk: Conversation | None = None) -
     return talk
 
 
-def started(base: int = 0, ring: int = 0) -> Conversation:
-    talk = configured(base, ring)
+def packed(*protocol_features: str, tables: bool = True) -> Conversation:
+    """A connection on which packed rings are negotiated, and tables of descriptors if wanted."""
+    features = ("PROTOCOL_FEATURES", "VERSION_1", "RING_PACKED", *(["INDIRECT_DESC"] if tables else []))
+    return opened(*protocol_features, features=features)
+
+
+def started(base: int = 0, ring: int = 0, talk: Conversation | None = None) -> Conversation:
+    talk = configured(base, ring, talk)
     talk.front_end("SET_VRING_KICK", index=ring, descriptors=(eventfd(f"kick{ring}"),))
     return talk
 
 
-def running(base: int = 0, ring: int = 0) -> Conversation:
-    talk = started(base, ring)
+def running(base: int = 0, ring: int = 0, talk: Conversation | None = None) -> Conversation:
+    talk = started(base, ring, talk)
     talk.front_end("SET_VRING_ENABLE", index=ring, num=1)
     return talk
 
 
-def with_in_flight_memory(base: int = 0) -> Conversation:
+def with_in_flight_memory(base: int = 0, talk: Conversation | None = None) -> Conversation:
     """A ring that runs."""
-    talk = configured(base, talk=opened("INFLIGHT_SHMFD"))
+    talk = configured(base, talk=talk or opened("INFLIGHT_SHMFD"))
     memory = {"mmap_size": 4096, "mmap_offset": 0, "num_queues": 1, "queue_size": SIZE}
     talk.front_end("SET_INFLIGHT_FD", **memory, descriptors=(memfd("inflight", 4096),))
     talk.front_end("SET_VRING_KICK", index=0, descriptors=(eventfd("kick0"),))

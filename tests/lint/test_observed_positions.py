@@ -3,7 +3,17 @@
 import pytest
 
 from tests.conversation import Conversation, eventfd
-from tests.lint.looks import accused, configured, judged, running, see, with_in_flight_memory
+from tests.lint.looks import (
+    SIZE,
+    accused,
+    configured,
+    judged,
+    packed,
+    running,
+    see,
+    started,
+    with_in_flight_memory,
+)
 from vudissect.lint.finding import Blame, Severity
 
 
@@ -165,5 +175,174 @@ class TestBeginsElsewhere:
     def test_a_ring_that_runs_is_ahead_of_its_base(self) -> None:
         talk = running(base=30)
         see(talk, avail=35, used=34, pending=1)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+
+def place(index: int, wrap: int = 1) -> int:
+    """A place in a packed ring."""
+    return index | wrap << 15
+
+
+def base(avail: int, used: int = 0) -> int:
+    """What is sent of a packed ring; many back-ends report only the first half."""
+    return avail | used << 16
+
+
+def packed_ring(begins: int = base(place(0), place(0)), *features: str) -> Conversation:
+    return running(begins, talk=packed(*features))
+
+
+class TestPackedRingStoppedWithDescriptors:
+    """VU-OBS-07."""
+
+    @staticmethod
+    def stopped_at(position: int, talk: Conversation | None = None) -> Conversation:
+        talk = talk or packed_ring()
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+        return talk
+
+    def test_descriptors_were_taken_and_not_given_back(self) -> None:
+        talk = self.stopped_at(base(place(35), place(33)))
+        see(talk, avail=place(36), pending=3)
+
+        severity, blame, message = judged(talk, "VU-OBS-07")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert message == (
+            "ring 0 stopped at avail 35 wrap 1 used 33 wrap 1: 2 descriptors will never be completed, as there is no "
+            "in-flight memory to find them in"
+        )
+
+    def test_across_the_end_of_the_ring(self) -> None:
+        talk = self.stopped_at(base(place(1, wrap=0), place(SIZE - 1)))
+        see(talk, avail=place(1, wrap=0), pending=2)
+
+        assert ": 2 descriptors will never be completed" in judged(talk, "VU-OBS-07")[2]
+
+    @pytest.mark.parametrize("position", [base(place(35), place(35)), base(place(35))], ids=["all", "unknown"])
+    def test_all_that_was_taken_is_given_back_or_that_is_not_reported(self, position: int) -> None:
+        talk = self.stopped_at(position)
+        see(talk, avail=place(36), pending=1)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+    @pytest.mark.parametrize(("in_flight", "lost"), [(2, 0), (None, 0), (1, 1)], ids=["all", "unknown", "some"])
+    def test_what_is_in_the_in_flight_memory_is_not_lost(self, in_flight: int | None, lost: int) -> None:
+        talk = self.stopped_at(base(place(35), place(33)), with_in_flight_memory(talk=packed("INFLIGHT_SHMFD")))
+        see(talk, avail=place(36), pending=3, in_flight=in_flight)
+
+        assert len(accused(talk, "VU-OBS-07")) == lost
+
+    def test_the_guest_uses_the_memory_for_other_things(self) -> None:
+        talk = self.stopped_at(base(place(35), place(33)))
+        see(talk, avail=place(2), pending=0)
+
+        assert accused(talk, "VU-OBS-07") == []
+
+
+class TestPackedRingStoppedBehind:
+    """VU-OBS-09."""
+
+    @staticmethod
+    def stopped_at(position: int, *features: str) -> Conversation:
+        talk = packed_ring(base(place(0), place(0)), *features)
+        see(talk, avail=place(36), pending=1)
+        talk.ask("GET_VRING_BASE", index=0, num=position)
+        return talk
+
+    def test_a_back_end_that_forgets_the_position(self) -> None:
+        talk = self.stopped_at(base(place(0), place(0)))
+        see(talk, avail=place(36), pending=1)
+
+        severity, blame, message = judged(talk, "VU-OBS-09")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.BACK_END)
+        assert message.startswith(
+            "ring 0 stopped at avail 0 wrap 1 used 0 wrap 1, but descriptors up to 35 wrap 1 had been completed (#15)"
+        )
+
+    def test_only_the_half_that_is_reported_counts(self) -> None:
+        talk = self.stopped_at(base(place(5)))
+        see(talk, avail=place(36), pending=1)
+
+        assert len(accused(talk, "VU-OBS-09")) == 1
+
+    @pytest.mark.parametrize(
+        "position",
+        [base(place(36), place(35)), base(place(36), place(36)), base(place(35)), base(place(34))],
+        ids=["as seen", "further", "avail only", "perhaps the same request"],
+    )
+    def test_a_position_that_it_has_reached(self, position: int) -> None:
+        talk = self.stopped_at(position)
+        see(talk, avail=place(36), pending=1)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_a_ring_that_has_gone_on_may_be_two_laps_further(self) -> None:
+        talk = self.stopped_at(base(place(0), place(0)))
+        see(talk, avail=place(37), pending=1)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_a_device_that_was_reset(self) -> None:
+        talk = packed_ring()
+        see(talk, avail=place(36), pending=1)
+        talk.front_end("SET_STATUS", status=0)
+        talk.ask("GET_VRING_BASE", index=0, num=base(place(0), place(0)))
+        see(talk, avail=place(36), pending=1)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+    def test_without_tables_a_request_cannot_be_told_from_the_rest_of_another(self) -> None:
+        talk = running(base(place(0), place(0)), talk=packed(tables=False))
+        see(talk, avail=place(36), pending=1)
+        talk.ask("GET_VRING_BASE", index=0, num=base(place(0), place(0)))
+        see(talk, avail=place(36), pending=1)
+
+        assert accused(talk, "VU-OBS-09") == []
+
+
+class TestPackedRingBeginsElsewhere:
+    """VU-OBS-08."""
+
+    @staticmethod
+    def beginning_at(position: int) -> Conversation:
+        return configured(position, talk=packed())
+
+    @pytest.mark.parametrize(
+        "position",
+        [base(place(0), place(0)), base(place(30), place(30)), base(place(40), place(40)), base(place(35, wrap=0))],
+        ids=["forgotten", "behind", "ahead of the driver", "another lap"],
+    )
+    def test_a_position_at_which_nothing_is_available(self, position: int) -> None:
+        talk = self.beginning_at(position)
+        see(talk, avail=place(36), pending=2)
+
+        severity, blame, message = judged(talk, "VU-OBS-08")
+
+        assert (severity, blame) == (Severity.WARNING, Blame.FRONT_END)
+        assert ", but the driver is at 36 wrap 1, and descriptors up to 34 wrap 1 are completed" in message
+
+    @pytest.mark.parametrize(
+        "position",
+        [base(place(34), place(34)), base(place(36), place(34)), base(place(36)), base(place(33))],
+        ids=["where it was", "all taken", "avail only", "perhaps the same request"],
+    )
+    def test_it_goes_on_where_it_was(self, position: int) -> None:
+        talk = self.beginning_at(position)
+        see(talk, avail=place(36), pending=2)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+    def test_a_new_ring(self) -> None:
+        talk = self.beginning_at(base(place(0), place(0)))
+        see(talk, avail=place(5), pending=5)
+
+        assert accused(talk, "VU-OBS-08") == []
+
+    def test_a_ring_that_runs_may_be_anywhere(self) -> None:
+        talk = started(base(place(0), place(0)), talk=packed())
+        see(talk, avail=place(36), pending=2)
 
         assert accused(talk, "VU-OBS-08") == []

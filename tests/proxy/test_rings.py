@@ -25,6 +25,7 @@ from vudissect.rings.chain import Buffer
 from vudissect.rings.inflight import InflightRegion
 from vudissect.rings.look import Look, Parts, Read, look
 from vudissect.rings.memory import GuestMemory, Region
+from vudissect.rings.packed_inflight import Descriptor, PackedInflightRegion
 from vudissect.rings.split import SplitDevice, SplitDriver, SplitRing, parts
 from vudissect.session.session import Session
 
@@ -493,6 +494,21 @@ class TestInFlightMemory:
 
         assert (seen.pending, seen.in_flight) == (1, None)
 
+    def test_memory_of_a_packed_ring(self) -> None:
+        scene = Scene(features=("VERSION_1", "PROTOCOL_FEATURES", "RING_PACKED"))
+        fd = os.memfd_create("inflight")
+        os.ftruncate(fd, 4096)
+        region = PackedInflightRegion(memoryview(mmap.mmap(fd, 4096)), ENTRIES)
+        region.begin()
+        scene.say("SET_INFLIGHT_FD", fd, mmap_size=4096, mmap_offset=0, num_queues=1, queue_size=ENTRIES)
+        scene.start()
+        region.take([Descriptor(0x1000, 16, 3, 0), Descriptor(0x2000, 1, 3, 0)], 1)
+
+        (seen,) = scene.look()
+
+        # Descriptors, as all that is counted in a packed ring.
+        assert seen.in_flight == 2
+
     def test_memory_that_nobody_has_used(self, scene: Scene) -> None:
         fd = os.memfd_create("inflight")
         os.ftruncate(fd, 4096)
@@ -636,6 +652,16 @@ def test_a_ring_is_looked_at_when_it_stops(scene: Scene) -> None:
     (seen,) = scene.feed("GET_VRING_BASE", index=0)
 
     assert (seen.avail, seen.used, seen.pending) == (1, 0, 1)
+
+
+def test_a_ring_is_recorded_when_the_back_end_reports_where_it_has_stopped(scene: Scene) -> None:
+    scene.start()
+    assert scene.feed("GET_VRING_BASE", index=0) == []
+    scene.talk.back_end("GET_VRING_BASE", index=0, num=0)
+
+    (seen,) = scene.watch.see(scene.session.feed(scene.talk.records[-1]))
+
+    assert (seen.observation.avail, seen.observation.used, seen.observation.pending) == (0, 0, 0)
 
 
 def test_very_many_large_rings_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:

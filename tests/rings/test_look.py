@@ -49,6 +49,13 @@ def oldest_in(shared: Shared, *, packed: bool = False) -> Request | None:
     return oldest(parts, look(parts, read), read, guest_reader(shared))
 
 
+def write_id(shared: Shared, index: int, number: int) -> None:
+    """Change the buffer id of a descriptor."""
+    ring = packed_ring(shared)
+    address, length, _, flags = ring.entry(index)
+    ring.write(index, address, length, number, flags)
+
+
 def take_all(shared: Shared) -> None:
     while (chain := shared.device.take(shared.memory)) is not None:
         shared.device.complete(chain, 0)
@@ -231,6 +238,37 @@ class TestPacked:
         take_all(shared)
 
         assert self.seen(shared) == (0x8003, 0)
+
+    def test_the_rest_of_a_completed_request_whose_id_is_only_in_its_last_descriptor(self) -> None:
+        shared = a_packed_ring()
+        number = shared.driver.offer([_READ, _WRITE, _WRITE])
+        write_id(shared, 1, number + 1)
+        take_all(shared)
+
+        assert self.seen(shared) == (0x8003, 0)
+
+    def test_a_request_with_the_id_of_the_one_that_was_completed_last(self) -> None:
+        shared = a_packed_ring()
+        number = shared.driver.offer([_READ])
+        take_all(shared)
+        shared.driver.collect()
+        shared.driver.offer_indirect(Buffer(_TABLE, 32))
+        write_id(shared, 1, number)
+
+        assert self.seen(shared) == (0x8002, 1)
+
+    def test_requests_that_are_completed_in_order_at_once(self) -> None:
+        shared = a_packed_ring()
+        for _ in range(4):
+            shared.driver.offer([_READ])
+        third = [shared.device.take(shared.memory) for _ in range(3)][-1]
+        assert third is not None
+        shared.device.complete(third, 0)
+        parts = parts_of(shared, packed=True)._replace(in_order=True)
+
+        seen = look(parts, reader(shared))
+
+        assert (seen.avail, seen.pending) == (0, 1)
 
     def test_a_full_ring(self) -> None:
         shared = a_packed_ring()

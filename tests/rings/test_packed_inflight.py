@@ -40,6 +40,24 @@ def test_all_entries_of_a_new_region_are_in_the_list_of_free_ones() -> None:
     assert [contents[32 + 32 * entry + 2] for entry in range(3)] == [1, 2, 3]
 
 
+def test_the_descriptors_in_flight_are_counted() -> None:
+    made, _ = region()
+    first = made.take(chain(1, 3), 1)
+    made.take(chain(2, 2), 2)
+    done(made, first)
+
+    assert made.descriptors == 2
+
+
+def test_a_region_cannot_have_more_descriptors_than_its_ring() -> None:
+    made, contents = region()
+    for entry in range(8):
+        contents[32 + 32 * entry] = 1
+        contents[32 + 32 * entry + 6 : 32 + 32 * entry + 8] = b"\xff\xff"
+
+    assert made.descriptors == 8
+
+
 def test_a_region_that_is_in_use_stays_as_it_is() -> None:
     made, contents = region()
     made.take(chain(1), 1)

@@ -36,7 +36,7 @@ class Observation(NamedTuple):
     """How long at least the driver has not noticed that the device has passed the position from which it wants a call.
     Without event indices: that a call, which it wants, is unread, although calls were read before."""
     in_flight: int | None = None
-    """How many requests are marked in the in-flight memory; only known of split rings."""
+    """How many requests are marked in the in-flight memory; descriptors in a packed ring."""
     left_over: int = 0
     """How long at least requests have been marked there although none is pending."""
     no_kicks: bool = False
@@ -53,6 +53,11 @@ class Observation(NamedTuple):
     """What is wrong in the ring."""
     unreadable: str = ""
     """Why it could not be read."""
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is of a packed ring: only there the device's position is unknown while the driver's is known."""
+        return self.avail is not None and self.used is None
 
     @property
     def details(self) -> Mapping[str, str | int]:

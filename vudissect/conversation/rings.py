@@ -13,6 +13,10 @@ _REMARK = re.compile(r"; (oldest|fault|not read): (.*?)(?=; (?:oldest|fault|not 
 _REMARKS = {"oldest": "request", "fault": "fault", "not read": "unreadable"}
 _FACTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (re.compile(r"avail (\d+)"), lambda match: {"avail": count(match[1], 16)}),
+    (
+        re.compile(r"avail (\d+) wrap ([01])"),
+        lambda match: {"avail": count(match[1], 15) | int(match[2]) << 15},
+    ),
     (re.compile(r"used (\d+)"), lambda match: {"used": count(match[1], 16)}),
     (
         re.compile(r"(\d+) pending(?: for (.+))?"),

@@ -16,14 +16,16 @@ from vudissect.host.descriptor import Descriptor
 from vudissect.host.process_state import is_stopped
 from vudissect.host.shared_memory import event_counter
 from vudissect.protocol.devices import is_polled_by_driver
-from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
+from vudissect.protocol.features import F_EVENT_IDX, F_IN_ORDER, F_RING_PACKED
 from vudissect.protocol.payloads import IOTLB_INVALIDATE, IOTLB_UPDATE
 from vudissect.protocol.purpose import Purpose
 from vudissect.proxy.ring_history import History, advance, count, is_news
 from vudissect.proxy.ring_memory import MemoryFile, RingMemory, Translations, UnreadableError
-from vudissect.rings.inflight import InflightRegion, region_size
+from vudissect.rings import inflight, packed_inflight
+from vudissect.rings.inflight import InflightRegion
 from vudissect.rings.look import Look, Parts, has_moved, look, oldest
 from vudissect.rings.memory import RingError
+from vudissect.rings.packed_inflight import PackedInflightRegion
 from vudissect.rings.requests import request_text
 from vudissect.session.event import Event
 from vudissect.session.rings import Ring, Started
@@ -106,6 +108,19 @@ class _Watched:
                 else:
                     self.events[name] = fd
 
+    def is_stopped_by(self, event: Event) -> bool:
+        """Whether a message stops a ring, or is the answer that reports where it has stopped.
+
+        After the answer the ring is recorded even if it is as it was before: the position is compared with it.
+        """
+        message = event.message
+        if message is not None and message.reply and message.row.purpose is Purpose.STOP_RING:
+            history = self.histories.get(event.fields.get("index", -1))
+            if history is not None:
+                history.recorded = None
+            return True
+        return event.after.rings.started < event.before.rings.started
+
     def let_go(self) -> None:
         """Close all descriptors."""
         for file in self.memory.values():
@@ -147,7 +162,7 @@ class RingWatch:
         elif state.rings is not event.before.rings and record.kind is RecordKind.MESSAGE:
             touched = state.rings.touched
             watched.changed |= state.rings.keys() if touched is None else {touched}
-            if state.rings.started < event.before.rings.started:
+            if watched.is_stopped_by(event):
                 # Now: its memory may be gone after the next message.
                 yield from self._changed(watched, monotonic_ns())
 
@@ -306,21 +321,28 @@ class RingWatch:
 
 
 def _in_flight(watched: _Watched, ring: Ring) -> int | None:
-    """How many requests are marked in the in-flight memory of a split ring; None if that cannot be known."""
+    """How many requests, or descriptors in a packed ring, are marked in the in-flight memory; None if unknown."""
     where = watched.in_flight
     file = watched.memory.get(where.descriptor) if where is not None else None
-    if where is None or file is None or watched.state.features.has(F_RING_PACKED):
+    if where is None or file is None:
         return None
+    packed = watched.state.features.has(F_RING_PACKED)
+    size_of = packed_inflight.region_size if packed else inflight.region_size
     entries = ring.size or 0
     if ring.index >= where.queues or not 0 < entries <= where.entries:
         return None
-    size = region_size(entries)
+    size = size_of(entries)
     try:
-        contents = file.read(where.offset + ring.index * region_size(where.entries), size)
+        contents = file.read(where.offset + ring.index * size_of(where.entries), size)
     except UnreadableError:
         return None
+    if len(contents) < size:
+        return None
+    if packed:
+        tracking = PackedInflightRegion(memoryview(contents), entries)
+        return tracking.descriptors if tracking.in_use else None
     region = InflightRegion(memoryview(contents), entries)
-    return len(region.tracked) if len(contents) == size and region.in_use else None
+    return len(region.tracked) if region.in_use else None
 
 
 def _parts(watched: _Watched, ring: Ring) -> Parts:
@@ -334,6 +356,7 @@ def _parts(watched: _Watched, ring: Ring) -> Parts:
         features.has(F_RING_PACKED),
         features.has(F_EVENT_IDX),
         ring.index in watched.big_endian,
+        features.has(F_IN_ORDER),
     )
 
 

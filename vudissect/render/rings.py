@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from vudissect.capture.observation import Observation
 from vudissect.render.units import duration_text
 
+_WRAP = 1 << 15
+
 
 def observation_text(seen: Observation, *, times: bool = True) -> str:
     """`ring 0: avail 149, used 146, 3 pending for 5.00 s, kick 1 unread for 5.00 s, call 0`."""
@@ -30,7 +32,7 @@ def _facts(seen: Observation, times: bool) -> Iterator[str]:
         return f"{before} for {duration_text(nanoseconds)}" if nanoseconds and times else ""
 
     if seen.avail is not None:
-        yield f"avail {seen.avail}"
+        yield f"avail {seen.avail & ~_WRAP} wrap {seen.avail >> 15}" if seen.is_packed else f"avail {seen.avail}"
     if seen.used is not None:
         yield f"used {seen.used}"
     if seen.pending is not None:

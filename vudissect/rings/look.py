@@ -4,7 +4,7 @@ Source: virtio specification, Split Virtqueues and Packed Virtqueues.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from struct import Struct
 from typing import NamedTuple
@@ -40,6 +40,7 @@ class Parts(NamedTuple):
     packed: bool = False
     event_index: bool = False
     big_endian: bool = False
+    in_order: bool = False
 
 
 class Look(NamedTuple):
@@ -112,8 +113,8 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
     last = (head - 1 - pending) % parts.size
     was_written = any(table[last * DESCRIPTOR_SIZE : (last + 1) * DESCRIPTOR_SIZE])
     if was_written and pending < parts.size:
-        # What has the id of the last completed request is the rest of it.
-        pending -= sum(ids[(head - back) % parts.size] == ids[last] for back in range(1, pending + 1))
+        find = _rest_of_batch if parts.in_order else _rest
+        pending -= find(flags, ids, last, pending)
     events = Struct(">HH" if parts.big_endian else "<HH")
     _, driver_flags = events.unpack(read(parts.driver, events.size))
     _, device_flags = events.unpack(read(parts.device, events.size))
@@ -124,6 +125,33 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
         device_flags == _PACKED_DISABLE,
         driver_flags == _PACKED_DISABLE,
     )
+
+
+def _rest(flags: Sequence[int], ids: Sequence[int], last: int, pending: int) -> int:
+    """How many pending descriptors are the rest of the request whose first one was completed `last`.
+
+    They follow it as a chain, the last of which has its id. A table is never part of a chain. A driver may use the id
+    again at once, so a request that is one chain without a table may look like this, too.
+    """
+    for count in range(1, pending + 1):
+        index = (last + count) % len(flags)
+        if flags[index] & DescriptorFlag.INDIRECT:
+            break
+        if not flags[index] & DescriptorFlag.NEXT:
+            return count if ids[index] == ids[last] else 0
+    return 0
+
+
+def _rest_of_batch(flags: Sequence[int], ids: Sequence[int], last: int, pending: int) -> int:
+    """The same if requests are completed in order: then a device may do so for many at once, with the id of the last.
+
+    The id of a chain is that of its last descriptor.
+    """
+    for count in range(1, pending + 1):
+        index = (last + count) % len(flags)
+        if ids[index] == ids[last] and not flags[index] & DescriptorFlag.NEXT:
+            return count
+    return 0
 
 
 def has_moved(parts: Parts, seen: Look, read: Read) -> bool:

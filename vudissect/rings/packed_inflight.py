@@ -172,6 +172,12 @@ class PackedInflightRegion:
         found = [TrackedChain(number, head.counter, self._chain(number)) for number, head in heads if head.inflight]
         return sorted(found, key=lambda each: each.counter)
 
+    @property
+    def descriptors(self) -> int:
+        """How many descriptors are in flight."""
+        entries = (self._entry(number) for number in range(self.size))
+        return min(self.size, sum(entry.chained for entry in entries if entry.inflight))
+
     def _chain(self, entry: int) -> tuple[Descriptor, ...]:
         found: list[Descriptor] = []
         count = self._entry(entry).chained
