@@ -1,4 +1,4 @@
-"""`vudissect` as a user calls it."""
+"""Commands as a user calls them."""
 
 import io
 import os
@@ -12,6 +12,8 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 from unittest.mock import patch
 
+import click
+
 from vudissect.cli.main import main
 
 TIMEOUT = 30
@@ -23,14 +25,21 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a command in this process, with standard streams of its own: most of its time is that of a new process."""
+    return run_program(main, "vudissect", *arguments, stdin=stdin, **environment)
+
+
+def run_program(
+    program: click.Command, name: str, *arguments: str, stdin: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The same for another program than `vudissect`."""
     with ExitStack() as stack:
         output, errors = (stack.enter_context(TemporaryFile()) for _ in range(2))
         stack.enter_context(patch.dict(os.environ, environment))
-        stack.enter_context(patch.object(sys, "argv", ["vudissect", *arguments]))
+        stack.enter_context(patch.object(sys, "argv", [name, *arguments]))
         stack.enter_context(_handlers_restored())
         with _input(stdin), _opened(_STDOUT, output, "stdout"), _opened(_STDERR, errors, "stderr"):
             try:
-                main(list(arguments), prog_name="vudissect")
+                program(list(arguments), prog_name=name)
             except SystemExit as end:
                 status = end.code
         texts = [(file.seek(0), file.read())[1] for file in (output, errors)]

@@ -4,14 +4,15 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
+from tests.cli.program import TIMEOUT, run
 from vudissect.cli.errors import clear_errors
 
 CAPTURE = Path(__file__).parents[2] / "captures" / "qemu-10.0-blk-qsd.pcapng"
-TIMEOUT = 60
 
 # What reads a file, with FILE for its name; the second element is what it must say of binary junk and of text.
 CAPTURES = [
@@ -89,15 +90,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def complaint(folder: Path, line: str) -> str:
     """The one line on standard error of a command that exits with status 2."""
-    done = subprocess.run(
-        [sys.executable, "-m", "vudissect", *line.split()],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-    )
-    lines = done.stderr.splitlines()
+    with chdir(folder):
+        done = run(*line.split())
+    lines = done.stderr.decode().splitlines()
     assert (done.returncode, len(lines)) == (2, 1), done.stderr
     assert re.match(r"vudissect: ", lines[0])
     return lines[0]

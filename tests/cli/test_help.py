@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.cli.program import run_program
 from vudissect.cli.check_matrix import matrix
 from vudissect.cli.check_scenarios import scenarios
 from vudissect.cli.command import Command
@@ -151,11 +152,10 @@ class TestSuggestions:
     )
     def test_the_nearest_is_named(self, line: str, says: str) -> None:
         program, *words = line.split()
-        module = {"vudissect": "vudissect.cli", "vuproxy": "vudissect.cli.vuproxy"}[program]
         words = [str(CAPTURE) if word == "y" else word for word in words]
 
-        done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, timeout=30)
+        done = run_program(PROGRAMS[program], program, *words)
 
         assert done.returncode == 2
-        assert says in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert says in done.stderr.decode()
+        assert done.stderr.count(b"\n") == 1
