@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scapy.packet import Packet, Padding, Raw, fuzz
 
 import vudissect.scapy as vu
-from tests.wire.strategies import FORMS, Form, form_name, values
+from tests.wire.strategies import FORMS, Form, codec, form_name, values
 from vudissect.protocol.devices import DEVICES
 from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.dialects.dialect import Dialect
@@ -23,7 +23,7 @@ from vudissect.protocol.table import UPSTREAM
 from vudissect.scapy.fields import field_name
 from vudissect.scapy.generate import Layers, layers
 from vudissect.scapy.names import ACK_NAME, entry_name, header_name, message_name
-from vudissect.wire.codec import Codec, forms
+from vudissect.wire.codec import forms
 from vudissect.wire.header import ByteOrder
 from vudissect.wire.layout import Values
 
@@ -82,9 +82,9 @@ def test_every_form_is_built_as_the_encoder_builds_it_and_is_dissected_again(
 
     built = bytes(header() / layer(**arguments(known, layout, wanted)))
 
-    assert built == Codec(protocol, byte_order).encode(row, layout, wanted, reply=reply)
+    assert built == codec(protocol, byte_order).encode(row, layout, wanted, reply=reply)
     other = Side.BACK_END if row.initiator is Side.FRONT_END else Side.FRONT_END
-    decoded = Codec(protocol, byte_order).decode(row.channel, other if reply else row.initiator, built)
+    decoded = codec(protocol, byte_order).decode(row.channel, other if reply else row.initiator, built)
     assert decoded.layout is not None
     dissected = header(built)
     assert type(dissected.payload) is layer_of(known, row, decoded.layout, reply=reply)

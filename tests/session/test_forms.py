@@ -5,10 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conversation import Conversation, memfd
-from tests.wire.strategies import FORMS, Form, form_name, values
+from tests.wire.strategies import FORMS, Form, codec, form_name, values
 from vudissect.protocol.model import Side
 from vudissect.session.event import Kind
-from vudissect.wire.codec import Codec
 
 
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
@@ -16,7 +15,7 @@ from vudissect.wire.codec import Codec
 @given(data=st.data())
 def test_every_form_is_understood(form: Form, data: st.DataObject) -> None:
     protocol, row, reply, layout = form
-    wire = Codec(protocol, "little").encode(row, layout, data.draw(values(layout)), reply=reply)
+    wire = codec(protocol, "little").encode(row, layout, data.draw(values(layout)), reply=reply)
     side = row.initiator if not reply else Side(1 - row.initiator)
     talk = Conversation(protocol=protocol)
     talk.raw(side, wire, row.channel, descriptors=(memfd(),) * row.fds.most)

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -10,7 +11,8 @@ from vudissect.protocol.dialects import DIALECTS
 from vudissect.protocol.model import Channel, Field, HeaderRules, Layout, Row
 from vudissect.protocol.payloads import ACK
 from vudissect.protocol.table import UPSTREAM, Protocol
-from vudissect.wire.codec import forms
+from vudissect.wire.codec import Codec, forms
+from vudissect.wire.header import ByteOrder
 from vudissect.wire.layout import Values
 
 
@@ -37,6 +39,12 @@ def _all_forms() -> Iterator[Form]:
 
 
 FORMS = list(_all_forms())
+
+
+@cache
+def codec(protocol: Protocol, byte_order: ByteOrder) -> Codec:
+    """A codec, which takes longer to make than to use once."""
+    return Codec(protocol, byte_order)
 
 
 def form_name(form: Form) -> str:

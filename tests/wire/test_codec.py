@@ -1,18 +1,17 @@
 """The codec over the whole message table: encoded messages decode to the same values, and no bytes make it raise."""
 
 import struct
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.strategies import FORMS, Form, form_name, pack, values
+from tests.wire.strategies import FORMS, Form, codec, form_name, pack, values
 from vudissect.protocol.dialects.drafts import MST_2015 as MST_2015_DIALECT
 from vudissect.protocol.model import Channel, Layout, Meaning, Row, Side
 from vudissect.protocol.payloads import ACK, MEM_TABLE, MEM_TABLE_XEN
-from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.protocol.table import UPSTREAM
 from vudissect.protocol.unknown import unknown_row
 from vudissect.wire.codec import Codec
 from vudissect.wire.fields import from_fields, to_fields
@@ -26,11 +25,6 @@ ORDERS = {"little": "<", "big": ">"}
 def sender(row: Row, reply: bool) -> Side:
     other = Side.BACK_END if row.initiator is Side.FRONT_END else Side.FRONT_END
     return other if reply else row.initiator
-
-
-@cache
-def codec(protocol: Protocol, byte_order: ByteOrder) -> Codec:
-    return Codec(protocol, byte_order)
 
 
 def has_secrets(layout: Layout) -> bool:
