@@ -3,6 +3,7 @@
 A dialect is the same kind of object with some rows and bits changed; `UPSTREAM` is the newest published revision.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -20,6 +21,7 @@ _HEADER = HeaderRules()
 
 # In a message number: 32 bits, and room for leading zeros.
 _MOST_DIGITS = 20
+_WILD = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class Protocol:
             if len(text) > _MOST_DIGITS:
                 return ()
             return tuple(message for message in self.messages if message.id == int(text))
-        pattern = plain_name(text)
-        return tuple(
-            message
-            for message in self.messages
-            if any(fnmatchcase(name, pattern) for name in (message.name, *message.aliases))
-        )
+        return tuple(filter(_named(plain_name(text)), self.messages))
+
+
+def _named(pattern: str) -> Callable[[Row], bool]:
+    """Whether a row has a name like this. Most patterns are a name, and a comparison is quicker than a match."""
+    if _WILD.isdisjoint(pattern):
+        return lambda row: pattern == row.name or pattern in row.aliases
+    return lambda row: any(fnmatchcase(name, pattern) for name in (row.name, *row.aliases))
 
 
 def plain_name(text: str) -> str:

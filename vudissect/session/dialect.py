@@ -14,8 +14,18 @@ from vudissect.host.descriptor import DescriptorKind
 from vudissect.protocol.dialects import DIALECTS, UPSTREAM_DIALECT
 from vudissect.protocol.dialects.dialect import Dialect
 from vudissect.protocol.model import Answer, Channel, Row, Side
-from vudissect.protocol.table import UPSTREAM
-from vudissect.session.evidence import QUESTIONS, Reason, Sighting, read, word_places_among
+from vudissect.protocol.table import UPSTREAM, Protocol
+from vudissect.session.evidence import (
+    ABOUT_THE_PROTOCOL,
+    ABOUT_THE_ROW,
+    Question,
+    Reading,
+    Reason,
+    Sighting,
+    read,
+    row_of,
+    word_places_among,
+)
 from vudissect.wire.header import HEADER_SIZE, NEED_REPLY, ByteOrder, struct_of
 
 # Messages with the same header but other contents are looked at this often; more would add nothing.
@@ -150,7 +160,7 @@ class Detector:
         )
         self._sightings.append((signature, sighting))
         self._verdict = None
-        self._against_upstream += sum(_against(UPSTREAM_DIALECT, sighting).values())
+        self._against_upstream += sum(_against((UPSTREAM_DIALECT,), sighting).get(UPSTREAM_DIALECT, _NOTHING).values())
         if record.channel is Channel.MAIN and (reply, number) in _all_word_places() and size == len(payload) == 8:
             self._words = {**self._words, (reply, number): _WORD[order](payload)[0]}
         return True
@@ -202,7 +212,7 @@ class _Tally:
     def scores(self, sightings: Sequence[tuple[_Signature, Sighting]]) -> dict[Dialect, int]:
         """How much less evidence there is against each dialect than against the worst; only examines new sightings."""
         for signature, sighting in sightings[len(self.weighed) :]:
-            against = {dialect: reasons for dialect in DIALECTS if (reasons := _against(dialect, sighting))}
+            against = _against(DIALECTS, sighting)
             self.weighed.append((signature, sighting, against))
             if against:
                 self._count(self._worst.setdefault(signature, {}), against)
@@ -225,12 +235,29 @@ _Weighed = list[tuple[_Signature, Sighting, dict[Dialect, dict[Reason, int]]]]
 _NOTHING: dict[Reason, int] = {}
 
 
-def _against(dialect: Dialect, sighting: Sighting) -> dict[Reason, int]:
-    """The weighted evidence against a dialect in a sighting."""
-    protocol = dialect.protocol
-    reading = read(protocol, sighting)
-    weights = ((reason, weight * ask(protocol, sighting, reading)) for reason, weight, ask in QUESTIONS)
-    return {reason: weight for reason, weight in weights if weight}
+def _against(dialects: Iterable[Dialect], sighting: Sighting) -> dict[Dialect, dict[Reason, int]]:
+    """The weighted evidence against each dialect in a sighting, without those that it fits.
+
+    Most dialects share the row of a message, and what depends on the row alone is the same for them.
+    """
+    found: dict[Dialect, dict[Reason, int]] = {}
+    shared: dict[tuple[int, int], tuple[Reading, dict[Reason, int]]] = {}
+    for dialect in dialects:
+        protocol = dialect.protocol
+        key = (id(row_of(protocol, sighting)), id(protocol.header))
+        if key not in shared:
+            reading = read(protocol, sighting)
+            shared[key] = (reading, _weighed(ABOUT_THE_ROW, protocol, sighting, reading))
+        reading, of_row = shared[key]
+        if reasons := of_row | _weighed(ABOUT_THE_PROTOCOL, protocol, sighting, reading):
+            found[dialect] = reasons
+    return found
+
+
+def _weighed(
+    questions: Iterable[tuple[Reason, int, Question]], protocol: Protocol, sighting: Sighting, reading: Reading
+) -> dict[Reason, int]:
+    return {reason: weight * times for reason, weight, ask in questions if (times := ask(protocol, sighting, reading))}
 
 
 def _evidence(weighed: _Weighed, rivals: tuple[Dialect, ...], winner: Dialect) -> tuple[Evidence, ...]:

@@ -78,10 +78,15 @@ class Reading(NamedTuple):
 Question = Callable[[Protocol, Sighting, Reading], int]
 
 
+def row_of(protocol: Protocol, sighting: Sighting) -> Row | None:
+    """The row of a sighting in a protocol."""
+    return protocol.request(sighting.channel, sighting.number & ~protocol.header.error)
+
+
 def read(protocol: Protocol, sighting: Sighting) -> Reading:
     """The row and layout of a sighting in a protocol."""
     failed = sighting.number & protocol.header.error
-    row = protocol.request(sighting.channel, sighting.number & ~protocol.header.error)
+    row = row_of(protocol, sighting)
     if row is None:
         return Reading(unknown_row(sighting.channel), NO_LAYOUT, ())
     for layout in forms(row, reply=sighting.reply and not failed):
@@ -180,15 +185,18 @@ def _habit(protocol: Protocol, sighting: Sighting, reading: Reading) -> int:
     return any(field.choices.get(value) == LIVE_MIGRATION for field, value in fields)
 
 
-QUESTIONS: tuple[tuple[Reason, int, Question], ...] = (
-    (Reason.NUMBER, 8, _number),
+# What depends on the row of the message and on the header rules, and on nothing else in the protocol.
+ABOUT_THE_ROW: tuple[tuple[Reason, int, Question], ...] = (
     (Reason.HEADER, 8, _header),
     (Reason.PAYLOAD, 6, _payload),
     (Reason.DESCRIPTORS, 4, _descriptors),
+    (Reason.VALUE, 2, _value),
+)
+ABOUT_THE_PROTOCOL: tuple[tuple[Reason, int, Question], ...] = (
+    (Reason.NUMBER, 8, _number),
     (Reason.GATE, 2, _gate),
     (Reason.ADDRESS, 3, _address),
     (Reason.BIT, 1, _bit),
-    (Reason.VALUE, 2, _value),
     (Reason.HABIT, 1, _habit),
 )
 
