@@ -3,7 +3,9 @@
 import pytest
 
 from tests.conversation import Conversation, eventfd
+from tests.lint import found
 from tests.lint.looks import (
+    BLK,
     SIZE,
     accused,
     configured,
@@ -14,6 +16,7 @@ from tests.lint.looks import (
     started,
     with_in_flight_memory,
 )
+from vudissect.conversation.text import read_conversation
 from vudissect.lint.finding import Blame, Severity
 
 
@@ -346,3 +349,72 @@ class TestPackedRingBeginsElsewhere:
         see(talk, avail=place(36), pending=2)
 
         assert accused(talk, "VU-OBS-08") == []
+
+
+_CONNECTION = """\
+c{number} --- connection front-end=qemu-system-x86 back-end=dpdk-testpmd
+c{number} F>B GET_FEATURES
+c{number} B>F GET_FEATURES -> VERSION_1 INDIRECT_DESC RING_PACKED
+c{number} F>B SET_FEATURES all that was offered
+c{number} F>B SET_MEM_TABLE region0 0+256M at 0x7f2bc3e00000 mem#1 (memfd pc.ram 256M)
+c{number} F>B SET_VRING_NUM ring 0 num 256
+c{number} F>B SET_VRING_BASE ring 0 {base}
+c{number} F>B SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used region0+0x4000 avail region0+0x3000 log 0
+c{number} F>B SET_VRING_KICK ring 0 evt#kick{number}
+"""
+_BEGINNING, _LATER = "avail 0 wrap 1 used 0 wrap 1", "avail 44 wrap 0 used 44 wrap 0"
+
+
+class TestPackedRingOfTheNextConnection:
+    """VU-OBS-08: QEMU 7.2 begins packed rings at the beginning when it has lost its back-end."""
+
+    @staticmethod
+    def reconnected(base: str, *seen: str) -> Conversation:
+        """The back-end dies, and the ring begins on the next connection; seen before and after that."""
+        return read_conversation(
+            _CONNECTION.format(number=1, base=_BEGINNING)
+            + "c1 --- ring 0: avail 44 wrap 0, 0 pending, kick 0, call 0\n"
+            + "c1 --- closed by back-end (eof)\n"
+            + _CONNECTION.format(number=2, base=base)
+            + "".join(f"c2 --- ring 0: {look}, kick 0, call 0\n" for look in seen)
+        )
+
+    @pytest.mark.parametrize("seen", ["avail 44 wrap 0, 0 pending", "avail 46 wrap 0, 2 pending"])
+    def test_it_does_not_begin_where_it_was(self, seen: str) -> None:
+        talk = self.reconnected(_BEGINNING, seen)
+
+        _, blame, message = judged(talk, "VU-OBS-08")
+
+        assert blame is Blame.FRONT_END
+        assert message.startswith("ring 0 begins at avail 0 wrap 1 used 0 wrap 1, but the driver is at 4")
+        assert "descriptors up to 44 wrap 0 are completed" in message
+
+    def test_the_back_end_that_waits_is_not_accused(self) -> None:
+        talk = self.reconnected(_BEGINNING, "avail 44 wrap 0, 0 pending", "avail 46 wrap 0, 2 pending for 6s")
+
+        findings = found(talk, "VU-OBS-02", "VU-OBS-08", device=BLK)
+
+        assert [finding.rule for finding in findings] == ["VU-OBS-08"]
+
+    def test_one_that_does_not_go_on_from_where_it_was_is(self) -> None:
+        talk = self.reconnected(_LATER, "avail 44 wrap 0, 0 pending", "avail 46 wrap 0, 2 pending for 6s")
+
+        assert accused(talk, "VU-OBS-08") == []
+        assert len(accused(talk, "VU-OBS-02")) == 1
+
+    @pytest.mark.parametrize("seen", ["avail 46 wrap 0, 0 pending", "avail 0 wrap 1, 0 pending"])
+    def test_a_ring_that_goes_on_or_is_new_may_begin_anywhere(self, seen: str) -> None:
+        assert accused(self.reconnected(_BEGINNING, seen), "VU-OBS-08") == []
+
+    def test_a_ring_that_is_stopped_and_started_at_another_place(self) -> None:
+        text = _CONNECTION.format(number=1, base=_BEGINNING) + (
+            "F>B GET_VRING_BASE ring 0\n"
+            "B>F GET_VRING_BASE -> ring 0 avail 44 wrap 0 used 0 wrap 0\n"
+            "--- ring 0: avail 44 wrap 0, 0 pending, kick 0, call 0\n"
+            f"F>B SET_VRING_BASE ring 0 {_BEGINNING}\n"
+            "F>B SET_VRING_ADDR ring 0 flags 0 desc region0+0x1000 used region0+0x4000 avail region0+0x3000 log 0\n"
+            "F>B SET_VRING_KICK ring 0 evt#kick2\n"
+            "--- ring 0: avail 44 wrap 0, 0 pending, kick 1, call 0\n"
+        )
+
+        assert len(accused(read_conversation(text), "VU-OBS-08")) == 1

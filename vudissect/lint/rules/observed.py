@@ -5,7 +5,7 @@ from dataclasses import field
 from vudissect.capture.observation import Observation
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, looks
+from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, Misplaced, looks
 from vudissect.lint.memory import memory
 from vudissect.lint.positions import WRAP, halves, is_packed
 from vudissect.lint.rule import SPEC, Findings, RuleBook
@@ -96,7 +96,9 @@ def _has_worked(state: State, ring: Ring, seen: Observation) -> bool:
 def request_not_completed(at: At[_Reported]) -> Findings:
     for ring, seen in looks(at):
         noticed = seen.kick == 0 or (seen.no_kicks and seen.kick is not None)
-        stuck = seen.waited >= _LONG and noticed and not seen.back_end_stopped
+        # Of a ring that begins elsewhere, VU-OBS-08 has said why.
+        misplaced = (at.after.number, ring.index) in at.lasting(Misplaced).rings
+        stuck = seen.waited >= _LONG and noticed and not (seen.back_end_stopped or misplaced)
         if _begins(at, ring.index, holds=ring.running and stuck and waits_for_device(at.after, seen)):
             how = "its kick was read, unless the driver wrote none"
             if seen.no_kicks:

@@ -8,13 +8,14 @@ from dataclasses import field
 from vudissect.capture.observation import Observation
 from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
-from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, looks
+from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, Misplaced, looks
 from vudissect.lint.memory import memory
 from vudissect.lint.positions import PackedPlaces, halves, is_packed, packed_places, place_text, position_text
-from vudissect.lint.rule import SPEC, Findings, RuleBook, replies, requests
+from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, replies, requests
 from vudissect.lint.words import SECOND, count_text
 from vudissect.protocol.purpose import Purpose
 from vudissect.session.rings import Ring, Started
+from vudissect.session.state import State
 
 RULES = RuleBook()
 
@@ -196,15 +197,42 @@ class _Starts:
     frames: dict[int, int] = field(default_factory=dict)
 
 
+# A ring is recognised on the next connection by its device, index, size and addresses.
+_Key = tuple[str, int, int, int, int, int]
+
+
+@memory
+class _Left:
+    """What was seen last in the packed rings of connections that are closed."""
+
+    rings: dict[_Key, PackedPlaces] = field(default_factory=dict)
+
+    def see(self, state: State) -> None:
+        """Note those of a connection that is closed."""
+        for ring in state.rings.values():
+            key = _key(state, ring)
+            places = packed_places(state, ring, ring.seen) if ring.seen is not None else None
+            if key is not None and places is not None and (key in self.rings or len(self.rings) < MOST_RINGS):
+                self.rings[key] = places
+
+
+def _key(state: State, ring: Ring) -> _Key | None:
+    where = ring.addresses
+    return (state.device_id, ring.index, ring.size or 0, where.desc, where.avail, where.used) if where else None
+
+
 @RULES.rule(
     "VU-OBS-08",
     Severity.WARNING,
     "a ring begins where the last back-end left it",
     f"{SPEC}, VHOST_USER_SET_VRING_BASE; {_RINGS}",
-    OBSERVED,
+    OBSERVED | ending(),
     remembers=_Starts,
 )
 def begins_elsewhere(at: At[_Starts]) -> Findings:
+    if at.over:
+        at.lasting(_Left).see(at.after)
+        return
     compared = at.memory.frames
     for ring, seen in looks(at):
         addresses, base = ring.addresses, ring.base
@@ -216,7 +244,8 @@ def begins_elsewhere(at: At[_Starts]) -> Findings:
         if len(compared) < MOST_RINGS:
             compared[ring.index] = addresses.frame
         # What is recorded before the start was seen before it.
-        if ring.started is Started.STARTED or ring.stopped_in > addresses.frame or at.after.inflight is not None:
+        was_started = ring.started is Started.STARTED or ring.stopped_in > addresses.frame
+        if at.after.inflight is not None or (was_started and not _stands_still(at, ring, places)):
             continue
         if places is not None:
             yield from _begins_elsewhere_in_packed(at, ring, base, places)
@@ -232,11 +261,25 @@ def begins_elsewhere(at: At[_Starts]) -> Findings:
             )
 
 
+def _stands_still(at: At, ring: Ring, places: PackedPlaces | None) -> bool:
+    """Whether nothing was completed in a packed ring since it was seen at rest: stopped, or without a back-end."""
+    if places is None or ring.addresses is None:
+        return False
+    left: PackedPlaces | None = None
+    if ring.seen is not None and 0 < ring.stopped_in < ring.seen_in < ring.addresses.frame:
+        left = packed_places(at.after, ring, ring.seen)
+    elif not ring.stopped_in and (key := _key(at.after, ring)) is not None:
+        left = at.lasting(_Left).rings.get(key)
+    return left is not None and left.completed == places.completed
+
+
 def _begins_elsewhere_in_packed(at: At, ring: Ring, base: int, places: PackedPlaces) -> Findings:
     avail, used = halves(base)
     if not base and places.is_new:
         return  # VU-VRG-24 is about this
-    if places.has(avail, used) and not all(places.may_be_next(half) for half in (avail, used or avail)):
+    is_misplaced = places.has(avail, used) and not all(map(places.may_be_next, (avail, used or avail)))
+    at.lasting(Misplaced).note(at, ring.index, is_misplaced=is_misplaced)
+    if is_misplaced:
         yield at.finding(
             f"ring {ring.index} begins at {position_text(at.after, base)}, but the driver is at "
             f"{place_text(places.driver)}, and descriptors up to {place_text(places.completed)} are completed: the "
