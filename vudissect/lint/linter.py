@@ -15,8 +15,9 @@ from vudissect.lint.rules import ABOUT_FAULTS, ALL_RULES
 from vudissect.protocol.model import Row
 from vudissect.protocol.table import Protocol
 from vudissect.session.event import ConnectionEvent, Event, MessageEvent
+from vudissect.session.pairing import Request
 from vudissect.session.session import Session
-from vudissect.wire.codec import Form
+from vudissect.wire.codec import Form, WireMessage
 from vudissect.wire.header import NEED_REPLY, REPLY, VERSION
 
 # Bits that select additional rules of a row.
@@ -217,9 +218,11 @@ class Linter:
 
     def _selection_of(self, event: MessageEvent) -> _Selection:
         """The rules to be asked about a message."""
-        record, _, _, _, _, message, _, _, _, descriptors = event
+        record, _, _, _, _, message, _, request, latency, descriptors = event
         form = message.form
-        if form is None or descriptors or record.marks is not _UNMARKED or (form.reply and _is_odd_answer(event)):
+        if form is None or descriptors or record.marks is not _UNMARKED:
+            return self._selection(event)
+        if form.reply and _is_odd_answer(message, request, latency):
             return self._selection(event)
         return self._for_form.get(form) or self._new_form(form, event)
 
@@ -235,7 +238,7 @@ class Linter:
             message.problem
             or message.flags not in _REGULAR_FLAGS[record.channel][message.reply]
             or int(record.marks) & ~_REGULAR_MARKS
-            or (message.reply and _is_odd_answer(event))
+            or (message.reply and _is_odd_answer(message, event.request, event.latency))
         ):
             kind |= _IRREGULAR
         if message.flags & NEED_REPLY:
@@ -267,9 +270,8 @@ def _joined(special: tuple[Rule, ...], rules: tuple[Rule, ...]) -> tuple[Rule, .
     return tuple(rule for rule in special if rule not in rules) + rules
 
 
-def _is_odd_answer(event: MessageEvent) -> bool:
+def _is_odd_answer(message: WireMessage, request: Request | None, latency: int | None) -> bool:
     """Whether an answer has no request, is late or out of order, or reports a failure."""
-    _, _, _, _, _, message, _, request, latency, _ = event
     failure = message.layout.failure
     return (
         request is None

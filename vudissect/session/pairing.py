@@ -215,35 +215,35 @@ class Pending:
 class Pairing:
     """The pending requests on the channels of one connection.
 
-    `answered` is the frame of the latest request on the main channel that has its answer.
+    `channels` has them by channel; `answered` is the frame of the latest request on the main one that has its answer.
     """
 
-    __slots__ = ("_channels", "answered")
+    __slots__ = ("answered", "channels")
 
     def __init__(self) -> None:
-        self._channels = [Pending() for _ in Channel]
+        self.channels = [Pending() for _ in Channel]
         self.answered = 0
 
     def __getitem__(self, channel: Channel) -> Pending:
-        return self._channels[channel]
+        return self.channels[channel]
 
     def answer(self, channel: Channel, number: int, frame: int) -> Request | None:
         """The request that a reply answers; None if there is none."""
-        request = self._channels[channel].answer(number, frame)
+        request = self.channels[channel].answer(number, frame)
         if request is not None and channel is _MAIN:
             self.answered = request.frame
         return request
 
     def owed(self) -> tuple[Request, ...]:
         """The requests of all channels that are owed an answer, channel by channel, oldest first."""
-        return tuple(request for waiting in self._channels for request in waiting.owed())
+        return tuple(request for waiting in self.channels for request in waiting.owed())
 
     def close(self, channel: Channel) -> tuple[Request, ...]:
         """Forget the pending requests of a channel; return those that will never get the answer that they are owed."""
-        owed = self._channels[channel].owed()
-        self._channels[channel] = Pending()
+        owed = self.channels[channel].owed()
+        self.channels[channel] = Pending()
         return owed
 
     def interrupt(self) -> None:
         """Messages were missed: pending requests may have been answered."""
-        self._channels = [Pending() for _ in Channel]
+        self.channels = [Pending() for _ in Channel]

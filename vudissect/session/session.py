@@ -131,20 +131,20 @@ class Session:
                 continue
             self.time, self._latest = received, connection
             request = latency = None
-            awaits = plan.awaits
-            if plan.reply:
-                request = connection.pairing.answer(channel, plan.id, frame)
+            row, number, flags, reply, event_kind, _, owed, awaits, _ = plan
+            if reply:
+                request = connection.pairing.answer(channel, number, frame)
                 if request is not None and received:
                     latency = received - request.forwarded
             elif awaits:
-                waits = (frame, forwarded, channel, plan.id, plan.row, plan.owed, plan.flags, 0, 0, False)
-                connection.pairing[channel].ask(_new(Request, waits))
+                waits = (frame, forwarded, channel, number, row, owed, flags, 0, 0, False)
+                connection.pairing.channels[channel].ask(_new(Request, waits))
             else:
-                connection.pairing[channel].unasked[plan.id] = frame
+                connection.pairing.channels[channel].unasked[number] = frame
             state = connection.state
             yield _new(
                 MessageEvent,
-                (record, state, state, plan.kind, received - self._start, message, awaits, request, latency, ()),
+                (record, state, state, event_kind, received - self._start, message, awaits, request, latency, ()),
             )
 
     def feed(self, record: Record) -> Event:

@@ -110,8 +110,12 @@ class Tables:
 
     def _count(self, run: Run) -> None:
         """Enter messages in what is collected about their connections."""
-        counts = Counter(run.connections)
-        for number, event in dict(zip(run.connections, run.events, strict=True)).items():
+        number = run.connections[0]
+        if run.connections.count(number) == len(run.connections):
+            counts, lasts = {number: len(run.connections)}, {number: run.events[-1]}
+        else:
+            counts, lasts = Counter(run.connections), dict(zip(run.connections, run.events, strict=True))
+        for number, event in lasts.items():
             tally = self._open.get(number) or self._begin(run.events[run.connections.index(number)])
             tally.last = event
             tally.messages += counts[number]

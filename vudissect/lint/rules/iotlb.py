@@ -9,7 +9,7 @@ from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.gates import lacking
 from vudissect.lint.memory import memory
 from vudissect.lint.ring_layout import MOST_ENTRIES, parts_of
-from vudissect.lint.rule import SPEC, Findings, RuleBook, Trigger, ending, first_requests, requests
+from vudissect.lint.rule import NOTHING, SPEC, Findings, RuleBook, Trigger, ending, first_requests, requests
 from vudissect.protocol.features import F_ACCESS_PLATFORM
 from vudissect.protocol.model import Channel, Gate
 from vudissect.protocol.payloads import IOTLB, IOTLB_MISS, IOTLB_UPDATE
@@ -67,14 +67,11 @@ def iotlb_gate(at: At) -> Findings:
 )
 def iotlb_values(at: At) -> Findings:
     message = at.message
-    if message.layout is not IOTLB:
-        return
     values = message.values
-    if values[_TYPE] not in _TYPES or values[_PERM] not in _PERMISSIONS:
-        yield at.finding(
-            f"type {values[_TYPE]} and permission {values[_PERM]} for iova {values[_IOVA]:#x}: "
-            "types are 1 to 6, permissions 0 to 3"
-        )
+    if message.layout is not IOTLB or (values[_TYPE] in _TYPES and values[_PERM] in _PERMISSIONS):
+        return NOTHING
+    text = f"type {values[_TYPE]} and permission {values[_PERM]} for iova {values[_IOVA]:#x}"
+    return iter((at.finding(f"{text}: types are 1 to 6, permissions 0 to 3"),))
 
 
 @memory
@@ -97,19 +94,21 @@ class _Reachable:
 def iotlb_target(at: At[_Reachable]) -> Findings:
     message, state = at.message, at.after
     if message.layout is not IOTLB or message.values[_TYPE] != IOTLB_UPDATE:
-        return
+        return NOTHING
     reachable = at.memory
     if reachable.state is not state:
         reachable.state, reachable.regions = state, state.addressed_regions
     address, size = message.values[_USER_ADDR], message.values[_SIZE]
-    if not reachable.regions.has(address, size) and state.knows_memory:
-        regions = state.memory.regions
-        yield at.finding(
-            f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within "
-            f"{'the memory region' if len(regions) == 1 else f'any of the {len(regions)} memory regions'}: the "
-            "back-end cannot access it",
-            frames=(state.memory.changed_in,) if regions else (),
-        )
+    if reachable.regions.has(address, size) or not state.knows_memory:
+        return NOTHING
+    regions = state.memory.regions
+    finding = at.finding(
+        f"iova {message.values[_IOVA]:#x} (size {size}) is mapped to {address:#x}, which is not within "
+        f"{'the memory region' if len(regions) == 1 else f'any of the {len(regions)} memory regions'}: the "
+        "back-end cannot access it",
+        frames=(state.memory.changed_in,) if regions else (),
+    )
+    return iter((finding,))
 
 
 @RULES.rule(
@@ -149,7 +148,7 @@ class _Missed:
 def iotlb_storm(at: At[_Missed]) -> Findings:
     message, missed = at.message, at.memory.addresses
     if message.layout is not IOTLB:
-        return
+        return NOTHING
     iova, kind = message.values[_IOVA], message.values[_TYPE]
     if kind == IOTLB_UPDATE:
         if missed:
@@ -157,16 +156,18 @@ def iotlb_storm(at: At[_Missed]) -> Findings:
             for address in [address for address in missed if iova <= address < end]:
                 del missed[address]
     elif kind == IOTLB_MISS:
-        times, first = missed.get(iova, (0, at.frame))
+        times, first = missed.get(iova) or (0, at.frame)
         if times or len(missed) < _MOST_MISSED:
             missed[iova] = (times + 1, first)
         if times + 1 == _STORM:
-            yield at.finding(
+            finding = at.finding(
                 f"iova {iova:#x} was missed {_STORM} times since #{first} without being mapped: "
                 "the front-end does not answer, or has no mapping for it",
                 Blame.FRONT_END,
                 frames=(first,),
             )
+            return iter((finding,))
+    return NOTHING
 
 
 class _Span(NamedTuple):
@@ -202,7 +203,11 @@ def ring_translated(at: At[_Translated]) -> Findings:
     translated = at.memory
     if at.event.message is not None and at.message.row.purpose is _UPDATE and not at.finished:
         _note_update(at, translated)
-        return
+        return NOTHING
+    return _translated_partly(at, translated)
+
+
+def _translated_partly(at: At[_Translated], translated: _Translated) -> Findings:
     if not translated.bytes or not at.after.features.has(F_ACCESS_PLATFORM):
         return
     partly = [
@@ -230,8 +235,8 @@ def _note_update(at: At[_Translated], translated: _Translated) -> None:
         _note_rings(at, translated)
     start = message.values[_IOVA]
     end = start + message.values[_SIZE]
-    first = bisect_left(translated.starts, start - translated.longest)
-    for span in translated.spans[first : bisect_left(translated.starts, end)]:
+    first, last = bisect_left(translated.starts, start - translated.longest), bisect_left(translated.starts, end)
+    for span in translated.spans[first:last] if first < last else ():
         shared = min(end, span.end) - max(start, span.start)
         if shared > 0:
             translated.bytes[span] = translated.bytes.get(span, 0) + shared
