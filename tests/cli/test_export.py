@@ -140,15 +140,16 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_done(night: Path, tmp_pat
     assert asked("SELECT count(*) AS rows FROM messages WHERE file LIKE '%/0.pcapng'", tables) == [{"rows": 4}]
 
 
-def test_a_full_disk_leaves_no_half_file(night: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "room"), [("csv", 100_000), ("parquet", 2_000)])
+def test_a_full_disk_leaves_no_half_file(night: Path, tmp_path: Path, form: str, room: int) -> None:
     tables = tmp_path / "tables"
     (night / "9.pcapng").write_bytes(talk(2000))
 
     result = subprocess.run(
-        [sys.executable, "-m", "vudissect.cli", "export", str(night), "-o", str(tables), "--format", "csv"],
+        [sys.executable, "-m", "vudissect.cli", "export", str(night), "-o", str(tables), "--format", form],
         capture_output=True,
         timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
 
     assert (result.returncode, result.stderr) == (2, f"vudissect: {tables}: File too large\n".encode())

@@ -87,6 +87,18 @@ def test_small_batches_share_a_row_group(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [4, 2]
 
 
+def test_a_row_group_with_long_texts_has_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_BYTES_IN_A_GROUP", 100)
+    output = io.BytesIO()
+    writer = parquet.ParquetWriter(ERRORS, output)
+    for number in range(4):
+        writer.write(batch_of(ERRORS, [(f"{number}.pcapng", "cut off" * 8)]))
+    writer.close()
+
+    metadata = pyarrow.parquet.ParquetFile(output).metadata
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [2, 2]
+
+
 def reconnecting(measured: list[int]) -> Iterator[Record]:
     """Connections one after the other, each closed before the next one begins; how much memory (bytes) is in use after
     some of them, and after twice as many."""

@@ -12,7 +12,7 @@ from vudissect.capture.record import Mark, RecordKind
 from vudissect.protocol.features import VIRTIO_FEATURES
 from vudissect.tables import collect
 from vudissect.tables.collect import Tables
-from vudissect.tables.schema import TABLES
+from vudissect.tables.schema import MESSAGES, TABLES
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -272,3 +272,13 @@ def test_what_was_read_before_damage_is_kept(talk: Conversation, error: CaptureE
 
     assert {"messages", "sessions"} <= names
     assert tables.problem == str(error)
+
+
+def test_a_batch_has_few_messages_if_they_are_long(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_FEW", 1)
+    monkeypatch.setattr(collect, "_BYTES_IN_A_BATCH", 30)
+    for index in range(4):
+        talk.front_end("SET_VRING_NUM", index=index, num=256)  # 20 bytes
+    batches = Tables("talk.pcapng", (MESSAGES,)).batches(Analysis(talk.records, rules=()))
+
+    assert [batch.size for batch in batches] == [2, 2]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
@@ -107,8 +107,9 @@ class _Group:
         files.write(batch)
 
     def close(self) -> None:
-        for files in self._open.values():
-            files.close()
+        with ExitStack() as stack:
+            for files in self._open.values():
+                stack.callback(files.close)
 
 
 def export_captures_together(files: Sequence[str], folder: Folder, opening: Open = open_capture) -> list[Outcome]:

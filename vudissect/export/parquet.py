@@ -23,6 +23,8 @@ _FEW = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 # As many as engines read at once. Of each row group, the writer remembers 14 KiB until the file is closed.
 _ROWS_IN_A_GROUP = 1 << 17
+# As many as these rows usually have; those of pictures have more.
+_BYTES_IN_A_GROUP = 32 << 20
 
 
 class ParquetWriter:
@@ -44,14 +46,16 @@ class ParquetWriter:
         )
         self._writer.add_key_value_metadata({"vudissect_schema_version": str(SCHEMA_VERSION)})
         self._group: list[pyarrow.RecordBatch] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def write(self, batch: Batch) -> None:
         """Add rows; a row group is written when it is complete."""
         columns = [arrow_array(column, kind) for column, kind in zip(batch.columns, self._schema.types, strict=True)]
-        self._group.append(pyarrow.record_batch(columns, schema=self._schema))
+        rows = pyarrow.record_batch(columns, schema=self._schema)
+        self._group.append(rows)
         self._rows += batch.size
-        if self._rows >= _ROWS_IN_A_GROUP:
+        self._bytes += rows.nbytes
+        if self._rows >= _ROWS_IN_A_GROUP or self._bytes >= _BYTES_IN_A_GROUP:
             self._write_group()
 
     @staticmethod
@@ -68,11 +72,15 @@ class ParquetWriter:
 
     def _write_group(self) -> None:
         group = pyarrow.Table.from_batches(self._group, schema=self._schema).unify_dictionaries()
-        self._group, self._rows = [], 0
+        self._group, self._rows, self._bytes = [], 0, 0
         self._writer.write_table(group, row_group_size=group.num_rows)
 
     def close(self) -> None:
         """Write the rest, and the end of the file."""
-        if self._group:
-            self._write_group()
-        self._writer.close()
+        try:
+            if self._group:
+                self._write_group()
+            self._writer.close()
+        finally:
+            # After an error, or it tries again when it is collected, and prints that.
+            self._writer.is_open = False

@@ -16,6 +16,8 @@ from vudissect.tables.schema import DESCRIPTORS, FAULTS, FINDINGS, MESSAGES, RIN
 from vudissect.tables.sessions import Tally
 
 ROWS_IN_A_BATCH = 16_384
+# Of messages, which can be pictures.
+_BYTES_IN_A_BATCH = 2 << 20
 
 _LARGEST_TIME = (1 << 63) - 1
 
@@ -171,7 +173,7 @@ class Tables:
 
     def _batches_of(self, least: int) -> Iterator[Batch]:
         """The batches that have at least so many rows."""
-        if len(self._messages) >= least:
+        if len(self._messages) >= least or self._messages.bytes >= _BYTES_IN_A_BATCH:
             yield self._counted(self._messages.take())
         for table, rows in self._rows.items():
             if len(rows) >= least:

@@ -29,6 +29,7 @@ class Run(NamedTuple):
     received: Sequence[int]
     forwarded: Sequence[int]
     times: Sequence[int]
+    sizes: Sequence[int]
     marks: Sequence[Mark]
     descriptors: Sequence[Sequence[Descriptor]]
     frames: Sequence[int]
@@ -43,10 +44,12 @@ class Run(NamedTuple):
     def of(cls, events: Sequence[MessageEvent]) -> "Run":
         """The messages of these events."""
         records, _, _, _, elapsed, messages, _, requests, latencies, _ = zip(*events, strict=True)
-        _, numbers, _, _, _, received, forwarded, times, _, _, marks, carried, _, frames = zip(*records, strict=True)
+        _, numbers, _, _, _, received, forwarded, times, sizes, _, marks, carried, _, frames = zip(
+            *records, strict=True
+        )
         _, _, _, _, _, _, values, problems, _, _, forms = zip(*messages, strict=True)
         return cls(
-            events, numbers, received, forwarded, times, marks, carried, frames, elapsed, requests, latencies,
+            events, numbers, received, forwarded, times, sizes, marks, carried, frames, elapsed, requests, latencies,
             values, problems, forms,
         )  # fmt: skip
 
@@ -92,6 +95,8 @@ class MessageColumns:
         self._begin()
 
     def _begin(self) -> None:
+        self.bytes = 0
+        """The length of the messages; that of their payloads as text is a few times as much."""
         self._common: list[_Common] = []
         self._by_form: dict[Form | None, int] = {}
         self._connections = array("q")
@@ -139,6 +144,7 @@ class MessageColumns:
         self._codes.extend(array("q", codes))
         self._descriptors += descriptors
         self._requests += [request if request is None else request.frame for request in run.requests]
+        self.bytes += sum(run.sizes)
         self._connections.extend(array("q", run.connections))
         self._frames.extend(array("q", run.frames))
         self._times.extend(_words(run.times))
