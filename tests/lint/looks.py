@@ -37,7 +37,7 @@ def configured(base: int = 0, ring: int = 0, talk: Conversation | None = None) -
 
 def packed(*protocol_features: str, tables: bool = True) -> Conversation:
     """A connection on which packed rings are negotiated, and tables of descriptors if wanted."""
-    features = ("PROTOCOL_FEATURES", "VERSION_1", "RING_PACKED", *(["INDIRECT_DESC"] if tables else []))
+    features = ("PROTOCOL_FEATURES", "VERSION_1", "RING_PACKED", "EVENT_IDX", *(["INDIRECT_DESC"] if tables else []))
     return opened(*protocol_features, features=features)
 
 

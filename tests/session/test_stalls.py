@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conversation import SECOND, Conversation
-from tests.lint.looks import BLK, NET, configured, running, see, started
+from tests.lint.looks import BLK, NET, configured, packed, running, see, started
 from vudissect.protocol.model import Device
 from vudissect.session.session import Session
 from vudissect.session.stalls import Holder, Stall, stall_of
@@ -51,6 +51,13 @@ def test_the_back_end_has_it(seen: dict[str, Any], why: str) -> None:
     see(talk, **WAITS, **seen)
 
     assert turn(talk) == (Holder.BACK_END, why)
+
+
+def test_a_packed_ring_has_its_suppression_in_flags_also_with_event_indices() -> None:
+    talk = running(talk=packed())
+    see(talk, avail=35, pending=1, waited=2 * SECOND, kick=1, no_kicks=True)
+
+    assert turn(talk) == (Holder.BACK_END, "it asks for no kicks by its flags, so it has to look by itself")
 
 
 def test_the_front_end_has_to_enable_the_ring() -> None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from vudissect.capture.observation import Observation
 from vudissect.protocol.devices import is_filled_beforehand
-from vudissect.protocol.features import F_EVENT_IDX
+from vudissect.protocol.features import F_EVENT_IDX, F_RING_PACKED
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import State
 
@@ -57,7 +57,9 @@ def waits_for_device(state: State, seen: Observation) -> bool:
 
 def suppression_text(state: State) -> str:
     """How a device that wants no kicks expresses that."""
-    return "by its event index" if state.features.has(F_EVENT_IDX) else "by its flags"
+    # In a packed ring that one wants none at all is in the flags, with event indices as well.
+    by_index = state.features.has(F_EVENT_IDX) and not state.features.has(F_RING_PACKED)
+    return "by its event index" if by_index else "by its flags"
 
 
 def _stalls(state: State, ring: Ring) -> Iterator[Stall]:
