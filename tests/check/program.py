@@ -8,7 +8,18 @@ import sys
 import threading
 import time
 
+from vudissect.check.reference.models import MODELS
+from vudissect.check.reference.models.blk import Disk
 from vudissect.check.reference.server import Server, listen
+from vudissect.protocol.devices.storage import BLK
+
+
+class RoomyDisk(Disk):
+    """A disk that has as many bytes of configuration space as anybody may ask for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = self.config.ljust(256, b"\0")
 
 
 def main(way: str, where: str) -> None:
@@ -27,6 +38,13 @@ def main(way: str, where: str) -> None:
             sys.setswitchinterval(0.0005)
             threading.Thread(target=poll, daemon=True).start()
             Server(listen(where)).run()
+        case "polls while rings run":
+            sys.setswitchinterval(0.0005)
+            threading.Thread(target=poll_rings, daemon=True).start()
+            Server(listen(where)).run()
+        case "hides what it is":
+            MODELS["blk"] = RoomyDisk
+            Server(listen(where), without=BLK.features.mask(*BLK.features.numbers)).run()
         case "stubborn":
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             Server(listen(where)).run()
@@ -48,6 +66,13 @@ def poll() -> None:
     time.sleep(1)
     while True:
         pass
+
+
+def poll_rings() -> None:
+    """As an example of DPDK does, from SET_VRING_KICK on."""
+    while True:
+        if not any("eventfd" in os.readlink(entry.path) for entry in os.scandir("/proc/self/fd")):
+            time.sleep(0.01)
 
 
 def dialled(where: str) -> socket.socket:

@@ -46,12 +46,21 @@ def test_one_that_serves_a_single_connection_lacks_what_needs_several() -> None:
     assert "1 unimplemented" in done.stdout
 
 
-def test_one_that_polls_does_not_spin_even_if_it_begins_with_that_after_its_first_answers() -> None:
-    done = check(
-        "--only", "RNG-2[1-3],RNG-4[7-9],RNG-5[0-3]", "--timeout", "5", "--", *_PROGRAM, "polls later", "{socket}"
-    )
+@pytest.mark.parametrize(
+    ("way", "cases", "count"),
+    [("polls later", "RNG-2[1-3],RNG-4[7-9],RNG-5[0-3]", 10), ("polls while rings run", "RNG-22,RNG-40", 2)],
+)
+def test_one_that_polls_does_not_spin_even_if_it_begins_with_that_later(way: str, cases: str, count: int) -> None:
+    done = check("--only", cases, "--timeout", "5", "--", *_PROGRAM, way, "{socket}")
 
-    assert "10 pass, 0 fail" in done.stdout
+    assert f"{count} pass, 0 fail" in done.stdout
+
+
+def test_a_device_that_is_named_is_judged_as_one_of_its_type() -> None:
+    """Nothing that this back-end sends shows that it is a disk, and its configuration space does not end."""
+    done = check("--device", "blk", "--only", "CFG-04,CFG-07,CFG-11", "--", *_PROGRAM, "hides what it is", "{socket}")
+
+    assert (done.stderr, "3 pass, 0 fail" in done.stdout) == ("", True), done.stdout
 
 
 def test_a_back_end_that_runs_already_is_checked(tmp_path: Path) -> None:

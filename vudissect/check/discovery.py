@@ -35,6 +35,8 @@ class Discovered(NamedTuple):
     abilities: frozenset[str] = frozenset()
     idle: float = 0.0
     """How busy the process is while it has nothing to do, from 0 to 1."""
+    idle_with_rings: float = 0.0
+    """The same while rings run: a back-end may poll them only then."""
 
     def offers(self, name: str) -> bool:
         """Whether it has a feature or an ability of this name."""
@@ -89,6 +91,9 @@ def discover(stage: Stage, device: Device | None) -> Discovered:
         if config:
             guess = DeviceGuess(guess.device) if guess.device else guess.after_config(len(config))
         device = guess.device
+    if device is not None:
+        # Some back-ends give as many bytes as are asked for, whatever they have.
+        config = config[: device.config.size]
     return Discovered(features, protocol_features, queues, slots, config, device)
 
 

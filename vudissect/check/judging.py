@@ -1,11 +1,14 @@
 """What a recorded case shows about both sides, and what the output of a program shows about its end."""
 
+from collections.abc import Iterable
+
 from vudissect.analysis import Analysis
 from vudissect.capture.record import Record
 from vudissect.check.model import Behaviour, Case, Verdict
 from vudissect.check.outcome import Played
 from vudissect.lint.finding import Blame, Finding, Severity
 from vudissect.protocol.dialects import dialect_by_name
+from vudissect.protocol.model import Device
 
 OURS = dialect_by_name("upstream")
 """The dialect that our side speaks, whatever the other side makes of it."""
@@ -21,11 +24,16 @@ def panicked(output: str) -> bool:
     return any(word in output for word in _PANICS)
 
 
+def findings_in(records: Iterable[Record], device: Device | None) -> list[Finding]:
+    """What the linter finds in what was recorded with a device of this type; None if it is unknown."""
+    return Analysis(records, device=device, dialect=OURS).lint().findings
+
+
 def judge_sides(
-    case: Case, played: Played, records: tuple[Record, ...], us: Blame = Blame.FRONT_END
+    case: Case, played: Played, records: tuple[Record, ...], device: Device | None, us: Blame = Blame.FRONT_END
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """What is wrong with our side that the case does not declare, and what with the program's."""
-    found = Analysis(records, dialect=OURS).lint().findings
+    found = findings_in(records, device)
     ours = {
         each.rule: each
         for each in found

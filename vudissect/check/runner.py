@@ -15,6 +15,7 @@ from vudissect.check.process import busy, descriptors_of
 from vudissect.check.program import Program, ProgramError, last_lines
 from vudissect.check.room import Room
 from vudissect.check.stage import FIRST_ANSWER, DeviationError, Stage
+from vudissect.check.verbs.session import ready
 from vudissect.conversation.conversation import ConversationError
 from vudissect.protocol.model import Device
 from vudissect.rings.memory import RingError
@@ -78,7 +79,7 @@ class Runner:
         if case.fresh:
             self._backend.stop()
         worst = self._run_once(case)
-        if worst.verdict is Verdict.WEDGED and not self._has_idle and self._is_busy_idle():
+        if worst.verdict is Verdict.WEDGED and not self._has_idle and self._is_always_busy():
             worst = self._run_once(case)
         for _ in range(case.times - 1):
             if worst.verdict.is_failure() or worst.verdict in _NOT_PLAYED:
@@ -88,24 +89,33 @@ class Runner:
             self._backend.stop()
         return worst
 
-    def _is_busy_idle(self) -> bool:
-        """Whether it always does something, which it may have begun only after it first answered."""
+    def _is_always_busy(self) -> bool:
+        """Whether it is busy without work, which it may have begun only after it first answered, or when rings ran."""
         self._has_idle = True
         backend = self._backend
         if backend.can_restart:
             backend.stop()
         backend.start()
-        stage = self._stage(self._options.timeout)
+        room = Room(self._stage(self._options.timeout), backend, self.discovered)
+        idle = with_rings = 0.0
+        with suppress(DeviationError, RingError):
+            room.connect()
+            room.barrier()
+            idle = self._busy_soon()
+            if idle <= BUSY and "data" in self.discovered.abilities:
+                ready(room)
+                with_rings = self._busy_soon()
+        room.stage.close()
+        before = max(self.discovered.idle, self.discovered.idle_with_rings)
+        self.discovered = self.discovered._replace(idle=idle, idle_with_rings=with_rings)
+        return max(idle, with_rings) > BUSY > before
+
+    def _busy_soon(self) -> float:
+        """How busy it is, at the latest in a while."""
         deadline = time.monotonic() + _BEGINS_WITHIN
-        idle = 0.0
-        with suppress(DeviationError):
-            stage.connect()
-            stage.reply_to(stage.barrier())
-            while idle <= BUSY and time.monotonic() < deadline:
-                idle = busy(backend.pid, backend.clock)
-        stage.close()
-        before, self.discovered = self.discovered.idle, self.discovered._replace(idle=idle)
-        return idle > BUSY > before
+        while (found := busy(self._backend.pid, self._backend.clock)) <= BUSY and time.monotonic() < deadline:
+            pass
+        return found
 
     def _run_once(self, case: Case) -> Result:
         unmet = self.discovered.unmet(case)
@@ -127,7 +137,7 @@ class Runner:
             stage.close()
         fate = self.watch().fate(connection, before, silent=played.behaviour is Behaviour.SILENT)
         output = backend.output(since=written)
-        ours, theirs = judge_sides(case, played, tuple(stage.recorder.records))
+        ours, theirs = judge_sides(case, played, tuple(stage.recorder.records), self.discovered.device)
         if played.verdict is Verdict.SKIP:
             ours = (played.text, *ours)
         result = Result(

@@ -15,7 +15,7 @@ from vudissect.check.results import FORMAT, VERSION, tally
 from vudissect.protocol.devices import feature_names
 from vudissect.protocol.dialects import dialect_by_name
 from vudissect.protocol.features import PROTOCOL_FEATURES
-from vudissect.protocol.model import Side
+from vudissect.protocol.model import Device, Side
 from vudissect.render import junit
 from vudissect.render.junit import junit_lines
 from vudissect.render.style import Style
@@ -102,9 +102,9 @@ class Conversation(NamedTuple):
     deviation: int
 
 
-def conversation_of(result: Result) -> Conversation:
-    """The conversation, one message a line, with findings."""
-    analysis = Analysis(result.records, dialect=_DIALECT)
+def conversation_of(result: Result, device: Device | None = None) -> Conversation:
+    """The conversation with a device of this type, one message a line, with findings."""
+    analysis = Analysis(result.records, device=device, dialect=_DIALECT)
     transcript = Transcript(Style(False))
     lines: list[str] = []
     deviation = 0
@@ -155,7 +155,7 @@ def _object(run: Run) -> dict[str, Any]:
 
 
 def _case_object(run: Run, result: Result) -> dict[str, Any]:
-    talked = conversation_of(result)
+    talked = conversation_of(result, run.discovered.device)
     return result.as_json() | {
         "transcript": talked.lines,
         "deviation": talked.deviation,
@@ -165,16 +165,16 @@ def _case_object(run: Run, result: Result) -> dict[str, Any]:
 
 def junit_text(run: Run, fails: Callable[[Result], bool]) -> bytes:
     """A JUnit report: a test for each case. A failure that is known, so that it does not fail, is skipped."""
-    cases = [_junit_case(result, fails=fails(result)) for result in run.results]
+    cases = [_junit_case(run, result, fails=fails(result)) for result in run.results]
     return "".join(junit_lines("vudissect check", [junit.Suite(run.name, cases, run.seconds)])).encode()
 
 
-def _junit_case(result: Result, *, fails: bool) -> junit.Case:
+def _junit_case(run: Run, result: Result, *, fails: bool) -> junit.Case:
     case = result.case
     about = (
         f"expected: {case.expected}",
         f"section: {case.section}",
-        *conversation_of(result).lines,
+        *conversation_of(result, run.discovered.device).lines,
         *result.last_words,
     )
     why = f"{result.verdict}: {result.why}"

@@ -142,7 +142,7 @@ class FrontEndRunner:
             played = replace(played, text=f"{before} does not end when it is sent SIGTERM")
         output = program.output(since=written)
         records = tuple(scene.recorder.records)
-        ours, theirs = judge_sides(case, played, records, Blame.BACK_END)
+        ours, theirs = judge_sides(case, played, records, self._device, Blame.BACK_END)
         # It may be refused only by breaking a rule in return.
         if played.verdict is Verdict.UNIMPLEMENTED or scene.refused:
             ours = ()

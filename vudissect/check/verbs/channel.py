@@ -3,8 +3,7 @@
 import time
 from mmap import PAGESIZE
 
-from vudissect.analysis import Analysis
-from vudissect.check.judging import OURS
+from vudissect.check.judging import findings_in
 from vudissect.check.model import Behaviour
 from vudissect.check.room import Room
 from vudissect.check.stage import DeviationError
@@ -104,7 +103,7 @@ def whole_pages(room: Room) -> None:
 @verb(r"the back-end does not break (VU-[A-Z]+-\d+)", "the linter does not find that it broke this rule so far")
 def keeps(room: Room, rule: str) -> None:
     """Rules know more about what is asked than a case."""
-    for finding in Analysis(room.stage.recorder.records, dialect=OURS).lint().findings:
+    for finding in findings_in(room.stage.recorder.records, room.discovered.device):
         if finding.rule == rule and finding.blame is Blame.BACK_END:
             raise DeviationError(Behaviour.FAILED, f"{rule}: {finding.message}")
 

@@ -25,7 +25,8 @@ def settled(room: Room) -> None:
     except DeviationError as deviation:
         if deviation.behaviour is not Behaviour.CLOSED:
             raise
-    if busy(room.backend.pid, room.stage.clock) > _BUSY > room.discovered.idle:
+    idle = max(room.discovered.idle, room.discovered.idle_with_rings)
+    if busy(room.backend.pid, room.stage.clock) > _BUSY > idle:
         raise DeviationError(Behaviour.SILENT, "the process spins")
 
 

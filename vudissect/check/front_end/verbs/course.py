@@ -2,11 +2,10 @@
 
 import time
 
-from vudissect.analysis import Analysis
 from vudissect.check.front_end.scene import Happened, Scene
 from vudissect.check.front_end.verbs.book import BOOK, NotHereError
 from vudissect.check.front_end.watch import observe
-from vudissect.check.judging import OURS
+from vudissect.check.judging import findings_in
 from vudissect.check.model import Behaviour
 from vudissect.check.stage import DeviationError
 from vudissect.lint.finding import Blame, Finding, Severity
@@ -64,5 +63,5 @@ def keeps(scene: Scene, rule: str) -> None:
 
 
 def _findings(scene: Scene) -> list[Finding]:
-    found = Analysis(scene.recorder.records, dialect=OURS).lint().findings
+    found = findings_in(scene.recorder.records, scene.device)
     return [each for each in found if each.blame is Blame.FRONT_END]
