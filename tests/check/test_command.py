@@ -56,11 +56,19 @@ def test_one_that_polls_does_not_spin_even_if_it_begins_with_that_later(way: str
     assert f"{count} pass, 0 fail" in done.stdout
 
 
-def test_a_device_that_is_named_is_judged_as_one_of_its_type() -> None:
+def test_a_device_that_is_named_is_judged_as_one_of_its_type(tmp_path: Path) -> None:
     """Nothing that this back-end sends shows that it is a disk, and its configuration space does not end."""
-    done = check("--device", "blk", "--only", "CFG-04,CFG-07,CFG-11", "--", *_PROGRAM, "hides what it is", "{socket}")
+    results = tmp_path / "results"
+    how = ("--device", "blk", "--timeout", "0.5")
+
+    done = check(
+        *(*how, "--only", "CFG-04,CFG-07,CFG-11", "--json", str(results)),
+        *("--", *_PROGRAM, "hides what it is", "{socket}"),
+    )
 
     assert (done.stderr, "3 pass, 0 fail" in done.stdout) == ("", True), done.stdout
+    again = json.loads(results.read_text())["cases"][0]["run_again"]
+    assert again.startswith("vudissect check --device blk --timeout 0.5 --only CFG-04 -- ")
 
 
 def test_a_back_end_that_runs_already_is_checked(tmp_path: Path) -> None:

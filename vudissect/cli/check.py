@@ -249,7 +249,7 @@ def _run(
     run = Run(
         role,
         name,
-        start_options(role, programs[0]),
+        [*start_options(role, programs[0]), *_judging_options(options)],
         words,
         runners[0].discovered,
         workers.in_order(),
@@ -264,6 +264,13 @@ def _run(
     say(summary(run))
     say(times(run))
     return run, ended
+
+
+def _judging_options(options: Options) -> list[str]:
+    """The options without which a case may end otherwise."""
+    device = ["--device", options.device.name] if options.device is not None else []
+    usual = options.timeout == Options().timeout
+    return device if usual else [*device, "--timeout", f"{options.timeout:g}"]
 
 
 class _Progress:
