@@ -117,6 +117,14 @@ BACK_ENDS = (
         Release.TRIXIE,
     ),
     Checked(
+        "dpdk-vhost-blk-22.11",
+        "DPDK vhost_blk",
+        "sh",
+        "dpdk-doc",
+        ("vhost-blk.sh", "{socket}"),
+        options=("--device", "blk", *_SLOW),
+    ),
+    Checked(
         "open-vswitch-3.1",
         "Open vSwitch",
         "sh",
