@@ -15,7 +15,7 @@ from vudissect.session.effects import ON_REPLY, ON_REQUEST
 PACKAGE = Path(vudissect.__file__).parent
 
 
-def asked_for() -> Iterator[str]:
+def named() -> Iterator[str]:
     """The purposes that code outside the table names: effects, rules, views."""
     for path in PACKAGE.rglob("*.py"):
         if PACKAGE / "protocol" in path.parents:
@@ -25,7 +25,9 @@ def asked_for() -> Iterator[str]:
                 yield node.attr
 
 
-ASKED_FOR = set(asked_for())
+@pytest.fixture(scope="module")
+def asked_for() -> set[str]:
+    return set(named())
 
 
 @pytest.mark.parametrize("purpose", Purpose)
@@ -34,8 +36,8 @@ def test_it_has_a_message(purpose: Purpose) -> None:
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_it_is_used(purpose: Purpose) -> None:
-    assert purpose.name in ASKED_FOR
+def test_it_is_used(purpose: Purpose, asked_for: set[str]) -> None:
+    assert purpose.name in asked_for
 
 
 @pytest.mark.parametrize("purpose", Purpose)
