@@ -550,6 +550,10 @@ def test_connections_beyond_the_limit_wait(tmp_path: Path, left: int) -> None:
         (["--listen", "a", "--connect", "b", "-w", "link"], "link: cannot be written: is a symbolic link"),
         (["--listen", "a", "--connect", "b", "-w", "/dev/stderr"], "/dev/stderr: cannot be written: messages are"),
         (["--listen", "a", "--connect", "b", "-w", "/dev/fd/3"], "/dev/fd/3: cannot be written: Bad file descriptor"),
+        (
+            ["--listen", "a", "--connect", "b", "--rings-interval", "2"],
+            "--rings-interval has no effect without --rings",
+        ),
         (["--listen", "a", "--connect", "./a"], "a and ./a are the same socket"),
         (["--listen", "a", "--back-end", "listen:a"], "a and a are the same socket"),
     ],

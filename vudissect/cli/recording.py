@@ -27,7 +27,7 @@ class Asked:
     snaplen: int
     keep_keys: bool
     rings: str | None
-    rings_interval: float
+    rings_interval: float | None
     metrics: str | None
     page: bool
     triggers: tuple[str, ...]
@@ -56,7 +56,9 @@ class Asked:
             self.capture,
             snaplen=self.snaplen,
             keep_keys=self.keep_keys,
-            rings=RingOptions(self.rings == "requests", self.rings_interval) if self.rings else None,
+            rings=RingOptions(self.rings == "requests", self.rings_interval or RingOptions().interval)
+            if self.rings
+            else None,
             rotation=self.rotation,
             metrics=parse_place(self.metrics) if self.metrics is not None else None,
             page=self.page,
@@ -76,6 +78,8 @@ class Asked:
             fail("-b writes several files, and -w - is standard output: use one of them")
         if self.has_bundles and self.capture == "-":
             fail("--bundle-on and --control need a capture in a file, and -w - is standard output: use one of them")
+        if self.rings_interval is not None and not self.rings:
+            fail("--rings-interval has no effect without --rings")
         for option, is_given in (
             ("--no-redaction", self.no_redaction),
             ("--redact-addresses", self.redact_addresses),
@@ -135,9 +139,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--rings-interval",
         metavar="SECONDS",
         type=Finite(0.01, LONGEST),
-        default=1.0,
-        show_default=True,
-        help="How often to look into all rings.",
+        help="With --rings: how often to look into all of them.  [default: 1]",
     ),
     click.option(
         "--metrics",
