@@ -23,7 +23,8 @@ def rings_in_sight(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="class")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, *, rings_in_sight: bool) -> Path:
+    """One for each recording."""
     return tmp_path_factory.mktemp("peers")
 
 

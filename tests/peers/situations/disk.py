@@ -148,14 +148,18 @@ until [ $(sed -n 's/MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) -gt $((befor
         return super().act(folder, front_end, back_end)
 
 
-def in_pieces(pause: float = 0.0) -> str:
-    """A script for a guest that writes and syncs 64 pieces to its disk, with a pause (seconds) after each."""
+def in_pieces(pause: float = 0.0, rest_after: str = "") -> str:
+    """A script for a guest that writes and syncs 64 pieces to its disk, with a pause (seconds) after each.
+
+    After the piece `rest_after` it does nothing for half a second.
+    """
     return f"""{READ}
 yes vudissect | head -c 1048576 > /data
 for piece in $(seq 0 {PIECES - 1}); do
     dd if=/data of=/dev/vda bs=16k count=1 skip=$piece seek=$((128 + piece)) conv=fsync 2> /dev/null
     echo RESULT piece=$piece
     sleep {pause}
+    [ $piece != "{rest_after}" ] || sleep 0.5
 done
 {WRITTEN}"""
 
