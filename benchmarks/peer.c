@@ -1,11 +1,13 @@
 /*
  * The two ends of a benchmark: a front-end that measures and a back-end that replies, in C so that they cost little.
  *
- *   peer echo  SOCKET REPLY                         reply to every message with REPLY
+ *   peer echo  SOCKET REPLY                         reply to every message with REPLY, under the number of the message
  *   peer sink  SOCKET REPLY                         reply only to a message without payload, with the number of
  *                                                   messages so far
  *   peer ping  SOCKET REQUEST COUNT FDS             send REQUEST and wait for the reply, COUNT times
  *   peer pace  SOCKET REQUEST COUNT FDS PAUSE       the same, with so many microseconds before each
+ *   peer turns SOCKET COUNT REQUEST...              as ping, with several messages in turn; those that end in + have a
+ *                                                   descriptor
  *   peer burst SOCKET REQUEST QUESTION BURSTS SIZE  write SIZE requests at once, BURSTS times; then send QUESTION, the
  *                                                   message without payload, and wait for the reply
  *
@@ -191,6 +193,7 @@ static void echo(int fd, struct bytes reply)
     while ((got = receive(fd, data, sizeof data, &descriptors))) {
         uint64_t before = counter.messages;
         count_messages(&counter, data, got);
+        memcpy(reply.data, counter.header, sizeof(uint32_t));
         for (; before < counter.messages; before++)
             send_all(fd, reply.data, reply.length, -1);
     }
@@ -228,13 +231,19 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void ping(int fd, struct bytes request, size_t round_trips, int with_descriptor, unsigned pause)
+/* A message that is sent again and again, and whether it has a descriptor. */
+struct request {
+    struct bytes message;
+    int carries;
+};
+
+static void ping(int fd, const struct request *requests, size_t count, size_t round_trips, unsigned pause)
 {
     unsigned char data[256];
     struct counter counter = {0};
     uint64_t *times = calloc(round_trips, sizeof *times);
-    int descriptor = with_descriptor ? eventfd(0, EFD_CLOEXEC) : -1;
-    if (!times || (with_descriptor && descriptor < 0))
+    int descriptor = eventfd(0, EFD_CLOEXEC);
+    if (!times || descriptor < 0)
         die("set-up");
     uint64_t begun = 0;
     size_t warm_up = pause ? PACED_WARM_UP : WARM_UP;
@@ -244,7 +253,8 @@ static void ping(int fd, struct bytes request, size_t round_trips, int with_desc
         uint64_t start = now();
         if (i == warm_up)
             begun = start;
-        send_all(fd, request.data, request.length, descriptor);
+        const struct request *request = &requests[i % count];
+        send_all(fd, request->message.data, request->message.length, request->carries ? descriptor : -1);
         wait_reply(fd, &counter, data, sizeof data);
         if (i >= warm_up)
             times[i - warm_up] = now() - start;
@@ -253,6 +263,24 @@ static void ping(int fd, struct bytes request, size_t round_trips, int with_desc
     qsort(times, round_trips, sizeof *times, ascending);
     printf("{\"p50\": %lu, \"p99\": %lu, \"rate\": %.1f}\n", times[round_trips / 2], times[round_trips * 99 / 100],
            (double)round_trips * 1e9 / (double)took);
+}
+
+static void ping_one(int fd, const char *message, const char *round_trips, const char *carries, unsigned pause)
+{
+    struct request request = {from_hex(message), atoi(carries)};
+    ping(fd, &request, 1, strtoul(round_trips, NULL, 10), pause);
+}
+
+static void turns(int fd, size_t round_trips, char **messages, size_t count)
+{
+    struct request *requests = calloc(count, sizeof *requests);
+    if (!requests)
+        die("set-up");
+    for (size_t i = 0; i < count; i++) {
+        requests[i].message = from_hex(messages[i]);
+        requests[i].carries = messages[i][strlen(messages[i]) - 1] == '+';
+    }
+    ping(fd, requests, count, round_trips, 0);
 }
 
 static void burst(int fd, struct bytes request, struct bytes question, size_t bursts, size_t size)
@@ -282,15 +310,16 @@ int main(int argc, char **argv)
     else if (argc == 4 && !strcmp(argv[1], "sink"))
         sink(serve(argv[2]), from_hex(argv[3]));
     else if (argc == 6 && !strcmp(argv[1], "ping"))
-        ping(dial(argv[2]), from_hex(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]), 0);
+        ping_one(dial(argv[2]), argv[3], argv[4], argv[5], 0);
     else if (argc == 7 && !strcmp(argv[1], "pace"))
-        ping(dial(argv[2]), from_hex(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]),
-             (unsigned)strtoul(argv[6], NULL, 10));
+        ping_one(dial(argv[2]), argv[3], argv[4], argv[5], (unsigned)strtoul(argv[6], NULL, 10));
+    else if (argc >= 5 && !strcmp(argv[1], "turns"))
+        turns(dial(argv[2]), strtoul(argv[3], NULL, 10), argv + 4, (size_t)argc - 4);
     else if (argc == 7 && !strcmp(argv[1], "burst"))
         burst(dial(argv[2]), from_hex(argv[3]), from_hex(argv[4]), strtoul(argv[5], NULL, 10),
               strtoul(argv[6], NULL, 10));
     else {
-        fprintf(stderr, "usage: peer echo|sink|ping|pace|burst SOCKET MESSAGE ...; see peer.c\n");
+        fprintf(stderr, "usage: peer echo|sink|ping|pace|turns|burst SOCKET MESSAGE ...; see peer.c\n");
         return 2;
     }
     return 0;

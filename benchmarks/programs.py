@@ -60,7 +60,7 @@ def relaying(relay: Relay, front: Path, back: Path, core: int = RELAY_CORE) -> I
 
 # A command of peer.c with its arguments after the socket, messages as bytes.
 BackEnd = tuple[str, bytes]
-FrontEnd = tuple[str, *tuple[bytes | int, ...]]
+FrontEnd = tuple[str, *tuple[bytes | int | str, ...]]
 
 
 def converse(connect: Path, listen: Path, back_end: BackEnd, front_end: FrontEnd) -> Any:
@@ -90,7 +90,7 @@ def _reported(command: list[str], *passed: int) -> Any:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, pass_fds=passed).stdout)
 
 
-def _peer(where: Path | str, command: str, *arguments: bytes | int) -> list[str]:
+def _peer(where: Path | str, command: str, *arguments: bytes | int | str) -> list[str]:
     texts = (argument.hex() if isinstance(argument, bytes) else str(argument) for argument in arguments)
     return _pinned(PEERS_CORE, [compiled("peer"), command, str(where), *texts])
 

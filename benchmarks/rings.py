@@ -4,7 +4,8 @@ The front-end passes memory and sets up a ring before it measures, so that there
 message about a ring the observer looks into it at once, after others only every second.
 
 Round trips follow each other without a pause, which no session does: they show what the relay pays for each. Between
-those that are 2 ms apart the relay writes its records, and the observer has looked before the next one comes.
+those that are 2 ms apart the relay writes its records, and the observer has looked before the next one comes. The last
+have the messages in turn with which QEMU starts and stops a ring.
 """
 
 import os
@@ -37,20 +38,45 @@ _ACK = acknowledgement("SET_VRING_KICK")
 
 @dataclass(frozen=True)
 class Case:
-    """A message that is repeated, how many eventfds it has, and the pause before each (us)."""
+    """Messages that are sent in turn, again and again: with `+` those with an eventfd. A pause (us) before each."""
 
     name: str
-    message: bytes
-    descriptors: int = 0
+    messages: tuple[str, ...]
     pause: int = 0
 
+    @property
+    def front_end(self) -> FrontEnd:
+        """What sends them."""
+        if self.pause:
+            (message,) = self.messages
+            return "pace", message.rstrip("+"), PACED_ROUND_TRIPS, int(message.endswith("+")), self.pause
+        arguments: tuple[int | str, ...] = (ROUND_TRIPS, *self.messages)
+        return "turns", *arguments
 
-_KICK = request("SET_VRING_KICK", need_reply=True)
+
+def _about(name: str, mark: str = "", **fields: Any) -> str:
+    """A message as the peer gets it, `+` for one with a descriptor."""
+    return request(name, need_reply=True, **fields).hex() + mark
+
+
+_PARTS: dict[str, Any] = {"desc": _USER, "avail": _USER + 0x1000, "used": _USER + 0x2000}
+_KICK = _about("SET_VRING_KICK", "+")
+_A_RING = (
+    _about("SET_VRING_NUM", num=256),
+    _about("SET_VRING_BASE"),
+    _about("SET_VRING_ADDR", **_PARTS),
+    _KICK,
+    _about("SET_VRING_CALL", "+"),
+    _about("SET_VRING_ENABLE", num=1),
+    _about("SET_VRING_ENABLE", num=0),
+    _about("GET_VRING_BASE"),
+)
 CASES = (
-    Case("not about a ring", request("SEND_RARP", need_reply=True)),
-    Case("about a ring", request("SET_VRING_BASE", need_reply=True)),
-    Case("about a ring, 1 descriptor", _KICK, descriptors=1),
-    Case("every 2 ms, 1 descriptor", _KICK, descriptors=1, pause=2000),
+    Case("not about a ring", (_about("SEND_RARP"),)),
+    Case("about a ring", (_about("SET_VRING_BASE"),)),
+    Case("about a ring, 1 descriptor", (_KICK,)),
+    Case("every 2 ms, 1 descriptor", (_KICK,), pause=2000),
+    Case("starts and stops of a ring", _A_RING),
 )
 # Every read has a page; the clock of the guest counts hundredths of a second.
 _READ = f"""
@@ -93,15 +119,12 @@ def _rows(what: str, unit: Callable[[float], str], series: dict[str, list[float]
 
 def _measure(options: Sequence[str], case: Case) -> Callable[[], Any]:
     relay: Relay = lambda front, back: [*vuproxy(front, back), *options]  # noqa: E731
-    front_end: FrontEnd = ("ping", case.message, ROUND_TRIPS, case.descriptors)
-    if case.pause:
-        front_end = ("pace", case.message, PACED_ROUND_TRIPS, case.descriptors, case.pause)
 
     def measure() -> Any:
         with TemporaryDirectory() as folder:
             front, back = Path(folder, "front.sock"), Path(folder, "back.sock")
             with relaying(relay, front, back), serving(back, ("echo", _ACK)):
-                return converse_on(_set_up(front), front_end)
+                return converse_on(_set_up(front), case.front_end)
 
     return measure
 
@@ -116,7 +139,7 @@ def _set_up(front: Path) -> socket.socket:
     for message, fds in (
         (request("SET_MEM_TABLE", need_reply=True, regions=[region]), [memory]),
         (request("SET_VRING_NUM", need_reply=True, index=0, num=256), []),
-        (request("SET_VRING_ADDR", need_reply=True, desc=_USER, avail=_USER + 0x1000, used=_USER + 0x2000), []),
+        (request("SET_VRING_ADDR", need_reply=True, **_PARTS), []),
     ):
         socket.send_fds(connection, [message], fds)
         connection.recv(len(_ACK), socket.MSG_WAITALL)
