@@ -7,20 +7,15 @@ import pytest
 from vudissect.spark.paths import captures_at
 
 
-def sized(place: Path, **sizes: int) -> list[str]:
-    """Files of these sizes, without contents."""
-    paths = []
-    for name, size in sizes.items():
-        path = place / f"{name}.pcapng"
-        with path.open("wb") as file:
-            file.truncate(size)
-        paths.append(str(path))
-    return paths
+def capture_at(path: Path) -> str:
+    """A file without contents."""
+    path.touch()
+    return str(path)
 
 
 def test_captures_are_named_by_folder_file_and_pattern(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    other, (deep,) = sized(tmp_path, other=1)[0], sized(tmp_path / "below", deep=1)
+    other, deep = capture_at(tmp_path / "other.pcapng"), capture_at(tmp_path / "below" / "deep.pcapng")
     (tmp_path / "notes.txt").write_text("no capture")
 
     assert captures_at([str(tmp_path)]) == sorted([other, deep])
@@ -29,7 +24,7 @@ def test_captures_are_named_by_folder_file_and_pattern(tmp_path: Path) -> None:
 
 
 def test_a_capture_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
-    (capture,) = sized(tmp_path, a=1)
+    capture = capture_at(tmp_path / "a.pcapng")
 
     assert captures_at([capture, str(tmp_path)]) == [capture]
 
