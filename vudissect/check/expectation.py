@@ -12,7 +12,7 @@ class ExpectationError(ValueError):
     """A file that is not one of known results; one line."""
 
 
-# The verdicts that each case is known to have. A program that corrupts its memory has more than one.
+# The verdicts that each case is known to have. A program that corrupts its memory, or has a race, has more than one.
 Known = Mapping[str, tuple[Verdict, ...]]
 
 
