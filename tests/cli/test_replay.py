@@ -61,7 +61,7 @@ def test_a_peer_that_answers_as_it_did(capture: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(
         f"{capture} as front-end: no difference; 4 messages sent, 2 received, 5 fields compared, 0 allowed, "
-        r"0 messages unmatched, 0 unplayed; took [\d.]+m?s, own time [\d.]+m?s, recorded 7ms\n",
+        r"0 messages unmatched, 0 unplayed; took [\d.]+[mu]?s, own time [\d.]+[mu]?s, recorded 7ms\n",
         done.stdout.decode(),
     )
 

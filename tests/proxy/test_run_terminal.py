@@ -19,6 +19,7 @@ from tests.proxy.harness import PATIENCE
 from tests.proxy.test_run import RUN, disk
 
 CTRL_C, CTRL_Z = b"\x03", b"\x1a"
+PROMPT = "shell> "
 COMMAND = """
 import os, signal, sys
 def say(text):
@@ -41,11 +42,16 @@ class Terminal:
         self.pid, self._fd = pty.fork()
         if not self.pid:
             os.chdir(folder)
-            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {**os.environ, "PS1": "$ ", "TERM": "dumb"})
+            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], {**os.environ, "PS1": PROMPT, "TERM": "dumb"})
         self.shown = ""
 
     def type(self, keys: bytes) -> None:
         os.write(self._fd, keys)
+
+    def run(self, line: str) -> None:
+        """Type a line for the shell, once it waits for one: until then it may change the terminal, and lose keys."""
+        self.expect(PROMPT)
+        self.type(f"{line}\n".encode())
 
     def expect(self, text: str) -> None:
         """Wait until this is shown; what came before it is forgotten."""
@@ -72,7 +78,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     words = [*RUN, "--", sys.executable, str(tmp_path / "command.py"), *disk("d", "a.sock")]
     (tmp_path / "command.py").write_text(COMMAND)
-    terminal.type(f"{shlex.join(words)}\n".encode())
+    terminal.run(shlex.join(words))
     terminal.expect("terminal True True True")
     yield terminal
     terminal.close()
@@ -81,7 +87,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def end(terminal: Terminal) -> None:
     terminal.type(b"end\n")
     terminal.expect("read end")
-    terminal.type(b'echo "status $?"\n')
+    terminal.run('echo "status $?"')
     terminal.expect("status 7")
 
 
@@ -94,7 +100,7 @@ def test_ctrl_c_is_for_the_command(terminal: Terminal) -> None:
 def test_ctrl_z_stops_both_and_the_shell_continues_both(terminal: Terminal) -> None:
     terminal.type(CTRL_Z)
     terminal.expect("Stopped")
-    terminal.type(b"fg\n")
+    terminal.run("fg")
     terminal.expect("continued")
     end(terminal)
 
