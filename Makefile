@@ -4,11 +4,8 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 	$(python) -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-# How many tests at once. Many wait for something; of those with real peers, which want a core each, one at a time runs
-# beside the others (tests/scheduling.py).
-JOBS ?= 3
-# How many of them where there are no others.
-PEERS ?= 2
+# How many tests at once; real peers want a core each.
+JOBS ?= 2
 # An installed package is compiled; a checkout is not where PYTHONDONTWRITEBYTECODE is set, and then every program that
 # a test or a benchmark starts compiles what it imports.
 COMPILE = $(BIN)/python -m compileall -q vudissect tests
@@ -69,7 +66,7 @@ test-peers: $(VENV)/installed packages
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[spark]'
 	@sh tests/peers/trixie.sh
 	@$(COMPILE)
-	$(BIN)/pytest -n $(PEERS) --dist loadscope -m "peers or peers_slow"
+	$(BIN)/pytest -n $(JOBS) --dist loadscope -m "peers or peers_slow"
 
 soak: $(VENV)/installed packages
 	$(BIN)/pytest -m soak --timeout 3600

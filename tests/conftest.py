@@ -3,19 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-if TYPE_CHECKING:
-    from xdist.remote import Producer
-
-    from tests.scheduling import PeersFirst
-
 pytest_plugins = ["pytester"]
-
-_ENOUGH_WORKERS = 3
 
 # An unexpected exception fails the test with its traceback, also in commands that the test starts.
 os.environ["VUDISSECT_TRACEBACK"] = "1"
@@ -27,16 +19,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # No deadline: a busy machine is not a failure. No database: a run depends only on the sources.
 settings.register_profile("suite", deadline=None, database=None)
 settings.load_profile("suite")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "PeersFirst | None":
-    """With two workers, real peers one at a time would take longer than all else."""
-    if config.getoption("dist") != "loadscope" or len(config.getoption("tx")) < _ENOUGH_WORKERS:
-        return None
-    from tests.scheduling import PeersFirst
-
-    return PeersFirst(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
