@@ -3,11 +3,11 @@
 from typing import Final
 
 from vudissect.protocol.features import F_RING_PACKED
+from vudissect.rings.places import WRAP
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
 
 _HALF: Final = 0xFFFF
-_WRAP: Final = 0x8000
 
 
 def possible_positions(position: int, ring: Ring, state: State) -> str:
@@ -24,7 +24,7 @@ def possible_positions(position: int, ring: Ring, state: State) -> str:
 
 def _possible_packed(position: int, size: int | None) -> str:
     avail, used = position & _HALF, position >> 16
-    if size is not None and max(avail & ~_WRAP, used & ~_WRAP) >= size:
+    if size is not None and max(avail & ~WRAP, used & ~WRAP) >= size:
         return f"indices below {size}, the size of the packed ring"
     # DPDK leaves out the used half.
     if used and not _is_ahead(avail, used):
@@ -33,8 +33,8 @@ def _possible_packed(position: int, size: int | None) -> str:
 
 
 def _is_ahead(avail: int, used: int) -> bool:
-    ahead = (avail & ~_WRAP) - (used & ~_WRAP)
-    return ahead <= 0 if (avail ^ used) & _WRAP else ahead >= 0
+    ahead = (avail & ~WRAP) - (used & ~WRAP)
+    return ahead <= 0 if (avail ^ used) & WRAP else ahead >= 0
 
 
 def is_idle(position: int, recorded: int, ring: Ring, state: State) -> bool:

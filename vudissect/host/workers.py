@@ -1,8 +1,8 @@
 """Many things to do, several at a time: each worker is a process that asks for the next one when it is done.
 
-A worker ends when its pipe is closed, so none is left when the command is killed. Where the command itself is told to
-end, by a signal that its whole group of processes may receive, the workers are terminated by the command: they clean up
-before they end, and none ends before the command knows of it.
+A worker ends when its pipe is closed, so none is left when the command is killed. A signal that ends the command may
+reach its whole group of processes: workers ignore it, and the command terminates them. So they clean up before they
+end, and none ends before the command knows of it.
 """
 
 import signal

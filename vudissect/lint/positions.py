@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from vudissect.capture.observation import Observation
 from vudissect.protocol.features import F_INDIRECT_DESC, F_RING_PACKED
+from vudissect.rings.places import WRAP, place_text
 from vudissect.session.rings import Ring
 from vudissect.session.state import State
 
 HALF = 0xFFFF
-WRAP = 0x8000
 # The oldest pending descriptor may look as if it belonged to the request that was completed last.
 _UNCERTAIN = 1
 
@@ -29,11 +29,6 @@ def position_text(state: State, position: int) -> str:
         return str(position)
     avail, used = map(place_text, halves(position))
     return f"avail {avail} used {used}"
-
-
-def place_text(half: int) -> str:
-    """`17 wrap 1`."""
-    return f"{half & ~WRAP} wrap {half >> 15}"
 
 
 def is_beginning(state: State, position: int) -> bool:

@@ -18,13 +18,13 @@ from vudissect.protocol.devices import queue_name
 from vudissect.render.style import Style
 from vudissect.render.units import duration_text, printable
 from vudissect.render.wrap import wrapped
+from vudissect.rings.places import WRAP
 from vudissect.session.event import Event
 from vudissect.session.phases import Phase
 from vudissect.session.stalls import Stall, stall_in
 from vudissect.session.state import State
 
 _SECOND = 1_000_000_000
-_WRAP = 1 << 15
 _BAR = 16
 _HEADING = f"{'frame':>8} {'seconds':>11} {'avail':>6} {'used':>6} {'pending':>8} {'':{_BAR}} {'kick':>5} {'call':>5}"
 _REMARK = " " * 21
@@ -85,7 +85,7 @@ def sample_lines(sample: Sample, style: Style) -> Iterator[str]:
     numbers = [_number(value) for value in (seen.avail, seen.used, seen.pending, seen.kick, seen.call)]
     avail, used, pending, kick, call = numbers
     if seen.avail is not None and seen.is_packed:
-        avail = f"{seen.avail & ~_WRAP} w{seen.avail >> 15}"
+        avail = f"{seen.avail & ~WRAP} w{seen.avail >> 15}"
     place = style.dim(f"{sample.frame:>8} {sample.nanoseconds / _SECOND:>11.6f}")
     yield f"{place} {avail:>6} {used:>6} {pending:>8} {_bar(sample):{_BAR}} {kick:>5} {call:>5}"
     for remark, is_bad in _remarks(seen, sample.stall):

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from vudissect.capture.observation import Observation
 from vudissect.render.units import duration_text
-
-_WRAP = 1 << 15
+from vudissect.rings.places import place_text
 
 
 def observation_text(seen: Observation, *, times: bool = True) -> str:
@@ -32,7 +31,7 @@ def _facts(seen: Observation, times: bool) -> Iterator[str]:
         return f"{before} for {duration_text(nanoseconds)}" if nanoseconds and times else ""
 
     if seen.avail is not None:
-        yield f"avail {seen.avail & ~_WRAP} wrap {seen.avail >> 15}" if seen.is_packed else f"avail {seen.avail}"
+        yield f"avail {place_text(seen.avail) if seen.is_packed else seen.avail}"
     if seen.used is not None:
         yield f"used {seen.used}"
     if seen.pending is not None:

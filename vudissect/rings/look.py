@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from vudissect.rings.chain import DESCRIPTOR_SIZE, Buffer, DescriptorFlag
 from vudissect.rings.memory import RingError
+from vudissect.rings.places import WRAP
 
 Read = Callable[[int, int], bytes]
 """Bytes at an address, of a length; `RingError` where there is no memory."""
@@ -21,7 +22,6 @@ _TRIES = 3
 _MOST_BUFFERS = 64
 _WRAP = 0x10000
 _NO_NOTIFICATION = 1
-_PACKED_WRAP = 1 << 15
 _PACKED_DISABLE = 1
 _PACKED_FLAGS_AT = 14
 
@@ -119,7 +119,7 @@ def _look_at_packed(parts: Parts, read: Read) -> Look:
     _, driver_flags = events.unpack(read(parts.driver, events.size))
     _, device_flags = events.unpack(read(parts.device, events.size))
     return Look(
-        head | (_PACKED_WRAP if wrap else 0),
+        head | (WRAP if wrap else 0),
         None,
         pending,
         device_flags == _PACKED_DISABLE,
@@ -179,7 +179,7 @@ def oldest(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | 
 
 def _oldest_packed(parts: Parts, seen: Look, read: Read, read_guest: Read) -> Request | None:
     entry = Struct(">QIHH" if parts.big_endian else "<QIHH")
-    first = (seen.avail % _PACKED_WRAP - seen.pending) % parts.size
+    first = (seen.avail % WRAP - seen.pending) % parts.size
     buffers: list[Buffer] = []
     for place in range(min(seen.pending, _MOST_BUFFERS)):
         index = (first + place) % parts.size

@@ -12,13 +12,13 @@ from vudissect.rings.chain import (
     Used,
 )
 from vudissect.rings.memory import GuestMemory, RingError
+from vudissect.rings.places import WRAP
 from vudissect.rings.words import store
 
 _EVENT = Struct("<HH")
 _FLAGS = Struct("<H")
 _ALL_BUT_FLAGS = Struct("<QIH")
 _FLAGS_AT = 14
-_WRAP_BIT = 1 << 15
 _DISABLE = 1
 _AT_DESCRIPTOR = 2
 
@@ -31,15 +31,15 @@ def parts(size: int) -> tuple[int, int, int]:
 class Position:
     """A place in a packed ring with its wrap counter; begins at 0 with the counter set."""
 
-    def __init__(self, size: int, word: int = _WRAP_BIT) -> None:
+    def __init__(self, size: int, word: int = WRAP) -> None:
         self._size = size
-        self.index = word & ~_WRAP_BIT
-        self.wrap = bool(word & _WRAP_BIT)
+        self.index = word & ~WRAP
+        self.wrap = bool(word & WRAP)
 
     @property
     def word(self) -> int:
         """As in the message that asks for the base: 15 bits and the wrap counter."""
-        return self.index | (_WRAP_BIT if self.wrap else 0)
+        return self.index | (WRAP if self.wrap else 0)
 
     def advance(self, count: int = 1) -> None:
         """Go on, and turn the wrap counter at the end of the ring."""
@@ -96,7 +96,7 @@ class PackedRing:
 class PackedDriver:
     """The driver's side: offers requests, collects what is done. Goes on at `base` (see `PackedDevice.base`)."""
 
-    def __init__(self, ring: PackedRing, base: int = _WRAP_BIT | _WRAP_BIT << 16) -> None:
+    def __init__(self, ring: PackedRing, base: int = WRAP | WRAP << 16) -> None:
         self.ring = ring
         self._next = Position(ring.size, base & 0xFFFF)
         self._seen = Position(ring.size, base >> 16)
@@ -182,7 +182,7 @@ class PackedDriver:
 class PackedDevice:
     """The device's side: takes requests, gives them back. Goes on at `base`."""
 
-    def __init__(self, ring: PackedRing, base: int = _WRAP_BIT | _WRAP_BIT << 16, *, event_index: bool = False) -> None:
+    def __init__(self, ring: PackedRing, base: int = WRAP | WRAP << 16, *, event_index: bool = False) -> None:
         self.ring = ring
         self._next = Position(ring.size, base & 0xFFFF)
         self._used = Position(ring.size, base >> 16)

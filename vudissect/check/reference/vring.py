@@ -14,11 +14,12 @@ from vudissect.rings import packed, split
 from vudissect.rings.chain import Chain
 from vudissect.rings.memory import GuestMemory, RingError
 from vudissect.rings.packed import PackedDevice, PackedRing
+from vudissect.rings.places import WRAP
 from vudissect.rings.split import SplitDevice, SplitRing
 
 _BROKEN = ("RNG-22", "RNG-23", "RNG-47", "RNG-48", "RNG-50", "RNG-51", "RNG-52", "RNG-53", "PKD-12", "PKD-13", "PKD-14")
 _FEW = 8
-_WRAP, _BOTH_WRAPS, _LOW_HALF = 0x8000, 0x8000_8000, 0xFFFF
+_BOTH_WRAPS, _LOW_HALF = WRAP << 16 | WRAP, 0xFFFF
 
 
 class Vring:
@@ -180,7 +181,7 @@ class Vring:
             return False
         if self.index == self._model.receives:
             return bool(self._model.inbox)
-        if self.is_packed and self._faults.has("PKD-04") and not self._here & _WRAP:
+        if self.is_packed and self._faults.has("PKD-04") and not self._here & WRAP:
             return False
         return not (self._faults.has("RNG-57") and done >= _FEW)
 

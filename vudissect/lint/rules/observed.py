@@ -7,10 +7,11 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, Misplaced, looks
 from vudissect.lint.memory import memory
-from vudissect.lint.positions import WRAP, halves, is_packed
+from vudissect.lint.positions import halves, is_packed
 from vudissect.lint.rule import SPEC, Findings, RuleBook
 from vudissect.lint.words import SECOND, count_text, time_text
 from vudissect.protocol.features import F_EVENT_IDX
+from vudissect.rings.places import WRAP
 from vudissect.session.rings import Enabled, Ring, Started
 from vudissect.session.stalls import suppression_text, waits_for_device
 from vudissect.session.state import State

@@ -10,10 +10,11 @@ from vudissect.lint.at import At
 from vudissect.lint.finding import Blame, Severity
 from vudissect.lint.looks import MOST_RINGS, OBSERVED, POSITIONS, SPLIT_RINGS, Misplaced, looks
 from vudissect.lint.memory import memory
-from vudissect.lint.positions import PackedPlaces, halves, is_packed, packed_places, place_text, position_text
+from vudissect.lint.positions import PackedPlaces, halves, is_packed, packed_places, position_text
 from vudissect.lint.rule import SPEC, Findings, RuleBook, ending, replies, requests
 from vudissect.lint.words import SECOND, count_text
 from vudissect.protocol.purpose import Purpose
+from vudissect.rings.places import place_text
 from vudissect.session.rings import Ring, Started
 from vudissect.session.state import State
 
